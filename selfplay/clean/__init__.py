@@ -1,0 +1,1 @@
+"""From a raw trace to one worth training on."""

@@ -1,0 +1,75 @@
+"""Every error that the engine raises on purpose, each named after the boundary that was crossed.
+
+    SelfplayError
+    ├── InputError              what the user gave: says file, line and what to do
+    │   ├── TaskError           a row of a task file, or a task that does not fit its repository
+    │   └── ConfigError         a run's configuration
+    ├── RepositoryError         cloning, fetching, resolving a commit
+    ├── JournalError            a journal that can't be read, or that does not fit what is being resumed
+    ├── ExportError             a trace that can't become a sample
+    └── ModelError              a call of a language model
+        ├── TransientModelError     worth another try: rate limit, timeout, server down, cut reply
+        │   └── RateLimited             carries the server's Retry-After
+        ├── FatalModelError         no try will help: bad key, unknown model, bad request
+        │   └── ContextTooLong          the conversation no longer fits
+        └── ScriptError             a scripted or recorded model was asked something it has no answer for
+
+A mistake of the player is none of these: it is text for the player. A mistake that the player's model makes in its
+reply (arguments that do not parse, a reply cut by its length) is part of the reply.
+"""
+
+
+class SelfplayError(Exception):
+    """Base of all errors of the engine."""
+
+
+class InputError(SelfplayError):
+    """What the user gave is not usable. The message says what, where and what to do."""
+
+
+class TaskError(InputError):
+    """A task row, or a task that does not fit its repository."""
+
+
+class ConfigError(InputError):
+    """A configuration that can't be used."""
+
+
+class RepositoryError(SelfplayError):
+    """A repository could not be cloned, fetched or read."""
+
+
+class JournalError(SelfplayError):
+    """A journal is damaged beyond its last line, or was written by a different episode."""
+
+
+class ExportError(SelfplayError):
+    """A trace can't become a sample of the wanted format."""
+
+
+class ModelError(SelfplayError):
+    """A model call failed."""
+
+
+class TransientModelError(ModelError):
+    """Worth another try later: timeouts, lost connections, 5xx, cut or foreign replies."""
+
+
+class RateLimited(TransientModelError):
+    """The server said to slow down (429, 529)."""
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class FatalModelError(ModelError):
+    """Another try can't help: 401, 403, 404, a request that the server refuses."""
+
+
+class ContextTooLong(FatalModelError):
+    """The conversation does not fit the model's context."""
+
+
+class ScriptError(ModelError):
+    """A scripted or recorded model has no answer for what it was asked."""

@@ -1,0 +1,1 @@
+"""Samples: one module per target format, pure functions of clean traces."""

@@ -1,0 +1,93 @@
+"""What a language model is asked, and what comes back.
+
+An implementation makes exactly one attempt per `complete`: trying again is `selfplay.models.retry`'s, so that a
+failure of the infrastructure is classified in one place and never mistaken for a failure of the player.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from pydantic import Field, JsonValue
+
+from selfplay.message import Message, Noun, Origin
+from selfplay.wire import WireMessage, body
+
+
+class Usage(Noun):
+    """Tokens of one call, or of many added up."""
+
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    """Of the input: reused from the server's prefix cache, as far as the server says."""
+    output_tokens: int = 0
+    is_approximate: bool = False
+    """True when the server said nothing and the numbers are estimates."""
+
+    def __add__(self, other: "Usage") -> "Usage":
+        """Both together; approximate if either is."""
+        return Usage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            is_approximate=self.is_approximate or other.is_approximate,
+        )
+
+    @property
+    def total_tokens(self) -> int:
+        """Input and output together."""
+        return self.input_tokens + self.output_tokens
+
+
+FinishReason = Literal["stop", "tool_calls", "length", "content_filter", "other"]
+
+
+class Reply(Noun):
+    """What a model answered, everything that its server said about it included."""
+
+    message: Message
+    """Role assistant. Ids of its tool calls are unique within the reply; arguments are as the model wrote them."""
+    finish_reason: FinishReason = "stop"
+    refusal: str | None = None
+    usage: Usage = Usage()
+    model: str = ""
+    """The model's name as the server gave it."""
+    response_id: str = ""
+    faults: tuple[str, ...] = ()
+    """What the model or its server got wrong and was put up with, in words: arguments sent as an object, ..."""
+    extra: dict[str, JsonValue] = Field(default_factory=dict)
+    """Fields beyond the protocol (token ids, timings, a provider's cost), as they came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a model is asked."""
+
+    head: Mapping[str, Any]
+    """Everything but the messages, in sending order: model, sampling, tools, response_format, extras."""
+    messages: tuple[WireMessage, ...]
+    turn: int
+    """How many replies of this model the conversation already holds: 0 at the first call of an episode."""
+    origin: Origin = Origin.PLAYER
+    """What the reply's message is born with: PLAYER or SUPERVISOR."""
+
+    def body(self) -> bytes:
+        """The exact bytes that are sent."""
+        return body(self.head, self.messages)
+
+
+class Model(Protocol):
+    """A language model, or something that answers in its place."""
+
+    @property
+    def name(self) -> str:
+        """As on the command line: `openai:Qwen3-32B`, `heuristic`, `scripted:FILE`."""
+        ...
+
+    async def complete(self, request: Request) -> Reply:
+        """Answer once. Raises ModelError and its children, nothing else on purpose."""
+        ...
+
+    async def aclose(self) -> None:
+        """Give connections back. A scripted model raises ScriptError here if lines are left over."""
+        ...

@@ -1,0 +1,204 @@
+"""A trace: what remains of an episode. Frozen; grows by appending a step; valid at every moment."""
+
+import hashlib
+from enum import StrEnum
+from typing import Annotated, Literal
+
+import orjson
+from pydantic import Field
+
+from selfplay.message import Message, Noun, Origin
+from selfplay.models.protocol import Usage
+from selfplay.task import Task
+from selfplay_tools.tool import Relevant, Shown
+
+
+class Quality(StrEnum):
+    """The supervisor's judgement of one step."""
+
+    PRODUCTIVE = "productive"
+    NEUTRAL = "neutral"
+    WASTEFUL = "wasteful"
+    MISTAKEN = "mistaken"
+
+
+class Verdict(Noun):
+    """What the supervisor said of one step."""
+
+    quality: Quality
+    why: str
+    hint: str | None = None
+    """What it would tell the player; the gate decides whether it is told."""
+
+
+FindingKind = Literal[
+    "path",
+    "file_name",
+    "stem",
+    "module",
+    "directory",
+    "identifier",
+    "literal",
+    "line_number",
+    "position",
+    "disguised",
+    "translated",
+    "quote",
+]
+
+
+class Finding(Noun):
+    """One way in which a hint would reveal the answer."""
+
+    kind: FindingKind
+    text: str
+    """The part of the hint that reveals."""
+    span: tuple[int, int]
+    """Its place in the hint: start and end, in characters, end exclusive."""
+    why: str = ""
+    """In words for the supervisor: what it gives away, and what to do instead."""
+
+
+class Attempt(Noun):
+    """One hint that the supervisor proposed, and what the gate found in it."""
+
+    text: str
+    findings: tuple[Finding, ...] = ()
+
+
+class HintKind(StrEnum):
+    """Where a delivered hint's words come from."""
+
+    PROPOSED = "proposed"
+    """The supervisor's first proposal."""
+    REWRITTEN = "rewritten"
+    """A later proposal, after the gate refused."""
+    FEEDBACK = "feedback"
+    """The engine's own sentence, which says only whether the last step helped."""
+
+
+class Hint(Noun):
+    """Text that passed the gate and reached the player."""
+
+    text: str
+    kind: HintKind
+    level: Annotated[int, Field(ge=1, le=4)]
+    """1 direction, 2 concept, 3 neighbourhood, 4 the kind of thing to look for."""
+
+
+class Judgement(Noun):
+    """Everything that the supervisor's side did about one step."""
+
+    verdict: Verdict | None = None
+    """None: not asked for (`never`), or not to be had."""
+    missing: str | None = None
+    """Why there is no verdict although one was asked for."""
+    attempts: tuple[Attempt, ...] = ()
+    """Each proposed hint with the gate's findings, in order."""
+    hint: Hint | None = None
+
+
+class ToolResult(Noun):
+    """One call's result."""
+
+    message: Message
+    ok: bool
+    shown: tuple[Shown, ...] = ()
+    answer: tuple[Relevant, ...] | None = None
+
+
+class Step(Noun):
+    """One turn of the player, what came of it, and what was said about it."""
+
+    action: Message
+    results: tuple[ToolResult, ...] = ()
+    found: tuple[int, ...] = ()
+    """Targets (positions in the answer) that this step's results completed."""
+    judgement: Judgement = Judgement()
+    nudge: str | None = None
+    """The engine's own words after the step, if any."""
+    usage: Usage = Usage()
+    """Of all calls of the step: player and supervisor."""
+
+    @property
+    def after(self) -> tuple[Message, ...]:
+        """What was said to the player after the results: the hint, then the nudge."""
+        said: list[Message] = []
+        if self.judgement.hint is not None:
+            said.append(Message(role="user", content=self.judgement.hint.text, origin=Origin.HINT))
+        if self.nudge is not None:
+            said.append(Message(role="user", content=self.nudge, origin=Origin.NUDGE))
+        return tuple(said)
+
+
+class StopReason(StrEnum):
+    """Why an episode ended."""
+
+    FOUND = "found"
+    GAVE_UP = "gave_up"
+    STEPS = "steps"
+    TOKENS = "tokens"
+    TIME = "time"
+    COST = "cost"
+    MODEL_ERROR = "model_error"
+    TOOL_ERROR = "tool_error"
+    CANCELLED = "cancelled"
+    BUG = "bug"
+
+
+class Stop(Noun):
+    """The end of an episode."""
+
+    reason: StopReason
+    detail: str = ""
+    """In words; for a bug its traceback."""
+
+
+class Trace(Noun):
+    """One episode so far."""
+
+    episode: str
+    task: Task
+    prompt: Message
+    """The system prompt that the player was given."""
+    opening: Message
+    """The task as the player was given it."""
+    steps: tuple[Step, ...] = ()
+    stop: Stop | None = None
+
+    def then(self, step: Step) -> "Trace":
+        """This trace and one more step."""
+        return self.model_copy(update={"steps": (*self.steps, step)})
+
+    def ended(self, reason: StopReason, detail: str = "") -> "Trace":
+        """This trace, over."""
+        return self.model_copy(update={"stop": Stop(reason=reason, detail=detail)})
+
+    @property
+    def conversation(self) -> tuple[Message, ...]:
+        """Everything that the player has been told and has said, in order."""
+        messages = [self.prompt, self.opening]
+        for step in self.steps:
+            messages += [step.action, *(r.message for r in step.results), *step.after]
+        return tuple(messages)
+
+    @property
+    def found(self) -> frozenset[int]:
+        """Targets found so far, as positions in the answer."""
+        return frozenset(i for step in self.steps for i in step.found)
+
+    @property
+    def answer(self) -> tuple[Relevant, ...] | None:
+        """What the player named in its last `finish`, if it called it."""
+        answers = [r.answer for step in self.steps for r in step.results if r.answer is not None]
+        return answers[-1] if answers else None
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of all calls so far."""
+        return sum((step.usage for step in self.steps), Usage())
+
+    @property
+    def digest(self) -> str:
+        """sha256 of all of it. Two episodes that went the same way have the same digest: no time, no path in it."""
+        return hashlib.sha256(orjson.dumps(self.model_dump(mode="json"))).hexdigest()

@@ -1,0 +1,80 @@
+"""Messages as they go over the wire (chat completions), each encoded once.
+
+A conversation only grows at its end, so a request body is the request's head, then the messages that were encoded
+before, then the new ones. The same messages always give the same bytes: a journal rebuilds every body from them.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import orjson
+
+from selfplay.message import Message, Origin
+
+Channel = Literal["user", "tool"]
+"""How hints and nudges travel: as a user message, or as the marked last part of the last tool result."""
+
+WIRE_VERSION = 1
+"""Raised when the bytes for the same messages change; a journal carries the version it was written with."""
+
+
+@dataclass(frozen=True, slots=True)
+class WireMessage:
+    """One message of a request: as an object, and as the JSON that is sent."""
+
+    value: Mapping[str, Any]
+    raw: bytes
+
+
+def body(head: Mapping[str, Any], messages: Sequence[WireMessage]) -> bytes:
+    """The bytes of a request: `head`'s keys in their order, then `messages`."""
+    start = orjson.dumps(head)[:-1]
+    comma = b"," if head else b""
+    return b"".join((start, comma, b'"messages":[', b",".join(m.raw for m in messages), b"]}"))
+
+
+def encode(batch: Iterable[Message], *, channel: Channel = "user", mark: str = "") -> list[WireMessage]:
+    """Encode the messages that are added between two calls.
+
+    Neighbouring user messages of a batch become one (chat templates refuse two in a row), parted by a blank line.
+    In the `tool` channel hints and nudges become the last part of the batch's last tool result, after `mark`; where
+    the batch has no tool result they are user messages as in the `user` channel.
+    """
+    values: list[dict[str, Any]] = []
+    for message in batch:
+        last = values[-1] if values else None
+        is_advice = message.origin in {Origin.HINT, Origin.NUDGE}
+        if channel == "tool" and is_advice and last is not None and last["role"] == "tool":
+            last["content"] += f"\n\n{mark} {message.content}"
+        elif message.role == "user" and last is not None and last["role"] == "user":
+            last["content"] += f"\n\n{message.content}"
+        else:
+            values.append(_value(message))
+    return [WireMessage(value, orjson.dumps(value)) for value in values]
+
+
+def _value(message: Message) -> dict[str, Any]:
+    value: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.reasoning is not None:
+        value["reasoning_content"] = message.reasoning
+    if message.tool_calls:
+        value["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": sendable(call.arguments)}}
+            for call in message.tool_calls
+        ]
+    if message.tool_call_id is not None:
+        value["tool_call_id"] = message.tool_call_id
+    return value
+
+
+def sendable(arguments: str) -> str:
+    """Arguments as they may stand in a history: servers answer 500 to a history whose arguments are no JSON object.
+
+    What the model really wrote stays on the trace, and the tool's result tells the model what was wrong with it.
+    """
+    try:
+        value = orjson.loads(arguments)
+    except orjson.JSONDecodeError:
+        return "{}"
+    return arguments if isinstance(value, dict) else "{}"
