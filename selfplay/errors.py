@@ -8,9 +8,10 @@
     ├── JournalError            a journal that can't be read, or that does not fit what is being resumed
     ├── ExportError             a trace that can't become a sample
     └── ModelError              a call of a language model
-        ├── TransientModelError     worth another try: rate limit, timeout, server down, cut reply
-        │   └── RateLimited             carries the server's Retry-After
-        ├── FatalModelError         no try will help: bad key, unknown model, bad request
+        ├── TransientModelError     worth another try: timeout, server down, cut reply; carries the server's Retry-After
+        │   └── RateLimited             the server said to slow down
+        ├── FatalModelError         no try will help: bad key, unknown model, bad request; carries what was refused
+        │   ├── RequestRefused          400, 422: the server does not take this request
         │   └── ContextTooLong          the conversation no longer fits
         └── ScriptError             a scripted or recorded model was asked something it has no answer for
 
@@ -54,17 +55,33 @@ class ModelError(SelfplayError):
 class TransientModelError(ModelError):
     """Worth another try later: timeouts, lost connections, 5xx, cut or foreign replies."""
 
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+        """How long the server asked to wait, if it said."""
+
 
 class RateLimited(TransientModelError):
     """The server said to slow down (429, 529)."""
 
-    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
-        super().__init__(message)
-        self.retry_after_s = retry_after_s
-
 
 class FatalModelError(ModelError):
     """Another try can't help: 401, 403, 404, a request that the server refuses."""
+
+    def __init__(self, message: str, *, status: int | None = None, param: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        """The HTTP status, if a server answered."""
+        self.param = param
+        """The request's field that the server refused, as far as its answer tells: `response_format`, `tool_choice`."""
+
+
+class RequestRefused(FatalModelError):
+    """The server does not take this request (400, 413, 422). `param` names the field it refused, if it said so."""
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
 
 
 class ContextTooLong(FatalModelError):
