@@ -11,7 +11,7 @@
         ├── TransientModelError     worth another try: timeout, server down, cut reply; carries the server's Retry-After
         │   └── RateLimited             the server said to slow down
         ├── FatalModelError         no try will help: bad key, unknown model, bad request; carries what was refused
-        │   ├── RequestRefused          400, 422: the server does not take this request
+        │   ├── RequestRefused          400, 413, 422: the server does not take this request
         │   └── ContextTooLong          the conversation no longer fits
         └── ScriptError             a scripted or recorded model was asked something it has no answer for
 
@@ -78,10 +78,6 @@ class FatalModelError(ModelError):
 
 class RequestRefused(FatalModelError):
     """The server does not take this request (400, 413, 422). `param` names the field it refused, if it said so."""
-
-    def __init__(self, message: str, *, param: str | None = None) -> None:
-        super().__init__(message)
-        self.param = param
 
 
 class ContextTooLong(FatalModelError):
