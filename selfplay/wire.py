@@ -15,6 +15,9 @@ from selfplay.message import Message, Origin
 Channel = Literal["user", "tool"]
 """How hints and nudges travel: as a user message, or as the marked last part of the last tool result."""
 
+ReasoningKey = Literal["reasoning_content", "reasoning", "none"]
+"""The name under which a model's earlier reasoning goes back to it, or `none` to leave it out."""
+
 WIRE_VERSION = 1
 """Raised when the bytes for the same messages change; a journal carries the version it was written with."""
 
@@ -34,7 +37,9 @@ def body(head: Mapping[str, Any], messages: Sequence[WireMessage]) -> bytes:
     return b"".join((start, comma, b'"messages":[', b",".join(m.raw for m in messages), b"]}"))
 
 
-def encode(batch: Iterable[Message], *, channel: Channel = "user", mark: str = "") -> list[WireMessage]:
+def encode(
+    batch: Iterable[Message], *, channel: Channel = "user", mark: str = "", reasoning: ReasoningKey = "none"
+) -> list[WireMessage]:
     """Encode the messages that are added between two calls.
 
     Neighbouring user messages of a batch become one (chat templates refuse two in a row), parted by a blank line.
@@ -50,14 +55,14 @@ def encode(batch: Iterable[Message], *, channel: Channel = "user", mark: str = "
         elif message.role == "user" and last is not None and last["role"] == "user":
             last["content"] += f"\n\n{message.content}"
         else:
-            values.append(_value(message))
+            values.append(_value(message, reasoning))
     return [WireMessage(value, orjson.dumps(value)) for value in values]
 
 
-def _value(message: Message) -> dict[str, Any]:
+def _value(message: Message, reasoning: ReasoningKey) -> dict[str, Any]:
     value: dict[str, Any] = {"role": message.role, "content": message.content}
-    if message.reasoning is not None:
-        value["reasoning_content"] = message.reasoning
+    if message.reasoning is not None and reasoning != "none":
+        value[reasoning] = message.reasoning
     if message.tool_calls:
         value["tool_calls"] = [
             {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": sendable(call.arguments)}}

@@ -4,6 +4,7 @@ An implementation makes exactly one attempt per `complete`: trying again is `sel
 failure of the infrastructure is classified in one place and never mistaken for a failure of the player.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -74,6 +75,15 @@ class Request:
     def body(self) -> bytes:
         """The exact bytes that are sent."""
         return body(self.head, self.messages)
+
+    @property
+    def key(self) -> str:
+        """sha256 of the messages and of what the reply may look like (tools, response format), not of who answers.
+
+        What one model was asked and another one is asked again has the same key: it finds a recorded reply.
+        """
+        asked = {k: self.head[k] for k in ("tools", "tool_choice", "response_format") if k in self.head}
+        return hashlib.sha256(body(asked, self.messages)).hexdigest()
 
 
 class Model(Protocol):

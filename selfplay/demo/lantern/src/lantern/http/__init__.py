@@ -1,0 +1,1 @@
+"""The vocabulary of HTTP: messages, their header fields, status codes, cookies, dates. No sockets in here."""

@@ -1,0 +1,1 @@
+"""Facts about the running process: who it is and what it has done so far."""

@@ -1,0 +1,47 @@
+"""One model's conversation as it goes over the wire: only ever grows at its end."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from selfplay.message import Message, Origin
+from selfplay.models.protocol import Reply, Request
+from selfplay.wire import Channel, ReasoningKey, WireMessage, encode
+
+
+class Dialogue:
+    """What a model has been told and has said so far.
+
+    Messages that are said between two requests are encoded together (see `selfplay.wire.encode`), each exactly once.
+    """
+
+    def __init__(self, *, channel: Channel = "user", mark: str = "", reasoning: ReasoningKey = "none") -> None:
+        self._channel: Channel = channel
+        self._mark = mark
+        self._reasoning: ReasoningKey = reasoning
+        self._encoded: list[WireMessage] = []
+        self._waiting: list[Message] = []
+        self._turn = 0
+
+    def say(self, *messages: Message) -> None:
+        """Add messages at the end."""
+        self._waiting += messages
+        self._turn += sum(m.role == "assistant" for m in messages)
+
+    def request(self, head: Mapping[str, Any], origin: Origin) -> Request:
+        """All of it as a request."""
+        self._encoded += encode(self._waiting, channel=self._channel, mark=self._mark, reasoning=self._reasoning)
+        self._waiting.clear()
+        return Request(head=head, messages=tuple(self._encoded), turn=self._turn, origin=origin)
+
+
+def as_said(reply: Reply) -> Message:
+    """What a reply becomes in the conversation it was given in.
+
+    A supervisor's verdict is plain text there, also where it came as a tool call: a call without a result is no
+    valid history, and a result would say nothing.
+    """
+    message = reply.message
+    if message.origin is not Origin.SUPERVISOR:
+        return message
+    content = message.content or "".join(call.arguments for call in message.tool_calls[:1])
+    return Message(role="assistant", content=content, origin=Origin.SUPERVISOR)

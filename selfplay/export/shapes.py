@@ -1,0 +1,134 @@
+"""What a row may look like, key by key: pydantic models that take nothing else, one family per format."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+Format = Literal["openai", "trl"]
+
+
+class Part(BaseModel):
+    """Base of everything in a row: strict, no unknown keys."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class SystemTurn(Part):
+    """The contract's prompt."""
+
+    role: Literal["system"]
+    content: str
+
+
+class UserTurn(Part):
+    """The task."""
+
+    role: Literal["user"]
+    content: str
+
+
+class Function(Part):
+    """A tool's name, what it is for, and the JSON schema of its arguments."""
+
+    name: str
+    description: str = ""
+    parameters: dict[str, JsonValue]
+    strict: bool = False
+
+
+class FunctionTool(Part):
+    """One tool that the model is offered."""
+
+    type: Literal["function"]
+    function: Function
+
+
+class OpenAIFunctionCall(Part):
+    """Arguments are the text that the model wrote."""
+
+    name: str
+    arguments: str
+
+
+class OpenAICall(Part):
+    """One call in the OpenAI format."""
+
+    id: str
+    type: Literal["function"]
+    function: OpenAIFunctionCall
+
+
+class OpenAIAssistantTurn(Part):
+    """A turn of the model; `content` is null where it only calls."""
+
+    role: Literal["assistant"]
+    content: str | None
+    tool_calls: Annotated[tuple[OpenAICall, ...], Field(strict=False, min_length=1)] = Field(default=(), validate_default=False)
+    weight: Literal[0, 1]
+
+
+class OpenAIToolTurn(Part):
+    """The result of a call."""
+
+    role: Literal["tool"]
+    tool_call_id: str
+    content: str
+
+
+class OpenAIRow(Part):
+    """One row of the OpenAI format."""
+
+    messages: Sequence[
+        Annotated[SystemTurn | UserTurn | OpenAIAssistantTurn | OpenAIToolTurn, Field(discriminator="role")]
+    ]
+    tools: Sequence[FunctionTool]
+    parallel_tool_calls: bool
+
+
+class TRLFunctionCall(Part):
+    """Arguments are an object. Nulls inside it are the model's own."""
+
+    name: str
+    arguments: dict[str, Any]
+
+
+class TRLCall(Part):
+    """One call in the TRL format."""
+
+    id: str
+    type: Literal["function"]
+    function: TRLFunctionCall
+
+
+class TRLAssistantTurn(Part):
+    """A turn of the model; `content` is empty where it only calls."""
+
+    role: Literal["assistant"]
+    content: str
+    reasoning_content: str = ""
+    tool_calls: Sequence[TRLCall] = ()
+
+
+class TRLToolTurn(Part):
+    """The result of a call, with the tool's name: some templates print it."""
+
+    role: Literal["tool"]
+    tool_call_id: str
+    name: str
+    content: str
+
+
+class TRLRow(Part):
+    """One row of the TRL format: no key of it is ever null."""
+
+    messages: Sequence[Annotated[SystemTurn | UserTurn | TRLAssistantTurn | TRLToolTurn, Field(discriminator="role")]]
+    tools: Sequence[FunctionTool]
+
+
+Row = OpenAIRow | TRLRow
+AssistantTurn = OpenAIAssistantTurn | TRLAssistantTurn
+ToolTurn = OpenAIToolTurn | TRLToolTurn
+Turn = SystemTurn | UserTurn | AssistantTurn | ToolTurn
+
+ROWS: dict[Format, type[OpenAIRow] | type[TRLRow]] = {"openai": OpenAIRow, "trl": TRLRow}

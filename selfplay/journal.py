@@ -1,0 +1,261 @@
+"""The journal: one append-only JSONL file per episode, one event a line, readable, enough to go on from any byte.
+
+    start     what the episode is: task, seats, rules, prompts, tool schemas, versions
+    message   something that was said to the player or the supervisor
+    call      a model call: its request (head, hash) and its reply, written when the reply arrives
+    result    what a tool call returned
+    step      what the supervisor's side made of the step, and which targets it completed
+    retry     an attempt at a call that failed on the way; information only
+    resume    the episode was taken up again here; information only
+    stop      why the episode ended
+
+Taking up an episode is running it again with the journal's replies and results in place of live ones: the loop has no
+code for it. What is recomputed is compared with what was recorded, so that an episode never goes on as something else.
+"""
+
+import fcntl
+import hashlib
+import os
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import orjson
+
+from selfplay.errors import ContextTooLong, JournalError, RequestRefused
+from selfplay.message import Message
+from selfplay.models.protocol import Reply, Request
+from selfplay.trace import ToolResult
+
+JOURNAL_VERSION = 1
+
+Seat = Literal["player", "supervisor"]
+Event = dict[str, Any]
+Watch = Callable[[Event, bool], None]
+"""Told of every event, in order; the flag is true for one that was recorded earlier."""
+
+INFORMATION = frozenset({"retry", "resume"})
+
+
+class Journal:
+    """An episode's record, open for going on. Use as a context manager; one process at a time."""
+
+    def __init__(self, path: Path, watch: Watch | None = None) -> None:
+        self.path = path
+        self._watch = watch or (lambda _event, _is_recorded: None)
+        self._descriptor = -1
+        self._recorded: deque[tuple[int, Event]] = deque()
+        self._heads: dict[Seat, Any] = {}
+        self.seconds = 0.0
+        """Time spent in calls and tools so far, the recorded ones included."""
+
+    def __enter__(self) -> Self:
+        """Open or create the file, take its lock, drop a half-written last line."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        try:
+            self._lock()
+            self._recorded.extend((n, e) for n, e in self._load() if e["event"] not in INFORMATION)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+        if self._recorded:
+            self._append({"event": "resume", "at": now()})
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Give the file back; everything recorded is on disk."""
+        os.close(self._descriptor)
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise JournalError(f"{self.path}: another process is playing this episode; wait for it or stop it") from None
+
+    def _load(self) -> list[tuple[int, Event]]:
+        data = self.path.read_bytes()
+        events, size = parse_events(data, str(self.path))
+        if size < len(data):
+            os.ftruncate(self._descriptor, size)
+        return list(enumerate(events, 1))
+
+    @property
+    def is_replaying(self) -> bool:
+        """True while there are recorded events that the loop has not come to yet."""
+        return bool(self._recorded)
+
+    def record(self, event: Event) -> None:
+        """Add an event, or pass over the recorded one that equals it.
+
+        Raises JournalError where the recorded event differs: the episode would go on as a different one.
+        """
+        if not self._recorded:
+            self._append(event)
+            return
+        line, recorded = self._recorded.popleft()
+        if canonical(recorded) != canonical(event):
+            raise self._mismatch(line, recorded, event)
+        self._watch(recorded, True)
+
+    def note(self, event: Event) -> None:
+        """Add information that going on does not need."""
+        self._append(event)
+
+    def start(self, event: Event) -> Event:
+        """The episode's start: the recorded one, which must agree with `event` in all but time and version."""
+        if not self._recorded:
+            self._append({**event, "at": now()})
+            return event
+        line, recorded = self._recorded.popleft()
+        if canonical(recorded) != canonical(event):
+            raise self._mismatch(line, recorded, event)
+        self._watch(recorded, True)
+        return recorded
+
+    async def call(self, seat: Seat, request: Request, live: Callable[[Request], Awaitable[Reply]]) -> Reply:
+        """The recorded reply to this request, or a live one, recorded when it arrives.
+
+        A request that the server refuses (RequestRefused, ContextTooLong) is recorded and raised again; every other
+        error leaves the journal as it is, and the call is made again when the episode is taken up.
+        """
+        sha256 = hashlib.sha256(request.body()).hexdigest()
+        if self._recorded:
+            return self._recorded_reply(seat, sha256)
+        event: Event = {"event": "call", "seat": seat, "messages": len(request.messages), "sha256": sha256}
+        event["key"] = request.key
+        if self._heads.get(seat) != request.head:
+            self._heads[seat] = event["head"] = request.head
+        began = perf_counter()
+        try:
+            reply = await live(request)
+        except (RequestRefused, ContextTooLong) as error:
+            self._timed({**event, "refused": {"type": type(error).__name__, "message": str(error)}}, began)
+            raise
+        self._timed({**event, "reply": reply.model_dump(mode="json", exclude_defaults=True)}, began)
+        return reply
+
+    def _recorded_reply(self, seat: Seat, sha256: str) -> Reply:
+        line, event = self._recorded.popleft()
+        if event["event"] != "call" or event["seat"] != seat or event["sha256"] != sha256:
+            raise self._mismatch(line, event, {"event": "call", "seat": seat, "sha256": sha256})
+        if "head" in event:
+            self._heads[seat] = event["head"]
+        self._took(event)
+        if refused := event.get("refused"):
+            raise (ContextTooLong if refused["type"] == "ContextTooLong" else RequestRefused)(refused["message"])
+        return Reply.model_validate_json(orjson.dumps(event["reply"]))
+
+    async def result(self, step: int, call_id: str, live: Callable[[], Awaitable[ToolResult]]) -> ToolResult:
+        """The recorded result of a tool call, or a live one, recorded when it is there."""
+        if self._recorded:
+            line, event = self._recorded.popleft()
+            if event["event"] != "result" or event["step"] != step or event["call"] != call_id:
+                raise self._mismatch(line, event, {"event": "result", "step": step, "call": call_id})
+            self._took(event)
+            return ToolResult.model_validate_json(orjson.dumps(event["result"]))
+        began = perf_counter()
+        result = await live()
+        event = {"event": "result", "step": step, "call": call_id, "result": result.model_dump(mode="json", exclude_defaults=True)}
+        self._timed(event, began)
+        return result
+
+    def _took(self, event: Event) -> None:
+        self.seconds += event["seconds"]
+        self._watch(event, True)
+
+    def _timed(self, event: Event, began: float) -> None:
+        event["seconds"] = round(perf_counter() - began, 6)
+        self.seconds += event["seconds"]
+        self._append(event)
+
+    def _append(self, event: Event) -> None:
+        line = memoryview(orjson.dumps(event) + b"\n")
+        try:
+            while line:
+                line = line[os.write(self._descriptor, line) :]
+        except OSError as error:
+            raise JournalError(
+                f"{self.path}: can't be written: {error.strerror}; mend that and run the same command again"
+            ) from error
+        self._watch(event, False)
+
+    def sync(self) -> None:
+        """Wait until everything is on the disk itself. Blocking."""
+        os.fsync(self._descriptor)
+
+    def _mismatch(self, line: int, recorded: Event, now_: Event) -> JournalError:
+        return JournalError(
+            f"{self.path}:{line}: the episode recorded here went another way ({difference(recorded, now_)}); "
+            "go on with the settings and version it was begun with, or play anew under another name"
+        )
+
+
+def said(seat: Seat, message: Message) -> Event:
+    """The event of a message that is said to a seat."""
+    return {"event": "message", "seat": seat, "message": message.model_dump(mode="json", exclude_defaults=True)}
+
+
+def now() -> str:
+    """The present as ISO 8601 in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def canonical(event: Event) -> bytes:
+    """An event's bytes without what may differ between two tellings of the same: times and the program's version."""
+    kept = {k: v for k, v in event.items() if k not in {"at", "seconds", "selfplay"}}
+    return orjson.dumps(kept, option=orjson.OPT_SORT_KEYS)
+
+
+def difference(recorded: Any, present: Any, place: str = "") -> str:
+    """The first place where two JSON values differ, in words."""
+    if isinstance(recorded, dict) and isinstance(present, dict):
+        for key in [*recorded, *present]:
+            if key not in {"at", "seconds", "selfplay"} and recorded.get(key) != present.get(key):
+                return difference(recorded.get(key), present.get(key), f"{place}.{key}".lstrip("."))
+    return f"{place or 'event'} was {_short(recorded)}, is {_short(present)}"
+
+
+def _short(value: object) -> str:
+    text = orjson.dumps(value, default=str).decode()
+    return text if len(text) <= 80 else text[:77] + "..."  # noqa: PLR2004  a line's worth
+
+
+def parse_events(data: bytes, where: str) -> tuple[list[Event], int]:
+    """The whole lines of a journal as events, and how many bytes they take; a half-written last line is left out.
+
+    Raises JournalError for a damaged line before the last, and for a journal of a version this program can't read.
+    """
+    events: list[Event] = []
+    size = 0
+    for number, line in enumerate(data.splitlines(keepends=True), 1):
+        try:
+            event = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            if size + len(line) == len(data):
+                break
+            raise JournalError(f"{where}:{number}: damaged; restore the file or delete it to play anew") from None
+        if not line.endswith(b"\n"):
+            break
+        if not isinstance(event, dict) or "event" not in event or (number == 1) != (event["event"] == "start"):
+            raise JournalError(f"{where}:{number}: not a journal of this program")
+        if number == 1 and event.get("journal") != JOURNAL_VERSION:
+            raise JournalError(
+                f"{where}: journal version {event.get('journal')}, this program reads {JOURNAL_VERSION}"
+            )
+        events.append(event)
+        size += len(line)
+    return events, size
+
+
+def read_events(path: Path) -> Iterator[Event]:
+    """The events of a journal that someone may still be writing. Raises JournalError."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise JournalError(f"{path}: can't be read: {error.strerror}") from error
+    yield from parse_events(data, str(path))[0]

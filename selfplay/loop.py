@@ -1,0 +1,297 @@
+"""One episode: player, tools, supervisor and gate, step by step, until there is a reason to stop."""
+
+import hashlib
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.metadata import version
+from typing import Any
+
+import anyio
+import orjson
+
+from selfplay.config import RunConfig
+from selfplay.dialogue import Dialogue
+from selfplay.errors import ContextTooLong, JournalError, ModelError, RequestRefused
+from selfplay.gate import Secret, Seen, findings
+from selfplay.journal import JOURNAL_VERSION, Event, Journal, said
+from selfplay.message import Message, Origin, ToolCall
+from selfplay.models.prices import Price, cost_usd
+from selfplay.models.protocol import Reply, Usage
+from selfplay.pacing import Pacing
+from selfplay.player import Ask, Player, player_head
+from selfplay.progress import Progress
+from selfplay.prompts import prompt, shipped
+from selfplay.supervisor import Report, Supervisor, opening
+from selfplay.task import Task
+from selfplay.tasks import row_of
+from selfplay.trace import Finding, Judgement, Step, StopReason, ToolResult, Trace
+from selfplay.wire import WIRE_VERSION
+from selfplay_tools.errors import ToolsError
+from selfplay_tools.toolbox import Toolbox
+
+
+@dataclass(frozen=True, slots=True)
+class Seats:
+    """Who plays. `supervisor` None is a plain rollout: no verdicts, no hints, the production prompt."""
+
+    player: Ask
+    supervisor: Ask | None = None
+    player_price: Price | None = None
+    supervisor_price: Price | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What an episode plays on."""
+
+    task: Task
+    """With its targets checked against the repository: symbols have lines."""
+    secret: Secret
+    """What the gate guards, prepared from task and repository."""
+    toolbox: Toolbox
+    snapshot_id: str
+    config: RunConfig
+    threads: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(4))
+    """Tools and gate run in at most so many threads at once."""
+
+
+async def play(episode: str, stage: Stage, seats: Seats, journal: Journal) -> Trace:
+    """Play an episode to its end, or take it up where the journal stops.
+
+    Raises TransientModelError when a model stays out of reach and FatalModelError when it can't be used at all (the
+    episode is not over then: the same call takes it up), and JournalError. A bug or a broken tool ends the episode
+    with its traceback on the trace.
+    """
+    game = _Episode(episode, stage, seats, journal)
+    try:
+        trace = await game.play()
+    except (ModelError, JournalError):
+        raise
+    except ToolsError:
+        trace = game.trace.ended(StopReason.TOOL_ERROR, traceback.format_exc())
+    except Exception:  # noqa: BLE001  one episode's bug ends that episode, with its traceback on the trace
+        trace = game.trace.ended(StopReason.BUG, traceback.format_exc())
+    assert trace.stop is not None  # noqa: S101  for the type checker: every way here ends the trace
+    journal.record({"event": "stop", "stop": trace.stop.model_dump(mode="json")})
+    await anyio.to_thread.run_sync(journal.sync)
+    return trace
+
+
+def advice_mark(stage: Stage, episode: str) -> str:
+    """The mark of the supervisor's words in the `tool` channel.
+
+    No text in the repository can hold it: it is made from the commit's id, which depends on that text.
+    """
+    secret = "\0".join((stage.snapshot_id, stage.task.brief.prompt, episode))
+    return f"[advice {hashlib.sha256(secret.encode()).hexdigest()[:16]}]"
+
+
+def instructions(config: RunConfig, mark: str, *, is_supervised: bool) -> str:
+    """The player's system prompt: the production prompt, and for a supervised episode what advice is."""
+    if not is_supervised:
+        return prompt("player").text
+    tool = config.hints.channel == "tool"
+    advice = prompt("advice_tool").fill(mark=mark) if tool else prompt("advice_user").fill()
+    return f"{prompt('player').text}\n\n{advice}"
+
+
+class _Episode:
+    """The state of one episode while it is played."""
+
+    def __init__(self, episode: str, stage: Stage, seats: Seats, journal: Journal) -> None:
+        self._stage, self._seats, self._journal = stage, seats, journal
+        self._limits = stage.config.limits
+        self._mark = advice_mark(stage, episode)
+        self._schemas = stage.toolbox.schemas()
+        text = instructions(stage.config, self._mark, is_supervised=seats.supervisor is not None)
+        self.trace = Trace(
+            episode=episode,
+            task=stage.task,
+            prompt=Message(role="system", content=text, origin=Origin.PROMPT),
+            opening=Message(role="user", content=stage.task.brief.prompt, origin=Origin.TASK),
+        )
+        self._player = Player(seats.player, player_head(stage.config.player, self._schemas))
+        self._dialogue = Dialogue(
+            channel=stage.config.hints.channel, mark=self._mark, reasoning=stage.config.player.history_reasoning
+        )
+        self._supervisor = self._supervised() if seats.supervisor else None
+        self._progress = Progress(stage.task.answer.targets)
+        self._pacing = Pacing(stage.config.hints)
+        self._seen = Seen()
+        self._ids: frozenset[str] = frozenset()
+        self._cost = 0.0
+
+    def _supervised(self) -> Supervisor:
+        config = self._stage.config
+        assert self._seats.supervisor is not None  # noqa: S101  for the type checker: the caller has looked
+        return Supervisor(
+            ask=self._seats.supervisor,
+            config=config.supervisor,
+            hints=config.hints,
+            tries=config.limits.verdict_tries,
+            dialogue=Dialogue(),
+            journal=self._journal,
+        )
+
+    async def play(self) -> Trace:
+        self._start()
+        while self.trace.stop is None:
+            self.trace = self._over_a_limit() or await self._next()
+        return self.trace
+
+    def _start(self) -> None:
+        stage = self._stage
+        start: Event = {
+            "event": "start",
+            "journal": JOURNAL_VERSION,
+            "wire": WIRE_VERSION,
+            "selfplay": version("selfplay"),
+            "episode": self.trace.episode,
+            "task": row_of(stage.task).model_dump(mode="json", exclude_defaults=True),
+            "snapshot": stage.snapshot_id,
+            "supervised": self._supervisor is not None,
+            "config": stage.config.model_dump(mode="json", exclude_defaults=True),
+            "channel": stage.config.hints.channel,
+            "mark": self._mark,
+            "reasoning": stage.config.player.history_reasoning,
+            "prompts": {name: p.sha256 for name, p in shipped().items()},
+            "tools": self._schemas,
+        }
+        self._journal.start(start)
+        opening_words = (self.trace.prompt, self.trace.opening)
+        for message in opening_words:
+            self._journal.record(said("player", message))
+        self._dialogue.say(*opening_words)
+        self._seen.add(self.trace.opening.content)
+        if self._supervisor is not None:
+            for message in (words := opening(stage.task, self.trace.prompt.content)):
+                self._journal.record(said("supervisor", message))
+            self._supervisor.dialogue.say(*words)
+
+    def _over_a_limit(self) -> Trace | None:
+        limits, usage, spent = self._limits, self.trace.usage.total_tokens, self._journal.seconds
+        if len(self.trace.steps) >= limits.steps:
+            return self.trace.ended(StopReason.STEPS, f"{limits.steps} steps taken")
+        if limits.tokens is not None and usage >= limits.tokens:
+            return self.trace.ended(StopReason.TOKENS, f"{usage} tokens of {limits.tokens} used")
+        if limits.time_s is not None and spent >= limits.time_s:
+            return self.trace.ended(StopReason.TIME, f"{spent:.1f} s of {limits.time_s:g} s spent")
+        if limits.cost_usd is not None and self._cost >= limits.cost_usd:
+            return self.trace.ended(StopReason.COST, f"{self._cost:.4f} USD of {limits.cost_usd:g} USD spent")
+        return None
+
+    async def _next(self) -> Trace:
+        """The trace and one more step, or its end."""
+        try:
+            reply = await self._player.act(self._dialogue, self._journal, self._ids)
+        except (ContextTooLong, RequestRefused) as error:
+            if isinstance(error, RequestRefused) and not self.trace.steps:
+                raise  # the server takes no request of this kind: the set-up is wrong, not the episode
+            return self.trace.ended(StopReason.MODEL_ERROR, str(error))
+        self._pay(reply.usage, self._seats.player_price)
+        action = reply.message
+        self._ids |= {call.id for call in action.tool_calls}
+        results = await self._carry_out(action)
+        step = await self._judged(action, results, reply)
+        self._dialogue.say(action, *(r.message for r in results), *step.after)
+        trace = self.trace.then(step)
+        return self._outcome(trace, step) or trace
+
+    async def _carry_out(self, action: Message) -> tuple[ToolResult, ...]:
+        number = len(self.trace.steps) + 1
+        results = [
+            await self._journal.result(number, call.id, partial(self._carry_out_one, i, call))
+            for i, call in enumerate(action.tool_calls)
+        ]
+        for text in (action.reasoning, action.content, *(r.message.content for r in results)):
+            self._seen.add(text or "")
+        return tuple(results)
+
+    async def _carry_out_one(self, position: int, call: ToolCall) -> ToolResult:
+        if call.is_cut:
+            return _refused(call, "This call was cut off at the length limit of your message and was not carried out. "
+                                  "Write less before the call, and call again.")
+        if position >= self._limits.calls_per_turn:
+            return _refused(call, f"Not carried out: at most {self._limits.calls_per_turn} calls a turn. Call again.")
+        run = partial(self._stage.toolbox.run, call.name, call.arguments)
+        result = await anyio.to_thread.run_sync(run, limiter=self._stage.threads)
+        message = _tool_message(call, result.text)
+        return ToolResult(message=message, ok=result.ok, shown=result.shown, answer=result.answer)
+
+    async def _judged(self, action: Message, results: tuple[ToolResult, ...], reply: Reply) -> Step:
+        """The step with what it found, the verdict, the hint, and the engine's own words."""
+        found = self._progress.add(part for r in results for part in r.shown)
+        self._pacing.took(action, has_found=bool(found))
+        judgement, usage = Judgement(), reply.usage
+        if self._supervisor is not None:
+            judgement = await self._supervisor.judge(self._report(action, results), self._reveals)
+            usage += self._supervisor.usage
+            self._pay(self._supervisor.usage, self._seats.supervisor_price)
+        if judgement.hint is not None:
+            self._pacing.hinted()
+        nudge = self._nudge(action, results, has_found=bool(found))
+        step = Step(action=action, results=results, found=found, judgement=judgement, nudge=nudge, usage=usage)
+        self._journal.record(step_event(len(self.trace.steps) + 1, step))
+        return step
+
+    def _report(self, action: Message, results: tuple[ToolResult, ...]) -> Report:
+        names = tuple(map(str, self._stage.task.answer.targets))
+        found = self._progress.found
+        return Report(
+            number=len(self.trace.steps) + 1,
+            action=action,
+            results=results,
+            found=tuple(name for i, name in enumerate(names) if i in found),
+            missing=tuple(name for i, name in enumerate(names) if i not in found),
+            level=None if self._progress.is_complete else self._pacing.due(),
+        )
+
+    async def _reveals(self, hint: str) -> tuple[Finding, ...]:
+        check = partial(findings, hint, self._stage.secret, self._seen)
+        return await anyio.to_thread.run_sync(check, limiter=self._stage.threads)
+
+    def _pay(self, usage: Usage, price: Price | None) -> None:
+        if price is not None:
+            self._cost += cost_usd(usage, price)
+
+    def _is_right(self, results: tuple[ToolResult, ...]) -> bool:
+        """True when `finish` names every target's file, and every target was shown."""
+        named = {file.path for r in results for file in r.answer or ()}
+        return self._progress.is_complete and named.issuperset(self._stage.task.answer.paths)
+
+    def _nudge(self, action: Message, results: tuple[ToolResult, ...], *, has_found: bool) -> str | None:
+        """The engine's own words after a step, if it needs any."""
+        has_answered = any(r.answer is not None for r in results)
+        if self._is_right(results) or (has_answered and self._supervisor is None):
+            return None
+        if has_answered:
+            return prompt("nudge_incomplete" if self._progress.is_complete else "nudge_early").text
+        if self._supervisor is not None and self._progress.is_complete and (has_found or not action.tool_calls):
+            return prompt("nudge_found").text
+        return None if action.tool_calls else prompt("nudge_call").text
+
+    def _outcome(self, trace: Trace, step: Step) -> Trace | None:
+        """The trace at its end, if this step ended it."""
+        if self._is_right(step.results):
+            return trace.ended(StopReason.FOUND)
+        if self._supervisor is None and any(r.answer is not None for r in step.results):
+            return trace.ended(StopReason.GAVE_UP, "finished without having read and named every target")
+        if self._pacing.idle_turns >= self._limits.idle_turns:
+            return trace.ended(StopReason.GAVE_UP, f"{self._pacing.idle_turns} turns in a row without a search")
+        return None
+
+
+def step_event(number: int, step: Step) -> Event:
+    """The journal's event for a step: what its calls and results do not tell."""
+    judgement = step.judgement.model_dump(mode="json", exclude_defaults=True)
+    return {"event": "step", "step": number, "found": list(step.found), "judgement": judgement, "nudge": step.nudge}
+
+
+def _tool_message(call: ToolCall, text: str) -> Message:
+    return Message(role="tool", content=text, origin=Origin.TOOL, tool_call_id=call.id, name=call.name)
+
+
+def _refused(call: ToolCall, text: str) -> ToolResult:
+    return ToolResult(message=_tool_message(call, text), ok=False)

@@ -1,0 +1,50 @@
+"""The player: a conversation in, one message out. It never sees a task's answer."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from selfplay.config import SeatConfig
+from selfplay.dialogue import Dialogue
+from selfplay.journal import Journal
+from selfplay.message import Message, Origin, ToolCall
+from selfplay.models.protocol import Reply, Request
+
+Ask = Callable[[Request], Awaitable[Reply]]
+"""A model call with its retries."""
+
+
+def player_head(config: SeatConfig, tools: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Everything of the player's requests but the messages."""
+    return {"model": config.model_name, **config.sampling, "tools": list(tools), **config.extra_body}
+
+
+@dataclass(frozen=True, slots=True)
+class Player:
+    """Asks a model for the next step."""
+
+    ask: Ask
+    head: Mapping[str, Any]
+
+    async def act(self, dialogue: Dialogue, journal: Journal, taken: frozenset[str]) -> Reply:
+        """The model's next message; its calls have ids that are not in `taken`. Raises ModelError."""
+        request = dialogue.request(self.head, Origin.PLAYER)
+
+        async def live(request: Request) -> Reply:
+            reply = await self.ask(request)
+            return reply.model_copy(update={"message": with_new_ids(reply.message, taken, request.turn)})
+
+        return await journal.call("player", request, live)
+
+
+def with_new_ids(message: Message, taken: frozenset[str], turn: int) -> Message:
+    """The message with an id for each call that no other call of the episode has: servers count anew in each reply."""
+    used = set(taken)
+    calls: list[ToolCall] = []
+    for i, call in enumerate(message.tool_calls):
+        fresh = call.id if call.id and call.id not in used else f"call_{turn}_{i}"
+        while fresh in used:
+            fresh += "_"
+        used.add(fresh)
+        calls.append(call if fresh == call.id else call.model_copy(update={"id": fresh}))
+    return message.model_copy(update={"tool_calls": tuple(calls)})

@@ -1,0 +1,157 @@
+"""What a journal tells: the trace, and every request byte for byte."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import orjson
+
+from selfplay.dialogue import Dialogue, as_said
+from selfplay.errors import JournalError
+from selfplay.journal import Event, Seat, read_events
+from selfplay.message import Message, Noun, Origin
+from selfplay.models.protocol import Reply, Usage
+from selfplay.tasks import parse_task
+from selfplay.trace import Judgement, Step, Stop, ToolResult, Trace
+
+N = TypeVar("N", bound=Noun)
+
+
+@dataclass(slots=True)
+class _Teller:
+    """Follows a journal, event by event."""
+
+    prompt: Message | None = None
+    opening: Message | None = None
+    action: Message | None = None
+    results: list[ToolResult] = field(default_factory=list["ToolResult"])
+    usage: Usage = field(default_factory=Usage)
+    steps: list[Step] = field(default_factory=list["Step"])
+    stop: Stop | None = None
+
+    def hear(self, event: Event) -> None:
+        match event["event"]:
+            case "message" if event["seat"] == "player":
+                self._hear_message(_load(Message, event["message"]))
+            case "call" if "reply" in event:
+                self._hear_reply(_load(Reply, event["reply"]))
+            case "result":
+                self.results.append(_load(ToolResult, event["result"]))
+            case "step":
+                self._hear_step(event)
+            case "stop":
+                self.stop = _load(Stop, event["stop"])
+            case _:
+                pass
+
+    def _hear_message(self, message: Message) -> None:
+        if message.origin is Origin.PROMPT:
+            self.prompt = message
+        else:
+            self.opening = message
+
+    def _hear_reply(self, reply: Reply) -> None:
+        self.usage += reply.usage
+        if reply.message.origin is Origin.PLAYER:
+            self.action = reply.message
+
+    def _hear_step(self, event: Event) -> None:
+        if self.action is None:
+            raise JournalError("a step without a message of the player")
+        step = Step(
+            action=self.action,
+            results=tuple(self.results),
+            found=tuple(event["found"]),
+            judgement=_load(Judgement, event["judgement"]),
+            nudge=event["nudge"],
+            usage=self.usage,
+        )
+        self.steps.append(step)
+        self.action, self.results, self.usage = None, [], Usage()
+
+
+def _load(noun: type[N], value: object) -> N:
+    return noun.model_validate_json(orjson.dumps(value))
+
+
+def trace_of(events: Iterable[Event], where: str = "journal") -> Trace:
+    """The trace that a journal's events tell; a step that had not ended is no part of it. Raises JournalError."""
+    teller = _Teller()
+    start: Event | None = None
+    for event in events:
+        start = start or event
+        teller.hear(event)
+    if start is None or teller.prompt is None or teller.opening is None:
+        raise JournalError(f"{where}: nothing was played yet")
+    return Trace(
+        episode=start["episode"],
+        task=parse_task(orjson.dumps(start["task"]), where),
+        prompt=teller.prompt,
+        opening=teller.opening,
+        steps=tuple(teller.steps),
+        stop=teller.stop,
+    )
+
+
+def read_trace(path: Path) -> Trace:
+    """The trace in a journal file. Raises JournalError."""
+    return trace_of(read_events(path), str(path))
+
+
+@dataclass(frozen=True, slots=True)
+class SentRequest:
+    """One model call of a journal, as it went over the wire."""
+
+    seat: Seat
+    body: bytes
+    sha256: str
+    """As recorded when it was sent."""
+    reply: Reply | None
+    """None where the server refused the request."""
+
+    @property
+    def is_exact(self) -> bool:
+        """True when the rebuilt body is what was sent, byte for byte."""
+        return hashlib.sha256(self.body).hexdigest() == self.sha256
+
+
+def sent_requests(events: Iterable[Event]) -> Iterator[SentRequest]:
+    """Every model call of a journal, rebuilt, in the order in which they were made."""
+    dialogues: dict[Seat, Dialogue] = {}
+    heads: dict[Seat, Any] = {}
+    for event in events:
+        match event["event"]:
+            case "start":
+                dialogues = _dialogues(event)
+            case "message":
+                dialogues[event["seat"]].say(_load(Message, event["message"]))
+            case "result":
+                dialogues["player"].say(_load(ToolResult, event["result"]).message)
+            case "step":
+                dialogues["player"].say(*_said_after(event))
+            case "call":
+                seat: Seat = event["seat"]
+                heads[seat] = event.get("head", heads.get(seat))
+                yield (sent := _sent(event, dialogues[seat], heads[seat]))
+                if sent.reply is not None:
+                    dialogues[seat].say(as_said(sent.reply))
+            case _:
+                pass
+
+
+def _dialogues(start: Event) -> dict[Seat, Dialogue]:
+    player = Dialogue(channel=start["channel"], mark=start["mark"], reasoning=start["reasoning"])
+    return {"player": player, "supervisor": Dialogue()}
+
+
+def _said_after(event: Event) -> tuple[Message, ...]:
+    nobody = Message(role="assistant", content="", origin=Origin.PLAYER)
+    return Step(action=nobody, judgement=_load(Judgement, event["judgement"]), nudge=event["nudge"]).after
+
+
+def _sent(event: Event, dialogue: Dialogue, head: Any) -> SentRequest:
+    reply = _load(Reply, event["reply"]) if "reply" in event else None
+    request = dialogue.request(head, Origin.PLAYER)
+    return SentRequest(seat=event["seat"], body=request.body(), sha256=event["sha256"], reply=reply)

@@ -1,0 +1,195 @@
+"""The supervisor: judges each step, and proposes hints until the gate lets one through."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from selfplay.config import HintConfig, SeatConfig, VerdictMode
+from selfplay.dialogue import Dialogue, as_said
+from selfplay.errors import ContextTooLong, RequestRefused
+from selfplay.journal import Journal, said
+from selfplay.message import Message, Origin
+from selfplay.models.protocol import Reply, Usage
+from selfplay.player import Ask
+from selfplay.prompts import prompt
+from selfplay.task import Task
+from selfplay.trace import Attempt, Finding, Hint, HintKind, Judgement, Quality, ToolResult, Verdict
+from selfplay.verdicts import NEXT_MODE, UnreadableVerdictError, read_verdict, verdict_head
+
+Gate = Callable[[str], Awaitable[Sequence[Finding]]]
+"""What a hint would reveal, at this moment of the episode."""
+
+FEEDBACK = {
+    Quality.PRODUCTIVE: "Your last step helped. Go on like this.",
+    Quality.NEUTRAL: "Your last step did no harm and did not help much. Try another angle.",
+    Quality.WASTEFUL: "Your last step did not help. Try another angle.",
+    Quality.MISTAKEN: "Your last step rests on a mistake. Think it over before you go on.",
+}
+"""What is said when no proposal passed: only whether the last step helped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One step as the supervisor is told of it."""
+
+    number: int
+    action: Message
+    results: tuple[ToolResult, ...]
+    found: tuple[str, ...]
+    missing: tuple[str, ...]
+    level: int | None
+    """The level of the hint that is asked for; None when none is."""
+
+    def text(self) -> str:
+        """The report in words."""
+        thought = "\n".join(t for t in (self.action.reasoning, self.action.content) if t) or "(no words)"
+        wanted = "No hint is wanted now: answer with `hint` null."
+        if self.level is not None:
+            wanted = f"A hint at level {self.level} is wanted now."
+        return prompt("report").fill(
+            number=str(self.number),
+            thought=_indented(thought),
+            calls=_calls(self.action, self.results),
+            found=", ".join(self.found) or "none",
+            missing=", ".join(self.missing) or "none",
+            wanted=wanted,
+        )
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.split("\n"))
+
+
+def _calls(action: Message, results: tuple[ToolResult, ...]) -> str:
+    if not action.tool_calls:
+        return _indented("(no call)")
+    said = {r.message.tool_call_id: r.message.content for r in results}
+    parts = [_indented(f"{c.name} {c.arguments}\n->\n{said.get(c.id, '')}") for c in action.tool_calls]
+    return "\n\n".join(parts)
+
+
+def opening(task: Task, instructions: str) -> tuple[Message, Message]:
+    """How the supervisor's conversation begins: its prompt, and the assignment with the targets."""
+    patch = task.answer.patch
+    assignment = prompt("assignment").fill(
+        instructions=_indented(instructions),
+        task=_indented(task.brief.prompt),
+        targets="\n".join(f"- {target}" for target in task.answer.targets),
+        patch=f"\nThe change that the task led to:\n\n{_indented(patch)}\n" if patch else "",
+    )
+    return (
+        Message(role="system", content=prompt("supervisor").text, origin=Origin.PROMPT),
+        Message(role="user", content=assignment, origin=Origin.TASK),
+    )
+
+
+class NoVerdictError(Exception):
+    """A verdict could not be had; the message says why."""
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """One episode's supervisor. Its conversation is append-only."""
+
+    ask: Ask
+    config: SeatConfig
+    hints: HintConfig
+    tries: int
+    """Attempts at a verdict that can be read."""
+    dialogue: Dialogue
+    journal: Journal
+    mode: VerdictMode = field(init=False)
+    usage: Usage = field(init=False, default_factory=Usage)
+    """Of its calls since the last `judge` began."""
+    full: str | None = field(init=False, default=None)
+    """Set once its conversation no longer fits its model: from then on there are no verdicts."""
+
+    def __post_init__(self) -> None:
+        """Start with the best way of asking."""
+        self.mode = "json_schema" if self.config.verdict_mode == "auto" else self.config.verdict_mode
+
+    async def judge(self, report: Report, gate: Gate) -> Judgement:
+        """The verdict on a step, and the hint that passed the gate if one was asked for. Raises ModelError.
+
+        A verdict that can't be had is recorded as missing: the episode goes on without a hint.
+        """
+        self.usage = Usage()
+        try:
+            self._tell(report.text())
+            verdict = await self._verdict()
+        except NoVerdictError as error:
+            return Judgement(missing=str(error))
+        if report.level is None or verdict.hint is None:
+            return Judgement(verdict=verdict)
+        return await self._with_hint(verdict, verdict.hint, report.level, gate)
+
+    async def _with_hint(self, verdict: Verdict, proposal: str, level: int, gate: Gate) -> Judgement:
+        """Ask for other words until the gate finds nothing, up to `hints.attempts` proposals."""
+        attempts = [Attempt(text=proposal, findings=tuple(await gate(proposal)))]
+        missing: str | None = None
+        while attempts[-1].findings and len(attempts) < self.hints.attempts:
+            try:
+                self._tell(_refusal(attempts[-1], level))
+                proposal = (await self._verdict()).hint or ""
+            except NoVerdictError as error:
+                missing = str(error)
+                break
+            if not proposal:
+                break
+            attempts.append(Attempt(text=proposal, findings=tuple(await gate(proposal))))
+        hint = _admitted(attempts, level)
+        if hint is None and self.hints.fallback == "feedback":
+            hint = Hint(text=FEEDBACK[verdict.quality], kind=HintKind.FEEDBACK, level=level)
+        return Judgement(verdict=verdict, missing=missing, attempts=tuple(attempts), hint=hint)
+
+    def _tell(self, text: str) -> None:
+        if self.full is not None:
+            raise NoVerdictError(self.full)
+        message = Message(role="user", content=text, origin=Origin.REPORT)
+        self.journal.record(said("supervisor", message))
+        self.dialogue.say(message)
+
+    async def _verdict(self) -> Verdict:
+        problem = ""
+        for i in range(self.tries):
+            if i:
+                self._tell(prompt("unreadable").fill(problem=problem))
+            reply = await self._reply()
+            self.usage += reply.usage
+            self.dialogue.say(as_said(reply))
+            try:
+                return read_verdict(reply)
+            except UnreadableVerdictError as error:
+                problem = str(error)
+        raise NoVerdictError(f"no readable verdict in {self.tries} tries; the last one: {problem}")
+
+    async def _reply(self) -> Reply:
+        """One reply, asked for in the best way that the server takes."""
+        while True:
+            request = self.dialogue.request(self._head(), Origin.SUPERVISOR)
+            try:
+                return await self.journal.call("supervisor", request, self.ask)
+            except ContextTooLong as error:
+                self.full = f"the supervisor's conversation no longer fits its model: {error}"
+                raise NoVerdictError(self.full) from error
+            except RequestRefused:
+                if self.config.verdict_mode != "auto" or self.mode not in NEXT_MODE:
+                    raise
+                self.mode = NEXT_MODE[self.mode]
+
+    def _head(self) -> Mapping[str, Any]:
+        config = self.config
+        return {"model": config.model_name, **config.sampling, **verdict_head(self.mode), **config.extra_body}
+
+
+def _admitted(attempts: Sequence[Attempt], level: int) -> Hint | None:
+    last = attempts[-1]
+    if last.findings:
+        return None
+    kind = HintKind.PROPOSED if len(attempts) == 1 else HintKind.REWRITTEN
+    return Hint(text=last.text, kind=kind, level=level)
+
+
+def _refusal(attempt: Attempt, level: int) -> str:
+    findings = "\n".join(f"- {f.text!r} ({f.kind}): {f.why}" for f in attempt.findings)
+    return prompt("refused").fill(findings=findings, level=str(level))
