@@ -1,0 +1,143 @@
+"""A snapshot of one commit, straight from git's objects: no work tree, no history."""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from selfplay_tools.base import BaseSnapshot
+from selfplay_tools.blobs import Blobs
+from selfplay_tools.cache import BytesCache
+from selfplay_tools.errors import GitFailed, NoSuchCommit
+from selfplay_tools.git import output, records
+from selfplay_tools.inventory import Inventory
+from selfplay_tools.paths import is_served, shown_paths
+from selfplay_tools.snapshot import Entry, Kind
+
+MAX_ENTRIES = 2_000_000
+"""A tree may name itself over and over: a few objects can stand for billions of paths."""
+_CACHE_BYTES = 64 << 20
+_CHUNK = 256
+"""Contents that are asked for at once."""
+_KINDS = {b"120000": Kind.LINK, b"160000": Kind.SUBMODULE}
+_FULL_ID = re.compile(r"[0-9a-f]{40,64}")
+
+
+class CommitSnapshot(BaseSnapshot):
+    """One commit of a git directory."""
+
+    def __init__(self, git_dir: Path, commit: str, *, max_entries: int = MAX_ENTRIES) -> None:
+        """List the commit's tree.
+
+        Raises NoSuchCommit, and GitFailed for a tree that can't be listed or that has more than `max_entries` files.
+        """
+        self._git_dir = git_dir.absolute()
+        self._commit = _full_id(self._git_dir, commit)
+        self._entries = _entries(self._git_dir, self._commit, max_entries)
+        self._by_path = {entry.path: entry for entry in self._entries}
+        self._inventory = Inventory({entry.path: entry.kind for entry in self._entries}, self.link_target)
+        self._blobs = Blobs(self._git_dir)
+        self._cache = BytesCache(_CACHE_BYTES)
+
+    @property
+    def identity(self) -> str:
+        """As `Snapshot.identity`."""
+        return f"git:{self._commit}"
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """As `Snapshot.entries`."""
+        return self._entries
+
+    def entry(self, path: str) -> Entry | None:
+        """As `Snapshot.entry`."""
+        return self._by_path.get(path)
+
+    def close(self) -> None:
+        """As `Snapshot.close`."""
+        self._blobs.close()
+
+    def _size(self, path: str) -> int:
+        return self._by_path[path].size
+
+    def _beginning(self, path: str, max_bytes: int) -> bytes:
+        entry = self._by_path[path]
+        cached = self._cache.get(entry.oid)
+        if cached is not None:
+            return cached[:max_bytes]
+        data = self._blobs.read(entry.oid, max_bytes)
+        if len(data) == entry.size:
+            self._cache.put(entry.oid, data)
+        return data
+
+    def _contents(self, entries: Sequence[Entry]) -> Iterator[bytes | None]:
+        for start in range(0, len(entries), _CHUNK):
+            oids = [entry.oid for entry in entries[start : start + _CHUNK]]
+            held = {oid: data for oid in oids if (data := self._cache.get(oid)) is not None}
+            fresh = self._blobs.read_many([oid for oid in oids if oid not in held])
+            for oid in oids:
+                data = held.get(oid)
+                if data is None:
+                    data = next(fresh)
+                    self._cache.put(oid, data)
+                yield data
+
+
+def _full_id(git_dir: Path, commit: str) -> str:
+    """The commit's full id. What is asked for may be any revision that git resolves to a commit."""
+    unknown = NoSuchCommit(f"{git_dir} has no commit {commit!r}")
+    if not commit or not commit.isprintable():
+        raise unknown
+    try:
+        found = output(git_dir, "rev-parse", "--verify", "--end-of-options", f"{commit}^{{commit}}")
+    except GitFailed as error:
+        raise NoSuchCommit(f"{unknown}: {error}") from error
+    full = found.decode("ascii", "replace").strip().rpartition("\n")[2]
+    if not _FULL_ID.fullmatch(full):
+        raise unknown
+    return full
+
+
+def _entries(git_dir: Path, commit: str, max_entries: int) -> tuple[Entry, ...]:
+    """Every served entry of the commit's tree, sorted by path."""
+    listed: dict[bytes, list[bytes]] = {}
+    with closing(records(git_dir, "ls-tree", "-r", "-z", "-l", "--full-tree", commit)) as lines:
+        for number, line in enumerate(lines, start=1):
+            head, _, raw = line.partition(b"\t")
+            if is_served(raw):
+                listed.setdefault(raw, head.split())
+            if number > max_entries:
+                raise GitFailed(f"commit {commit} in {git_dir} has more than {max_entries} files: too many to serve")
+    raws = list(_without_shadowed(listed))
+    entries = [_entry(path, listed[raw]) for raw, path in zip(raws, shown_paths(raws), strict=True)]
+    return tuple(sorted(entries, key=lambda entry: entry.path))
+
+
+def _without_shadowed(raws: dict[bytes, list[bytes]]) -> Iterator[bytes]:
+    """Leave out what lies below a file or link: no file system could hold both, only a hand-made tree does."""
+    good: set[bytes] = {b""}
+    for raw in raws:
+        folder = raw.rpartition(b"/")[0]
+        if _is_folder(folder, raws, good):
+            yield raw
+
+
+def _is_folder(folder: bytes, raws: dict[bytes, list[bytes]], good: set[bytes]) -> bool:
+    climbed: list[bytes] = []
+    while folder not in good:
+        if folder in raws:
+            return False
+        climbed.append(folder)
+        folder = folder.rpartition(b"/")[0]
+    good.update(climbed)
+    return True
+
+
+def _entry(path: str, head: list[bytes]) -> Entry:
+    mode, _, oid, size = head
+    kind = _KINDS.get(mode, Kind.FILE)
+    if kind is Kind.SUBMODULE:
+        return Entry(path, kind, 0, oid.decode("ascii"))
+    if not size.isdigit():
+        raise GitFailed(f"the repository lacks the content of {path!r}: it is damaged, or a partial clone")
+    return Entry(path, kind, int(size), oid.decode("ascii"), executable=mode == b"100755")

@@ -1,0 +1,137 @@
+"""A snapshot of a directory as it is on disk, ignored and untracked files included.
+
+It is one state: the inventory is taken at opening, and a file that changes afterwards is refused from then on
+rather than shown in two versions. Ids of contents are computed when they are first asked for, which reads every file
+once; a file that can't be read has the id `UNREADABLE`.
+"""
+
+import hashlib
+import stat
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from selfplay_tools.base import BaseSnapshot
+from selfplay_tools.disk import Changed, Disk, Found
+from selfplay_tools.errors import NotReadable
+from selfplay_tools.inventory import Inventory
+from selfplay_tools.paths import shown_paths
+from selfplay_tools.snapshot import Entry, Kind
+from selfplay_tools.submodule import checked_out_commit
+
+UNREADABLE = "0" * 40
+
+
+class DirectorySnapshot(BaseSnapshot):
+    """One directory; works without git."""
+
+    def __init__(self, root: Path) -> None:
+        """Take the inventory of `root`. Raises OSError where it is no directory that can be opened."""
+        self._disk = Disk(root)
+        listed = list(self._disk.scan())
+        paths = shown_paths([found.raw for found in listed])
+        self._found = dict(sorted(zip(paths, listed, strict=True)))
+        self._inventory = Inventory({path: _kind(found) for path, found in self._found.items()}, self.link_target)
+        self._known: dict[str, Entry] = {}
+
+    @cached_property
+    def identity(self) -> str:
+        """As `Snapshot.identity`: the id of the tree that git would make of these files.
+
+        A clean checkout has the id of its commit's tree, if submodules are checked out and no filter changed a file.
+        """
+        items = ((self._found[entry.path], entry.oid) for entry in self.entries)
+        return f"tree:{_tree_id([(found.raw, _git_mode(found), oid) for found, oid in items])}"
+
+    @cached_property
+    def entries(self) -> Sequence[Entry]:
+        """As `Snapshot.entries`; the first use reads every file that no `entry` was asked for yet."""
+        return tuple(self._entry(path) for path in self._found)
+
+    def entry(self, path: str) -> Entry | None:
+        """As `Snapshot.entry`."""
+        return self._entry(path) if path in self._found else None
+
+    def close(self) -> None:
+        """As `Snapshot.close`."""
+        self._disk.close()
+
+    def _entry(self, path: str) -> Entry:
+        entry = self._known.get(path)
+        if entry is None:
+            entry = self._known[path] = self._new_entry(path, self._found[path])
+        return entry
+
+    def _new_entry(self, path: str, found: Found) -> Entry:
+        kind = _kind(found)
+        if kind is Kind.SUBMODULE:
+            return Entry(path, kind, 0, checked_out_commit(self._disk, found.raw) or UNREADABLE)
+        try:
+            oid = self._disk.digest(found)
+        except (OSError, Changed):
+            oid = UNREADABLE
+        return Entry(path, kind, found.size, oid, executable=_git_mode(found) == b"100755")
+
+    def _size(self, path: str) -> int:
+        return self._found[path].size
+
+    def _beginning(self, path: str, max_bytes: int) -> bytes:
+        try:
+            return self._disk.read(self._found[path], max_bytes)
+        except Changed as error:
+            raise NotReadable(f"{path!r} was changed on disk after it was listed") from error
+        except OSError as error:
+            raise NotReadable(f"{path!r} can't be read: {error.strerror}") from error
+
+    def _contents(self, entries: Sequence[Entry]) -> Iterator[bytes | None]:
+        for entry in entries:
+            try:
+                yield self._beginning(entry.path, entry.size)
+            except NotReadable:
+                yield None
+
+
+def _kind(found: Found) -> Kind:
+    if stat.S_ISLNK(found.mode):
+        return Kind.LINK
+    return Kind.SUBMODULE if stat.S_ISDIR(found.mode) else Kind.FILE
+
+
+def _git_mode(found: Found) -> bytes:
+    if stat.S_ISLNK(found.mode):
+        return b"120000"
+    if stat.S_ISDIR(found.mode):
+        return b"160000"
+    return b"100755" if found.mode & stat.S_IXUSR else b"100644"
+
+
+def _tree_id(items: Sequence[tuple[bytes, bytes, str]]) -> str:
+    """The id of the git tree with these (path, mode, id)."""
+    trees: dict[bytes, list[tuple[bytes, bytes, str]]] = {b"": []}
+    for raw, mode, oid in items:
+        folder, _, name = raw.rpartition(b"/")
+        _reach(trees, folder).append((name, mode, oid))
+    for folder in sorted(trees, key=lambda raw: raw.count(b"/") + bool(raw), reverse=True):
+        digest = _tree_digest(trees[folder])
+        if not folder:
+            return digest
+        parent, _, name = folder.rpartition(b"/")
+        trees[parent].append((name, b"40000", digest))
+    raise AssertionError("the root comes last")
+
+
+def _reach(trees: dict[bytes, list[tuple[bytes, bytes, str]]], folder: bytes) -> list[tuple[bytes, bytes, str]]:
+    reached = trees.setdefault(folder, [])
+    while folder:
+        folder = folder.rpartition(b"/")[0]
+        if folder in trees:
+            break
+        trees[folder] = []
+    return reached
+
+
+def _tree_digest(items: Sequence[tuple[bytes, bytes, str]]) -> str:
+    # Git sorts a folder as if its name ended with a slash.
+    ordered = sorted(items, key=lambda item: item[0] + (b"/" if item[1] == b"40000" else b""))
+    body = b"".join(mode + b" " + name + b"\0" + bytes.fromhex(oid) for name, mode, oid in ordered)
+    return hashlib.sha1(b"tree %d\0%b" % (len(body), body), usedforsecurity=False).hexdigest()

@@ -1,0 +1,122 @@
+"""Git processes that read and do nothing else.
+
+`environment` is the one place that says how git is started: without the user's and the system's configuration,
+without hooks, filters, prompts, templates, replaced objects, or any transport that was not named. What a repository
+brings with it can therefore not start anything.
+"""
+
+import os
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from selfplay_tools.errors import GitFailed
+
+_SETTINGS = (
+    ("core.hooksPath", os.devnull),
+    ("core.fsmonitor", "false"),
+    ("core.attributesFile", os.devnull),
+    ("core.excludesFile", os.devnull),
+    ("core.bigFileThreshold", "4m"),  # larger blobs are streamed, not held
+    ("credential.helper", ""),
+    ("submodule.recurse", "false"),
+    ("fetch.recurseSubmodules", "false"),
+    ("fetch.writeCommitGraph", "false"),
+    ("gc.auto", "0"),
+    ("maintenance.auto", "false"),
+)
+
+
+def environment(
+    *, protocols: Iterable[str] = (), trusted: Iterable[Path] = (), base: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """The whole environment for a git process.
+
+    Args:
+        protocols: transports that git may use (`file`, `https`, `ssh`, ...); none unless given.
+        trusted: repositories that may belong to another user.
+        base: what to build on instead of this process' environment; its `GIT_*` variables are dropped.
+    """
+    inherited = os.environ if base is None else base
+    settings = [*_SETTINGS, *(("safe.directory", str(path)) for path in trusted)]
+    return {
+        **{name: value for name, value in inherited.items() if not name.startswith("GIT_")},
+        "LC_ALL": "C",
+        "LANGUAGE": "C",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_SYSTEM": os.devnull,
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_ATTR_NOSYSTEM": "1",
+        "GIT_TEMPLATE_DIR": "",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_ASKPASS": "false",
+        "SSH_ASKPASS": "false",
+        "GIT_SSH_COMMAND": "ssh -o BatchMode=yes",
+        "GIT_LFS_SKIP_SMUDGE": "1",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_NO_LAZY_FETCH": "1",
+        "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_PAGER": "cat",
+        # An empty list would be one protocol with an empty name: say what is meant.
+        "GIT_ALLOW_PROTOCOL": ":".join(protocols) or "none",
+        "GIT_CONFIG_COUNT": str(len(settings)),
+        **{f"GIT_CONFIG_KEY_{i}": key for i, (key, _) in enumerate(settings)},
+        **{f"GIT_CONFIG_VALUE_{i}": value for i, (_, value) in enumerate(settings)},
+    }
+
+
+def start(git_dir: Path, *arguments: str, stderr: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+    """Start `git --git-dir GIT_DIR ARGUMENTS` with pipes for its input and output. Raises GitFailed without a git."""
+    command = ["git", f"--git-dir={git_dir}", *arguments]
+    try:
+        return subprocess.Popen(  # noqa: S603 - fixed arguments, ids of the inventory only
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env=environment(trusted=(git_dir,)),
+            # Ctrl-C is for the program, which ends its readers itself.
+            process_group=0,
+        )
+    except OSError as error:
+        raise GitFailed(f"can't start git ({error.strerror}): is it installed and on PATH?") from error
+
+
+def output(git_dir: Path, *arguments: str) -> bytes:
+    """What a short git command printed. Raises GitFailed with git's own words."""
+    process = start(git_dir, *arguments, stderr=subprocess.PIPE)
+    out, err = process.communicate()
+    if process.returncode != 0:
+        raise GitFailed(f"git {arguments[0]} in {git_dir}: {words(err)}")
+    return out
+
+
+def records(git_dir: Path, *arguments: str) -> Iterator[bytes]:
+    """The NUL-terminated records that a git command prints, as they come. Raises GitFailed at their end.
+
+    A caller that stops early must close the iterator; the process ends with it.
+    """
+    process = start(git_dir, *arguments, stderr=subprocess.PIPE)
+    stdin, stdout, stderr = process.stdin, process.stdout, process.stderr
+    assert stdin is not None and stdout is not None and stderr is not None  # noqa: S101, PT018 - Popen's promise
+    try:
+        stdin.close()
+        rest = b""
+        while chunk := stdout.read1(1 << 20):
+            *whole, rest = (rest + chunk).split(b"\0")
+            yield from whole
+        # Stderr is read at the end only: these commands write at most a line to it.
+        complaint = stderr.read()
+        if process.wait() != 0 or rest:
+            raise GitFailed(f"git {arguments[0]} in {git_dir}: {words(complaint)}")
+    finally:
+        process.kill()
+        process.wait()
+        stdout.close()
+        stderr.close()
+
+
+def words(stderr: bytes) -> str:
+    """Git's complaint on one line, without its prefix."""
+    lines = stderr.decode("utf-8", "replace").strip().splitlines()
+    return "; ".join(line.removeprefix("fatal: ").removeprefix("error: ") for line in lines) or "no reason given"
