@@ -3,14 +3,13 @@
 A thread borrows a reader for one request; so there are never more of them than threads that read at the same time.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
-from typing import IO
 
 from selfplay_tools.errors import GitFailed
-from selfplay_tools.git import start
+from selfplay_tools.git import pipes, start
 
 _DRAIN_BYTES = 1 << 20
 """Up to this much of an unwanted rest is read and dropped; ending the process is quicker for more."""
@@ -27,10 +26,7 @@ class _Reader:
 
     def __init__(self, git_dir: Path) -> None:
         self._process = start(git_dir, "cat-file", "--batch")
-        stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin is not None and stdout is not None  # noqa: S101, PT018 - Popen's promise for pipes
-        self._stdin: IO[bytes] = stdin
-        self._stdout: IO[bytes] = stdout
+        self._stdin, self._stdout = pipes(self._process)
         self.is_usable = True
         """False while an answer is not read to its end."""
 
@@ -124,7 +120,7 @@ class Blobs:
                 yield self.read(oid, 1 << 62)
 
     @contextmanager
-    def _borrowed(self) -> Iterator[_Reader]:
+    def _borrowed(self) -> Generator[_Reader]:
         with self._lock:
             if self._is_closed:
                 raise ValueError("the snapshot is closed")

@@ -5,7 +5,6 @@ rather than shown in two versions. Ids of contents are computed when they are fi
 once; a file that can't be read has the id `UNREADABLE`.
 """
 
-import hashlib
 import stat
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -18,6 +17,7 @@ from selfplay_tools.inventory import Inventory
 from selfplay_tools.paths import shown_paths
 from selfplay_tools.snapshot import Entry, Kind
 from selfplay_tools.submodule import checked_out_commit
+from selfplay_tools.tree_id import tree_id
 
 UNREADABLE = "0" * 40
 
@@ -34,18 +34,26 @@ class DirectorySnapshot(BaseSnapshot):
         self._inventory = Inventory({path: _kind(found) for path, found in self._found.items()}, self.link_target)
         self._known: dict[str, Entry] = {}
 
-    @cached_property
+    @property
     def identity(self) -> str:
         """As `Snapshot.identity`: the id of the tree that git would make of these files.
 
         A clean checkout has the id of its commit's tree, if submodules are checked out and no filter changed a file.
         """
-        items = ((self._found[entry.path], entry.oid) for entry in self.entries)
-        return f"tree:{_tree_id([(found.raw, _git_mode(found), oid) for found, oid in items])}"
+        return self._identity
 
     @cached_property
+    def _identity(self) -> str:
+        items = ((self._found[entry.path], entry.oid) for entry in self.entries)
+        return f"tree:{tree_id([(found.raw, _git_mode(found), oid) for found, oid in items])}"
+
+    @property
     def entries(self) -> Sequence[Entry]:
         """As `Snapshot.entries`; the first use reads every file that no `entry` was asked for yet."""
+        return self._entries
+
+    @cached_property
+    def _entries(self) -> tuple[Entry, ...]:
         return tuple(self._entry(path) for path in self._found)
 
     def entry(self, path: str) -> Entry | None:
@@ -103,35 +111,3 @@ def _git_mode(found: Found) -> bytes:
     if stat.S_ISDIR(found.mode):
         return b"160000"
     return b"100755" if found.mode & stat.S_IXUSR else b"100644"
-
-
-def _tree_id(items: Sequence[tuple[bytes, bytes, str]]) -> str:
-    """The id of the git tree with these (path, mode, id)."""
-    trees: dict[bytes, list[tuple[bytes, bytes, str]]] = {b"": []}
-    for raw, mode, oid in items:
-        folder, _, name = raw.rpartition(b"/")
-        _reach(trees, folder).append((name, mode, oid))
-    for folder in sorted(trees, key=lambda raw: raw.count(b"/") + bool(raw), reverse=True):
-        digest = _tree_digest(trees[folder])
-        if not folder:
-            return digest
-        parent, _, name = folder.rpartition(b"/")
-        trees[parent].append((name, b"40000", digest))
-    raise AssertionError("the root comes last")
-
-
-def _reach(trees: dict[bytes, list[tuple[bytes, bytes, str]]], folder: bytes) -> list[tuple[bytes, bytes, str]]:
-    reached = trees.setdefault(folder, [])
-    while folder:
-        folder = folder.rpartition(b"/")[0]
-        if folder in trees:
-            break
-        trees[folder] = []
-    return reached
-
-
-def _tree_digest(items: Sequence[tuple[bytes, bytes, str]]) -> str:
-    # Git sorts a folder as if its name ended with a slash.
-    ordered = sorted(items, key=lambda item: item[0] + (b"/" if item[1] == b"40000" else b""))
-    body = b"".join(mode + b" " + name + b"\0" + bytes.fromhex(oid) for name, mode, oid in ordered)
-    return hashlib.sha1(b"tree %d\0%b" % (len(body), body), usedforsecurity=False).hexdigest()

@@ -7,7 +7,7 @@ swapped for a link, a pipe or another file after it was listed is therefore noti
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +58,7 @@ class Disk:
                 os.close(self._root)
 
     @contextmanager
-    def _used(self) -> Iterator[int]:
+    def _used(self) -> Generator[int]:
         # A closed descriptor's number may soon mean another folder: never use it unguarded.
         with self._free:
             if self._is_closed:
@@ -107,7 +107,7 @@ class Disk:
         return True
 
     @contextmanager
-    def _opened_folder(self, raw: bytes) -> Iterator[int]:
+    def _opened_folder(self, raw: bytes) -> Generator[int]:
         descriptor = os.dup(self._root)
         try:
             for name in raw.split(b"/") if raw else ():
@@ -137,7 +137,7 @@ class Disk:
         return digest.hexdigest()
 
     @contextmanager
-    def _opened(self, found: Found) -> Iterator[int]:
+    def _opened(self, found: Found) -> Generator[int]:
         """A descriptor of a listed file, which is the same before and after it was used."""
         folder, _, name = found.raw.rpartition(b"/")
         with self._used(), self._opened_folder(folder) as parent:

@@ -7,8 +7,10 @@ brings with it can therefore not start anything.
 
 import os
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+import tempfile
+from collections.abc import Generator, Iterable, Mapping
 from pathlib import Path
+from typing import IO
 
 from selfplay_tools.errors import GitFailed
 
@@ -25,6 +27,8 @@ _SETTINGS = (
     ("gc.auto", "0"),
     ("maintenance.auto", "false"),
 )
+
+_MAX_COMPLAINT_BYTES = 2000
 
 
 def environment(
@@ -65,12 +69,11 @@ def environment(
     }
 
 
-def start(git_dir: Path, *arguments: str, stderr: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+def start(git_dir: Path, *arguments: str, stderr: int | IO[bytes] = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
     """Start `git --git-dir GIT_DIR ARGUMENTS` with pipes for its input and output. Raises GitFailed without a git."""
-    command = ["git", f"--git-dir={git_dir}", *arguments]
     try:
-        return subprocess.Popen(  # noqa: S603 - fixed arguments, ids of the inventory only
-            command,
+        return subprocess.Popen(  # noqa: S603 - fixed arguments and object ids; no shell
+            ["git", f"--git-dir={git_dir}", *arguments],  # noqa: S607 - the git that the user has on PATH
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,
@@ -82,6 +85,13 @@ def start(git_dir: Path, *arguments: str, stderr: int = subprocess.DEVNULL) -> s
         raise GitFailed(f"can't start git ({error.strerror}): is it installed and on PATH?") from error
 
 
+def pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
+    """The input and output of a process that `start` returned."""
+    if process.stdin is None or process.stdout is None:
+        raise ValueError("the process was started without pipes")
+    return process.stdin, process.stdout
+
+
 def output(git_dir: Path, *arguments: str) -> bytes:
     """What a short git command printed. Raises GitFailed with git's own words."""
     process = start(git_dir, *arguments, stderr=subprocess.PIPE)
@@ -91,29 +101,28 @@ def output(git_dir: Path, *arguments: str) -> bytes:
     return out
 
 
-def records(git_dir: Path, *arguments: str) -> Iterator[bytes]:
+def records(git_dir: Path, *arguments: str) -> Generator[bytes]:
     """The NUL-terminated records that a git command prints, as they come. Raises GitFailed at their end.
 
     A caller that stops early must close the iterator; the process ends with it.
     """
-    process = start(git_dir, *arguments, stderr=subprocess.PIPE)
-    stdin, stdout, stderr = process.stdin, process.stdout, process.stderr
-    assert stdin is not None and stdout is not None and stderr is not None  # noqa: S101, PT018 - Popen's promise
-    try:
-        stdin.close()
-        rest = b""
-        while chunk := stdout.read1(1 << 20):
-            *whole, rest = (rest + chunk).split(b"\0")
-            yield from whole
-        # Stderr is read at the end only: these commands write at most a line to it.
-        complaint = stderr.read()
-        if process.wait() != 0 or rest:
-            raise GitFailed(f"git {arguments[0]} in {git_dir}: {words(complaint)}")
-    finally:
-        process.kill()
-        process.wait()
-        stdout.close()
-        stderr.close()
+    # A file: a pipe that nobody reads meanwhile would hold git up once it is full.
+    with tempfile.TemporaryFile() as complaint:
+        process = start(git_dir, *arguments, stderr=complaint)
+        stdin, stdout = pipes(process)
+        try:
+            stdin.close()
+            rest = b""
+            while chunk := os.read(stdout.fileno(), 1 << 20):
+                *whole, rest = (rest + chunk).split(b"\0")
+                yield from whole
+            if process.wait() != 0 or rest:
+                complaint.seek(0)
+                raise GitFailed(f"git {arguments[0]} in {git_dir}: {words(complaint.read(_MAX_COMPLAINT_BYTES))}")
+        finally:
+            process.kill()
+            process.wait()
+            stdout.close()
 
 
 def words(stderr: bytes) -> str:
