@@ -10,10 +10,9 @@ from typing import Any, cast
 import orjson
 from pydantic import JsonValue
 
-from selfplay.errors import TransientModelError
 from selfplay.message import Message, ToolCall
 from selfplay.models.protocol import FinishReason, Reply, Request
-from selfplay.models.response import Answer, Called, CallPart, Choice, Completion, MessagePart, decode, foreign
+from selfplay.models.response import Answer, Called, CallPart, Choice, Completion, MessagePart, foreign
 from selfplay.models.usage import estimated, usage_of
 
 FINISH: dict[str, FinishReason] = {
@@ -37,9 +36,8 @@ BROKEN_OFF = frozenset({"error", "abort", "aborted", "network_error", "insuffici
 """Reasons that say the server, not the model, ended the reply."""
 
 
-def reply_of(answer: Answer, request: Request) -> Reply:
-    """A successful response as a reply. Raises TransientModelError where it is no usable completion."""
-    completion = decode(answer)
+def reply_of(answer: Answer, completion: Completion, request: Request) -> Reply:
+    """A completion as a reply. Raises TransientModelError where there is nothing in it to use."""
     if not completion.choices:
         raise foreign(answer, "no choices")
     choice = completion.choices[0]
@@ -131,9 +129,9 @@ def _calls(said: MessagePart, turn: int, faults: list[str]) -> list[ToolCall]:
     for i, part in enumerate(parts):
         name, arguments = _called(part, i, faults)
         taken = {call.id for call in calls}
-        call_id = part.id
-        if not isinstance(call_id, str) or not call_id or call_id in taken:
-            faults.append(f"call {i} has {'the id of another' if call_id in taken else 'no id'}")
+        call_id = part.id if isinstance(part.id, str) else ""
+        if not call_id or call_id in taken:
+            faults.append(f"call {i} has {'the id of another' if call_id else 'no id'}")
             call_id = _fresh_id(f"call_{turn}_{i}", taken)
         calls.append(ToolCall(id=call_id, name=name, arguments=arguments))
     return calls
@@ -185,7 +183,7 @@ def _finish(reason: str | None, calls: Sequence[ToolCall], faults: list[str]) ->
 def _extra(completion: Completion, choice: Choice, said: MessagePart) -> dict[str, JsonValue]:
     """Fields beyond the protocol: the top level's as they are, the others' under `choice`, `message`, `usage`."""
     usage = completion.usage if isinstance(completion.usage, dict) else {}
-    further: dict[str, dict[str, JsonValue]] = {
+    further: dict[str, JsonValue] = {
         "choice": choice.beyond,
         "message": {k: v for k, v in said.beyond.items() if k != "role"},
         "usage": {k: v for k, v in usage.items() if k not in TOTALS and v not in (None, [], {})},

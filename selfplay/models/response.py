@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from selfplay.errors import TransientModelError
+from selfplay.models.endpoint import hide_keys
 
 EXCERPT_CHARS = 200
 
@@ -121,7 +122,7 @@ def foreign(answer: Answer, what: str) -> TransientModelError:
 
 def excerpt(body: bytes) -> str:
     """The body's first characters, quoted, on one line."""
-    text = " ".join(body[: 4 * EXCERPT_CHARS].decode("utf-8", "replace").split())
+    text = hide_keys(" ".join(body[: 4 * EXCERPT_CHARS].decode("utf-8", "replace").split()))
     return repr(text[:EXCERPT_CHARS])
 
 

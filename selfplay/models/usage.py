@@ -45,8 +45,9 @@ def _count(value: JsonValue) -> int | None:
     """A number of tokens, or None where the value is none."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS
-    return int(value) if is_count else None
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return value if 0 <= value <= MOST_TOKENS else None
 
 
 def _cached(counts: dict[str, JsonValue]) -> int:

@@ -1,0 +1,131 @@
+"""Whose failure a failed response is: the infrastructure's, the request's, or the model's own.
+
+    429, 529                       RateLimited, with Retry-After; FatalModelError when money has run out
+    408, 409, 425, 499, 5xx        TransientModelError
+    a tool call the server could   none of these: the model wrote it, so it is a reply with a fault
+      not read (any status)
+    too long (400, 413, 422, 5xx)  ContextTooLong
+    400, 413, 422; a grammar that  RequestRefused, with the field if the server names it
+      can't be built (5xx)
+    everything else                FatalModelError
+
+Servers word these differently; the patterns are those of vLLM, SGLang, llama.cpp, Ollama, TGI, LiteLLM, OpenAI,
+Azure, Anthropic, Gemini, Groq, Mistral and xAI.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from selfplay.errors import (
+    ContextTooLong,
+    FatalModelError,
+    ModelError,
+    RateLimited,
+    RequestRefused,
+    TransientModelError,
+)
+from selfplay.models.complaint import Complaint
+from selfplay.models.response import Answer
+
+TOO_LONG = re.compile(
+    r"context_length_exceeded|exceed_context_size|ContextWindowExceeded|context length exceeded"
+    r"|maximum (context|prompt|model) length|maximum input length|model'?s context length|max_model_len"
+    r"|exceeds? (the )?(available )?context|exceed context limit|context window"
+    r"|prompt is too long|prompt.{0,40}is longer than|input is too (long|large)|too many (input )?tokens"
+    r"|input token count .{0,40}exceeds|input tokens exceed|inputs?`? tokens \+ `?max_new_tokens"
+    r"|reduce the length of (the|your) (messages|prompt|input)|requested token count exceeds",
+    re.IGNORECASE,
+)
+UNREADABLE_CALL = re.compile(
+    r"does not match the expected \S+ format|failed to parse (tool call|input at pos|fc related)"
+    r"|(error|failed) (parsing|extracting|to parse|to extract|in extracting) (the )?tool call"
+    r"|tool_use_failed|failed to call a function|invalid diff: now finding less tool calls"
+    r"|unexpected tokens remaining in message header|json_validate_failed",
+    re.IGNORECASE,
+)
+"""The server ran the model, and could not read what it wrote."""
+OUT_OF_MONEY = re.compile(
+    r"insufficient_quota|billing_(hard_limit|not_active)|exceeded your current quota|credit balance"
+    r"|insufficient (balance|credits|funds)|payment required",
+    re.IGNORECASE,
+)
+NO_SUCH_GRAMMAR = re.compile(
+    r"failed to (parse|compile|initialize) .{0,24}(grammar|samplers)|json schema conversion failed", re.IGNORECASE
+)
+"""A response format that the server can't build, whatever status it says so with."""
+NEVER_FITS = re.compile(r"request too large for", re.IGNORECASE)
+"""One request above the account's tokens per minute: waiting does not help."""
+
+SLOW_DOWN = frozenset({429, 529})
+TRY_AGAIN = frozenset({408, 409, 425, 499})
+REFUSED = frozenset({400, 413, 422})
+ADVICE = {
+    401: "check the key in the environment",
+    403: "the key may not use this model",
+    404: "check the model's name, and that base_url ends where /chat/completions begins (mostly /v1)",
+    405: "check that base_url ends where /chat/completions begins (mostly /v1)",
+}
+
+
+def models_fault(complaint: Complaint) -> str | None:
+    """What the model did, where a server failed because it could not read the model's output."""
+    if not UNREADABLE_CALL.search(complaint.everything):
+        return None
+    return f"the server could not read what the model wrote: {complaint.text}"
+
+
+def failure(answer: Answer, complaint: Complaint, head: Mapping[str, Any], *, now: datetime) -> ModelError:
+    """The error for a failed response. A status in the body (an error sent with 200) overrides the response's."""
+    status = answer.status
+    if status < 300:  # noqa: PLR2004  the class of successes
+        status = int(complaint.code) if re.fullmatch(r"[45]\d\d", complaint.code) else 500
+    text = f"{status} from the server: {complaint.text}"
+    wait_s = retry_after_s(answer.headers, now=now)
+    if OUT_OF_MONEY.search(complaint.everything) or status == 402:  # noqa: PLR2004  Payment Required
+        return FatalModelError(f"{text} (the account has no money left)", status=status)
+    if status in SLOW_DOWN and not NEVER_FITS.search(complaint.everything):
+        return RateLimited(text, retry_after_s=wait_s)
+    is_server_error = status >= 500 and status not in SLOW_DOWN  # noqa: PLR2004  the class of server errors
+    if (status in REFUSED or is_server_error) and TOO_LONG.search(complaint.everything):
+        return ContextTooLong(text, status=status)
+    if status in REFUSED or (is_server_error and NO_SUCH_GRAMMAR.search(complaint.everything)):
+        return RequestRefused(text, status=status, param=complaint.about(head))
+    if status in TRY_AGAIN or is_server_error:
+        return TransientModelError(text, retry_after_s=wait_s)
+    return FatalModelError(f"{text}{_advice(answer, status)}", status=status)
+
+
+def _advice(answer: Answer, status: int) -> str:
+    if 300 <= status < 400:  # noqa: PLR2004  redirects
+        return f" (it redirects to {answer.headers.get('location', 'nowhere')!r}: if that is right, make it base_url)"
+    return f" ({ADVICE[status]})" if status in ADVICE else ""
+
+
+def retry_after_s(headers: Mapping[str, str], *, now: datetime) -> float | None:
+    """Seconds that the server asked to wait (RFC 9110, 10.2.3, and the vendors' milliseconds), or None."""
+    for name in ("retry-after-ms", "x-ms-retry-after-ms"):
+        wait_ms = _number(headers.get(name))
+        if wait_ms is not None:
+            return wait_ms / 1000
+    value = headers.get("retry-after")
+    wait_s = _number(value)
+    if wait_s is not None or value is None:
+        return wait_s
+    until, sent = _date(value), _date(headers.get("date", ""))
+    return None if until is None else max(0.0, (until - (sent or now)).total_seconds())
+
+
+def _number(value: str | None) -> float | None:
+    """A plain number of seconds: no sign, no infinity."""
+    return float(value) if value is not None and re.fullmatch(r"\s*\d{1,9}(\.\d{0,9})?\s*", value, re.ASCII) else None
+
+
+def _date(value: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)

@@ -1,0 +1,98 @@
+"""What tokens cost, in US dollars. Offline: the prices are those of the installed `genai-prices`."""
+
+from decimal import Decimal
+from typing import Annotated
+
+from genai_prices import Usage as Priced
+from genai_prices import calc_price
+from genai_prices.types import ModelPrice, TieredPrices
+from pydantic import Field
+
+from selfplay.message import Noun
+from selfplay.models.protocol import Usage
+
+Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+TOKENS = 1_000_000
+"""Prices are per so many."""
+
+
+class Rate(Noun):
+    """US dollars per million tokens."""
+
+    input: Dollars
+    cached_input: Dollars
+    output: Dollars
+
+
+class Tier(Rate):
+    """What all tokens of a call cost whose input is longer than `above` tokens."""
+
+    above: int
+
+
+class Price(Rate):
+    """What a model's calls cost."""
+
+    tiers: tuple[Tier, ...] = ()
+    """For long inputs, shortest first."""
+
+    def rate(self, input_tokens: int) -> Rate:
+        """What the tokens of a call with so much input cost."""
+        return next((tier for tier in reversed(self.tiers) if input_tokens > tier.above), self)
+
+
+FREE = Price(input=0.0, cached_input=0.0, output=0.0)
+"""Models that run here without a language model: heuristic, scripted, recorded."""
+FREE_KINDS = frozenset({"heuristic", "scripted", "recorded"})
+
+
+def price_of(model_name: str, base_url: str | None = None) -> Price | None:
+    """The price of a model at the server with that address; None where it is not known.
+
+    `model_name` is as the server knows it, or a whole name such as `heuristic` or `scripted:FILE`. Without an address
+    the vendor that the name belongs to is assumed. A server of one's own has no known price.
+    """
+    if model_name.partition(":")[0] in FREE_KINDS:
+        return FREE
+    name = model_name.removeprefix("openai:")
+    try:
+        if base_url is None:
+            found = calc_price(Priced(), name)
+        else:
+            found = calc_price(Priced(), name, provider_api_url=base_url)
+    except LookupError:
+        return None
+    return _read(found.model_price)
+
+
+def cost_usd(usage: Usage, price: Price) -> float:
+    """The cost of one call. Price calls one by one: the rate depends on each call's own input."""
+    rate = price.rate(usage.input_tokens)
+    fresh = usage.input_tokens - usage.cached_tokens
+    total = fresh * rate.input + usage.cached_tokens * rate.cached_input + usage.output_tokens * rate.output
+    return total / TOKENS
+
+
+def _read(price: ModelPrice) -> Price | None:
+    base = _rate(price, 0)
+    if base is None:
+        return None
+    prices = (price.input_mtok, price.cache_read_mtok, price.output_mtok)
+    starts = sorted({tier.start for p in prices if isinstance(p, TieredPrices) for tier in p.tiers})
+    rates = [(start, _rate(price, start + 1)) for start in starts]
+    tiers = tuple(Tier(above=start, **rate.model_dump()) for start, rate in rates if rate is not None)
+    return Price(**base.model_dump(), tiers=tiers)
+
+
+def _rate(price: ModelPrice, input_tokens: int) -> Rate | None:
+    tokens_in, tokens_out = _dollars(price.input_mtok, input_tokens), _dollars(price.output_mtok, input_tokens)
+    if tokens_in is None or tokens_out is None:
+        return None
+    cached = _dollars(price.cache_read_mtok, input_tokens)
+    return Rate(input=tokens_in, cached_input=tokens_in if cached is None else cached, output=tokens_out)
+
+
+def _dollars(price: Decimal | TieredPrices | None, input_tokens: int) -> float | None:
+    if isinstance(price, TieredPrices):
+        return float(next((t.price for t in reversed(price.tiers) if input_tokens > t.start), price.base))
+    return None if price is None else float(price)

@@ -1,0 +1,127 @@
+"""Trying again: the one place where a failure of the infrastructure is waited out.
+
+Only `TransientModelError` is tried again. What the model or the request did wrong passes through at once.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from random import Random
+from typing import Annotated
+
+import anyio
+from pydantic import Field
+
+from selfplay.errors import TransientModelError
+from selfplay.message import Noun
+from selfplay.models.protocol import Model, Reply, Request
+
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Policy(Noun):
+    """How long a failing call is tried: exponential backoff with full jitter, or as long as the server asks."""
+
+    tries: Annotated[int, Field(ge=1)] = 6
+    """Attempts, the first one included."""
+    first_wait_s: Seconds = 1.0
+    """The longest wait after the first failure; it doubles with each further one."""
+    longest_wait_s: Seconds = 60.0
+    longest_retry_after_s: Seconds = 300.0
+    """What of a server's Retry-After is honoured."""
+    total_s: Seconds = 1800.0
+    """No attempt begins later than this after the first one began."""
+
+    def wait_s(self, failures: int, error: TransientModelError, random: Random) -> float:
+        """Seconds to wait after the `failures`-th failure (from 1).
+
+        Full jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/): uniform between 0 and
+        the doubling bound. A Retry-After is waited for in full, with the first bound's jitter on top, so that those
+        who were turned away together do not come back together.
+        """
+        if error.retry_after_s is not None:
+            return min(error.retry_after_s, self.longest_retry_after_s) + random.uniform(0, self.first_wait_s)
+        return random.uniform(0, min(self.longest_wait_s, self.first_wait_s * 2.0 ** min(failures - 1, 60)))
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """One failed attempt that will be followed by another."""
+
+    attempt: int
+    """Which attempt failed, from 1."""
+    error: TransientModelError
+    wait_s: float
+    """Until the next attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Time as the retries know it; tests bring their own."""
+
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = anyio.sleep
+
+
+CLOCK = Clock()
+JITTER = Random()  # noqa: S311  spreads waits, guards nothing
+
+
+def _ignore(_: Retry) -> None:
+    return None
+
+
+async def complete(
+    model: Model,
+    request: Request,
+    policy: Policy,
+    *,
+    on_retry: Callable[[Retry], None] = _ignore,
+    random: Random | None = None,
+    clock: Clock = CLOCK,
+) -> Reply:
+    """The model's answer, after as many attempts as it takes and the policy allows.
+
+    `on_retry` is told of each failed attempt before the wait; a seeded `random` makes the waits the same each time.
+    Raises the last TransientModelError when attempts or time are used up: the caller parks the episode. Everything
+    else that the model raises passes through.
+    """
+    random = random or JITTER
+    deadline = clock.now() + policy.total_s
+    attempt = 1
+    while True:
+        try:
+            return await model.complete(request)
+        except TransientModelError as error:
+            wait_s = policy.wait_s(attempt, error, random)
+            if attempt >= policy.tries or clock.now() + wait_s > deadline:
+                raise
+            on_retry(Retry(attempt, error, wait_s))
+        await clock.sleep(wait_s)
+        attempt += 1
+
+
+@dataclass(frozen=True, slots=True)
+class RetryingModel:
+    """A model that is asked again while its infrastructure fails: `complete` above, as a Model."""
+
+    model: Model
+    policy: Policy
+    on_retry: Callable[[Retry], None] = _ignore
+    random: Random = JITTER
+    clock: Clock = CLOCK
+
+    @property
+    def name(self) -> str:
+        """The model's own."""
+        return self.model.name
+
+    async def complete(self, request: Request) -> Reply:
+        """Answer, after as many attempts as it takes and the policy allows."""
+        return await complete(
+            self.model, request, self.policy, on_retry=self.on_retry, random=self.random, clock=self.clock
+        )
+
+    async def aclose(self) -> None:
+        """Close the model."""
+        await self.model.aclose()
