@@ -1,0 +1,193 @@
+"""The definitions in one file's text, read from its syntax tree."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from tree_sitter import Node
+
+from selfplay_tools.languages import Language, definitions_query
+from selfplay_tools.naming import Naming, kind_of, named
+from selfplay_tools.syntax import Match, matches, parse
+
+MAX_DEPTH = 16
+"""Definitions nested deeper than this are named as if they stood at this depth."""
+SIGNATURE_CHARS = 240
+
+CLASS_LIKE = frozenset({"class", "struct", "union", "enum", "interface", "trait", "module", "scope"})
+FUNCTION_LIKE = frozenset({"function", "method"})
+_OPENING = CLASS_LIKE | FUNCTION_LIKE | {"namespace"}
+_ONE_LINERS = frozenset({"constant", "variable", "macro", "type"})
+"""Kinds whose head is their first line."""
+_NOT_A_KIND = frozenset({"name", "declarator", "owner", "body", "value", "verb"})
+_NOT_IN_SIGNATURE = frozenset(
+    {
+        "annotation",
+        "attribute_item",
+        "block_comment",
+        "comment",
+        "decorator",
+        "field_initializer_list",
+        "line_comment",
+        "marker_annotation",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One named thing that a file defines."""
+
+    name: str
+    qualified: str
+    """With the names of what it belongs to, parted by dots in every language: `Outer.name`."""
+    kind: str
+    """class, function, method, constant, declaration, …: those in `docs/languages.md`."""
+    first: int
+    """1-based line where it begins: at its first decorator or attribute. Comments above it are not included."""
+    last: int
+    line: int
+    """Where its name stands."""
+    signature: str
+    """Its head in one line, without decorators and comments."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A definition before its place among the others is known."""
+
+    node: Node
+    body: Node | None
+    kind: str
+    opens: bool
+    """Whether what stands in it is named after it."""
+    naming: Naming
+
+
+@dataclass(frozen=True, slots=True)
+class _Container:
+    start: int
+    end: int
+    kind: str
+    names: tuple[str, ...]
+
+    def holds(self, node: Node) -> bool:
+        """Whether the node lies inside; what has the same extent stands beside it."""
+        return node.end_byte <= self.end and (node.start_byte, node.end_byte) != (self.start, self.end)
+
+
+def definitions(language: Language, source: bytes) -> tuple[Definition, ...]:
+    """All that the file defines, in the order of the text.
+
+    Raises NotReadable for a text that is too large or too tangled to be parsed.
+    """
+    tree = parse(language, source)
+    found: dict[int, tuple[int, _Found]] = {}
+    wider: dict[int, Node] = {}
+    for pattern, match in matches(definitions_query(language), tree):
+        if "inner" in match:
+            wider[match["inner"][0].id] = match["outer"][0]
+        elif "led" in match:
+            wider.setdefault(match["led"][0].id, match["lead"][0])
+        elif (one := _read(language, match, source)) and pattern < found.get(one.naming.start, (pattern + 1,))[0]:
+            found[one.naming.start] = (pattern, one)
+    return tuple(_placed((one for _, one in found.values()), wider, source))
+
+
+def _read(language: Language, match: Match, source: bytes) -> _Found | None:
+    capture = next(name for name in match if name not in _NOT_A_KIND)
+    node = match[capture][0]
+    kind, _, scope = capture.partition(".")
+    naming = named(language, match, source)
+    if naming is None or not (naming.parts or kind == "scope"):
+        return None
+    exact = kind_of(language, kind, match, naming, source)
+    if exact is None:
+        return None
+    body = match["body"][0] if "body" in match else node.child_by_field_name("body")
+    return _Found(node, body, exact, bool(scope) or exact in _OPENING, naming)
+
+
+def _placed(found: Iterable[_Found], wider: Mapping[int, Node], source: bytes) -> Iterator[Definition]:
+    """Name each after what it stands in, and leave out what is local to a function or a field of a class."""
+    stack: list[_Container] = []
+    for one in sorted(found, key=lambda one: (one.node.start_byte, -one.node.end_byte, one.naming.start)):
+        while stack and not stack[-1].holds(one.node):
+            stack.pop()
+        around = stack[-1] if stack else None
+        parts = one.naming.parts
+        if around and len(parts) > 1 and around.names[-1:] == parts[:1]:
+            parts = parts[1:]
+        names = (*(around.names if around else ()), *parts)
+        kind = _kind_within(one, around)
+        if one.opens and len(stack) < MAX_DEPTH:
+            stack.append(_Container(one.node.start_byte, one.node.end_byte, one.kind, names))
+        if kind is not None:
+            yield _definition(one, kind, names, wider, source)
+
+
+def _kind_within(one: _Found, around: _Container | None) -> str | None:
+    """The kind of a definition that stands there; None for what is not reported."""
+    where = around.kind if around else ""
+    if one.kind == "scope":
+        return None
+    if one.kind in ("constant", "variable", "declaration") and where in FUNCTION_LIKE:
+        return None
+    if one.kind == "variable" and where in CLASS_LIKE:
+        return None
+    if one.kind == "function" and (where in CLASS_LIKE or len(one.naming.parts) > 1):
+        return "method"
+    return one.kind
+
+
+def _definition(one: _Found, kind: str, names: tuple[str, ...], wider: Mapping[int, Node], source: bytes) -> Definition:
+    first, last, around = one.node, one.node, [one.node]
+    while (outer := wider.get(first.id)) is not None:
+        first = outer
+        if outer.end_byte >= last.end_byte:
+            last = outer
+            around.append(outer)
+    return Definition(
+        name=names[-1],
+        qualified=".".join(names),
+        kind=kind,
+        first=first.start_point.row + 1,
+        last=max(_last_line(last), one.naming.line),
+        line=one.naming.line,
+        signature=_signature(around, one.body, kind, source),
+    )
+
+
+def _last_line(node: Node) -> int:
+    """1-based; a node that ends with its line's end does not reach into the next line."""
+    row, column = node.end_point
+    return row + 1 if column else row
+
+
+def _signature(around: list[Node], body: Node | None, kind: str, source: bytes) -> str:
+    """The text from the widest of the nodes to the body, on one line; decorators and comments are cut out."""
+    start, end = around[-1].start_byte, around[-1].end_byte
+    if kind in _ONE_LINERS:
+        return _on_one_line(source[start:end].partition(b"\n")[0])
+    if body is None or body.start_byte <= start:
+        return _on_one_line(source[start : min(end, start + 4 * SIGNATURE_CHARS)])
+    pieces: list[bytes] = []
+    for cut_start, cut_end in sorted(_cuts(around, body)):
+        pieces.append(source[start:cut_start])
+        start = max(start, cut_end)
+    return _on_one_line(b"".join((*pieces, source[start : body.start_byte])))
+
+
+def _cuts(around: list[Node], body: Node) -> Iterator[tuple[int, int]]:
+    for node in around:
+        for child in node.children:
+            if child.start_byte >= body.start_byte:
+                break
+            if child.type == "modifiers":
+                yield from _cuts([child], body)
+            elif child.type in _NOT_IN_SIGNATURE:
+                yield child.start_byte, child.end_byte
+
+
+def _on_one_line(text: bytes) -> str:
+    line = " ".join(text.decode(errors="replace").split()).rstrip(" {:\\").removesuffix(" =")
+    return line if len(line) <= SIGNATURE_CHARS else line[: SIGNATURE_CHARS - 1] + "…"

@@ -1,0 +1,151 @@
+"""What a definition is called: names as they stand in the text, and the names of what they belong to."""
+
+import re
+from dataclasses import dataclass
+
+from tree_sitter import Node
+
+from selfplay_tools.languages import Language
+from selfplay_tools.syntax import Match
+
+MAX_NAME_CHARS = 200
+"""Longer names are not names that anyone asks for: such a definition is left out."""
+MAX_DECLARATOR_DEPTH = 50
+
+_NAMES_IN_DECLARATORS = frozenset(
+    {
+        "identifier",
+        "field_identifier",
+        "type_identifier",
+        "qualified_identifier",
+        "destructor_name",
+        "operator_name",
+        "operator_cast",
+        "template_function",
+        "primitive_type",
+    }
+)
+_PARTED = {
+    "member_expression": ".",
+    "nested_identifier": ".",
+    "scope_resolution": "::",
+    "qualified_identifier": "::",
+    "nested_namespace_specifier": "::",
+}
+_SAYS_NOTHING = frozenset({"this", "self", "exports", "module", "prototype", ""})
+"""Parts of a dotted name that are no names of their own: `module.exports.f` is `f`, `A.prototype.f` is `A.f`."""
+_OPERATOR = re.compile(r"^(?P<owner>.*?)\boperator(?![A-Za-z0-9_])(?P<rest>.*)$", re.DOTALL)
+_BRACKETED = re.compile(r"<[^<>]*>")
+_DOTTED = re.compile(r"[\w$#.\s]+")
+_LOUD = re.compile(r"_*[A-Z][A-Z0-9_]*")
+_CONST = re.compile(r"\bconst(?:expr|init)?\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """A name and where it stands."""
+
+    parts: tuple[str, ...]
+    """The last is the name; those before it are what it belongs to. Empty where it says nothing."""
+    start: int
+    """Byte at which it begins."""
+    line: int
+    """1-based."""
+    is_function: bool = False
+    """In C and C++: whether the declarator makes it a function."""
+
+
+def named(language: Language, match: Match, source: bytes) -> Naming | None:
+    """The name in a match of a definitions query, or None where it has none that can be asked for."""
+    node, is_function = _name_node(match)
+    if node is None or node.end_byte - node.start_byte > MAX_NAME_CHARS:
+        return None
+    parts = _parts(language, node, _text(node, source))
+    if owner := match.get("owner"):
+        said = _text(owner[0], source)
+        parts = (*(() if said in _SAYS_NOTHING else (said,)), *parts)
+    return Naming(parts, node.start_byte, node.start_point.row + 1, is_function)
+
+
+def kind_of(language: Language, kind: str, match: Match, naming: Naming, source: bytes) -> str | None:
+    """The kind, more exactly than the query can say it; None for what is no definition after all."""
+    if kind == "variable" and language.name in ("c", "cpp"):
+        return _kind_in_c(match, naming, source)
+    if kind == "variable" and language.name == "python" and _LOUD.fullmatch(naming.parts[-1]):
+        return "constant"
+    if kind in ("constant", "variable") and (value := match.get("value")):
+        is_import = value[0].type == "call_expression" and source[value[0].start_byte :].startswith(b"require(")
+        return None if is_import else kind
+    return kind
+
+
+def _kind_in_c(match: Match, naming: Naming, source: bytes) -> str:
+    if naming.is_function:
+        return "declaration"
+    node, declarator = match["variable"][0], match["declarator"][0]
+    head = source[node.start_byte : declarator.start_byte].decode(errors="replace")
+    if head.startswith("extern") and declarator.type != "init_declarator":
+        return "declaration"
+    return "constant" if _CONST.search(head) else "variable"
+
+
+def _text(node: Node, source: bytes) -> str:
+    return source[node.start_byte : node.end_byte].decode(errors="replace")
+
+
+def _name_node(match: Match) -> tuple[Node | None, bool]:
+    if "declarator" in match:
+        return _declared(match["declarator"][0])
+    return match["name"][0], False
+
+
+def _declared(node: Node) -> tuple[Node | None, bool]:
+    """What a C declarator declares, and whether as a function: `(*f)(int)` is a pointer, `*f(int)` a function."""
+    is_function = False
+    for _ in range(MAX_DECLARATOR_DEPTH):
+        if node.type in _NAMES_IN_DECLARATORS:
+            return node, is_function or node.type == "operator_cast"
+        if node.type not in ("parenthesized_declarator", "attributed_declarator"):
+            is_function = node.type == "function_declarator"
+        inner = node.child_by_field_name("declarator") or _first_declarator(node)
+        if inner is None:
+            return None, False
+        node = inner
+    return None, False
+
+
+def _first_declarator(node: Node) -> Node | None:
+    ends = ("_declarator", *_NAMES_IN_DECLARATORS)
+    return next((child for child in node.named_children if child.type.endswith(ends)), None)
+
+
+def _parts(language: Language, node: Node, text: str) -> tuple[str, ...]:
+    if language.name == "cpp":
+        return _parts_in_cpp(text)
+    if node.type == "simple_symbol":
+        return (text.lstrip(":"),)
+    if node.type == "string":
+        return (text.strip("'\"`"),)
+    if node.type in _PARTED:
+        return _split(text, _PARTED[node.type])
+    return (text,)
+
+
+def _split(text: str, separator: str) -> tuple[str, ...]:
+    parts = tuple(part.strip() for part in text.split(separator))
+    if separator == "." and not _DOTTED.fullmatch(text):
+        return parts[-1:]
+    return tuple(part for part in parts if part not in _SAYS_NOTHING)
+
+
+def _parts_in_cpp(text: str) -> tuple[str, ...]:
+    """`A<T>::b` is A, b; `A::operator bool() const` is A, operator bool."""
+    if operator := _OPERATOR.match(text):
+        rest = operator["rest"].strip()
+        symbol = "()" if rest.startswith("()") else " ".join(rest.split("(")[0].split())
+        name = f"operator{' ' if symbol[:1].isalpha() else ''}{symbol}"
+        return (*_parts_in_cpp(operator["owner"]), name) if operator["owner"] else (name,)
+    before = None
+    while text != before:
+        before, text = text, _BRACKETED.sub("", text)
+    return tuple("".join(part.split()) for part in text.split("::") if part.strip())
