@@ -4,6 +4,7 @@
     ├── NoSuchCommit        the git directory does not hold that commit
     ├── NoSuchPath          the snapshot has no file, folder or link of that name
     ├── NotReadable         it is there, and has no text to show (a submodule, a link out, a folder)
+    ├── BadArgument         an argument has the right type and can't be used: a pattern that does not parse, ...
     └── GitFailed           git itself failed: its words, without the caller's environment
 
 A mistake of the player (a wrong name, a bad pattern) is never one of these when it leaves `Toolbox.run`:
@@ -31,6 +32,10 @@ class NoSuchPath(ToolsError):
 
 class NotReadable(ToolsError):
     """The path exists and has no text to show; the message says what it is."""
+
+
+class BadArgument(ToolsError):
+    """An argument has the right type and can't be used; the message says why and what to write instead."""
 
 
 class GitFailed(ToolsError):

@@ -1,0 +1,172 @@
+"""What a model wrote, turned into a tool's arguments, or into words about what is wrong with it."""
+
+from difflib import get_close_matches
+from typing import NoReturn, get_args
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails, from_json
+
+from selfplay_tools.errors import BadArgument
+from selfplay_tools.output import listed, quoted
+from selfplay_tools.tool import AnyTool, Arguments
+
+MAX_ARGUMENT_CHARS = 50_000
+"""No honest call is longer; it also bounds what patterns and paths can cost."""
+MAX_COMPLAINTS = 5
+AROUND = 25
+"""Characters quoted on either side of the place where the JSON breaks."""
+
+WANTED = {
+    "string_type": "a string",
+    "int_type": "an integer",
+    "int_from_float": "an integer",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "model_type": "an object",
+}
+"""What a wrong type should have been, by pydantic's name of the error."""
+LIMITS = {
+    "greater_than_equal": "must be at least {ge}, not {given}",
+    "less_than_equal": "must be at most {le}, not {given}",
+    "string_too_short": "must not be empty",
+    "too_short": "must have at least {min_length} in it",
+    "too_long": "may have at most {max_length} in it, not {actual_length}",
+}
+"""What a value out of range should have been, likewise."""
+
+
+def unknown_tool(name: str, known: tuple[str, ...]) -> NoReturn:
+    """Raise BadArgument with the nearest tool and the list of all."""
+    raise BadArgument(f"there is no tool {quoted(name)}{_nearest(name, known)}\nThe tools are: {', '.join(known)}")
+
+
+def arguments_of(tool: AnyTool, written: str) -> Arguments:
+    """The call's arguments, checked. Raises BadArgument with everything that is wrong with them."""
+    if len(written) > MAX_ARGUMENT_CHARS:
+        raise BadArgument(
+            f"the arguments of {tool.name} have {len(written):,} characters; at most {MAX_ARGUMENT_CHARS:,} are read"
+        )
+    value = _parsed(tool, written)
+    if not isinstance(value, dict):
+        raise BadArgument(f"the arguments of {tool.name} must be one JSON object, not {_kind(value)}; {_example(tool)}")
+    try:
+        return tool.arguments.model_validate_json(written)
+    except ValidationError as wrong:
+        errors = wrong.errors(include_url=False)
+    complaints = [_complaint(error, tool) for error in errors if not _is_echo(error, errors)]
+    more = [f"and {len(complaints) - MAX_COMPLAINTS} more"] if len(complaints) > MAX_COMPLAINTS else []
+    raise BadArgument("\n- ".join([f"{_signature(tool)}; it was not run:", *complaints[:MAX_COMPLAINTS], *more]))
+
+
+def _parsed(tool: AnyTool, written: str) -> object:
+    try:
+        return from_json(written.encode())
+    except UnicodeEncodeError as broken:
+        at, why = broken.start, "a lone surrogate is no character"
+    except ValueError as broken:
+        why, at = _where(str(broken), written)
+    if not written.strip():
+        raise BadArgument(f"the arguments of {tool.name} are empty; {_example(tool)}")
+    around = written[max(0, at - AROUND) : at + AROUND]
+    raise BadArgument(
+        f"the arguments of {tool.name} are not valid JSON: {why}, at character {at + 1:,} of {len(written):,}, "
+        f"near {quoted(around)}; write one JSON object, with quotes, backslashes and line ends in strings escaped"
+    )
+
+
+def _where(message: str, written: str) -> tuple[str, int]:
+    """The parser's words, and the place they speak of as a position in `written`: it counts lines and bytes."""
+    why, _, place = message.rpartition(" at line ")
+    line, _, column = place.partition(" column ")
+    lines = written.split("\n")[: int(line)]
+    inside = lines.pop().encode()[: max(int(column) - 1, 0)].decode(errors="ignore")
+    return why, sum(len(text) + 1 for text in lines) + len(inside)
+
+
+def _is_echo(error: ErrorDetails, errors: list[ErrorDetails]) -> bool:
+    """True for a list that is "too short" only because what is in it is wrong."""
+    where = error["loc"]
+    return error["type"] == "too_short" and any(other["loc"][: len(where)] == where != other["loc"] for other in errors)
+
+
+def _complaint(error: ErrorDetails, tool: AnyTool) -> str:
+    given = error["input"]
+    name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).removeprefix(".")
+    kind = error["type"]
+    if kind == "extra_forbidden":
+        return f"there is no argument {quoted(name)}{_nearest(name, _names_beside(error['loc'], tool))}"
+    if kind == "missing":
+        return f"the argument {name!r} is missing"
+    if kind in WANTED:
+        return f"{name!r} must be {WANTED[kind]}, not {_kind(given)} {_short(given)}".rstrip()
+    if kind in LIMITS:
+        return f"{name!r} {LIMITS[kind].format(**error.get('ctx', {}), given=_short(given))}"
+    return f"{name!r}: {error['msg'].removeprefix('Value error, ')}"
+
+
+def _kind(value: object) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "the boolean"
+        case int() | float():
+            return "the number"
+        case str():
+            return "the string"
+        case list() | tuple():
+            return "a list"
+        case _:
+            return "an object"
+
+
+def _short(value: object) -> str:
+    match value:
+        case str():
+            return quoted(value)
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return str(value)[:40]
+        case _:
+            return ""
+
+
+def _signature(tool: AnyTool) -> str:
+    """The tool's arguments in one line: `grep takes pattern, path="", limit=50`."""
+    takes = [_in_signature(name, field) for name, field in tool.arguments.model_fields.items()]
+    return f"{tool.name} takes {', '.join(takes)}"
+
+
+def _in_signature(name: str, field: FieldInfo) -> str:
+    inner = _inner_model(field)
+    if inner:
+        return f"{name}=[{{{', '.join(inner.model_fields)}}}, ...]"
+    return name if field.is_required() else f"{name}={_default(field.default)}"
+
+
+def _inner_model(field: FieldInfo) -> type[Arguments] | None:
+    """The model that a list holds, if it holds one."""
+    inside: tuple[object, ...] = get_args(field.annotation)
+    return next((part for part in inside if isinstance(part, type) and issubclass(part, Arguments)), None)
+
+
+def _names_beside(where: tuple[int | str, ...], tool: AnyTool) -> tuple[str, ...]:
+    """The names that may stand where an unknown one was found."""
+    inner = _inner_model(tool.arguments.model_fields[str(where[0])]) if len(where) > 1 else None
+    return tuple((inner or tool.arguments).model_fields)
+
+
+def _default(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else quoted(value) if isinstance(value, str) else str(value)
+
+
+def _example(tool: AnyTool) -> str:
+    required = [name for name, field in tool.arguments.model_fields.items() if field.is_required()]
+    return f"write an object with {listed(required)}" if required else "write {} for none"
+
+
+def _nearest(name: str, known: tuple[str, ...]) -> str:
+    near = get_close_matches(name.lower().rpartition(".")[2][:100], known, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""

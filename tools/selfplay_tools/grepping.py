@@ -1,0 +1,122 @@
+"""`grep`: lines that match a regular expression."""
+
+from collections.abc import Iterator
+
+from pydantic import Field
+
+from selfplay_tools.errors import NotReadable
+from selfplay_tools.literals import required_literals
+from selfplay_tools.output import compose, counted, quoted
+from selfplay_tools.pages import ROW_CHARS, Hits, MatchPage
+from selfplay_tools.patterns import Pattern
+from selfplay_tools.places import Scope, link_remark, scope_of, skipped_remark
+from selfplay_tools.snapshot import Snapshot
+from selfplay_tools.tool import Arguments, Result, Tool
+
+COUNTED_ON = 1_000
+"""Matching lines that are still counted after the last one shown."""
+
+
+class Grep(Arguments):
+    """Arguments of `grep`."""
+
+    pattern: str = Field(min_length=1, description="Regular expression (RE2 syntax).")
+    path: str = Field("", description="Folder or file; empty for all.")
+    glob: str = Field("", description='Only these files, as in find_files: "*.py".')
+    ignore_case: bool = False
+    context: int = Field(0, ge=0, le=10, description="Lines around each match.")
+    limit: int = Field(50, ge=1, le=200, description="Matching lines to show.")
+    offset: int = Field(0, ge=0, description="Matching lines to skip.")
+
+
+def grep(snapshot: Snapshot, arguments: Grep) -> Result:
+    """Matching lines in path order, grouped by file, with their numbers and the lines around them."""
+    pattern = Pattern(arguments.pattern, arguments.ignore_case)
+    scope = scope_of(snapshot, arguments.path, arguments.glob)
+    page = MatchPage(offset=arguments.offset, limit=arguments.limit, context=arguments.context)
+    is_counted = True
+    for path in _files(snapshot, scope, arguments):
+        page.add(_hits(snapshot, path, pattern, must_read=scope.only is not None))
+        if page.left > COUNTED_ON:
+            is_counted = False
+            break
+    link = link_remark(arguments.path, scope.root)
+    if not page.total:
+        return Result(compose(_nothing(arguments, scope), (), [*link, *_why_nothing(snapshot, arguments, scope)]))
+    remarks = [*link, *_remarks(snapshot, scope, page, is_counted=is_counted)]
+    return Result(compose(_head(arguments, scope, page, is_counted=is_counted), page.rows, remarks), shown=page.shown)
+
+
+def _files(snapshot: Snapshot, scope: Scope, arguments: Grep) -> Iterator[str]:
+    """Files that may hold a match, in path order."""
+    if scope.only is not None:
+        yield scope.only
+        return
+    literals, ignore_case = required_literals(arguments.pattern, ignore_case=arguments.ignore_case)
+    for entry in snapshot.index.candidates(literals, ignore_case=ignore_case):
+        if entry.path in scope.files:
+            yield entry.path
+
+
+def _hits(snapshot: Snapshot, path: str, pattern: Pattern, *, must_read: bool) -> Hits:
+    try:
+        lines = snapshot.text(path).lines
+    except NotReadable:  # it changed on disk since the snapshot was taken
+        if must_read:
+            raise
+        lines = ()
+    if not lines:
+        return Hits(path, (), {})
+    text = "\n".join(lines).encode()
+    found = pattern.lines_of(text)
+    return Hits(path, lines, {line: len(text[start:match].decode(errors="replace")) for line, start, match in found})
+
+
+def _head(arguments: Grep, scope: Scope, page: MatchPage, *, is_counted: bool) -> str:
+    over = "" if is_counted else "over "
+    lines, files = counted(page.total, "matching line"), counted(page.files, "file")
+    return f"{over}{lines} in {over}{files} for {quoted(arguments.pattern)} {scope.place}"
+
+
+def _remarks(snapshot: Snapshot, scope: Scope, page: MatchPage, *, is_counted: bool) -> Iterator[str]:
+    if page.has_clipped:
+        yield f"[+n]…: a line of over {ROW_CHARS} characters, n of them left out"
+    if not page.count:
+        yield f"offset={page.offset} is beyond the last matching line"
+    elif page.left:
+        more = counted(page.left, "more matching line")
+        over = "" if is_counted else "over "
+        yield f"{over}{more}: grep with offset={page.offset + page.count}, or narrow it with path, glob or pattern"
+    yield from _unsearched(snapshot, scope)
+
+
+def _unsearched(snapshot: Snapshot, scope: Scope) -> Iterator[str]:
+    yield from skipped_remark(scope)
+    if scope.only is not None and not (text := snapshot.text(scope.only)).is_whole:
+        yield f"only the first {counted(len(text.lines), 'line')} of this large file were searched"
+
+
+def _nothing(arguments: Grep, scope: Scope) -> str:
+    searched = counted(scope.count, "file")
+    return f"No line matches {quoted(arguments.pattern)} {scope.place} ({searched} searched)."
+
+
+def _why_nothing(snapshot: Snapshot, arguments: Grep, scope: Scope) -> Iterator[str]:
+    if "\n" in arguments.pattern or "\\n" in arguments.pattern:
+        yield "each line is matched on its own: a pattern with a line end in it matches nothing"
+    if "\\|" in arguments.pattern:
+        yield "\\| is the character |; alternatives are parted by | alone"
+    if scope.only is not None and snapshot.text(scope.only).is_binary:
+        yield "the file is binary: it has no text to search"
+    yield from _unsearched(snapshot, scope)
+
+
+GREP = Tool(
+    name="grep",
+    description=(
+        "Search file contents line by line with a regular expression (RE2: no look-around, no back-references). Use it "
+        "for exact names and strings. Returns `line:text` rows grouped by file in path order, `line-text` for context."
+    ),
+    arguments=Grep,
+    run=grep,
+)

@@ -1,0 +1,67 @@
+"""The linear-time engine for regular expressions (google-re2), with types and with the options that hold everywhere.
+
+No pattern takes more than time linear in the text, and none ever matches a line end. Texts are bytes in UTF-8.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Protocol, cast
+
+import re2  # pyright: ignore[reportMissingTypeStubs]  # google-re2 ships no types; this file is where it gets them
+
+ENGINE = cast("Any", re2)
+MAX_MEMORY_BYTES = 8 << 20
+"""What the engine may use for one pattern; beyond it a search gets slower and a compilation is refused."""
+
+
+class Match(Protocol):
+    """One match."""
+
+    def start(self) -> int:
+        """Its first byte."""
+        ...
+
+    def end(self) -> int:
+        """The byte after it."""
+        ...
+
+    def group(self) -> bytes:
+        """Its text."""
+        ...
+
+
+class Regex(Protocol):
+    """A compiled pattern. Safe to use from several threads at once."""
+
+    def search(self, text: bytes, pos: int = 0) -> Match | None:
+        r"""The first match at or after `pos`; what stands before `pos` still counts for `^` and `\b`."""
+        ...
+
+    def fullmatch(self, text: bytes) -> Match | None:
+        """The match of the whole text."""
+        ...
+
+    def finditer(self, text: bytes) -> Iterator[Match]:
+        """Matches that do not overlap, from the left."""
+        ...
+
+
+class BadRegex(ValueError):
+    """The engine can't compile the pattern; the message is the engine's own."""
+
+
+def compiled(source: str, *, ignore_case: bool = False) -> Regex:
+    """The pattern, compiled. Raises BadRegex."""
+    options = ENGINE.Options()
+    options.log_errors = False
+    options.never_nl = True
+    options.max_mem = MAX_MEMORY_BYTES
+    options.case_sensitive = not ignore_case
+    try:
+        return cast("Regex", ENGINE.compile(source.encode(), options))
+    except ENGINE.error as error:
+        raise BadRegex(error.args[0].decode(errors="replace")) from None
+
+
+def escaped(text: str) -> str:
+    """A pattern that matches exactly this text."""
+    return cast("str", ENGINE.escape(text))

@@ -1,0 +1,88 @@
+"""`list_dir`: what is in a folder."""
+
+from collections.abc import Iterator
+
+from pydantic import Field
+
+from selfplay_tools.output import clip, compose, counted, fitting, folder_name, sized
+from selfplay_tools.places import below, folder_at, link_remark, submodule
+from selfplay_tools.snapshot import Kind, Snapshot
+from selfplay_tools.tool import Arguments, Result, Tool
+
+MAX_ROWS = 200
+NAME_CHARS = 1_000
+KINDS = (
+    (Kind.FOLDER, "folder"),
+    (Kind.FILE, "file"),
+    (Kind.LINK, "link"),
+    (Kind.SUBMODULE, "submodule"),
+)
+
+
+class ListDir(Arguments):
+    """Arguments of `list_dir`."""
+
+    path: str = Field("", description="Folder; empty for the root.")
+    depth: int = Field(1, ge=1, le=4, description="Levels of folders to show.")
+    offset: int = Field(0, ge=0, description="Rows to skip.")
+
+
+def list_dir(snapshot: Snapshot, arguments: ListDir) -> Result:
+    """Rows of the folder's tree from `offset` on, names relative to the folder."""
+    folder = folder_at(snapshot, arguments.path)
+    found = list(_walk(snapshot, folder, "", arguments.depth))
+    page = found[arguments.offset : arguments.offset + MAX_ROWS]
+    rows = [_row(snapshot, folder, name, kind) for name, kind in page]
+    rows = rows[: fitting(rows)]
+    remarks = [*link_remark(arguments.path, folder), *_remarks(arguments.offset, len(rows), len(found))]
+    return Result(compose(_head(snapshot, folder), rows, remarks))
+
+
+def _walk(snapshot: Snapshot, folder: str, prefix: str, depth: int) -> Iterator[tuple[str, Kind]]:
+    """Names relative to the listed folder, each folder followed by what is in it."""
+    for name, kind in snapshot.children(folder):
+        yield prefix + name, kind
+        if kind is Kind.FOLDER and depth > 1:
+            path = f"{folder}/{name}" if folder else name
+            yield from _walk(snapshot, path, f"{prefix}{name}/", depth - 1)
+
+
+def _row(snapshot: Snapshot, folder: str, name: str, kind: Kind) -> str:
+    path = f"{folder}/{name}" if folder else name
+    entry = snapshot.entry(path)
+    if kind is Kind.FOLDER:
+        row = f"{name}/  ({counted(len(below(snapshot, path)), 'file')})"
+    elif kind is Kind.LINK:
+        row = f"{name} -> {snapshot.link_target(path)}"
+    elif kind is Kind.SUBMODULE:
+        row = f"{name}  {submodule(snapshot, path)}"
+    else:
+        row = f"{name}  {sized(entry.size if entry else 0)}"
+    return clip(row, width=NAME_CHARS)
+
+
+def _head(snapshot: Snapshot, folder: str) -> str:
+    kinds = [kind for _, kind in snapshot.children(folder)]
+    counts = [counted(kinds.count(kind), noun) for kind, noun in KINDS if kind in kinds]
+    return f"{folder_name(folder)}: {', '.join(counts) or 'empty'}"
+
+
+def _remarks(offset: int, shown: int, total: int) -> Iterator[str]:
+    end = offset + shown
+    if offset >= total > 0:
+        yield f"offset={offset} is beyond the last row: there are {counted(total, 'row')}"
+    elif offset or end < total:
+        yield f"rows {offset + 1}-{end} of {total:,}"
+    if shown and end < total:
+        yield f"{counted(total - end, 'more row')}: list_dir with offset={end}"
+
+
+LIST_DIR = Tool(
+    name="list_dir",
+    description=(
+        "List a folder: files with sizes, folders with how many files they hold, links with their targets. "
+        f"Use it to learn the layout. Names are relative to the folder. {MAX_ROWS} rows per call; offset continues."
+    ),
+    arguments=ListDir,
+    run=list_dir,
+)

@@ -1,0 +1,124 @@
+"""Regular expressions that models write: compiled by a linear-time engine, refused in words, searched by line.
+
+Matching is RE2's (https://github.com/google/re2/wiki/Syntax), so no pattern can take more than time linear in the
+text. Every line is matched on its own.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from selfplay_tools.errors import BadArgument
+from selfplay_tools.linear import BadRegex, Regex, compiled
+from selfplay_tools.output import quoted
+
+MAX_PATTERN_CHARS = 2_000
+
+LONGEST_ESCAPED = 100
+"""Characters of a pattern whose escaped form is still told."""
+
+ADVICE = tuple(
+    (re.compile(complaint), advice)
+    for complaint, advice in (
+        (
+            r"invalid perl operator: \(\?<?[=!]",
+            "Look-ahead and look-behind are not supported: match the text itself, and use context to see around it.",
+        ),
+        (
+            r"invalid perl operator: \(\?P|invalid escape sequence: \\\d",
+            "Back-references are not supported: match each side loosely, for example with \\w+, and compare the rows.",
+        ),
+        (
+            r"invalid perl operator",
+            "Of the (?...) forms only (?:...), (?P<name>...) and flags such as (?i) are supported.",
+        ),
+        (r"invalid escape sequence: \\Z", "Write $ for the end of a line."),
+        (
+            r"invalid repetition size|pattern too large",
+            "Repeat at most 1000 times, nested repetitions multiplied; use * or + instead.",
+        ),
+    )
+)
+"""What to write instead, by the engine's complaint."""
+
+# What reads differently in one text of many lines than line by line: ends of text, single bytes, and flags that turn
+# many-line mode off. A false alarm only costs time.
+_PER_LINE = re.compile(r"\\[AzCQ]|\(\?[a-zA-Z]*-")
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A pattern as a model wrote it, ready to search with."""
+
+    source: str
+    ignore_case: bool = False
+
+    def __post_init__(self) -> None:
+        """Compile at once. Raises BadArgument."""
+        if len(self.source) > MAX_PATTERN_CHARS:
+            raise BadArgument(
+                f"the pattern has {len(self.source):,} characters; at most {MAX_PATTERN_CHARS:,} are allowed"
+            )
+        try:
+            _ = self._alone
+        except BadRegex as refused:
+            raise BadArgument(_refusal(self.source, str(refused))) from None
+
+    @cached_property
+    def _alone(self) -> Regex:
+        return compiled(self.source, ignore_case=self.ignore_case)
+
+    @cached_property
+    def _among_lines(self) -> Regex | None:
+        """The pattern for a text of many lines, or None where that would not be the same."""
+        return None if _PER_LINE.search(self.source) else compiled(f"(?m){self.source}", ignore_case=self.ignore_case)
+
+    def lines_of(self, text: bytes) -> Iterator[tuple[int, int, int]]:
+        r"""For each matching line of `text` (UTF-8, lines parted by `\n`): number from 0, its start, its first match.
+
+        Positions are in bytes from the beginning of the text.
+        """
+        regex = self._among_lines
+        found = self._one_by_one(text) if regex is None else _starts(regex, text)
+        number = counted_to = 0
+        for start, match in found:
+            number += text.count(b"\n", counted_to, start)
+            counted_to = start
+            yield number, start, match
+
+    def _one_by_one(self, text: bytes) -> Iterator[tuple[int, int]]:
+        start = 0
+        for line in text.split(b"\n"):
+            if match := self._alone.search(line):
+                yield start, start + match.start()
+            start += len(line) + 1
+
+
+def _starts(regex: Regex, text: bytes) -> Iterator[tuple[int, int]]:
+    at = 0
+    while at <= len(text) and (match := regex.search(text, at)):
+        found = match.start()
+        yield text.rfind(b"\n", 0, found) + 1, found
+        end = text.find(b"\n", found)
+        if end < 0:
+            return
+        at = end + 1
+
+
+def _refusal(source: str, engine: str) -> str:
+    """The engine's words, and what to write instead."""
+    return f"the pattern {quoted(source)} can't be used: {engine}. {_advice(source, engine)}"
+
+
+def _advice(source: str, engine: str) -> str:
+    for complaint, advice in ADVICE:
+        if complaint.match(engine):
+            return advice
+    if len(source) > LONGEST_ESCAPED:
+        return "Put a backslash before each of . ^ $ * + ? ( ) [ ] { } | \\ that stands for itself."
+    return f"To search for this text as it is, the JSON string is {quoted(_escaped(source), 2 * LONGEST_ESCAPED)}."
+
+
+def _escaped(source: str) -> str:
+    return "".join(f"\\{char}" if char in ".^$*+?()[]{}|\\" else char for char in source)

@@ -1,0 +1,74 @@
+"""`read_file`: lines of a file, numbered."""
+
+from collections.abc import Iterator
+
+from pydantic import Field
+
+from selfplay_tools.errors import BadArgument
+from selfplay_tools.output import LINE_CHARS, clip, compose, counted, fitting, sized
+from selfplay_tools.places import file_at, link_remark
+from selfplay_tools.snapshot import Snapshot, Text
+from selfplay_tools.tool import Arguments, Result, Shown, Tool
+
+MAX_LINES = 400
+
+
+class ReadFile(Arguments):
+    """Arguments of `read_file`."""
+
+    path: str = Field(min_length=1)
+    start: int = Field(1, ge=1, description="First line, from 1.")
+    count: int = Field(200, ge=1, le=MAX_LINES, description="Lines to show.")
+
+
+def read_file(snapshot: Snapshot, arguments: ReadFile) -> Result:
+    """The lines from `start` on as `cat -n` prints them: number in six columns, tab, text."""
+    path = file_at(snapshot, arguments.path)
+    text = snapshot.text(path)
+    if text.lines and arguments.start > len(text.lines):
+        raise BadArgument(f"{path!r} has no line {arguments.start:,}; it has {counted(len(text.lines), 'line')}")
+    lines = text.lines[arguments.start - 1 : arguments.start - 1 + arguments.count]
+    rows = [f"{number:6}\t{clip(line)}" for number, line in enumerate(lines, arguments.start)]
+    rows = rows[: fitting(rows)]
+    last = arguments.start - 1 + len(rows)
+    remarks = [*link_remark(arguments.path, path), *_remarks(text, last, lines[: len(rows)])]
+    shown = Shown(path=path, first=arguments.start if rows else 1, last=last if rows else 0, how="read")
+    return Result(compose(_head(text, arguments.start, last), rows, remarks), shown=(shown,))
+
+
+def _head(text: Text, start: int, last: int) -> str:
+    total = len(text.lines)
+    if not total:
+        return f"{text.path}: {f'binary file, {sized(text.size)}, no text' if text.is_binary else 'empty file'}"
+    of = f"{total:,}" if text.is_whole else f"the first {total:,}"
+    return f"{text.path}: lines {start:,}-{last:,} of {of}"
+
+
+def _remarks(text: Text, last: int, lines: tuple[str, ...]) -> Iterator[str]:
+    total = len(text.lines)
+    if text.lfs_size is not None:
+        yield f"this is a Git LFS pointer; the real file has {sized(text.lfs_size)} and is not part of this snapshot"
+    if text.encoding != "utf-8":
+        yield f"encoding: {text.encoding}"
+    if any("\ufffd" in line for line in lines):
+        yield "\ufffd stands for bytes that are not text in this encoding"
+    if any(len(line) > LINE_CHARS for line in lines):
+        yield (
+            f"…[+n]: a line of over {LINE_CHARS} characters, n of them left out; "
+            "grep with this path shows the text around a match"
+        )
+    if last < total:
+        yield f"{counted(total - last, 'more line')}: read_file with start={last + 1}"
+    if not text.is_whole and not text.is_binary:
+        yield f"the file has {sized(text.size)}; only its beginning can be read, as counted above"
+
+
+READ_FILE = Tool(
+    name="read_file",
+    description=(
+        "Read lines of a text file, each with its number and a tab before it. Use it on what a search or listing "
+        f"found; start continues. At most {MAX_LINES} lines per call, long lines are cut at {LINE_CHARS} characters."
+    ),
+    arguments=ReadFile,
+    run=read_file,
+)

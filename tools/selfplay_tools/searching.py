@@ -1,0 +1,124 @@
+"""`search`: files ranked by the words of a query."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+from pydantic import Field
+
+from selfplay_tools.errors import BadArgument, NotReadable
+from selfplay_tools.output import compose, counted, fitting, listed, quoted
+from selfplay_tools.pages import ROW_CHARS, Hits
+from selfplay_tools.places import Scope, link_remark, scope_of, skipped_remark
+from selfplay_tools.snapshot import Snapshot
+from selfplay_tools.tool import Arguments, Result, Shown, Tool
+from selfplay_tools.words import query_words
+
+LINES_PER_FILE = 3
+MAX_WORDS = 32
+
+
+class Search(Arguments):
+    """Arguments of `search`."""
+
+    query: str = Field(min_length=1, description="Words, in any order.")
+    path: str = Field("", description="Folder to look in; empty for all.")
+    limit: int = Field(10, ge=1, le=50, description="Files to show.")
+
+
+def search(snapshot: Snapshot, arguments: Search) -> Result:
+    """The best files, each with its best lines."""
+    words = query_words((arguments.query,))[:MAX_WORDS]
+    if not words:
+        raise BadArgument(f"the query {quoted(arguments.query)} has no words; use grep for signs and numbers")
+    scope = scope_of(snapshot, arguments.path)
+    ranked = snapshot.index.ranked(words, len(snapshot.entries))
+    paths = [path for path, _ in ranked if path in scope.files]
+    hits = _best_lines(snapshot, paths[: arguments.limit], words)
+    blocks = [_block(rank, hit) for rank, hit in enumerate(hits, 1)]
+    count = fitting(blocks)
+    remarks = [*link_remark(arguments.path, scope.root), *_remarks(snapshot, words, scope, len(paths), hits[:count])]
+    shown = tuple(
+        Shown(path=hit.path, first=line + 1, last=line + 1, how="match") for hit in hits[:count] for line in hit.columns
+    )
+    return Result(compose(_head(words, scope, len(paths), count), blocks[:count], remarks), shown=shown)
+
+
+def _best_lines(snapshot: Snapshot, paths: Sequence[str], words: Sequence[str]) -> list[Hits]:
+    """For each file its lines with the most words of the query, words that few of these lines hold counting more."""
+    texts = [_lines(snapshot, path) for path in paths]
+    held = [_words_by_line(lines, words) for lines in texts]
+    total = sum(map(len, held))
+    frequency = dict.fromkeys(words, 0)
+    for word in (word for lines in held for found in lines.values() for word in found):
+        frequency[word] += 1
+    weights = {word: math.log(1 + (total + 1) / (count + 1)) for word, count in frequency.items()}
+    return [_chosen(*of, weights) for of in zip(paths, texts, held, strict=True)]
+
+
+def _lines(snapshot: Snapshot, path: str) -> Sequence[str]:
+    try:
+        return snapshot.text(path).lines
+    except NotReadable:  # it changed on disk since it was ranked
+        return ()
+
+
+def _words_by_line(lines: Sequence[str], words: Sequence[str]) -> dict[int, tuple[str, ...]]:
+    """By line number from 0: those of `words` in it, for lines with at least one."""
+    wanted = frozenset(words)
+    # A text has `entries` where the query's word is `entry`: the last letter may differ.
+    stems = tuple(word.removesuffix("y") for word in words)
+    found: dict[int, tuple[str, ...]] = {}
+    for number, line in enumerate(lines):
+        lower = line.lower()
+        if any(stem in lower for stem in stems):
+            here = tuple(word for word in query_words((line,)) if word in wanted)
+            if here:
+                found[number] = here
+    return found
+
+
+def _chosen(path: str, lines: Sequence[str], held: Mapping[int, Sequence[str]], weights: Mapping[str, float]) -> Hits:
+    def worth(line: int) -> tuple[float, int]:
+        return -sum(weights[word] for word in held[line]), line
+
+    best = sorted(sorted(held, key=worth)[:LINES_PER_FILE])
+    return Hits(path, lines, {line: _column(lines[line], held[line]) for line in best})
+
+
+def _column(line: str, words: Sequence[str]) -> int:
+    """Where the first of the words stands, as near as can be told."""
+    lower = line.lower()
+    return min((at for word in words if (at := lower.find(word[:-1])) >= 0), default=0)
+
+
+def _block(rank: int, hits: Hits) -> str:
+    return "\n".join([f"{rank}. {hits.path}", *map(hits.row, hits.columns)])
+
+
+def _head(words: Sequence[str], scope: Scope, total: int, shown: int) -> str:
+    terms = ", ".join(words)
+    if not total:
+        return f"No file {scope.place} holds any of: {terms} ({counted(scope.count, 'file')} searched)."
+    return f"{counted(total, 'file')} {scope.place} with any of: {terms}; the best {shown}:"
+
+
+def _remarks(snapshot: Snapshot, words: Sequence[str], scope: Scope, total: int, hits: Sequence[Hits]) -> Iterator[str]:
+    nowhere = [word for word in words if not snapshot.index.ranked((word,), 1)]
+    if nowhere:
+        yield f"in no file at all: {listed(nowhere)}"
+    if any(len(hit.lines[line]) > ROW_CHARS for hit in hits for line in hit.columns):
+        yield f"[+n]…: a line of over {ROW_CHARS} characters, n of them left out"
+    if total > len(hits):
+        yield f"{counted(total - len(hits), 'more file')}: search with a larger limit, a path, or rarer words"
+    yield from skipped_remark(scope)
+
+
+SEARCH = Tool(
+    name="search",
+    description=(
+        "Rank files by the words of a query (keywords, not a question), case and word parts aside: `header` also finds "
+        "ServerHeaders. Use it when the exact name is unknown. Returns the best files, each with its best lines."
+    ),
+    arguments=Search,
+    run=search,
+)
