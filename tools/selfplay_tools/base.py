@@ -90,9 +90,13 @@ class BaseSnapshot(ABC):
             raise NotReadable(f"{path!r} is a {kind}, no link")
         return shown(self._beginning(path, 1 << 16))
 
-    @cached_property
+    @property
     def index(self) -> Index:
         """As `Snapshot.index`."""
+        return self._index
+
+    @cached_property
+    def _index(self) -> Index:
         return ScanIndex(self.entries, self._contents)
 
     def _require_file(self, path: str) -> None:

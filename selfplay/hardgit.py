@@ -1,0 +1,105 @@
+"""GitPython, started the way `selfplay_tools.git` starts git."""
+
+import os
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, cast
+
+import git
+
+from selfplay.errors import RepositoryError
+from selfplay.source import Source, without_credentials
+from selfplay_tools.git import environment, words
+
+Progress = Callable[[str], None]
+"""Told each line of git's progress, from another thread."""
+
+_CHATTER = ("Cloning into", "warning:", "POST ", "hint:")
+
+
+class HardGit(git.Git):
+    """Commands that inherit no `GIT_*` variable: GitPython itself can add variables, but not take them away."""
+
+    # Its overloads differ in what they return; here only the command changes, so everything is handed through.
+    def execute(self, command: Any, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]  # noqa: ANN401 - as said above
+        """As GitPython's, with `env -u` in front where there is a variable to drop."""
+        ours = self.environment()
+        stray = sorted(name for name in os.environ if name.startswith("GIT_") and name not in ours)
+        drop = [part for name in stray for part in ("-u", name)]
+        run: Callable[..., Any] = super().execute
+        return run(["env", *drop, *command] if drop else command, *args, **kwargs)
+
+
+class HardRepo(git.Repo):
+    """A repository whose commands are `HardGit`'s."""
+
+    GitCommandWrapperType = HardGit
+
+
+class Listener(git.RemoteProgress):
+    """Hands git's progress lines on."""
+
+    def __init__(self, tell: Progress | None) -> None:
+        super().__init__()
+        self._tell = tell
+
+    def update(
+        self, op_code: int, cur_count: str | float, max_count: str | float | None = None, message: str = ""
+    ) -> None:
+        """Called by GitPython for every line that it understands."""
+        del op_code, cur_count, max_count, message
+        if self._tell is not None:
+            self._tell(str(self._cur_line))
+
+
+@contextmanager
+def opened(git_dir: Path, variables: Mapping[str, str] | None = None) -> Generator[git.Git]:
+    """Git commands in one git directory, for one thread and a short time. Raises git.GitError."""
+    repository = HardRepo(git_dir)
+    try:
+        repository.git.update_environment(**(variables or environment(trusted=(git_dir,))), GIT_DIR=str(git_dir))
+        yield repository.git
+    finally:
+        repository.close()
+
+
+@contextmanager
+def reaching(source: Source, git_dir: Path) -> Generator[dict[str, str]]:
+    """The environment for commands that talk to `source`."""
+    variables = environment(protocols=source.protocols, trusted=(git_dir,))
+    if source.directory is None:
+        yield variables
+        return
+    # For a directory git starts its own server, which gets none of our GIT_CONFIG_* settings. The user named this
+    # repository, so it may belong to someone else; its configuration can't start anything in a server.
+    with TemporaryDirectory(prefix="selfplay-git-") as folder:
+        settings = Path(folder) / "gitconfig"
+        settings.write_text("[safe]\n\tdirectory = *\n")
+        yield {**variables, "GIT_CONFIG_GLOBAL": str(settings)}
+
+
+def clone(source: Source, git_dir: Path, progress: Progress | None) -> None:
+    """Clone into the empty directory `git_dir`, bare. Raises RepositoryError."""
+    listener = Listener(progress)  # GitPython takes one, its annotation only says "a function"
+    with reaching(source, git_dir) as variables, told(source, listener):
+        HardRepo.clone_from(source.url, git_dir, progress=cast("Any", listener), env=variables, bare=True).close()
+
+
+@contextmanager
+def told(source: Source, listener: Listener | None = None) -> Generator[None]:
+    """Turn a failed command into a RepositoryError with git's words, which a `listener` may have heard instead."""
+    try:
+        yield
+    except git.GitError as error:
+        heard = "\n".join(listener.error_lines) if listener is not None else ""
+        raise RepositoryError(f"{source.url}: {reason(error, heard)}") from None
+
+
+def reason(error: git.GitError, heard: str = "") -> str:
+    """Git's own words, without progress, credentials, or the command line."""
+    said = str(error.stderr) if isinstance(error, git.GitCommandError) else str(error)
+    text = heard or said.partition("stderr: '")[2].rstrip("' \n") or said
+    lines = [line for line in text.splitlines() if not line.startswith(_CHATTER)]
+    return without_credentials(words("\n".join(lines).encode()))
