@@ -42,14 +42,11 @@ def find_source(repo: str, root: Path) -> Source:
     A name under `root` goes before a path below the current directory: write `./name` for the latter. A path must be
     the top of its work tree (or a bare repository): the paths of a task are relative to it.
     """
+    safe = without_credentials(repo)
     if not repo or repo.startswith("-") or not repo.isprintable():
-        raise RepositoryError(
-            f"{without_credentials(repo)!r} is no repository: give a path, a URL, or a name under {root}"
-        )
+        raise RepositoryError(f"{safe!r} is no repository: give a path, a URL, or a name under {root}")
     if _HELPER.match(repo):
-        raise RepositoryError(
-            f"{without_credentials(repo)!r}: transports that start commands are refused; give a path or an https URL"
-        )
+        raise RepositoryError(f"{safe!r}: transports that start commands are refused; give a path or an https URL")
     directory = _directory(repo, root)
     if directory is not None:
         return Source(directory.as_uri(), ("file",), directory)
@@ -57,9 +54,7 @@ def find_source(repo: str, root: Path) -> Source:
         return _from_url(repo)
     if _SCP.fullmatch(repo) and not repo.startswith((".", "~")):
         return Source(repo, ("ssh",))
-    raise RepositoryError(
-        f"there is no directory {without_credentials(repo)!r}, neither under {root} nor from {Path.cwd()}"
-    )
+    raise RepositoryError(f"there is no directory {safe!r}, neither under {root} nor from {Path.cwd()}")
 
 
 def _directory(repo: str, root: Path) -> Path | None:
