@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 
 from selfplay.errors import ConfigError
-from selfplay.tasks import explain
+from selfplay.rows import explain
 from selfplay.wire import Channel, ReasoningKey
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]

@@ -75,7 +75,9 @@ class Journal:
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise JournalError(f"{self.path}: another process is playing this episode; wait for it or stop it") from None
+            raise JournalError(
+                f"{self.path}: another process is playing this episode; wait for it or stop it"
+            ) from None
 
     def _load(self) -> list[tuple[int, Event]]:
         data = self.path.read_bytes()
@@ -160,7 +162,12 @@ class Journal:
             return ToolResult.model_validate_json(orjson.dumps(event["result"]))
         began = perf_counter()
         result = await live()
-        event = {"event": "result", "step": step, "call": call_id, "result": result.model_dump(mode="json", exclude_defaults=True)}
+        event = {
+            "event": "result",
+            "step": step,
+            "call": call_id,
+            "result": result.model_dump(mode="json", exclude_defaults=True),
+        }
         self._timed(event, began)
         return result
 
@@ -244,9 +251,7 @@ def parse_events(data: bytes, where: str) -> tuple[list[Event], int]:
         if not isinstance(event, dict) or "event" not in event or (number == 1) != (event["event"] == "start"):
             raise JournalError(f"{where}:{number}: not a journal of this program")
         if number == 1 and event.get("journal") != JOURNAL_VERSION:
-            raise JournalError(
-                f"{where}: journal version {event.get('journal')}, this program reads {JOURNAL_VERSION}"
-            )
+            raise JournalError(f"{where}: journal version {event.get('journal')}, this program reads {JOURNAL_VERSION}")
         events.append(event)
         size += len(line)
     return events, size

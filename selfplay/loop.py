@@ -50,6 +50,8 @@ class Stage:
     """With its targets checked against the repository: symbols have lines."""
     secret: Secret
     """What the gate guards, prepared from task and repository."""
+    about: str
+    """The targets in outline, for the supervisor."""
     toolbox: Toolbox
     snapshot_id: str
     config: RunConfig
@@ -156,6 +158,7 @@ class _Episode:
             "channel": stage.config.hints.channel,
             "mark": self._mark,
             "reasoning": stage.config.player.history_reasoning,
+            "production_prompt": prompt("player").text,
             "prompts": {name: p.sha256 for name, p in shipped().items()},
             "tools": self._schemas,
         }
@@ -166,7 +169,7 @@ class _Episode:
         self._dialogue.say(*opening_words)
         self._seen.add(self.trace.opening.content)
         if self._supervisor is not None:
-            for message in (words := opening(stage.task, self.trace.prompt.content)):
+            for message in (words := opening(stage.task, stage.about, self.trace.prompt.content)):
                 self._journal.record(said("supervisor", message))
             self._supervisor.dialogue.say(*words)
 
@@ -211,8 +214,11 @@ class _Episode:
 
     async def _carry_out_one(self, position: int, call: ToolCall) -> ToolResult:
         if call.is_cut:
-            return _refused(call, "This call was cut off at the length limit of your message and was not carried out. "
-                                  "Write less before the call, and call again.")
+            return _refused(
+                call,
+                "This call was cut off at the length limit of your message and was not carried out. "
+                "Write less before the call, and call again.",
+            )
         if position >= self._limits.calls_per_turn:
             return _refused(call, f"Not carried out: at most {self._limits.calls_per_turn} calls a turn. Call again.")
         run = partial(self._stage.toolbox.run, call.name, call.arguments)
@@ -227,8 +233,9 @@ class _Episode:
         judgement, usage = Judgement(), reply.usage
         if self._supervisor is not None:
             judgement = await self._supervisor.judge(self._report(action, results), self._reveals)
-            usage += self._supervisor.usage
-            self._pay(self._supervisor.usage, self._seats.supervisor_price)
+            for each in self._supervisor.usages:
+                usage += each
+                self._pay(each, self._seats.supervisor_price)
         if judgement.hint is not None:
             self._pacing.hinted()
         nudge = self._nudge(action, results, has_found=bool(found))

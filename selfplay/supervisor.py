@@ -68,13 +68,13 @@ def _calls(action: Message, results: tuple[ToolResult, ...]) -> str:
     return "\n\n".join(parts)
 
 
-def opening(task: Task, instructions: str) -> tuple[Message, Message]:
-    """How the supervisor's conversation begins: its prompt, and the assignment with the targets."""
+def opening(task: Task, about: str, instructions: str) -> tuple[Message, Message]:
+    """How the supervisor's conversation begins: its prompt, and the assignment with what the targets are about."""
     patch = task.answer.patch
     assignment = prompt("assignment").fill(
         instructions=_indented(instructions),
         task=_indented(task.brief.prompt),
-        targets="\n".join(f"- {target}" for target in task.answer.targets),
+        targets=about,
         patch=f"\nThe change that the task led to:\n\n{_indented(patch)}\n" if patch else "",
     )
     return (
@@ -99,8 +99,8 @@ class Supervisor:
     dialogue: Dialogue
     journal: Journal
     mode: VerdictMode = field(init=False)
-    usage: Usage = field(init=False, default_factory=Usage)
-    """Of its calls since the last `judge` began."""
+    usages: list[Usage] = field(init=False, default_factory=list[Usage])
+    """Of each of its calls since the last `judge` began."""
     full: str | None = field(init=False, default=None)
     """Set once its conversation no longer fits its model: from then on there are no verdicts."""
 
@@ -113,7 +113,7 @@ class Supervisor:
 
         A verdict that can't be had is recorded as missing: the episode goes on without a hint.
         """
-        self.usage = Usage()
+        self.usages = []
         try:
             self._tell(report.text())
             verdict = await self._verdict()
@@ -155,7 +155,7 @@ class Supervisor:
             if i:
                 self._tell(prompt("unreadable").fill(problem=problem))
             reply = await self._reply()
-            self.usage += reply.usage
+            self.usages.append(reply.usage)
             self.dialogue.say(as_said(reply))
             try:
                 return read_verdict(reply)

@@ -4,12 +4,8 @@ import json
 import re
 from typing import Any
 
-import orjson
-from pydantic import ValidationError
-
 from selfplay.config import VerdictMode
 from selfplay.models.protocol import Reply
-from selfplay.tasks import explain
 from selfplay.trace import Quality, Verdict
 
 SCHEMA: dict[str, Any] = {
@@ -58,24 +54,26 @@ def read_verdict(reply: Reply) -> Verdict:
         for value in reversed(objects_in(text)):
             try:
                 return _verdict(value)
-            except ValidationError as error:
-                problem = explain(error, tuple(Verdict.model_fields))
+            except UnreadableVerdictError as error:
+                problem = str(error)
     if reply.finish_reason == "length":
         problem = "it was cut off at its length limit; be brief"
     raise UnreadableVerdictError(problem)
 
 
 def _verdict(value: dict[str, Any]) -> Verdict:
-    quality, hint = value.get("quality"), value.get("hint")
-    return Verdict.model_validate_json(
-        orjson.dumps(
-            {
-                "quality": quality.strip().lower() if isinstance(quality, str) else quality,
-                "why": value.get("why") or "",
-                "hint": (hint.strip() or None) if isinstance(hint, str) else hint,
-            }
-        )
-    )
+    """Raises UnreadableVerdictError."""
+    quality = _text(value, "quality").lower()
+    if quality not in set(Quality):
+        raise UnreadableVerdictError(f"'quality' is {quality!r}; it must be one of {', '.join(Quality)}")
+    return Verdict(quality=Quality(quality), why=_text(value, "why"), hint=_text(value, "hint") or None)
+
+
+def _text(value: dict[str, Any], key: str) -> str:
+    text = value.get(key) or ""
+    if not isinstance(text, str):
+        raise UnreadableVerdictError(f"{key!r} must be a text, not {type(text).__name__}")
+    return text.strip().encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 _DECODER = json.JSONDecoder(strict=False)

@@ -1,0 +1,131 @@
+"""From a configuration to models that play: opened once, shared by all episodes, closed at the end."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import orjson
+
+from selfplay.config import RunConfig, SeatConfig
+from selfplay.errors import ConfigError, JournalError
+from selfplay.journal import Journal, Seat, read_events
+from selfplay.loop import Seats
+from selfplay.models.heuristic import HeuristicPlayer, HeuristicSupervisor
+from selfplay.models.openai import OpenAIModel
+from selfplay.models.prices import FREE, Price, price_of
+from selfplay.models.protocol import Model, Reply, Request
+from selfplay.models.recorded import RecordedModel
+from selfplay.models.retry import Retry, RetryingModel, RetryPolicy
+from selfplay.models.scripted import ScriptedModel
+
+KINDS = "openai:NAME, heuristic, scripted:FILE, recorded:DIR"
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A seat with the model that fills it."""
+
+    seat: Seat
+    model: Model
+    policy: RetryPolicy
+    price: Price | None
+
+    async def ask(self, journal: Journal, request: Request) -> Reply:
+        """A reply, after as many tries as it takes; each failed one is noted in the journal."""
+        return await RetryingModel(self.model, self.policy, on_retry=partial(self._note, journal)).complete(request)
+
+    def _note(self, journal: Journal, retry: Retry) -> None:
+        words = f"{type(retry.error).__name__}: {retry.error}"
+        journal.note(
+            {"event": "retry", "seat": self.seat, "try": retry.attempt, "error": words, "wait_s": retry.wait_s}
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """Everybody who can play."""
+
+    player: Role
+    supervisor: Role | None
+
+    def seats(self, journal: Journal, *, is_supervised: bool) -> Seats:
+        """Who plays one episode."""
+        supervisor = self.supervisor if is_supervised else None
+        return Seats(
+            player=partial(self.player.ask, journal),
+            supervisor=partial(supervisor.ask, journal) if supervisor else None,
+            player_price=self.player.price,
+            supervisor_price=supervisor.price if supervisor else None,
+        )
+
+
+@asynccontextmanager
+async def open_cast(config: RunConfig) -> AsyncIterator[Cast]:
+    """The models of a configuration. Raises ConfigError before anything is asked of them."""
+    player = role("player", config.player, config)
+    supervisor = None if config.hints.policy == "never" else role("supervisor", config.supervisor, config)
+    try:
+        yield Cast(player, supervisor)
+    finally:
+        for each in (player, supervisor):
+            if each is not None:
+                await each.model.aclose()
+
+
+def role(seat: Seat, config: SeatConfig, run: RunConfig) -> Role:
+    """A seat's model. Raises ConfigError for an unknown model, a missing key, or a limit without a price."""
+    price = _price(config)
+    if price is None and run.limits.cost_usd is not None:
+        raise ConfigError(
+            f"no price is known for the {seat}'s model {config.model_name!r}, so limits.cost_usd can't be kept; "
+            f"give [{seat}.price] with input and output in US dollars per million tokens"
+        )
+    return Role(seat, model_of(seat, config), RetryPolicy(attempts=config.tries), price)
+
+
+def _price(config: SeatConfig) -> Price | None:
+    if config.price is not None:
+        given = config.price
+        cached = given.input if given.cached_input is None else given.cached_input
+        return Price(input=given.input, cached_input=cached, output=given.output)
+    if config.model.partition(":")[0] != "openai":
+        return FREE
+    return price_of(config.model_name, config.base_url)
+
+
+def model_of(seat: Seat, config: SeatConfig) -> Model:
+    """The model that a configuration names. Raises ConfigError."""
+    kind, _, name = config.model.partition(":")
+    match kind, bool(name):
+        case "heuristic", False:
+            return HeuristicPlayer() if seat == "player" else HeuristicSupervisor()
+        case "openai", True:
+            return OpenAIModel(
+                name, base_url=config.base_url, api_key_env=config.api_key_env, timeout_s=config.timeout_s
+            )
+        case "scripted", True:
+            return ScriptedModel.from_file(Path(name))
+        case "recorded", True:
+            return recorded_in(Path(name))
+        case _:
+            raise ConfigError(f"unknown model {config.model!r} for the {seat}; use one of {KINDS}")
+
+
+def recorded_in(place: Path) -> RecordedModel:
+    """The calls of one journal, or of every journal in a folder and below. Raises ConfigError."""
+    paths = [place] if place.is_file() else sorted(place.rglob("*.jsonl"))
+    replies = [found for path in paths for found in _replies(path)]
+    if not replies:
+        raise ConfigError(f"recorded:{place}: no journal with model calls there")
+    return RecordedModel(replies, name=f"recorded:{place}")
+
+
+def _replies(path: Path) -> Iterator[tuple[str, Reply]]:
+    try:
+        for event in read_events(path):
+            if event["event"] == "call" and "reply" in event:
+                yield event["key"], Reply.model_validate_json(orjson.dumps(event["reply"]))
+    except JournalError as error:
+        raise ConfigError(f"recorded:{path}: {error}") from error

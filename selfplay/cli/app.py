@@ -1,0 +1,60 @@
+"""The `selfplay` command."""
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from selfplay.cli.audit import audit
+from selfplay.cli.console import ExitCode, complain
+from selfplay.cli.demo import demo
+from selfplay.cli.export import export
+from selfplay.cli.run import run
+from selfplay.cli.show import show
+from selfplay.errors import SelfplayError
+from selfplay_tools.errors import ToolsError
+
+app = typer.Typer(
+    name="selfplay",
+    help="Make the step-by-step code search behind a patch, as training data for coding agents.",
+    epilog="Exit codes: 0 done; 1 done, with a negative outcome (not found, findings); 2 unusable input; "
+    "3 a model is out of reach, run the same command again to go on; 130 interrupted, likewise.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(demo)
+app.command()(run)
+app.command()(show)
+app.command()(export)
+app.add_typer(audit, name="audit")
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001  typer's callback
+    if wanted:
+        typer.echo(f"selfplay {version('selfplay')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    *,
+    version: Annotated[  # noqa: A002  the option's name
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command; errors that the user can act on are printed without a traceback."""
+    try:
+        app(standalone_mode=True)
+    except (SelfplayError, ToolsError) as error:
+        complain(error)
+        sys.exit(ExitCode.of(error))
+    except KeyboardInterrupt:
+        complain("interrupted; run the same command again to go on")
+        sys.exit(ExitCode.INTERRUPTED)

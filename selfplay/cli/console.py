@@ -1,0 +1,46 @@
+"""What all commands share: consoles, exit codes, complaints."""
+
+import sys
+from enum import IntEnum
+
+import orjson
+from rich.console import Console
+from rich.text import Text
+
+from selfplay.errors import ModelError
+from selfplay.view import safe
+
+
+class ExitCode(IntEnum):
+    """What a script can tell from how a command ended."""
+
+    DONE = 0
+    NEGATIVE = 1
+    """Done, and the outcome is negative: not found, findings."""
+    UNUSABLE = 2
+    """What was given can't be used."""
+    OUT_OF_REACH = 3
+    """A model can't be had; the same command goes on later."""
+    INTERRUPTED = 130
+
+    @classmethod
+    def of(cls, error: Exception) -> "ExitCode":
+        """The code that a command ends with after this error."""
+        return cls.OUT_OF_REACH if isinstance(error, ModelError) else cls.UNUSABLE
+
+
+def complain(error: Exception | str) -> None:
+    """Say on standard error what was wrong."""
+    console = Console(stderr=True)
+    console.print(Text("error: ", style="bold red") + Text(safe(str(error))), soft_wrap=True)
+
+
+def people_console(*, is_quiet: bool, is_json: bool) -> Console:
+    """Where the view for people goes: standard output, or standard error where JSON has the output."""
+    return Console(stderr=is_json, quiet=is_quiet, highlight=False, soft_wrap=False)
+
+
+def print_json(value: object) -> None:
+    """One line of JSON on standard output."""
+    sys.stdout.buffer.write(orjson.dumps(value) + b"\n")
+    sys.stdout.buffer.flush()

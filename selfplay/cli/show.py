@@ -1,0 +1,101 @@
+"""`selfplay show`: a readable replay of a trace."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console, RenderableType
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from selfplay.clean.strip import strip
+from selfplay.cli.console import ExitCode, people_console, print_json
+from selfplay.errors import JournalError
+from selfplay.journal import Event, read_events
+from selfplay.journals import contract_of
+from selfplay.message import Message
+from selfplay.replay import sent_requests, trace_of
+from selfplay.sample import CleanTrace
+from selfplay.summary import summary
+from selfplay.trace import Trace
+from selfplay.view import View, safe, short
+
+EPILOG = """Examples:
+
+selfplay show traces/app-fix-1a2b3c4d.jsonl
+
+selfplay show traces/app-fix-1a2b3c4d.jsonl --stripped"""
+
+
+def show(
+    trace: Annotated[Path, typer.Argument(help="A journal, as `selfplay run` writes it.")],
+    *,
+    stripped: Annotated[bool, typer.Option(help="The trace beside the sample that it becomes.")] = False,
+    full: Annotated[bool, typer.Option(help="Show results whole.")] = False,
+    check: Annotated[bool, typer.Option(help="Rebuild every model call and compare it with what was sent.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """Replay a trace, readably; with --stripped beside what is left without the supervisor."""
+    events = list(read_events(trace))
+    console = people_console(is_quiet=False, is_json=as_json)
+    told = trace_of(events, str(trace))
+    if as_json:
+        print_json(summary(told, trace))
+    elif stripped:
+        print_side_by_side(console, told, strip(told, contract_of(events[0])))
+    else:
+        view = View(console, is_full=full)
+        for event in events:
+            view.watch(event, False)
+    if check:
+        _check(console, events, trace)
+
+
+def _check(console: Console, events: Sequence[Event], path: Path) -> None:
+    sent = list(sent_requests(events))
+    wrong = [i for i, request in enumerate(sent, 1) if not request.is_exact]
+    if wrong:
+        raise JournalError(f"{path}: calls {wrong} of {len(sent)} can't be rebuilt as they were sent")
+    console.print(Text(f"{len(sent)} model calls rebuilt, each byte for byte as it was sent", style="green"))
+    raise typer.Exit(ExitCode.DONE)
+
+
+def print_side_by_side(console: Console, trace: Trace, clean: CleanTrace) -> None:
+    """The episode on the left, the sample on the right, turn by turn."""
+    kept = {turn.step: turn for turn in clean.turns}
+    dropped = {drop.step: drop.reason for drop in clean.dropped}
+    table = Table(expand=True, show_lines=True, box=None, pad_edge=False)
+    table.add_column("the episode", ratio=1, overflow="fold")
+    table.add_column("the sample", ratio=1, overflow="fold")
+    table.add_row(_words(trace.prompt, 3), _words(clean.prompt, 3))
+    table.add_row(_words(trace.opening, 6), _words(clean.opening, 6))
+    for number, step in enumerate(trace.steps):
+        left = [_words(m, 3) for m in (step.action, *(r.message for r in step.results), *step.after)]
+        if turn := kept.get(number):
+            is_last = turn is clean.turns[-1]
+            results = () if is_last else tuple(r.message for r in turn.results)
+            right = [_words(m, 3) for m in (turn.action, *results)]
+            note = f"weight {turn.weight}" + (f" ({', '.join(turn.masks)})" if turn.masks else "")
+            right.append(Text(note, style="green" if turn.weight else "yellow"))
+        else:
+            right = [Text(f"left out: {dropped[number]}", style="red")]
+        table.add_row(_stacked(left), _stacked(right))
+    console.print(Rule(style="dim"))
+    console.print(table)
+
+
+STYLES = {"hint": "bold yellow strike", "nudge": "yellow strike", "tool": "dim", "prompt": "dim", "task": "bold"}
+
+
+def _words(message: Message, max_lines: int) -> Text:
+    text = Text(f"{message.origin}: ", style="dim")
+    text.append(safe(short(message.content, max_lines, 200)), style=STYLES.get(message.origin, ""))
+    for call in message.tool_calls:
+        text.append(safe(f"\n→ {call.name} {short(call.arguments, 2, 200)}"), style="cyan")
+    return text
+
+
+def _stacked(parts: Sequence[Text]) -> RenderableType:
+    return Text("\n").join(parts)

@@ -1,0 +1,130 @@
+"""A supervisor without a language model: hints out of the words that stand in and around the targets.
+
+It knows the answer as any supervisor does, from its assignment; its hints pass the same gate as any other.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from selfplay.message import Message
+from selfplay.models.heuristic.words import distinct, stem, words
+from selfplay.models.protocol import Reply, Request
+from selfplay.models.usage import estimated
+
+_TARGET = re.compile(r"^- (\S.*)$", re.MULTILINE)
+_FOUND = re.compile(r"^Targets found so far: (.*)$", re.MULTILINE)
+_MISSING = re.compile(r"^Targets not found yet: (.*)$", re.MULTILINE)
+_LEVEL = re.compile(r"^A hint at level (\d) is wanted now\.$|^Answer again .* at level (\d) that", re.MULTILINE)
+_COMMENT = re.compile(r"#\s?(.*)$|//+\s?(.*)$|^\s*\*\s(.*)$|\"\"\"(.*)$")
+
+TEMPLATES = {
+    1: ("Look beyond the words of the task: what here has to do with {}?", 2),
+    2: ("Think of {}. Where do they meet?", 2),
+    3: ("Turn to the part of the system that deals with {}.", 3),
+    4: ("What you are after has to do with {}; look for these.", 4),
+}
+"""By level: the words of a hint, and how many terms it takes."""
+NO_TERMS = "Follow what the files you have read make use of, and what makes use of them."
+
+
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """What the last report says."""
+
+    is_new: bool
+    """False after a refusal: the same step, another hint."""
+    text: str
+    found: str
+    missing: tuple[str, ...]
+    level: int | None
+
+
+class HeuristicSupervisor:
+    """Judges by what was found and repeated; hints with words of the first target that is missing."""
+
+    @property
+    def name(self) -> str:
+        """`heuristic`."""
+        return "heuristic"
+
+    async def complete(self, request: Request) -> Reply:
+        """The verdict on the last report, as JSON."""
+        texts = [(m.value["role"], m.value["content"]) for m in request.messages]
+        message = Message(role="assistant", content=_verdict(texts), origin=request.origin)
+        return Reply(message=message, usage=estimated(request, message), model=self.name)
+
+    async def aclose(self) -> None:
+        """Nothing to give back."""
+
+
+def _verdict(texts: Sequence[tuple[str, str]]) -> str:
+    assignment = texts[1][1]
+    said = [orjson.loads(text)["hint"] or "" for role, text in texts if role == "assistant"]
+    reports = [text for role, text in texts[1:] if role == "user" and _FOUND.search(text)]
+    quality, why = _judge(reports)
+    hint = None
+    level = _LEVEL.search(texts[-1][1])
+    missing = _MISSING.findall(reports[-1])[-1].split(", ")
+    if level and missing:
+        hint = _hint(assignment, missing[0], int(level.group(1) or level.group(2)), said)
+    return orjson.dumps({"quality": quality, "why": why, "hint": hint}).decode()
+
+
+def _judge(reports: Sequence[str]) -> tuple[str, str]:
+    found = [_FOUND.findall(report)[-1] for report in reports]
+    before = found[-2] if len(found) > 1 else "none"
+    if found[-1] != before:
+        return "productive", "The step showed a target."
+    calls = [_calls(report) for report in reports]
+    if calls[-1] and any(calls[-1] == earlier for earlier in calls[:-1]):
+        return "wasteful", "The step repeated a call."
+    if not calls[-1]:
+        return "wasteful", "The step made no call."
+    return "neutral", "The step showed no target."
+
+
+def _calls(report: str) -> tuple[str, ...]:
+    lines = report.split("\n")
+    return tuple(line for line, after in zip(lines, lines[1:], strict=False) if after.strip() == "->")
+
+
+def _hint(assignment: str, target: str, level: int, said: Sequence[str]) -> str:
+    """A hint at this level with terms that no earlier hint had."""
+    template, count = TEMPLATES[level]
+    used = {stem(word) for text in said for word in words(text)}
+    terms = [term for term in _terms(assignment, target) if stem(term) not in used][:count]
+    return template.format(_listed(terms)) if terms else NO_TERMS
+
+
+def _listed(terms: Sequence[str]) -> str:
+    return terms[0] if len(terms) == 1 else f"{', '.join(terms[:-1])} and {terms[-1]}"
+
+
+def _terms(assignment: str, target: str) -> list[str]:
+    """Telling words of a target's excerpt, most telling first: words of prose before words of code.
+
+    Not the task's own words, and none of the target's name.
+    """
+    task = assignment.split("The task, as the player has it:", 1)[1].split("The targets, which only you know:", 1)[0]
+    known = {stem(word) for word in (*distinct(task), *distinct(target))}
+    excerpt = _excerpt(assignment, target)
+    prose = Counter(words("\n".join("".join(filter(None, m)) for line in excerpt for m in _COMMENT.findall(line))))
+    code = Counter(words("\n".join(excerpt)))
+    ranked = sorted(code, key=lambda word: (-3 * prose[word] - code[word], word))
+    unique = {stem(word): word for word in reversed(ranked) if stem(word) not in known}
+    return [word for word in ranked if unique.get(stem(word)) == word]
+
+
+def _excerpt(assignment: str, target: str) -> list[str]:
+    """The indented lines under the target in the assignment."""
+    _, _, after = assignment.partition(f"\n- {target}\n")
+    lines: list[str] = []
+    for line in after.split("\n"):
+        if line and not line.startswith("    "):
+            break
+        lines.append(line)
+    return [line for line in lines if not line.strip().startswith(("What it defines", "How it begins"))]

@@ -1,0 +1,92 @@
+"""A task played as its hint policy says: one episode, or for `after_miss` an unhinted one and, if it fails, a hinted."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from selfplay.casting import Cast
+from selfplay.config import RunConfig
+from selfplay.describe import describe
+from selfplay.gate import prepare
+from selfplay.journal import Journal, Watch
+from selfplay.loop import Stage, play
+from selfplay.prompts import shipped
+from selfplay.task import Task
+from selfplay.tasks import check_targets, row_of
+from selfplay.trace import StopReason, Trace
+from selfplay_tools.snapshot import Snapshot
+from selfplay_tools.toolbox import Toolbox
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """An episode that ended, and where its journal lies."""
+
+    trace: Trace
+    path: Path
+
+
+def pinned(task: Task, snapshot: Snapshot) -> Task:
+    """The task at exactly the commit that the snapshot shows."""
+    kind, _, commit = snapshot.identity.partition(":")
+    if kind != "git":
+        return task
+    return task.model_copy(update={"brief": task.brief.model_copy(update={"commit": commit})})
+
+
+def set_stage(task: Task, snapshot: Snapshot, config: RunConfig, where: str = "") -> Stage:
+    """What an episode of this task plays on. Blocking. Raises TaskError for targets that the snapshot has not."""
+    task = check_targets(pinned(task, snapshot), snapshot, where)
+    toolbox = Toolbox(snapshot)
+    return Stage(
+        task=task,
+        secret=prepare(task, snapshot),
+        about=describe(task.answer, toolbox),
+        toolbox=toolbox,
+        snapshot_id=snapshot.identity,
+        config=config,
+    )
+
+
+def episode_id(stage: Stage, *, is_supervised: bool) -> str:
+    """A readable name; what would make it another episode (task, settings, prompts, tools) makes it another name."""
+    made_of = {
+        "task": row_of(stage.task).model_dump(mode="json"),
+        "snapshot": stage.snapshot_id,
+        "config": stage.config.model_dump(mode="json", exclude_defaults=True),
+        "prompts": {name: p.sha256 for name, p in shipped().items()},
+        "tools": stage.toolbox.schemas(),
+        "supervised": is_supervised,
+    }
+    sha256 = hashlib.sha256(orjson.dumps(made_of, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    return f"{slug(stage.task.brief.id)}-{sha256[:8]}"
+
+
+def slug(text: str, max_chars: int = 48) -> str:
+    """A text as part of a file name: lower-case letters, digits and dashes."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower())[:max_chars].strip("-") or "task"
+
+
+async def play_task(stage: Stage, cast: Cast, folder: Path, watch: Watch | None = None) -> tuple[Played, ...]:
+    """Play a task as its hint policy says; an episode that was begun in `folder` is taken up, one that ended is read.
+
+    Raises what `selfplay.loop.play` raises.
+    """
+    policy = stage.config.hints.policy
+    if policy != "after_miss":
+        return (await _play_one(stage, cast, folder, watch, is_supervised=policy != "never"),)
+    unhinted = await _play_one(stage, cast, folder, watch, is_supervised=False)
+    if unhinted.trace.stop is not None and unhinted.trace.stop.reason is StopReason.FOUND:
+        return (unhinted,)
+    return (unhinted, await _play_one(stage, cast, folder, watch, is_supervised=True))
+
+
+async def _play_one(stage: Stage, cast: Cast, folder: Path, watch: Watch | None, *, is_supervised: bool) -> Played:
+    episode = episode_id(stage, is_supervised=is_supervised)
+    path = folder / f"{episode}.jsonl"
+    with Journal(path, watch) as journal:
+        trace = await play(episode, stage, cast.seats(journal, is_supervised=is_supervised), journal)
+    return Played(trace, path)

@@ -1,0 +1,75 @@
+"""Rows of JSON from outside: read strictly, one a line, with errors that say where and what."""
+
+import json
+from collections.abc import Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from selfplay.errors import InputError
+from selfplay.message import Noun
+
+R = TypeVar("R", bound=Noun)
+
+
+def parse_row(row: type[R], line: str | bytes, where: str) -> R:
+    """One line as a `row`, strictly: no unknown and no repeated key. Raises InputError beginning with `where`."""
+    try:
+        json.loads(line, object_pairs_hook=_refuse_repeated)
+        return row.model_validate_json(line)
+    except _RepeatedKeyError as error:
+        raise InputError(f"{where}: the key {error} stands twice in one object") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{where}: not UTF-8 ({error.reason} at byte {error.start})") from None
+    except RecursionError:
+        raise InputError(f"{where}: nested too deeply") from None
+    except json.JSONDecodeError as error:
+        raise InputError(f"{where}: not JSON: {error.msg} at column {error.colno}") from None
+    except ValidationError as error:
+        raise InputError(f"{where}: {explain(error, tuple(row.model_fields))}") from None
+
+
+class _RepeatedKeyError(ValueError):
+    pass
+
+
+def _refuse_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise _RepeatedKeyError(repr(next(name for name in names if names.count(name) > 1)))
+    return value
+
+
+def explain(error: ValidationError, known: tuple[str, ...]) -> str:
+    """Pydantic's findings in one line a person can act on. `known` are the top-level keys, for near misses."""
+    return "; ".join(_explain_one(part["type"], part["loc"], part["msg"], known) for part in error.errors())
+
+
+def _explain_one(kind: str, loc: tuple[int | str, ...], message: str, known: tuple[str, ...]) -> str:
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
+    if kind == "extra_forbidden":
+        near = get_close_matches(str(loc[-1]), known, n=1) if len(loc) == 1 else []
+        return f"unknown key {place!r}" + (f", did you mean {near[0]!r}?" if near else "")
+    if kind == "missing":
+        return f"the key {place!r} is missing"
+    if kind == "string_too_short":
+        return f"{place!r} is empty"
+    return f"{place!r}: {message.removeprefix('Value error, ')}" if place else message
+
+
+def read_rows(path: Path, row: type[R]) -> Iterator[tuple[str, R]]:
+    """Each line of a JSONL file with where it stands (`FILE:LINE`); blank lines are passed over.
+
+    Raises InputError at the first line that is no `row`.
+    """
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                where = f"{path}:{number}"
+                if line.strip():
+                    yield where, parse_row(row, line.strip().removeprefix(b"\xef\xbb\xbf"), where)
+    except OSError as error:
+        raise InputError(f"{path}: can't be read: {error.strerror}") from error

@@ -1,0 +1,29 @@
+"""An episode in a few figures."""
+
+from pathlib import Path
+from typing import Any
+
+from selfplay.trace import HintKind, Trace
+
+
+def summary(trace: Trace, path: Path) -> dict[str, Any]:
+    """What a script wants to know of an episode; JSON values only."""
+    hints = [step.judgement.hint for step in trace.steps if step.judgement.hint is not None]
+    attempts = [attempt for step in trace.steps for attempt in step.judgement.attempts]
+    usage = trace.usage
+    return {
+        "episode": trace.episode,
+        "trace": str(path),
+        "stop": None if trace.stop is None else trace.stop.model_dump(mode="json"),
+        "steps": len(trace.steps),
+        "targets": [str(target) for target in trace.task.answer.targets],
+        "found": [str(trace.task.answer.targets[i]) for i in sorted(trace.found)],
+        "answer": [file.path for file in trace.answer or ()],
+        "hints": len(hints),
+        "feedback_hints": sum(hint.kind is HintKind.FEEDBACK for hint in hints),
+        "refused": sum(bool(attempt.findings) for attempt in attempts),
+        "missing_verdicts": sum(step.judgement.missing is not None for step in trace.steps),
+        "tokens": usage.total_tokens,
+        "usage": usage.model_dump(mode="json"),
+        "digest": trace.digest,
+    }

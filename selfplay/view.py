@@ -1,0 +1,131 @@
+"""An episode for people, event by event: the same words live and in a replay."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.text import Text
+
+from selfplay.journal import Event
+
+MAX_LINES = 6
+"""Lines of a tool result that are shown; the journal holds all."""
+MAX_CHARS = 400
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def safe(text: str) -> str:
+    """Text that can do nothing to a terminal: control and direction characters are shown as U+FFFD."""
+    return _CONTROL.sub("\ufffd", text)
+
+
+def short(text: str, max_lines: int = MAX_LINES, max_chars: int = MAX_CHARS) -> str:
+    """The beginning of a text, saying how much is left out."""
+    lines = text.split("\n")
+    kept = [line if len(line) <= max_chars else line[:max_chars] + " …" for line in lines[:max_lines]]
+    if len(lines) > max_lines:
+        kept.append(f"… {len(lines) - max_lines} more lines")
+    return "\n".join(kept)
+
+
+def _row(label: str, text: str, style: str = "") -> RenderableType:
+    first, *rest = safe(text).split("\n")
+    head = Text(f"{label:<11}", style="dim") + Text(first, style=style)
+    if not rest:
+        return head
+    return Group(head, Padding(Text("\n".join(rest), style=style), (0, 0, 0, 11)))
+
+
+class View:
+    """Turns events into what is printed. Knows the targets, so that finds can be told by name."""
+
+    def __init__(self, console: Console, *, is_full: bool = False) -> None:
+        self._console = console
+        self._max_lines = 10**9 if is_full else MAX_LINES
+        self._max_chars = 10**9 if is_full else MAX_CHARS
+        self._targets: list[str] = []
+        self._found = 0
+        self._step = 0
+        self._is_told = False
+
+    def watch(self, event: Event, is_recorded: bool) -> None:  # noqa: FBT001  the journal's callback
+        """Print one event."""
+        if is_recorded and event["event"] == "start":
+            self._console.print(Text("already begun: what was recorded comes first", style="dim"))
+        for part in self.rows(event):
+            self._console.print(part)
+
+    def rows(self, event: Event) -> Iterable[RenderableType]:
+        """What one event looks like; nothing for those that people need not see."""
+        match event["event"]:
+            case "start":
+                yield from self._start(event)
+            case "call" if event["seat"] == "player" and "reply" in event:
+                yield from self._action(event["reply"]["message"])
+            case "call" if "refused" in event:
+                yield _row("refused", f"the {event['seat']}'s server: {event['refused']['message']}", "yellow")
+            case "result":
+                yield from self._result(event["result"])
+            case "step":
+                yield from self._judged(event)
+            case "retry":
+                yield _row("retry", f"{event['seat']}: {event['error']}; again in {event['wait_s']:.1f} s", "yellow")
+            case "stop":
+                yield from self._stop(event["stop"])
+            case _:
+                pass
+
+    def _start(self, event: Event) -> Iterable[RenderableType]:
+        task = event["task"]
+        self._targets = [_target(t) for t in task["targets"]]
+        self._found = self._step = 0
+        yield Rule(Text(safe(event["episode"])), style="dim", align="left")
+        yield _row("task", task["prompt"], "bold")
+        yield _row("repository", f"{task['repo']} at {task['commit'][:12]}")
+        yield _row("targets", f"{len(self._targets)}, known to the supervisor only: {', '.join(self._targets)}", "dim")
+
+    def _action(self, message: dict[str, Any]) -> Iterable[RenderableType]:
+        self._step += 1
+        yield Rule(Text(f"step {self._step}", style="dim"), style="dim", align="left")
+        words = "\n".join(t for t in (message.get("reasoning"), message["content"]) if t)
+        yield _row("player", short(words, self._max_lines, self._max_chars) or "(no words)")
+        for call in message.get("tool_calls", ()):
+            yield _row("call", f"{call['name']} {short(call['arguments'], 4, self._max_chars)}", "cyan")
+
+    def _result(self, result: dict[str, Any]) -> Iterable[RenderableType]:
+        text = short(result["message"]["content"], self._max_lines, self._max_chars)
+        yield _row("result", text, "dim" if result["ok"] else "yellow")
+
+    def _judged(self, event: Event) -> Iterable[RenderableType]:
+        for i in event["found"]:
+            self._found += 1
+            yield _row("found", f"{self._targets[i]}  ({self._found} of {len(self._targets)})", "bold green")
+        judgement = event["judgement"]
+        if verdict := judgement.get("verdict"):
+            yield _row("verdict", f"{verdict['quality']}: {verdict['why']}", "magenta")
+        if missing := judgement.get("missing"):
+            yield _row("verdict", f"missing: {missing}", "yellow")
+        for attempt in judgement.get("attempts", ()):
+            if findings := attempt.get("findings"):
+                why = ", ".join(f"{f['kind']} {f['text']!r}" for f in findings)
+                yield _row("gate", f"refused {attempt['text']!r}: {why}", "red")
+        if hint := judgement.get("hint"):
+            yield _row("hint", f"[level {hint['level']}, {hint['kind']}] {hint['text']}", "bold yellow")
+        if event["nudge"]:
+            yield _row("engine", event["nudge"], "yellow")
+
+    def _stop(self, stop: dict[str, Any]) -> Iterable[RenderableType]:
+        style = "bold green" if stop["reason"] == "found" else "bold red"
+        yield Rule(style="dim")
+        yield _row("stop", stop["reason"] + (f": {stop['detail']}" if stop["detail"] else ""), style)
+
+
+def _target(target: dict[str, Any]) -> str:
+    lines, symbol = target.get("lines"), target.get("symbol")
+    if lines:
+        return f"{target['path']}:{lines[0]}-{lines[1]}"
+    return f"{target['path']}:{symbol}" if symbol else target["path"]

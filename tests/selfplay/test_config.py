@@ -1,0 +1,76 @@
+from pathlib import Path
+
+import pytest
+
+from selfplay.config import RunConfig, SeatConfig, load_config
+from selfplay.errors import ConfigError
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "run.toml"
+    path.write_text(text)
+    return path
+
+
+def test_a_file_configures_each_seat_on_its_own(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        """
+        [player]
+        model = "openai:Qwen3-32B"
+        base_url = "http://localhost:8000/v1"
+        sampling = { temperature = 0.7, max_tokens = 1024 }
+        extra_body = { chat_template_kwargs = { enable_thinking = true } }
+        [supervisor]
+        model = "openai:gpt-oss-120b"
+        base_url = "http://localhost:8001/v1"
+        price = { input = 0.1, output = 0.4 }
+        [hints]
+        policy = "when_stuck"
+        [limits]
+        steps = 12
+        """,
+    )
+    config = load_config(path)
+    assert (config.player.model_name, config.supervisor.model_name) == ("Qwen3-32B", "gpt-oss-120b")
+    assert config.player.sampling == {"temperature": 0.7, "max_tokens": 1024}
+    assert config.supervisor.base_url == "http://localhost:8001/v1"
+    assert (config.hints.policy, config.limits.steps) == ("when_stuck", 12)
+
+
+def test_a_configuration_survives_its_own_dump() -> None:
+    config = RunConfig(player=SeatConfig(model="openai:x", sampling={"seed": 1}))
+    assert RunConfig.model_validate(config.model_dump(mode="json", exclude_defaults=True)) == config
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[plaier]\n", "did you mean 'player'"),
+        ("[player]\nmodle = 'x'\n", "player.modle"),
+        ("[player]\nbase_url = 'localhost:8000'\n", "http"),
+        ("[player]\nbase_url = 'http://user:secret@host/v1'\n", "credentials"),
+        ("[player]\nsampling = { tools = [] }\n", "set by the engine"),
+        ("[player]\nextra_body = { stream = true }\n", "set by the engine"),
+        ("[limits]\nsteps = 0\n", "limits.steps"),
+        ("[limits]\ntime_s = inf\n", "limits.time_s"),
+        ("[hints]\npolicy = 'sometimes'\n", "hints.policy"),
+        ("[player\n", "not TOML"),
+    ],
+)
+def test_a_wrong_file_says_where_and_what(tmp_path: Path, text: str, says: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(ConfigError, match=says) as error:
+        load_config(path)
+    assert str(error.value).startswith(str(path))
+    assert "secret@" not in str(error.value)
+
+
+def test_a_missing_file_is_an_error_with_its_name(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no.toml"):
+        load_config(tmp_path / "no.toml")
+
+
+def test_the_name_sent_to_a_server_is_without_the_kind() -> None:
+    assert SeatConfig(model="openai:org/model:latest").model_name == "org/model:latest"
+    assert SeatConfig(model="heuristic").model_name == "heuristic"
