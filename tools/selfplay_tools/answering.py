@@ -55,7 +55,7 @@ FINISH = Tool(
     name="finish",
     description=(
         f"Give the answer: the files that the task is about (1 to {MAX_FILES}), most relevant first, each with its "
-        "reason. Call it when you have seen enough; it ends the search."
+        "reason. Call it when you have seen enough."
     ),
     arguments=Finish,
     run=finish,

@@ -80,7 +80,7 @@ def _head(arguments: Grep, scope: Scope, page: MatchPage, *, is_counted: bool) -
 
 def _remarks(snapshot: Snapshot, scope: Scope, page: MatchPage, *, is_counted: bool) -> Iterator[str]:
     if page.has_clipped:
-        yield f"[+n]…: a line of over {ROW_CHARS} characters, n of them left out"
+        yield f"a line of over {ROW_CHARS} characters is cut; [+n] stands for n of them"
     if not page.count:
         yield f"offset={page.offset} is beyond the last matching line"
     elif page.left:

@@ -54,7 +54,7 @@ def _remarks(text: Text, last: int, lines: tuple[str, ...]) -> Iterator[str]:
         yield "\ufffd stands for bytes that are not text in this encoding"
     if any(len(line) > LINE_CHARS for line in lines):
         yield (
-            f"…[+n]: a line of over {LINE_CHARS} characters, n of them left out; "
+            f"a line of over {LINE_CHARS} characters is cut, [+n] stands for n of them; "
             "grep with this path shows the text around a match"
         )
     if last < total:

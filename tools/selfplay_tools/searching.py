@@ -107,7 +107,7 @@ def _remarks(snapshot: Snapshot, words: Sequence[str], scope: Scope, total: int,
     if nowhere:
         yield f"in no file at all: {listed(nowhere)}"
     if any(len(hit.lines[line]) > ROW_CHARS for hit in hits for line in hit.columns):
-        yield f"[+n]…: a line of over {ROW_CHARS} characters, n of them left out"
+        yield f"a line of over {ROW_CHARS} characters is cut; [+n] stands for n of them"
     if total > len(hits):
         yield f"{counted(total - len(hits), 'more file')}: search with a larger limit, a path, or rarer words"
     yield from skipped_remark(scope)

@@ -1,0 +1,186 @@
+import json
+import re
+from collections.abc import Callable, Mapping
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from selfplay_tools.linear import compiled
+from selfplay_tools.tool import Shown
+from selfplay_tools.toolbox import Toolbox
+
+Make = Callable[[Mapping[str, str | bytes]], Toolbox]
+
+TREE = {
+    "app.py": "import os\n\ndef run():\n    return os.name\n",
+    "lib/net.py": "def send(x):\n    pass\n\n\ndef receive():\n    return send(1)\n",
+    "lib/notes.txt": "define\n",
+}
+
+
+def run(toolbox: Toolbox, **arguments: object) -> str:
+    return toolbox.run("grep", json.dumps(arguments)).text
+
+
+def test_matching_lines_come_by_file_in_path_order(toolbox_on: Make) -> None:
+    result = toolbox_on(TREE).run("grep", '{"pattern": "^def "}')
+    assert result.text == (
+        '3 matching lines in 2 files for "^def " in the root folder\n'
+        "app.py\n3:def run():\n\nlib/net.py\n1:def send(x):\n5:def receive():"
+    )
+    assert result.shown == (
+        Shown(path="app.py", first=3, last=3, how="match"),
+        Shown(path="lib/net.py", first=1, last=1, how="match"),
+        Shown(path="lib/net.py", first=5, last=5, how="match"),
+    )
+
+
+def test_context_lines_are_marked_merged_and_shown(toolbox_on: Make) -> None:
+    result = toolbox_on(TREE).run("grep", '{"pattern": "send", "context": 1, "path": "lib"}')
+    assert result.text.split("\n")[1:] == [
+        "lib/net.py",
+        "1:def send(x):",
+        "2-    pass",
+        "--",
+        "5-def receive():",
+        "6:    return send(1)",
+    ]
+    assert [(shown.first, shown.last) for shown in result.shown] == [(1, 2), (5, 6)]
+
+
+def test_neighbouring_matches_with_context_show_each_line_once(toolbox_on: Make) -> None:
+    result = toolbox_on({"a": "1\nx\nx\n4\nx\n6\n"}).run("grep", '{"pattern": "x", "context": 1}')
+    assert result.text.split("\n")[2:] == ["1-1", "2:x", "3:x", "4-4", "5:x", "6-6"]
+    assert [(shown.first, shown.last) for shown in result.shown] == [(1, 6)]
+
+
+def test_glob_path_and_case_narrow_or_widen(toolbox_on: Make) -> None:
+    toolbox = toolbox_on(TREE)
+    assert run(toolbox, pattern="def", glob="*.txt").startswith("1 matching line in 1 file")
+    assert "app.py" not in run(toolbox, pattern="def", path="lib")
+    assert run(toolbox, pattern="DEFINE", ignore_case=True).endswith("lib/notes.txt\n1:define")
+    assert run(toolbox, pattern="(?i)DEFINE").endswith("lib/notes.txt\n1:define")
+
+
+def test_case_is_ignored_beyond_ascii(toolbox_on: Make) -> None:
+    toolbox = toolbox_on({"a": "Größe\n", "b": "\u212aelvin\n", "c": "GRÖSSE\n"})
+    assert run(toolbox, pattern="GRÖßE", ignore_case=True).endswith("a\n1:Größe")
+    assert run(toolbox, pattern="kelvin", ignore_case=True).endswith("b\n1:\u212aelvin")
+
+
+def test_nothing_found_says_how_much_was_searched(toolbox_on: Make) -> None:
+    result = toolbox_on(TREE).run("grep", '{"pattern": "absent", "glob": "*.py"}')
+    assert result.ok
+    assert result.text == "No line matches \"absent\" in the root folder (files matching '*.py') (2 files searched)."
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        ("run|absent", ""),
+        ("os\\\\|run", "alternatives are parted by | alone"),
+        ("os\\n", "each line is matched on its own"),
+    ],
+)
+def test_a_pattern_that_says_something_else_is_explained(toolbox_on: Make, pattern: str, said: str) -> None:
+    assert said in toolbox_on(TREE).run("grep", f'{{"pattern": "{pattern}"}}').text
+
+
+def test_files_that_are_not_searched_are_said_and_one_can_be_named(toolbox_on: Make) -> None:
+    large = b"needle\n" + b"hay\n" * (600 << 10) + b"needle\n"
+    toolbox = toolbox_on({"large.txt": large, "blob.bin": b"needle\0", "small.txt": "needle\n"})
+    text = run(toolbox, pattern="needle")
+    assert text.startswith("1 matching line in 1 file")
+    assert (
+        "[not searched: 2 files, binary, unreadable or larger than 2 MiB: blob.bin (7 B), large.txt (2.3 MB);" in text
+    )
+    assert "not searched" not in run(toolbox, pattern="needle", glob="s*")
+    assert run(toolbox, pattern="needle", path="large.txt").endswith("large.txt\n1:needle\n614402:needle")
+    assert "the file is binary" in run(toolbox, pattern="needle", path="blob.bin")
+
+
+def test_a_long_line_is_cut_around_its_match(toolbox_on: Make) -> None:
+    toolbox = toolbox_on({"min.js": "a" * 5_000 + "needle" + "b" * 5_000 + "\n"})
+    result = toolbox.run("grep", '{"pattern": "needle"}')
+    row = result.text.split("\n")[2]
+    assert re.fullmatch(r"1:\[\+4,900\]…a{100}needleb{194}…\[\+4,806\]", row)
+    assert "[a line of over 300 characters is cut; [+n] stands for n of them]" in result.text
+    assert result.shown == (Shown(path="min.js", first=1, last=1, how="match"),)
+
+
+def test_a_line_of_many_megabytes_is_one_short_row(toolbox_on: Make) -> None:
+    toolbox = toolbox_on({"one.json": '{"x": "' + "é" * (5 << 20) + 'needle"}'})
+    text = run(toolbox, pattern="n..dle", path="one.json")
+    assert len(text) < 1_000
+    assert "needle" in text.split("\n")[2]
+
+
+def test_the_pages_of_many_matches_are_all_matches(toolbox_on: Make) -> None:
+    toolbox = toolbox_on({f"d/{name}": "x yy\n" * 70 + "z\n" for name in "abcde"})
+    lines: list[tuple[str, int]] = []
+    offset: int | None = 0
+    while offset is not None:
+        result = toolbox.run("grep", json.dumps({"pattern": "y", "offset": offset, "limit": 33}))
+        lines += [(shown.path, line) for shown in result.shown for line in range(shown.first, shown.last + 1)]
+        more = re.search(r"grep with offset=(\d+)", result.text)
+        offset = int(more[1]) if more else None
+    assert lines == [(f"d/{name}", line) for name in "abcde" for line in range(1, 71)]
+
+
+def test_a_page_ends_early_rather_than_grow_beyond_its_bound(toolbox_on: Make) -> None:
+    toolbox = toolbox_on({"a": ("x" * 280 + "\n") * 200})
+    result = toolbox.run("grep", '{"pattern": "x", "limit": 200}')
+    assert len(result.text) <= 16_000
+    shown = result.shown[0].last
+    assert f"[{200 - shown} more matching lines: grep with offset={shown}," in result.text
+    assert result.text.count("\n") == shown + 2
+
+
+def test_counting_ends_somewhere_and_says_so(toolbox_on: Make) -> None:
+    toolbox = toolbox_on({f"{number:02}": "x\n" * 300 for number in range(20)})
+    text = run(toolbox, pattern="x", limit=5)
+    assert text.startswith("over 1,200 matching lines in over 4 files")
+    assert "over 1,195 more matching lines: grep with offset=5" in text
+
+
+def test_an_offset_beyond_the_end_is_said(toolbox_on: Make) -> None:
+    assert "offset=7 is beyond the last matching line" in run(toolbox_on(TREE), pattern="def", offset=7)
+
+
+def test_patterns_that_match_nothing_at_all_match_every_line(toolbox_on: Make) -> None:
+    toolbox = toolbox_on({"a": "one\n\ntwo\n\n", "empty": ""})
+    assert run(toolbox, pattern="x*").split("\n")[1:] == ["a", "1:one", "2:", "3:two", "4:"]
+    assert run(toolbox, pattern="^$").split("\n")[1:] == ["a", "2:", "4:"]
+
+
+def test_a_link_is_followed_once_and_said(toolbox_on: Make) -> None:
+    toolbox = toolbox_on({"real/a.py": "needle\n", "alias": "->real", "b.py": "->real/a.py"})
+    assert run(toolbox, pattern="needle").startswith("1 matching line in 1 file")
+    text = run(toolbox, pattern="needle", path="alias")
+    assert "real/a.py\n1:needle" in text
+    assert "'alias' is a link to 'real'" in text
+
+
+CONTENTS = st.lists(st.sampled_from(["foo", "Foo bar", "", "b\u017fr K", "\u212a", "é", "bar.baz", "fo"]), max_size=4)
+TREES = st.dictionaries(st.sampled_from(["a.py", "b.txt", "d/a.py", "d/e/c.py"]), CONTENTS, max_size=4)
+PATTERNS = st.sampled_from(
+    ["foo", "fo+", "FOO", "bar", "ba[rz]", "k", "^$", r"\.", "bsr", "(foo|é)", "x*", r"\bfo", "o b"]
+)
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(tree=TREES, pattern=PATTERNS, fold=st.booleans())
+def test_grep_finds_what_a_plain_scan_finds(
+    toolbox_on: Make, *, tree: dict[str, list[str]], pattern: str, fold: bool
+) -> None:
+    toolbox = toolbox_on({path: "".join(f"{line}\n" for line in lines) for path, lines in tree.items()})
+    result = toolbox.run("grep", json.dumps({"pattern": pattern, "ignore_case": fold}))
+    regex = compiled(pattern, ignore_case=fold)
+    scanned = [
+        (path, number)
+        for path, lines in sorted(tree.items())
+        for number, line in enumerate(lines, 1)
+        if regex.search(line.encode())
+    ]
+    assert [(shown.path, line) for shown in result.shown for line in range(shown.first, shown.last + 1)] == scanned

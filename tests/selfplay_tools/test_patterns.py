@@ -1,0 +1,127 @@
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from selfplay_tools.errors import BadArgument
+from selfplay_tools.linear import BadRegex, compiled
+from selfplay_tools.literals import required_literals
+from selfplay_tools.patterns import Pattern
+
+LETTERS = "abksK _\u017f\u212a.é]}"
+ESCAPES = r"\. \d \w \s \b \B \A \z \C \n \t \x61 \pL \_ \Qa.\E"
+OTHERS = r"^ $ [ab] [^b] []a] [[:alpha:]b] [\]k] (?i) (?-i) (?-m) (?s) { {2 é"
+ATOMS = st.sampled_from([*LETTERS, *ESCAPES.split(), *OTHERS.split()])
+REPEATS = st.sampled_from(["", "", "", "*", "+", "?", "{0}", "{1}", "{2}", "{1,2}", "{0,1}", "*?", "+?", "??", "{01}"])
+GROUPS = st.sampled_from(["({})", "(?:{})", "(?P<n>{})", "(?i:{})", "(?-i:{})", "{}|b", "a|{}", "({}|k)", "{}{}"])
+
+
+def _grouped(form: str, inside: str, repeat: str) -> str:
+    return form.replace("{}", inside) + repeat
+
+
+def _grown(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return st.builds(_grouped, GROUPS, inner, REPEATS) | st.lists(inner, min_size=1, max_size=4).map("".join)
+
+
+BUILT = st.recursive(st.builds(str.__add__, ATOMS, REPEATS), _grown, max_leaves=8)
+RANDOM = st.text("ab()[]{}|*+?\\.^$-:iPQEK12,\n", max_size=12)
+TEXTS = st.lists(st.text("aabbkKsS\u017f\u212aéÉ .A]_}{2\t\f\ufffd", max_size=8), min_size=1, max_size=5)
+
+
+def _valid(source: str) -> bool:
+    try:
+        compiled(source)
+    except BadRegex:
+        return False
+    return True
+
+
+@given(source=BUILT | RANDOM, lines=TEXTS, fold=st.booleans())
+@example(source="x*", lines=["", "a", ""], fold=False)
+@example(source="$", lines=["", ""], fold=False)
+@example(source=r"a[^k]*a", lines=["a", "a"], fold=False)
+@settings(max_examples=600)
+def test_searching_all_lines_at_once_equals_searching_each_alone(*, source: str, lines: list[str], fold: bool) -> None:
+    assume(_valid(source))
+    alone = compiled(source, ignore_case=fold)
+    expected = [(number, match.start()) for number, line in enumerate(lines) if (match := alone.search(line.encode()))]
+    text = "\n".join(lines).encode()
+    assert [(n, match - start) for n, start, match in Pattern(source, fold).lines_of(text)] == expected
+
+
+def _folded(text: str) -> str:
+    return text.lower().replace("\u212a", "k").replace("\u017f", "s")
+
+
+@given(source=BUILT | RANDOM, lines=TEXTS, fold=st.booleans())
+@example(source="(?i)KASSE", lines=["\u212aa\u017f\u017fe"], fold=False)
+@settings(max_examples=600)
+def test_every_line_that_matches_holds_the_required_literals(*, source: str, lines: list[str], fold: bool) -> None:
+    assume(_valid(source))
+    literals, ignore_case = required_literals(source, ignore_case=fold)
+    for number, _, _ in Pattern(source, fold).lines_of("\n".join(lines).encode()):
+        line = _folded(lines[number]) if ignore_case else lines[number]
+        assert all((_folded(text) if ignore_case else text) in line for text in literals)
+
+
+@pytest.mark.parametrize(
+    ("source", "literals"),
+    [
+        ("spin_lock", ("spin_lock",)),
+        (r"def (\w+)_at\(", ("def ", "_at(")),
+        ("ab+cd?ef", ("ab", "ef")),
+        ("(foo|bar)baz", ("baz",)),
+        ("foo|bar", ()),
+        ("(?:get_(name)+)?set", ("set",)),
+        ("(?P<first>import) os", ("import", " os")),
+        ("x{2}abc{3}", ("ab",)),
+        (r"[[:alpha:]\]]abc", ("abc",)),
+        (r"\Qa.b\E", ()),
+        ("foo(?i)bar", ()),
+        ("foo.*foo", ("foo",)),
+        ("{abc}", ("{abc}",)),
+    ],
+)
+def test_literals_are_found_where_they_can_be_had(source: str, literals: tuple[str, ...]) -> None:
+    assert required_literals(source, ignore_case=False) == (literals, False)
+
+
+def test_a_leading_flag_makes_literals_caseless() -> None:
+    assert required_literals("(?i)Header: \u00e9x-id", ignore_case=False) == (("Header: ", "x-id"), True)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("(?=a)", "Look-ahead and look-behind are not supported"),
+        ("(?<!a)b", "Look-ahead and look-behind are not supported"),
+        (r"(a)\1", "Back-references are not supported"),
+        ("(?P<x>a)(?P=x)", "Back-references are not supported"),
+        ("(?>a)", "only (?:...), (?P<name>...) and flags"),
+        (r"a\Z", "Write $ for the end of a line"),
+        ("a{2000}", "at most 1000 times"),
+        ("((a{100}){100}){100}", "at most 1000 times"),
+        ("foo(", r'the JSON string is "foo\\("'),
+        ("*.py", r'the JSON string is "\\*\\.py"'),
+        ("a**", "bad repetition operator"),
+        ("[z-a]", "invalid character class range"),
+        ("x(" * 60, "Put a backslash before each"),
+        ("a" * 2_001, "at most 2,000"),
+    ],
+)
+def test_a_refused_pattern_says_what_to_write_instead(source: str, said: str) -> None:
+    with pytest.raises(BadArgument) as refused:
+        Pattern(source)
+    assert said in str(refused.value)
+
+
+def test_the_suggested_escape_finds_the_text_itself() -> None:
+    source = "a.b[0]*(c|d)+{e}^$?\\"
+    escaped = "".join(f"\\{character}" if character in ".^$*+?()[]{}|\\" else character for character in source)
+    assert [n for n, _, _ in Pattern(escaped).lines_of(f"x\n--{source}--\ny".encode())] == [1]
+
+
+def test_a_pattern_made_to_be_slow_is_linear() -> None:
+    """A backtracking engine would not come back from this."""
+    text = (b"a" * 5_000 + b"\n") * 20
+    assert not list(Pattern("(a*)*(a|aa)+$b|(x+x+)+y").lines_of(text))
