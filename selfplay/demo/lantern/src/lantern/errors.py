@@ -1,11 +1,11 @@
 """What can go wrong, by who is to blame.
 
-    LanternError
-    ├── ConfigError         the operator: a setting that can't be used
-    ├── HttpError           answered with a status: raised by handlers on purpose
-    │   └── BadMessage          the peer: what came over the wire is not HTTP that we accept
-    ├── Disconnected        the peer went away in the middle of something
-    └── UpstreamError       the server behind the proxy, or the one a client talks to
+LanternError
+├── ConfigError         the operator: a setting that can't be used
+├── HttpError           answered with a status: raised by handlers on purpose
+│   └── BadMessage          the peer: what came over the wire is not HTTP that we accept
+├── Disconnected        the peer went away in the middle of something
+└── UpstreamError       the server behind the proxy, or the one a client talks to
 """
 
 from collections.abc import Mapping

@@ -57,5 +57,5 @@ def _read_value(wanted: Any, value: Any, *, where: str, base: Path) -> Any:
     if wanted is float and type(value) is int:
         return float(value)
     if type(value) is not wanted:
-        raise ConfigError(f"{where}: {value!r} is no {wanted.__name__}")
+        raise ConfigError(f"{where}: {value!r} is no {getattr(wanted, '__name__', wanted)}")
     return value

@@ -36,7 +36,9 @@ class Listener:
         self._thread.start()
 
     def stop(self) -> None:
-        """Accept nothing more. Returns when the thread has ended; the port is free then."""
+        """Accept nothing more. Returns when the thread has ended; the port is free then. Safe to call twice."""
+        if self._sock.fileno() < 0:
+            return
         self._wake_write.send(b"x")
         self._thread.join()
         for sock in (self._sock, self._wake_read, self._wake_write):

@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Callable
 from types import TracebackType
+from typing import Self
 
 from lantern.app import App
 from lantern.config.settings import Settings
@@ -67,7 +68,7 @@ class Server:
         _log.info("%s listens on %s", self.identity.introduction(), self.url)
 
     def stop(self) -> bool:
-        """Stop in order; returns whether every request that was being served got its response.
+        """Stop in order; returns whether every request that was being served got its response. Safe to call twice.
 
         First nothing new is accepted, then idle connections are closed, then the rest has `grace_s` seconds.
         """
@@ -81,7 +82,7 @@ class Server:
         _log.info("stopped %s", "in order" if is_clean else "with requests cut off")
         return is_clean
 
-    def __enter__(self) -> "Server":
+    def __enter__(self) -> Self:
         self.start()
         return self
 

@@ -29,6 +29,8 @@ def parse_request_line(line: bytes) -> tuple[str, str, tuple[int, int]]:
         raise BadMessage(505, "only HTTP/1.0 and HTTP/1.1 are spoken here")
     if not target.startswith((b"/", b"http://", b"https://")) and target != b"*":
         raise BadMessage(400, "the target is neither a path nor an address")
+    if target == b"*" and method != b"OPTIONS":
+        raise BadMessage(400, "only OPTIONS can ask about the server as a whole")
     return method.decode("ascii"), target.decode("latin-1"), (1, int(number[2]))
 
 

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 
 from lantern.errors import BadMessage
 from lantern.http.cookies import parse_cookies
@@ -32,18 +32,28 @@ class Request:
 
     @property
     def path(self) -> str:
-        """The decoded path, always starting with `/`."""
-        return unquote(urlsplit(self.target).path, errors="replace") or "/"
+        """The decoded path: starts with `/`, or is `*`."""
+        return unquote(self.raw_path, errors="replace")
+
+    @property
+    def raw_path(self) -> str:
+        """The path as it was sent, still encoded."""
+        return _split(self.target)[1]
+
+    @property
+    def raw_query(self) -> str:
+        """What stands behind the `?`, still encoded."""
+        return _split(self.target)[2]
 
     @property
     def query(self) -> dict[str, list[str]]:
         """The decoded query: every name with all its values."""
-        return parse_qs(urlsplit(self.target).query, keep_blank_values=True)
+        return parse_qs(self.raw_query, keep_blank_values=True)
 
     @property
     def host(self) -> str:
         """The host that the client asked for, with its port if it named one."""
-        return urlsplit(self.target).netloc or self.headers.get("Host")
+        return _split(self.target)[0] or self.headers.get("Host")
 
     @property
     def cookies(self) -> dict[str, str]:
@@ -75,3 +85,15 @@ class Request:
     def form(self) -> dict[str, list[str]]:
         """The body of an HTML form."""
         return parse_qs(self.text(), keep_blank_values=True)
+
+
+def _split(target: str) -> tuple[str, str, str]:
+    """Authority, path and query of a request's target.
+
+    Not `urlsplit`: it takes `//a/b` for a host and a path, where a request line means a path.
+    """
+    before, _, query = target.partition("?")
+    if before.startswith("/") or before == "*":
+        return "", before, query
+    authority, _, path = before.partition("://")[2].partition("/")
+    return authority, f"/{path}", query

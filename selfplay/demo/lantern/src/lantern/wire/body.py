@@ -21,7 +21,9 @@ def _nothing() -> None:
 class Body:
     """Content that can be read once, in any number of pieces."""
 
-    def __init__(self, source: Source, *, max_bytes: int | None = None, on_start: Callable[[], None] = _nothing) -> None:
+    def __init__(
+        self, source: Source, *, max_bytes: int | None = None, on_start: Callable[[], None] = _nothing
+    ) -> None:
         self._source = source
         self._max_bytes = max_bytes
         self._on_start = on_start

@@ -1,0 +1,1 @@
+"""Endpoints for operators and their machines: is it alive, what has it done, what is it."""

@@ -1,0 +1,1 @@
+"""A reverse proxy: requests go on to another server, its responses come back."""

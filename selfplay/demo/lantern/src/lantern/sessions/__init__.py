@@ -1,0 +1,1 @@
+"""Sessions: what the server remembers of a browser between two requests."""

@@ -1,0 +1,1 @@
+"""Files of a directory, served over HTTP."""
