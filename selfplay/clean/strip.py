@@ -48,7 +48,9 @@ def _answered_at(trace: Trace) -> int | None:
     """The step whose `finish` ended the episode well, None where none did."""
     if trace.stop is None or trace.stop.reason is not StopReason.FOUND:
         return None
-    return max((n for n, step in enumerate(trace.steps) if any(r.answer is not None for r in step.results)), default=None)
+    return max(
+        (n for n, step in enumerate(trace.steps) if any(r.answer is not None for r in step.results)), default=None
+    )
 
 
 def _clean(trace: Trace, number: int, end: int | None) -> CleanTurn | DropReason:

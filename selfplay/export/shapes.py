@@ -1,9 +1,10 @@
 """What a row may look like, key by key: pydantic models that take nothing else, one family per format."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 Format = Literal["openai", "trl"]
 
@@ -58,14 +59,29 @@ class OpenAICall(Part):
     type: Literal["function"]
     function: OpenAIFunctionCall
 
+    @property
+    def values(self) -> dict[str, Any] | None:
+        """The arguments as an object; None where they are none."""
+        try:
+            value = orjson.loads(self.function.arguments)
+        except orjson.JSONDecodeError:
+            return None
+        return value if isinstance(value, dict) else None  # pyright: ignore[reportUnknownVariableType]  any JSON object
+
 
 class OpenAIAssistantTurn(Part):
     """A turn of the model; `content` is null where it only calls."""
 
     role: Literal["assistant"]
     content: str | None
-    tool_calls: Annotated[tuple[OpenAICall, ...], Field(strict=False, min_length=1)] = Field(default=(), validate_default=False)
-    weight: Literal[0, 1]
+    tool_calls: Annotated[Sequence[OpenAICall], Field(min_length=1)] = ()
+    weight: Annotated[int, Field(ge=0, le=1)]
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.content and not self.tool_calls:
+            raise ValueError("neither content nor tool_calls")
+        return self
 
 
 class OpenAIToolTurn(Part):
@@ -100,6 +116,11 @@ class TRLCall(Part):
     type: Literal["function"]
     function: TRLFunctionCall
 
+    @property
+    def values(self) -> dict[str, Any] | None:
+        """The arguments."""
+        return self.function.arguments
+
 
 class TRLAssistantTurn(Part):
     """A turn of the model; `content` is empty where it only calls."""
@@ -107,7 +128,13 @@ class TRLAssistantTurn(Part):
     role: Literal["assistant"]
     content: str
     reasoning_content: str = ""
-    tool_calls: Sequence[TRLCall] = ()
+    tool_calls: Annotated[Sequence[TRLCall], Field(min_length=1)] = ()
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.content and not self.tool_calls:
+            raise ValueError("neither content nor tool_calls")
+        return self
 
 
 class TRLToolTurn(Part):

@@ -1,0 +1,54 @@
+"""Hold calls against the schemas of the tools that the row offers."""
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any
+
+import jsonschema_rs
+import orjson
+
+from selfplay.export.problems import Problem, ProblemKind
+from selfplay.export.shapes import AssistantTurn, Row
+
+
+def misfits(row: Row, weights: Sequence[int] | None) -> Iterator[Problem]:
+    """Calls whose arguments are no object, and, in turns with weight 1, calls that the tools would not take.
+
+    `weights` are those of the assistant turns; None where they are not known, and then no turn counts as learned.
+    """
+    schemas = {tool.function.name: orjson.dumps(tool.function.parameters) for tool in row.tools}
+    turns = [(i, turn) for i, turn in enumerate(row.messages) if isinstance(turn, AssistantTurn)]
+    for (i, turn), weight in zip(turns, weights or [0] * len(turns), strict=False):
+        for k, call in enumerate(turn.tool_calls):
+            where = f"messages[{i}].tool_calls[{k}]"
+            name, values = call.function.name, call.values
+            if values is None:
+                yield Problem(kind=ProblemKind.ARGUMENTS, where=where, text="arguments are no JSON object")
+            elif weight and name not in schemas:
+                text = f"is to be learned, and calls {name!r}, which is not among the row's tools"
+                yield Problem(kind=ProblemKind.ARGUMENTS, where=where, text=text)
+            elif weight:
+                yield from _against(schemas[name], values, f"{where}.arguments")
+
+
+def _against(schema: bytes, values: dict[str, Any], where: str) -> Iterator[Problem]:
+    validator = _validator(schema)
+    if isinstance(validator, str):
+        yield Problem(kind=ProblemKind.SHAPE, where="tools", text=f"no JSON schema: {validator}")
+        return
+    for error in validator.iter_errors(values):
+        path = "".join(f".{step}" for step in error.instance_path)
+        yield Problem(kind=ProblemKind.ARGUMENTS, where=where + path, text=error.message)
+
+
+@lru_cache(maxsize=256)
+def _validator(schema: bytes) -> jsonschema_rs.Draft202012Validator | str:
+    """A validator for the schema, or what is wrong with it. Never fetches what the schema refers to."""
+    try:
+        return jsonschema_rs.Draft202012Validator(orjson.loads(schema), retriever=_fetch_nothing)
+    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
+        return str(getattr(error, "message", error))
+
+
+def _fetch_nothing(uri: str) -> dict[str, Any]:
+    raise ValueError(f"it refers to {uri}, outside of itself")

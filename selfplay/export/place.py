@@ -1,0 +1,84 @@
+"""Where an export's files lie, and how they get there: each whole or not at all."""
+
+import os
+import tempfile
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from selfplay.errors import ExportError
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The four files of an export."""
+
+    rows: Path
+    contract: Path
+    notes: Path
+    skipped: Path
+
+    @classmethod
+    def at(cls, out: Path) -> Self:
+        """Beside and named after `out` if that is a `.jsonl` file's name, else inside the folder `out`."""
+        if out.suffix == ".jsonl":
+            rest = (out.with_suffix(f".{name}") for name in ("contract.json", "rows.jsonl", "skipped.jsonl"))
+            return cls(out, *rest)
+        return cls(out / "sft.jsonl", out / "contract.json", out / "rows.jsonl", out / "skipped.jsonl")
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All of them, the rows first."""
+        return (self.rows, self.contract, self.notes, self.skipped)
+
+    @contextmanager
+    def workshop(self) -> Generator[Path]:
+        """A new folder on the same file system, gone afterwards. Raises ExportError."""
+        parent = self.rows.parent
+        with explained(parent):
+            parent.mkdir(parents=True, exist_ok=True)
+            folder = tempfile.TemporaryDirectory(prefix=".export-", dir=parent)
+        with folder as path:
+            yield Path(path)
+
+    def fill(self, folder: Path, contents: Iterable[Iterable[bytes]]) -> None:
+        """Write each file's lines in `folder`, in the order of `files`, then move all to their places.
+
+        The old rows go first and the new ones come last, so that no rows ever lie beside a foreign contract. Raises
+        ExportError.
+        """
+        with explained(self.rows.parent):
+            for file, lines in zip(self.files, contents, strict=True):
+                _write(folder / file.name, lines)
+            self.rows.unlink(missing_ok=True)
+            for file in reversed(self.files):
+                _sync_folder(file.parent)
+                (folder / file.name).replace(file)
+            _sync_folder(self.rows.parent)
+
+
+@contextmanager
+def explained(where: Path) -> Generator[None]:
+    """Turn what the file system refuses into an ExportError."""
+    try:
+        yield
+    except OSError as error:
+        place = error.filename2 or error.filename or where
+        raise ExportError(f"{place}: can't be written: {error.strerror}; make room, or choose another place") from error
+
+
+def _write(path: Path, lines: Iterable[bytes]) -> None:
+    with path.open("wb") as file:
+        file.writelines(lines)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

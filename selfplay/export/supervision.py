@@ -1,0 +1,72 @@
+"""Look for what a supervisor leaves in a row that should know of none."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from selfplay.export.problems import Problem, ProblemKind, strings
+from selfplay.export.shapes import AssistantTurn, ToolTurn, Turn, UserTurn
+from selfplay.trace import Trace
+
+MIN_SAID = 20
+"""Characters from which on a hint or nudge is looked for by its text; shorter ones are words that anyone uses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Supervision:
+    """What must not be in a row."""
+
+    said: Sequence[str] = ()
+    """Every hint and nudge of the trace."""
+    mark: str = ""
+    """What hints were marked with inside tool results, if they were."""
+
+
+def supervision_of(trace: Trace, mark: str = "") -> Supervision:
+    """What was said to the player of a trace."""
+    return Supervision(said=tuple(m.content for step in trace.steps for m in step.after), mark=mark)
+
+
+def supervised(messages: Sequence[Turn], supervision: Supervision) -> Iterator[Problem]:
+    """Places in a row that show that somebody helped."""
+    for i, message in enumerate(messages):
+        if i > 1 and isinstance(message, UserTurn):
+            yield _found(i, "a user turn after the task: only hints and nudges are spoken there")
+        if supervision.mark and any(supervision.mark in text for _, text in strings(message.model_dump())):
+            yield _found(i, "the mark of a hint inside a tool result")
+    yield from _heard(messages, _sought(messages, supervision.said))
+
+
+def _found(number: int, text: str) -> Problem:
+    return Problem(kind=ProblemKind.SUPERVISION, where=f"messages[{number}]", text=text)
+
+
+def _sought(messages: Sequence[Turn], said: Sequence[str]) -> list[str]:
+    """The hints and nudges to look for: long enough, and not words of the task itself."""
+    task = next((_plain(m.content) for m in messages if isinstance(m, UserTurn)), "")
+    return [words for words in dict.fromkeys(map(_plain, said)) if len(words) >= MIN_SAID and words not in task]
+
+
+def _heard(messages: Sequence[Turn], said: Sequence[str]) -> Iterator[Problem]:
+    """Turns of the model that hold the words, and results that end with them.
+
+    A result may hold them elsewhere: what the player reads can be the very file that the words stand in.
+    """
+    for i, message in enumerate(messages if said else ()):
+        if isinstance(message, AssistantTurn):
+            spoken = " ".join(_plain(text) for _, text in strings(_spoken(message)))
+            heard = [words for words in said if words in spoken]
+        elif isinstance(message, ToolTurn):
+            content = _plain(message.content)
+            heard = [words for words in said if content.endswith(words)]
+        else:
+            continue
+        yield from (_found(i, f"words of a hint or nudge: {words[:80]!r}") for words in heard)
+
+
+def _spoken(turn: AssistantTurn) -> list[object]:
+    """Everything that the model wrote in a turn."""
+    return [turn.content, getattr(turn, "reasoning_content", ""), *(call.values for call in turn.tool_calls)]
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split()).casefold()

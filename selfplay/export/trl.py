@@ -1,0 +1,47 @@
+"""The conversational format of TRL and of the trainers that read the same: one JSON object per trace.
+
+Arguments are objects (a template would encode a string a second time), no key is null (a template would print it), and
+a result names its tool. There is no place for weights: trainers of this family have no flag per message. They stand
+beside the rows, see `selfplay.export.write`.
+"""
+
+from typing import Any
+
+from selfplay.message import ToolCall
+from selfplay.sample import CleanTrace, CleanTurn
+
+
+def trl_row(clean: CleanTrace) -> dict[str, Any]:
+    """`{"messages", "tools"}`; ends with the last turn, whose results are left out.
+
+    Arguments that were no JSON object are `{}`, which is what the model itself saw of them afterwards.
+    """
+    messages: list[dict[str, Any]] = [
+        {"role": "system", "content": clean.prompt.content},
+        {"role": "user", "content": clean.opening.content},
+    ]
+    for turn in clean.turns:
+        messages += [_assistant(turn), *_results(turn)]
+    unread = len(clean.turns[-1].results) if clean.turns else 0
+    return {"messages": messages[: len(messages) - unread], "tools": list(clean.contract.tools)}
+
+
+def _assistant(turn: CleanTurn) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant", "content": turn.action.content}
+    if turn.action.reasoning:
+        message["reasoning_content"] = turn.action.reasoning
+    if turn.action.tool_calls:
+        message["tool_calls"] = [_call(call) for call in turn.action.tool_calls]
+    return message
+
+
+def _call(call: ToolCall) -> dict[str, Any]:
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.parsed() or {}}}
+
+
+def _results(turn: CleanTurn) -> list[dict[str, Any]]:
+    pairs = zip(turn.action.tool_calls, turn.results, strict=False)
+    return [
+        {"role": "tool", "tool_call_id": call.id, "name": call.name, "content": result.message.content}
+        for call, result in pairs
+    ]

@@ -1,0 +1,227 @@
+"""Every problem is shown on a good row with one thing changed."""
+
+from collections.abc import Callable
+from typing import Any, get_args
+
+import orjson
+import pytest
+
+from selfplay.clean.strip import strip
+from selfplay.export.lint import lint_row
+from selfplay.export.openai_chat import openai_row
+from selfplay.export.problems import Problem, ProblemKind
+from selfplay.export.shapes import Format
+from selfplay.export.supervision import Supervision, supervision_of
+from selfplay.export.trl import trl_row
+from tests.selfplay.traces import TASK_TEXT, a_contract, a_search, a_step, a_tool, a_trace, finish
+
+FORMATS: tuple[Format, ...] = get_args(Format)
+CLEAN = strip(a_search(), a_contract())
+MAKERS = {"openai": openai_row, "trl": trl_row}
+Change = Callable[[dict[str, Any]], object]
+
+
+def a_row(kind: Format) -> dict[str, Any]:
+    return orjson.loads(orjson.dumps(MAKERS[kind](CLEAN)))
+
+
+def problems(kind: Format, change: Change, supervision: Supervision | None = None) -> tuple[Problem, ...]:
+    row = a_row(kind)
+    change(row)
+    weights = CLEAN.weights if kind == "trl" else None
+    return lint_row(row, kind, weights=weights, supervision=supervision)
+
+
+def kinds(found: tuple[Problem, ...]) -> set[ProblemKind]:
+    return {problem.kind for problem in found}
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_an_exported_row_has_no_problem(kind: Format) -> None:
+    assert (
+        lint_row(a_row(kind), kind, weights=CLEAN.weights, supervision=supervision_of(a_search(), "[advice 1]")) == ()
+    )
+
+
+def call(row: dict[str, Any], number: int) -> dict[str, Any]:
+    return row["messages"][number]["tool_calls"][0]["function"]
+
+
+def schema(row: dict[str, Any]) -> dict[str, Any]:
+    return row["tools"][0]["function"]["parameters"]
+
+
+def set_arguments(row: dict[str, Any], number: int, values: dict[str, Any]) -> None:
+    function = call(row, number)
+    function["arguments"] = orjson.dumps(values).decode() if isinstance(function["arguments"], str) else values
+
+
+SPOILT: list[tuple[Change, ProblemKind, str]] = [
+    (lambda r: r.update(id="e1"), ProblemKind.SHAPE, "id"),
+    (lambda r: r.pop("tools"), ProblemKind.SHAPE, "tools"),
+    (lambda r: r["messages"][1].update(role="developer"), ProblemKind.SHAPE, "messages[1]"),
+    (lambda r: r["messages"][1].update(content=None), ProblemKind.SHAPE, "messages[1].content"),
+    (lambda r: r["messages"][1].update(name="me"), ProblemKind.SHAPE, "messages[1].name"),
+    (lambda r: r["messages"][2].update(tool_calls=[]), ProblemKind.SHAPE, "messages[2].tool_calls"),
+    (lambda r: r["messages"][2].update(tool_calls=None), ProblemKind.SHAPE, "messages[2].tool_calls"),
+    (lambda r: r["messages"][-1].update(content="", tool_calls=[]), ProblemKind.SHAPE, "messages[11].tool_calls"),
+    (lambda r: r["messages"][3].update(content="a\0b"), ProblemKind.TEXT, "messages[3].content"),
+    (lambda r: r["messages"][2].update(content="\ud83d"), ProblemKind.TEXT, "messages[2].content"),
+    (lambda r: r["messages"].pop(0), ProblemKind.ORDER, "messages[0]"),
+    (lambda r: r["messages"].pop(1), ProblemKind.ORDER, "messages[1]"),
+    (lambda r: r["messages"].insert(4, r["messages"][0]), ProblemKind.ORDER, "messages[4]"),
+    (lambda r: r["messages"].pop(3), ProblemKind.ORDER, "messages[3]"),
+    (lambda r: r["messages"].pop(), ProblemKind.ENDING, "messages"),
+    (lambda r: r["messages"].clear(), ProblemKind.ENDING, "messages"),
+    (lambda r: r["messages"].pop(6), ProblemKind.PAIRING, "messages[6]"),
+    (lambda r: r["messages"].insert(5, r["messages"].pop(6)), ProblemKind.PAIRING, "messages[5]"),
+    (lambda r: r["messages"].insert(4, r["messages"][3]), ProblemKind.PAIRING, "messages[4]"),
+    (lambda r: r["messages"][3].update(tool_call_id="c9"), ProblemKind.PAIRING, "messages[3]"),
+    (lambda r: r["messages"][4]["tool_calls"][0].update(id="c1"), ProblemKind.PAIRING, "messages[4].tool_calls[0]"),
+    (lambda r: call(r, 2).update(name="ls"), ProblemKind.ARGUMENTS, "messages[2].tool_calls[0]"),
+    (lambda r: r["tools"].clear(), ProblemKind.ARGUMENTS, "messages[2].tool_calls[0]"),
+    (lambda r: set_arguments(r, 2, {}), ProblemKind.ARGUMENTS, "messages[2].tool_calls[0].arguments"),
+    (
+        lambda r: set_arguments(r, 2, {"pattern": 1}),
+        ProblemKind.ARGUMENTS,
+        "messages[2].tool_calls[0].arguments.pattern",
+    ),
+    (lambda r: schema(r).update(type="nonsense"), ProblemKind.SHAPE, "tools"),
+    (lambda r: schema(r).update({"$ref": "https://example.invalid/x"}), ProblemKind.SHAPE, "tools"),
+]
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize(("change", "expected", "where"), SPOILT)
+def test_a_spoilt_row_is_refused(kind: Format, change: Change, expected: ProblemKind, where: str) -> None:
+    assert (expected, where) in {(p.kind, p.where) for p in problems(kind, change)}
+
+
+@pytest.mark.parametrize("raw", ["", "[]", '{"pattern": ', "null", {"pattern": "x"}])
+def test_openai_arguments_are_text_that_parses_to_an_object(raw: object) -> None:
+    found = problems("openai", lambda row: call(row, 7).update(arguments=raw))
+    assert kinds(found) <= {ProblemKind.ARGUMENTS, ProblemKind.SHAPE}
+    assert found
+
+
+@pytest.mark.parametrize("raw", ['{"pattern": "x"}', None, []])
+def test_trl_arguments_are_an_object(raw: object) -> None:
+    assert kinds(problems("trl", lambda row: call(row, 2).update(arguments=raw))) == {ProblemKind.SHAPE}
+
+
+@pytest.mark.parametrize("key", ["content", "reasoning_content"])
+def test_trl_has_no_nulls(key: str) -> None:
+    assert kinds(problems("trl", lambda row: row["messages"][2].update({key: None}))) == {ProblemKind.SHAPE}
+
+
+@pytest.mark.parametrize("weight", [None, 2, -1, True, 1.0, "1"])
+def test_a_weight_is_0_or_1(weight: object) -> None:
+    assert kinds(problems("openai", lambda row: row["messages"][2].update(weight=weight))) == {ProblemKind.SHAPE}
+
+
+def test_a_weight_stands_on_every_turn_of_the_model_and_on_no_other() -> None:
+    assert kinds(problems("openai", lambda row: row["messages"][2].pop("weight"))) == {ProblemKind.SHAPE}
+    assert kinds(problems("openai", lambda row: row["messages"][1].update(weight=1))) == {ProblemKind.SHAPE}
+    assert kinds(problems("trl", lambda row: row["messages"][2].update(weight=1))) == {ProblemKind.SHAPE}
+
+
+def test_something_is_to_be_learned() -> None:
+    def forget(row: dict[str, Any]) -> None:
+        for message in row["messages"]:
+            if message["role"] == "assistant":
+                message["weight"] = 0
+
+    assert kinds(problems("openai", forget)) == {ProblemKind.WEIGHT}
+    assert kinds(lint_row(a_row("trl"), "trl", weights=[0] * 5)) == {ProblemKind.WEIGHT}
+
+
+@pytest.mark.parametrize("weights", [[], [1], [1] * 6, [1, 1, 1, 1, 2]])
+def test_weights_beside_a_row_fit_its_turns(weights: list[int]) -> None:
+    assert ProblemKind.WEIGHT in kinds(lint_row(a_row("trl"), "trl", weights=weights))
+
+
+def test_a_call_of_no_known_tool_may_stay_as_context() -> None:
+    assert problems("openai", lambda row: call(row, 7).update(name="ls")) == ()
+    assert problems("trl", lambda row: call(row, 7).update(name="ls")) == ()
+
+
+def test_calls_are_not_held_against_schemas_where_weights_are_unknown() -> None:
+    row = a_row("trl")
+    call(row, 2).update(name="ls")
+    assert lint_row(row, "trl") == ()
+
+
+# What a supervisor leaves
+
+HINT = "Think about where a response gets its headers."
+
+
+def heard(change: Change, supervision: Supervision) -> set[str]:
+    found = [p for kind in FORMATS for p in problems(kind, change, supervision)]
+    assert kinds(tuple(found)) <= {ProblemKind.SUPERVISION}
+    return {p.where for p in found}
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_user_turn_after_the_task_is_somebodys_help(kind: Format) -> None:
+    found = problems(kind, lambda row: row["messages"].insert(4, {"role": "user", "content": "Go on."}))
+    assert [(p.kind, p.where) for p in found] == [(ProblemKind.SUPERVISION, "messages[4]")]
+
+
+def test_a_hint_at_the_end_of_a_result_is_found() -> None:
+    assert heard(lambda r: append(r, 3, f"\n\n{HINT}"), Supervision([HINT])) == {"messages[3]"}
+
+
+def test_the_mark_of_a_hint_is_found_wherever_it_stands() -> None:
+    mark = Supervision(mark="[advice 123]")
+    assert heard(lambda r: append(r, 3, "\n[advice 123] Hm. And more"), mark) == {"messages[3]"}
+    assert heard(lambda r: append(r, 2, "It says [advice 123]"), mark) == {"messages[2]"}
+
+
+def append(row: dict[str, Any], number: int, text: str) -> None:
+    row["messages"][number]["content"] += text
+
+
+def test_a_hint_that_the_model_repeats_is_found_whatever_its_case_and_spacing() -> None:
+    assert heard(lambda r: append(r, 2, f" So: {HINT.upper()}".replace(" ", "\n")), Supervision([HINT])) == {
+        "messages[2]"
+    }
+
+
+def test_a_hint_inside_the_arguments_of_a_call_is_found() -> None:
+    assert heard(lambda r: set_arguments(r, 2, {"pattern": HINT}), Supervision([HINT])) == {"messages[2]"}
+
+
+def test_a_hint_inside_the_reasoning_is_found() -> None:
+    found = problems("trl", lambda r: r["messages"][2].update(reasoning_content=f"I see. {HINT}"), Supervision([HINT]))
+    assert [(p.kind, p.where) for p in found] == [(ProblemKind.SUPERVISION, "messages[2]")]
+
+
+def test_a_file_that_happens_to_hold_a_nudge_is_no_help() -> None:
+    """The player may be reading the very file that the engine's words stand in."""
+    assert heard(lambda r: append(r, 3, f"\n1: {HINT}\n2: and more"), Supervision([HINT])) == set()
+
+
+def test_words_that_the_task_itself_says_are_no_help() -> None:
+    assert heard(lambda r: append(r, 2, TASK_TEXT), Supervision([TASK_TEXT])) == set()
+
+
+def test_words_that_anyone_uses_are_no_help() -> None:
+    assert heard(lambda r: append(r, 2, "Look at the tests."), Supervision(["Look at the tests."])) == set()
+
+
+def test_what_was_said_to_the_player_is_known_from_the_trace() -> None:
+    trace = a_trace(a_step(finish(), hint="A hint.", nudge="A nudge."))
+    assert supervision_of(trace, "[m]") == Supervision(("A hint.", "A nudge."), "[m]")
+
+
+def test_a_tool_that_refers_to_a_part_of_its_own_schema_is_fine() -> None:
+    tool = a_tool("grep", "pattern")
+    function: Any = tool["function"]
+    function["parameters"] = {
+        "type": "object",
+        "properties": {"pattern": {"$ref": "#/$defs/text"}},
+        "$defs": {"text": {"type": "string"}},
+    }
+    found = problems("openai", lambda row: row["tools"].__setitem__(0, tool))
+    assert found == ()
