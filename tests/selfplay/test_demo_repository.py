@@ -16,7 +16,7 @@ from selfplay.demo.repository import CODE_BASE, PATCH, PROMPT, TARGETS, demo_tas
 from selfplay.errors import RepositoryError
 from selfplay_tools.git import environment
 
-COMMIT = "dc625b92710df2be5fbaca1fab4f7a4e80fb09d8"
+COMMIT = "8a4b63355ed425bd7a534c67f49bd94943df9ba2"
 LOOK_ALIKES = (
     "docs/headers.md",
     "src/lantern/client/response.py",

@@ -19,7 +19,7 @@ class Workers:
         self._jobs: deque[Job] = deque()
         self._changed = threading.Condition()
         self._is_finishing = False
-        self._idle = 0
+        self._free = count  # threads that will take a job, those that are still starting included
         self._threads = [
             threading.Thread(target=self._work, name=f"lantern-worker-{number}", daemon=True) for number in range(count)
         ]
@@ -32,7 +32,7 @@ class Workers:
     def submit(self, job: Job) -> bool:
         """Queue a job. False when the queue is full or the workers are finishing."""
         with self._changed:
-            if self._is_finishing or len(self._jobs) >= self._max_waiting + self._idle:
+            if self._is_finishing or len(self._jobs) >= self._max_waiting + self._free:
                 return False
             self._jobs.append(job)
             self._changed.notify()
@@ -42,7 +42,7 @@ class Workers:
     def is_crowded(self) -> bool:
         """Whether somebody waits for a thread: a reason not to keep an idle connection."""
         with self._changed:
-            return len(self._jobs) > self._idle
+            return len(self._jobs) > self._free
 
     def finish(self, timeout_s: float) -> bool:
         """Take no more jobs and wait for those taken. False when some still run after `timeout_s`."""
@@ -60,10 +60,14 @@ class Workers:
                 job()
             except Exception:
                 _log.exception("a job failed")
+            finally:
+                with self._changed:
+                    self._free += 1
 
     def _take(self) -> Job | None:
         with self._changed:
-            self._idle += 1
             self._changed.wait_for(lambda: self._jobs or self._is_finishing)
-            self._idle -= 1
-            return self._jobs.popleft() if self._jobs else None
+            if not self._jobs:
+                return None
+            self._free -= 1
+            return self._jobs.popleft()
