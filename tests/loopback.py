@@ -173,11 +173,16 @@ def drip() -> Behaviour:
     return behave
 
 
-def flood(size: int) -> Behaviour:
+def writes(data: bytes) -> Behaviour:
+    """These bytes and nothing else: no HTTP if they are none."""
+    return lambda exchange: exchange.write(data)
+
+
+def flood(size: int, *, status: int = 200) -> Behaviour:
     """A body of `size` bytes of white space, in chunks, without saying how long it will be."""
 
     async def behave(exchange: Exchange) -> None:
-        await exchange.write(_head(200, {"transfer-encoding": "chunked"}))
+        await exchange.write(_head(status, {"transfer-encoding": "chunked"}))
         for start in range(0, size, 1 << 16):
             part = b" " * min(1 << 16, size - start)
             await exchange.write(b"%x\r\n%s\r\n" % (len(part), part))

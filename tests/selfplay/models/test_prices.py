@@ -1,0 +1,54 @@
+import pytest
+from genai_prices import Usage as Priced
+from genai_prices import calc_price
+from hypothesis import given
+from hypothesis import strategies as st
+
+from selfplay.models.prices import FREE, Price, Tier, cost_usd, price_of
+from selfplay.models.protocol import Usage
+
+PRICE = Price(input=2.0, cached_input=0.5, output=8.0)
+COUNTS = st.integers(0, 2_000_000)
+
+
+def test_cached_input_has_its_own_price() -> None:
+    usage = Usage(input_tokens=1_000_000, cached_tokens=400_000, output_tokens=500_000)
+    assert cost_usd(usage, PRICE) == pytest.approx(0.6 * 2.0 + 0.4 * 0.5 + 0.5 * 8.0)
+
+
+def test_a_long_input_has_its_own_price_for_all_its_tokens() -> None:
+    price = Price(
+        **PRICE.model_dump(exclude={"tiers"}),
+        tiers=(Tier(above=100, input=4, cached_input=1, output=10), Tier(above=200, input=6, cached_input=2, output=9)),
+    )
+    assert [price.rate(n).input for n in (0, 100, 101, 200, 201)] == [2, 2, 4, 4, 6]
+    assert cost_usd(Usage(input_tokens=150), price) == pytest.approx(150 * 4 / 1e6)
+
+
+@pytest.mark.parametrize("name", ["heuristic", "scripted:a.jsonl", "recorded:dir"])
+def test_what_runs_here_is_free(name: str) -> None:
+    assert price_of(name) == FREE
+    assert cost_usd(Usage(input_tokens=10**9, output_tokens=10**9), FREE) == 0
+
+
+def test_unknown_models_and_servers_have_no_price() -> None:
+    assert price_of("no-such-model-1") is None
+    assert price_of("gpt-4.1", "http://localhost:8000/v1") is None
+
+
+def test_a_known_model_is_priced_with_or_without_its_server() -> None:
+    price = price_of("gpt-4.1")
+    assert price is not None
+    assert 0 < price.cached_input < price.input < price.output
+    assert price == price_of("openai:gpt-4.1", "https://api.openai.com/v1")
+
+
+@given(tokens_in=COUNTS, cached=st.floats(0, 1), tokens_out=COUNTS)
+@pytest.mark.parametrize("name", ["gpt-4.1", "gpt-6-luna", "deepseek-chat"])
+def test_costs_are_those_of_the_price_list(name: str, tokens_in: int, cached: float, tokens_out: int) -> None:
+    price = price_of(name)
+    assert price is not None
+    reused = int(tokens_in * cached)
+    usage = Usage(input_tokens=tokens_in, cached_tokens=reused, output_tokens=tokens_out)
+    listed = calc_price(Priced(input_tokens=tokens_in, cache_read_tokens=reused, output_tokens=tokens_out), name)
+    assert cost_usd(usage, price) == pytest.approx(float(listed.total_price), abs=1e-9)

@@ -1,0 +1,146 @@
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from selfplay.errors import FatalModelError, ModelError, RateLimited, TransientModelError
+from selfplay.models.openai import OpenAIModel
+from selfplay.models.protocol import Request
+from selfplay.models.retry import Clock, Policy, Retry, RetryingModel, complete
+from selfplay.models.scripted import ScriptedModel, fails, says
+from tests import loopback
+from tests.loopback import Json, Loopback
+
+ASKED = Request({}, (), turn=0)
+
+
+@dataclass
+class Hours:
+    """A clock that moves only when someone sleeps."""
+
+    now_s: float = 0.0
+    slept: list[float] = field(default_factory=list[float])
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now_s += seconds
+
+    @property
+    def clock(self) -> Clock:
+        return Clock(now=lambda: self.now_s, sleep=self.sleep)
+
+
+async def waits(errors: int, policy: Policy, seed: int = 1) -> list[float]:
+    hours = Hours()
+    model = ScriptedModel([*[fails("server")] * errors, says("done")])
+    reply = await complete(model, ASKED, policy, random=Random(seed), clock=hours.clock)  # noqa: S311  jitter
+    assert reply.message.content == "done"
+    return hours.slept
+
+
+@pytest.mark.anyio
+async def test_a_failing_server_is_tried_again_until_it_answers() -> None:
+    slept = await waits(4, Policy(tries=5))
+    assert len(slept) == 4
+    assert all(wait <= bound for wait, bound in zip(slept, [1, 2, 4, 8], strict=True))
+
+
+@pytest.mark.anyio
+async def test_the_same_seed_waits_the_same() -> None:
+    assert await waits(5, Policy()) == await waits(5, Policy())
+    assert await waits(5, Policy()) != await waits(5, Policy(), seed=2)
+
+
+@pytest.mark.anyio
+async def test_the_last_error_is_raised_when_the_attempts_are_used_up() -> None:
+    hours, told = Hours(), list[Retry]()
+    model = ScriptedModel([fails("server", "first"), fails("timeout", "second"), fails("rate_limited", "third")])
+    with pytest.raises(RateLimited, match="third"):
+        await complete(model, ASKED, Policy(tries=3), on_retry=told.append, clock=hours.clock)
+    assert [(r.attempt, str(r.error)) for r in told] == [(1, "first"), (2, "second")]
+    assert [r.wait_s for r in told] == hours.slept
+    assert model.asked == [ASKED] * 3
+
+
+@pytest.mark.anyio
+async def test_what_is_not_transient_is_not_tried_again() -> None:
+    hours = Hours()
+    model = ScriptedModel([fails("fatal", "bad key")])
+    with pytest.raises(FatalModelError, match="bad key"):
+        await complete(model, ASKED, Policy(), clock=hours.clock)
+    assert hours.slept == []
+
+
+@pytest.mark.anyio
+async def test_the_servers_wait_is_kept_up_to_a_bound() -> None:
+    hours = Hours()
+    model = ScriptedModel([fails("rate_limited", retry_after_s=20), fails("server", retry_after_s=9_000), says("done")])
+    await complete(model, ASKED, Policy(longest_retry_after_s=60, first_wait_s=2), clock=hours.clock)
+    first, second = hours.slept
+    assert 20 <= first <= 22
+    assert 60 <= second <= 62
+
+
+@pytest.mark.anyio
+async def test_no_attempt_begins_after_the_time_is_used_up() -> None:
+    hours = Hours()
+    model = ScriptedModel([*[fails("rate_limited", retry_after_s=40)] * 9, says("done")])
+    with pytest.raises(RateLimited):
+        await complete(model, ASKED, Policy(tries=50, total_s=100, first_wait_s=0), clock=hours.clock)
+    assert hours.slept == [40, 40]
+
+
+@pytest.mark.anyio
+async def test_a_retrying_model_is_a_model() -> None:
+    hours = Hours()
+    inner = ScriptedModel([fails("server"), says("done"), says("never")], name="scripted:x")
+    model = RetryingModel(inner, Policy(), clock=hours.clock)
+    assert model.name == "scripted:x"
+    assert (await model.complete(ASKED)).message.content == "done"
+    with pytest.raises(ModelError, match="1 of its lines"):
+        await model.aclose()
+
+
+@given(failures=st.integers(1, 10_000), seed=st.integers(), asked=st.none() | st.floats(0, 1e9))
+def test_a_wait_is_never_longer_than_its_bounds(failures: int, seed: int, asked: float | None) -> None:
+    policy = Policy(first_wait_s=3, longest_wait_s=50, longest_retry_after_s=70)
+    wait_s = policy.wait_s(failures, TransientModelError("x", retry_after_s=asked), Random(seed))  # noqa: S311  jitter
+    assert 0 <= wait_s <= (50 if asked is None else min(asked, 70) + 3)
+
+
+BAD_DAYS: Sequence[loopback.Behaviour] = [
+    loopback.rate_limited(0),
+    loopback.server_error(500),
+    loopback.server_error(503),
+    loopback.html(),
+    loopback.cut_json(),
+    loopback.cut_body(),
+    loopback.empty_choices(),
+    loopback.reset(),
+    loopback.hang(),
+    loopback.drip(),
+]
+
+
+@pytest.mark.anyio
+async def test_a_bad_day_of_a_server_ends_in_a_reply() -> None:
+    """Every way in which a server breaks, one after another, is waited out; the same bytes are sent each time."""
+
+    def handler(_: Json) -> Json:
+        return {"content": "at last"}
+
+    told = list[Retry]()
+    asked = Request({"model": "m"}, (), turn=0)
+    async with (
+        Loopback(handler, BAD_DAYS) as server,
+        OpenAIModel("m", base_url=server.base_url, timeout_s=0.5) as model,
+    ):
+        policy = Policy(tries=30, first_wait_s=0, longest_wait_s=0)
+        reply = await complete(model, asked, policy, on_retry=told.append)
+    assert reply.message.content == "at last"
+    assert reply.faults == ()
+    assert len(told) >= len(BAD_DAYS)
+    assert {received.body for received in server.received} == {asked.body()}
