@@ -76,12 +76,16 @@ def _parsed(tool: AnyTool, written: str) -> object:
 
 
 def _where(message: str, written: str) -> tuple[str, int]:
-    """The parser's words, and the place they speak of as a position in `written`: it counts lines and bytes."""
+    """The parser's words, and the place they speak of as a position in `written`: it counts lines and bytes.
+
+    Column 0 is the line end before the line.
+    """
     why, _, place = message.rpartition(" at line ")
     line, _, column = place.partition(" column ")
     lines = written.split("\n")[: int(line)]
     inside = lines.pop().encode()[: max(int(column) - 1, 0)].decode(errors="ignore")
-    return why, sum(len(text) + 1 for text in lines) + len(inside)
+    start = sum(len(text) + 1 for text in lines)
+    return why, max(start + len(inside) - (column == "0"), 0)
 
 
 def _is_echo(error: ErrorDetails, errors: list[ErrorDetails]) -> bool:

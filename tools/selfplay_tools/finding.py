@@ -20,7 +20,7 @@ class FindFiles(Arguments):
     path: str = Field("", description="Folder to look in; empty for all.")
     ignore_case: bool = False
     limit: int = Field(100, ge=1, le=500)
-    offset: int = Field(0, ge=0, description="Paths to skip.")
+    offset: int = Field(0, ge=0, description="Paths skipped.")
 
 
 def find_files(snapshot: Snapshot, arguments: FindFiles) -> Result:
@@ -95,8 +95,8 @@ def _folders(folder: str, entries: Sequence[Entry]) -> list[str]:
 FIND_FILES = Tool(
     name="find_files",
     description=(
-        "Find files by name or path with a glob: * and ? stay within a name, ** crosses folders. A pattern without / "
-        "matches names at any depth, one with / the whole path below `path`. Returns full paths, sorted."
+        "Find files by name with a glob: * and ? stay within a name, ** crosses folders. A pattern without / matches "
+        "names at any depth, one with / the whole path below `path`. Returns full paths, sorted."
     ),
     arguments=FindFiles,
     run=find_files,

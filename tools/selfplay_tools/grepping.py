@@ -25,8 +25,8 @@ class Grep(Arguments):
     glob: str = Field("", description='Only these files, as in find_files: "*.py".')
     ignore_case: bool = False
     context: int = Field(0, ge=0, le=10, description="Lines around each match.")
-    limit: int = Field(50, ge=1, le=200, description="Matching lines to show.")
-    offset: int = Field(0, ge=0, description="Matching lines to skip.")
+    limit: int = Field(50, ge=1, le=200)
+    offset: int = Field(0, ge=0, description="Matching lines skipped.")
 
 
 def grep(snapshot: Snapshot, arguments: Grep) -> Result:
@@ -114,8 +114,8 @@ def _why_nothing(snapshot: Snapshot, arguments: Grep, scope: Scope) -> Iterator[
 GREP = Tool(
     name="grep",
     description=(
-        "Search file contents line by line with a regular expression (RE2: no look-around, no back-references). Use it "
-        "for exact names and strings. Returns `line:text` rows grouped by file in path order, `line-text` for context."
+        "Search file contents line by line with a regular expression (no look-around, no back-references). Use it for "
+        "exact names and strings. Returns `line:text` rows by file, in path order; `line-text` is context."
     ),
     arguments=Grep,
     run=grep,

@@ -24,7 +24,7 @@ class ListDir(Arguments):
 
     path: str = Field("", description="Folder; empty for the root.")
     depth: int = Field(1, ge=1, le=4, description="Levels of folders to show.")
-    offset: int = Field(0, ge=0, description="Rows to skip.")
+    offset: int = Field(0, ge=0, description="Rows skipped.")
 
 
 def list_dir(snapshot: Snapshot, arguments: ListDir) -> Result:
@@ -80,8 +80,8 @@ def _remarks(offset: int, shown: int, total: int) -> Iterator[str]:
 LIST_DIR = Tool(
     name="list_dir",
     description=(
-        "List a folder: files with sizes, folders with how many files they hold, links with their targets. "
-        f"Use it to learn the layout. Names are relative to the folder. {MAX_ROWS} rows per call; offset continues."
+        "List a folder: files with sizes, folders with how many files they hold. Use it to learn the layout. "
+        f"Names are relative to the folder. {MAX_ROWS} rows per call; offset continues."
     ),
     arguments=ListDir,
     run=list_dir,

@@ -66,8 +66,8 @@ def _remarks(text: Text, last: int, lines: tuple[str, ...]) -> Iterator[str]:
 READ_FILE = Tool(
     name="read_file",
     description=(
-        "Read lines of a text file, each with its number and a tab before it. Use it on what a search or listing "
-        f"found; start continues. At most {MAX_LINES} lines per call, long lines are cut at {LINE_CHARS} characters."
+        "Read numbered lines of a text file. Use it on what a search or listing found; start continues. "
+        f"At most {MAX_LINES} lines per call; lines are cut at {LINE_CHARS} characters."
     ),
     arguments=ReadFile,
     run=read_file,

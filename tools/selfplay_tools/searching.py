@@ -22,7 +22,7 @@ class Search(Arguments):
 
     query: str = Field(min_length=1, description="Words, in any order.")
     path: str = Field("", description="Folder to look in; empty for all.")
-    limit: int = Field(10, ge=1, le=50, description="Files to show.")
+    limit: int = Field(10, ge=1, le=50)
 
 
 def search(snapshot: Snapshot, arguments: Search) -> Result:
@@ -116,8 +116,8 @@ def _remarks(snapshot: Snapshot, words: Sequence[str], scope: Scope, total: int,
 SEARCH = Tool(
     name="search",
     description=(
-        "Rank files by the words of a query (keywords, not a question), case and word parts aside: `header` also finds "
-        "ServerHeaders. Use it when the exact name is unknown. Returns the best files, each with its best lines."
+        "Rank files by keywords; case does not matter, and `header` also finds ServerHeaders. Use it when the exact "
+        "name is unknown. Returns the best files, each with its best lines."
     ),
     arguments=Search,
     run=search,

@@ -15,9 +15,20 @@ from selfplay_tools.reading import READ_FILE
 from selfplay_tools.schema import Schema, function_schema
 from selfplay_tools.searching import SEARCH
 from selfplay_tools.snapshot import Snapshot
+from selfplay_tools.symbols import FIND_REFERENCES, FIND_SYMBOL, OUTLINE
 from selfplay_tools.tool import AnyTool, Result
 
-DEFAULT_TOOLS: tuple[AnyTool, ...] = (LIST_DIR, FIND_FILES, READ_FILE, GREP, SEARCH, FINISH)
+DEFAULT_TOOLS: tuple[AnyTool, ...] = (
+    LIST_DIR,
+    FIND_FILES,
+    READ_FILE,
+    GREP,
+    SEARCH,
+    FIND_SYMBOL,
+    FIND_REFERENCES,
+    OUTLINE,
+    FINISH,
+)
 """What a player has, in the order in which it is told of them."""
 
 
