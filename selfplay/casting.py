@@ -17,7 +17,7 @@ from selfplay.models.openai import OpenAIModel
 from selfplay.models.prices import FREE, Price, price_of
 from selfplay.models.protocol import Model, Reply, Request
 from selfplay.models.recorded import RecordedModel
-from selfplay.models.retry import Retry, RetryingModel, RetryPolicy
+from selfplay.models.retry import Policy, Retry, complete
 from selfplay.models.scripted import ScriptedModel
 
 KINDS = "openai:NAME, heuristic, scripted:FILE, recorded:DIR"
@@ -29,12 +29,12 @@ class Role:
 
     seat: Seat
     model: Model
-    policy: RetryPolicy
+    policy: Policy
     price: Price | None
 
     async def ask(self, journal: Journal, request: Request) -> Reply:
         """A reply, after as many tries as it takes; each failed one is noted in the journal."""
-        return await RetryingModel(self.model, self.policy, on_retry=partial(self._note, journal)).complete(request)
+        return await complete(self.model, request, self.policy, on_retry=partial(self._note, journal))
 
     def _note(self, journal: Journal, retry: Retry) -> None:
         words = f"{type(retry.error).__name__}: {retry.error}"
@@ -82,7 +82,7 @@ def role(seat: Seat, config: SeatConfig, run: RunConfig) -> Role:
             f"no price is known for the {seat}'s model {config.model_name!r}, so limits.cost_usd can't be kept; "
             f"give [{seat}.price] with input and output in US dollars per million tokens"
         )
-    return Role(seat, model_of(seat, config), RetryPolicy(attempts=config.tries), price)
+    return Role(seat, model_of(seat, config), Policy(tries=config.tries), price)
 
 
 def _price(config: SeatConfig) -> Price | None:

@@ -25,7 +25,7 @@ class ContextPolicy(Noun):
 
     keep: Literal["everything"] = "everything"
     """The whole conversation from its beginning; nothing is dropped or summarised."""
-    earlier_reasoning: Literal["sent_back", "left_out"]
+    earlier_reasoning: Literal["sent_back", "left_out"] = "sent_back"
     """Whether the reasoning of its earlier turns goes back to the model, as it did when the traces were played."""
     max_result_chars: Annotated[int, Field(ge=1)]
     """A tool's result has at most so many characters; the tool itself says what it left out."""

@@ -67,6 +67,7 @@ async def play(episode: str, stage: Stage, seats: Seats, journal: Journal) -> Tr
     with its traceback on the trace.
     """
     game = _Episode(episode, stage, seats, journal)
+    game.start()
     try:
         trace = await game.play()
     except (ModelError, JournalError):
@@ -138,12 +139,11 @@ class _Episode:
         )
 
     async def play(self) -> Trace:
-        self._start()
         while self.trace.stop is None:
             self.trace = self._over_a_limit() or await self._next()
         return self.trace
 
-    def _start(self) -> None:
+    def start(self) -> None:
         stage = self._stage
         start: Event = {
             "event": "start",
@@ -210,6 +210,8 @@ class _Episode:
         ]
         for text in (action.reasoning, action.content, *(r.message.content for r in results)):
             self._seen.add(text or "")
+        for part in (part for r in results for part in r.shown if part.how == "read"):
+            self._seen.open(part.path)
         return tuple(results)
 
     async def _carry_out_one(self, position: int, call: ToolCall) -> ToolResult:

@@ -9,8 +9,11 @@ import typer
 from selfplay.cli.audit import audit
 from selfplay.cli.console import ExitCode, complain
 from selfplay.cli.demo import demo
+from selfplay.cli.export import EPILOG as EXPORT_EPILOG
 from selfplay.cli.export import export
+from selfplay.cli.run import EPILOG as RUN_EPILOG
 from selfplay.cli.run import run
+from selfplay.cli.show import EPILOG as SHOW_EPILOG
 from selfplay.cli.show import show
 from selfplay.errors import SelfplayError
 from selfplay_tools.errors import ToolsError
@@ -26,9 +29,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(demo)
-app.command()(run)
-app.command()(show)
-app.command()(export)
+app.command(epilog=RUN_EPILOG)(run)
+app.command(epilog=SHOW_EPILOG)(show)
+app.command(epilog=EXPORT_EPILOG)(export)
 app.add_typer(audit, name="audit")
 
 

@@ -66,20 +66,20 @@ def run(
     where, the_task = _task(repo, commit, task, target or [], patch, tasks, task_id)
     settings = _settings(config, player, supervisor, base_url, policy, channel, steps)
     console = people_console(is_quiet=quiet, is_json=as_json)
-    played = anyio.run(partial(_play, the_task, where, settings, out, repos, View(console, is_full=full)))
+    played = anyio.run(partial(play_and_close, the_task, where, settings, out, repos, View(console, is_full=full)))
     _tell(played, console, is_json=as_json)
     found = played[-1].trace.stop is not None and played[-1].trace.stop.reason is StopReason.FOUND
     raise typer.Exit(ExitCode.DONE if found else ExitCode.NEGATIVE)
 
 
-async def _play(task: Task, where: str, config: RunConfig, out: Path, repos: Path, view: View) -> tuple[Played, ...]:
-    def stage_on_disk():  # noqa: ANN202  its type is said where it is called
-        snapshot = Repositories(repos).open(task.brief.repo, task.brief.commit)
-        return snapshot, set_stage(task, snapshot, config, where)
-
+async def play_and_close(
+    task: Task, where: str, config: RunConfig, out: Path, repos: Path, view: View
+) -> tuple[Played, ...]:
+    """Open models and repository, play, close. Raises SelfplayError."""
     async with open_cast(config) as cast:
-        snapshot, stage = await anyio.to_thread.run_sync(stage_on_disk)
+        snapshot = await anyio.to_thread.run_sync(Repositories(repos).open, task.brief.repo, task.brief.commit)
         try:
+            stage = await anyio.to_thread.run_sync(set_stage, task, snapshot, config, where)
             return await play_task(stage, cast, out, view.watch)
         finally:
             snapshot.close()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -61,8 +62,11 @@ def next_move(notes: Notes) -> Move:
 def _moves(notes: Notes) -> Iterator[Move]:
     if not notes.calls:
         yield _search(notes.task[:QUERY_WORDS], "The task speaks of")
+    reads = _reads_since_search(notes)
+    if reads == 0:
+        yield from islice(_hits(notes), 1)
     yield from _new_words(notes)
-    if _reads_since_search(notes) < PATIENCE:
+    if reads < PATIENCE:
         yield from _hits(notes)
     yield from _imports(notes)
     yield from _names(notes)

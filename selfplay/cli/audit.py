@@ -1,0 +1,35 @@
+"""`selfplay audit`: check what was made elsewhere."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from selfplay.audit import audit_hints
+from selfplay.cli.console import ExitCode, print_json
+from selfplay.repos import Repositories
+
+audit = typer.Typer(help="Check hints (and more to come) from any source.", no_args_is_help=True)
+
+EPILOG = """Example:
+
+selfplay audit hints hints.jsonl
+
+where each row is {"task": {a task, as in a task file}, "shown": ["what the player has seen"], "hint": "..."}"""
+
+
+@audit.command(epilog=EPILOG)
+def hints(
+    file: Annotated[Path, typer.Argument(help="JSONL: task, shown, hint.")],
+    *,
+    repos: Annotated[Path, typer.Option(help="Folder of clones.", envvar="SELFPLAY_REPOS")] = Path("repos"),
+) -> None:
+    """Say of each hint whether it reveals the answer: one JSON row each, in order, on standard output.
+
+    Exit code 1 if any reveals.
+    """
+    reveals = False
+    for row in audit_hints(file, Repositories(repos)):
+        reveals = reveals or row["reveals"]
+        print_json(row)
+    raise typer.Exit(ExitCode.NEGATIVE if reveals else ExitCode.DONE)

@@ -1,0 +1,82 @@
+"""`selfplay demo`: the whole way once, offline: an episode, the same without hints, the rows."""
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import anyio
+import typer
+from rich.console import Console
+from rich.rule import Rule
+from rich.text import Text
+
+from selfplay.clean.strip import strip
+from selfplay.cli.console import ExitCode, people_console, print_json
+from selfplay.cli.run import play_and_close
+from selfplay.cli.show import print_side_by_side
+from selfplay.config import RunConfig
+from selfplay.demo.repository import demo_task, make_repository
+from selfplay.export.write import Summary, write_samples
+from selfplay.journals import candidate_of, candidates_of
+from selfplay.play import Played
+from selfplay.summary import summary
+from selfplay.trace import StopReason
+from selfplay.view import View, safe
+
+FIRST_ROW_CHARS = 1500
+
+
+def demo(
+    *,
+    out: Annotated[Path, typer.Option(help="Folder of the trace and the rows.")] = Path("traces/demo"),
+    repos: Annotated[Path, typer.Option(help="Folder of repositories.", envvar="SELFPLAY_REPOS")] = Path("repos"),
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output at the end.")] = False,
+) -> None:
+    """Play one episode on a small HTTP server, with no key and no network, and make training rows of it.
+
+    Player and supervisor are `heuristic`: rules, not language models. Loop, tools, gate and export are the real ones.
+    """
+    console = people_console(is_quiet=False, is_json=as_json)
+    repository, commit = make_repository(repos / "lantern")
+    _heading(console, "1. The episode", "player and supervisor are simple rules here; everything else is as with models")
+    task = demo_task(repository, commit)
+    _begin_anew(out)
+    played = anyio.run(partial(play_and_close, task, "", RunConfig(), out, repos, View(console)))[-1]
+    _heading(console, "2. The same trace without the supervisor", "what is struck out never reaches a sample")
+    candidate = candidate_of(played.path)
+    print_side_by_side(console, candidate.trace, strip(candidate.trace, candidate.contract))
+    done = write_samples(candidates_of([played.path]), out / "sft", "trl")
+    _tell(console, played, done)
+    if as_json:
+        print_json({**summary(played.trace, played.path), "rows": done.model_dump(mode="json")})
+    found = played.trace.stop is not None and played.trace.stop.reason is StopReason.FOUND
+    raise typer.Exit(ExitCode.DONE if found else ExitCode.NEGATIVE)
+
+
+def _begin_anew(out: Path) -> None:
+    """The demo plays live each time: its own earlier journals go."""
+    for path in out.glob("lantern-*.jsonl"):
+        path.unlink()
+
+
+def _tell(console: Console, played: Played, done: Summary) -> None:
+    rows = Path(done.files[0])
+    _heading(console, "3. The training rows", "")
+    first = rows.read_text("utf-8").split("\n", 1)[0]
+    console.print(Text(safe(first[:FIRST_ROW_CHARS]) + (" …" if len(first) > FIRST_ROW_CHARS else ""), style="dim"))
+    console.print()
+    for label, place in (("rows (TRL)", rows), ("contract", Path(done.files[1])), ("trace", played.path)):
+        console.print(Text(f"{label:<12}", style="dim") + Text(str(place), style="bold"))
+    console.print(
+        Text(
+            f"\nNext: `selfplay show {played.path}` replays it, `selfplay run --help` plays your own repository, and "
+            "`--player openai:NAME --base-url http://localhost:8000/v1` puts a model in the seat.",
+        )
+    )
+
+
+def _heading(console: Console, title: str, remark: str) -> None:
+    console.print()
+    console.print(Rule(Text(title, style="bold"), align="left"))
+    if remark:
+        console.print(Text(remark, style="dim"))

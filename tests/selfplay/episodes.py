@@ -1,0 +1,87 @@
+"""A small repository, and episodes on it with scripted models."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from selfplay.casting import Cast, Role
+from selfplay.config import HintConfig, Limits, RunConfig
+from selfplay.journal import Journal, Watch
+from selfplay.loop import Stage, play
+from selfplay.models.prices import FREE
+from selfplay.models.protocol import Model
+from selfplay.models.retry import Policy
+from selfplay.models.script import Line
+from selfplay.models.scripted import ScriptedModel
+from selfplay.play import set_stage
+from selfplay.task import Answer, Brief, Target, Task
+from selfplay.trace import Trace
+from selfplay_tools.directory import DirectorySnapshot
+
+FILES = {
+    "README.md": "# pump\n\nMoves messages from here to there.\n",
+    "pump/__init__.py": "",
+    "pump/inlet.py": "from pump.tank import Tank\n\n\ndef take(message):\n    return Tank().fill(message)\n",
+    "pump/tank.py": "class Tank:\n    def fill(self, message):\n        self.level = message\n        return self.level\n",
+    "pump/drain_valve.py": "def release_pressure(tank):\n    # let everything out\n    return tank.level\n",
+    "docs/guide.md": "# Guide\n\nMessages come in and go out.\n",
+}
+TARGETS = ("pump/tank.py", "pump/drain_valve.py")
+PROMPT = "count every message that is lost"
+
+
+def make_files(root: Path) -> Path:
+    for name, text in FILES.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return root
+
+
+def the_task(repo: Path, targets: Sequence[Target] = tuple(Target(path=p) for p in TARGETS)) -> Task:
+    return Task(
+        brief=Brief(id="pump-1", repo=str(repo), commit="worktree", prompt=PROMPT),
+        answer=Answer(targets=tuple(targets), patch=None),
+    )
+
+
+@dataclass
+class Table:
+    """A stage with a folder for journals."""
+
+    stage: Stage
+    path: Path
+
+    async def play(
+        self, player: Sequence[Line] | Model, supervisor: Sequence[Line] | Model | None, watch: Watch | None = None
+    ) -> Trace:
+        """One episode. Scripts must be used up exactly."""
+        cast = Cast(role("player", player), role("supervisor", supervisor) if supervisor is not None else None)
+        with Journal(self.path, watch) as journal:
+            seats = cast.seats(journal, is_supervised=supervisor is not None)
+            trace = await play("e", self.stage, seats, journal)
+        for seat in (cast.player, cast.supervisor):
+            if seat is not None:
+                await seat.model.aclose()
+        return trace
+
+
+def role(seat: str, lines: Sequence[Line] | Model) -> Role:
+    model = ScriptedModel(lines) if isinstance(lines, Sequence) else lines
+    policy = Policy(tries=3, first_wait_s=0.0)
+    return Role("player" if seat == "player" else "supervisor", model, policy, FREE)
+
+
+def table(
+    tmp_path: Path,
+    *,
+    hints: HintConfig | None = None,
+    limits: Limits | None = None,
+    targets: Sequence[Target] = tuple(Target(path=p) for p in TARGETS),
+) -> Table:
+    repo = tmp_path / "repo"
+    if not repo.exists():
+        make_files(repo)
+    config = RunConfig(hints=hints or HintConfig(), limits=limits or Limits())
+    stage = set_stage(the_task(repo, targets), DirectorySnapshot(repo), config)
+    return Table(stage, tmp_path / "e.jsonl")
