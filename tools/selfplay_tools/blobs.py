@@ -100,7 +100,7 @@ class Blobs:
             reader.is_usable = not reader.has_ended
             return data
 
-    def read_many(self, oids: Sequence[str]) -> Iterator[bytes]:
+    def read_many(self, oids: Sequence[str]) -> Generator[bytes]:
         """Whole blobs, in the order asked for; meant for many small ones. Raises GitFailed."""
         for start_at in range(0, len(oids), _BATCH):
             yield from self._read_batch(oids[start_at : start_at + _BATCH])

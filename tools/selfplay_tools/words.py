@@ -12,7 +12,8 @@ MAX_WORD_CHARS = 64
 """Longer runs are data (hashes, base64), not words."""
 
 _IDENTIFIER = re.compile(r"[^\W\d]\w+")
-_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+")
+_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_LETTERS = re.compile(r"[^\W\d_]+")
 _NO_PLURAL = ("ss", "us", "is")
 _MIN_PLURAL_CHARS = 4
 
@@ -31,9 +32,23 @@ def words_of(identifier: str) -> tuple[str, ...]:
     """The words that one identifier stands for, each once: `HTTPHeaders2` is httpheaders2, http, header."""
     if len(identifier) > MAX_WORD_CHARS:
         return ()
-    parts = [singular(part.lower()) for part in _PART.findall(identifier)]
+    found = _PART.findall(identifier) if identifier.isascii() else _parts_beyond_ascii(identifier)
+    parts = [singular(part.lower()) for part in found]
     whole = identifier.strip("_").lower()
     return tuple(dict.fromkeys(word for word in (singular(whole), *parts) if len(word) > 1))
+
+
+def _parts_beyond_ascii(identifier: str) -> list[str]:
+    """Letters up to the next capital that follows a small one: `größeÄndern` is größe, Ändern."""
+    parts: list[str] = []
+    for run in _LETTERS.findall(identifier):
+        start = 0
+        for at in range(1, len(run)):
+            if run[at].isupper() and run[at - 1].islower():
+                parts.append(run[start:at])
+                start = at
+        parts.append(run[start:])
+    return parts
 
 
 def query_words(words: list[str] | tuple[str, ...]) -> tuple[str, ...]:
