@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from tree_sitter import Node
+from tree_sitter import Node, Tree
 
 from selfplay_tools.languages import Language, definitions_query
 from selfplay_tools.naming import Naming, kind_of, named
-from selfplay_tools.syntax import Match, matches, parse
+from selfplay_tools.syntax import Match, matches
 
 MAX_DEPTH = 16
 """Definitions nested deeper than this are named as if they stood at this depth."""
@@ -75,12 +75,8 @@ class _Container:
         return node.end_byte <= self.end and (node.start_byte, node.end_byte) != (self.start, self.end)
 
 
-def definitions(language: Language, source: bytes) -> tuple[Definition, ...]:
-    """All that the file defines, in the order of the text.
-
-    Raises NotReadable for a text that is too large or too tangled to be parsed.
-    """
-    tree = parse(language, source)
+def definitions(language: Language, tree: Tree, source: bytes) -> tuple[Definition, ...]:
+    """All that the file defines, in the order of the text. `tree` is `parse(language, source)`."""
     found: dict[int, tuple[int, _Found]] = {}
     wider: dict[int, Node] = {}
     for pattern, match in matches(definitions_query(language), tree):

@@ -146,6 +146,12 @@ def may_have_language(path: str) -> bool:
     return suffix in _SUFFIXES or suffix in ("", ".h") or name in _FILE_NAMES
 
 
+def has_suffix_of_code(path: str) -> bool:
+    """Whether the file's suffix alone says that it is code."""
+    suffix = PurePosixPath(path).suffix.lower()
+    return suffix == ".h" or suffix in _SUFFIXES
+
+
 def language_of(path: str, source: bytes) -> Language | None:
     """The language of a file, or None.
 

@@ -34,9 +34,12 @@ _PARTED = {
 }
 _SAYS_NOTHING = frozenset({"this", "self", "exports", "module", "prototype", ""})
 """Parts of a dotted name that are no names of their own: `module.exports.f` is `f`, `A.prototype.f` is `A.f`."""
+_NEVER_A_NAME = frozenset({"_", "else", "for", "if", "namespace", "return", "sizeof", "switch", "unsigned", "while"})
+"""What a parser takes for a name in a text that it could not follow, and Go's blank."""
 _OPERATOR = re.compile(r"^(?P<owner>.*?)\boperator(?![A-Za-z0-9_])(?P<rest>.*)$", re.DOTALL)
 _BRACKETED = re.compile(r"<[^<>]*>")
 _DOTTED = re.compile(r"[\w$#.\s]+")
+_PLAIN = re.compile(r"~?\s*\w+")
 _LOUD = re.compile(r"_*[A-Z][A-Z0-9_]*")
 _CONST = re.compile(r"\bconst(?:expr|init)?\b")
 
@@ -61,6 +64,8 @@ def named(language: Language, match: Match, source: bytes) -> Naming | None:
     if node is None or node.end_byte - node.start_byte > MAX_NAME_CHARS:
         return None
     parts = _parts(language, node, _text(node, source))
+    if parts[-1:] and parts[-1] in _NEVER_A_NAME:
+        return None
     if owner := match.get("owner"):
         said = _text(owner[0], source)
         parts = (*(() if said in _SAYS_NOTHING else (said,)), *parts)
@@ -79,9 +84,10 @@ def kind_of(language: Language, kind: str, match: Match, naming: Naming, source:
     return kind
 
 
-def _kind_in_c(match: Match, naming: Naming, source: bytes) -> str:
+def _kind_in_c(match: Match, naming: Naming, source: bytes) -> str | None:
     if naming.is_function:
-        return "declaration"
+        is_macro_call = match["variable"][0].child_by_field_name("type") is None and _LOUD.fullmatch(naming.parts[-1])
+        return None if is_macro_call else "declaration"
     node, declarator = match["variable"][0], match["declarator"][0]
     head = source[node.start_byte : declarator.start_byte].decode(errors="replace")
     if head.startswith("extern") and declarator.type != "init_declarator":
@@ -148,4 +154,5 @@ def _parts_in_cpp(text: str) -> tuple[str, ...]:
     before = None
     while text != before:
         before, text = text, _BRACKETED.sub("", text)
-    return tuple("".join(part.split()) for part in text.split("::") if part.strip())
+    parts = tuple(part.strip() for part in text.split("::") if part.strip())
+    return parts if all(map(_PLAIN.fullmatch, parts)) else ()

@@ -1,0 +1,185 @@
+"""Files of a snapshot as code: their language, their text, and what they define, remembered by content."""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from threading import Lock
+
+from selfplay_tools.definitions import Definition, definitions
+from selfplay_tools.errors import NoSuchPath, NotReadable
+from selfplay_tools.languages import Language, has_suffix_of_code, language_of, may_have_language
+from selfplay_tools.likely import may_define
+from selfplay_tools.places import Scope, skipped_remark
+from selfplay_tools.snapshot import Snapshot
+from selfplay_tools.spans import Spans
+from selfplay_tools.syntax import parse, quiet_spans
+
+MAX_REMEMBERED = 64 << 20
+"""Bytes, as estimated, that remembered files take; those least recently asked about go first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What is known of one file once it was read as code."""
+
+    language: Language | None
+    """None where no grammar fits."""
+    definitions: tuple[Definition, ...] = ()
+    quiet: Spans | None = None
+    """Comments and the text in strings, where they were asked for."""
+    problem: str = ""
+    """Why a file of a known language has no definitions here: it could not be parsed."""
+
+
+def _weight(code: Code) -> int:
+    return 1000 + 600 * len(code.definitions) + 16 * len(code.quiet.starts if code.quiet else ())
+
+
+class _Memory:
+    """What files define, by content and kind of name. Safe to use from several threads."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._held = 0
+        self._codes: OrderedDict[tuple[str, str], Code] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: tuple[str, str]) -> Code | None:
+        with self._lock:
+            code = self._codes.get(key)
+            if code is not None:
+                self._codes.move_to_end(key)
+            return code
+
+    def put(self, key: tuple[str, str], code: Code) -> None:
+        with self._lock:
+            before = self._codes.pop(key, None)
+            self._codes[key] = code
+            self._held += _weight(code) - (_weight(before) if before else 0)
+            while self._held > self._capacity:
+                self._held -= _weight(self._codes.popitem(last=False)[1])
+
+
+_MEMORY = _Memory(MAX_REMEMBERED)
+
+
+def code_of(snapshot: Snapshot, path: str, *, with_quiet: bool = False) -> Code:
+    """What the file at exactly that path defines, and if asked where it is not code.
+
+    Raises NoSuchPath, NotReadable (no text to read).
+    """
+    known = _recalled(snapshot, path)
+    if known is not None and (known.quiet or known.problem or not (with_quiet and known.language)):
+        return known
+    return _read(snapshot, path, source_of(snapshot.text(path).lines), with_quiet=with_quiet)
+
+
+def defining(snapshot: Snapshot, path: str, name: str) -> Code:
+    """As `code_of`, with the definitions of that name only; a file that surely has none is not parsed."""
+    known = _recalled(snapshot, path)
+    if known is not None and not known.problem and not any(one.name == name for one in known.definitions):
+        return Code(known.language)
+    source = source_of(snapshot.text(path).lines)
+    language = language_of(path, source)
+    # Asked also of what is remembered: the answer must not depend on what was read before.
+    if language is None or not may_define(language, name, source):
+        return Code(language)
+    code = known or _read(snapshot, path, source)
+    same = tuple(one for one in code.definitions if one.name == name)
+    return Code(code.language, same, problem=code.problem)
+
+
+def _recalled(snapshot: Snapshot, path: str) -> Code | None:
+    return Code(None) if not may_have_language(path) else _MEMORY.get(_key(snapshot, path))
+
+
+def _key(snapshot: Snapshot, path: str) -> tuple[str, str]:
+    """The same content may be C in one place and C++ in another: the suffix, or the whole name, belongs to the key."""
+    entry = snapshot.entry(path)
+    if entry is None:
+        raise NoSuchPath(path, snapshot.nearest(path))
+    name = PurePosixPath(path).name
+    return entry.oid, PurePosixPath(name).suffix.lower() or name
+
+
+def _read(snapshot: Snapshot, path: str, source: bytes, *, with_quiet: bool = False) -> Code:
+    code = parsed(path, source, with_quiet=with_quiet)
+    key = _key(snapshot, path)
+    if key[0].strip("0"):  # an id of zeros stands for what could not be read
+        _MEMORY.put(key, code)
+    return code
+
+
+def parsed(path: str, source: bytes, *, with_quiet: bool = False) -> Code:
+    """What a text of that name defines, read now."""
+    language = language_of(path, source)
+    if language is None:
+        return Code(None)
+    try:
+        tree = parse(language, source)
+    except NotReadable as problem:
+        return Code(language, problem=str(problem))
+    return Code(language, definitions(language, tree, source), quiet_spans(language, tree) if with_quiet else None)
+
+
+def source_of(lines: Sequence[str]) -> bytes:
+    r"""The text that a parser and a search get: UTF-8, every line ended by `\n`."""
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def symbol_lines(snapshot: Snapshot, path: str, symbol: str) -> tuple[int, int] | None:
+    """First and last line of a definition in the file at exactly that path; None where it defines no such name.
+
+    `symbol` is a name, or names parted by `.`, `::` or `#`: `Outer.name`. Of several, the one that `symbol` names in
+    full comes first, then one with a body, then the first in the text. Raises NoSuchPath, and NotReadable for a file
+    whose definitions can't be read: no grammar for its language, binary, or too large to parse.
+    """
+    code = code_of(snapshot, path)
+    if code.language is None:
+        raise NotReadable(f"{path!r} is in no language whose definitions can be read; name lines of it instead")
+    if code.problem:
+        raise NotReadable(f"{path!r} can't be read for definitions: {code.problem}; name lines of it instead")
+    found = sorted(named(code.definitions, symbol), key=lambda one: (order_of(one, symbol), one.first))
+    return (found[0].first, found[0].last) if found else None
+
+
+def holding(snapshot: Snapshot, scope: Scope, word: str, *, ignore_case: bool = False) -> Iterator[str]:
+    """Files of the scope that may hold the word, in path order."""
+    if scope.only is not None:
+        yield scope.only
+        return
+    for entry in snapshot.index.candidates([word], ignore_case=ignore_case):
+        if entry.path in scope.files:
+            yield entry.path
+
+
+def unsearched(scope: Scope) -> list[str]:
+    """One remark on files that may be code and were not searched, or none."""
+    return skipped_remark(replace(scope, skipped=[entry for entry in scope.skipped if has_suffix_of_code(entry.path)]))
+
+
+def tidy(symbol: str) -> str:
+    """A name as a model may write it, in the form of `Definition.qualified`: `A::b(x)` is `A.b`."""
+    symbol = symbol.strip().strip("`'\"")
+    if "operator" not in symbol:
+        symbol = symbol.partition("(")[0]
+    for separator in ("::", "->", "#"):
+        symbol = symbol.replace(separator, ".") if not symbol.startswith("#") else symbol
+    return symbol.strip(".: ")
+
+
+def last_part(symbol: str) -> str:
+    """The name alone of a tidy symbol."""
+    return symbol.rpartition(".")[2]
+
+
+def named(among: Sequence[Definition], symbol: str) -> list[Definition]:
+    """Definitions that the symbol can mean: the same name, within what the symbol says that it belongs to."""
+    symbol = tidy(symbol)
+    return [one for one in among if one.qualified == symbol or one.qualified.endswith(f".{symbol}")]
+
+
+def order_of(one: Definition, symbol: str) -> int:
+    """0 for what the symbol names in full, else 1; 2 more for a mere declaration."""
+    return (one.qualified != tidy(symbol)) + 2 * (one.kind == "declaration")

@@ -1,0 +1,147 @@
+"""`find_symbol`: where a name is defined."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from pydantic import Field
+
+from selfplay_tools.code import defining, holding, last_part, named, order_of, tidy, unsearched
+from selfplay_tools.definitions import Definition
+from selfplay_tools.errors import BadArgument, NotReadable
+from selfplay_tools.languages import may_have_language
+from selfplay_tools.outlining import OUTLINE
+from selfplay_tools.output import clip, compose, counted, fitting, quoted
+from selfplay_tools.places import Scope, link_remark, scope_of
+from selfplay_tools.references import FIND_REFERENCES
+from selfplay_tools.resemblance import resembling
+from selfplay_tools.snapshot import Snapshot
+from selfplay_tools.tool import Arguments, Result, Shown, Tool
+
+__all__ = ["FIND_REFERENCES", "FIND_SYMBOL", "OUTLINE", "FindSymbol", "find_symbol"]
+
+LINES = ((3, 12), (8, 6), (100, 2))
+"""Up to how many definitions, and how many lines of each are then shown."""
+ROW_CHARS = 300
+MAX_SEARCHED_BYTES = 256 << 20
+"""Files that hold the word, in path order, that one call looks into."""
+MAX_NAMED = 3
+"""Files named in a remark."""
+
+
+class FindSymbol(Arguments):
+    """Arguments of `find_symbol`."""
+
+    name: str = Field(min_length=1, description='Exact name, or "Outer.name".')
+    path: str = Field("", description="Folder or file; empty for all.")
+    limit: int = Field(20, ge=1, le=100, description="Definitions to show.")
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A definition and the file it stands in."""
+
+    path: str
+    definition: Definition
+
+
+@dataclass(slots=True)
+class _Survey:
+    """What a look through the files came upon."""
+
+    hits: list[Hit] = field(default_factory=list[Hit])
+    unparsed: list[str] = field(default_factory=list[str])
+    """Files that may define the name and could not be parsed, each with the reason."""
+    beyond: str = ""
+    """The first file that was not looked into, if the files were too many."""
+
+
+def find_symbol(snapshot: Snapshot, arguments: FindSymbol) -> Result:
+    """Definitions of a name: those it names in full first, mere declarations last, else in path order."""
+    symbol = tidy(arguments.name)
+    if not symbol or any(map(str.isspace, symbol.removeprefix("operator "))):
+        raise BadArgument(f"{quoted(arguments.name)} is not a name; use grep for patterns and search for words")
+    scope = scope_of(snapshot, arguments.path)
+    survey = _survey(snapshot, scope, last_part(symbol))
+    remarks = link_remark(arguments.path, scope.root)
+    hits = [hit for hit in survey.hits if named([hit.definition], symbol)]
+    if survey.hits and not hits:
+        remarks.append(f"nothing is defined as {symbol}; these are the definitions of {last_part(symbol)}")
+        hits = survey.hits
+    hits.sort(key=lambda hit: (order_of(hit.definition, symbol), hit.path, hit.definition.first))
+    blocks, shown = _blocks(snapshot, hits[: arguments.limit])
+    count = fitting(blocks)
+    remarks += _remarks(scope, survey, left=len(hits) - count)
+    if not hits:
+        remarks += resembling(snapshot, scope, last_part(symbol))
+    return Result(compose(_head(symbol, scope, len(hits)), blocks[:count], remarks), shown=tuple(shown[:count]))
+
+
+def _survey(snapshot: Snapshot, scope: Scope, name: str) -> _Survey:
+    survey = _Survey()
+    searched = 0
+    for path in holding(snapshot, scope, _literal(name)):
+        if not may_have_language(path):
+            continue
+        entry = snapshot.entry(path)
+        searched += entry.size if entry else 0
+        if searched > MAX_SEARCHED_BYTES:
+            survey.beyond = path
+            break
+        try:
+            code = defining(snapshot, path, name)
+        except NotReadable:  # it changed on disk since the snapshot was taken
+            continue
+        survey.hits += [Hit(path, one) for one in code.definitions]
+        if code.problem:
+            survey.unparsed.append(f"{path} ({code.problem})")
+    return survey
+
+
+def _literal(name: str) -> str:
+    """What a file must hold to define the name: `operator==` may be written with a blank."""
+    return "operator" if name.startswith("operator") else name.lstrip("~#")
+
+
+def _blocks(snapshot: Snapshot, hits: Sequence[Hit]) -> tuple[list[str], list[Shown]]:
+    per_hit = next(lines for most, lines in LINES if len(hits) <= most)
+    blocks: list[str] = []
+    shown: list[Shown] = []
+    for hit in hits:
+        one = hit.definition
+        first = one.first if one.line < one.first + per_hit else one.line
+        last = min(one.last, first + per_hit - 1)
+        lines = snapshot.text(hit.path).lines[first - 1 : last]
+        rows = [f"{number:6}\t{clip(line, width=ROW_CHARS)}" for number, line in enumerate(lines, first)]
+        more = f"\n      \t… {counted(one.last - last, 'more line')}" if last < one.last else ""
+        blocks.append("\n".join([f"{hit.path}:{one.first}-{one.last} {one.kind} {one.qualified}", *rows]) + more)
+        is_whole = (first, last) == (one.first, one.last)
+        shown.append(Shown(path=hit.path, first=first, last=last, how="read" if is_whole else "outline"))
+    return blocks, shown
+
+
+def _head(symbol: str, scope: Scope, count: int) -> str:
+    if not count:
+        return f"No definition of {quoted(symbol)} {scope.place}."
+    return f"{counted(count, 'definition')} of {quoted(symbol)} {scope.place}"
+
+
+def _remarks(scope: Scope, survey: _Survey, *, left: int) -> Iterator[str]:
+    if left > 0:
+        yield f"{counted(left, 'more definition')}: narrow it with path or Outer.name, or raise limit"
+    if survey.beyond:
+        yield f"too many files hold this word: those from {survey.beyond} on were not looked into; give a path"
+    if survey.unparsed:
+        more = ", …" if len(survey.unparsed) > MAX_NAMED else ""
+        yield f"not parsed: {', '.join(survey.unparsed[:MAX_NAMED])}{more}; use grep there"
+    yield from unsearched(scope)
+
+
+FIND_SYMBOL = Tool(
+    name="find_symbol",
+    description=(
+        "Find where a class, function, method, constant, type or macro is defined, by its exact name. Use it once a "
+        "name is known: it tells definitions from uses. Returns path:first-last, kind, full name and the first lines."
+    ),
+    arguments=FindSymbol,
+    run=find_symbol,
+)
