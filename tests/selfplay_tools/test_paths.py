@@ -76,7 +76,9 @@ def test_git_s_own_directory_is_known_in_every_form(name: bytes) -> None:
     assert not is_served(b"deep/er/" + name + b"/config")
 
 
-@pytest.mark.parametrize("name", [b".gitignore", b".github", b"git", b"my.git", b"git~2", b".gitmodules", b"..git"])
+@pytest.mark.parametrize(
+    "name", [b".gitignore", b".github", b"git", b"my.git", b"git~2", b".gitmodules", b"..git", b"\n", b".\n", b"..\n"]
+)
 def test_names_that_only_resemble_it_are_served(name: bytes) -> None:
     assert is_served(b"a/" + name)
 

@@ -15,7 +15,7 @@ MAX_DEPTH = 1000
 _UNSHOWABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\udc80-\udcff]")
 _PLAIN = re.compile(rb"[ -~]*\Z")
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
-_NO_NAME = re.compile(rb"(?:^|/)\.{0,2}(?:/|$)")
+_NO_NAME = re.compile(rb"(?:\A|/)\.{0,2}(?:/|\Z)")
 # Characters that HFS+ ignores in names: `.g\u200cit` opens `.git` there.
 _HFS_IGNORED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 
