@@ -1,6 +1,6 @@
 """From a configuration to models that play: opened once, shared by all episodes, closed at the end."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -62,7 +62,7 @@ class Cast:
 
 
 @asynccontextmanager
-async def open_cast(config: RunConfig) -> AsyncIterator[Cast]:
+async def open_cast(config: RunConfig) -> AsyncGenerator[Cast]:
     """The models of a configuration. Raises ConfigError before anything is asked of them."""
     player = role("player", config.player, config)
     supervisor = None if config.hints.policy == "never" else role("supervisor", config.supervisor, config)

@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, cast
 
 import orjson
 
@@ -38,6 +38,8 @@ Event = dict[str, Any]
 Watch = Callable[[Event, bool], None]
 """Told of every event, in order; the flag is true for one that was recorded earlier."""
 
+FREE = frozenset({"at", "seconds", "selfplay"})
+"""What may differ between two tellings of the same: times, and the program's version."""
 INFORMATION = frozenset({"retry", "resume"})
 
 
@@ -46,10 +48,11 @@ class Journal:
 
     def __init__(self, path: Path, watch: Watch | None = None) -> None:
         self.path = path
-        self._watch = watch or (lambda _event, _is_recorded: None)
+        self._watch: Watch = watch or _ignore
         self._descriptor = -1
         self._recorded: deque[tuple[int, Event]] = deque()
         self._heads: dict[Seat, Any] = {}
+        self._is_taken_up = False
         self.seconds = 0.0
         """Time spent in calls and tools so far, the recorded ones included."""
 
@@ -63,8 +66,7 @@ class Journal:
         except BaseException:
             os.close(self._descriptor)
             raise
-        if self._recorded:
-            self._append({"event": "resume", "at": now()})
+        self._is_taken_up = bool(self._recorded)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -181,6 +183,9 @@ class Journal:
         self._append(event)
 
     def _append(self, event: Event) -> None:
+        if self._is_taken_up:
+            self._is_taken_up = False
+            self._append({"event": "resume", "at": now()})
         line = memoryview(orjson.dumps(event) + b"\n")
         try:
             while line:
@@ -213,18 +218,24 @@ def now() -> str:
 
 
 def canonical(event: Event) -> bytes:
-    """An event's bytes without what may differ between two tellings of the same: times and the program's version."""
-    kept = {k: v for k, v in event.items() if k not in {"at", "seconds", "selfplay"}}
+    """An event's bytes without what may differ between two tellings of the same."""
+    kept = {k: v for k, v in event.items() if k not in FREE}
     return orjson.dumps(kept, option=orjson.OPT_SORT_KEYS)
 
 
-def difference(recorded: Any, present: Any, place: str = "") -> str:
+def _ignore(_event: Event, _is_recorded: bool) -> None:  # noqa: FBT001  a Watch
+    pass
+
+
+def difference(recorded: object, present: object, place: str = "") -> str:
     """The first place where two JSON values differ, in words."""
     if isinstance(recorded, dict) and isinstance(present, dict):
-        for key in [*recorded, *present]:
-            if key not in {"at", "seconds", "selfplay"} and recorded.get(key) != present.get(key):
-                return difference(recorded.get(key), present.get(key), f"{place}.{key}".lstrip("."))
-    return f"{place or 'event'} was {_short(recorded)}, is {_short(present)}"
+        before, after = cast("Event", recorded), cast("Event", present)
+        for key in [*before, *after]:
+            if key not in FREE and before.get(key) != after.get(key):
+                return difference(before.get(key), after.get(key), f"{place}.{key}".lstrip("."))
+    was, is_now = (_short(cast("object", value)) for value in (recorded, present))
+    return f"{place or 'event'} was {was}, is {is_now}"
 
 
 def _short(value: object) -> str:
@@ -241,20 +252,27 @@ def parse_events(data: bytes, where: str) -> tuple[list[Event], int]:
     size = 0
     for number, line in enumerate(data.splitlines(keepends=True), 1):
         try:
-            event = orjson.loads(line)
+            event: Event = orjson.loads(line)
         except orjson.JSONDecodeError:
             if size + len(line) == len(data):
                 break
             raise JournalError(f"{where}:{number}: damaged; restore the file or delete it to play anew") from None
         if not line.endswith(b"\n"):
             break
-        if not isinstance(event, dict) or "event" not in event or (number == 1) != (event["event"] == "start"):
+        if not _is_event(event, is_first=number == 1):
             raise JournalError(f"{where}:{number}: not a journal of this program")
         if number == 1 and event.get("journal") != JOURNAL_VERSION:
             raise JournalError(f"{where}: journal version {event.get('journal')}, this program reads {JOURNAL_VERSION}")
         events.append(event)
         size += len(line)
     return events, size
+
+
+def _is_event(value: object, *, is_first: bool) -> bool:
+    if not isinstance(value, dict):
+        return False
+    kind = cast("Event", value).get("event")
+    return isinstance(kind, str) and is_first == (kind == "start")
 
 
 def read_events(path: Path) -> Iterator[Event]:

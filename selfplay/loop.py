@@ -2,14 +2,11 @@
 
 import hashlib
 import traceback
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
-from typing import Any
 
 import anyio
-import orjson
 
 from selfplay.config import RunConfig
 from selfplay.dialogue import Dialogue
@@ -87,7 +84,7 @@ def advice_mark(stage: Stage, episode: str) -> str:
 
     No text in the repository can hold it: it is made from the commit's id, which depends on that text.
     """
-    secret = "\0".join((stage.snapshot_id, stage.task.brief.prompt, episode))
+    secret = f"{stage.snapshot_id}\0{stage.task.brief.prompt}\0{episode}"
     return f"[advice {hashlib.sha256(secret.encode()).hexdigest()[:16]}]"
 
 

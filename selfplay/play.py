@@ -1,4 +1,7 @@
-"""A task played as its hint policy says: one episode, or for `after_miss` an unhinted one and, if it fails, a hinted."""
+"""A task played as its hint policy says.
+
+That is one episode, or for `after_miss` an unhinted one and, if it fails, a hinted one.
+"""
 
 import hashlib
 import re

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import orjson
 
@@ -120,7 +120,7 @@ class SentRequest:
 def sent_requests(events: Iterable[Event]) -> Iterator[SentRequest]:
     """Every model call of a journal, rebuilt, in the order in which they were made."""
     dialogues: dict[Seat, Dialogue] = {}
-    heads: dict[Seat, Any] = {}
+    heads: dict[Seat, Event] = {}
     for event in events:
         match event["event"]:
             case "start":
@@ -133,7 +133,7 @@ def sent_requests(events: Iterable[Event]) -> Iterator[SentRequest]:
                 dialogues["player"].say(*_said_after(event))
             case "call":
                 seat: Seat = event["seat"]
-                heads[seat] = event.get("head", heads.get(seat))
+                heads[seat] = event.get("head") or heads[seat]
                 yield (sent := _sent(event, dialogues[seat], heads[seat]))
                 if sent.reply is not None:
                     dialogues[seat].say(as_said(sent.reply))
@@ -151,7 +151,7 @@ def _said_after(event: Event) -> tuple[Message, ...]:
     return Step(action=nobody, judgement=_load(Judgement, event["judgement"]), nudge=event["nudge"]).after
 
 
-def _sent(event: Event, dialogue: Dialogue, head: Any) -> SentRequest:
+def _sent(event: Event, dialogue: Dialogue, head: Event) -> SentRequest:
     reply = _load(Reply, event["reply"]) if "reply" in event else None
     request = dialogue.request(head, Origin.PLAYER)
     return SentRequest(seat=event["seat"], body=request.body(), sha256=event["sha256"], reply=reply)

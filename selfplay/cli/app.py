@@ -44,7 +44,7 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001  typer's callback
 @app.callback()
 def _root(
     *,
-    version: Annotated[  # noqa: A002  the option's name
+    version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:

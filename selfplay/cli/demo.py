@@ -12,7 +12,7 @@ from rich.text import Text
 
 from selfplay.clean.strip import strip
 from selfplay.cli.console import ExitCode, people_console, print_json
-from selfplay.cli.run import play_and_close
+from selfplay.cli.run import Places, play_and_close
 from selfplay.cli.show import print_side_by_side
 from selfplay.config import RunConfig
 from selfplay.demo.repository import demo_task, make_repository
@@ -38,10 +38,12 @@ def demo(
     """
     console = people_console(is_quiet=False, is_json=as_json)
     repository, commit = make_repository(repos / "lantern")
-    _heading(console, "1. The episode", "player and supervisor are simple rules here; everything else is as with models")
+    _heading(
+        console, "1. The episode", "player and supervisor are simple rules here; everything else is as with models"
+    )
     task = demo_task(repository, commit)
     _begin_anew(out)
-    played = anyio.run(partial(play_and_close, task, "", RunConfig(), out, repos, View(console)))[-1]
+    played = anyio.run(partial(play_and_close, task, RunConfig(), Places(out, repos), View(console)))[-1]
     _heading(console, "2. The same trace without the supervisor", "what is struck out never reaches a sample")
     candidate = candidate_of(played.path)
     print_side_by_side(console, candidate.trace, strip(candidate.trace, candidate.contract))

@@ -3,6 +3,7 @@
 Knows nothing of how rows are made: it takes any JSON object, so that files from elsewhere can be checked too.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -13,6 +14,8 @@ from selfplay.export.arguments import misfits
 from selfplay.export.problems import Problem, ProblemKind, strings
 from selfplay.export.shapes import ROWS, AssistantTurn, Format, OpenAIAssistantTurn, ToolTurn, Turn
 from selfplay.export.supervision import Supervision, supervised
+
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
 def lint_row(
@@ -45,10 +48,9 @@ def lint_row(
 
 def _unreadable(row: Mapping[str, Any]) -> Iterator[Problem]:
     for where, text in strings(row):
-        if "\0" in text:
-            yield Problem(kind=ProblemKind.TEXT, where=where, text="a NUL character")
-        if any("\ud800" <= c <= "\udfff" for c in text):
-            yield Problem(kind=ProblemKind.TEXT, where=where, text="a lone surrogate: no UTF-8 for it")
+        if found := _NO_TEXT.search(text):
+            what = "a NUL character" if found[0] == "\0" else "a lone surrogate: there is no UTF-8 for it"
+            yield Problem(kind=ProblemKind.TEXT, where=where, text=what)
 
 
 def _misshapen(error: ValidationError) -> Iterator[Problem]:

@@ -22,7 +22,7 @@ FILES = {
     "README.md": "# pump\n\nMoves messages from here to there.\n",
     "pump/__init__.py": "",
     "pump/inlet.py": "from pump.tank import Tank\n\n\ndef take(message):\n    return Tank().fill(message)\n",
-    "pump/tank.py": "class Tank:\n    def fill(self, message):\n        self.level = message\n        return self.level\n",
+    "pump/tank.py": "class Tank:\n    def fill(self, message):\n        self.level = message\n        return message\n",
     "pump/drain_valve.py": "def release_pressure(tank):\n    # let everything out\n    return tank.level\n",
     "docs/guide.md": "# Guide\n\nMessages come in and go out.\n",
 }
@@ -53,15 +53,20 @@ class Table:
     path: Path
 
     async def play(
-        self, player: Sequence[Line] | Model, supervisor: Sequence[Line] | Model | None, watch: Watch | None = None
+        self,
+        player: Sequence[Line] | Model,
+        supervisor: Sequence[Line] | Model | None,
+        *,
+        is_used_up: bool = True,
+        watch: Watch | None = None,
     ) -> Trace:
-        """One episode. Scripts must be used up exactly."""
+        """One episode. Scripts must be used up exactly, if not said otherwise."""
         cast = Cast(role("player", player), role("supervisor", supervisor) if supervisor is not None else None)
         with Journal(self.path, watch) as journal:
             seats = cast.seats(journal, is_supervised=supervisor is not None)
             trace = await play("e", self.stage, seats, journal)
         for seat in (cast.player, cast.supervisor):
-            if seat is not None:
+            if seat is not None and is_used_up:
                 await seat.model.aclose()
         return trace
 

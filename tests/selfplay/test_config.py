@@ -67,7 +67,7 @@ def test_a_wrong_file_says_where_and_what(tmp_path: Path, text: str, says: str) 
 
 
 def test_a_missing_file_is_an_error_with_its_name(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no.toml"):
+    with pytest.raises(ConfigError, match=r"no\.toml"):
         load_config(tmp_path / "no.toml")
 
 

@@ -123,9 +123,9 @@ def test_a_half_written_last_line_is_dropped(path: Path) -> None:
         assert events[1] == message
 
 
-def test_a_damaged_line_in_the_middle_is_an_error_with_its_number(path: Path) -> None:
+def test_a_damaged_line_in_the_middle_is_an_error_with_its_number() -> None:
     data = orjson.dumps(START) + b"\n{broken\n" + orjson.dumps({"event": "stop"}) + b"\n"
-    with pytest.raises(JournalError, match="e.jsonl:2: damaged"):
+    with pytest.raises(JournalError, match=r"e\.jsonl:2: damaged"):
         parse_events(data, "e.jsonl")
 
 
@@ -158,4 +158,4 @@ async def test_watchers_hear_everything_and_know_what_is_old(path: Path) -> None
         with Journal(path, lambda event, is_recorded: heard.append((event["event"], is_recorded))) as journal:
             journal.start(START)
             await journal.call("player", a_request(), answer)
-    assert heard == [("start", False), ("call", False), ("resume", False), ("start", True), ("call", True)]
+    assert heard == [("start", False), ("call", False), ("start", True), ("call", True)]

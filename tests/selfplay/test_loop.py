@@ -70,7 +70,9 @@ async def test_the_supervisor_knows_targets_and_sees_every_step(tmp_path: Path) 
 
 
 async def test_a_revealing_hint_goes_back_and_its_rewrite_is_sent(tmp_path: Path) -> None:
-    supervisor = ScriptedModel([judges("neutral", "w", "Open pump/tank.py."), judges("neutral", "w", "Follow the data.")])
+    supervisor = ScriptedModel(
+        [judges("neutral", "w", "Open pump/tank.py."), judges("neutral", "w", "Follow the data.")]
+    )
     player = ScriptedModel([LIST, READ_INLET])
     desk = table(tmp_path, limits=Limits(steps=1))
     trace = await desk.play(ScriptedModel([LIST]), supervisor)
@@ -182,7 +184,9 @@ async def test_what_a_model_gets_wrong_in_a_call_is_a_result_that_says_so(tmp_pa
 
 
 async def test_two_calls_of_a_turn_are_carried_out_in_order_and_too_many_are_refused(tmp_path: Path) -> None:
-    turn = says("both", call("read_file", path="pump/tank.py"), call("read_file", path="pump/drain_valve.py"), call("list_dir"))
+    turn = says(
+        "both", call("read_file", path="pump/tank.py"), call("read_file", path="pump/drain_valve.py"), call("list_dir")
+    )
     trace = await table(tmp_path, limits=Limits(steps=1, calls_per_turn=2)).play([turn], [OK])
     assert trace.steps[0].found == (0, 1)
     assert [r.ok for r in trace.steps[0].results] == [True, True, False]
@@ -247,7 +251,7 @@ async def test_a_wrong_key_leaves_the_episode_to_be_taken_up(tmp_path: Path) -> 
 
 async def test_a_conversation_that_no_longer_fits_ends_the_episode(tmp_path: Path) -> None:
     desk = table(tmp_path)
-    trace = await desk.play([LIST, fails("context"), LIST], [DULL])
+    trace = await desk.play([LIST, fails("context"), LIST], [DULL], is_used_up=False)
     assert trace.stop is not None
     assert trace.stop.reason is StopReason.MODEL_ERROR
     assert read_trace(desk.path) == trace
@@ -255,7 +259,7 @@ async def test_a_conversation_that_no_longer_fits_ends_the_episode(tmp_path: Pat
 
 async def test_a_full_supervisor_ends_supervision_not_the_episode(tmp_path: Path) -> None:
     desk = table(tmp_path, limits=Limits(steps=2))
-    trace = await desk.play([LIST, READ_INLET], [fails("context"), DULL])
+    trace = await desk.play([LIST, READ_INLET], [fails("context"), DULL], is_used_up=False)
     assert [step.judgement.missing is not None for step in trace.steps] == [True, True]
 
 
@@ -265,7 +269,12 @@ async def test_every_call_is_rebuilt_byte_for_byte(tmp_path: Path) -> None:
         desk = table(folder, hints=HintConfig(channel=channel))
         player = ScriptedModel([LIST, says("thinking aloud"), READ_TANK, READ_VALVE, FINISH])
         supervisor = ScriptedModel(
-            [judges("neutral", "w", "Open pump/tank.py."), judges("neutral", "w", "Where does it rest?"), says("?"), *[OK] * 5]
+            [
+                judges("neutral", "w", "Open pump/tank.py."),
+                judges("neutral", "w", "Where does it rest?"),
+                says("?"),
+                *[OK] * 5,
+            ]
         )
         await desk.play(player, supervisor)
         sent = list(sent_requests(read_events(desk.path)))

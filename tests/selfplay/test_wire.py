@@ -19,7 +19,7 @@ def tool(text: str) -> Message:
 @given(st.lists(texts, min_size=1, max_size=6))
 def test_a_body_is_what_plain_json_would_be(said: list[str]) -> None:
     encoded = encode([tool(text) for text in said])
-    head = {"model": "m", "temperature": 0.5, "tools": []}
+    head: dict[str, object] = {"model": "m", "temperature": 0.5, "tools": []}
     assert orjson.loads(body(head, encoded)) == {**head, "messages": [dict(m.value) for m in encoded]}
     assert orjson.loads(body({}, encoded)) == {"messages": [dict(m.value) for m in encoded]}
 

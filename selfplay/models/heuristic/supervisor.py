@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import orjson
 
@@ -89,7 +90,7 @@ def _judge(reports: Sequence[str]) -> tuple[str, str]:
 
 def _calls(report: str) -> tuple[str, ...]:
     lines = report.split("\n")
-    return tuple(line for line, after in zip(lines, lines[1:], strict=False) if after.strip() == "->")
+    return tuple(line for line, after in pairwise(lines) if after.strip() == "->")
 
 
 def _hint(assignment: str, target: str, level: int, said: Sequence[str]) -> str:

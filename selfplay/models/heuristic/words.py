@@ -8,18 +8,18 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{2,}")
 
 EMPTY = frozenset(
     """
-    a about above after again all also although always am among an and another any anything are around as ask at away
-    back be because become been before being below better between beyond both but by call called came can cannot change changed changes come
- could deal deals did do does doing done down each either else end enough even ever every everything few find first follow for
-    from further get give go goes going good got had has have having here hold how however i if in instead into is it
-    its itself just keep know last least less let like look looked looking made make makes making many may me mean meet
-    might more most much must my near need needs never new next no none nor not nothing now of off often on once one
-    only onto or other our out over own part parts per place places please put rather read really result results right
-    said same search see seen set shall should show shown side since so some something step still such sure system take task
-    tell than that the their them then there these they thing things think this those though through thus to together
-    too toward try turn two under until up upon us use used uses using very want was way ways we well were what whatever
-    when where whether which while who whole whom whose why will with within without word words work works would yes yet
-    you your
+    a about above after again all also although always am among an and another any anything are around as ask at
+    away back be because become been before being below better between beyond both but by call called came can
+    cannot change changed changes come could deal deals did do does doing done down each either else end enough even
+    ever every everything few find first follow for from further get give go goes going good got had has have having
+    here hold how however i if in instead into is it its itself just keep know last least less let like look looked
+    looking made make makes making many may me mean meet might more most much must my near need needs never new next
+    no none nor not nothing now of off often on once one only onto or other our out over own part parts per place
+    places please put rather read really result results right said same search see seen set shall should show shown
+    side since so some something step still such sure system take task tell than that the their them then there
+    these they thing things think this those though through thus to together too toward try turn two under until up
+    upon us use used uses using very want was way ways we well were what whatever when where whether which while who
+    whole whom whose why will with within without word words work works would yes yet you your
     """.split()  # noqa: SIM905  a list of two hundred quoted words is not read
 )
 """Words that say nothing about what a text is about."""

@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from selfplay.errors import (
 from selfplay.message import Message, Origin
 from selfplay.models.protocol import Request
 from selfplay.models.script import FailureKind, Line
+from selfplay.models.script_file import read_script
 from selfplay.models.scripted import ScriptedModel, call, fails, judges, raw_call, says
 from selfplay.wire import encode
 
@@ -217,6 +219,14 @@ async def test_a_bad_line_is_named_with_file_and_number(name: str, tmp_path: Pat
 def test_a_missing_file_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.jsonl: can't be read"):
         ScriptedModel.from_file(tmp_path / "none.jsonl")
+
+
+def test_the_forms_in_the_documentation_are_read(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs/models.md").read_text("utf-8")
+    [example] = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    path = tmp_path / "script.jsonl"
+    path.write_text(example, "utf-8")
+    assert len(read_script(path)) == 6
 
 
 def test_a_line_is_a_value() -> None:

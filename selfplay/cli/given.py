@@ -1,0 +1,114 @@
+"""What a command line says of a task and of settings, as the engine's nouns."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+from pydantic import ValidationError
+
+from selfplay.config import Policy, RunConfig, load_config
+from selfplay.errors import ConfigError, TaskError
+from selfplay.play import slug
+from selfplay.rows import explain
+from selfplay.task import Task
+from selfplay.tasks import parse_task, read_tasks
+from selfplay.wire import Channel
+
+LISTED_IDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class GivenTask:
+    """A task from single options, or one of a task file."""
+
+    repo: str
+    commit: str
+    text: str
+    targets: tuple[str, ...]
+    patch: Path | None
+    file: Path | None
+    id: str
+
+    def task(self) -> tuple[str, Task]:
+        """Where the task stands (`FILE:LINE`, or empty), and the task. Raises InputError."""
+        if self.file is None:
+            return "", self._from_options()
+        if self.repo or self.text or self.targets or self.patch:
+            raise TaskError(
+                "--tasks already says what --repo, --task, --target and --patch would; give one or the other"
+            )
+        return self._from_file(self.file)
+
+    def _from_options(self) -> Task:
+        for option, value in (("--repo", self.repo), ("--task", self.text), ("--target", self.targets)):
+            if not value:
+                raise TaskError(f"{option} is missing; see `selfplay run --help` for an example")
+        prompt = _content(Path(self.text[1:])) if self.text.startswith("@") else self.text
+        row = {
+            "id": self.id or f"{slug(Path(self.repo.rstrip('/')).stem, 16)}-{slug(prompt, 30)}",
+            "repo": self.repo,
+            "commit": self.commit,
+            "prompt": prompt,
+            "targets": [_target(t) for t in self.targets],
+            "patch": None if self.patch is None else _content(self.patch),
+        }
+        return parse_task(orjson.dumps(row), "the task on the command line")
+
+    def _from_file(self, file: Path) -> tuple[str, Task]:
+        rows = read_tasks(file)
+        chosen = [row for row in rows if not self.id or row[1].brief.id == self.id]
+        if len(chosen) == 1:
+            return chosen[0]
+        ids = ", ".join(task.brief.id for _, task in rows[:LISTED_IDS]) + (", ..." if len(rows) > LISTED_IDS else "")
+        problem = "several tasks" if chosen else f"no task {self.id!r}"
+        raise TaskError(f"{file}: {problem}; give --id, one of {ids}")
+
+
+def _content(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TaskError(f"{path}: can't be read as text: {error}") from error
+
+
+def _target(text: str) -> dict[str, object]:
+    path, mark, symbol = text.partition("::")
+    if mark:
+        return {"path": path, "symbol": symbol}
+    path, mark, lines = text.rpartition(":")
+    first, dash, last = lines.partition("-")
+    if mark and dash and first.isdigit() and last.isdigit():
+        return {"path": path, "lines": [int(first), int(last)]}
+    return {"path": text}
+
+
+@dataclass(frozen=True, slots=True)
+class GivenSettings:
+    """Settings from a file, and from single options that stand above it."""
+
+    file: Path | None
+    player: str
+    supervisor: str
+    base_url: str
+    policy: Policy | None
+    channel: Channel | None
+    steps: int | None
+
+    def config(self) -> RunConfig:
+        """All of it together. Raises ConfigError."""
+        base = load_config(self.file) if self.file else RunConfig()
+        values = base.model_dump(exclude_defaults=True)
+        for section, given in self._over().items():
+            values[section] = {**values.get(section, {}), **{k: v for k, v in given.items() if v}}
+        try:
+            return RunConfig.model_validate(values)
+        except ValidationError as error:
+            raise ConfigError(f"the settings on the command line: {explain(error, ())}") from None
+
+    def _over(self) -> dict[str, dict[str, object]]:
+        return {
+            "player": {"model": self.player, "base_url": self.base_url},
+            "supervisor": {"model": self.supervisor, "base_url": self.base_url},
+            "hints": {"policy": self.policy, "channel": self.channel},
+            "limits": {"steps": self.steps},
+        }
