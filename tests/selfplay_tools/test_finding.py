@@ -58,6 +58,11 @@ def test_a_glob_is_matched_below_the_folder() -> None:
     assert matching(below, "/a.py", "lib") == ["lib/a.py"]
 
 
+def test_a_folder_with_signs_in_its_name_is_searched_like_any(toolbox_on: Make) -> None:
+    toolbox = toolbox_on({"a+(b)[c]/x.py": "", "aab/x.py": ""})
+    assert toolbox.run("find_files", '{"pattern": "x.py", "path": "a+(b)[c]"}').text.endswith("/\na+(b)[c]/x.py")
+
+
 def test_case_is_ignored_on_request_below_the_folder_only() -> None:
     assert matching(["lib/A.PY"], "a.py", "lib", ignore_case=True) == ["lib/A.PY"]
     assert matching(["lib/A.PY"], "a.py", "LIB", ignore_case=True) == []

@@ -29,6 +29,19 @@ def test_a_listing_shows_no_line_of_any_file(toolbox_on: Make) -> None:
     assert toolbox_on(TREE).run("list_dir", '{"depth": 4}').shown == ()
 
 
+def test_folders_whose_names_begin_alike_are_counted_apart(toolbox_on: Make) -> None:
+    tree = {"lib/a": "", "lib/b/c": "", "lib-x/a": "", "lib.a": "", "lib0/a": "", "libs/a": "", "l/a": ""}
+    rows = toolbox_on(tree).run("list_dir", "{}").text.split("\n")[1:]
+    assert rows == [
+        "l/  (1 file)",
+        "lib/  (2 files)",
+        "lib-x/  (1 file)",
+        "lib.a  0 B",
+        "lib0/  (1 file)",
+        "libs/  (1 file)",
+    ]
+
+
 def test_depth_shows_what_is_below_each_folder(toolbox_on: Make) -> None:
     rows = toolbox_on(TREE).run("list_dir", '{"path": "src", "depth": 2}').text.split("\n")
     assert rows[1:] == ["app.py  6 B", "net/  (2 files)", "net/http.py  6 B", "net/wire.py  0 B"]

@@ -38,6 +38,12 @@ def _valid(source: str) -> bool:
 
 @given(source=BUILT | RANDOM, lines=TEXTS, fold=st.booleans())
 @example(source="x*", lines=["", "a", ""], fold=False)
+@example(source=r"a\z", lines=["a", "b"], fold=False)
+@example(source=r"\Ab", lines=["a", "b"], fold=False)
+@example(source=r"a\C*b", lines=["a", "b"], fold=False)
+@example(source="(?-m)^b", lines=["a", "b"], fold=False)
+@example(source="(?i-m:A$)", lines=["a", "b"], fold=False)
+@example(source=r"\Qa\z\E", lines=["a\\z", "b"], fold=False)
 @example(source="$", lines=["", ""], fold=False)
 @example(source=r"a[^k]*a", lines=["a", "a"], fold=False)
 @settings(max_examples=600)

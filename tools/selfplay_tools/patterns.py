@@ -44,7 +44,7 @@ ADVICE = tuple(
 
 # What reads differently in one text of many lines than line by line: ends of text, single bytes, and flags that turn
 # many-line mode off. A false alarm only costs time.
-_PER_LINE = re.compile(r"\\[AzCQ]|\(\?[a-zA-Z]*-")
+_PER_LINE = re.compile(r"\\[AzC]|\(\?[a-zA-Z]*-")
 
 
 @dataclass(frozen=True)
