@@ -140,8 +140,14 @@ def test_a_page_ends_early_rather_than_grow_beyond_its_bound(toolbox_on: Make) -
 def test_counting_ends_somewhere_and_says_so(toolbox_on: Make) -> None:
     toolbox = toolbox_on({f"{number:02}": "x\n" * 300 for number in range(20)})
     text = run(toolbox, pattern="x", limit=5)
-    assert text.startswith("over 1,200 matching lines in over 4 files")
-    assert "over 1,195 more matching lines: grep with offset=5" in text
+    assert text.startswith("over 1,006 matching lines in over 4 files")
+    assert "over 1,001 more matching lines: grep with offset=5" in text
+
+
+def test_a_file_whose_every_line_matches_is_not_counted_to_its_end(toolbox_on: Make) -> None:
+    toolbox = toolbox_on({"a": "\n" * (2 << 20)})
+    assert run(toolbox, pattern="x*").startswith("over 1,051 matching lines in over 1 file")
+    assert "\n100:\n" in run(toolbox, pattern="x*", offset=99, context=10)
 
 
 def test_an_offset_beyond_the_end_is_said(toolbox_on: Make) -> None:

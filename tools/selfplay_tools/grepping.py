@@ -1,6 +1,7 @@
 """`grep`: lines that match a regular expression."""
 
 from collections.abc import Iterator
+from itertools import islice
 
 from pydantic import Field
 
@@ -36,7 +37,8 @@ def grep(snapshot: Snapshot, arguments: Grep) -> Result:
     page = MatchPage(offset=arguments.offset, limit=arguments.limit, context=arguments.context)
     is_counted = True
     for path in _files(snapshot, scope, arguments):
-        page.add(_hits(snapshot, path, pattern, must_read=scope.only is not None))
+        enough = page.offset + page.limit + COUNTED_ON + 1 - page.total
+        page.add(_hits(snapshot, path, pattern, enough, must_read=scope.only is not None))
         if page.left > COUNTED_ON:
             is_counted = False
             break
@@ -58,7 +60,8 @@ def _files(snapshot: Snapshot, scope: Scope, arguments: Grep) -> Iterator[str]:
             yield entry.path
 
 
-def _hits(snapshot: Snapshot, path: str, pattern: Pattern, *, must_read: bool) -> Hits:
+def _hits(snapshot: Snapshot, path: str, pattern: Pattern, enough: int, *, must_read: bool) -> Hits:
+    """The file's first `enough` matching lines."""
     try:
         lines = snapshot.text(path).lines
     except NotReadable:  # it changed on disk since the snapshot was taken
@@ -68,7 +71,7 @@ def _hits(snapshot: Snapshot, path: str, pattern: Pattern, *, must_read: bool) -
     if not lines:
         return Hits(path, (), {})
     text = "\n".join(lines).encode()
-    found = pattern.lines_of(text)
+    found = islice(pattern.lines_of(text), enough)
     return Hits(path, lines, {line: len(text[start:match].decode(errors="replace")) for line, start, match in found})
 
 
