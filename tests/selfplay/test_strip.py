@@ -219,6 +219,20 @@ def test_a_verdict_masks_a_turn() -> None:
     assert clean.mask_counts == {Mask.WASTEFUL: 1, Mask.MISTAKEN: 1}
 
 
+def test_a_call_that_could_not_be_carried_out_masks_its_turn() -> None:
+    broken = a_call("grep", id="a", raw='{"pattern": ')
+    cut = a_call("grep", id="b", raw='{"pattern": "x"}', is_cut=True)
+    good, missing = a_call("grep", id="c", pattern="x"), a_call("read_file", id="d", path="no.py")
+    half = a_step(good, missing, results=[a_result(good), a_result(missing, ok=False)])
+    clean = strip(a_trace(a_step(broken), a_step(cut), half, a_step(finish())), CONTRACT)
+    assert [turn.masks for turn in clean.turns] == [
+        (Mask.UNPARSABLE, Mask.REFUSED),
+        (Mask.CUT, Mask.REFUSED),
+        (Mask.REFUSED,),
+        (),
+    ]
+
+
 def test_a_turn_without_its_results_is_dropped() -> None:
     trace = a_trace(a_step(a_call("grep", id="a", pattern="x"), results=[]), a_step(finish()))
     assert strip(trace, CONTRACT).drop_counts == {DropReason.UNPAIRED: 1}

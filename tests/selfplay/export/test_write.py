@@ -6,6 +6,7 @@ import pytest
 
 from selfplay.contract import read_contract
 from selfplay.errors import ExportError
+from selfplay.export.shapes import Format
 from selfplay.export.write import Candidate, Unfit, write_samples
 from selfplay.sample import DropReason, Mask
 from selfplay.trace import Quality, StopReason, Trace
@@ -186,6 +187,24 @@ def test_a_place_that_can_not_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "folder.jsonl").mkdir()
     with pytest.raises(ExportError, match=r"folder\.jsonl: can't be written"):
         write_samples(candidates(a_search()), tmp_path / "folder.jsonl", "openai")
+
+
+def test_rows_never_lie_beside_a_foreign_contract(tmp_path: Path) -> None:
+    """The old rows are gone before the new contract lands, and the new rows land after it."""
+    write_samples(candidates(a_search()), tmp_path, "openai")
+    (tmp_path / "contract.json").unlink()
+    (tmp_path / "contract.json").mkdir()
+    with pytest.raises(ExportError, match=r"contract\.json: can't be written"):
+        write_samples(candidates(a_search("other")), tmp_path, "openai")
+    assert not (tmp_path / "sft.jsonl").exists()
+
+
+@pytest.mark.parametrize("form", ["openai", "trl"])
+def test_a_learned_call_fits_the_contracts_tools(form: Format, tmp_path: Path) -> None:
+    foreign = a_trace(a_step(a_call("ls", id="a", path=".")), a_step(finish()), episode="foreign")
+    misfit = a_trace(a_step(a_call("grep", id="a", words="x")), a_step(finish()), episode="misfit")
+    summary = write_samples(candidates(a_search(), foreign, misfit), tmp_path, form)
+    assert (summary.rows, summary.skipped) == (1, {Unfit.LINT: 2})
 
 
 def test_other_files_in_the_folder_are_left_alone(tmp_path: Path) -> None:
