@@ -60,9 +60,12 @@ endif
 
 $(VENV)/tested-with: $(VENV)/installed
 	@echo "installing what the tests need ..."
+# TRL comes without what it needs to train (torch): only its chat templates are wanted.
 ifdef UV
 	@$(UV) pip install --quiet --python $(BIN)/python --group dev --group trainers
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps 'trl>=1.16'
 else
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev --group trainers
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps 'trl>=1.16'
 endif
 	@touch $@

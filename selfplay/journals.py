@@ -31,11 +31,12 @@ def _is_journal(path: Path) -> bool:
 
 def contract_of(start: Event) -> Contract:
     """What a model trained on this episode has to be used with."""
+    reasoning = "left_out" if start["reasoning"] == "none" else "sent_back"
     value = {
         "tools_version": start["selfplay"],
         "prompt": start["production_prompt"],
         "tools": start["tools"],
-        "context": ContextPolicy(max_result_chars=MAX_CHARS).model_dump(),
+        "context": ContextPolicy(earlier_reasoning=reasoning, max_result_chars=MAX_CHARS).model_dump(),
     }
     return Contract.model_validate_json(orjson.dumps(value))
 

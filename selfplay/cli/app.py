@@ -1,6 +1,7 @@
 """The `selfplay` command."""
 
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Annotated
 
@@ -8,6 +9,7 @@ import typer
 
 from selfplay.cli.audit import audit
 from selfplay.cli.console import ExitCode, complain
+from selfplay.cli.demo import EPILOG as DEMO_EPILOG
 from selfplay.cli.demo import demo
 from selfplay.cli.export import EPILOG as EXPORT_EPILOG
 from selfplay.cli.export import export
@@ -28,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(demo)
+app.command(epilog=DEMO_EPILOG)(demo)
 app.command(epilog=RUN_EPILOG)(run)
 app.command(epilog=SHOW_EPILOG)(show)
 app.command(epilog=EXPORT_EPILOG)(export)
@@ -51,10 +53,10 @@ def _root(
     pass
 
 
-def main() -> None:
-    """Run the command; errors that the user can act on are printed without a traceback."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command; errors that the user can act on are printed without a traceback. Always raises SystemExit."""
     try:
-        app(standalone_mode=True)
+        app(args=arguments, prog_name="selfplay")
     except (SelfplayError, ToolsError) as error:
         complain(error)
         sys.exit(ExitCode.of(error))

@@ -24,6 +24,9 @@ from selfplay.trace import StopReason
 from selfplay.view import View, safe
 
 FIRST_ROW_CHARS = 1500
+EPILOG = """Example:
+
+selfplay demo --out traces/demo"""
 
 
 def demo(

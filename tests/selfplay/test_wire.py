@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfplay.message import Message, Origin, ToolCall
-from selfplay.wire import body, encode, sendable
+from selfplay.wire import body, encode, sendable, sendable_name
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 
@@ -53,6 +53,15 @@ def test_arguments_that_are_no_object_are_sent_as_an_empty_one() -> None:
     assert call.arguments == '{"pattern": "x'
     assert sendable("[1]") == "{}"
     assert sendable('{"a" : 1}') == '{"a" : 1}'
+
+
+def test_a_name_that_no_tool_can_have_is_sent_as_one_that_it_can() -> None:
+    assert [sendable_name(n) for n in ("grep", "", "read file!", "x" * 99)] == [
+        "grep",
+        "unnamed",
+        "read_file_",
+        "x" * 64,
+    ]
 
 
 def test_reasoning_goes_back_under_the_wanted_name_or_not_at_all() -> None:

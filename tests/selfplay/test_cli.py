@@ -1,0 +1,252 @@
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import orjson
+import pytest
+
+from selfplay.cli import main
+from tests.selfplay.episodes import PROMPT, TARGETS, make_files
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Exit code, standard output, standard error of a command."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    out, err = capsys.readouterr()
+    return int(ended.value.code or 0), out, err
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    return make_files(tmp_path / "repo")
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Sequence[str]:
+    return ("--out", str(tmp_path / "traces"), "--repos", str(tmp_path / "repos"))
+
+
+def about(repo: Path) -> list[str]:
+    targets = [part for path in TARGETS for part in ("--target", path)]
+    return ["--repo", str(repo), "--commit", "worktree", "--task", PROMPT, *targets]
+
+
+def test_an_episode_from_the_command_line_to_rows(
+    repo: Path, places: Sequence[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = run(capsys, "run", *about(repo), *places, "--json")
+    told = json.loads(out)
+    assert code == 0
+    assert told["stop"]["reason"] == "found"
+    assert told["found"] == list(TARGETS)
+    assert "step 1" in err
+    code, out, _ = run(capsys, "show", told["trace"], "--check")
+    assert code == 0
+    assert "byte for byte" in out
+    code, out, _ = run(capsys, "show", told["trace"], "--stripped")
+    assert "weight 1" in out
+    for format_ in ("openai", "trl"):
+        code, out, _ = run(
+            capsys, "export", str(tmp_path / "traces"), "--format", format_, "-o", str(tmp_path / format_), "--json"
+        )
+        assert code == 0
+        assert json.loads(out)["rows"] == 1
+        assert (tmp_path / format_ / "contract.json").exists()
+
+
+def test_the_same_command_again_tells_the_same_and_plays_nothing(
+    repo: Path, places: Sequence[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, first, _ = run(capsys, "run", *about(repo), *places, "--json", "--quiet")
+    size = Path(json.loads(first)["trace"]).stat().st_size
+    _, second, _ = run(capsys, "run", *about(repo), *places, "--json", "--quiet")
+    assert first == second
+    assert Path(json.loads(second)["trace"]).stat().st_size == size
+
+
+def test_not_found_is_exit_code_1(repo: Path, places: Sequence[str], capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "run", *about(repo), *places, "--steps", "1", "--json", "--quiet")
+    assert code == 1
+    assert json.loads(out)["stop"]["reason"] == "steps"
+
+
+def test_after_miss_tells_of_both_attempts(
+    repo: Path, places: Sequence[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, out, _ = run(capsys, "run", *about(repo), *places, "--policy", "after_miss", "--steps", "2", "--json", "--quiet")
+    unhinted, hinted = (json.loads(line) for line in out.splitlines())
+    assert unhinted["hints"] == 0
+    assert hinted["hints"] > 0
+    assert unhinted["trace"] != hinted["trace"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--repo", "x"], "--task is missing"),
+        (["--task", "x", "--target", "y"], "--repo is missing"),
+        (["--repo", "x", "--task", "@gone.md", "--target", "y"], "gone.md"),
+        (["--repo", "nowhere", "--task", "x", "--target", "y"], "nowhere"),
+        (["--repo", ".", "--task", "x", "--target", "y", "--player", "gpt-5"], "openai:NAME, heuristic"),
+        (["--repo", ".", "--task", "x", "--target", "y", "--base-url", "localhost"], "base_url"),
+        (["--tasks", "gone.jsonl"], "gone.jsonl"),
+        (["--tasks", "gone.jsonl", "--repo", "x"], "one or the other"),
+        (["--repo", ".", "--task", "x", "--target", "y", "--player", "scripted:gone.jsonl"], "gone.jsonl"),
+        (["--repo", ".", "--task", "x", "--target", "y", "--player", "recorded:gone"], "gone"),
+    ],
+)
+def test_what_cant_be_used_is_exit_code_2_and_says_what(
+    arguments: list[str], says: str, places: Sequence[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = run(capsys, "run", *arguments, *places)
+    assert code == 2
+    assert says in re.sub(r"\s+", " ", err)
+    assert "Traceback" not in out + err
+
+
+def test_a_task_of_a_file_is_played_by_its_id(
+    repo: Path, places: Sequence[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = {"repo": str(repo), "commit": "worktree", "prompt": PROMPT, "targets": [{"path": p} for p in TARGETS]}
+    file = tmp_path / "tasks.jsonl"
+    bad = {**base, "targets": [{"path": "gone.py"}]}
+    file.write_text("\n".join(json.dumps({"id": i, **row}) for i, row in (("good", base), ("bad", bad))))
+    code, _, _ = run(capsys, "run", "--tasks", str(file), "--id", "good", *places, "--quiet")
+    assert code == 0
+    code, _, err = run(capsys, "run", "--tasks", str(file), "--id", "bad", *places, "--quiet")
+    assert code == 2
+    assert f"{file}:2" in re.sub(r"\n", "", err)
+    code, _, err = run(capsys, "run", "--tasks", str(file), *places)
+    assert "--id, one of good, bad" in re.sub(r"\s+", " ", err)
+
+
+def test_recorded_models_play_an_episode_again(
+    repo: Path, places: Sequence[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, out, _ = run(capsys, "run", *about(repo), *places, "--json", "--quiet")
+    recorded = f"recorded:{tmp_path / 'traces'}"
+    again = ("--player", recorded, "--supervisor", recorded, "--out", str(tmp_path / "again"))
+    _, replayed, _ = run(capsys, "run", *about(repo), *places, *again, "--json", "--quiet")
+    assert [json.loads(out)[k] for k in ("steps", "hints", "answer", "usage")] == [
+        json.loads(replayed)[k] for k in ("steps", "hints", "answer", "usage")
+    ]
+
+
+def test_scripted_models_from_files_play_an_episode(
+    repo: Path, places: Sequence[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finish = {"name": "finish", "arguments": {"files": [{"path": p, "reason": "r"} for p in TARGETS]}}
+    reads = [{"name": "read_file", "arguments": {"path": p}} for p in TARGETS]
+    player, supervisor = tmp_path / "player.jsonl", tmp_path / "supervisor.jsonl"
+    player.write_text("\n".join(json.dumps(x) for x in ({"say": "a", "calls": reads}, {"say": "b", "call": finish})))
+    verdict = {"verdict": {"quality": "productive", "why": "w", "hint": None}}
+    supervisor.write_text("\n".join(json.dumps(verdict) for _ in range(2)))
+    models = ("--player", f"scripted:{player}", "--supervisor", f"scripted:{supervisor}")
+    code, out, _ = run(capsys, "run", *about(repo), *places, *models, "--json", "--quiet")
+    assert code == 0
+    assert json.loads(out)["steps"] == 2
+
+
+def test_a_model_out_of_reach_is_exit_code_3_and_the_command_goes_on_later(
+    repo: Path, places: Sequence[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text('[player]\nmodel = "openai:x"\nbase_url = "http://127.0.0.1:9/v1"\ntries = 1\n')
+    code, _, err = run(capsys, "run", *about(repo), *places, "--config", str(config), "--quiet")
+    assert code == 3
+    assert "127.0.0.1:9" in err
+    assert not [e for p in (tmp_path / "traces").iterdir() for e in p.read_bytes().split(b"\n") if b'"stop"' in e[:16]]
+
+
+def test_a_cost_limit_without_a_known_price_is_refused(
+    repo: Path, places: Sequence[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text(
+        '[player]\nmodel = "openai:my-own"\nbase_url = "http://127.0.0.1:9/v1"\n[limits]\ncost_usd = 1.0\n'
+    )
+    code, _, err = run(capsys, "run", *about(repo), *places, "--config", str(config))
+    assert code == 2
+    assert "[player.price]" in err
+
+
+def test_hints_are_audited(
+    repo: Path, places: Sequence[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = {"id": "t", "repo": str(repo), "commit": "worktree", "prompt": PROMPT, "targets": [{"path": TARGETS[0]}]}
+    file = tmp_path / "hints.jsonl"
+    texts = ("Open pump/tank.py.", "Where does a message rest?")
+    file.write_text("\n".join(json.dumps({"task": task, "shown": [], "hint": hint}) for hint in texts))
+    code, out, _ = run(capsys, "audit", "hints", str(file), *places[2:])
+    first, second = (json.loads(line) for line in out.splitlines())
+    assert code == 1
+    assert (first["reveals"], second["reveals"]) == (True, False)
+    start, end = first["findings"][0]["span"]
+    assert texts[0][start:end] == first["findings"][0]["text"]
+    file.write_text('{"hint": "x"}')
+    code, _, err = run(capsys, "audit", "hints", str(file), *places[2:])
+    assert code == 2
+    assert "hints.jsonl:1" in re.sub(r"\n", "", err)
+
+
+def test_showing_and_exporting_what_is_no_trace_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "x.jsonl").write_text('{"messages": []}\n')
+    for arguments in (
+        ("show", str(tmp_path / "x.jsonl")),
+        ("show", str(tmp_path / "gone.jsonl")),
+        ("export", str(tmp_path), "-o", str(tmp_path / "out")),
+        ("export", str(tmp_path / "gone"), "-o", str(tmp_path / "out")),
+    ):
+        code, _, err = run(capsys, *arguments)
+        assert code == 2
+        assert err.startswith("error: ")
+
+
+def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("demo", "run", "show", "export", "audit hints"):
+        code, out, _ = run(capsys, *command.split(), "--help")
+        assert code == 0
+        _, mark, examples = out.partition("Example")
+        assert mark
+        assert f"selfplay {command} " in examples
+
+
+def test_ctrl_c_leaves_an_episode_that_the_same_command_ends(repo: Path, tmp_path: Path) -> None:
+    """The player's server hangs; Ctrl-C falls into that call; then the server answers."""
+    from tests.loopback import Loopback, hang, in_thread  # noqa: PLC0415  starts a server: only here
+
+    finish = {"files": [{"path": p, "reason": "r"} for p in TARGETS]}
+    turns = [[("read_file", {"path": p}) for p in TARGETS], [("finish", finish)]]
+
+    def answer(request: dict[str, object]) -> dict[str, object]:
+        said = sum(m["role"] == "assistant" for m in request["messages"])  # type: ignore[index,union-attr] a list of objects
+        calls = [
+            {"id": f"c{said}{i}", "type": "function", "function": {"name": name, "arguments": orjson.dumps(a).decode()}}
+            for i, (name, a) in enumerate(turns[said])
+        ]
+        return {"content": "so", "tool_calls": calls}
+
+    with in_thread(Loopback(answer, [None, hang(), None])) as server:
+        command = [
+            *(sys.executable, "-m", "selfplay", "run", *about(repo), "--policy", "never", "--json"),
+            *("--player", "openai:x", "--base-url", server.base_url),
+            *("--out", str(tmp_path / "traces"), "--repos", str(tmp_path / "repos")),
+        ]
+        first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ})
+        while len(server.received) < 2:
+            assert first.poll() is None, first.communicate()
+        first.send_signal(signal.SIGINT)
+        _, err = first.communicate()
+        assert first.returncode == 130
+        assert b"run the same command again" in err
+        second = subprocess.run(command, capture_output=True, check=True)
+        assert len(server.received) == 3
+    assert json.loads(second.stdout)["stop"]["reason"] == "found"

@@ -1,0 +1,542 @@
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from selfplay.errors import RepositoryError
+from selfplay.repos import Change, Repositories
+from selfplay.source import find_source, without_credentials
+from selfplay_tools.snapshot import Kind
+from tests.repositories import Program, Submodule, commit_files, git, make_directory, make_git_dir
+
+OPEN = "import sys; from pathlib import Path; from selfplay.repos import Repositories; "
+OPEN += "print(Repositories(Path(sys.argv[1])).resolve(sys.argv[2], 'HEAD'))"
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return make_git_dir(tmp_path / "source.git")
+
+
+@pytest.fixture
+def repositories(tmp_path: Path) -> Repositories:
+    return Repositories(tmp_path / "repos")
+
+
+def clones(repositories_root: Path) -> list[str]:
+    return sorted(path.name for path in (repositories_root / ".clones").iterdir() if path.suffix != ".lock")
+
+
+def work_tree(path: Path) -> Path:
+    """An ordinary repository with one commit."""
+    path.mkdir()
+    git(path / ".git", "init", "--quiet", "--initial-branch=main", str(path))
+    commit_files(path / ".git", {b"a.py": b"1\n", b"sub/b.py": b"2\n"})
+    git(path / ".git", f"--work-tree={path}", "checkout", "--quiet", "-f", "main")
+    return path
+
+
+# Opening
+
+
+def test_every_revision_means_one_full_id(source: Path, repositories: Repositories) -> None:
+    first = commit_files(source, {b"a.py": b"1\n"})
+    second = commit_files(source, {b"a.py": b"2\n"})
+    git(source, "tag", "-am", "release", "v1", first)
+    for revision in ("HEAD", "@", "main", "refs/heads/main", second, second[:10]):
+        assert repositories.resolve(str(source), revision) == second
+    for revision in ("HEAD~1", "main^", "v1", first, f"{second}~1"):
+        assert repositories.resolve(str(source), revision) == first
+    with closing(repositories.open(str(source), "v1")) as snapshot:
+        assert snapshot.identity == f"git:{first}"
+        assert snapshot.text("a.py").lines == ("1",)
+
+
+def test_a_repository_is_cloned_once(source: Path, repositories: Repositories, tmp_path: Path) -> None:
+    commit = commit_files(source, {b"a.py": b"1\n"})
+    for repo in (str(source), source.as_uri(), f"{source}/", str(source.parent / "." / source.name)):
+        assert repositories.resolve(repo, commit) == commit
+    assert len(clones(tmp_path / "repos")) == 1
+
+
+def test_new_commits_are_fetched(source: Path, repositories: Repositories) -> None:
+    first = commit_files(source, {b"a.py": b"1\n"})
+    assert repositories.resolve(str(source), "main") == first
+    second = commit_files(source, {b"a.py": b"2\n"})
+    assert repositories.resolve(str(source), "main") == second
+    git(source, "update-ref", "refs/heads/main", first)
+    assert repositories.resolve(str(source), "main") == first
+    assert repositories.resolve(str(source), second) == second
+
+
+def test_a_full_id_that_is_there_needs_no_source(source: Path, repositories: Repositories) -> None:
+    commit = commit_files(source, {b"a.py": b"1\n"})
+    repositories.clone(str(source))
+    shutil.rmtree(source)
+    source.mkdir()
+    assert repositories.resolve(str(source), commit) == commit
+    with pytest.raises(RepositoryError):
+        repositories.resolve(str(source), "main")
+
+
+def test_the_head_of_the_source_counts_when_it_is_detached(source: Path, repositories: Repositories) -> None:
+    first = commit_files(source, {b"a.py": b"1\n"})
+    second = commit_files(source, {b"a.py": b"2\n"})
+    git(source, "update-ref", "--no-deref", "HEAD", second)
+    git(source, "symbolic-ref", "HEAD", "refs/heads/main")
+    git(source, "update-ref", "--no-deref", "HEAD", first)
+    (source / "HEAD").write_text(first + "\n")
+    assert repositories.resolve(str(source), "HEAD") == first
+
+
+def test_a_commit_on_no_branch_is_fetched_by_its_id(source: Path, repositories: Repositories) -> None:
+    commit_files(source, {b"a.py": b"1\n"})
+    repositories.clone(str(source))
+    lost = commit_files(source, {b"a.py": b"lost\n"}, branch="gone")
+    git(source, "update-ref", "-d", "refs/heads/gone")
+    with closing(repositories.open(str(source), lost)) as snapshot:
+        assert snapshot.text("a.py").lines == ("lost",)
+
+
+def test_a_name_is_looked_up_under_the_root(repositories: Repositories, tmp_path: Path) -> None:
+    (tmp_path / "repos/org").mkdir(parents=True)
+    commit = commit_files(make_git_dir(tmp_path / "repos/org/name"), {b"a": b"1"})
+    assert repositories.resolve("org/name", "HEAD") == commit
+
+
+def test_a_relative_path_starts_at_the_current_directory(
+    source: Path, repositories: Repositories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = commit_files(source, {b"a": b"1"})
+    monkeypatch.chdir(source.parent)
+    assert repositories.resolve("./source.git", "HEAD") == commit
+    assert repositories.resolve("source.git", "HEAD") == commit
+
+
+def test_a_work_tree_is_cloned_without_what_is_not_committed(tmp_path: Path, repositories: Repositories) -> None:
+    top = work_tree(tmp_path / "work")
+    (top / "a.py").write_text("changed\n")
+    with closing(repositories.open(str(top), "HEAD")) as snapshot:
+        assert snapshot.text("a.py").lines == ("1",)
+
+
+def test_a_linked_work_tree_has_its_own_head(tmp_path: Path, repositories: Repositories) -> None:
+    top = work_tree(tmp_path / "work")
+    first = git(top / ".git", "rev-parse", "main").decode().strip()
+    git(top / ".git", "worktree", "add", "--quiet", "--detach", str(tmp_path / "linked"), first)
+    commit_files(top / ".git", {b"a.py": b"later\n"})
+    assert repositories.resolve(str(tmp_path / "linked"), "HEAD") == first
+    assert repositories.resolve(str(tmp_path / "linked"), "main") != first
+
+
+def test_a_part_of_a_work_tree_is_refused_and_the_top_named(tmp_path: Path, repositories: Repositories) -> None:
+    top = work_tree(tmp_path / "work")
+    with pytest.raises(RepositoryError, match=f"inside the repository {top}"):
+        repositories.open(str(top / "sub"), "HEAD")
+
+
+def test_a_directory_is_taken_as_it_is_on_demand(tmp_path: Path, repositories: Repositories) -> None:
+    root = make_directory(tmp_path / "plain", {b"a.py": b"1\n"})
+    with closing(repositories.open(str(root), "worktree")) as snapshot:
+        assert snapshot.identity.startswith("tree:")
+        assert snapshot.text("a.py").lines == ("1",)
+    with pytest.raises(RepositoryError, match="no git repository: the commit 'worktree'"):
+        repositories.open(str(root), "HEAD")
+    with pytest.raises(RepositoryError, match="is no commit"):
+        repositories.resolve(str(root), "worktree")
+    with pytest.raises(RepositoryError, match="needs a directory of this machine"):
+        repositories.open("https://example.com/x.git", "worktree")
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    "revision", ["", "-h", "--all", "nothing", "main..main", "main\n", "a" * 40, "main:a.py", "HEAD^9"]
+)
+def test_what_is_no_commit_is_refused(source: Path, repositories: Repositories, revision: str) -> None:
+    commit_files(source, {b"a.py": b"1\n"})
+    with pytest.raises(RepositoryError, match=r"no commit|not a commit"):
+        repositories.resolve(str(source), revision)
+
+
+def test_the_id_of_a_tree_is_named_as_one(source: Path, repositories: Repositories) -> None:
+    commit_files(source, {b"a.py": b"1\n"})
+    tree = git(source, "rev-parse", "main^{tree}").decode().strip()
+    with pytest.raises(RepositoryError, match="is a tree, not a commit"):
+        repositories.resolve(str(source), tree)
+
+
+@pytest.mark.parametrize(
+    ("repo", "words"),
+    [
+        ("", "is no repository"),
+        ("-x", "is no repository"),
+        ("--upload-pack=touch x", "is no repository"),
+        ("a\nb", "is no repository"),
+        ("ext::sh -c touch% x", "start commands"),
+        ("fd::17", "start commands"),
+        ("testgit::x", "start commands"),
+        ("nothing/here", "there is no directory"),
+        ("file:///nothing/here", "there is no directory"),
+        ("ftp://example.com/x", "is not supported"),
+        ("https://example.com/x?token=1", "is not supported"),
+        ("https://[x", "is no URL"),
+        ("ssh://-oProxyCommand=x/y", "names no host"),
+        ("ssh://-oProxyCommand=x@host/y", "names no host"),
+        ("-oProxyCommand=x@host:y", "is no repository"),
+    ],
+)
+def test_a_source_that_could_do_more_than_be_read_is_refused(repo: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises(RepositoryError, match=words):
+        find_source(repo, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "repo",
+    [
+        "https://user:hunter2@example.com/x",
+        "https://hunter2@example.com/x",
+        "ssh://git:hunter2@example.com/x",
+        "u:hunter2@h:x",
+    ],
+)
+def test_credentials_in_a_url_are_refused_and_not_repeated(repo: str, tmp_path: Path) -> None:
+    with pytest.raises(RepositoryError) as caught:
+        find_source(repo, tmp_path)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_credentials_are_taken_out_of_any_text() -> None:
+    assert without_credentials("unable to access 'https://u:p@h/x': no") == "unable to access 'https://h/x': no"
+    assert without_credentials("ask author@example.com") == "ask author@example.com"
+
+
+@pytest.mark.parametrize(
+    "repo", ["git@example.com:org/x.git", "ssh://git@example.com/org/x.git", "https://example.com/org/x"]
+)
+def test_other_machines_are_reached_by_one_transport_only(repo: str, tmp_path: Path) -> None:
+    found = find_source(repo, tmp_path)
+    assert found.directory is None
+    assert found.protocols == (("https",) if repo.startswith("https") else ("ssh",))
+    assert found.name.startswith("x-")
+
+
+def test_a_failed_clone_says_why_and_leaves_nothing(repositories: Repositories, tmp_path: Path) -> None:
+    with pytest.raises(RepositoryError, match=r"^https://127.0.0.1:1/x: unable to access"):
+        repositories.open("https://127.0.0.1:1/x", "HEAD")
+    assert clones(tmp_path / "repos") == []
+
+
+def test_a_repository_without_commits_is_told(source: Path, repositories: Repositories) -> None:
+    with pytest.raises(RepositoryError, match="HEAD"):
+        repositories.open(str(source), "HEAD")
+
+
+def test_a_shallow_source_serves_what_it_has(source: Path, repositories: Repositories, tmp_path: Path) -> None:
+    first = commit_files(source, {b"a.py": b"1\n"})
+    second = commit_files(source, {b"a.py": b"2\n"})
+    shallow = tmp_path / "shallow.git"
+    git(shallow, "clone", "--quiet", "--bare", "--depth=1", source.as_uri(), str(shallow))
+    with closing(repositories.open(str(shallow), "HEAD")) as snapshot:
+        assert snapshot.identity == f"git:{second}"
+    with pytest.raises(RepositoryError, match="shallow clone"):
+        repositories.resolve(str(shallow), first)
+    with pytest.raises(RepositoryError, match="shallow clone"):
+        repositories.changed_files(str(shallow), second)
+
+
+def test_a_partial_clone_is_refused(source: Path, repositories: Repositories, tmp_path: Path) -> None:
+    commit_files(source, {b"a.py": b"1\n"})
+    git(source, "config", "uploadpack.allowFilter", "true")
+    partial = tmp_path / "partial.git"
+    git(partial, "clone", "--quiet", "--bare", "--filter=blob:none", source.as_uri(), str(partial))
+    with pytest.raises(RepositoryError, match="partial clone"):
+        repositories.open(str(partial), "HEAD")
+
+
+def test_a_source_that_lacks_a_blob_is_told(source: Path, repositories: Repositories, tmp_path: Path) -> None:
+    commit_files(source, {b"a.py": b"1\n"})
+    pack = next((source / "objects/pack").glob("*.pack"))
+    content = pack.read_bytes()
+    shutil.rmtree(pack.parent)
+    git(source, "unpack-objects", "-q", stdin=content)
+    oid = git(source, "rev-parse", "main:a.py").decode().strip()
+    (source / "objects" / oid[:2] / oid[2:]).unlink()
+    with pytest.raises(RepositoryError, match=str(source)):
+        repositories.open(str(source), "HEAD")
+    assert clones(tmp_path / "repos") == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_source_may_belong_to_someone_else(tmp_path: Path, repositories: Repositories) -> None:
+    top = work_tree(tmp_path / "work")
+    for path in (top, *top.rglob("*")):
+        os.chown(path, 12345, 12345)
+    with closing(repositories.open(str(top), "main")) as snapshot:
+        assert snapshot.kind("a.py") is Kind.FILE
+
+
+# Several at once
+
+
+def test_two_processes_clone_once(source: Path, tmp_path: Path) -> None:
+    commit = commit_files(source, {b"f%d" % i: os.urandom(2000) for i in range(200)})
+    folder, log = tmp_path / "bin", tmp_path / "log"
+    folder.mkdir()
+    (folder / "git").write_text(f'#!/bin/sh\necho "$1" >> {log}\nexec {shutil.which("git")} "$@"\n')
+    (folder / "git").chmod(0o755)
+    command = [sys.executable, "-c", OPEN, str(tmp_path / "repos"), str(source)]
+    variables = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "PYTHONPATH": os.pathsep.join(sys.path)}
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, env=variables, text=True) for _ in range(3)]
+    assert [process.communicate()[0].strip() for process in running] == [commit] * 3
+    assert log.read_text().split().count("clone") == 1
+    assert len(clones(tmp_path / "repos")) == 1
+
+
+def test_a_clone_that_was_killed_is_made_again(source: Path, tmp_path: Path, repositories: Repositories) -> None:
+    commit = commit_files(source, {b"a": b"1"})
+    folder, gate = tmp_path / "bin", tmp_path / "gate"
+    folder.mkdir()
+    os.mkfifo(gate)
+    # Puts something into the clone's directory (the last argument), then waits for ever.
+    script = f'#!/bin/sh\n[ "$1" = clone ] || exec {shutil.which("git")} "$@"\nfor last; do :; done\n'
+    (folder / "git").write_text(f'{script}echo half > "$last/HEAD"\necho there > {gate}\nexec cat {gate}\n')
+    (folder / "git").chmod(0o755)
+    command = [sys.executable, "-c", OPEN, str(tmp_path / "repos"), str(source)]
+    variables = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(command, env=variables, start_new_session=True) as process:
+        assert gate.read_text() == "there\n"
+        os.killpg(process.pid, signal.SIGKILL)
+    assert [name for name in clones(tmp_path / "repos") if ".part-" in name]
+    assert repositories.resolve(str(source), "HEAD") == commit
+    assert not [name for name in clones(tmp_path / "repos") if ".part-" in name]
+
+
+def test_progress_is_told(source: Path, tmp_path: Path) -> None:
+    commit_files(source, {b"f%d" % i: b"%d" % i for i in range(50)})
+    lines: list[str] = []
+    Repositories(tmp_path / "repos", progress=lines.append).clone(str(source))
+    assert any("Receiving objects" in line for line in lines)
+
+
+# What a commit changed
+
+
+def test_what_a_commit_changed_is_told(source: Path, repositories: Repositories) -> None:
+    old = {b"keep.py": b"k\n", b"change.py": b"1\n", b"gone.py": b"some lines\nto move\n", b"mode.sh": b"x\n"}
+    first = commit_files(source, old, message="Größe\n\nbody\n".encode())
+    new = {
+        b"keep.py": b"k\n",
+        b"change.py": b"2\n",
+        b"moved\n.py": b"some lines\nto move\n",
+        b"mode.sh": Program(b"x\n"),
+    }
+    second = commit_files(source, {**new, b"lib": Submodule("5" * 40)})
+    repo = str(source)
+    assert repositories.changed_files(repo, second) == (
+        Change("change.py", "modified"),
+        Change("gone.py", "deleted"),
+        Change("mode.sh", "modified"),
+        Change(r"moved\n.py", "added"),
+    )
+    assert {change.status for change in repositories.changed_files(repo, first)} == {"added"}
+    assert repositories.parent(repo, second) == first
+    assert repositories.parent(repo, first) is None
+    assert repositories.message(repo, first) == "Größe\n\nbody"
+    assert "-1\n+2\n" in repositories.patch(repo, second)
+    assert repositories.patch(repo, first).count("new file mode") == 4
+
+
+def test_a_commit_that_changed_nothing_has_no_files(source: Path, repositories: Repositories) -> None:
+    commit_files(source, {b"a": b"1"})
+    assert repositories.changed_files(str(source), commit_files(source, {b"a": b"1"})) == ()
+
+
+# Hostile sources
+
+
+@pytest.fixture
+def canary(tmp_path: Path) -> Path:
+    """A file that appears when anything was run."""
+    return tmp_path / "canary"
+
+
+def trap(canary: Path, folder: Path) -> Path:
+    script = folder / "trap.sh"
+    script.write_text(f'#!/bin/sh\necho "$0 $*" >> {canary}\nexec cat\n')
+    script.chmod(0o755)
+    return script
+
+
+def hostile_settings(script: Path) -> str:
+    return f"""
+[core]
+    fsmonitor = {script}
+    hooksPath = {script.parent}/hooks
+    sshCommand = {script}
+    gitProxy = {script}
+    pager = {script}
+    editor = {script}
+    askPass = {script}
+    alternateRefsCommand = {script}
+    attributesFile = {script.parent}/attributes
+[uploadpack]
+    packObjectsHook = {script}
+[credential]
+    helper = !{script}
+[filter "evil"]
+    clean = {script}
+    smudge = {script}
+    process = {script}
+    required = true
+[diff "evil"]
+    textconv = {script}
+    command = {script}
+[diff]
+    external = {script}
+[alias]
+    clone = !{script}
+    fetch = !{script}
+[init]
+    templateDir = {script.parent}/template
+[url "ext::{script} "]
+    insteadOf = file://
+[gpg]
+    program = {script}
+[log]
+    showSignature = true
+"""
+
+
+def hostile_hooks(folder: Path, script: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (
+        "post-checkout",
+        "reference-transaction",
+        "pre-auto-gc",
+        "post-merge",
+        "fsmonitor-watchman",
+        "pre-receive",
+    ):
+        shutil.copy(script, folder / name)
+
+
+def use_everything(repositories: Repositories, repo: str) -> None:
+    commit = repositories.resolve(repo, "HEAD")
+    repositories.message(repo, commit)
+    repositories.changed_files(repo, commit)
+    repositories.patch(repo, commit)
+    for revision in (commit, "worktree"):
+        with closing(repositories.open(repo, revision)) as snapshot:
+            for entry in snapshot.entries:
+                if entry.kind is Kind.FILE:
+                    snapshot.text(entry.path)
+            snapshot.index.ranked(["x"], 1)
+            snapshot.index.left_out()
+
+
+def hostile_work_tree(tmp_path: Path, script: Path) -> Path:
+    top = work_tree(tmp_path / "work")
+    attributes = b"* filter=evil diff=evil text eol=crlf ident export-subst\n"
+    modules = b'[submodule "m"]\n\tpath = m\n\turl = ext::sh -c %s\n\tupdate = !%s\n' % ((os.fsencode(script),) * 2)
+    files = {b"a.py": b"2\n", b".gitattributes": attributes, b".gitmodules": modules, b"m": Submodule("6" * 40)}
+    commit_files(top / ".git", files)
+    (top / ".gitattributes").write_bytes(attributes)
+    (top / "m/.git").mkdir(parents=True)
+    (top / "m/.git/config").write_text(hostile_settings(script))
+    return top
+
+
+def test_nothing_in_a_hostile_repository_runs(tmp_path: Path, canary: Path, repositories: Repositories) -> None:
+    script = trap(canary, tmp_path)
+    top = hostile_work_tree(tmp_path, script)
+    hostile_hooks(tmp_path / "hooks", script)
+    hostile_hooks(top / ".git/hooks", script)
+    with (top / ".git/config").open("a") as config:
+        config.write(hostile_settings(script))
+        config.write('[remote "origin"]\n\turl = ext::sh -c x\n\tuploadpack = /bin/false\n')
+    use_everything(repositories, str(top))
+    assert not canary.exists()
+    subprocess.run(["git", "-C", top, "status"], capture_output=True, check=False)
+    assert canary.exists(), "the trap works where git is used without care"
+
+
+def test_the_user_s_own_configuration_does_not_count(
+    tmp_path: Path, canary: Path, repositories: Repositories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = trap(canary, tmp_path)
+    top = hostile_work_tree(tmp_path, script)
+    for hooks in ("hooks", "template/hooks"):
+        hostile_hooks(tmp_path / hooks, script)
+    (tmp_path / "attributes").write_text("* filter=evil diff=evil\n")
+    (tmp_path / "home/.config/git").mkdir(parents=True)
+    for name in (".gitconfig", ".config/git/config"):
+        (tmp_path / "home" / name).write_text(hostile_settings(script))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    use_everything(repositories, str(top))
+    assert not canary.exists()
+    careless = ["git", "-c", "protocol.allow=always", "clone", top.as_uri(), tmp_path / "careless"]
+    subprocess.run(careless, capture_output=True, check=False)
+    assert canary.exists(), "the trap works where git is used without care"
+
+
+def test_inherited_git_variables_do_not_count(
+    tmp_path: Path, canary: Path, repositories: Repositories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = trap(canary, tmp_path)
+    top = hostile_work_tree(tmp_path, script)
+    for name in ("GIT_SSH_COMMAND", "GIT_EXTERNAL_DIFF", "GIT_ASKPASS", "GIT_PAGER", "GIT_PROXY_COMMAND", "GIT_EDITOR"):
+        monkeypatch.setenv(name, str(script))
+    for name in (
+        "GIT_DIR",
+        "GIT_WORK_TREE",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_INDEX_FILE",
+        "GIT_EXEC_PATH",
+        "GIT_NAMESPACE",
+    ):
+        monkeypatch.setenv(name, str(tmp_path / "nowhere"))
+    monkeypatch.setenv("GIT_CONFIG_PARAMETERS", f"'core.fsmonitor={script}' 'uploadpack.packobjectshook={script}'")
+    use_everything(repositories, str(top))
+    assert not canary.exists()
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_lazy_fetch_can_not_be_planted(tmp_path: Path, canary: Path, repositories: Repositories) -> None:
+    """A server that lacks an object would fetch it from its promisor remote, with a command of its own choice."""
+    script = trap(canary, tmp_path)
+    top = work_tree(tmp_path / "work")
+    (top / "included").write_text(
+        f'[extensions]\n\tpartialClone = o\n[remote "o"]\n\turl = file:///\n\tpromisor = true\n\tuploadpack = {script}\n'
+    )
+    with (top / ".git/config").open("a") as config:
+        config.write(f"[include]\n\tpath = {top}/included\n")
+    with pytest.raises(RepositoryError, match="partial clone"):
+        repositories.open(str(top), "HEAD")
+    assert not canary.exists()
+
+
+def test_alternates_of_a_source_are_copied_not_kept(source: Path, tmp_path: Path, repositories: Repositories) -> None:
+    commit = commit_files(source, {b"a.py": b"1\n"})
+    borrowing = make_git_dir(tmp_path / "borrowing.git")
+    (borrowing / "objects/info/alternates").write_text(f"{source}/objects\n")
+    git(borrowing, "update-ref", "refs/heads/main", commit)
+    home = repositories.clone(str(borrowing))
+    shutil.rmtree(source)
+    assert not (home / "objects/info/alternates").exists()
+    with closing(repositories.open(str(borrowing), commit)) as snapshot:
+        assert snapshot.text("a.py").lines == ("1",)
+
+
+def test_a_clone_is_bare_and_brings_nothing_to_run(source: Path, repositories: Repositories) -> None:
+    commit_files(source, {b"a.py": b"1\n"})
+    home = repositories.clone(str(source))
+    assert not (home / "hooks").exists()
+    assert git(home, "config", "--get", "core.bare") == b"true\n"
