@@ -5,7 +5,8 @@
     ├── NoSuchPath          the snapshot has no file, folder or link of that name
     ├── NotReadable         it is there, and has no text to show (a submodule, a link out, a folder)
     ├── BadArgument         an argument has the right type and can't be used: a pattern that does not parse, ...
-    └── GitFailed           git itself failed: its words, without the caller's environment
+    ├── GitFailed           git itself failed: its words, without the caller's environment
+    └── NotUsable           settings that no tool, or no server of tools, can be started with
 
 A mistake of the player (a wrong name, a bad pattern) is never one of these when it leaves `Toolbox.run`:
 there it has become text that says what was wrong.
@@ -40,3 +41,7 @@ class BadArgument(ToolsError):
 
 class GitFailed(ToolsError):
     """A git process failed or answered out of protocol."""
+
+
+class NotUsable(ToolsError):
+    """Settings that can't be used, found before anything was started; the message says what to change."""

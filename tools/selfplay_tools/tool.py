@@ -64,6 +64,8 @@ class Tool(Generic[A]):
     arguments: type[A]
     run: Callable[[Snapshot, A], Result] = field(repr=False)
     """Blocking; raises ToolsError for what the player got wrong, which `Toolbox.run` turns into a result."""
+    is_reproducible: bool = True
+    """The same snapshot and arguments always give the same text. False for a tool that asks the world outside."""
 
 
 AnyTool = Tool[Any]

@@ -1,0 +1,104 @@
+"""Serve the tools over one commit or directory, without the engine: `python -m selfplay_tools.mcp --repo PATH`."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, cast
+
+from selfplay_tools.agreement import differences
+from selfplay_tools.errors import NotUsable, ToolsError
+from selfplay_tools.mcp.server import THREADS, make_server
+from selfplay_tools.mcp.transports import PORT, address, listen, run_http, run_stdio
+from selfplay_tools.opening import open_snapshot
+from selfplay_tools.schema import Schema
+from selfplay_tools.tool import AnyTool
+from selfplay_tools.toolbox import DEFAULT_TOOLS, Toolbox
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until the client is gone or the server is stopped. Returns the exit code: 2 for what can't be used."""
+    given = _parser().parse_args(arguments)
+    try:
+        tools = (*DEFAULT_TOOLS, *_web(given))
+        with closing(open_snapshot(given.repo, given.commit)) as snapshot:
+            toolbox = Toolbox(snapshot, tools)
+            _require(toolbox.schemas(), given.contract)
+            _serve(toolbox, given)
+    except ToolsError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201  this is the command line
+        return 2
+    except KeyboardInterrupt:
+        return 0  # how a server is stopped
+    return 0
+
+
+def _serve(toolbox: Toolbox, given: argparse.Namespace) -> None:
+    server = make_server(toolbox, about=f"{given.repo} at {given.commit}", threads=given.threads)
+    if given.transport == "stdio":
+        run_stdio(server)
+        return
+    with listen(given.host, given.port, given.allow_host) as listener:
+        print(f"serving at {address(listener)}", file=sys.stderr, flush=True)  # noqa: T201  this is the command line
+        run_http(server, listener, given.allow_host)
+
+
+def _require(schemas: Sequence[Schema], contract: Path | None) -> None:
+    """Raise NotUsable where the tools differ from those of a contract."""
+    found = differences(schemas, expected_tools(contract)) if contract else []
+    if found:
+        raise NotUsable("\n- ".join([f"the tools are not those of {contract}:", *found]))
+
+
+def expected_tools(path: Path) -> list[Schema]:
+    """The tools' schemas in a `contract.json`, or in a file that is a list of them. Raises NotUsable."""
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise NotUsable(f"{path} can't be read as JSON: {error}") from error
+    tools: object = cast("dict[str, Any]", value).get("tools") if isinstance(value, dict) else value
+    if not isinstance(tools, list) or not tools:
+        raise NotUsable(f"{path} holds no tools: give a contract.json, or a list of function tools")
+    return cast("list[Schema]", tools)
+
+
+def _web(given: argparse.Namespace) -> tuple[AnyTool, ...]:
+    if not given.web_model:
+        return ()
+    from selfplay_tools.web import SearchModel, ask_web  # noqa: PLC0415  its client takes a second to import
+
+    return (ask_web(SearchModel(model=given.web_model, base_url=given.web_url, api_key_env=given.web_key_env)),)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m selfplay_tools.mcp",
+        description="Serve the tools that a model was trained with, over MCP, on one commit or directory. Read-only.",
+    )
+    add = parser.add_argument
+    add(
+        "--repo", type=Path, required=True, help="a work tree, a bare repository, or with --commit worktree a directory"
+    )
+    add("--commit", default="HEAD", help="any revision, pinned at start; worktree: the directory as it is on disk")
+    add("--contract", type=Path, help="refuse to start unless the tools are those of this contract.json")
+    add("--transport", choices=("stdio", "http"), default="stdio")
+    add("--host", default="127.0.0.1", help="http: the address to listen on")
+    add("--port", type=int, default=PORT, help="http: 0 takes a free one")
+    add("--allow-host", action="append", default=[], metavar="NAME:PORT", help="http: a name that clients reach it by")
+    add("--threads", type=_count, default=THREADS, help="calls carried out at once")
+    add("--web-model", default="", help="offer ask_web, answered by this model")
+    add("--web-url", default="", help="its server, up to where /chat/completions begins")
+    add("--web-key-env", default="ASK_WEB_API_KEY", help="the environment variable with its key")
+    return parser
+
+
+def _count(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())
