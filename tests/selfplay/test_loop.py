@@ -273,7 +273,7 @@ async def test_every_call_is_rebuilt_byte_for_byte(tmp_path: Path) -> None:
                 judges("neutral", "w", "Open pump/tank.py."),
                 judges("neutral", "w", "Where does it rest?"),
                 says("?"),
-                *[OK] * 5,
+                *[OK] * 4,
             ]
         )
         await desk.play(player, supervisor)
