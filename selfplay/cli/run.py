@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from selfplay.casting import open_cast
-from selfplay.cli.console import ExitCode, people_console, print_json
+from selfplay.cli.console import ExitCode, complain, people_console, print_json
 from selfplay.cli.given import GivenSettings, GivenTask
 from selfplay.config import Policy, RunConfig
 from selfplay.play import Played, play_task, set_stage
@@ -64,9 +64,7 @@ def run(
     settings = GivenSettings(config, player, supervisor, base_url, policy, channel, steps).config()
     where, the_task = given.task()
     console = people_console(is_quiet=quiet, is_json=as_json)
-    played = anyio.run(
-        partial(play_and_close, the_task, settings, Places(out, repos), View(console, is_full=full), where)
-    )
+    played = play_live(the_task, settings, Places(out, repos), View(console, is_full=full), where)
     _tell(played, console, is_json=as_json)
     found = played[-1].trace.stop is not None and played[-1].trace.stop.reason is StopReason.FOUND
     raise typer.Exit(ExitCode.DONE if found else ExitCode.NEGATIVE)
@@ -80,10 +78,16 @@ class Places:
     repos: Path
 
 
-async def play_and_close(
-    task: Task, config: RunConfig, places: Places, view: View, where: str = ""
-) -> tuple[Played, ...]:
-    """Open models and repository, play, close. Raises SelfplayError."""
+def play_live(task: Task, config: RunConfig, places: Places, view: View, where: str = "") -> tuple[Played, ...]:
+    """Play a task to its end. Ctrl-C leaves it to be taken up. Raises SelfplayError."""
+    try:
+        return anyio.run(partial(_play, task, config, places, view, where))
+    except KeyboardInterrupt:
+        complain("interrupted; run the same command again to go on")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+
+
+async def _play(task: Task, config: RunConfig, places: Places, view: View, where: str) -> tuple[Played, ...]:
     async with open_cast(config) as cast:
         snapshot = await anyio.to_thread.run_sync(Repositories(places.repos).open, task.brief.repo, task.brief.commit)
         try:
