@@ -26,13 +26,16 @@ EPILOG = """Examples:
 
 selfplay run --repo . --task "return the request id on every error page" --target src/web/errors.py
 
-selfplay run --repo https://example.org/app.git --commit v2.1 --task @issue.md --target app/io.py
+selfplay run --repo https://example.org/app.git --commit v2.1 --task @issue.md --target app/io.py app/http/emit.py
 --player openai:Qwen3-32B --supervisor openai:gpt-oss-120b --base-url http://localhost:8000/v1
 
 selfplay run --tasks tasks.jsonl --id fix-12 --config run.toml"""
 
 
 def run(
+    more: Annotated[
+        list[str] | None, typer.Argument(help="Further targets, after the first one's --target.", metavar="[PATH]...")
+    ] = None,
     *,
     repo: Annotated[str, typer.Option(help="A path, a URL, or a name under repos/.", show_default=False)] = "",
     commit: Annotated[
@@ -60,7 +63,7 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output at the end.")] = False,
 ) -> None:
     """Play one episode and watch it live. The same command takes up an interrupted one."""
-    given = GivenTask(repo, commit, task, tuple(target or ()), patch, tasks, task_id)
+    given = GivenTask(repo, commit, task, (*(target or ()), *(more or ())), patch, tasks, task_id)
     settings = GivenSettings(config, player, supervisor, base_url, policy, channel, steps).config()
     where, the_task = given.task()
     console = people_console(is_quiet=quiet, is_json=as_json)
