@@ -81,6 +81,15 @@ def _data(content: bytes) -> bytes:
     return b"data %d\n%b\n" % (len(content), content)
 
 
+def work_tree(path: Path) -> Path:
+    """An ordinary repository with one commit."""
+    path.mkdir()
+    git(path / ".git", "init", "--quiet", "--initial-branch=main", str(path))
+    commit_files(path / ".git", {b"a.py": b"1\n", b"sub/b.py": b"2\n"})
+    git(path / ".git", f"--work-tree={path}", "checkout", "--quiet", "-f", "main")
+    return path
+
+
 def blob(git_dir: Path, content: bytes) -> str:
     return git(git_dir, "hash-object", "-w", "--stdin", stdin=content).decode().strip()
 
