@@ -9,9 +9,9 @@ from selfplay.errors import TaskError
 from selfplay.message import Noun
 from selfplay.rows import parse_row, read_rows
 from selfplay.task import Answer, Brief, Target, Task, Words
+from selfplay_tools.code import symbol_lines
 from selfplay_tools.errors import ToolsError
 from selfplay_tools.snapshot import Kind, Snapshot
-from selfplay_tools.code import symbol_lines
 
 
 class TaskRow(Noun):

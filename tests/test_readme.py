@@ -70,6 +70,11 @@ def hints(repo: Path) -> str:
     return f'{{"task": {task}, "shown": [], "hint": "Where do bytes come in?"}}\n'
 
 
+def globbed(place: Path, word: str) -> list[Path] | list[str]:
+    """A word as a shell would give it to the command."""
+    return sorted(place.glob(word)) if "*" in word else [word]
+
+
 def test_every_command_of_the_readme_works(place: Path) -> None:
     told = commands()
     assert {"make demo", "make test"} <= set(told)
@@ -78,8 +83,9 @@ def test_every_command_of_the_readme_works(place: Path) -> None:
             if command in MADE_BY_CI:
                 continue
             assert command.startswith("selfplay "), command
-            filled = command.replace("http://localhost:8000/v1", server.base_url).replace("~/src/app", str(place / "../app"))
-            words = [str(p) for word in shlex.split(filled) for p in (sorted(place.glob(word)) if "*" in word else [word])]
+            filled = command.replace("http://localhost:8000/v1", server.base_url)
+            filled = filled.replace("~/src/app", str(place / "../app"))
+            words = [str(w) for word in shlex.split(filled) for w in globbed(place, word)]
             done = subprocess.run(
                 [sys.executable, "-m", "selfplay", *words[1:]],
                 cwd=place,
