@@ -13,7 +13,6 @@ from selfplay.errors import ConfigError, JournalError
 from selfplay.journal import Journal, Seat, read_events
 from selfplay.loop import Seats
 from selfplay.models.heuristic import HeuristicPlayer, HeuristicSupervisor
-from selfplay.models.openai import OpenAIModel
 from selfplay.models.prices import FREE, Price, price_of
 from selfplay.models.protocol import Model, Reply, Request
 from selfplay.models.recorded import RecordedModel
@@ -102,15 +101,19 @@ def model_of(seat: Seat, config: SeatConfig) -> Model:
         case "heuristic", False:
             return HeuristicPlayer() if seat == "player" else HeuristicSupervisor()
         case "openai", True:
-            return OpenAIModel(
-                name, base_url=config.base_url, api_key_env=config.api_key_env, timeout_s=config.timeout_s
-            )
+            return _openai(name, config)
         case "scripted", True:
             return ScriptedModel.from_file(Path(name))
         case "recorded", True:
             return recorded_in(Path(name))
         case _:
             raise ConfigError(f"unknown model {config.model!r} for the {seat}; use one of {KINDS}")
+
+
+def _openai(name: str, config: SeatConfig) -> Model:
+    from selfplay.models.openai import OpenAIModel  # noqa: PLC0415  takes most of a second that others need not wait
+
+    return OpenAIModel(name, base_url=config.base_url, api_key_env=config.api_key_env, timeout_s=config.timeout_s)
 
 
 def recorded_in(place: Path) -> RecordedModel:

@@ -1,13 +1,19 @@
-"""GitPython, started the way `selfplay_tools.git` starts git."""
+"""GitPython, started the way `selfplay_tools.git` starts git.
+
+`git.Git` runs the commands. `git.Repo` is not used: it would let `GIT_*` variables of this process decide where a
+repository's parts lie.
+"""
 
 import os
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, cast
+from typing import Any
 
 import git
+from git.cmd import handle_process_output  # pyright: ignore[reportUnknownVariableType] - GitPython types its process parameter as a bare Popen
+from git.util import finalize_process
 
 from selfplay.errors import RepositoryError
 from selfplay.source import Source, without_credentials
@@ -32,14 +38,8 @@ class HardGit(git.Git):
         return run(["env", *drop, *command] if drop else command, *args, **kwargs)
 
 
-class HardRepo(git.Repo):
-    """A repository whose commands are `HardGit`'s."""
-
-    GitCommandWrapperType = HardGit
-
-
 class Listener(git.RemoteProgress):
-    """Hands git's progress lines on."""
+    """Hands git's progress lines on, and keeps its complaints in `error_lines`."""
 
     def __init__(self, tell: Progress | None) -> None:
         super().__init__()
@@ -54,20 +54,16 @@ class Listener(git.RemoteProgress):
             self._tell(str(self._cur_line))
 
 
-@contextmanager
-def opened(git_dir: Path, variables: Mapping[str, str] | None = None) -> Generator[git.Git]:
-    """Git commands in one git directory, for one thread and a short time. Raises git.GitError."""
-    repository = HardRepo(git_dir)
-    try:
-        repository.git.update_environment(**(variables or environment(trusted=(git_dir,))), GIT_DIR=str(git_dir))
-        yield repository.git
-    finally:
-        repository.close()
+def commands(git_dir: Path, variables: Mapping[str, str] | None = None) -> git.Git:
+    """Git commands in one git directory, for one thread. They raise git.GitError."""
+    made = HardGit(str(git_dir))
+    made.update_environment(**(variables or environment(trusted=(git_dir,))), GIT_DIR=str(git_dir))
+    return made
 
 
 @contextmanager
 def reaching(source: Source, git_dir: Path) -> Generator[dict[str, str]]:
-    """The environment for commands that talk to `source`."""
+    """The environment for commands in `git_dir` that talk to `source`."""
     variables = environment(protocols=source.protocols, trusted=(git_dir,))
     if source.directory is None:
         yield variables
@@ -82,9 +78,13 @@ def reaching(source: Source, git_dir: Path) -> Generator[dict[str, str]]:
 
 def clone(source: Source, git_dir: Path, progress: Progress | None) -> None:
     """Clone into the empty directory `git_dir`, bare. Raises RepositoryError."""
-    listener = Listener(progress)  # GitPython takes one, its annotation only says "a function"
+    listener = Listener(progress)
     with reaching(source, git_dir) as variables, told(source, listener):
-        HardRepo.clone_from(source.url, git_dir, progress=cast("Any", listener), env=variables, bare=True).close()
+        git.Git.check_unsafe_protocols(source.url)
+        made = HardGit(str(git_dir))
+        made.update_environment(**variables)
+        process = made.clone("--bare", "--progress", "--", source.url, str(git_dir), as_process=True)
+        handle_process_output(process, None, listener.new_message_handler(), finalize_process, decode_streams=True)
 
 
 @contextmanager

@@ -234,8 +234,7 @@ def difference(recorded: object, present: object, place: str = "") -> str:
         for key in [*before, *after]:
             if key not in FREE and before.get(key) != after.get(key):
                 return difference(before.get(key), after.get(key), f"{place}.{key}".lstrip("."))
-    was, is_now = (_short(cast("object", value)) for value in (recorded, present))
-    return f"{place or 'event'} was {was}, is {is_now}"
+    return f"{place or 'event'} was {_short(cast('object', recorded))}, is {_short(cast('object', present))}"
 
 
 def _short(value: object) -> str:

@@ -20,7 +20,7 @@ import git
 from filelock import FileLock
 
 from selfplay.errors import RepositoryError
-from selfplay.hardgit import Progress, clone, opened, reaching, reason, told
+from selfplay.hardgit import Progress, clone, commands, reaching, reason, told
 from selfplay.source import WORKTREE, Source, find_source, require_repository
 from selfplay_tools.commit import CommitSnapshot
 from selfplay_tools.directory import DirectorySnapshot
@@ -29,7 +29,7 @@ from selfplay_tools.git import output
 from selfplay_tools.paths import shown
 from selfplay_tools.snapshot import Snapshot
 
-_PINNED = re.compile(r"(?P<id>[0-9a-f]{40})(?P<steps>[~^][~^0-9]*)?")
+_PINNED = re.compile(r"(?P<id>[0-9a-f]{40}|[0-9a-f]{64})(?P<steps>[~^][~^0-9]*)?")
 """A full id, perhaps with steps to its ancestors: means the same forever."""
 _HEAD = "refs/selfplay/head"
 _PARTIAL = re.compile(rb"(?:remote\..*\.(?:promisor|partialclonefilter)|extensions\.partialclone)\n", re.DOTALL)
@@ -158,8 +158,8 @@ class Repositories:
         return self._printed(repo, lambda git: git.diff_tree(*safe, *form, *ends, **_BYTES))
 
     def _printed(self, repo: str, command: Callable[[git.Git], bytes]) -> bytes:
-        with told(find_source(repo, self._root)), opened(self.clone(repo)) as commands:
-            return command(commands)
+        with told(find_source(repo, self._root)):
+            return command(commands(self.clone(repo)))
 
 
 _BYTES = {"stdout_as_string": False, "strip_newline_in_stdout": False}
@@ -183,11 +183,10 @@ def _require_cloneable(source: Source) -> None:
 
 
 def _commit_id(git_dir: Path, revision: str) -> str | None:
-    with opened(git_dir) as commands:
-        try:
-            found = commands.rev_parse("--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-        except git.GitError:
-            return None
+    try:
+        found = commands(git_dir).rev_parse("--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    except git.GitError:
+        return None
     return str(found).splitlines()[-1]
 
 
@@ -211,8 +210,9 @@ def _fetch_commit(source: Source, git_dir: Path, commit: str) -> str | None:
 
 
 def _fetch(source: Source, git_dir: Path, *specs: str) -> None:
-    with reaching(source, git_dir) as variables, opened(git_dir, variables) as commands, told(source):
-        commands.fetch("--prune", "--no-tags", "--no-recurse-submodules", "--no-auto-gc", source.url, *specs)
+    options = ("--prune", "--no-tags", "--no-recurse-submodules", "--no-auto-gc")
+    with reaching(source, git_dir) as variables, told(source):
+        commands(git_dir, variables).fetch(*options, source.url, *specs)
 
 
 def _shallow_ids(git_dir: Path) -> frozenset[str]:
@@ -223,10 +223,9 @@ def _shallow_ids(git_dir: Path) -> frozenset[str]:
 
 
 def _raise_unknown(repo: str, git_dir: Path, commit: str) -> str:
-    with opened(git_dir) as commands:
-        try:
-            kind = str(commands.cat_file("-t", commit))
-        except git.GitError as error:
-            more = f"; the source is a shallow clone: {_UNSHALLOW}" if _shallow_ids(git_dir) else ""
-            raise RepositoryError(f"{repo} has no commit {commit!r} ({reason(error)}){more}") from None
+    try:
+        kind = str(commands(git_dir).cat_file("-t", commit))
+    except git.GitError as error:
+        more = f"; the source is a shallow clone: {_UNSHALLOW}" if _shallow_ids(git_dir) else ""
+        raise RepositoryError(f"{repo} has no commit {commit!r} ({reason(error)}){more}") from None
     raise RepositoryError(f"{repo}: {commit!r} is a {kind}, not a commit")

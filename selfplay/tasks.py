@@ -9,9 +9,9 @@ from selfplay.errors import TaskError
 from selfplay.message import Noun
 from selfplay.rows import parse_row, read_rows
 from selfplay.task import Answer, Brief, Target, Task, Words
+from selfplay_tools.code import symbol_lines
 from selfplay_tools.errors import ToolsError
 from selfplay_tools.snapshot import Kind, Snapshot
-from selfplay_tools.symbols import symbol_lines
 
 
 class TaskRow(Noun):
@@ -97,7 +97,7 @@ def _with_lines_of_symbol(target: Target, snapshot: Snapshot, report: Callable[[
     try:
         lines = symbol_lines(snapshot, target.path, target.symbol or "")
     except ToolsError as error:
-        report(f"target {target}: {error}; give `lines` instead of `symbol`")
+        report(f"target {target}: {error}")
         return target
     if lines is None:
         report(f"target {target.path!r} defines no {target.symbol!r}")

@@ -60,7 +60,7 @@ def commit_files(git_dir: Path, files: Files, *, branch: str = "main", message: 
         stream.append(f"from refs/heads/{branch}^0\n".encode())
     stream.append(b"deleteall\n")
     stream.extend(_modify(path, content) for path, content in files.items())
-    git(git_dir, "fast-import", "--quiet", "--force", stdin=b"".join(stream))
+    git(git_dir, "-c", "fastimport.unpackLimit=1000000", "fast-import", "--quiet", "--force", stdin=b"".join(stream))
     return git(git_dir, "rev-parse", f"refs/heads/{branch}").decode().strip()
 
 
@@ -81,6 +81,15 @@ def _data(content: bytes) -> bytes:
     return b"data %d\n%b\n" % (len(content), content)
 
 
+def work_tree(path: Path) -> Path:
+    """An ordinary repository with one commit."""
+    path.mkdir()
+    git(path / ".git", "init", "--quiet", "--initial-branch=main", str(path))
+    commit_files(path / ".git", {b"a.py": b"1\n", b"sub/b.py": b"2\n"})
+    git(path / ".git", f"--work-tree={path}", "checkout", "--quiet", "-f", "main")
+    return path
+
+
 def blob(git_dir: Path, content: bytes) -> str:
     return git(git_dir, "hash-object", "-w", "--stdin", stdin=content).decode().strip()
 
@@ -98,10 +107,14 @@ def commit_tree(git_dir: Path, tree: str) -> str:
 def make_directory(root: Path, files: Files) -> Path:
     """Write `files` below `root`; paths may be longer than the system takes in one call."""
     root.mkdir(exist_ok=True)
+    by_folder: dict[bytes, dict[bytes, Content]] = {}
     for path, content in files.items():
-        *folders, name = path.split(b"/")
-        with _folder(root, folders) as folder:
-            _write(folder, name, content)
+        folder, _, name = path.rpartition(b"/")
+        by_folder.setdefault(folder, {})[name] = content
+    for path, contents in by_folder.items():
+        with _folder(root, path.split(b"/") if path else ()) as folder:
+            for name, content in contents.items():
+                _write(folder, name, content)
     return root
 
 

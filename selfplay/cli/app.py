@@ -60,6 +60,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (SelfplayError, ToolsError) as error:
         complain(error)
         sys.exit(ExitCode.of(error))
-    except KeyboardInterrupt:
-        complain("interrupted; run the same command again to go on")
-        sys.exit(ExitCode.INTERRUPTED)

@@ -1,10 +1,8 @@
 """`selfplay demo`: the whole way once, offline: an episode, the same without hints, the rows."""
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import anyio
 import typer
 from rich.console import Console
 from rich.rule import Rule
@@ -12,7 +10,7 @@ from rich.text import Text
 
 from selfplay.clean.strip import strip
 from selfplay.cli.console import ExitCode, people_console, print_json
-from selfplay.cli.run import Places, play_and_close
+from selfplay.cli.run import Places, play_live
 from selfplay.cli.show import print_side_by_side
 from selfplay.config import RunConfig
 from selfplay.demo.repository import demo_task, make_repository
@@ -46,7 +44,7 @@ def demo(
     )
     task = demo_task(repository, commit)
     _begin_anew(out)
-    played = anyio.run(partial(play_and_close, task, RunConfig(), Places(out, repos), View(console)))[-1]
+    played = play_live(task, RunConfig(), Places(out, repos), View(console))[-1]
     _heading(console, "2. The same trace without the supervisor", "what is struck out never reaches a sample")
     candidate = candidate_of(played.path)
     print_side_by_side(console, candidate.trace, strip(candidate.trace, candidate.contract))

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from selfplay.casting import open_cast
-from selfplay.cli.console import ExitCode, people_console, print_json
+from selfplay.cli.console import ExitCode, complain, people_console, print_json
 from selfplay.cli.given import GivenSettings, GivenTask
 from selfplay.config import Policy, RunConfig
 from selfplay.play import Played, play_task, set_stage
@@ -26,13 +26,16 @@ EPILOG = """Examples:
 
 selfplay run --repo . --task "return the request id on every error page" --target src/web/errors.py
 
-selfplay run --repo https://example.org/app.git --commit v2.1 --task @issue.md --target app/io.py
+selfplay run --repo https://example.org/app.git --commit v2.1 --task @issue.md --target app/io.py app/http/emit.py
 --player openai:Qwen3-32B --supervisor openai:gpt-oss-120b --base-url http://localhost:8000/v1
 
 selfplay run --tasks tasks.jsonl --id fix-12 --config run.toml"""
 
 
 def run(
+    more: Annotated[
+        list[str] | None, typer.Argument(help="Further targets, after the first one's --target.", metavar="[PATH]...")
+    ] = None,
     *,
     repo: Annotated[str, typer.Option(help="A path, a URL, or a name under repos/.", show_default=False)] = "",
     commit: Annotated[
@@ -60,13 +63,11 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output at the end.")] = False,
 ) -> None:
     """Play one episode and watch it live. The same command takes up an interrupted one."""
-    given = GivenTask(repo, commit, task, tuple(target or ()), patch, tasks, task_id)
+    given = GivenTask(repo, commit, task, (*(target or ()), *(more or ())), patch, tasks, task_id)
     settings = GivenSettings(config, player, supervisor, base_url, policy, channel, steps).config()
     where, the_task = given.task()
     console = people_console(is_quiet=quiet, is_json=as_json)
-    played = anyio.run(
-        partial(play_and_close, the_task, settings, Places(out, repos), View(console, is_full=full), where)
-    )
+    played = play_live(the_task, settings, Places(out, repos), View(console, is_full=full), where)
     _tell(played, console, is_json=as_json)
     found = played[-1].trace.stop is not None and played[-1].trace.stop.reason is StopReason.FOUND
     raise typer.Exit(ExitCode.DONE if found else ExitCode.NEGATIVE)
@@ -80,10 +81,16 @@ class Places:
     repos: Path
 
 
-async def play_and_close(
-    task: Task, config: RunConfig, places: Places, view: View, where: str = ""
-) -> tuple[Played, ...]:
-    """Open models and repository, play, close. Raises SelfplayError."""
+def play_live(task: Task, config: RunConfig, places: Places, view: View, where: str = "") -> tuple[Played, ...]:
+    """Play a task to its end. Ctrl-C leaves it to be taken up. Raises SelfplayError."""
+    try:
+        return anyio.run(partial(_play, task, config, places, view, where))
+    except KeyboardInterrupt:
+        complain("interrupted; run the same command again to go on")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+
+
+async def _play(task: Task, config: RunConfig, places: Places, view: View, where: str) -> tuple[Played, ...]:
     async with open_cast(config) as cast:
         snapshot = await anyio.to_thread.run_sync(Repositories(places.repos).open, task.brief.repo, task.brief.commit)
         try:

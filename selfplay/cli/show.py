@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from selfplay.clean.strip import strip
-from selfplay.cli.console import ExitCode, people_console, print_json
+from selfplay.cli.console import people_console, print_json
 from selfplay.errors import JournalError
 from selfplay.journal import Event, read_events
 from selfplay.journals import contract_of
@@ -30,27 +30,28 @@ selfplay show traces/app-fix-1a2b3c4d.jsonl --stripped"""
 
 
 def show(
-    trace: Annotated[Path, typer.Argument(help="A journal, as `selfplay run` writes it.")],
+    traces: Annotated[list[Path], typer.Argument(help="Journals, as `selfplay run` writes them.", metavar="TRACE...")],
     *,
-    stripped: Annotated[bool, typer.Option(help="The trace beside the sample that it becomes.")] = False,
+    stripped: Annotated[bool, typer.Option(help="Each trace beside the sample that it becomes.")] = False,
     full: Annotated[bool, typer.Option(help="Show results whole.")] = False,
     check: Annotated[bool, typer.Option(help="Rebuild every model call and compare it with what was sent.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per trace on standard output.")] = False,
 ) -> None:
     """Replay a trace, readably; with --stripped beside what is left without the supervisor."""
-    events = list(read_events(trace))
     console = people_console(is_quiet=False, is_json=as_json)
-    told = trace_of(events, str(trace))
-    if as_json:
-        print_json(summary(told, trace))
-    elif stripped:
-        print_side_by_side(console, told, strip(told, contract_of(events[0])))
-    else:
-        view = View(console, is_full=full)
-        for event in events:
-            view.watch(event, False)
-    if check:
-        _check(console, events, trace)
+    for path in traces:
+        events = list(read_events(path))
+        told = trace_of(events, str(path))
+        if as_json:
+            print_json(summary(told, path))
+        elif stripped:
+            print_side_by_side(console, told, strip(told, contract_of(events[0])))
+        else:
+            view = View(console, is_full=full)
+            for event in events:
+                view.watch(event, False)
+        if check:
+            _check(console, events, path)
 
 
 def _check(console: Console, events: Sequence[Event], path: Path) -> None:
@@ -59,7 +60,6 @@ def _check(console: Console, events: Sequence[Event], path: Path) -> None:
     if wrong:
         raise JournalError(f"{path}: calls {wrong} of {len(sent)} can't be rebuilt as they were sent")
     console.print(Text(f"{len(sent)} model calls rebuilt, each byte for byte as it was sent", style="green"))
-    raise typer.Exit(ExitCode.DONE)
 
 
 def print_side_by_side(console: Console, trace: Trace, clean: CleanTrace) -> None:

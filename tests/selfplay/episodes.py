@@ -8,7 +8,7 @@ from selfplay.casting import Cast, Role
 from selfplay.config import HintConfig, Limits, RunConfig
 from selfplay.journal import Journal, Watch
 from selfplay.loop import Stage, play
-from selfplay.models.prices import FREE
+from selfplay.models.prices import FREE, Price
 from selfplay.models.protocol import Model
 from selfplay.models.retry import Policy
 from selfplay.models.script import Line
@@ -58,10 +58,12 @@ class Table:
         supervisor: Sequence[Line] | Model | None,
         *,
         is_used_up: bool = True,
+        price: Price = FREE,
         watch: Watch | None = None,
     ) -> Trace:
         """One episode. Scripts must be used up exactly, if not said otherwise."""
-        cast = Cast(role("player", player), role("supervisor", supervisor) if supervisor is not None else None)
+        helper = None if supervisor is None else role("supervisor", supervisor, price)
+        cast = Cast(role("player", player, price), helper)
         with Journal(self.path, watch) as journal:
             seats = cast.seats(journal, is_supervised=supervisor is not None)
             trace = await play("e", self.stage, seats, journal)
@@ -71,10 +73,10 @@ class Table:
         return trace
 
 
-def role(seat: str, lines: Sequence[Line] | Model) -> Role:
+def role(seat: str, lines: Sequence[Line] | Model, price: Price = FREE) -> Role:
     model = ScriptedModel(lines) if isinstance(lines, Sequence) else lines
     policy = Policy(tries=3, first_wait_s=0.0)
-    return Role("player" if seat == "player" else "supervisor", model, policy, FREE)
+    return Role("player" if seat == "player" else "supervisor", model, policy, price)
 
 
 def table(

@@ -72,6 +72,15 @@ def test_the_same_command_again_tells_the_same_and_plays_nothing(
     assert Path(json.loads(second)["trace"]).stat().st_size == size
 
 
+def test_one_target_option_may_be_followed_by_several_paths(
+    repo: Path, places: Sequence[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = ["--repo", str(repo), "--commit", "worktree", "--task", PROMPT, *places, "--json", "--quiet"]
+    code, out, _ = run(capsys, "run", *base, "--target", *TARGETS)
+    assert code == 0
+    assert json.loads(out)["targets"] == list(TARGETS)
+
+
 def test_not_found_is_exit_code_1(repo: Path, places: Sequence[str], capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "run", *about(repo), *places, "--steps", "1", "--json", "--quiet")
     assert code == 1

@@ -7,6 +7,7 @@ from selfplay.config import HintConfig, Limits, SeatConfig
 from selfplay.errors import FatalModelError, TransientModelError
 from selfplay.journal import read_events
 from selfplay.message import Origin
+from selfplay.models.prices import Price
 from selfplay.models.script import Line, call, fails, judges, raw_call, says
 from selfplay.models.scripted import ScriptedModel
 from selfplay.prompts import prompt
@@ -223,6 +224,15 @@ async def test_limits_end_an_episode(tmp_path: Path, limits: Limits, reason: Sto
     assert trace.stop.detail
 
 
+async def test_money_spent_by_either_seat_ends_an_episode(tmp_path: Path) -> None:
+    desk = table(tmp_path, limits=Limits(cost_usd=0.01))
+    price = Price(input=10.0, cached_input=1.0, output=30.0)
+    trace = await desk.play([LIST], [DULL], price=price)
+    assert trace.stop is not None
+    assert trace.stop.reason is StopReason.COST
+    assert "of 0.01 USD" in trace.stop.detail
+
+
 async def test_a_broken_server_is_not_a_failed_player(tmp_path: Path) -> None:
     desk = table(tmp_path, limits=Limits(steps=1))
     with pytest.raises(TransientModelError):
@@ -273,7 +283,7 @@ async def test_every_call_is_rebuilt_byte_for_byte(tmp_path: Path) -> None:
                 judges("neutral", "w", "Open pump/tank.py."),
                 judges("neutral", "w", "Where does it rest?"),
                 says("?"),
-                *[OK] * 5,
+                *[OK] * 4,
             ]
         )
         await desk.play(player, supervisor)

@@ -94,7 +94,7 @@ def test_a_missing_target_is_its_tasks_error_and_names_the_nearest(snapshot: Sna
     [
         (Target(path="pump"), "does not exist"),
         (Target(path="pump/tank.py", symbol="Tank.empty"), "defines no 'Tank.empty'"),
-        (Target(path="docs/guide.md", symbol="Guide"), "instead of `symbol`"),
+        (Target(path="docs/guide.md", symbol="Guide"), "lines of it instead"),
         (Target(path="pump/tank.py", lines=(2, 99)), "the file has 4 lines"),
     ],
 )

@@ -28,6 +28,8 @@ _SETTINGS = (
     ("maintenance.auto", "false"),
 )
 
+_KEPT = frozenset({"GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "GIT_PROXY_SSL_CAINFO"})
+"""Variables of the user that only say which certificates to trust."""
 _MAX_COMPLAINT_BYTES = 2000
 
 
@@ -39,12 +41,13 @@ def environment(
     Args:
         protocols: transports that git may use (`file`, `https`, `ssh`, ...); none unless given.
         trusted: repositories that may belong to another user.
-        base: what to build on instead of this process' environment; its `GIT_*` variables are dropped.
+        base: what to build on instead of this process' environment; its `GIT_*` variables are
+            dropped, but for those that name certificates to trust.
     """
     inherited = os.environ if base is None else base
     settings = [*_SETTINGS, *(("safe.directory", str(path)) for path in trusted)]
     return {
-        **{name: value for name, value in inherited.items() if not name.startswith("GIT_")},
+        **{name: value for name, value in inherited.items() if name in _KEPT or not name.startswith("GIT_")},
         "LC_ALL": "C",
         "LANGUAGE": "C",
         "GIT_CONFIG_NOSYSTEM": "1",

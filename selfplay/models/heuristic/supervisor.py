@@ -12,7 +12,7 @@ from itertools import pairwise
 import orjson
 
 from selfplay.message import Message
-from selfplay.models.heuristic.words import distinct, stem, words
+from selfplay.models.heuristic.words import distinct, identifiers, stem, words
 from selfplay.models.protocol import Reply, Request
 from selfplay.models.usage import estimated
 
@@ -71,7 +71,8 @@ def _verdict(texts: Sequence[tuple[str, str]]) -> str:
     level = _LEVEL.search(texts[-1][1])
     missing = _MISSING.findall(reports[-1])[-1].split(", ")
     if level and missing:
-        hint = _hint(assignment, missing[0], int(level.group(1) or level.group(2)), said)
+        is_first = level.group(1) is not None
+        hint = _hint(_words_of(assignment, missing[0], is_first=is_first), int(level.group(1) or level.group(2)), said)
     return orjson.dumps({"quality": quality, "why": why, "hint": hint}).decode()
 
 
@@ -93,12 +94,33 @@ def _calls(report: str) -> tuple[str, ...]:
     return tuple(line for line, after in pairwise(lines) if after.strip() == "->")
 
 
-def _hint(assignment: str, target: str, level: int, said: Sequence[str]) -> str:
+CARELESS_LEVEL = 3
+"""From this level on the first proposal takes a name out of the target, as a careless supervisor would."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What hints about a target are made of, most telling first."""
+
+    terms: list[str]
+    names: list[str]
+    """Names of several words in the target's code; the gate refuses those that the player has not seen."""
+
+
+def _words_of(assignment: str, target: str, *, is_first: bool) -> _Words:
+    names = identifiers("\n".join(_excerpt(assignment, target))) if is_first else ()
+    return _Words(_terms(assignment, target), list(names))
+
+
+def _hint(of: _Words, level: int, said: Sequence[str]) -> str:
     """A hint at this level with terms that no earlier hint had."""
     template, count = TEMPLATES[level]
     used = {stem(word) for text in said for word in words(text)}
-    terms = [term for term in _terms(assignment, target) if stem(term) not in used][:count]
-    return template.format(_listed(terms)) if terms else NO_TERMS
+    terms = [term for term in of.terms if stem(term) not in used]
+    names = [name for name in of.names if not any(name in text for text in said)]
+    if level >= CARELESS_LEVEL and names:
+        terms = [names[0], *terms]
+    return template.format(_listed(terms[:count])) if terms else NO_TERMS
 
 
 def _listed(terms: Sequence[str]) -> str:
@@ -128,4 +150,6 @@ def _excerpt(assignment: str, target: str) -> list[str]:
         if line and not line.startswith("    "):
             break
         lines.append(line)
-    return [line for line in lines if not line.strip().startswith(("What it defines", "How it begins"))]
+    path = target.partition(":")[0]
+    heads = ("What it defines", "How it begins", path)
+    return [line for line in lines if not line.strip().startswith(heads)]

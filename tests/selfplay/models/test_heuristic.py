@@ -177,9 +177,13 @@ def report(number: int, *, level: int | None, found: bool = False) -> Report:
 
 
 async def test_its_hints_use_words_around_the_target_and_never_its_name_or_the_tasks_words() -> None:
-    hint = read_verdict(await judge(report(1, level=4))).hint or ""
+    hint = read_verdict(await judge(report(1, level=2))).hint or ""
     assert "pressure" in hint
     assert not {"drain", "valve", "level", "tank"} & {stem(w) for w in distinct(hint)}
+
+
+async def test_at_the_higher_levels_it_is_careless_with_names_so_that_the_gate_has_work() -> None:
+    assert "release_pressure" in (read_verdict(await judge(report(1, level=4))).hint or "")
 
 
 async def test_a_hint_does_not_repeat_the_words_of_an_earlier_one() -> None:

@@ -1,0 +1,14 @@
+"""The gate between supervisor and player: a hint passes when nothing in it lets the player skip the search.
+
+    secret = prepare(task, snapshot)        once per task
+    shown = Seen(); shown.add(text)         with each text that the player gets or writes
+    findings(hint, secret, shown)           empty: the hint may be sent
+
+Deterministic, without a model. `docs/gate.md` says what each check does and where it errs.
+"""
+
+from selfplay.gate.check import findings
+from selfplay.gate.secret import Secret, prepare
+from selfplay.gate.seen import Seen
+
+__all__ = ["Secret", "Seen", "findings", "prepare"]

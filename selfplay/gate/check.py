@@ -1,0 +1,62 @@
+"""The gate's one question: what in a hint gives the answer away?"""
+
+from collections.abc import Iterable, Iterator
+
+from selfplay.gate.definitions import definitions_in
+from selfplay.gate.disguise import disguises_in
+from selfplay.gate.names import imports_in, names_in
+from selfplay.gate.numbers import lines_in
+from selfplay.gate.positions import positions_in
+from selfplay.gate.quotes import quotes_in
+from selfplay.gate.riddles import riddles_in
+from selfplay.gate.secret import Secret
+from selfplay.gate.seen import Seen
+from selfplay.gate.text import normalised
+from selfplay.gate.translate import translations_in
+from selfplay.trace import Finding, FindingKind
+
+_ORDER: tuple[FindingKind, ...] = (
+    "path", "file_name", "module", "directory", "stem", "identifier", "literal", "quote", "line_number", "position",
+    "translated", "disguised",
+)  # fmt: skip
+_FAMILY: dict[FindingKind, str] = {
+    "path": "name", "file_name": "name", "module": "name", "directory": "name", "stem": "name", "translated": "name",
+    "identifier": "content", "literal": "content", "quote": "content", "line_number": "line", "position": "position",
+}  # fmt: skip
+
+
+def findings(hint: str, secret: Secret, shown: Seen) -> tuple[Finding, ...]:
+    """Everything in the hint that reveals a target, from left to right; empty for a hint that may be sent.
+
+    Each finding's `text` is the part of the hint at its `span`, exactly as the hint has it.
+    """
+    view = normalised(hint)
+    found = (
+        *names_in(view, secret, shown),
+        *imports_in(view, secret, shown),
+        *definitions_in(view, secret, shown),
+        *quotes_in(view, secret, shown),
+        *lines_in(view, secret),
+        *positions_in(view, secret),
+        *riddles_in(view, secret, shown),
+        *translations_in(view, secret, shown),
+        *disguises_in(view, secret, shown),
+    )
+    return tuple(_largest(found))
+
+
+def _largest(found: Iterable[Finding]) -> Iterator[Finding]:
+    """Each finding that lies in no other of its family, in the order of the hint."""
+    kept: list[Finding] = []
+    by_size = sorted(found, key=lambda f: (f.span[0] - f.span[1], _ORDER.index(f.kind), f.span[0]))
+    for one in by_size:
+        if not any(_covers(other, one) for other in kept):
+            kept.append(one)
+    yield from sorted(kept, key=lambda f: (f.span, _ORDER.index(f.kind)))
+
+
+def _covers(outer: Finding, inner: Finding) -> bool:
+    is_inside = outer.span[0] <= inner.span[0] and inner.span[1] <= outer.span[1]
+    if not is_inside:
+        return False
+    return inner.kind == "disguised" or _FAMILY.get(outer.kind) == _FAMILY.get(inner.kind)

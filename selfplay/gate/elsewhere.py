@@ -1,0 +1,72 @@
+"""What stands in the rest of the repository: asked word by word, read no further than needed, remembered."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+from selfplay.gate.text import words_of
+from selfplay_tools.errors import ToolsError
+from selfplay_tools.snapshot import Snapshot
+
+
+class Elsewhere:
+    """Questions about the files that are no targets."""
+
+    def __init__(self, snapshot: Snapshot | None, targets: frozenset[str]) -> None:
+        self._snapshot = snapshot
+        self._targets = targets
+        self._answers: dict[tuple[str, str], bool] = {}
+
+    @property
+    def is_known(self) -> bool:
+        """False when the repository could not be opened: every answer is no, then."""
+        return self._snapshot is not None
+
+    def has_token(self, token: str) -> bool:
+        """Whether the word stands there as a whole identifier, in any case."""
+        pattern = re.compile(rf"(?<!\w){re.escape(token)}(?!\w)", re.IGNORECASE)
+        return self._ask("token", token.lower(), [token], lambda text: pattern.search(text) is not None)
+
+    def has_word(self, word: str) -> bool:
+        """Whether the word (in lower case) stands there by itself or as a part of an identifier."""
+        pattern = re.compile(re.escape(word), re.IGNORECASE)
+        return self._ask("word", word, [word], lambda text: any(_is_part(text, m) for m in pattern.finditer(text)))
+
+    def has_text(self, text: str) -> bool:
+        """Whether the text stands there, in any case."""
+        lower = text.lower()
+        return self._ask("text", lower, [text], lambda other: lower in other.lower())
+
+    def has_words(self, words: Sequence[str]) -> bool:
+        """Whether the words (in lower case) stand there side by side, identifiers taken apart."""
+        wanted = f" {' '.join(words)} "
+        longest = sorted(set(words), key=lambda w: (-len(w), w))[:4]
+        return self._ask("words", wanted, longest, lambda text: wanted in f" {' '.join(words_of(text))} ")
+
+    def _ask(self, kind: str, what: str, literals: list[str], holds: Callable[[str], bool]) -> bool:
+        key = (kind, what)
+        if key not in self._answers:
+            self._answers[key] = self._look(literals, holds)
+        return self._answers[key]
+
+    def _look(self, literals: list[str], holds: Callable[[str], bool]) -> bool:
+        return any(holds(text) for text in self._texts(literals))
+
+    def _texts(self, literals: list[str]) -> Iterator[str]:
+        if self._snapshot is None:
+            return
+        for entry in self._snapshot.index.candidates(literals, ignore_case=True):
+            if entry.path in self._targets:
+                continue
+            try:
+                yield "\n".join(self._snapshot.text(entry.path).lines)
+            except ToolsError:
+                continue
+
+
+def _is_part(text: str, match: re.Match[str]) -> bool:
+    """Whether the match is a word or a part of an identifier: `jwt` in `verify_jwt` and `JwtError`, not in `xjwty`."""
+    before, after = text[match.start() - 1 : match.start()], text[match.end() : match.end() + 1]
+    found = match.group()
+    starts = not before.isalpha() or (before.islower() and found[0].isupper())
+    ends = not after.isalpha() or (found[-1].islower() and after.isupper()) or (found.isupper() and after.islower())
+    return starts and ends

@@ -1,0 +1,238 @@
+"""Whether a word that also is ordinary English is used as a name: the heart of telling a hint from a give-away."""
+
+from collections.abc import Callable
+
+from selfplay.gate.place import Mark, Place, Shape
+from selfplay.gate.words import (
+    BETWEEN_NOUN,
+    CODE_EXTENSIONS,
+    DEFINITE,
+    FILE_NOUNS,
+    FOLDER_NOUNS,
+    INDEFINITE,
+    MEMBER_NOUNS,
+    NAMING,
+    NOT_A_FILE,
+    PLACE_PREPOSITIONS,
+    PLACE_VERBS,
+    SPOKEN_OF,
+    TYPE_NOUNS,
+    is_agent,
+    is_common_pair,
+    is_common_phrase,
+    is_english,
+)
+
+_HEADER_EXTENSIONS = frozenset({"h", "hh", "hpp", "hxx"})
+_OF_HTTP = frozenset(
+    "request response http auth content cookie host server date location cache connection range".split()
+)
+_CLAUSE_STARTS = frozenset("and next first then now again instead before too also or for as closely carefully".split())
+_VERBS_AFTER = frozenset(
+    """is was are were has have had does do did holds keeps knows makes does can could will would should may might must
+    looks seems sits lives and or then in on at to for from with decides handles""".split()
+)
+_VERBS_OF_SAYING = frozenset(
+    "says say said mentions mention asks ask writes wrote reads speaks spoke talks calls".split()
+)
+
+
+def is_named(place: Place, is_ordinary: Callable[[str], bool]) -> bool:
+    """Whether a stem of one word, or a folder's name, is used as a name. `is_ordinary` tells words of the domain."""
+    return (
+        is_introduced(place)
+        or has_file_noun(place)
+        or is_quoted(place, is_ordinary)
+        or _is_emphasised_place(place)
+        or _is_bare_place(place)
+        or is_capitalised(place)
+        or place.member.lower() in CODE_EXTENSIONS
+    )
+
+
+def is_introduced(place: Place) -> bool:
+    """`called response`, `by the name of response`, `the module: response`."""
+    words = place.before[:4]
+    if not words:
+        return _follows_colon(place)
+    if words[0] in NAMING:
+        return True
+    text = " ".join(reversed(words))
+    return text.endswith(("name of", "known as", "name is", "goes by", "name it", "spelled", "spelt", "name reads"))
+
+
+def _follows_colon(place: Place) -> bool:
+    """`the file: response`, `name = response`: a noun for a place, a colon, and nothing more."""
+    index = place.match.first - 1
+    if index < 0 or not place.ends_clause:
+        return False
+    gap = place.view.between(place.tokens[index], place.tokens[index + 1]).strip(" `'\"*")
+    nouns = FILE_NOUNS | {"file", "name", "filename", "answer", "target", "stem", "basename", "solution"}
+    return gap in {":", "=", "->", "=>", "→", ":="} and place.tokens[index].text in nouns
+
+
+def has_file_noun(place: Place) -> bool:
+    """`the response module`, `response's source file`, `the config file`; not `a config file`, `any module`."""
+    after = [word for word in place.after[:4] if word != "s"]
+    while len(after) > 1 and after[0] in BETWEEN_NOUN and after[1] in FILE_NOUNS | TYPE_NOUNS:
+        after = after[1:]
+    if not after or place.char(0) in {",", "."}:
+        return False
+    noun = after[0]
+    if noun in {"header", "headers"}:
+        return _is_header_file(place) and not is_indefinite(place)
+    if noun in {"file", "one", "class", "type", "unit", "source", "init"}:
+        return is_definite(place)
+    return noun in FILE_NOUNS | TYPE_NOUNS and not is_indefinite(place)
+
+
+def _is_header_file(place: Place) -> bool:
+    is_c = any(path.rpartition(".")[2] in _HEADER_EXTENSIONS for path in place.needle.targets)
+    is_http = bool(set(place.needle.words) & _OF_HTTP)
+    return is_c and (not is_http or "file" in place.after[1:2])
+
+
+def has_folder_noun(place: Place) -> bool:
+    """`the errors package`, `the folder errors`."""
+    if place.after[:1] and place.after[0] in FOLDER_NOUNS:
+        return not is_indefinite(place)
+    return bool(place.before) and place.before[0] in FOLDER_NOUNS and (place.ends_clause or bool(place.mark))
+
+
+def has_member_noun(place: Place) -> bool:
+    """`the banner function`, `the constant BANNER`; not `a function`."""
+    after = place.after[:1]
+    if after and after[0] in MEMBER_NOUNS | TYPE_NOUNS:
+        return is_definite(place)
+    before = place.before[:1]
+    return bool(before) and before[0] in MEMBER_NOUNS | TYPE_NOUNS and (place.ends_clause or bool(place.mark))
+
+
+def is_definite(place: Place) -> bool:
+    """Whether the noun phrase around it is about one certain thing, or has no article at all."""
+    for word in place.before[:3]:
+        if word in DEFINITE:
+            return True
+        if word in INDEFINITE:
+            return False
+    return not place.before or place.before[0] in PLACE_VERBS | PLACE_PREPOSITIONS
+
+
+def is_indefinite(place: Place) -> bool:
+    """Whether the noun phrase asks for any such thing: `each`, `any`, `which`."""
+    for word in place.before[:2]:
+        if word in DEFINITE:
+            return False
+        if word in INDEFINITE - {"a", "an", "one", "another"}:
+            return True
+    return False
+
+
+def is_quoted(place: Place, is_ordinary: Callable[[str], bool]) -> bool:
+    """Whether quotes or code marks stand around it, and not to speak of a word or an HTTP header of that name."""
+    if place.mark is not Mark.QUOTES:
+        return False
+    word = place.raw.lower()
+    if place.after[:1] and place.after[0] in NOT_A_FILE and not _is_header_file(place):
+        return not is_ordinary(word)
+    before = place.before[:2]
+    if before and (before[0] in SPOKEN_OF or before[0] in _VERBS_OF_SAYING or set(before) == {"speaks", "of"}):
+        return not is_ordinary(word)
+    return True
+
+
+def _is_emphasised_place(place: Place) -> bool:
+    return place.mark is Mark.EMPHASIS and leads_there(place)
+
+
+def leads_there(place: Place) -> bool:
+    """Whether the words before it send the player there: `look in the …`, `open …`, `it lives in …`."""
+    words = [w for w in place.before[:4] if w not in DEFINITE]
+    if not words:
+        return False
+    if words[0] in {"open", "visit", "inspect", "read", "check", "into", "inside", "within", "explore", "see"}:
+        return True
+    return len(words) > 1 and words[0] in PLACE_PREPOSITIONS and words[1] in PLACE_VERBS
+
+
+def _is_bare_place(place: Place) -> bool:
+    """`look in response.`, `open router next`: a countable noun without an article after a verb of going there."""
+    if place.after and place.after[0] not in _CLAUSE_STARTS:
+        return False
+    words = place.before[:2]
+    if not words or place.is_dotted:
+        return False
+    if words[0] in {"open", "visit", "inspect"}:
+        return True
+    return len(words) > 1 and words[0] in {"in", "into", "inside", "at", "to"} and words[1] in {
+        "look", "go", "dive", "peek", "dig", "search", "start", "jump", "lives", "sits", "hides", "resides",
+    }  # fmt: skip
+
+
+def is_capitalised(place: Place) -> bool:
+    """`Response` inside a sentence, where the file is called so: English has no capital there."""
+    stem = place.needle.written
+    if not stem[:1].isupper() or stem.isupper() or place.raw != stem:
+        return False
+    previous, following = place.previous_token(), place.next_token()
+    if previous is None or previous.raw[:1].isupper():
+        return False
+    if following is None:
+        return True
+    return following.raw[:1].islower() and following.text not in NOT_A_FILE
+
+
+def is_phrase_named(place: Place) -> bool:
+    """Whether several words side by side are the name, not an ordinary phrase.
+
+    A phrase that English often has (`error handling`), or whose words are ordinary and whose head is no doer
+    (`rate limit`), counts only where the hint goes there; one whose head does something (`response writer`) counts
+    where it is definite; a longer one counts always, if English does not often have it.
+    """
+    words = place.needle.words
+    if place.mark is Mark.QUOTES or is_introduced(place) or has_file_noun(place) or _is_title(place):
+        return True
+    if is_common_phrase(words) or _is_loose(words):
+        return is_agent(words[-1]) and is_definite(place) and not is_common_phrase(words)
+    if not all(map(is_english, words)) or len(words) > 2:  # noqa: PLR2004  # two words make a phrase by chance
+        return True
+    if is_agent(words[-1]):
+        return is_definite(place) and not (place.after and place.after[0] in {"of", "for", "that", "which"})
+    return leads_there(place) and place.before[0] not in {"check", "see", "into"}
+
+
+def is_ordinary_compound(place: Place) -> bool:
+    """Whether words tied by a hyphen are a common pair, or describe a noun after them: `rate-limit header`."""
+    words = place.needle.words
+    if len(words) != 2 or not all(map(is_english, words)):  # noqa: PLR2004  # see is_phrase_named
+        return False
+    if is_common_phrase(words):
+        return True
+    return (
+        not is_agent(words[-1]) and bool(place.after) and place.after[0] not in _VERBS_AFTER | FILE_NOUNS | TYPE_NOUNS
+    )
+
+
+def _is_loose(words: tuple[str, ...]) -> bool:
+    """Three words and more that hold a little word, as sentences do: `end of file`."""
+    small = {"of", "to", "in", "on", "by", "and", "or", "the", "a", "is", "not", "for", "with", "from", "as", "at"}
+    return len(words) > 2 and bool(small & set(words[1:-1]))  # noqa: PLR2004  # see is_phrase_named
+
+
+def _is_title(place: Place) -> bool:
+    """`Response Writer` inside a sentence."""
+    tokens = place.tokens[place.match.first : place.match.last + 1]
+    previous = place.previous_token()
+    if previous is None or not all(t.raw[:1].isupper() and not t.raw.isupper() for t in tokens):
+        return False
+    return previous.raw[:1].islower() and place.shape is Shape.SPACED
+
+
+def are_all_words(place: Place) -> bool:
+    """Whether the pieces of a split name are ordinary words, parted by what parts words in a sentence."""
+    pieces = [t.text for t in place.tokens[place.match.first : place.match.last + 1]]
+    if any(gap.strip() not in {"", "-", ",", ".", "/", ";", ":"} for _, gap in place.gaps):
+        return False
+    if all(len(p) == 1 for p in pieces):
+        return False
+    return all(map(is_english, pieces)) or (len(pieces) == 2 and is_common_pair(pieces[0], pieces[1]))  # noqa: PLR2004  # a pair

@@ -1,0 +1,71 @@
+"""Does a text name a line by its number?"""
+
+import re
+from collections.abc import Iterator
+
+from selfplay.gate.secret import Secret
+from selfplay.gate.text import View
+from selfplay.trace import Finding
+
+_UNITS = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()
+_TENS = "twenty thirty forty fourty fifty sixty seventy eighty ninety".split()
+_SPELLED = rf"(?:(?:{'|'.join(_TENS)})(?:[\s-](?:{'|'.join(_UNITS[:9])}))?|{'|'.join(sorted(_UNITS, key=len, reverse=True))}|(?:a|one|two|three|four|five|six|seven|eight|nine)\s+hundred(?:\s+and)?(?:\s+[a-z]+(?:[\s-][a-z]+)?)?)"
+_ORDINALS = "third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth thirtieth fortieth fiftieth sixtieth seventieth eightieth ninetieth hundredth".split()
+_TEEN_ORDINALS = rf"(?:(?:{'|'.join(_TENS)})[\s-](?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)|{'|'.join(_ORDINALS)})"
+_NUMBER = r"(?:#|no\.?\s*|nr\.?\s*|number\s*|~|≈)?\s*(?:0x[0-9a-f]+|\d[\d,]*)"
+_ROMAN = r"[IVXLC]{1,9}"
+_FOREIGN = "zeile zeilen ligne lignes línea líneas linea lineas riga righe linha linhas regel regels wiersz строка строке строки строку строкой".split()
+_ABOUT = r"(?:\s*(?:at|near|around|about|roughly|approximately|number|numbers|is|are|=|:|past|after|before|from|between|just|somewhere))*"
+
+_FOREIGN_LINE = rf"(?:{'|'.join(_FOREIGN)})"
+_PATTERNS = (
+    # line 42, lines 10-20, line no. 42, lines #3
+    rf"(?i)\b(?:lines?|ln|lineno|line_?number|rows?\s+of\s+the\s+file){_ABOUT}[\s:=(\[`'\"*_]*{_NUMBER}(?:\s*(?:-|–|—|\.\.+|to|through|until|till|and|,|or)\s*{_NUMBER})*",
+    # line forty-two
+    rf"(?i)\blines?{_ABOUT}[\s:`'\"*]+{_SPELLED}\b(?:\s*(?:to|through|and|-|–)\s*{_SPELLED}\b)?",
+    rf"\b[Ll]ines?\s+{_ROMAN}\b",
+    # the 42nd line, the forty-second line, the third line
+    rf"(?i)\b(?:\d+(?:st|nd|rd|th)|{_TEEN_ORDINALS})(?:\s+(?:or\s+so|physical|source|code|numbered))?[\s-]+(?:lines?\b|row\s+of\s+the\s+file)",
+    # L42, #L10-L20, l.42
+    r"(?<![\w.])(?:#?L\d+(?:C\d+)?(?:\s*[-–]\s*L?\d+)?|l\.\s?\d+|ll\.\s?\d+(?:-\d+)?)(?!\.?\w)",
+    # after a file name: `.py:42`, `.py(42)`, `.py#42`
+    r"(?<=\.)[A-Za-z]{1,5}[`'\"*]?(?::|#|\(|@|\s:)\s?\d{1,6}(?:\s?[-–:]\s?\d{1,6})?\)?(?!\.?\w)",
+    # at :42
+    r"(?:(?<=\s)|(?<=^)|(?<=[(`'\"])):\d{1,6}(?:\s?[-–]\s?\d{1,6})?(?![\w:.%])",
+    # jump to 120, scroll down to 80
+    r"(?i)\b(?:jump|skip|scroll|page|seek)\s+(?:(?:down|up|ahead|forward|on|straight)\s+)?(?:to|past|until)\s+(?:about\s+|around\s+|roughly\s+)?\d+(?:\s?[-–]\s?\d+)?(?!\.?\w)",
+    # forty lines down, 40 lines into the file
+    rf"(?i)\b(?:\d+|{_SPELLED})\s+lines?\s+(?:down|further|below|above|up|later|earlier|deeper|before|after|from\s+the|in(?:to)?\s+(?:the|that|this)\s+(?:file|module|script|class|source))\b",
+    rf"(?i)\b(?:first|last|top|bottom)\s+(?:\d+|{_SPELLED})\s+lines?\b",
+    # in other languages
+    rf"(?i)\b{_FOREIGN_LINE}\s*(?:n[°ºro]\.?\s*)?\d+(?:\s?[-–]\s?\d+)?",
+    r"第\s*[\d一二三四五六七八九十百]+\s*行|[\d一二三四五六七八九十百]+\s*行目",
+    rf"(?i)\b\d+(?:\.|-?(?:e|a|o|er|ere|eme|te|ste|de|я|ю|и))\s*{_FOREIGN_LINE}\b",
+)
+_CACHE_LEVEL = re.compile(
+    r"(?i)[\s-](?:caches?|norm|regulari[sz]ation|layer|load|proxy|switch|penalty|distance|loss|support|routing)|/L\d"
+)
+_PORT = re.compile(r"\b(?:ports?|listen\w*|bind\w*|host|address\w*|socket|localhost|served?|tcp|udp)\b", re.IGNORECASE)
+_WHY = "names a line by its number; describe what stands there instead"
+_NEAR = 40
+
+
+def lines_in(view: View, secret: Secret) -> Iterator[Finding]:
+    """Every number of a line that does not stand in the task."""
+    prompt = secret.prompt.lower()
+    for pattern in _PATTERNS:
+        for match in re.finditer(pattern, view.text):
+            text = match.group()
+            if text.strip().lower() in prompt or _is_something_else(match):
+                continue
+            start, end = view.span(*match.span())
+            yield Finding(kind="line_number", text=view.original[start:end], span=(start, end), why=_WHY)
+
+
+def _is_something_else(match: re.Match[str]) -> bool:
+    """`L2 cache`, `:8080` of a port."""
+    text = match.group()
+    around = match.string[max(match.start() - _NEAR, 0) : match.end() + _NEAR]
+    if re.fullmatch(r"L\d", text):
+        return _CACHE_LEVEL.match(match.string[match.end() : match.end() + _NEAR]) is not None or "/L" in around
+    return text[0] == ":" and _PORT.search(around) is not None

@@ -1,0 +1,315 @@
+"""What a task's hints must not tell, prepared once per task from the task and the repository."""
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from selfplay.gate.elsewhere import Elsewhere
+from selfplay.gate.needles import Needle, Needles, needle
+from selfplay.gate.seen import Seen
+from selfplay.gate.source import MIN_NAME, Source, distinctive_lines, parse
+from selfplay.gate.text import compact, parts_of, words_of
+from selfplay.gate.words import GENERIC
+from selfplay.task import Target, Task
+from selfplay_tools.errors import ToolsError
+from selfplay_tools.snapshot import Snapshot
+
+_ENOUGH_LINES = 8
+"""Distinctive lines of a target that make it shown; half of them, where it has fewer than twice as many."""
+_COMMON_NAME = 5
+"""A file name that so many files bear says nothing without its folder."""
+_MAX_BYTES = 2 << 20
+_INIT_STEMS = frozenset({"__init__", "index", "mod", "main", "init", "__main__", "doc", "package-info"})
+
+
+@dataclass(frozen=True, slots=True)
+class TargetFile:
+    """One file of the answer."""
+
+    path: str
+    text: str
+    """Its content; of a repository that can't be read, what the patch shows of it."""
+    source: Source
+    lines: frozenset[str]
+    """Distinctive lines of what the task is about in it."""
+
+
+class Secret:
+    """Everything that the checks compare a hint with. Made by `prepare`; parts are worked out when first needed."""
+
+    def __init__(self, task: Task, snapshot: Snapshot | None) -> None:
+        self._task = task
+        self._snapshot = snapshot
+        self.paths = frozenset(task.answer.paths)
+        self.told = Seen()
+        self.told.add(task.brief.prompt)
+        self.prompt = task.brief.prompt
+        self.elsewhere = Elsewhere(snapshot, self.paths)
+
+    @cached_property
+    def files(self) -> Sequence[TargetFile]:
+        """The targets' files with their content."""
+        return [self._file(path) for path in self._task.answer.paths]
+
+    @cached_property
+    def names(self) -> Needles:
+        """Paths, file names, stems, modules, and folders that hold only targets."""
+        return Needles(self._names())
+
+    @cached_property
+    def definitions(self) -> Needles:
+        """Identifiers and literals of the targets. Whether others have them too is asked when a hint holds one."""
+        return Needles(self._definitions())
+
+    @cached_property
+    def symbols(self) -> frozenset[str]:
+        """Names of the definitions that are targets, in lower case and each part by itself."""
+        symbols = [t.symbol for t in self._task.answer.targets if t.symbol]
+        return frozenset(part.lower() for s in symbols for part in re.split(r"[.:#]+", s) if part)
+
+    @cached_property
+    def streams(self) -> Sequence[tuple[str, str]]:
+        """For each target its path and its words, in lower case, identifiers taken apart, with blanks around."""
+        return [(f.path, f" {' '.join(words_of(f.text))} ") for f in self.files]
+
+    @cached_property
+    def sorted_paths(self) -> Sequence[str]:
+        """Every path of the repository, sorted; empty where it can't be read."""
+        return [entry.path for entry in self._snapshot.entries] if self._snapshot is not None else []
+
+    @cached_property
+    def sizes(self) -> dict[str, int]:
+        """Bytes of every file of the repository."""
+        return {entry.path: entry.size for entry in self._snapshot.entries} if self._snapshot is not None else {}
+
+    @cached_property
+    def others(self) -> "Others":
+        """The names of what is no target."""
+        return Others(path for path in self.sorted_paths if path not in self.paths)
+
+    def is_found(self, path: str, shown: Seen) -> bool:
+        """Whether the player has been shown the content of this target, so that its name is no secret any more."""
+        if path in shown.opened and (self._snapshot is None or not self._lines(path)):
+            return True
+        lines = self._lines(path)
+        count = len(lines & shown.lines)
+        return count > 0 and (count >= _ENOUGH_LINES or 2 * count >= len(lines))
+
+    def is_free(self, one: Needle, shown: Seen) -> bool:
+        """Whether every target that the name leads to was found, or the task itself writes the name."""
+        return all(self.is_found(path, shown) for path in one.targets) or self._is_told(one)
+
+    def holds_only_targets(self, folder: str) -> bool:
+        """Whether every file under the folder is a target."""
+        return all(path in self.paths for path in self.under(folder))
+
+    def under(self, folder: str) -> Iterator[str]:
+        """Every path under the folder."""
+        start = f"{folder}/"
+        at = bisect_left(self.sorted_paths, start)
+        while at < len(self.sorted_paths) and self.sorted_paths[at].startswith(start):
+            yield self.sorted_paths[at]
+            at += 1
+
+    def _lines(self, path: str) -> frozenset[str]:
+        return next((f.lines for f in self.files if f.path == path), frozenset())
+
+    def _is_told(self, one: Needle) -> bool:
+        if one.kind in {"path", "file_name"}:
+            return is_written(one.written, self.prompt)
+        return any(is_written(path.rpartition("/")[2], self.prompt) for path in one.targets) or (
+            len(one.words) > 1 and one.kind in {"stem", "module"} and is_written(one.written, self.prompt)
+        )
+
+    def _file(self, path: str) -> TargetFile:
+        lines = self._content(path)
+        text = "\n".join(lines)
+        targets = [t for t in self._task.answer.targets if t.path == path]
+        return TargetFile(path, text, parse(path, text), distinctive_lines(list(_of_interest(targets, lines))))
+
+    def _content(self, path: str) -> Sequence[str]:
+        if self._snapshot is None:
+            return _patch_lines(self._task.answer.patch or "", path)
+        try:
+            text = self._snapshot.text(path)
+        except ToolsError:
+            return ()
+        return text.lines if text.size <= _MAX_BYTES else text.lines[:20_000]
+
+    def _names(self) -> Iterator[Needle]:
+        for path in self._task.answer.paths:
+            yield from self._names_of(path)
+        yield from self._folders()
+
+    def _names_of(self, path: str) -> Iterator[Needle]:
+        *folders, name = path.split("/")
+        for stem, extension in stems(name):
+            is_generic = stem.lower() in GENERIC or self._is_common(name)
+            ending = (extension,) if extension else ()
+            if extension or stem == name:
+                yield needle(
+                    "file_name",
+                    (stem, *ending),
+                    written=name,
+                    targets=[path],
+                    extension=extension,
+                    is_generic=is_generic,
+                )
+            yield needle("stem", (stem,), written=stem, targets=[path], is_generic=is_generic)
+            for depth in range(1, len(folders) + 1):
+                last = folders[-depth:]
+                written = "/".join((*last, name))
+                yield needle("path", (*last, stem, *ending), written=written, targets=[path], extension=extension)
+                yield needle("module", (*last, stem), written="/".join((*last, stem)), targets=[path])
+            if stem.lower() in _INIT_STEMS:
+                for depth in range(2, len(folders) + 1):
+                    last = folders[-depth:]
+                    yield needle("module", last, written=".".join(last), targets=[path])
+
+    def _is_common(self, name: str) -> bool:
+        return self.others.count(name) >= _COMMON_NAME
+
+    def _folders(self) -> Iterator[Needle]:
+        above = {folder: None for path in sorted(self.paths) for folder in _folders_above(path)}
+        for folder in above:
+            if not (self.holds_only_targets(folder) if self._snapshot else self._may_hold_only_targets(folder)):
+                continue
+            pieces = folder.split("/")
+            targets = [path for path in self.paths if path.startswith(f"{folder}/")]
+            for depth in range(1, len(pieces) + 1):
+                last = pieces[-depth:]
+                yield needle("directory", last, written="/".join(last) + "/", targets=targets)
+
+    def _may_hold_only_targets(self, folder: str) -> bool:
+        """Without the repository: a folder that tells targets apart as far as the task can say."""
+        inside = [path for path in self.paths if path.startswith(f"{folder}/")]
+        return len(inside) > 1 or (folder.count("/") > 0 and inside[0].rpartition("/")[0] == folder)
+
+    def _definitions(self) -> Iterator[Needle]:
+        found: dict[tuple[str, str], set[str]] = {}
+        for file in self.files:
+            for name in file.source.identifiers:
+                found.setdefault((name, "identifier"), set()).add(file.path)
+            for text in file.source.literals:
+                found.setdefault((text, "literal"), set()).add(file.path)
+        for target in self._task.answer.targets:
+            for name in re.split(r"[.:#]+", target.symbol or ""):
+                found.setdefault((name, "identifier"), set()).add(target.path)
+        for (name, kind), paths in found.items():
+            if len(compact(name)) >= MIN_NAME:
+                yield needle("identifier" if kind == "identifier" else "literal", (name,), written=name, targets=paths)
+
+
+class Others:
+    """The files and folders that are no targets, by their last name."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._files: dict[str, list[str]] = {}
+        self._folders: dict[str, set[str]] = {}
+        for path in paths:
+            folder, _, name = path.rpartition("/")
+            self._files.setdefault(name.lower(), []).append(path.lower())
+            while folder and folder.lower() not in self._folders.setdefault(folder.rpartition("/")[2].lower(), set()):
+                self._folders[folder.rpartition("/")[2].lower()].add(folder.lower())
+                folder = folder.rpartition("/")[0]
+
+    def count(self, name: str) -> int:
+        """How many files bear the name."""
+        return len(self._files.get(name.lower(), ()))
+
+    def has_folder(self, name: str) -> bool:
+        """Whether a folder that holds other files too bears the name."""
+        return name.lower() in self._folders
+
+    def has(self, path: str) -> bool:
+        """Whether a file or folder ends so: `client/response.py`, `http`."""
+        lower = path.lower()
+        last = lower.rpartition("/")[2]
+        known = (*self._files.get(last, ()), *self._folders.get(last, ()))
+        return any(one == lower or one.endswith(f"/{lower}") for one in known)
+
+    def has_module(self, pieces: Sequence[str]) -> bool:
+        """Whether a file without its extension ends so: `client`, `response`."""
+        lower = "/".join(pieces).lower()
+        return any(self.has(f"{lower}.{extension}") for extension in self._extensions)
+
+    def has_extension(self, extension: str) -> bool:
+        """Whether any file ends so."""
+        return extension.lower() in self._extensions
+
+    @cached_property
+    def _extensions(self) -> frozenset[str]:
+        return frozenset(name.rpartition(".")[2] for name in self._files if "." in name)
+
+
+def prepare(task: Task, snapshot: Snapshot | None) -> Secret:
+    """What the task's hints must not tell. Without a snapshot only what the task itself says can be guarded."""
+    return Secret(task, snapshot)
+
+
+def stems(name: str) -> list[tuple[str, str]]:
+    """A file name's stems with what follows each: `orders.html.erb` gives (`orders.html`, `erb`), (`orders`, "")."""
+    bare = name.lstrip(".")
+    stem, _, extension = bare.rpartition(".")
+    if not stem:
+        return [(bare, "")]
+    short = stem.partition(".")[0]
+    found = [(stem, extension)]
+    if short != stem and len(compact(short)) >= MIN_NAME:
+        found.append((short, ""))
+    return found
+
+
+def is_written(name: str, text: str) -> bool:
+    """Whether the name stands in the text by itself, in any case."""
+    return re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text, re.IGNORECASE) is not None
+
+
+def _folders_above(path: str) -> Iterator[str]:
+    folder = path.rpartition("/")[0]
+    while folder:
+        yield folder
+        folder = folder.rpartition("/")[0]
+
+
+def _of_interest(targets: Sequence[Target], lines: Sequence[str]) -> Iterator[str]:
+    """The lines that the targets in one file are about; all of them where a target is the whole file."""
+    if any(t.lines is None and t.symbol is None for t in targets):
+        yield from lines
+        return
+    for target in targets:
+        first, last = target.lines or _definition(target.symbol or "", lines)
+        yield from lines[first - 1 : last]
+
+
+def _definition(symbol: str, lines: Sequence[str]) -> tuple[int, int]:
+    """About where a symbol is defined: the line that first names it with a bracket or keyword, and ten after it."""
+    name = re.escape(re.split(r"[.:#]+", symbol)[-1])
+    pattern = re.compile(
+        rf"\b(?:def|class|func|fn|function|type|struct|interface|enum|const|module|trait)\b.*\b{name}\b"
+    )
+    call = re.compile(rf"\b{name}\s*\(")
+    for wanted in (pattern, call):
+        for number, line in enumerate(lines, 1):
+            if wanted.search(line):
+                return number, number + 10
+    return 1, len(lines)
+
+
+def _patch_lines(patch: str, path: str) -> Sequence[str]:
+    """What a unified diff shows of a file, added lines included."""
+    lines: list[str] = []
+    is_here = False
+    for row in patch.splitlines():
+        if row.startswith(("diff --git", "--- ")):
+            is_here = row.rstrip().endswith(f"/{path}") or row.rstrip().endswith(f" {path}")
+        elif row.startswith("+++ "):
+            is_here = is_here or row.rstrip().endswith(f"/{path}") or row.rstrip().endswith(f" {path}")
+        elif is_here and row[:1] in {"+", "-", " "}:
+            lines.append(row[1:])
+    return lines
+
+
+__all__ = ["Others", "Secret", "TargetFile", "is_written", "parts_of", "prepare", "stems"]

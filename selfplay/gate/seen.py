@@ -1,0 +1,116 @@
+"""What the player has been shown, in the forms that the checks ask for."""
+
+import re
+from collections.abc import Iterator
+
+from selfplay.gate.text import WORD, words_of
+from selfplay.gate.words import CODE_EXTENSIONS
+
+_EXTENSIONS = "|".join(sorted(CODE_EXTENSIONS, key=len, reverse=True))
+PATH = re.compile(
+    rf"(?<![\w@.+~-])[\w@.+~-]*[/\\][\w@.+~/\\-]*|(?<![\w@.+~-])[\w@+~-]+(?:\.[\w@+~-]+)*\.(?:{_EXTENSIONS})(?![\w(])",
+    re.IGNORECASE,
+)
+"""A path, or a file name with an extension of code."""
+_ROW = re.compile(r"^\s{0,80}(?:[^\s:|]{1,300}:)?\s{0,20}\d{1,7}\s{0,4}[\t|:│→>-]\s?|^[^\s:|]{1,300}:\d{1,7}[:-]\s?")
+"""What a tool puts before a line of a file: `   12<tab>`, `12:`, `src/a.py:12:`."""
+_IMPORT = re.compile(
+    r"^[ \t]{0,80}(?:[^\s:|]{0,300}:?\d{0,7}[\t|:-])?[ \t]{0,80}"
+    r"(?:from\s+(?P<from>[\w.:]+)\s+import\b|(?:import|use|using|package|mod|require|require_relative|#?\s?include)\s*\(?\s*"
+    r"[<\"']?(?P<chain>[\w.:/-]+))",
+    re.MULTILINE,
+)
+_CODE_WORD = re.compile(
+    r"(?:(?:\b(?:def|class|func|fn|type|struct|interface|new|let|var|const|enum|trait|module|impl|extends|implements)\s+"
+    r"|[.@&`]|->|::|=\s?|\()(?P<after>[A-Za-z_]\w*))"
+    r"|(?P<before>[A-Za-z_]\w*)(?=\s?[=(\[{]|\.\w|::|->|`|\s?:\s?\w+\s?[=,)]|<\w)"
+)
+"""A word that stands as code does: after a keyword or an operator, or before one."""
+_IMPORTED = re.compile(r"\bimport\s*[({]?\s*([\w ,]+)")
+_MANY_LINES = 5
+_GAP = " \0 "
+
+
+class Seen:
+    """Grows with each text that the player reads or writes; never forgets. Adding costs as much as the text is long.
+
+    A path that a listing or an import names is not taken as shown: naming it still saves the player the search.
+    """
+
+    def __init__(self) -> None:
+        self.identifiers: set[str] = set()
+        """Every word as written but in lower case, underscores kept; words of paths and imports left out."""
+        self.compacts: set[str] = set()
+        """The same without underscores."""
+        self.raw: set[str] = set()
+        """The same words exactly as written."""
+        self.code: set[str] = set()
+        """Those that stood where code stands, exactly as written."""
+        self.lines: set[str] = set()
+        """Every line without the white space around it and without what a tool put before it."""
+        self.paths: set[str] = set()
+        """Every path and file name."""
+        self.opened: set[str] = set()
+        """Paths whose content was shown, as far as texts say so themselves, or as `open` was told."""
+        self._streams: list[str] = []
+        self._whole: list[str] = []
+
+    def add(self, text: str) -> None:
+        """Take note of a text: the task, a tool's result, the player's own words."""
+        if not text:
+            return
+        self._note_paths(text)
+        bare = PATH.sub(_GAP, _IMPORT.sub(_without_chain, text))
+        for match in re.finditer(r"\w+", bare):
+            self._note_word(match.group())
+        self.code.update(m.group("after") or m.group("before") for m in _CODE_WORD.finditer(bare))
+        self.code.update(name for m in _IMPORTED.finditer(bare) for name in re.findall(r"\w+", m.group(1)))
+        self._streams.append(_stream(bare))
+        self._whole.append(_stream(text))
+
+    def open(self, path: str) -> None:
+        """Take note that the content of this file was shown, whatever texts say."""
+        self.opened.add(path)
+
+    def has_phrase(self, parts: tuple[str, ...]) -> bool:
+        """Whether the words stood side by side, in lower case and outside of paths and imports."""
+        wanted = f" {' '.join(parts)} "
+        return any(wanted in stream for stream in self._streams)
+
+    def has_words(self, words: tuple[str, ...]) -> bool:
+        """Whether the words stood side by side anywhere."""
+        wanted = f" {' '.join(words)} "
+        return any(wanted in stream for stream in self._whole)
+
+    def _note_word(self, word: str) -> None:
+        if word in self.raw:
+            return
+        lower = word.lower()
+        self.raw.add(word)
+        self.identifiers.add(lower)
+        self.compacts.add(lower.replace("_", ""))
+
+    def _note_paths(self, text: str) -> None:
+        self.paths.update(m.group().strip("./\\").replace("\\", "/") for m in PATH.finditer(text))
+        rows = text.split("\n")
+        self.lines.update(filter(None, _bare_lines(rows)))
+        head = PATH.search(rows[0])
+        if head and sum(1 for row in rows[1:] if row.strip() and not PATH.match(row.strip())) >= _MANY_LINES:
+            self.opened.add(head.group().strip("./"))
+
+
+def _bare_lines(rows: list[str]) -> Iterator[str]:
+    for row in rows:
+        yield row.strip()
+        stripped = _ROW.sub("", row, count=1)
+        if len(stripped) != len(row):
+            yield stripped.strip()
+
+
+def _without_chain(match: re.Match[str]) -> str:
+    return f"{_GAP}import" if match.group("from") else _GAP
+
+
+def _stream(text: str) -> str:
+    """The words of a text in lower case, identifiers taken apart, with blanks around each; gaps stay gaps."""
+    return _GAP.join(f" {' '.join(words_of(part))} " for part in text.split("\0") if WORD.search(part))

@@ -1,0 +1,76 @@
+"""Identifiers, literals and lines of a source file, without a parser: it has to do for any language."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from selfplay.gate.text import words_of
+
+_HASH = frozenset("py pyi rb rake sh bash zsh yaml yml toml pl pm r ex exs ps1 nim cmake mk tf conf properties".split())
+_DASHES = frozenset("sql lua hs".split())
+_PROSE = frozenset("md rst txt adoc".split())
+# What is not closed runs to the end, so that no file takes longer than it is long.
+_STRINGS = (
+    r'""".*?(?:"""|\Z)|\'\'\'.*?(?:\'\'\'|\Z)|"(?P<d>(?:[^"\\\n]|\\.)*)"|\'(?P<s>(?:[^\'\\\n]|\\.)*)\'|`(?P<b>[^`\n]*)`'
+)
+_SLASHES = r"//[^\n]*|/\*.*?(?:\*/|\Z)|<!--.*?(?:-->|\Z)"
+_IDENTIFIER = re.compile(r"[^\W\d]\w*")
+_NUMBER = re.compile(r"(?<![\w.])(?:0x[0-9a-fA-F]{4,}|\d[\d_]{4,}(?:\.\d+)?)(?!\w)")
+_COMPOUND = re.compile(r"(?<![\w/.-])[A-Za-z]\w*(?:[-._]\w+)+(?![\w/])")
+"""A name inside a longer literal: `Content-Length` in `"Content-Length: {n}"`."""
+_MIN_LINE = 10
+_MAX_LITERAL = 120
+MIN_NAME = 3
+"""Letters and digits of the shortest identifier or literal that is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a file's text holds."""
+
+    identifiers: frozenset[str]
+    """Words of its code, comments and strings left out."""
+    literals: frozenset[str]
+    """Contents of its strings on one line, and long numbers."""
+
+
+def parse(path: str, text: str) -> Source:
+    """Tell code, strings and comments of a file apart, by its extension."""
+    extension = path.rpartition(".")[2].lower()
+    if extension in _PROSE:
+        words = (w for w in _IDENTIFIER.findall(text) if "_" in w or not (w.islower() or w.istitle() or w.isupper()))
+        return Source(frozenset(words), frozenset())
+    literals: set[str] = set()
+    code: list[str] = []
+    end = 0
+    for match in _tokens(extension).finditer(text):
+        code.append(text[end : match.start()])
+        end = match.end()
+        literals.update(v for v in match.group("d", "s", "b") if v and "\n" not in v and len(v) <= _MAX_LITERAL)
+    code.append(text[end:])
+    literals.update(name for literal in tuple(literals) for name in _COMPOUND.findall(literal))
+    rest = " ".join(code)
+    return Source(frozenset(_IDENTIFIER.findall(rest)), frozenset(literals) | frozenset(_NUMBER.findall(rest)))
+
+
+def _tokens(extension: str) -> re.Pattern[str]:
+    comment = _SLASHES
+    if extension in _HASH or extension == "":
+        comment = r"\#[^\n]*"
+    elif extension in _DASHES:
+        comment = r"--[^\n]*|/\*.*?(?:\*/|\Z)"
+    elif extension == "php":
+        comment = rf"{_SLASHES}|\#[^\n]*"
+    return re.compile(f"{comment}|{_STRINGS}", re.DOTALL)
+
+
+def distinctive_lines(lines: Sequence[str]) -> frozenset[str]:
+    """Lines that tell this file from others: long enough and of two words at least, without the space around them."""
+    return frozenset(_distinctive(lines))
+
+
+def _distinctive(lines: Sequence[str]) -> Iterator[str]:
+    for line in lines:
+        bare = line.strip()
+        if len(bare) >= _MIN_LINE and len(words_of(bare)) > 1:
+            yield bare

@@ -1,0 +1,133 @@
+"""Text and its words, each tied to its place in the original, whatever was normalised or decoded on the way."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+WORD = re.compile(r"[^\W_]+")
+"""A run of letters and digits; an underscore parts words."""
+PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_A-Za-z]+")
+"""A part of an identifier: `HTTPServer2` is HTTP, Server, 2."""
+SENTENCE_END = re.compile(r"[.!?](?=\s|$)|\n\s*\n|[;\n]")
+
+Piece = tuple[str, int, int]
+"""Characters of a view, and the start and end of what they stand for in the original."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A word of a view."""
+
+    text: str
+    """In lower case."""
+    raw: str
+    at: int
+    to: int
+    """Start and end in the view."""
+    start: int
+    end: int
+    """Start and end in the original."""
+
+
+class View:
+    """A text in another form, each character tied to a span of the original."""
+
+    def __init__(self, original: str, pieces: Iterable[Piece]) -> None:
+        chars: list[str] = []
+        self.original = original
+        self.starts: list[int] = []
+        self.ends: list[int] = []
+        for text, start, end in pieces:
+            chars.append(text)
+            self.starts += [start] * len(text)
+            self.ends += [end] * len(text)
+        self.text = "".join(chars)
+
+    @cached_property
+    def tokens(self) -> Sequence[Token]:
+        """Its words in order."""
+        return [self.token(m.start(), m.end()) for m in WORD.finditer(self.text)]
+
+    def token(self, at: int, to: int) -> Token:
+        """The word at that place of the view."""
+        raw = self.text[at:to]
+        return Token(raw.lower(), raw, at, to, *self.span(at, to))
+
+    def span(self, at: int, to: int) -> tuple[int, int]:
+        """Where that part of the view stands in the original."""
+        return min(self.starts[at:to]), max(self.ends[at:to])
+
+    def between(self, left: Token, right: Token) -> str:
+        """What stands between two words of this view."""
+        return self.text[left.to : right.at]
+
+    def reversed(self) -> "View":
+        """The same text from its end to its beginning."""
+        places = range(len(self.text) - 1, -1, -1)
+        return View(self.original, ((self.text[i], self.starts[i], self.ends[i]) for i in places))
+
+    def mapped(self, table: dict[str, str]) -> "View":
+        """Each character through `table`; one that it does not hold stays."""
+        return View(
+            self.original,
+            ((table.get(c, c), self.starts[i], self.ends[i]) for i, c in enumerate(self.text)),
+        )
+
+
+def normalised(text: str) -> View:
+    """Compatibility forms folded (full-width, circled, ligatures), invisible signs and accents taken out.
+
+    White space shrinks to one blank, one line end, or two: no pattern has to walk through more.
+    """
+    return View(text, _squeezed(_folded(text)))
+
+
+def fold(text: str) -> str:
+    """The text as `normalised` reads it."""
+    return normalised(text).text
+
+
+def _folded(text: str) -> Iterator[Piece]:
+    for i, char in enumerate(text):
+        if char.isascii():
+            yield char, i, i + 1
+            continue
+        for part in unicodedata.normalize("NFKD", char):
+            # Invisible signs and accents; the marks that Indic and other scripts need (Mc) stay.
+            if unicodedata.category(part) not in {"Cf", "Mn", "Me"}:
+                yield part, i, i + 1
+
+
+def _squeezed(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    blank: list[Piece] = []
+    for piece in pieces:
+        if piece[0].isspace():
+            blank.append(piece)
+            continue
+        yield from _blank(blank)
+        blank.clear()
+        yield piece
+    yield from _blank(blank)
+
+
+def _blank(run: Sequence[Piece]) -> Iterator[Piece]:
+    if run:
+        breaks = sum(piece[0] == "\n" for piece in run)
+        yield from ((char, run[0][1], run[-1][2]) for char in ("\n" * min(breaks, 2) or " "))
+
+
+def parts_of(name: str) -> tuple[str, ...]:
+    """The words of an identifier or file name, in lower case: `ResponseWriter2`, `response_writer2` alike."""
+    return tuple(m.group().lower() for m in PART.finditer(name))
+
+
+def compact(name: str) -> str:
+    """Letters and digits only, in lower case."""
+    return "".join(WORD.findall(name)).lower()
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text in lower case, identifiers taken apart."""
+    return [part for word in WORD.findall(text) for part in parts_of(word)]

@@ -1,0 +1,108 @@
+"""Every command in the README is executed."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.loopback import Json, Loopback, in_thread
+from tests.selfplay.episodes import PROMPT
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+MADE_BY_CI = {"make demo", "make test", "pip install ."}
+"""Executed by `.ci/run` itself, and in the test of the wheel."""
+
+
+def commands() -> list[str]:
+    """The commands in the README's shell blocks, without comments, continued lines joined."""
+    blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    lines = "".join(blocks).replace("\\\n", " ").split("\n")
+    return [line for line in (re.sub(r"\s+#.*", "", line).strip() for line in lines) if line]
+
+
+def git(where: Path, *arguments: str) -> None:
+    identity = ("-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "init.defaultBranch=main")
+    subprocess.run(["git", *identity, *arguments], cwd=where, check=True, capture_output=True)
+
+
+def commit_files(where: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (where / name).parent.mkdir(parents=True, exist_ok=True)
+        (where / name).write_text(text)
+    git(where, "init", "--quiet")
+    git(where, "add", ".")
+    git(where, "commit", "--quiet", "--message", "all")
+
+
+def answer(request: Json) -> Json:
+    """Player and supervisor of the README's run: the player reads what the task names, then answers."""
+    said = sum(m["role"] == "assistant" for m in request["messages"])
+    if request["model"] != "Qwen3-32B":
+        return {"content": '{"quality": "productive", "why": "w", "hint": null}'}
+    paths = ("app/io.py", "app/http/emit.py")
+    calls = [("read_file", {"path": p}) for p in paths]
+    if said:
+        calls = [("finish", {"files": [{"path": p, "reason": "read"} for p in paths]})]
+    made = [{"id": f"c{i}", "function": {"name": name, "arguments": a}} for i, (name, a) in enumerate(calls)]
+    return {"content": "so", "tool_calls": made}
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Path]:
+    """A folder in which the README's commands make sense."""
+    commit_files(tmp_path / "app", {"app/io.py": "x = 1\n", "app/http/emit.py": "y = 2\n"})
+    here = tmp_path / "here"
+    shutil.copytree(ROOT / "selfplay", here / "selfplay", ignore=shutil.ignore_patterns("__pycache__"))
+    commit_files(here, {"issue.md": "Uploads are cut.\n", "hints.jsonl": hints(tmp_path / "app")})
+    return here  # type: ignore[return-value]  pytest takes a value as well
+
+
+def hints(repo: Path) -> str:
+    targets = '[{"path": "app/io.py"}]'
+    task = f'{{"id": "t", "repo": "{repo}", "commit": "HEAD", "prompt": "{PROMPT}", "targets": {targets}}}'
+    return f'{{"task": {task}, "shown": [], "hint": "Where do bytes come in?"}}\n'
+
+
+def globbed(place: Path, word: str) -> list[Path] | list[str]:
+    """A word as a shell would give it to the command."""
+    return sorted(place.glob(word)) if "*" in word else [word]
+
+
+def test_every_command_of_the_readme_works(place: Path) -> None:
+    told = commands()
+    assert {"make demo", "make test"} <= set(told)
+    with in_thread(Loopback(answer)) as server:
+        for command in told:
+            if command in MADE_BY_CI:
+                continue
+            assert command.startswith("selfplay "), command
+            filled = command.replace("http://localhost:8000/v1", server.base_url)
+            filled = filled.replace("~/src/app", str(place / "../app"))
+            words = [str(w) for word in shlex.split(filled) for w in globbed(place, word)]
+            done = subprocess.run(
+                [sys.executable, "-m", "selfplay", *words[1:]],
+                cwd=place,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+
+
+def test_links_of_the_readme_lead_somewhere() -> None:
+    for link in re.findall(r"\]\(([^)#]+)\)", README):
+        assert link.startswith("https://") or (ROOT / link).exists(), link
+
+
+def test_the_first_screen_shows_the_two_commands() -> None:
+    first = "\n".join(README.split("\n")[:40])
+    assert "make demo" in first
+    assert "make test" in first
