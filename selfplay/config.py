@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from selfplay.errors import ConfigError
 from selfplay.rows import explain
@@ -15,6 +15,29 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 VerdictMode = Literal["auto", "json_schema", "tool", "text"]
 Policy = Literal["every_step", "when_stuck", "after_miss", "never"]
+
+ENGINES_OWN = frozenset({"model", "messages", "tools", "tool_choice", "response_format", "stream", "n"})
+"""Fields of a request that are not for a configuration to set."""
+
+
+def _without_credentials(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("not an http(s) address, such as http://localhost:8000/v1")
+    if parts.username or parts.password:
+        raise ValueError("holds credentials, which would land in traces; use api_key_env")
+    return url
+
+
+def _without_the_engines_own(fields: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    own = sorted(ENGINES_OWN & fields.keys())
+    if own:
+        raise ValueError(f"{', '.join(own)} is set by the engine; take it out")
+    return fields
+
+
+Address = Annotated[str, AfterValidator(_without_credentials)]
+Fields = Annotated[dict[str, JsonValue], AfterValidator(_without_the_engines_own)]
 
 
 class Section(BaseModel):
@@ -37,13 +60,13 @@ class SeatConfig(Section):
 
     model: str = "heuristic"
     """`openai:NAME` (any OpenAI-compatible server), `heuristic`, `scripted:FILE`, `recorded:DIR`."""
-    base_url: str | None = None
+    base_url: Address | None = None
     """The server's address up to and including `/v1`; by default the vendor's own."""
     api_key_env: str = "OPENAI_API_KEY"
     """Name of the environment variable that holds the key. The key itself has no place in a configuration."""
-    sampling: dict[str, JsonValue] = Field(default_factory=dict)
+    sampling: Fields = Field(default_factory=dict)
     """Sent as they are: temperature, top_p, max_tokens, seed, ..."""
-    extra_body: dict[str, JsonValue] = Field(default_factory=dict)
+    extra_body: Fields = Field(default_factory=dict)
     """Further fields of the request: chat_template_kwargs, top_k, ..."""
     timeout_s: Positive = 300.0
     """For one attempt at one call, from sending to the reply's last byte."""
@@ -55,26 +78,6 @@ class SeatConfig(Section):
     """By default from the model's name; see `limits.cost_usd`."""
     verdict_mode: VerdictMode = "auto"
     """Supervisor only: how a verdict is asked for. `auto` tries json_schema, then tool, then text."""
-
-    @field_validator("base_url")
-    @classmethod
-    def _has_no_credentials(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("not an http(s) address, such as http://localhost:8000/v1")
-        if parts.username or parts.password:
-            raise ValueError("holds credentials, which would land in traces; use api_key_env")
-        return url
-
-    @field_validator("sampling", "extra_body")
-    @classmethod
-    def _leaves_the_engine_its_own(cls, value: dict[str, JsonValue]) -> dict[str, JsonValue]:
-        own = sorted({"model", "messages", "tools", "tool_choice", "response_format", "stream", "n"} & value.keys())
-        if own:
-            raise ValueError(f"{', '.join(own)} is set by the engine; take it out")
-        return value
 
     @property
     def model_name(self) -> str:
@@ -121,6 +124,34 @@ class Limits(Section):
     """Calls carried out in one turn; further ones are refused."""
 
 
+class AskWebConfig(Section):
+    """The tool `ask_web`: who answers the player's questions about the world outside the repository.
+
+    Its answers can't be reproduced, they may hold the very change that a task is about, and what they cost is not
+    counted in `limits.cost_usd`.
+    """
+
+    model: Annotated[str, Field(min_length=1)]
+    """A model that searches by itself, at any server of the chat completions protocol."""
+    base_url: Address
+    """The address to which `/chat/completions` is added."""
+    api_key_env: str = "ASK_WEB_API_KEY"
+    """Name of the environment variable that holds the key."""
+    extra_body: Fields = Field(default_factory=dict)
+    """Further fields of the request: web_search_options, search_domain_filter, ..."""
+    timeout_s: Positive = 60.0
+    """For one attempt at one question."""
+    tries: Count = 3
+    """Attempts before the player is told that the web can't be asked."""
+
+
+class ToolsConfig(Section):
+    """Tools that the player has beside those it always has. What is offered becomes part of the contract."""
+
+    ask_web: AskWebConfig | None = None
+    """Off by default."""
+
+
 class RunConfig(Section):
     """Everything that shapes an episode."""
 
@@ -128,6 +159,7 @@ class RunConfig(Section):
     supervisor: SeatConfig = SeatConfig()
     hints: HintConfig = HintConfig()
     limits: Limits = Limits()
+    tools: ToolsConfig = ToolsConfig()
 
 
 def load_config(path: Path) -> RunConfig:

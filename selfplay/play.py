@@ -19,6 +19,7 @@ from selfplay.loop import Stage, play
 from selfplay.prompts import shipped
 from selfplay.task import Task
 from selfplay.tasks import check_targets, row_of
+from selfplay.toolset import toolset
 from selfplay.trace import StopReason, Trace
 from selfplay_tools.snapshot import Snapshot
 from selfplay_tools.toolbox import Toolbox
@@ -41,9 +42,12 @@ def pinned(task: Task, snapshot: Snapshot) -> Task:
 
 
 def set_stage(task: Task, snapshot: Snapshot, config: RunConfig, where: str = "") -> Stage:
-    """What an episode of this task plays on. Blocking. Raises TaskError for targets that the snapshot has not."""
+    """What an episode of this task plays on. Blocking.
+
+    Raises TaskError for targets that the snapshot has not, and ConfigError for tools that can't be offered.
+    """
     task = check_targets(pinned(task, snapshot), snapshot, where)
-    toolbox = Toolbox(snapshot)
+    toolbox = Toolbox(snapshot, toolset(config.tools))
     return Stage(
         task=task,
         secret=prepare(task, snapshot),

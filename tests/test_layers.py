@@ -12,7 +12,7 @@ LAYERS = (
     ("models", "rows", "source"),
     ("dialogue", "trace", "hardgit", "contract"),
     ("config", "sample"),
-    ("repos", "tasks"),
+    ("repos", "tasks", "toolset"),
     ("clean", "gate"),
     ("journal", "verdicts", "pacing", "progress"),
     ("export", "replay", "demo"),

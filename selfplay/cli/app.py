@@ -17,6 +17,7 @@ from selfplay.cli.run import EPILOG as RUN_EPILOG
 from selfplay.cli.run import run
 from selfplay.cli.show import EPILOG as SHOW_EPILOG
 from selfplay.cli.show import show
+from selfplay.cli.tools import tools
 from selfplay.errors import SelfplayError
 from selfplay_tools.errors import ToolsError
 
@@ -35,6 +36,7 @@ app.command(epilog=RUN_EPILOG)(run)
 app.command(epilog=SHOW_EPILOG)(show)
 app.command(epilog=EXPORT_EPILOG)(export)
 app.add_typer(audit, name="audit")
+app.add_typer(tools, name="tools")
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001  typer's callback

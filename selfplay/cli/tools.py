@@ -1,0 +1,146 @@
+"""`selfplay tools`: the player's tools in other hands: an agent's over MCP, or a person's."""
+
+import sys
+from contextlib import closing, suppress
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+
+from selfplay.cli.console import ExitCode
+from selfplay.cli.revision import repo_and_commit
+from selfplay.config import RunConfig, load_config
+from selfplay.contract import read_contract
+from selfplay.errors import ConfigError, InputError
+from selfplay.repos import Repositories
+from selfplay.source import without_credentials
+from selfplay.toolset import departures, toolset
+from selfplay.view import safe
+from selfplay_tools.schema import Schema, function_schema
+from selfplay_tools.tool import AnyTool
+from selfplay_tools.toolbox import Toolbox
+
+tools = typer.Typer(help="The player's tools: list them, call one, serve them over MCP.", no_args_is_help=True)
+
+SERVE_EPILOG = """Examples:
+
+selfplay tools serve ~/src/app --contract data/sft/contract.json
+
+selfplay tools serve https://example.org/app.git@v2.1 --transport http --port 8765
+
+selfplay tools serve .@worktree"""
+
+CALL_EPILOG = """Examples:
+
+selfplay tools call grep --repo . '{"pattern": "def main", "context": 2}'
+
+selfplay tools call read_file --repo ~/src/app@v2.1 @arguments.json"""
+
+LIST_EPILOG = """Example:
+
+selfplay tools list --config run.toml"""
+
+Config = Annotated[Path | None, typer.Option(help="A TOML file; further tools stand in its section `tools`.")]
+Repos = Annotated[Path, typer.Option(help="Folder of clones.", envvar="SELFPLAY_REPOS")]
+
+
+class Transport(StrEnum):
+    """How a client reaches the server."""
+
+    STDIO = "stdio"
+    HTTP = "http"
+
+
+@tools.command(epilog=SERVE_EPILOG)
+def serve(
+    repo: Annotated[str, typer.Argument(metavar="REPO[@COMMIT]", help="A path, a URL, or a name under repos/.")],
+    *,
+    contract: Annotated[
+        Path | None, typer.Option(help="Start only if the tools are those of this contract.json.")
+    ] = None,
+    config: Config = None,
+    transport: Annotated[Transport, typer.Option(help="How clients come.")] = Transport.STDIO,
+    host: Annotated[str, typer.Option(help="http: the address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="http: 0 takes a free one.", min=0, max=65535)] = 8765,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME:PORT", help="http: a name that clients reach it by; needed beyond this machine."),
+    ] = None,
+    threads: Annotated[int | None, typer.Option(help="Calls carried out at once.", min=1)] = None,
+    repos: Repos = Path("repos"),
+) -> None:
+    """Serve the tools over MCP, on one commit, pinned at start; `@worktree` is the directory as it is on disk."""
+    offered = _offered(config)
+    if contract is not None:
+        _require(offered, contract)
+    try:
+        from selfplay_tools.mcp import server, transports  # noqa: PLC0415  an extra, and most of a second to import
+    except ModuleNotFoundError as error:
+        raise ConfigError(str(error)) from error
+    name, commit = repo_and_commit(repo)
+    with closing(Repositories(repos).open(name, commit)) as snapshot:
+        about = f"{without_credentials(name)} at {commit}"
+        serving = server.make_server(Toolbox(snapshot, offered), about=about, threads=threads or server.THREADS)
+        if transport is Transport.STDIO:
+            transports.run_stdio(serving)
+            return
+        with transports.listen(host, port, allow_host or ()) as listener, suppress(KeyboardInterrupt):
+            typer.echo(f"serving {about}: {transports.address(listener)}", err=True)
+            transports.run_http(serving, listener, allow_host or ())
+
+
+@tools.command(epilog=CALL_EPILOG)
+def call(
+    name: Annotated[str, typer.Argument(help="The tool.")],
+    arguments: Annotated[str, typer.Argument(help="A JSON object; @FILE; - for standard input.")] = "{}",
+    *,
+    repo: Annotated[str, typer.Option(metavar="REPO[@COMMIT]", help="A path, a URL, or a name under repos/.")],
+    config: Config = None,
+    repos: Repos = Path("repos"),
+) -> None:
+    """Print what the player would get from this call. Exit code 1 if the call was refused."""
+    with closing(Repositories(repos).open(*repo_and_commit(repo))) as snapshot:
+        result = Toolbox(snapshot, _offered(config)).run(name, _content(arguments))
+    # What a file holds must not act on a terminal; whoever reads on gets it as it is.
+    text = safe(result.text) if sys.stdout.isatty() else result.text
+    sys.stdout.buffer.write(text.encode() + b"\n")
+    sys.stdout.buffer.flush()
+    raise typer.Exit(ExitCode.DONE if result.ok else ExitCode.NEGATIVE)
+
+
+@tools.command("list", epilog=LIST_EPILOG)
+def list_(*, config: Config = None) -> None:
+    """Print the tools' function schemas as JSON: what a request's `tools` holds."""
+    schemas = _schemas(_offered(config))
+    sys.stdout.buffer.write(orjson.dumps(schemas, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    sys.stdout.buffer.flush()
+
+
+def _offered(config: Path | None) -> tuple[AnyTool, ...]:
+    return toolset((load_config(config) if config else RunConfig()).tools)
+
+
+def _schemas(offered: tuple[AnyTool, ...]) -> list[Schema]:
+    return [function_schema(tool) for tool in offered]
+
+
+def _require(offered: tuple[AnyTool, ...], contract: Path) -> None:
+    """Raise InputError where the tools are not those of the contract."""
+    found = departures(_schemas(offered), read_contract(_bytes(contract), str(contract)))
+    if found:
+        raise InputError("\n- ".join([f"the tools are not those of {contract}:", *found]))
+
+
+def _content(arguments: str) -> str:
+    if arguments == "-":
+        return sys.stdin.buffer.read().decode("utf-8", "replace")
+    return _bytes(Path(arguments[1:])).decode("utf-8", "replace") if arguments.startswith("@") else arguments
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: can't be read: {error.strerror}") from error

@@ -1,0 +1,47 @@
+"""The tools that a configuration offers, and whether they are those of a contract."""
+
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from selfplay.config import AskWebConfig, ToolsConfig
+from selfplay.contract import Contract
+from selfplay.errors import ConfigError
+from selfplay_tools.agreement import differences
+from selfplay_tools.errors import NotUsable
+from selfplay_tools.output import MAX_CHARS
+from selfplay_tools.schema import Schema
+from selfplay_tools.tool import AnyTool
+from selfplay_tools.toolbox import DEFAULT_TOOLS
+
+
+def toolset(config: ToolsConfig) -> tuple[AnyTool, ...]:
+    """The player's tools: those it always has, then those that are configured. Raises ConfigError."""
+    try:
+        return DEFAULT_TOOLS if config.ask_web is None else (*DEFAULT_TOOLS, _ask_web(config.ask_web))
+    except NotUsable as error:
+        raise ConfigError(f"tools.{error}") from None
+
+
+def _ask_web(config: AskWebConfig) -> AnyTool:
+    from selfplay_tools.web import SearchModel, ask_web  # noqa: PLC0415  its client takes most of a second to import
+
+    return ask_web(
+        SearchModel(
+            model=config.model,
+            base_url=config.base_url,
+            api_key_env=config.api_key_env,
+            extra_body=config.extra_body,
+            timeout_s=config.timeout_s,
+            tries=config.tries,
+        )
+    )
+
+
+def departures(schemas: Sequence[Schema], contract: Contract) -> list[str]:
+    """Where these tools, and this release of them, are not what a contract says; a line each, none if they are."""
+    found = differences(schemas, contract.tools)
+    if (here := version("selfplay")) != contract.tools_version:
+        found.append(f"release of the tools: {here} here, {contract.tools_version} expected")
+    if contract.context.max_result_chars != MAX_CHARS:
+        found.append(f"characters of a result: {MAX_CHARS} here, {contract.context.max_result_chars} expected")
+    return found
