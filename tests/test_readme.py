@@ -90,6 +90,7 @@ def test_every_command_of_the_readme_works(place: Path) -> None:
                 [sys.executable, "-m", "selfplay", *words[1:]],
                 cwd=place,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+                stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
                 check=False,

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -227,6 +228,13 @@ async def test_only_requests_to_a_known_host_from_no_foreign_page_are_served(
 def test_an_address_that_others_can_reach_needs_their_names(host: str) -> None:
     with pytest.raises(NotUsable, match="--allow-host"):
         listen(host, 0)
+
+
+def test_answers_do_not_wait_for_acknowledgements() -> None:
+    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_a_taken_port_is_said_so() -> None:
