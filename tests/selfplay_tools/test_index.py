@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from selfplay_tools.commit import CommitSnapshot
 from selfplay_tools.index import MAX_INDEXED_BYTES, ScanIndex
+from selfplay_tools.literals import all_literals
 from selfplay_tools.needles import matcher
 from selfplay_tools.snapshot import Entry, Index, Kind
 from selfplay_tools.text import text_of
@@ -115,7 +116,7 @@ def test_no_file_that_holds_the_literals_is_missed(
     text = "\n".join(text_of("x", data, len(data)).lines)
     flags = re.IGNORECASE if ignore_case else re.NOFLAG
     if all(re.search(re.escape(literal), text, flags) for literal in literals):
-        assert matcher(literals, ignore_case=ignore_case)(data)
+        assert matcher(all_literals(literals, ignore_case=ignore_case))(text.encode())
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from selfplay_tools.errors import BadArgument
 from selfplay_tools.linear import BadRegex, compiled
-from selfplay_tools.literals import required_literals
+from selfplay_tools.literals import AllOf, AnyOf, Literal, Need, required
 from selfplay_tools.patterns import Pattern
 
 LETTERS = "abksK _\u017f\u212a.é]}"
@@ -62,38 +62,67 @@ def _folded(text: str) -> str:
 @given(source=BUILT | RANDOM, lines=TEXTS, fold=st.booleans())
 @example(source="(?i)KASSE", lines=["\u212aa\u017f\u017fe"], fold=False)
 @settings(max_examples=600)
-def test_every_line_that_matches_holds_the_required_literals(*, source: str, lines: list[str], fold: bool) -> None:
+def test_every_line_that_matches_holds_what_is_required(*, source: str, lines: list[str], fold: bool) -> None:
     assume(_valid(source))
-    literals, ignore_case = required_literals(source, ignore_case=fold)
+    need = required(source, ignore_case=fold)
     for number, _, _ in Pattern(source, fold).lines_of("\n".join(lines).encode()):
-        line = _folded(lines[number]) if ignore_case else lines[number]
-        assert all((_folded(text) if ignore_case else text) in line for text in literals)
+        assert _is_met(need, lines[number])
+
+
+def _is_met(need: Need, line: str) -> bool:
+    match need:
+        case Literal(text, True):
+            return _folded(text) in _folded(line)
+        case Literal(text):
+            return text in line
+        case AllOf(needs):
+            return all(_is_met(one, line) for one in needs)
+        case AnyOf(needs):
+            return any(_is_met(one, line) for one in needs)
+
+
+def _plain(need: Need) -> object:
+    """A literal as its text, all of them as a tuple, any of them as a set."""
+    match need:
+        case Literal(text):
+            return text
+        case AllOf(needs):
+            return tuple(map(_plain, needs))
+        case AnyOf(needs):
+            return set(map(_plain, needs))
 
 
 @pytest.mark.parametrize(
-    ("source", "literals"),
+    ("source", "needed"),
     [
-        ("spin_lock", ("spin_lock",)),
+        ("spin_lock", "spin_lock"),
         (r"def (\w+)_at\(", ("def ", "_at(")),
         ("ab+cd?ef", ("ab", "ef")),
-        ("(foo|bar)baz", ("baz",)),
-        ("foo|bar", ()),
-        ("(?:get_(name)+)?set", ("set",)),
+        ("(foo|bar)baz", ({"foo", "bar"}, "baz")),
+        ("foo|bar", {"foo", "bar"}),
+        ("foo.bar|baz", {("foo", "bar"), "baz"}),
+        ("foo|(bar|foo)", {"foo", "bar"}),
+        ("foo|b", ()),
+        ("foo|", ()),
+        ("(?:foo|bar)?", ()),
+        ("(?:get_(name)+)?set", "set"),
         ("(?P<first>import) os", ("import", " os")),
-        ("x{2}abc{3}", ("ab",)),
-        (r"[[:alpha:]\]]abc", ("abc",)),
+        ("x{2}abc{3}", "ab"),
+        (r"[[:alpha:]\]]abc", "abc"),
         (r"\Qa.b\E", ()),
         ("foo(?i)bar", ()),
-        ("foo.*foo", ("foo",)),
-        ("{abc}", ("{abc}",)),
+        ("foo.*foo", "foo"),
+        ("{abc}", "{abc}"),
+        ("|".join(f"word{number}" for number in range(100)), ()),
     ],
 )
-def test_literals_are_found_where_they_can_be_had(source: str, literals: tuple[str, ...]) -> None:
-    assert required_literals(source, ignore_case=False) == (literals, False)
+def test_what_is_required_is_found_where_it_can_be_had(source: str, needed: object) -> None:
+    assert _plain(required(source, ignore_case=False)) == needed
 
 
 def test_a_leading_flag_makes_literals_caseless() -> None:
-    assert required_literals("(?i)Header: \u00e9x-id", ignore_case=False) == (("Header: ", "x-id"), True)
+    need = required("(?i)Header: \u00e9x-id", ignore_case=False)
+    assert need == AllOf((Literal("Header: ", is_folded=True), Literal("x-id", is_folded=True)))
 
 
 @pytest.mark.parametrize(

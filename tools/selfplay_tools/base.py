@@ -8,6 +8,7 @@ from selfplay_tools.errors import NoSuchPath, NotReadable
 from selfplay_tools.index import ScanIndex
 from selfplay_tools.inventory import Inventory
 from selfplay_tools.paths import shown
+from selfplay_tools.searched import Span
 from selfplay_tools.snapshot import Entry, Index, Kind, Text
 from selfplay_tools.text import BINARY_PROBE_BYTES, MAX_TEXT_BYTES, has_wide_mark, is_binary, text_of
 
@@ -81,6 +82,10 @@ class BaseSnapshot(ABC):
                 return Text(path, (), size, is_whole=size <= MAX_TEXT_BYTES, is_binary=True)
         return text_of(path, self._beginning(path, MAX_TEXT_BYTES), size)
 
+    def source(self, path: str) -> Span:
+        """As `Snapshot.source`."""
+        return span_of(self.text(path))
+
     def link_target(self, path: str) -> str:
         """As `Snapshot.link_target`."""
         kind = self.kind(path)
@@ -116,3 +121,9 @@ class BaseSnapshot(ABC):
                 return NotReadable(f"{path!r} is a link to {self.link_target(path)!r}")
             case Kind.SUBMODULE:
                 return NotReadable(f"{path!r} is a submodule: another repository, not part of this one")
+
+
+def span_of(text: Text) -> Span:
+    """A text's lines as one span."""
+    source = "".join(f"{line}\n" for line in text.lines).encode()
+    return Span(source, (text.path,), (0,), (len(source),))

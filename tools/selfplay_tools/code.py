@@ -10,6 +10,7 @@ from selfplay_tools.definitions import Definition, definitions
 from selfplay_tools.errors import NoSuchPath, NotReadable
 from selfplay_tools.languages import Language, has_suffix_of_code, language_of, may_have_language
 from selfplay_tools.likely import may_define
+from selfplay_tools.literals import Literal
 from selfplay_tools.places import Scope, skipped_remark
 from selfplay_tools.snapshot import Snapshot
 from selfplay_tools.spans import Spans
@@ -72,7 +73,7 @@ def code_of(snapshot: Snapshot, path: str, *, with_quiet: bool = False) -> Code:
     known = _recalled(snapshot, path)
     if known is not None and (known.quiet or known.problem or not (with_quiet and known.language)):
         return known
-    return _read(snapshot, path, source_of(snapshot.text(path).lines), with_quiet=with_quiet)
+    return _read(snapshot, path, _source(snapshot, path), with_quiet=with_quiet)
 
 
 def defining(snapshot: Snapshot, path: str, name: str) -> Code:
@@ -80,7 +81,7 @@ def defining(snapshot: Snapshot, path: str, name: str) -> Code:
     known = _recalled(snapshot, path)
     if known is not None and not known.problem and not any(one.name == name for one in known.definitions):
         return Code(known.language)
-    source = source_of(snapshot.text(path).lines)
+    source = _source(snapshot, path)
     language = language_of(path, source)
     # Asked also of what is remembered: the answer must not depend on what was read before.
     if language is None or not may_define(language, name, source):
@@ -123,6 +124,11 @@ def parsed(path: str, source: bytes, *, with_quiet: bool = False) -> Code:
     return Code(language, definitions(language, tree, source), quiet_spans(language, tree) if with_quiet else None)
 
 
+def _source(snapshot: Snapshot, path: str) -> bytes:
+    span = snapshot.source(path)
+    return span.buffer[span.starts[0] : span.ends[0]]
+
+
 def source_of(lines: Sequence[str]) -> bytes:
     r"""The text that a parser and a search get: UTF-8, every line ended by `\n`."""
     return "".join(f"{line}\n" for line in lines).encode()
@@ -149,9 +155,8 @@ def holding(snapshot: Snapshot, scope: Scope, word: str, *, ignore_case: bool = 
     if scope.only is not None:
         yield scope.only
         return
-    for entry in snapshot.index.candidates([word], ignore_case=ignore_case):
-        if entry.path in scope.files:
-            yield entry.path
+    for span in snapshot.index.spans(Literal(word, ignore_case), scope.inside):
+        yield from span.paths
 
 
 def unsearched(scope: Scope) -> list[str]:

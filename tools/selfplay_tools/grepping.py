@@ -1,16 +1,16 @@
 """`grep`: lines that match a regular expression."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from pydantic import Field
 
-from selfplay_tools.errors import NotReadable
-from selfplay_tools.literals import required_literals
+from selfplay_tools.literals import required
 from selfplay_tools.output import compose, counted, quoted
 from selfplay_tools.pages import ROW_CHARS, Hits, MatchPage
-from selfplay_tools.patterns import Pattern
+from selfplay_tools.patterns import Found, Pattern
 from selfplay_tools.places import Scope, link_remark, scope_of, skipped_remark
+from selfplay_tools.searched import Span
 from selfplay_tools.snapshot import Snapshot
 from selfplay_tools.tool import Arguments, Result, Tool
 
@@ -36,9 +36,9 @@ def grep(snapshot: Snapshot, arguments: Grep) -> Result:
     scope = scope_of(snapshot, arguments.path, arguments.glob)
     page = MatchPage(offset=arguments.offset, limit=arguments.limit, context=arguments.context)
     is_counted = True
-    for path in _files(snapshot, scope, arguments):
+    for found in _found(snapshot, scope, pattern):
         enough = page.offset + page.limit + COUNTED_ON + 1 - page.total
-        page.add(_hits(snapshot, path, pattern, enough, must_read=scope.only is not None))
+        page.add(_hits(found, islice(found.matches, enough)))
         if page.left > COUNTED_ON:
             is_counted = False
             break
@@ -49,30 +49,22 @@ def grep(snapshot: Snapshot, arguments: Grep) -> Result:
     return Result(compose(_head(arguments, scope, page, is_counted=is_counted), page.rows, remarks), shown=page.shown)
 
 
-def _files(snapshot: Snapshot, scope: Scope, arguments: Grep) -> Iterator[str]:
-    """Files that may hold a match, in path order."""
+def _found(snapshot: Snapshot, scope: Scope, pattern: Pattern) -> Iterator[Found]:
+    """Texts with a matching line, in path order."""
     if scope.only is not None:
-        yield scope.only
-        return
-    literals, ignore_case = required_literals(arguments.pattern, ignore_case=arguments.ignore_case)
-    for entry in snapshot.index.candidates(literals, ignore_case=ignore_case):
-        if entry.path in scope.files:
-            yield entry.path
+        spans: Iterable[Span] = (snapshot.source(scope.only),)
+    else:
+        need = required(pattern.source, ignore_case=pattern.ignore_case)
+        spans = snapshot.index.spans(need, scope.inside)
+    return (found for span in spans for found in pattern.hits(span))
 
 
-def _hits(snapshot: Snapshot, path: str, pattern: Pattern, enough: int, *, must_read: bool) -> Hits:
-    """The file's first `enough` matching lines."""
-    try:
-        lines = snapshot.text(path).lines
-    except NotReadable:  # it changed on disk since the snapshot was taken
-        if must_read:
-            raise
-        lines = ()
-    if not lines:
-        return Hits(path, (), {})
-    text = "\n".join(lines).encode()
-    found = islice(pattern.lines_of(text), enough)
-    return Hits(path, lines, {line: len(text[start:match].decode(errors="replace")) for line, start, match in found})
+def _hits(found: Found, matches: Iterator[int]) -> Hits:
+    span, which = found.span, found.which
+    lines = span.text(which)
+    return Hits(
+        span.paths[which], lines, {number: lines.column(number, place) for number, place in lines.numbered(matches)}
+    )
 
 
 def _head(arguments: Grep, scope: Scope, page: MatchPage, *, is_counted: bool) -> str:

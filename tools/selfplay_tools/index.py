@@ -1,72 +1,208 @@
-"""An index that keeps nothing but word counts: every other question scans the texts in path order."""
+"""Questions over all of a snapshot's text: what the two kinds of index share, and the one that keeps little."""
 
-from collections import Counter
+from abc import ABC, abstractmethod
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from functools import cached_property
+from itertools import islice
 from threading import Lock
 
+import numpy as np
+from numpy.typing import NDArray
+
+from selfplay_tools.globs import matching
+from selfplay_tools.literals import Need, all_literals
 from selfplay_tools.needles import matcher
-from selfplay_tools.ranking import Ranking
-from selfplay_tools.snapshot import Entry, Kind
+from selfplay_tools.ranking import Field, Ranking, best
+from selfplay_tools.searched import Span
+from selfplay_tools.snapshot import Entry, Kind, Place, Ranked
+from selfplay_tools.store.cleaning import clean
+from selfplay_tools.store.postings import Postings
+from selfplay_tools.store.tokens import Counts, counted, numbers_of
 from selfplay_tools.text import decode, has_wide_mark, is_binary
-from selfplay_tools.words import query_words, word_counts
+from selfplay_tools.words import query_words
 
 MAX_INDEXED_BYTES = 2 << 20
 """Larger files are data rather than code."""
-MAX_COUNTED_BYTES = 512 << 20
-"""Of all texts together, in path order, whose words are counted; the files after that are ranked by path alone."""
+_MAX_PLACES = 64
+_TOGETHER = 256
+"""Texts whose words are counted at once."""
 
 Contents = Callable[[Sequence[Entry]], Iterator[bytes | None]]
 """Whole contents of small files, in order; None for one that can't be read."""
+Flags = NDArray[np.bool_]
 
 
-class ScanIndex:
-    """Implements `Index`. Safe to use from several threads."""
+class BaseIndex(ABC):
+    """Implements `Index` on top of texts in path order, and of words. Safe to use from several threads."""
 
-    def __init__(self, entries: Sequence[Entry], contents: Contents) -> None:
+    def __init__(self, entries: Sequence[Entry]) -> None:
         self._files = [entry for entry in entries if entry.kind is Kind.FILE]
-        self._contents = contents
-        self._is_text: dict[str, bool] = {}
-        self._ranking: Ranking | None = None
-        self._lock = Lock()
+        self._places: dict[tuple[str, str], Place] = {}
+        self._guard = Lock()
+
+    @abstractmethod
+    def _searched(self) -> Flags:
+        """For each file whether questions look into it."""
+
+    @abstractmethod
+    def _spans(self, need: Need, files: NDArray[np.intp]) -> Iterator[Span]:
+        """The texts among `files` (all searched, ascending) that may meet the need, in path order."""
+
+    @abstractmethod
+    def _ranking(self) -> Ranking:
+        """The words of all searched files, counted when first asked for."""
+
+    @cached_property
+    def _paths(self) -> list[str]:
+        return [entry.path for entry in self._files]
+
+    def left_out(self) -> Sequence[Entry]:
+        """As `Index.left_out`."""
+        return [self._files[at] for at in np.flatnonzero(~self._searched()).tolist()]
+
+    def within(self, folder: str, glob: str = "") -> Place:
+        """As `Index.within`."""
+        key = folder, glob
+        place = self._places.get(key)
+        if place is None:
+            place = self._place(folder, glob)
+            with self._guard:
+                while len(self._places) >= _MAX_PLACES:
+                    self._places.pop(next(iter(self._places)))
+                self._places[key] = place
+        return place
+
+    def _place(self, folder: str, glob: str) -> Place:
+        paths = self._paths
+        first = bisect_left(paths, f"{folder}/") if folder else 0
+        last = bisect_left(paths, f"{folder}0", first) if folder else len(paths)  # "0" is the character after "/"
+        if folder and folder in (alone := paths[(at := bisect_left(paths, folder)) : at + 1]):
+            first, last = at, at + len(alone)
+        inside = np.zeros(len(paths), np.bool_)
+        inside[first:last] = True
+        if glob:
+            wanted = frozenset(matching(paths[first:last], glob, folder))
+            inside[first:last] = [path in wanted for path in paths[first:last]]
+        is_searched = self._searched()
+        skipped = [self._files[at] for at in np.flatnonzero(inside & ~is_searched).tolist()]
+        return Place(Paths(paths, inside & is_searched), skipped)
+
+    def spans(self, need: Need, place: Place | None = None) -> Iterator[Span]:
+        """As `Index.spans`."""
+        return self._spans(need, np.flatnonzero(self._flags(place)))
+
+    def _flags(self, place: Place | None) -> Flags:
+        if place is None:
+            return self._searched()
+        if not isinstance(place.files, Paths) or place.files.paths is not self._paths:
+            raise ValueError("this place is one of another snapshot")
+        return place.files.flags
 
     def candidates(self, literals: Sequence[str], *, ignore_case: bool) -> Iterator[Entry]:
         """As `Index.candidates`."""
-        may_match = matcher(literals, ignore_case=ignore_case)
-        return (entry for entry, data in self._texts() if may_match(data))
+        need = all_literals(literals, ignore_case=ignore_case)
+        for span in self.spans(need):
+            for path in span.paths:
+                yield self._files[bisect_left(self._paths, path)]
+
+    def rank(self, words: Sequence[str], limit: int, place: Place | None = None) -> Ranked:
+        """As `Index.rank`."""
+        forms = query_words(tuple(words))
+        scores = np.zeros(len(self._files))
+        if forms:
+            scores[self._searched()] = self._ranking().scores(numbers_of(forms).tolist())
+        if place is not None:
+            scores[~self._flags(place)] = 0.0
+        found = [(self._paths[at], float(scores[at])) for at in best(scores, limit)]
+        return Ranked(int(np.count_nonzero(scores)), found)
+
+    def unknown(self, words: Sequence[str]) -> Sequence[str]:
+        """As `Index.unknown`."""
+        ranking = self._ranking()
+        return [word for word in words if not any(map(ranking.holds, numbers_of(query_words((word,))).tolist()))]
 
     def ranked(self, words: Sequence[str], limit: int) -> Sequence[tuple[str, float]]:
-        """As `Index.ranked`. The first call counts the words of all texts."""
-        with self._lock:
-            if self._ranking is None:
-                self._ranking = Ranking(self._counted())
-        return self._ranking.best(query_words(tuple(words)), limit)
+        """As `Index.ranked`."""
+        return self.rank(words, limit).best
 
-    def left_out(self) -> Sequence[Entry]:
-        """As `Index.left_out`. The first call reads all files that nothing was asked about yet."""
-        if any(entry.oid not in self._is_text for entry in self._small()):
-            for _ in self._texts():
-                pass
-        return [e for e in self._files if e.size > MAX_INDEXED_BYTES or not self._is_text.get(e.oid, False)]
+    def _path_field(self) -> Field:
+        words = Postings.of_names([self._paths[at] for at in np.flatnonzero(self._searched()).tolist()])
+        return Field(words, words.lengths)
 
-    def _small(self) -> Iterator[Entry]:
-        return (entry for entry in self._files if entry.size <= MAX_INDEXED_BYTES)
 
-    def _texts(self) -> Iterator[tuple[Entry, bytes]]:
-        """Every indexed file with its content."""
-        wanted = [entry for entry in self._small() if self._is_text.get(entry.oid, True)]
-        for entry, data in zip(wanted, self._contents(wanted), strict=True):
-            is_text = self._is_text.get(entry.oid)
-            if is_text is None:
-                is_text = self._is_text[entry.oid] = data is not None and _is_text(data)
-            if is_text and data is not None:
-                yield entry, data
+class Paths(AbstractSet[str]):
+    """Some of the paths of an index."""
 
-    def _counted(self) -> Iterator[tuple[str, Counter[str], Counter[str]]]:
-        counted = 0
-        for entry, data in self._texts():
-            counted += len(data)
-            decoded = decode(data) if counted <= MAX_COUNTED_BYTES else None
-            yield entry.path, word_counts(entry.path), word_counts(decoded[0]) if decoded else Counter()
+    def __init__(self, paths: list[str], flags: Flags) -> None:
+        """Those of `paths` (sorted) whose flag is set."""
+        self.paths = paths
+        self.flags = flags
+        self._count = int(np.count_nonzero(flags))
+
+    def __contains__(self, path: object) -> bool:
+        if not isinstance(path, str):
+            return False
+        at = bisect_left(self.paths, path)
+        return at < len(self.paths) and self.paths[at] == path and bool(self.flags[at])
+
+    def __iter__(self) -> Iterator[str]:
+        return (self.paths[at] for at in np.flatnonzero(self.flags).tolist())
+
+    def __len__(self) -> int:
+        return self._count
+
+
+class ScanIndex(BaseIndex):
+    """An index that keeps nothing but words: every other question reads all texts."""
+
+    def __init__(self, entries: Sequence[Entry], contents: Contents) -> None:
+        super().__init__(entries)
+        self._contents = contents
+        self._known: Flags | None = None
+        self._counted: Ranking | None = None
+        self._counting = Lock()
+
+    def _searched(self) -> Flags:
+        """The first call reads every file."""
+        if self._known is None:
+            small = [at for at, entry in enumerate(self._files) if entry.size <= MAX_INDEXED_BYTES]
+            flags = np.zeros(len(self._files), np.bool_)
+            for at, data in zip(small, self._contents([self._files[at] for at in small]), strict=True):
+                flags[at] = data is not None and _is_text(data)
+            self._known = flags
+        return self._known
+
+    def _spans(self, need: Need, files: NDArray[np.intp]) -> Iterator[Span]:
+        entries: list[Entry] = [self._files[at] for at in files.tolist()]
+        return scanned(entries, need, self._contents)
+
+    def _ranking(self) -> Ranking:
+        with self._counting:
+            if self._counted is None:
+                self._counted = self._count()
+        return self._counted
+
+    def _count(self) -> Ranking:
+        files = [self._files[at] for at in np.flatnonzero(self._searched()).tolist()]
+        words = Postings.of(list(_counted(self._contents(files))))
+        return Ranking(Field(words, words.lengths), self._path_field(), np.arange(len(files)))
+
+
+def _counted(contents: Iterator[bytes | None]) -> Iterator[Counts]:
+    while some := list(islice(contents, _TOGETHER)):
+        texts = [clean(data) if data else None for data in some]
+        yield from counted([memoryview(text.source if text else b"") for text in texts])
+
+
+def scanned(entries: Sequence[Entry], need: Need, contents: Contents) -> Iterator[Span]:
+    """The texts of the entries that may meet the need, read now."""
+    may_match = matcher(need)
+    for entry, data in zip(entries, contents(entries), strict=True):
+        text = clean(data) if data else None
+        if text and may_match(text.source):
+            yield Span(text.source, (entry.path,), (0,), (len(text.source),))
 
 
 def _is_text(data: bytes) -> bool:

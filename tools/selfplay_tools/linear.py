@@ -4,6 +4,7 @@ No pattern takes more than time linear in the text, and none ever matches a line
 """
 
 from collections.abc import Iterator
+from mmap import mmap
 from typing import Any, Protocol, cast
 
 import re2  # pyright: ignore[reportMissingTypeStubs]  # google-re2 ships no types; this file is where it gets them
@@ -32,8 +33,11 @@ class Match(Protocol):
 class Regex(Protocol):
     """A compiled pattern. Safe to use from several threads at once."""
 
-    def search(self, text: bytes, pos: int = 0) -> Match | None:
-        r"""The first match at or after `pos`; what stands before `pos` still counts for `^` and `\b`."""
+    def search(self, text: bytes | mmap, pos: int = 0, endpos: int | None = None) -> Match | None:
+        r"""The first match from `pos` up to `endpos`; what stands around still counts for `^`, `$` and `\b`.
+
+        Other threads run meanwhile.
+        """
         ...
 
     def fullmatch(self, text: bytes) -> Match | None:

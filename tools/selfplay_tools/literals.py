@@ -1,14 +1,44 @@
-"""Text that every match of a pattern must contain, so that an index can leave files out.
+"""What every line that a pattern matches must contain, so that an index can leave files out.
 
-Sound, not complete: whatever is not understood counts as "may be anything". Only what stands outside of choices and
-optional parts is taken.
+Sound, not complete: whatever is not understood counts as "may be anything".
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 SHORTEST = 2
 """Shorter literals are in nearly every file."""
+MOST_CHOICES = 64
+"""Of a choice with more branches nothing is required."""
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """The text must be there."""
+
+    text: str
+    is_folded: bool = False
+    """Whether its case is ignored."""
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """Each of the needs must be met; with none, anything will do."""
+
+    needs: tuple["Need", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """At least one of the needs must be met."""
+
+    needs: tuple["Need", ...]
+
+
+Need: TypeAlias = Literal | AllOf | AnyOf
+ANYTHING = AllOf(())
 
 _REPEAT = re.compile(r"\{\d+(?:,\d*)?\}")
 _POSIX_CLASS = re.compile(r"\[:\^?\w+:\]")
@@ -17,15 +47,35 @@ _KNOWN_ESCAPES = frozenset("dDwWsSbBtnrfvaAz")
 _LEADING_FOLD = "(?i)"
 
 
-def required_literals(source: str, *, ignore_case: bool) -> tuple[tuple[str, ...], bool]:
-    """Literals that are part of every line that the (valid) pattern matches, and whether their case is ignored."""
+def required(source: str, *, ignore_case: bool) -> Need:
+    """What every line that the (valid) pattern matches contains."""
     if source.startswith(_LEADING_FOLD):
         source, ignore_case = source.removeprefix(_LEADING_FOLD), True
     try:
-        found = _Reading(source, ignore_case=ignore_case).alternatives()
+        return _Reading(source, ignore_case=ignore_case).alternatives()
     except _NotUnderstood:
-        return (), ignore_case
-    return tuple(dict.fromkeys(text for text in found if len(text) >= SHORTEST)), ignore_case
+        return ANYTHING
+
+
+def all_literals(texts: Sequence[str], *, ignore_case: bool) -> Need:
+    """Each of the texts must be there."""
+    return all_of([Literal(text, ignore_case) for text in texts])
+
+
+def all_of(needs: Sequence[Need]) -> Need:
+    """Each of the needs, in the simplest form."""
+    flat = [one for need in needs for one in (need.needs if isinstance(need, AllOf) else (need,))]
+    unique = tuple(dict.fromkeys(flat))
+    return unique[0] if len(unique) == 1 else AllOf(unique)
+
+
+def any_of(needs: Sequence[Need]) -> Need:
+    """At least one of the needs, in the simplest form."""
+    flat = [one for need in needs for one in (need.needs if isinstance(need, AnyOf) else (need,))]
+    unique = tuple(dict.fromkeys(flat))
+    if ANYTHING in unique or not unique or len(unique) > MOST_CHOICES:
+        return ANYTHING
+    return unique[0] if len(unique) == 1 else AnyOf(unique)
 
 
 class _NotUnderstood(Exception):
@@ -43,36 +93,36 @@ class _Reading:
     run: list[str] = field(default_factory=list[str])
     """The literal characters that stand directly before `at`."""
 
-    def alternatives(self) -> list[str]:
-        """Literals of a group's inside, up to its end; none if there is a choice."""
-        found: list[str] = []
-        has_choice = False
+    def alternatives(self) -> Need:
+        """What a group's inside needs, read up to its end."""
+        choices: list[Need] = []
+        found: list[Need] = []
         while self.at < len(self.source) and self.source[self.at] != ")":
             if self.source[self.at] == "|":
-                has_choice = True
                 self.at += 1
-            found += self._piece()
-        found += self._broken()
-        return [] if has_choice else found
+                choices.append(all_of([*found, *self._broken()]))
+                found = []
+            else:
+                found += self._piece()
+        choices.append(all_of([*found, *self._broken()]))
+        return any_of(choices)
 
-    def _piece(self) -> list[str]:
-        """Read one atom with its repetition; literals that end with it."""
-        if self.at >= len(self.source) or self.source[self.at] in "|)":
-            return self._broken()
+    def _piece(self) -> list[Need]:
+        """Read one atom with its repetition; what ends with it."""
         literal = self._literal()
         if literal is None:
             found = self._broken()
             inside = self._atom()
-            return found + (inside if self._repetition() in {"", "+"} else [])
+            return [*found, inside] if self._repetition() in {"", "+"} else found
         repeat = self._repetition()
         if repeat in {"", "+"}:
             self.run.append(literal)
         return [] if not repeat else self._broken()
 
-    def _broken(self) -> list[str]:
+    def _broken(self) -> list[Need]:
         """End the run; it as a literal."""
-        found, self.run = ["".join(self.run)], []
-        return found
+        text, self.run = "".join(self.run), []
+        return [Literal(text, self.ignore_case)] if len(text) >= SHORTEST else []
 
     def _literal(self) -> str | None:
         """The character that the next atom stands for, read; or None, nothing read."""
@@ -91,8 +141,8 @@ class _Reading:
         """False for what a text may spell in another way: other cases beyond ASCII, replaced characters."""
         return char.isprintable() and char != "\ufffd" and (char.isascii() or not self.ignore_case)
 
-    def _atom(self) -> list[str]:
-        """Read what is no plain character; the literals inside it."""
+    def _atom(self) -> Need:
+        """Read what is no plain character; what it needs."""
         char = self.source[self.at]
         if char == "(":
             return self._group()
@@ -106,13 +156,13 @@ class _Reading:
             raise _NotUnderstood
         else:
             self.at += 1
-        return []
+        return ANYTHING
 
     def _is_plain_escape(self) -> bool:
         char = self.source[self.at + 1 : self.at + 2]
         return bool(char) and not (char.isascii() and char.isalnum())
 
-    def _group(self) -> list[str]:
+    def _group(self) -> Need:
         opening = _GROUP.match(self.source, self.at)
         if not opening or self.depth > 50:  # noqa: PLR2004  # far below the recursion limit
             raise _NotUnderstood

@@ -1,35 +1,43 @@
-"""Whether a file's bytes may hold some literals, decided without decoding where that is safe."""
+"""Whether a text may meet a need, by looking for its literals."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from selfplay_tools.text import decode, has_wide_mark
+from selfplay_tools.literals import AllOf, AnyOf, Literal, Need
 
-# Characters that the text shows in place of others, or that it takes away: bytes can't tell.
-_UNSURE = re.compile("[\x00-\x08\x0a-\x1f\ufffd\ufeff]")
-_ASCII_RUN = re.compile(r"[\x20-\x7e\t]+")
+_ASCII_RUN = re.compile(r"[\x00-\x7f]+")
 # The two characters beyond ASCII that a case-insensitive search takes for ASCII letters.
 _KELVIN, _LONG_S = "\u212a".encode(), "\u017f".encode()
 
+Test = Callable[[bytes, bytes], bool]
+"""Of a text and of the same without regard to case."""
 
-def matcher(literals: Sequence[str], *, ignore_case: bool) -> Callable[[bytes], bool]:
-    """A test of whole contents: True wherever the text may hold every literal, sometimes where it does not."""
-    pieces = [piece for literal in literals for piece in _UNSURE.split(literal) if piece]
-    if ignore_case:
-        pieces = [run.lower() for piece in pieces for run in _ASCII_RUN.findall(piece)]
-    wanted = [piece.encode("utf-8", "replace") for piece in dict.fromkeys(pieces)]
-    fold = _folded if ignore_case else bytes
 
-    def may_match(data: bytes) -> bool:
-        if not wanted:
-            return True
-        if has_wide_mark(data):
-            decoded = decode(data)
-            data = decoded[0].encode("utf-8", "replace") if decoded else b""
-        content = fold(data)
-        return all(piece in content for piece in wanted)
+def matcher(need: Need) -> Callable[[bytes], bool]:
+    """A test of texts in UTF-8: True wherever the need may be met, sometimes where it is not."""
+    test = _test(need)
+    fold = _folded if _has_folded(need) else bytes
+    return lambda text: test(text, fold(text))
 
-    return may_match
+
+def _test(need: Need) -> Test:
+    match need:
+        case Literal(text, True):
+            runs = [run.lower().encode() for run in _ASCII_RUN.findall(text)]
+            return lambda _, folded: all(run in folded for run in runs)
+        case Literal(text):
+            wanted = text.encode("utf-8", "replace")
+            return lambda exact, _: wanted in exact
+        case AllOf(needs):
+            each = [_test(one) for one in needs]
+            return lambda exact, folded: all(test(exact, folded) for test in each)
+        case AnyOf(needs):
+            some = [_test(one) for one in needs]
+            return lambda exact, folded: any(test(exact, folded) for test in some)
+
+
+def _has_folded(need: Need) -> bool:
+    return need.is_folded if isinstance(need, Literal) else any(map(_has_folded, need.needs))
 
 
 def _folded(data: bytes) -> bytes:

@@ -5,13 +5,16 @@ text. Every line is matched on its own.
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 from selfplay_tools.errors import BadArgument
 from selfplay_tools.linear import BadRegex, Regex, compiled
 from selfplay_tools.output import quoted
+from selfplay_tools.searched import Buffer, Span
 
 MAX_PATTERN_CHARS = 2_000
 
@@ -79,31 +82,65 @@ class Pattern:
 
         Positions are in bytes from the beginning of the text.
         """
-        regex = self._among_lines
-        found = self._one_by_one(text) if regex is None else _starts(regex, text)
+        source = text + b"\n"
         number = counted_to = 0
-        for start, match in found:
-            number += text.count(b"\n", counted_to, start)
-            counted_to = start
-            yield number, start, match
+        for found in self.hits(Span(source, ("",), (0,), (len(source),))):
+            for match in found.matches:
+                start = source.rfind(b"\n", 0, match) + 1
+                number += source.count(b"\n", counted_to, start)
+                counted_to = start
+                yield number, start, match
 
-    def _one_by_one(self, text: bytes) -> Iterator[tuple[int, int]]:
-        start = 0
-        for line in text.split(b"\n"):
+    def hits(self, span: Span) -> Iterator["Found"]:
+        """The texts of a span with a matching line, in order."""
+        regex = self._among_lines
+        return self._one_by_one(span) if regex is None else _found(regex, span)
+
+    def _one_by_one(self, span: Span) -> Iterator["Found"]:
+        for which, (start, end) in enumerate(zip(span.starts, span.ends, strict=True)):
+            matches = self._in_each_line(span.buffer[start:end], start)
+            first = next(matches, None)
+            if first is not None:
+                yield Found(span, which, chain((first,), matches))
+
+    def _in_each_line(self, text: bytes, start: int) -> Iterator[int]:
+        for line in text.split(b"\n")[:-1]:
             if match := self._alone.search(line):
-                yield start, start + match.start()
+                yield start + match.start()
             start += len(line) + 1
 
 
-def _starts(regex: Regex, text: bytes) -> Iterator[tuple[int, int]]:
-    at = 0
-    while at <= len(text) and (match := regex.search(text, at)):
-        found = match.start()
-        yield text.rfind(b"\n", 0, found) + 1, found
-        end = text.find(b"\n", found)
-        if end < 0:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A text with at least one matching line."""
+
+    span: Span
+    which: int
+    """Its place in the span."""
+    matches: Iterator[int]
+    """The first match of each matching line, as a place in the span's buffer; found as they are asked for."""
+
+
+def _found(regex: Regex, span: Span) -> Iterator[Found]:
+    """All texts of the span are searched at once, which costs less than one by one."""
+    buffer, starts, ends = span.buffer, span.starts, span.ends
+    at, last = starts[0], ends[-1] - 1
+    which = 0
+    while at <= last and (match := regex.search(buffer, at, last)):
+        place = match.start()
+        which = bisect_right(starts, place, which) - 1
+        yield Found(span, which, _matches(regex, buffer, place, ends[which] - 1))
+        at = ends[which]
+
+
+def _matches(regex: Regex, buffer: Buffer, place: int, last: int) -> Iterator[int]:
+    """The first match of each line, from a match at `place` on up to the last line's end."""
+    while True:
+        yield place
+        end = buffer.find(b"\n", place, last)
+        if end < 0 or not (match := regex.search(buffer, end + 1, last)):
             return
-        at = end + 1
+        place = match.start()
 
 
 def _refusal(source: str, engine: str) -> str:

@@ -2,12 +2,13 @@
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from selfplay_tools.errors import BadArgument, NotReadable
 from selfplay_tools.globs import matching
 from selfplay_tools.output import counted, folder_name, sized
-from selfplay_tools.snapshot import Entry, Kind, Snapshot
+from selfplay_tools.snapshot import Entry, Kind, Place, Snapshot
 
 
 def below(snapshot: Snapshot, folder: str) -> Sequence[Entry]:
@@ -69,10 +70,12 @@ class Scope:
     """In words: `in src/`, `in src/ (files that match "*.py")`."""
     only: str | None
     """Set where a single file was named: it is searched whatever it holds."""
-    files: frozenset[str]
+    files: AbstractSet[str]
     """Real paths of the files that are searched."""
     skipped: Sequence[Entry]
     """Files inside the place that are not searched: binary or too large."""
+    inside: Place | None = None
+    """The same for the index; None where a single file was named."""
 
     @property
     def count(self) -> int:
@@ -91,16 +94,11 @@ def scope_of(snapshot: Snapshot, path: str, glob: str = "") -> Scope:
         if glob and not matching([real], glob, folder):
             raise BadArgument(f"the file {name!r} does not match the glob {glob!r}; leave glob empty for a single file")
         return Scope(real, f"in {real}", real, frozenset({real}), ())
-    entries = [entry for entry in below(snapshot, real) if entry.kind is Kind.FILE]
     place = f"in {folder_name(real)}"
     if glob:
-        wanted = frozenset(matching([entry.path for entry in entries], glob, real))
-        entries = [entry for entry in entries if entry.path in wanted]
         place = f"{place} (files matching {glob!r})"
-    skipped = frozenset(entry.path for entry in snapshot.index.left_out())
-    files = frozenset(entry.path for entry in entries if entry.path not in skipped)
-    left_out = [entry for entry in entries if entry.path in skipped]
-    return Scope(real, place, None, files, left_out)
+    inside = snapshot.index.within(real, glob)
+    return Scope(real, place, None, inside.files, inside.skipped, inside)
 
 
 def skipped_remark(scope: Scope, named: int = 3) -> list[str]:

@@ -1,69 +1,92 @@
 """BM25 over the words of many files (Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009).
 
-A file has two fields, its text and its path. Each is scored by itself, and the path counts more.
+A file has two fields, its text and its path. Each is scored by itself, and the path counts more. All figures (how many
+files, how many hold a word, how long they are on average) are those of the files that are ranked, whatever else an
+index holds, and are summed in one order: equal files give equal scores, to the last bit.
 """
 
-import heapq
-import math
-from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 K1 = 1.2
 B = 0.75
 PATH_WEIGHT = 1.5
-_MAX_COUNT = 65_535
+
+Scores = NDArray[np.float64]
+Rows = NDArray[np.integer]
 
 
+class Holders(Protocol):
+    """Finds the rows that hold a word."""
+
+    def holding(self, number: int, /) -> tuple[Rows, NDArray[np.unsignedinteger]]:
+        """Each row once, and how often it holds the word. `number` is the word's (see `store.tokens`)."""
+        ...
+
+
+@dataclass(frozen=True)
 class Field:
-    """One field of all files: for every word, the files that hold it and how often."""
+    """One field of all files. Files of equal content may share a row."""
 
-    def __init__(self) -> None:
-        self._files: dict[str, array[int]] = {}
-        self._counts: dict[str, array[int]] = {}
-        self._lengths: array[int] = array("Q")
+    holders: Holders
+    lengths: NDArray[np.integer]
+    """Words of each row."""
+    copies: NDArray[np.integer] | None = None
+    """How many files each row stands for; one unless given."""
 
-    def add(self, counts: Mapping[str, int]) -> None:
-        """Add the next file."""
-        number = len(self._lengths)
-        for word, count in counts.items():
-            if word not in self._files:
-                self._files[word], self._counts[word] = array("I"), array("H")
-            self._files[word].append(number)
-            self._counts[word].append(min(count, _MAX_COUNT))
-        self._lengths.append(sum(counts.values()))
+    @cached_property
+    def _total(self) -> int:
+        return len(self.lengths) if self.copies is None else int(self.copies.sum())
 
-    def score(self, words: Sequence[str], weight: float, scores: dict[int, float]) -> None:
-        """Add each file's score for the words to `scores`, by its number."""
-        total = len(self._lengths)
-        mean = sum(self._lengths) / total if total else 1.0
+    @cached_property
+    def _norms(self) -> Scores:
+        lengths = self.lengths.astype(np.int64)
+        words = int(lengths.sum() if self.copies is None else (lengths * self.copies).sum())
+        mean = words / self._total if self._total else 1.0
+        return np.asarray(K1 * (1 - B + B * lengths / (mean or 1.0)), np.float64)
+
+    def scores(self, words: Sequence[int], weight: float) -> Scores:
+        """Each row's score for the words, by their numbers."""
+        scores = np.zeros(len(self.lengths))
         for word in words:
-            files = self._files.get(word)
-            if files is None:
-                continue
-            rarity = math.log(1 + (total - len(files) + 0.5) / (len(files) + 0.5))
-            for number, count in zip(files, self._counts[word], strict=True):
-                norm = K1 * (1 - B + B * self._lengths[number] / (mean or 1.0))
-                gain = weight * rarity * count * (K1 + 1) / (count + norm)
-                scores[number] = scores.get(number, 0.0) + gain
+            rows, counts = self.holders.holding(word)
+            if len(rows):
+                held = len(rows) if self.copies is None else int(self.copies[rows].sum())
+                rarity = float(np.log(1 + (self._total - held + 0.5) / (held + 0.5)))
+                often = counts.astype(np.float64)
+                scores[rows] += weight * rarity * often * (K1 + 1) / (often + self._norms[rows])
+        return scores
 
 
+@dataclass(frozen=True, slots=True)
 class Ranking:
     """Files by how well they answer a query."""
 
-    def __init__(self, files: Iterable[tuple[str, Mapping[str, int], Mapping[str, int]]]) -> None:
-        """Take each file's path, the counts of its path's words and of its text's words, in path order."""
-        self._paths: list[str] = []
-        self._path_field = Field()
-        self._text_field = Field()
-        for path, path_words, text_words in files:
-            self._paths.append(path)
-            self._path_field.add(path_words)
-            self._text_field.add(text_words)
+    text: Field
+    path: Field
+    """A row for each file."""
+    rows: Rows
+    """For each file its row of `text`."""
 
-    def best(self, words: Sequence[str], limit: int) -> list[tuple[str, float]]:
-        """At most `limit` paths with their scores, best first, ties by path."""
-        scores: dict[int, float] = {}
-        self._text_field.score(words, 1.0, scores)
-        self._path_field.score(words, PATH_WEIGHT, scores)
-        top = heapq.nsmallest(limit, scores.items(), key=lambda item: (-item[1], item[0]))
-        return [(self._paths[number], score) for number, score in top]
+    def scores(self, words: Sequence[int]) -> Scores:
+        """Each file's score for the words, by their numbers; 0 for a file that holds none."""
+        return self.text.scores(words, 1.0)[self.rows] + self.path.scores(words, PATH_WEIGHT)
+
+    def holds(self, word: int) -> bool:
+        """Whether any file holds the word."""
+        return any(len(field.holders.holding(word)[0]) for field in (self.text, self.path))
+
+
+def best(scores: Scores, limit: int) -> list[int]:
+    """At most `limit` places of positive scores, the highest first, then in order."""
+    if 0 < limit < len(scores):
+        least = np.partition(scores, len(scores) - limit)[len(scores) - limit]
+        some = np.flatnonzero((scores >= least) & (scores > 0))
+    else:
+        some = np.flatnonzero(scores > 0)
+    return some[np.lexsort((some, -scores[some]))][: max(limit, 0)].tolist()

@@ -7,7 +7,7 @@ from itertools import accumulate
 
 from pydantic import Field
 
-from selfplay_tools.code import Code, code_of, holding, last_part, source_of, tidy, unsearched
+from selfplay_tools.code import Code, code_of, holding, last_part, tidy, unsearched
 from selfplay_tools.definitions import Definition
 from selfplay_tools.errors import BadArgument, NotReadable
 from selfplay_tools.likely import word
@@ -125,11 +125,12 @@ def _collect(snapshot: Snapshot, scope: Scope, name: str, page: _Page) -> str:
 
 def _uses(snapshot: Snapshot, path: str, name: str, regex: Regex) -> tuple[str, Sequence[Use]]:
     """A note on the file, and its lines that hold the name outside of comments and strings."""
-    lines = snapshot.text(path).lines
-    source = source_of(lines)
+    span = snapshot.source(path)
+    source = span.buffer[span.starts[0] : span.ends[0]]
     places = [match.start() for match in regex.finditer(source)]
     if not places:
         return "", ()
+    lines = span.text(0)
     code = code_of(snapshot, path, with_quiet=True)
     if code.quiet is None:
         return "  (not parsed: any text)", tuple(_rows(places, source, lines, code, name))

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pydantic import Field
 
 from selfplay_tools.errors import BadArgument, NotReadable
+from selfplay_tools.linear import compiled, escaped
 from selfplay_tools.output import compose, counted, fitting, listed, quoted
 from selfplay_tools.pages import ROW_CHARS, Hits
 from selfplay_tools.places import Scope, link_remark, scope_of, skipped_remark
+from selfplay_tools.searched import Lines
 from selfplay_tools.snapshot import Snapshot
 from selfplay_tools.tool import Arguments, Result, Shown, Tool
 from selfplay_tools.words import query_words
@@ -31,16 +33,15 @@ def search(snapshot: Snapshot, arguments: Search) -> Result:
     if not words:
         raise BadArgument(f"the query {quoted(arguments.query)} has no words; use grep for signs and numbers")
     scope = scope_of(snapshot, arguments.path)
-    ranked = snapshot.index.ranked(words, len(snapshot.entries))
-    paths = [path for path, _ in ranked if path in scope.files]
-    hits = _best_lines(snapshot, paths[: arguments.limit], words)
+    ranked = snapshot.index.rank(words, arguments.limit, scope.inside or snapshot.index.within(scope.root))
+    hits = _best_lines(snapshot, [path for path, _ in ranked.best], words)
     blocks = [_block(rank, hit) for rank, hit in enumerate(hits, 1)]
     count = fitting(blocks)
-    remarks = [*link_remark(arguments.path, scope.root), *_remarks(snapshot, words, scope, len(paths), hits[:count])]
+    remarks = [*link_remark(arguments.path, scope.root), *_remarks(snapshot, words, scope, ranked.total, hits[:count])]
     shown = tuple(
         Shown(path=hit.path, first=line + 1, last=line + 1, how="match") for hit in hits[:count] for line in hit.columns
     )
-    return Result(compose(_head(words, scope, len(paths), count), blocks[:count], remarks), shown=shown)
+    return Result(compose(_head(words, scope, ranked.total, count), blocks[:count], remarks), shown=shown)
 
 
 def _best_lines(snapshot: Snapshot, paths: Sequence[str], words: Sequence[str]) -> list[Hits]:
@@ -57,7 +58,7 @@ def _best_lines(snapshot: Snapshot, paths: Sequence[str], words: Sequence[str]) 
 
 def _lines(snapshot: Snapshot, path: str) -> Sequence[str]:
     try:
-        return snapshot.text(path).lines
+        return snapshot.source(path).text(0)
     except NotReadable:  # it changed on disk since it was ranked
         return ()
 
@@ -65,16 +66,25 @@ def _lines(snapshot: Snapshot, path: str) -> Sequence[str]:
 def _words_by_line(lines: Sequence[str], words: Sequence[str]) -> dict[int, tuple[str, ...]]:
     """By line number from 0: those of `words` in it, for lines with at least one."""
     wanted = frozenset(words)
+    found: dict[int, tuple[str, ...]] = {}
+    for number, line in _likely(lines, words):
+        here = tuple(word for word in query_words((line,)) if word in wanted)
+        if here:
+            found[number] = here
+    return found
+
+
+def _likely(lines: Sequence[str], words: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """Lines that may hold one of the words, with their numbers."""
     # A text has `entries` where the query's word is `entry`: the last letter may differ.
     stems = tuple(word.removesuffix("y") for word in words)
-    found: dict[int, tuple[str, ...]] = {}
+    if isinstance(lines, Lines) and all(map(str.isascii, stems)):
+        yield from lines.matching(compiled("|".join(map(escaped, stems)), ignore_case=True))
+        return
     for number, line in enumerate(lines):
         lower = line.lower()
         if any(stem in lower for stem in stems):
-            here = tuple(word for word in query_words((line,)) if word in wanted)
-            if here:
-                found[number] = here
-    return found
+            yield number, line
 
 
 def _chosen(path: str, lines: Sequence[str], held: Mapping[int, Sequence[str]], weights: Mapping[str, float]) -> Hits:
@@ -103,7 +113,7 @@ def _head(words: Sequence[str], scope: Scope, total: int, shown: int) -> str:
 
 
 def _remarks(snapshot: Snapshot, words: Sequence[str], scope: Scope, total: int, hits: Sequence[Hits]) -> Iterator[str]:
-    nowhere = [word for word in words if not snapshot.index.ranked((word,), 1)]
+    nowhere = snapshot.index.unknown(words)
     if nowhere:
         yield f"in no file at all: {listed(nowhere)}"
     if any(len(hit.lines[line]) > ROW_CHARS for hit in hits for line in hit.columns):

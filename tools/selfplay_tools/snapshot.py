@@ -9,9 +9,13 @@ the path's name everywhere.
 """
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+
+from selfplay_tools.literals import Need
+from selfplay_tools.searched import Span
 
 
 class Kind(StrEnum):
@@ -96,6 +100,10 @@ class Snapshot(Protocol):
         """The file at exactly that path as text; at most its first 32 MiB. Raises NoSuchPath, NotReadable."""
         ...
 
+    def source(self, path: str) -> Span:
+        r"""The lines of `text(path)` as one span, for a search. Raises NoSuchPath, NotReadable."""
+        ...
+
     def link_target(self, path: str) -> str:
         """What the link at exactly that path says, unresolved. Raises NoSuchPath, NotReadable."""
         ...
@@ -114,18 +122,60 @@ class Snapshot(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The files that a question is about."""
+
+    files: AbstractSet[str]
+    """Paths of those that are searched."""
+    skipped: Sequence[Entry]
+    """Those that are not: binary, too large, not readable; in path order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """The answer to a query of words."""
+
+    total: int
+    """Files with at least one of the words."""
+    best: Sequence[tuple[str, float]]
+    """Paths and scores, best first, ties by path."""
+
+
 class Index(Protocol):
     """Questions over all of a snapshot's text. Same answers, same order, however they are found.
 
     Files that are binary, or larger than 2 MiB, are not indexed: `left_out` says which.
     """
 
+    def within(self, folder: str, glob: str = "") -> Place:
+        """The files below a folder (`""` for all) whose path below it matches the glob; or a single file.
+
+        Raises BadArgument for a glob that can't be used.
+        """
+        ...
+
+    def spans(self, need: Need, place: Place | None = None) -> Iterator[Span]:
+        """Texts, in path order, that may hold what is needed; a superset, never missing one."""
+        ...
+
     def candidates(self, literals: Sequence[str], *, ignore_case: bool) -> Iterator[Entry]:
         """Files, in path order, that may hold every one of `literals`; a superset, never missing one."""
         ...
 
+    def rank(self, words: Sequence[str], limit: int, place: Place | None = None) -> Ranked:
+        """At most `limit` files of the place for the words of a query (BM25 over identifier parts).
+
+        Figures such as how rare a word is are those of the whole snapshot, whatever the place.
+        """
+        ...
+
+    def unknown(self, words: Sequence[str]) -> Sequence[str]:
+        """Those words that no file holds, in its text or its path, nor any part of them."""
+        ...
+
     def ranked(self, words: Sequence[str], limit: int) -> Sequence[tuple[str, float]]:
-        """Paths and scores for the words of a query (BM25 over identifier parts), best first, ties by path."""
+        """The best of `rank` over the whole snapshot."""
         ...
 
     def left_out(self) -> Sequence[Entry]:

@@ -15,27 +15,37 @@ _IDENTIFIER = re.compile(r"[^\W\d]\w+")
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _NO_PLURAL = ("ss", "us", "is")
-_MIN_PLURAL_CHARS = 4
+MIN_PLURAL_CHARS = 4
 
 
 def word_counts(text: str) -> Counter[str]:
     """How often each word occurs in `text`."""
     counts: Counter[str] = Counter()
     for identifier, count in Counter(_IDENTIFIER.findall(text)).items():
-        for word in words_of(identifier):
+        for word in occurrences(identifier):
             counts[word] += count
     return counts
 
 
 @lru_cache(maxsize=1 << 16)
-def words_of(identifier: str) -> tuple[str, ...]:
-    """The words that one identifier stands for, each once: `HTTPHeaders2` is httpheaders2, http, header."""
+def occurrences(identifier: str) -> tuple[str, ...]:
+    """The identifier and its parts as a text counts them: a part that occurs twice twice, an only part once."""
     if len(identifier) > MAX_WORD_CHARS:
         return ()
-    found = _PART.findall(identifier) if identifier.isascii() else _parts_beyond_ascii(identifier)
-    parts = [singular(part.lower()) for part in found]
-    whole = identifier.strip("_").lower()
-    return tuple(dict.fromkeys(word for word in (singular(whole), *parts) if len(word) > 1))
+    found = _parts(identifier)
+    whole = identifier.strip("_")
+    forms = found if found == [whole] else [whole, *found]
+    return tuple(word for form in forms if len(form) > 1 and len(word := singular(form.lower())) > 1)
+
+
+@lru_cache(maxsize=1 << 16)
+def words_of(identifier: str) -> tuple[str, ...]:
+    """The words that one identifier stands for, each once: `HTTPHeaders2` is httpheaders2, http, header."""
+    return tuple(dict.fromkeys(occurrences(identifier)))
+
+
+def _parts(identifier: str) -> list[str]:
+    return _PART.findall(identifier) if identifier.isascii() else _parts_beyond_ascii(identifier)
 
 
 def _parts_beyond_ascii(identifier: str) -> list[str]:
@@ -59,6 +69,6 @@ def query_words(words: list[str] | tuple[str, ...]) -> tuple[str, ...]:
 
 def singular(word: str) -> str:
     """`headers` is header, `entries` is entry; a short word, or one on -ss, -us, -is, stays."""
-    if len(word) < _MIN_PLURAL_CHARS or not word.endswith("s") or word.endswith(_NO_PLURAL):
+    if len(word) < MIN_PLURAL_CHARS or not word.endswith("s") or word.endswith(_NO_PLURAL):
         return word
     return word[:-3] + "y" if word.endswith("ies") else word[:-1]

@@ -1,0 +1,52 @@
+"""Words cut by arrays are the words of `selfplay_tools.words`."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from selfplay_tools.store.postings import Postings
+from selfplay_tools.store.tokens import MAX_BYTES, MAX_COUNT, counted, numbers_of
+from selfplay_tools.words import word_counts
+
+TEXTS = st.text("aAbBsSiIeEyu_019 .\n\té\u212aßÄ", max_size=60)
+
+
+def as_numbers(words: Mapping[str, int]) -> dict[int, int]:
+    return dict(zip(numbers_of(tuple(words)).tolist(), (min(n, MAX_COUNT) for n in words.values()), strict=True))
+
+
+def check(texts: list[str]) -> None:
+    for text, found in zip(texts, counted([memoryview(text.encode()) for text in texts]), strict=True):
+        words = word_counts(text)
+        assert dict(zip(found.numbers.tolist(), found.counts.tolist(), strict=True)) == as_numbers(words)
+        assert found.length == words.total()
+        assert np.all(found.numbers[1:] > found.numbers[:-1])
+
+
+@given(st.lists(TEXTS, max_size=5))
+@example(["HTTPHeaders2 server_headers __init__ getURL entries class a b 0x1F 123abc _1abc __ aB ABc ABC_dEF a_b_a"])
+@example(["get_get ies flies series bus pass Éa größeÄndern x\nfoo\n" + "a" * 64 + " " + "b" * 65 + " " + "_" * 70])
+@example(["1" * 100 + "abc " + "a1" * 40, "", "ss\n\n"])
+@settings(max_examples=400)
+def test_words_cut_by_arrays_are_those_cut_one_by_one(texts: list[str]) -> None:
+    check(texts)
+
+
+@pytest.mark.parametrize("piece", ["some_words of AText\n", "größe und text\n", "no_end "])
+def test_a_long_text_is_cut_in_pieces(piece: str) -> None:
+    check(["short", piece * (2 * MAX_BYTES // len(piece)), "short"])
+
+
+@given(st.lists(TEXTS.map(lambda text: text.replace("\n", "/")), max_size=6))
+def test_postings_of_names_are_those_of_texts(names: list[str]) -> None:
+    of_names = Postings.of_names(names)
+    of_texts = Postings.of(counted([memoryview(name.encode()) for name in names]))
+    for word in {word for name in names for word in word_counts(name)} | {"nowhere"}:
+        number = int(numbers_of((word,))[0])
+        rows, counts = of_names.holding(number)
+        assert (rows.tolist(), counts.tolist()) == tuple(map(np.ndarray.tolist, of_texts.holding(number)))
+        assert rows.tolist() == [row for row, name in enumerate(names) if word in word_counts(name)]
+    assert of_names.lengths.tolist() == of_texts.lengths.tolist()

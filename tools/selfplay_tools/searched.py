@@ -1,0 +1,89 @@
+"""Texts as an index hands them out to be searched, and the lines of one of them."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from mmap import mmap
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selfplay_tools.linear import Regex
+
+Buffer = bytes | mmap
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    r"""Texts that lie one after another in a buffer, in path order, in UTF-8, every line ended by `\n`."""
+
+    buffer: Buffer
+    paths: Sequence[str]
+    starts: Sequence[int]
+    ends: Sequence[int]
+
+    def text(self, which: int) -> "Lines":
+        """One of the texts."""
+        return Lines(self.buffer, self.starts[which], self.ends[which])
+
+
+class Lines(Sequence[str]):
+    """The lines of a text, without their ends; decoded as they are asked for."""
+
+    def __init__(self, buffer: Buffer, start: int, end: int) -> None:
+        self._buffer = buffer
+        self._start = start
+        self._end = end
+
+    @cached_property
+    def _stops(self) -> NDArray[np.intp]:
+        """Where each line ends, from the text's start."""
+        codes = np.frombuffer(self._buffer, np.uint8, self._end - self._start, self._start)
+        return np.flatnonzero(codes == ord("\n"))
+
+    def numbered(self, places: Iterable[int]) -> Iterator[tuple[int, int]]:
+        """The number, from 0, of the line that holds each place of the buffer, with the place."""
+        found = list(places)
+        numbers = np.searchsorted(self._stops, np.array(found, np.int64) - self._start)
+        return zip(numbers.tolist(), found, strict=True)
+
+    def matching(self, regex: Regex) -> Iterator[tuple[int, str]]:
+        """Lines with a match, with their numbers from 0. The regex must not tell one line's place from another's."""
+        last = self._end - 1
+        at = self._start
+        while at <= last and (match := regex.search(self._buffer, at, last)):
+            number = int(np.searchsorted(self._stops, match.start() - self._start))
+            yield number, self._line(number)
+            at = self._start + int(self._stops[number]) + 1
+
+    def column(self, number: int, place: int) -> int:
+        """Characters of the line before a place of the buffer."""
+        return len(self._buffer[self._line_start(number) : place].decode("utf-8", "replace"))
+
+    def __len__(self) -> int:
+        return len(self._stops)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[str, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> str | tuple[str, ...]:
+        if isinstance(index, slice):
+            return tuple(self._line(number) for number in range(*index.indices(len(self))))
+        number = index + len(self) if index < 0 else index
+        if not 0 <= number < len(self):
+            raise IndexError(index)
+        return self._line(number)
+
+    def _line(self, number: int) -> str:
+        return self._buffer[self._line_start(number) : self._start + int(self._stops[number])].decode("utf-8")
+
+    def __iter__(self) -> Iterator[str]:
+        text = self._buffer[self._start : self._end].decode("utf-8")
+        return iter(text.split("\n")[:-1])
+
+    def _line_start(self, number: int) -> int:
+        return self._start + (int(self._stops[number - 1]) + 1 if number else 0)

@@ -1,0 +1,78 @@
+"""Which segments a store has: one small file, replaced as a whole.
+
+It names the version of everything in the store; another version counts as an empty store, whose files are removed and
+made anew.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass, field
+from pathlib import Path
+from typing import TypedDict
+
+from selfplay_tools.store.container import save
+from selfplay_tools.store.segment import Files, Stamp
+
+VERSION = 1
+NAME = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The segments by name, and the number that the next one gets."""
+
+    segments: Mapping[str, Files] = field(default_factory=dict[str, Files])
+    following: int = 1
+
+    def with_segment(self, name: str, files: Files) -> "Manifest":
+        """With a segment more, or with other files of a known one."""
+        return Manifest({**self.segments, name: files}, max(self.following, int(name) + 1))
+
+    def without(self, names: frozenset[str]) -> "Manifest":
+        """With those segments left out."""
+        return Manifest({name: files for name, files in self.segments.items() if name not in names}, self.following)
+
+    @property
+    def next_name(self) -> str:
+        """A name that no segment has or had."""
+        return f"{self.following:06d}"
+
+
+def read(folder: Path) -> Manifest:
+    """The manifest; an empty one where there is none that can be used."""
+    try:
+        whole = json.loads((folder / NAME).read_bytes())
+        body = json.dumps(whole["body"])
+        if whole["version"] != VERSION or whole["sha256"] != _digest(body):
+            return Manifest()
+        return _unpacked(whole["body"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return Manifest()
+
+
+def write(folder: Path, manifest: Manifest) -> None:
+    """Replace the manifest. Raises OSError."""
+    segments = {
+        name: {suffix: astuple(stamp) for suffix, stamp in files.items()} for name, files in manifest.segments.items()
+    }
+    body = {"following": manifest.following, "segments": segments}
+    whole = {"version": VERSION, "sha256": _digest(json.dumps(body)), "body": body}
+    save(folder / NAME, [json.dumps(whole).encode()])
+
+
+def _unpacked(body: "_Body") -> Manifest:
+    found = {
+        str(name): {str(suffix): Stamp(*map(int, stamp)) for suffix, stamp in files.items()}
+        for name, files in body["segments"].items()
+    }
+    return Manifest(found, int(body["following"]))
+
+
+class _Body(TypedDict):
+    following: int
+    segments: dict[str, dict[str, list[int]]]
+
+
+def _digest(body: str) -> str:
+    return hashlib.sha256(body.encode()).hexdigest()

@@ -1,0 +1,170 @@
+"""Some thousand blobs that were stored together, in four files that never change.
+
+NAME.text       the texts, one after another in the order of arrival (for a repository's first commit: of paths)
+NAME.blobs      which blobs these are (`blobs.Table`)
+NAME.grams      their signatures (`grams`)
+NAME.words      their words (`postings`); made later than the others
+"""
+
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from selfplay_tools.literals import AllOf, AnyOf, Literal, Need
+from selfplay_tools.store import grams
+from selfplay_tools.store.blobs import Blob, Table, row_of
+from selfplay_tools.store.cleaning import ENCODINGS, Clean
+from selfplay_tools.store.container import Damaged, checksum, mapped, pack, save, settle, unpack
+from selfplay_tools.store.grams import Bits, Grams
+from selfplay_tools.store.postings import Postings
+from selfplay_tools.store.tokens import Counts, counted
+
+_WORDS_TOGETHER = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What tells that a file is the one that was written, without reading it."""
+
+    size: int
+    crc: int
+    modified_ns: int
+    changed_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, path: Path, crc: int) -> "Stamp":
+        """Of the file as it is now. Raises OSError."""
+        about = path.stat()
+        return cls(about.st_size, crc, about.st_mtime_ns, about.st_ctime_ns, about.st_ino)
+
+
+Files = dict[str, Stamp]
+"""A segment's files by their suffixes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """The blobs of one segment. Safe to use from several threads."""
+
+    name: str
+    files: Files
+    text: memoryview
+    table: Table
+    grams: Grams
+    words: Postings | None
+
+    @classmethod
+    def opened(cls, folder: Path, name: str, files: Files) -> "Segment":
+        """Map the files. Raises Damaged; FileNotFoundError when they are gone."""
+        content = {suffix: _verified(folder / f"{name}.{suffix}", stamp) for suffix, stamp in files.items()}
+        try:
+            table = Table.unpacked(unpack(content["blobs"]))
+            signatures = Grams(unpack(content["grams"]), len(table))
+            words = Postings.unpacked(unpack(content["words"])) if "words" in content else None
+        except (KeyError, IndexError) as error:
+            raise Damaged(f"segment {name} lacks {error}") from error
+        return cls(name, files, content["text"], table, signatures, words)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def source(self, blob: int) -> memoryview:
+        r"""The text, every line ended by `\n`."""
+        start = int(self.table.offsets[blob])
+        return self.text[start : start + int(self.table.lengths[blob])]
+
+    def clean(self, blob: int) -> Clean | None:
+        """The blob as it was stored."""
+        encoding = int(self.table.encodings[blob])
+        if encoding < 0:
+            return None
+        return Clean(bytes(self.source(blob)), encoding, int(self.table.lfs_sizes[blob]))
+
+    def encoding(self, blob: int) -> str:
+        """As in `Text`."""
+        return ENCODINGS[int(self.table.encodings[blob])]
+
+    def stored(self) -> Iterable[Blob]:
+        """All blobs in the order of arrival."""
+        for blob in np.argsort(self.table.offsets, kind="stable").tolist():
+            yield Blob(self.table.oids[blob].tobytes(), int(self.table.sizes[blob]), self.clean(blob))
+
+    def holding(self, need: Need) -> Bits | None:
+        """For each blob whether its text may hold what is needed; None if any may."""
+        match need:
+            case Literal(text, is_folded):
+                return self._holding_literal(text, is_folded=is_folded)
+            case AllOf(needs):
+                found = [bits for one in needs if (bits := self.holding(one)) is not None]
+                return np.logical_and.reduce(found) if found else None
+            case AnyOf(needs):
+                each = [self.holding(one) for one in needs]
+                some = [bits for bits in each if bits is not None]
+                return np.logical_or.reduce(some) if len(some) == len(each) else None
+
+    def _holding_literal(self, text: str, *, is_folded: bool) -> Bits | None:
+        # Without regard to case, only ASCII is the same in all its forms.
+        runs = grams.ascii_runs(text) if is_folded else [text]
+        found = [self.grams.holding(literal) for run in runs if len(literal := grams.folded(run)) >= grams.GRAM]
+        return np.logical_and.reduce(found) if found else None
+
+
+def _verified(path: Path, stamp: Stamp) -> memoryview:
+    """The file's content; read through if it is not surely the one that was written."""
+    data = mapped(path)
+    if len(data) != stamp.size:
+        raise Damaged(f"{path.name} has {len(data)} bytes, not {stamp.size}")
+    if Stamp.of(path, stamp.crc) != stamp and checksum(data) != stamp.crc:
+        raise Damaged(f"{path.name} is not what was written")
+    return data
+
+
+def write(folder: Path, name: str, blobs: Iterable[Blob]) -> Segment | None:
+    """Store blobs as a new segment, without their words yet; None for no blobs. Raises OSError."""
+    path = folder / f"{name}.text"
+    rows: list[tuple[bytes, int, int, int, int, int]] = []
+    crc = size = 0
+    with path.open("wb", buffering=1 << 20) as file:
+        for blob in blobs:
+            rows.append(row_of(blob, size))
+            if blob.clean is not None:
+                file.write(blob.clean.source)
+                crc = zlib.crc32(blob.clean.source, crc)
+                size += len(blob.clean.source)
+        file.flush()
+        settle(file.fileno())
+    if not rows:
+        path.unlink()
+        return None
+    table = Table.of(rows)
+    files: Files = {"text": Stamp.of(path, crc)}
+    files["blobs"] = _save(folder, f"{name}.blobs", table.packed())
+    text = mapped(path)
+    spans = list(zip(table.offsets.tolist(), table.lengths.tolist(), strict=True))
+    signatures = grams.build([length for _, length in spans], lambda blob: _slice(text, spans[blob]))
+    files["grams"] = _save(folder, f"{name}.grams", signatures)
+    return Segment.opened(folder, name, files)
+
+
+def _slice(text: memoryview, span: tuple[int, int]) -> memoryview:
+    return text[span[0] : span[0] + span[1]]
+
+
+def _save(folder: Path, name: str, arrays: dict[str, grams.Array]) -> Stamp:
+    crc = save(folder / name, pack(arrays))
+    return Stamp.of(folder / name, crc)
+
+
+def with_words(folder: Path, segment: Segment) -> Segment:
+    """The segment with its words, which are counted and stored now. Raises OSError."""
+    found: list[Counts] = []
+    for at in range(0, len(segment), _WORDS_TOGETHER):
+        found += counted([segment.source(blob) for blob in range(at, min(at + _WORDS_TOGETHER, len(segment)))])
+    words = Postings.of(found)
+    del found
+    stamp = _save(folder, f"{segment.name}.words", words.packed())
+    return Segment.opened(folder, segment.name, {**segment.files, "words": stamp})
