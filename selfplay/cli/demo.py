@@ -75,8 +75,8 @@ def _tell(console: Console, played: Played, done: Summary) -> None:
         console.print(Text(f"{label:<12}", style="dim") + Text(str(place), style="bold"))
     console.print(
         Text(
-            f"\nNext: `{program()} show {played.path}` replays it, `{program()} run --help` plays your own repository, and "
-            "`--player openai:NAME --base-url http://localhost:8000/v1` puts a model in the seat.",
+            f"\nNext: `{program()} show {played.path}` replays it, `{program()} run --help` plays your own repository, "
+            "and `--player openai:NAME --base-url http://localhost:8000/v1` puts a model in the seat.",
         )
     )
 
