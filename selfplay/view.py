@@ -50,14 +50,15 @@ class View:
         self._targets: list[str] = []
         self._found = 0
         self._step = 0
-        self._is_told = False
 
     def watch(self, event: Event, is_recorded: bool) -> None:  # noqa: FBT001  the journal's callback
         """Print one event."""
         if is_recorded and event["event"] == "start":
-            self._console.print(Text("already begun: what was recorded comes first", style="dim"))
+            self._console.print(Text("begun before: what was recorded comes first", style="dim"))
         for part in self.rows(event):
             self._console.print(part)
+        if is_recorded and event["event"] == "stop":
+            self._console.print(Text("this was played before; delete the trace to play it anew", style="dim"))
 
     def rows(self, event: Event) -> Iterable[RenderableType]:
         """What one event looks like; nothing for those that people need not see."""

@@ -4,6 +4,7 @@ A conversation only grows at its end, so a request body is the request's head, t
 before, then the new ones. The same messages always give the same bytes: a journal rebuilds every body from them.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -65,7 +66,11 @@ def _value(message: Message, reasoning: ReasoningKey) -> dict[str, Any]:
         value[reasoning] = message.reasoning
     if message.tool_calls:
         value["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": sendable(call.arguments)}}
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": sendable_name(call.name), "arguments": sendable(call.arguments)},
+            }
             for call in message.tool_calls
         ]
     if message.tool_call_id is not None:
@@ -83,3 +88,12 @@ def sendable(arguments: str) -> str:
     except orjson.JSONDecodeError:
         return "{}"
     return arguments if isinstance(value, dict) else "{}"
+
+
+MAX_NAME = 64
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]")
+
+
+def sendable_name(name: str) -> str:
+    """A tool's name as it may stand in a history: servers refuse one that is empty, long, or has other characters."""
+    return _NOT_IN_NAMES.sub("_", name)[:MAX_NAME] or "unnamed"

@@ -1,5 +1,8 @@
 """`selfplay demo`: the whole way once, offline: an episode, the same without hints, the rows."""
 
+import os
+import shutil
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -72,10 +75,15 @@ def _tell(console: Console, played: Played, done: Summary) -> None:
         console.print(Text(f"{label:<12}", style="dim") + Text(str(place), style="bold"))
     console.print(
         Text(
-            f"\nNext: `selfplay show {played.path}` replays it, `selfplay run --help` plays your own repository, and "
-            "`--player openai:NAME --base-url http://localhost:8000/v1` puts a model in the seat.",
+            f"\nNext: `{program()} show {played.path}` replays it, `{program()} run --help` plays your own repository, "
+            "and `--player openai:NAME --base-url http://localhost:8000/v1` puts a model in the seat.",
         )
     )
+
+
+def program() -> str:
+    """How to call this command from here: by its name where that finds it, else by its place."""
+    return "selfplay" if shutil.which("selfplay") else os.path.relpath(sys.argv[0])
 
 
 def _heading(console: Console, title: str, remark: str) -> None:

@@ -34,7 +34,7 @@ selfplay run --tasks tasks.jsonl --id fix-12 --config run.toml"""
 
 def run(
     more: Annotated[
-        list[str] | None, typer.Argument(help="Further targets, after the first one's --target.", metavar="[PATH]...")
+        list[str] | None, typer.Argument(help="Further targets, after the first one's --target.", metavar="PATH")
     ] = None,
     *,
     repo: Annotated[str, typer.Option(help="A path, a URL, or a name under repos/.", show_default=False)] = "",
@@ -58,8 +58,8 @@ def run(
     steps: Annotated[int | None, typer.Option(help="Turns the player may take.", min=1)] = None,
     out: Annotated[Path, typer.Option(help="Folder of the journal.")] = Path("traces"),
     repos: Annotated[Path, typer.Option(help="Folder of clones.", envvar="SELFPLAY_REPOS")] = Path("repos"),
-    full: Annotated[bool, typer.Option(help="Show results whole.")] = False,
-    quiet: Annotated[bool, typer.Option(help="Show nothing while it runs.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Show results whole.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show nothing while it runs.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output at the end.")] = False,
 ) -> None:
     """Play one episode and watch it live. The same command takes up an interrupted one."""

@@ -30,11 +30,13 @@ selfplay show traces/app-fix-1a2b3c4d.jsonl --stripped"""
 
 
 def show(
-    traces: Annotated[list[Path], typer.Argument(help="Journals, as `selfplay run` writes them.", metavar="TRACE...")],
+    traces: Annotated[list[Path], typer.Argument(help="Journals, as `selfplay run` writes them.", metavar="TRACE")],
     *,
-    stripped: Annotated[bool, typer.Option(help="Each trace beside the sample that it becomes.")] = False,
-    full: Annotated[bool, typer.Option(help="Show results whole.")] = False,
-    check: Annotated[bool, typer.Option(help="Rebuild every model call and compare it with what was sent.")] = False,
+    stripped: Annotated[bool, typer.Option("--stripped", help="Each trace beside the sample that it becomes.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Show results whole.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Rebuild every model call and compare it with what was sent.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per trace on standard output.")] = False,
 ) -> None:
     """Replay a trace, readably; with --stripped beside what is left without the supervisor."""

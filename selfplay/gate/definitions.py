@@ -125,6 +125,9 @@ def _is_marked(place: Place) -> bool:
     if place.mark is Mark.QUOTES:
         return is_quoted(place, lambda _: False)
     is_qualified = place.is_dotted and (place.char(-1) == "." or place.char(-1) == ":")
+    is_wanted = place.ends_clause and len(place.before) > 1 and place.before[0] == "for"
+    if is_wanted and place.before[1] in {"search", "grep", "query", "searching", "grepping"}:
+        return True
     return place.is_called or is_qualified or is_introduced(place) or has_member_noun(place)
 
 

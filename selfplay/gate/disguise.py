@@ -23,7 +23,6 @@ from selfplay.gate.alphabets import (
 from selfplay.gate.decode import decoded
 from selfplay.gate.definitions import definition_finding, definitions_in, is_secret
 from selfplay.gate.names import name_finding, names_in
-from selfplay.gate.naming import are_all_words
 from selfplay.gate.needles import Needle
 from selfplay.gate.place import Place, Shape
 from selfplay.gate.secret import Secret
@@ -61,6 +60,7 @@ def disguises_in(view: View, secret: Secret, shown: Seen) -> Iterator[Finding]:
         yield from strictly(reading, secret, shown, accept=accept)
     for reading in _spelled(view.tokens, view):
         yield from strictly(reading, secret, shown, accept=_is_long_spelled)
+    yield from strictly(View(view.original, _half_spelled(view.tokens)), secret, shown, accept=_is_partly_spelled)
     yield from strictly(View(view.original, _fragments(view)), secret, shown, accept=_is_put_together)
     for reading in decoded(view):
         again = chain([reading], decoded(reading), (turned for turned, _ in _turned(reading)))
@@ -227,9 +227,54 @@ def _each_pig(view: View) -> Iterator[Piece]:
 
 def _spelled(tokens: Sequence[Token], view: View) -> Iterator[View]:
     """Letters said one by one, as letters, in the radio alphabet or by their names; little words between them aside."""
-    for run in _letter_runs(tokens):
-        if len(run) >= _MIN_RUN:
-            yield View(view.original, chain.from_iterable(((c, t.start, t.end), (" ", t.end, t.end)) for t, c in run))
+    for run in _runs(tokens):
+        letters = [(token, letter) for token, letter in run if letter]
+        if len(letters) >= _MIN_RUN:
+            pieces = (((letter, t.start, t.end), (" ", t.end, t.end)) for t, letter in letters)
+            yield View(view.original, chain.from_iterable(pieces))
+
+
+def _half_spelled(tokens: Sequence[Token]) -> Iterator[Piece]:
+    """The text with spelled letters put together to words, and without the little words."""
+    for run in _runs(tokens):
+        is_word = len(run) >= _MIN_RUN
+        for token, letter in run:
+            yield (letter if is_word else token.text), token.start, token.end
+            if not is_word:
+                yield " ", token.end, token.end
+        if is_word:
+            yield " ", run[-1][0].end, run[-1][0].end
+
+
+def _runs(tokens: Sequence[Token]) -> Iterator[list[tuple[Token, str]]]:
+    """Words that are said for letters, in runs, each with its letter; any other word by itself, with none."""
+    run: list[tuple[Token, str]] = []
+    for token, letter in _said(tokens):
+        if not letter and run:
+            yield run
+            run = []
+        if letter:
+            run.append((token, letter))
+        else:
+            yield [(token, "")]
+    if run:
+        yield run
+
+
+def _said(tokens: Sequence[Token]) -> Iterator[tuple[Token, str]]:
+    skips_to = -1
+    for i, token in enumerate(tokens):
+        if i <= skips_to or token.text in FILLERS:
+            continue
+        letter = token.text if len(token.text) == 1 else SPOKEN.get(token.text, "")
+        if letter:
+            skips_to = _after_comparison(tokens, i, letter)
+        yield token, letter
+
+
+def _is_partly_spelled(place: Place) -> bool:
+    """Whether some of the words were spelled, and the others follow as they are."""
+    return place.shape is Shape.SPACED and place.is_disguised and len(place.needle.compact) > _MIN_SHIFTED
 
 
 def _fragments(view: View) -> Iterator[Piece]:
@@ -245,24 +290,7 @@ def _fragments(view: View) -> Iterator[Piece]:
 
 def _is_put_together(place: Place) -> bool:
     """Whether a name was cut inside a word, into pieces that do not stand side by side."""
-    is_cut = place.shape is Shape.SPLIT and not are_all_words(place)
-    return is_cut and len(place.needle.compact) >= _MIN_STEM and "\n" not in place.raw
-
-
-def _letter_runs(tokens: Sequence[Token]) -> Iterator[list[tuple[Token, str]]]:
-    run: list[tuple[Token, str]] = []
-    skips_to = -1
-    for i, token in enumerate(tokens):
-        if i <= skips_to:
-            continue
-        letter = token.text if len(token.text) == 1 else SPOKEN.get(token.text)
-        if letter is not None:
-            run.append((token, letter))
-            skips_to = _after_comparison(tokens, i, letter)
-        elif token.text not in FILLERS:
-            yield run
-            run = []
-    yield run
+    return place.shape is Shape.SPLIT and len(place.needle.compact) >= _MIN_STEM and "\n" not in place.raw
 
 
 def _after_comparison(tokens: Sequence[Token], i: int, letter: str) -> int:

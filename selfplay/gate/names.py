@@ -141,8 +141,6 @@ def _is_folder_named(place: Place, secret: Secret, shown: Seen) -> bool:
         return place.is_path
     if place.char(0) in {"/", "\\"} and not place.char(1).isalnum():
         return True
-    if secret.elsewhere.is_known and secret.others.has_folder(one.written.strip("/")):
-        return False
     return (
         is_quoted(place, lambda word: _is_ordinary(word, secret, shown))
         or has_folder_noun(place)
@@ -179,6 +177,8 @@ def _is_stem_named(place: Place, secret: Secret, shown: Seen) -> bool:
     word = place.raw.lower()
     if not is_english(word) and not is_ordinary(word) and not place.is_dotted:
         return True
+    if view_before(place).endswith(("./", "::")) or place.before[:1] in (["mod"], ["include"], ["require_relative"]):
+        return True
     if place.is_dotted and place.mark is not Mark.QUOTES and place.member.lower() not in CODE_EXTENSIONS:
         return False
     return is_named(place, is_ordinary)
@@ -195,6 +195,11 @@ def _is_compound_named(place: Place, secret: Secret, shown: Seen) -> bool:
     if place.shape is Shape.HYPHEN and not is_ordinary_compound(place):
         return True
     return is_phrase_named(place)
+
+
+def view_before(place: Place) -> str:
+    """The few signs before a place."""
+    return place.view.text[max(place.at - 3, 0) : place.at]
 
 
 def _is_plain_word(written: str) -> bool:
@@ -275,7 +280,7 @@ def others_named(view: View, secret: Secret) -> Iterator[tuple[int, int]]:
         is_other = secret.others.has(run)
         if not is_other and "/" not in run:
             is_other = secret.others.has_module(re.split(r"\.|::|#", run))
-        if is_other and not any(_ends_with(path, run) for path in secret.paths):
+        if is_other and not any(_ends_with(path, run) for path in (*secret.paths, *secret.folders)):
             yield match.span()
 
 

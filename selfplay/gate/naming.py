@@ -81,9 +81,9 @@ def has_file_noun(place: Place) -> bool:
     noun = after[0]
     if noun in {"header", "headers"}:
         return _is_header_file(place) and not is_indefinite(place)
-    if noun in {"file", "one", "class", "type", "unit", "source", "init"}:
+    if noun in {"file", "one", "unit", "source", "init"} | TYPE_NOUNS:
         return is_definite(place)
-    return noun in FILE_NOUNS | TYPE_NOUNS and not is_indefinite(place)
+    return noun in FILE_NOUNS and not is_indefinite(place)
 
 
 def _is_header_file(place: Place) -> bool:
@@ -94,7 +94,8 @@ def _is_header_file(place: Place) -> bool:
 
 def has_folder_noun(place: Place) -> bool:
     """`the errors package`, `the folder errors`."""
-    if place.after[:1] and place.after[0] in FOLDER_NOUNS:
+    after = [word for word in place.after if word not in {"s", "app"}]
+    if after and after[0] in FOLDER_NOUNS:
         return not is_indefinite(place)
     return bool(place.before) and place.before[0] in FOLDER_NOUNS and (place.ends_clause or bool(place.mark))
 
@@ -103,7 +104,7 @@ def has_member_noun(place: Place) -> bool:
     """`the banner function`, `the constant BANNER`; not `a function`."""
     after = place.after[:1]
     if after and after[0] in MEMBER_NOUNS | TYPE_NOUNS:
-        return is_definite(place)
+        return bool(place.before) and is_definite(place)
     before = place.before[:1]
     return bool(before) and before[0] in MEMBER_NOUNS | TYPE_NOUNS and (place.ends_clause or bool(place.mark))
 

@@ -35,7 +35,7 @@ _PATTERNS = (
     # jump to 120, scroll down to 80
     r"(?i)\b(?:jump|skip|scroll|page|seek)\s+(?:(?:down|up|ahead|forward|on|straight)\s+)?(?:to|past|until)\s+(?:about\s+|around\s+|roughly\s+)?\d+(?:\s?[-–]\s?\d+)?(?!\.?\w)",
     # forty lines down, 40 lines into the file
-    rf"(?i)\b(?:\d+|{_SPELLED})\s+lines?\s+(?:down|further|below|above|up|later|earlier|deeper|before|after|from\s+the|in(?:to)?\s+(?:the|that|this)\s+(?:file|module|script|class|source))\b",
+    rf"(?i)\b(?:\d+|{_SPELLED})\s+lines?\s+(?:down|further|below|above|up|later|earlier|deeper|before|after|from\s+the\s+(?:top|bottom|start|end|beginning)|in(?:to)?\s+(?:the|that|this)\s+(?:file|module|script|class|source))\b",
     rf"(?i)\b(?:first|last|top|bottom)\s+(?:\d+|{_SPELLED})\s+lines?\b",
     # in other languages
     rf"(?i)\b{_FOREIGN_LINE}\s*(?:n[°ºro]\.?\s*)?\d+(?:\s?[-–]\s?\d+)?",

@@ -99,7 +99,12 @@ def _fragments(view: View, stems: Sequence[Needle]) -> Iterator[Finding]:
             if not _is_fragment(fragment, match, is_marked=is_marked, is_inside=pattern is _HOLDS):
                 continue
             hit = next((s for s in stems if fits(s.compact, fragment) and s.compact != fragment), None)
-            if hit and _is_about_a_name(view, match):
+            is_it = (
+                is_marked
+                and len(fragment) > 1
+                and re.search(r"(?i)\b(?:it|that|which|one)\s$", view.text[: match.start()])
+            )
+            if hit and (is_it or _is_about_a_name(view, match)):
                 yield _at(view, *match.span(), hit)
 
 

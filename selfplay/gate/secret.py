@@ -11,15 +11,15 @@ from selfplay.gate.needles import Needle, Needles, needle
 from selfplay.gate.seen import Seen
 from selfplay.gate.source import MIN_NAME, Source, distinctive_lines, parse
 from selfplay.gate.text import compact, parts_of, words_of
-from selfplay.gate.words import GENERIC
+from selfplay.gate.words import GENERIC, KEYWORDS
 from selfplay.task import Target, Task
 from selfplay_tools.errors import ToolsError
 from selfplay_tools.snapshot import Snapshot
 
 _ENOUGH_LINES = 8
 """Distinctive lines of a target that make it shown; half of them, where it has fewer than twice as many."""
-_COMMON_NAME = 5
-"""A file name that so many files bear says nothing without its folder."""
+_COMMON_NAME = 2
+"""A file name that so many other files bear says nothing without its folder."""
 _MAX_BYTES = 2 << 20
 _INIT_STEMS = frozenset({"__init__", "index", "mod", "main", "init", "__main__", "doc", "package-info"})
 
@@ -171,11 +171,15 @@ class Secret:
     def _is_common(self, name: str) -> bool:
         return self.others.count(name) >= _COMMON_NAME
 
-    def _folders(self) -> Iterator[Needle]:
+    @cached_property
+    def folders(self) -> Sequence[str]:
+        """Folders that hold only targets."""
         above = {folder: None for path in sorted(self.paths) for folder in _folders_above(path)}
-        for folder in above:
-            if not (self.holds_only_targets(folder) if self._snapshot else self._may_hold_only_targets(folder)):
-                continue
+        holds = self.holds_only_targets if self._snapshot else self._may_hold_only_targets
+        return [folder for folder in above if holds(folder)]
+
+    def _folders(self) -> Iterator[Needle]:
+        for folder in self.folders:
             pieces = folder.split("/")
             targets = [path for path in self.paths if path.startswith(f"{folder}/")]
             for depth in range(1, len(pieces) + 1):
@@ -198,7 +202,7 @@ class Secret:
             for name in re.split(r"[.:#]+", target.symbol or ""):
                 found.setdefault((name, "identifier"), set()).add(target.path)
         for (name, kind), paths in found.items():
-            if len(compact(name)) >= MIN_NAME:
+            if len(compact(name)) >= MIN_NAME and (name.lower() not in KEYWORDS or name.lower() in self.symbols):
                 yield needle("identifier" if kind == "identifier" else "literal", (name,), written=name, targets=paths)
 
 

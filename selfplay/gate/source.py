@@ -18,6 +18,8 @@ _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 _NUMBER = re.compile(r"(?<![\w.])(?:0x[0-9a-fA-F]{4,}|\d[\d_]{4,}(?:\.\d+)?)(?!\w)")
 _COMPOUND = re.compile(r"(?<![\w/.-])[A-Za-z]\w*(?:[-._]\w+)+(?![\w/])")
 """A name inside a longer literal: `Content-Length` in `"Content-Length: {n}"`."""
+_SLOT = re.compile(r"\{[^{}]*\}|%[sdrif]|\\[nrt0]|\$\{?\w+\}?")
+"""What a program fills in, and escapes."""
 _MIN_LINE = 10
 _MAX_LITERAL = 120
 MIN_NAME = 3
@@ -48,7 +50,9 @@ def parse(path: str, text: str) -> Source:
         end = match.end()
         literals.update(v for v in match.group("d", "s", "b") if v and "\n" not in v and len(v) <= _MAX_LITERAL)
     code.append(text[end:])
-    literals.update(name for literal in tuple(literals) for name in _COMPOUND.findall(literal))
+    for literal in tuple(literals):
+        literals.update(_COMPOUND.findall(literal))
+        literals.update(piece for piece in _SLOT.split(literal) if len(words_of(piece)) > 1)
     rest = " ".join(code)
     return Source(frozenset(_IDENTIFIER.findall(rest)), frozenset(literals) | frozenset(_NUMBER.findall(rest)))
 

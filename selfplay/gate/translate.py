@@ -181,11 +181,13 @@ def _knows(words: Sequence[str], secret: Secret, shown: Seen) -> bool:
 
 
 def _is_used(place: Place, words: Sequence[str], *, is_english_text: bool) -> bool:
+    if is_english_text and all(map(is_english, words)):
+        return False
     is_named = place.mark is Mark.QUOTES or is_introduced(place) or bool(_NOUNS & {*place.before[:2], *place.after[:1]})
     if is_named or place.member:
         return True
     if is_english_text:
-        return not all(map(is_english, words))
+        return True
     return len(place.needle.words) > 1 and not is_common_phrase(place.needle.words)
 
 

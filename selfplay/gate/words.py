@@ -23,6 +23,8 @@ TRADE = frozenset(
     serialize setter setup shell signup smtp socket sockets sql ssh ssl startup stdin stdout stderr str struct structs
     subclass subclasses subprocess substring syntax tcp timeout timeouts timestamp timestamps tls token tokens tokenizer
     toolbar tooltip traceback tty tuple tuples udp ui unicode unix uri uris url urls user users username usernames
+    attr attrs bool buf btn cfg char chars cmd ctx dict dir dst elif elem env fmt fn func idx img impl io iter iterable
+    kwargs len lib libs msg num obj os param pkg ptr repr req src stdlib sys tmp val vals var vars
     utf util utils uuid validator validators webhook webhooks webpage websocket websockets whitespace widget widgets
     wildcard workflow workflows xml yaml zip a i
     """.split()
@@ -31,7 +33,7 @@ TRADE = frozenset(
 
 FILE_NOUNS = frozenset("module script package crate file source unit namespace one init".split())
 """`the X module` names a place."""
-TYPE_NOUNS = frozenset("class component struct interface trait type controller singleton record mixin protocol".split())
+TYPE_NOUNS = frozenset("class component struct interface trait controller singleton mixin".split())
 """`the X class` names a definition."""
 MEMBER_NOUNS = frozenset(
     """function method class variable constant field attribute helper property macro struct enum trait interface symbol
@@ -76,6 +78,17 @@ ROLE_FOLDERS = frozenset(
     presenters workers listeners subscribers factories mappers stages steps checks rules""".split()
 )
 """Folders whose name says what each file in them is: `models/user` is the user model."""
+KEYWORDS = frozenset(
+    """abstract alias and any as assert async await auto begin bool boolean break byte case catch chan char class const
+    constexpr continue def default defer del delete do double each elif else elsif end ensure enum except exception
+    export extends extern false final finally float fn for foreach from func function global go goto if impl implements
+    import in include instanceof int integer interface internal is lambda let list long loop main map match method mod
+    module move mut namespace new nil none nonlocal not null number object of or override package pass private
+    protected pub public raise range readonly ref require rescue return self short sizeof static string struct super
+    switch template then this throw throws trait true try type typedef typeof undefined union unless unsafe unsigned
+    until use using val value var virtual void volatile when where while with yield""".split()
+)
+"""Words of programming languages: no hint gives anything away with them."""
 GENERIC = frozenset(
     """__init__ init index main mod lib util utils helper helpers test tests common base core types type constants
     const consts setup app __main__ package doc docs readme makefile build conftest version license changelog

@@ -60,7 +60,7 @@ def next_move(notes: Notes) -> Move:
 
 
 def _moves(notes: Notes) -> Iterator[Move]:
-    if not notes.calls:
+    if not notes.calls and notes.task:
         yield _search(notes.task[:QUERY_WORDS], "The task speaks of")
     reads = _reads_since_search(notes)
     if reads == 0:
@@ -82,7 +82,7 @@ def _search(query: tuple[str, ...], reason: str) -> Move:
 
 def _named(words: tuple[str, ...]) -> str:
     quoted = [f"'{word}'" for word in words]
-    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} and {quoted[-1]}"
+    return " and ".join(part for part in (", ".join(quoted[:-1]), *quoted[-1:]) if part)
 
 
 def _new_words(notes: Notes) -> Iterator[Move]:

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from selfplay.demo.repository import CODE_BASE
 from selfplay.gate import Secret, Seen, findings, prepare
 from selfplay.task import Task
 from selfplay.tasks import parse_task
@@ -63,6 +64,8 @@ def tasks() -> Mapping[str, Task]:
 
 def unpack(name: str, root: Path) -> Path | None:
     """Write a made-up repository's files below `root`; None for one that nobody has."""
+    if name == CODE_BASE.name:
+        return CODE_BASE
     bundle = HERE / "repos" / f"{name}.txt"
     if not bundle.is_file():
         return None

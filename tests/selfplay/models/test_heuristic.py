@@ -1,5 +1,7 @@
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from selfplay.message import Message, Origin
 from selfplay.models.heuristic import HeuristicPlayer, HeuristicSupervisor
@@ -95,6 +97,17 @@ async def test_the_same_conversation_gets_the_same_answer_and_no_call_is_made_tw
     assert made[0] == made[1]
     searches = [str(arguments) for name, arguments in made[0] if name != "finish"]
     assert len(set(searches)) == len(searches)
+
+
+prose = st.text(st.characters(exclude_categories=["Cs"]), max_size=80)
+
+
+@given(prose, st.lists(st.tuples(prose, prose), max_size=6))
+async def test_whatever_it_is_told_it_makes_a_call(task: str, told: list[tuple[str, str]]) -> None:
+    talk = Conversation()
+    talk.messages[1] = TASK.model_copy(update={"content": task})
+    for result, hint in told:
+        assert await talk.move(result, hint)
 
 
 def test_paths_and_lines_are_read_from_results() -> None:
