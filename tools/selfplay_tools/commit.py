@@ -12,7 +12,10 @@ from selfplay_tools.errors import GitFailed, NoSuchCommit
 from selfplay_tools.git import output, records
 from selfplay_tools.inventory import Inventory
 from selfplay_tools.paths import is_served, shown_paths
-from selfplay_tools.snapshot import Entry, Kind
+from selfplay_tools.searched import Span
+from selfplay_tools.snapshot import Entry, Index, Kind, Text
+from selfplay_tools.store.library import library_at
+from selfplay_tools.store.view import StoreIndex, span_from, text_from
 
 MAX_ENTRIES = 2_000_000
 """A tree may name itself over and over: a few objects can stand for billions of paths."""
@@ -26,8 +29,13 @@ _FULL_ID = re.compile(r"[0-9a-f]{40,64}")
 class CommitSnapshot(BaseSnapshot):
     """One commit of a git directory."""
 
-    def __init__(self, git_dir: Path, commit: str, *, max_entries: int = MAX_ENTRIES) -> None:
+    def __init__(
+        self, git_dir: Path, commit: str, *, store: Path | None = None, max_entries: int = MAX_ENTRIES
+    ) -> None:
         """List the commit's tree.
+
+        With `store`, a folder for what is remembered of the repository's contents, every question is answered from
+        there, and what is missing there is added. The answers are the same without.
 
         Raises NoSuchCommit, and GitFailed for a tree that can't be listed or that has more than `max_entries` files.
         """
@@ -38,6 +46,7 @@ class CommitSnapshot(BaseSnapshot):
         self._inventory = Inventory({entry.path: entry.kind for entry in self._entries}, self.link_target)
         self._blobs = Blobs(self._git_dir)
         self._cache = BytesCache(_CACHE_BYTES)
+        self._stored = _stored_index(self._git_dir, self._commit, self._entries, store) if store else None
 
     @property
     def identity(self) -> str:
@@ -52,6 +61,21 @@ class CommitSnapshot(BaseSnapshot):
     def entry(self, path: str) -> Entry | None:
         """As `Snapshot.entry`."""
         return self._by_path.get(path)
+
+    @property
+    def index(self) -> Index:
+        """As `Snapshot.index`."""
+        return self._stored or super().index
+
+    def text(self, path: str) -> Text:
+        """As `Snapshot.text`."""
+        place = self._stored.stored(path) if self._stored else None
+        return text_from(path, *place) if place else super().text(path)
+
+    def source(self, path: str) -> Span:
+        """As `Snapshot.source`."""
+        place = self._stored.stored(path) if self._stored else None
+        return span_from(path, *place) if place else super().source(path)
 
     def close(self) -> None:
         """As `Snapshot.close`."""
@@ -81,6 +105,18 @@ class CommitSnapshot(BaseSnapshot):
                     data = next(fresh)
                     self._cache.put(oid, data)
                 yield data
+
+
+def _stored_index(git_dir: Path, commit: str, entries: Sequence[Entry], folder: Path) -> StoreIndex | None:
+    """An index that keeps what it learns in a folder; None where no store can be there."""
+    try:
+        library = library_at(git_dir, folder.absolute())
+    except OSError:
+        return None
+    library.store.used(commit)
+    index = library.remembered(commit, lambda: StoreIndex(entries, library))
+    index.prepare()
+    return index
 
 
 def _full_id(git_dir: Path, commit: str) -> str:

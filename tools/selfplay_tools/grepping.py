@@ -38,7 +38,11 @@ def grep(snapshot: Snapshot, arguments: Grep) -> Result:
     is_counted = True
     for found in _found(snapshot, scope, pattern):
         enough = page.offset + page.limit + COUNTED_ON + 1 - page.total
-        page.add(_hits(found, islice(found.matches, enough)))
+        matches = islice(found.matches, enough)
+        if page.is_full:
+            page.count_on(sum(1 for _ in matches))
+        else:
+            page.add(_hits(found, matches))
         if page.left > COUNTED_ON:
             is_counted = False
             break

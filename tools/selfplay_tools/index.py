@@ -4,7 +4,6 @@ from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from functools import cached_property
 from itertools import islice
 from threading import Lock
 
@@ -18,6 +17,7 @@ from selfplay_tools.ranking import Field, Ranking, best
 from selfplay_tools.searched import Span
 from selfplay_tools.snapshot import Entry, Kind, Place, Ranked
 from selfplay_tools.store.cleaning import clean
+from selfplay_tools.store.container import ints
 from selfplay_tools.store.postings import Postings
 from selfplay_tools.store.tokens import Counts, counted, numbers_of
 from selfplay_tools.text import decode, has_wide_mark, is_binary
@@ -38,7 +38,7 @@ class BaseIndex(ABC):
     """Implements `Index` on top of texts in path order, and of words. Safe to use from several threads."""
 
     def __init__(self, entries: Sequence[Entry]) -> None:
-        self._files = [entry for entry in entries if entry.kind is Kind.FILE]
+        self._files = entries if all(map(_is_file, entries)) else [entry for entry in entries if _is_file(entry)]
         self._places: dict[tuple[str, str], Place] = {}
         self._guard = Lock()
 
@@ -54,13 +54,9 @@ class BaseIndex(ABC):
     def _ranking(self) -> Ranking:
         """The words of all searched files, counted when first asked for."""
 
-    @cached_property
-    def _paths(self) -> list[str]:
-        return [entry.path for entry in self._files]
-
     def left_out(self) -> Sequence[Entry]:
         """As `Index.left_out`."""
-        return [self._files[at] for at in np.flatnonzero(~self._searched()).tolist()]
+        return [self._files[at] for at in ints(np.flatnonzero(~self._searched()))]
 
     def within(self, folder: str, glob: str = "") -> Place:
         """As `Index.within`."""
@@ -75,19 +71,30 @@ class BaseIndex(ABC):
         return place
 
     def _place(self, folder: str, glob: str) -> Place:
-        paths = self._paths
-        first = bisect_left(paths, f"{folder}/") if folder else 0
-        last = bisect_left(paths, f"{folder}0", first) if folder else len(paths)  # "0" is the character after "/"
-        if folder and folder in (alone := paths[(at := bisect_left(paths, folder)) : at + 1]):
-            first, last = at, at + len(alone)
-        inside = np.zeros(len(paths), np.bool_)
+        first, last = self._range(folder)
+        inside = np.zeros(len(self._files), np.bool_)
         inside[first:last] = True
         if glob:
-            wanted = frozenset(matching(paths[first:last], glob, folder))
-            inside[first:last] = [path in wanted for path in paths[first:last]]
+            paths = [entry.path for entry in self._files[first:last]]
+            wanted = frozenset(matching(paths, glob, folder))
+            inside[first:last] = [path in wanted for path in paths]
         is_searched = self._searched()
-        skipped = [self._files[at] for at in np.flatnonzero(inside & ~is_searched).tolist()]
-        return Place(Paths(paths, inside & is_searched), skipped)
+        skipped = [self._files[at] for at in ints(np.flatnonzero(inside & ~is_searched))]
+        return Place(Paths(self._files, inside & is_searched), skipped)
+
+    def _range(self, folder: str) -> tuple[int, int]:
+        """First and last place, exclusive, of the files below a folder, or of the file of that path."""
+        if not folder:
+            return 0, len(self._files)
+        alone = self.place_of(folder)
+        if alone is not None:
+            return alone, alone + 1
+        first = bisect_left(self._files, f"{folder}/", key=_path)
+        return first, bisect_left(self._files, f"{folder}0", first, key=_path)  # "0" is the character after "/"
+
+    def place_of(self, path: str) -> int | None:
+        """The place of the file of exactly that path."""
+        return place_of(path, self._files)
 
     def spans(self, need: Need, place: Place | None = None) -> Iterator[Span]:
         """As `Index.spans`."""
@@ -96,7 +103,7 @@ class BaseIndex(ABC):
     def _flags(self, place: Place | None) -> Flags:
         if place is None:
             return self._searched()
-        if not isinstance(place.files, Paths) or place.files.paths is not self._paths:
+        if not isinstance(place.files, Paths) or place.files.entries is not self._files:
             raise ValueError("this place is one of another snapshot")
         return place.files.flags
 
@@ -105,53 +112,68 @@ class BaseIndex(ABC):
         need = all_literals(literals, ignore_case=ignore_case)
         for span in self.spans(need):
             for path in span.paths:
-                yield self._files[bisect_left(self._paths, path)]
+                yield self._files[bisect_left(self._files, path, key=_path)]
 
     def rank(self, words: Sequence[str], limit: int, place: Place | None = None) -> Ranked:
         """As `Index.rank`."""
         forms = query_words(tuple(words))
         scores = np.zeros(len(self._files))
         if forms:
-            scores[self._searched()] = self._ranking().scores(numbers_of(forms).tolist())
+            scores[self._searched()] = self._ranking().scores(ints(numbers_of(forms)))
         if place is not None:
             scores[~self._flags(place)] = 0.0
-        found = [(self._paths[at], float(scores[at])) for at in best(scores, limit)]
+        found = [(self._files[at].path, float(scores[at])) for at in best(scores, limit)]
         return Ranked(int(np.count_nonzero(scores)), found)
 
     def unknown(self, words: Sequence[str]) -> Sequence[str]:
         """As `Index.unknown`."""
         ranking = self._ranking()
-        return [word for word in words if not any(map(ranking.holds, numbers_of(query_words((word,))).tolist()))]
+        return [word for word in words if not any(map(ranking.holds, ints(numbers_of(query_words((word,))))))]
 
     def ranked(self, words: Sequence[str], limit: int) -> Sequence[tuple[str, float]]:
         """As `Index.ranked`."""
         return self.rank(words, limit).best
 
+    def _searched_paths(self) -> tuple[str, ...]:
+        return tuple(self._files[at].path for at in ints(np.flatnonzero(self._searched())))
+
     def _path_field(self) -> Field:
-        words = Postings.of_names([self._paths[at] for at in np.flatnonzero(self._searched()).tolist()])
+        words = Postings.of_names(self._searched_paths())
         return Field(words, words.lengths)
 
 
 class Paths(AbstractSet[str]):
     """Some of the paths of an index."""
 
-    def __init__(self, paths: list[str], flags: Flags) -> None:
-        """Those of `paths` (sorted) whose flag is set."""
-        self.paths = paths
+    def __init__(self, entries: Sequence[Entry], flags: Flags) -> None:
+        """Those of `entries` (sorted by path) whose flag is set."""
+        self.entries = entries
         self.flags = flags
         self._count = int(np.count_nonzero(flags))
 
     def __contains__(self, path: object) -> bool:
-        if not isinstance(path, str):
-            return False
-        at = bisect_left(self.paths, path)
-        return at < len(self.paths) and self.paths[at] == path and bool(self.flags[at])
+        at = place_of(path, self.entries) if isinstance(path, str) else None
+        return at is not None and bool(self.flags[at])
 
     def __iter__(self) -> Iterator[str]:
-        return (self.paths[at] for at in np.flatnonzero(self.flags).tolist())
+        return (self.entries[at].path for at in ints(np.flatnonzero(self.flags)))
 
     def __len__(self) -> int:
         return self._count
+
+
+def place_of(path: str, entries: Sequence[Entry]) -> int | None:
+    """Where the entry of that path stands among those sorted by path."""
+    at = bisect_left(entries, path, key=_path)
+    return at if at < len(entries) and entries[at].path == path else None
+
+
+def _path(entry: Entry) -> str:
+    return entry.path
+
+
+def _is_file(entry: Entry) -> bool:
+    return entry.kind is Kind.FILE
 
 
 class ScanIndex(BaseIndex):
@@ -170,13 +192,17 @@ class ScanIndex(BaseIndex):
             small = [at for at, entry in enumerate(self._files) if entry.size <= MAX_INDEXED_BYTES]
             flags = np.zeros(len(self._files), np.bool_)
             for at, data in zip(small, self._contents([self._files[at] for at in small]), strict=True):
-                flags[at] = data is not None and _is_text(data)
+                flags[at] = data is not None and is_text(data)
             self._known = flags
         return self._known
 
     def _spans(self, need: Need, files: NDArray[np.intp]) -> Iterator[Span]:
-        entries: list[Entry] = [self._files[at] for at in files.tolist()]
+        entries: list[Entry] = [self._files[at] for at in ints(files)]
         return scanned(entries, need, self._contents)
+
+    def ranking(self) -> Ranking:
+        """The words of all searched files."""
+        return self._ranking()
 
     def _ranking(self) -> Ranking:
         with self._counting:
@@ -185,7 +211,7 @@ class ScanIndex(BaseIndex):
         return self._counted
 
     def _count(self) -> Ranking:
-        files = [self._files[at] for at in np.flatnonzero(self._searched()).tolist()]
+        files = [self._files[at] for at in ints(np.flatnonzero(self._searched()))]
         words = Postings.of(list(_counted(self._contents(files))))
         return Ranking(Field(words, words.lengths), self._path_field(), np.arange(len(files)))
 
@@ -205,5 +231,6 @@ def scanned(entries: Sequence[Entry], need: Need, contents: Contents) -> Iterato
             yield Span(text.source, (entry.path,), (0,), (len(text.source),))
 
 
-def _is_text(data: bytes) -> bool:
+def is_text(data: bytes) -> bool:
+    """Whether a whole content has a text to search."""
     return decode(data) is not None if has_wide_mark(data) else not is_binary(data)

@@ -72,6 +72,16 @@ class MatchPage:
             heading = []
 
     @property
+    def is_full(self) -> bool:
+        """Whether whatever comes is only counted."""
+        return self._is_full
+
+    def count_on(self, lines: int) -> None:
+        """Count a file's matching lines, when the page is full."""
+        self.total += lines
+        self.files += lines > 0
+
+    @property
     def left(self) -> int:
         """Matching lines counted after the last one on the page."""
         return max(self.total - self.offset - self.count, 0)

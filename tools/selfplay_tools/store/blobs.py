@@ -37,7 +37,7 @@ def keys_of(oids: Oids) -> NDArray[np.uint64]:
     return np.ascontiguousarray(oids[:, :8]).view(_KEY).reshape(-1).astype(np.uint64)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Table:
     """A segment's blobs, sorted by the class of their signatures' rows."""
 

@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,6 +102,11 @@ def mapped(path: Path) -> memoryview:
         if not os.fstat(file.fileno()).st_size:
             return memoryview(b"")
         return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+def ints(values: Array) -> list[int]:
+    """An array of whole numbers as a list."""
+    return cast("list[int]", values.tolist())
 
 
 def checksum(data: memoryview) -> int:

@@ -18,7 +18,7 @@ _NOTHING = np.zeros(0, np.uint16), np.zeros(0, np.uint8)
 _COUNT_BITS, _TEXT_BITS = np.uint64(8), np.uint64(24)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Postings:
     """The texts of every word."""
 

@@ -10,10 +10,12 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
 from selfplay_tools.literals import AllOf, AnyOf, Literal, Need
+from selfplay_tools.searched import Buffer
 from selfplay_tools.store import grams
 from selfplay_tools.store.blobs import Blob, Table, row_of
 from selfplay_tools.store.cleaning import ENCODINGS, Clean
@@ -46,7 +48,7 @@ Files = dict[str, Stamp]
 """A segment's files by their suffixes."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Segment:
     """The blobs of one segment. Safe to use from several threads."""
 
@@ -71,6 +73,11 @@ class Segment:
 
     def __len__(self) -> int:
         return len(self.table)
+
+    @property
+    def buffer(self) -> Buffer:
+        """The texts, in the form that can be searched."""
+        return cast("Buffer", self.text.obj)
 
     def source(self, blob: int) -> memoryview:
         r"""The text, every line ended by `\n`."""

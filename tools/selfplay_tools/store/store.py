@@ -18,6 +18,7 @@ from selfplay_tools.store.blobs import Blob, missing_among
 from selfplay_tools.store.container import Damaged
 from selfplay_tools.store.manifest import Manifest
 from selfplay_tools.store.segment import Files, Segment, with_words, write
+from selfplay_tools.store.shelf import Shelf
 
 SEGMENT_BYTES = 128 << 20
 """Of text in one segment."""
@@ -43,6 +44,8 @@ class Store:
         self._max_bytes = max_bytes
         self._segment_bytes = segment_bytes
         self._segments: dict[str, Segment] = {}
+        self.shelf = Shelf(())
+        """The segments known when last looked; the same object until they change."""
         self._seen: tuple[int, int] | None = None
         self._guard = Lock()
         self.refresh()
@@ -50,7 +53,7 @@ class Store:
     @property
     def segments(self) -> tuple[Segment, ...]:
         """Those known when last looked."""
-        return tuple(self._segments.values())
+        return self.shelf.segments
 
     def refresh(self) -> tuple[Segment, ...]:
         """The segments that there are now."""
@@ -84,7 +87,10 @@ class Store:
             segment = self._opened(name, files, is_final=self._stamp() == is_unchanged)
             if segment is not None:
                 opened[name] = segment
-        self._segments = opened
+        self._list(opened)
+
+    def _list(self, segments: dict[str, Segment]) -> None:
+        self._segments, self.shelf = segments, Shelf(tuple(segments.values()))
 
     def _opened(self, name: str, files: Files, *, is_final: bool) -> Segment | None:
         """The segment; None where it can't be used."""
@@ -165,7 +171,7 @@ class Store:
         """Put a segment on the list, in place of others."""
         with self._guard:
             kept = {name: one for name, one in self._segments.items() if name not in replaced}
-            self._segments = {**kept, segment.name: segment}
+            self._list({**kept, segment.name: segment})
             self._write()
 
     def _write(self) -> None:
@@ -200,7 +206,7 @@ class Store:
         names = frozenset(one.name for one in chosen)
         if merged is None:
             with self._guard:
-                self._segments = {name: one for name, one in self._segments.items() if name not in names}
+                self._list({name: one for name, one in self._segments.items() if name not in names})
                 self._write()
         else:
             if all(one.words for one in chosen):

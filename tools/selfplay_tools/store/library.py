@@ -1,0 +1,139 @@
+"""A repository's store together with its git directory: what is missing is read there, now or in the background."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from itertools import count
+from pathlib import Path
+from threading import Lock, Thread
+from typing import TypeVar, cast
+from weakref import WeakValueDictionary
+
+from selfplay_tools.errors import GitFailed
+from selfplay_tools.git import records
+from selfplay_tools.snapshot import Entry
+from selfplay_tools.store import ingest
+from selfplay_tools.store.store import Store
+
+MAX_BYTES_AT_ONCE = 8 << 20
+"""Of missing contents that are stored while the caller waits."""
+_REMEMBERED = 8
+
+T = TypeVar("T")
+
+
+class Library:
+    """Safe to use from several threads; processes share the store. Get one by `library_at`."""
+
+    def __init__(self, git_dir: Path, store: Store) -> None:
+        self.git_dir = git_dir
+        self.store = store
+        self._wanted: dict[str, None] = {}
+        self._working: Thread | None = None
+        self._guard = Lock()
+        self._memory: OrderedDict[Hashable, object] = OrderedDict()
+        self.problem: Exception | None = None
+        """What ended the last work in the background, if it was not its completion."""
+
+    def contents(self, entries: Sequence[Entry]) -> Iterator[bytes | None]:
+        """The whole content of each, in order; None for one that is not there. Raises GitFailed."""
+        if not entries:
+            return
+        oids = [bytes.fromhex(entry.oid) for entry in entries]
+        found = ingest.contents(self.git_dir, oids)
+        try:
+            ahead = next(found, None)
+            for oid in oids:
+                if ahead is not None and ahead[0] == oid:
+                    yield ahead[1]
+                    ahead = next(found, None)
+                else:
+                    yield None
+        finally:
+            found.close()
+
+    def want(self, oids: Sequence[str], size: int) -> None:
+        """Store what is missing among those; if it is more than a little, in the background."""
+        if size <= MAX_BYTES_AT_ONCE:
+            self._store(oids)
+            return
+        with self._guard:
+            self._wanted.update(dict.fromkeys(oids))
+            if self._working is None:
+                self._working = Thread(target=self._work, name=f"indexes {self.git_dir}", daemon=True)
+                self._working.start()
+
+    def finish(self, oids: Sequence[str], told: Callable[[int, int], None] | None = None) -> None:
+        """Store those and count their words, before this returns; where the store can't be written to, nothing."""
+        self._store(oids, told)
+        try:
+            self.store.add_words()
+        except OSError as error:
+            self.problem = error
+
+    def settle(self) -> None:
+        """Wait until nothing is done in the background any more."""
+        working = self._working
+        if working is not None:
+            working.join()
+
+    def _store(self, oids: Sequence[str], told: Callable[[int, int], None] | None = None) -> None:
+        try:
+            self.store.add(
+                list(map(bytes.fromhex, oids)), lambda missing: ingest.blobs(self.git_dir, missing), told=told
+            )
+        except (OSError, GitFailed) as error:
+            self.problem = error
+
+    def _work(self) -> None:
+        for round_number in count():
+            with self._guard:
+                wanted, self._wanted = list(self._wanted), {}
+                if not wanted and round_number:
+                    self._working = None
+                    return
+            self.finish(wanted)
+            self.shrink()
+
+    def shrink(self) -> None:
+        """Keep the store within its limit."""
+        try:
+            self.store.shrink(self._blobs_of)
+        except (OSError, GitFailed) as error:
+            self.problem = error
+
+    def _blobs_of(self, commit: str) -> Iterator[bytes]:
+        try:
+            for line in records(self.git_dir, "ls-tree", "-r", "-z", "--full-tree", commit):
+                _, kind, oid = line.partition(b"\t")[0].split()
+                if kind == b"blob":
+                    yield bytes.fromhex(oid.decode("ascii"))
+        except GitFailed:
+            return  # a commit that is not there any more
+
+    def remembered(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` gave for that key, lately."""
+        with self._guard:
+            if key in self._memory:
+                self._memory.move_to_end(key)
+                return cast("T", self._memory[key])
+        made = make()
+        with self._guard:
+            made = cast("T", self._memory.setdefault(key, made))
+            while len(self._memory) > _REMEMBERED:
+                self._memory.popitem(last=False)
+        return made
+
+
+_OPEN: WeakValueDictionary[tuple[Path, Path], Library] = WeakValueDictionary()
+_OPENING = Lock()
+
+
+def library_at(git_dir: Path, folder: Path) -> Library:
+    """The one library of this process for that repository and that folder of its store. Raises OSError."""
+    with _OPENING:
+        library = _OPEN.get((git_dir, folder))
+        if library is None:
+            library = _OPEN[git_dir, folder] = Library(git_dir, Store(folder))
+        else:
+            library.store.refresh()
+        return library

@@ -1,0 +1,66 @@
+"""All blobs of a store under one numbering: those of the first segment, then of the next, and so on."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selfplay_tools.literals import Need
+from selfplay_tools.store.blobs import Oids, keys_of
+from selfplay_tools.store.container import Array
+from selfplay_tools.store.grams import Bits
+from selfplay_tools.store.segment import Segment
+
+MISSING = -1
+
+
+class Shelf:
+    """The segments that a store had at some moment. Never changes."""
+
+    def __init__(self, segments: Sequence[Segment]) -> None:
+        self.segments = tuple(segments)
+        self.bases = np.cumsum([0, *map(len, self.segments)])
+        """The number of each segment's first blob, and one more."""
+        self.starts = _joined([one.table.offsets for one in self.segments], np.int64)
+        self.lengths = _joined([one.table.lengths for one in self.segments], np.uint32)
+        self.encodings = _joined([one.table.encodings for one in self.segments], np.int8)
+
+    def find(self, oids: Oids) -> NDArray[np.int32]:
+        """The blob of each id, or `MISSING`."""
+        blobs = np.full(len(oids), MISSING, np.int32)
+        keys = keys_of(oids)
+        for base, segment in zip(self.bases.tolist(), self.segments, strict=False):
+            found = segment.table.find(oids, keys)
+            here = found >= 0
+            blobs[here] = found[here] + base
+        return blobs
+
+    def home(self, blob: int) -> tuple[Segment, int]:
+        """The segment of a blob, and its number there."""
+        at = int(np.searchsorted(self.bases, blob, side="right")) - 1
+        return self.segments[at], blob - int(self.bases[at])
+
+    def homes(self, blobs: NDArray[np.int32]) -> NDArray[np.intp]:
+        """For each blob the place of its segment."""
+        return np.searchsorted(self.bases, blobs, side="right") - 1
+
+    def holding(self, need: Need) -> Bits | None:
+        """For each blob whether its text may hold what is needed; None if any may."""
+        each = [segment.holding(need) for segment in self.segments]
+        if all(bits is None for bits in each):
+            return None
+        return np.concatenate(
+            [
+                np.ones(len(one), np.bool_) if bits is None else bits
+                for one, bits in zip(self.segments, each, strict=True)
+            ]
+        )
+
+    @property
+    def has_words(self) -> bool:
+        """Whether the words of all blobs are counted."""
+        return all(segment.words is not None for segment in self.segments)
+
+
+def _joined(arrays: Sequence[Array], kind: type[np.generic]) -> Array:
+    return np.concatenate([np.zeros(0, kind), *arrays])

@@ -1,0 +1,203 @@
+"""One commit over a store: answers `Index` from segments, and reads what they do not hold yet from git."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selfplay_tools.index import MAX_INDEXED_BYTES, BaseIndex, Flags, ScanIndex, is_text, scanned
+from selfplay_tools.literals import Need
+from selfplay_tools.ranking import Field, Ranking
+from selfplay_tools.searched import Span
+from selfplay_tools.snapshot import Entry, Text
+from selfplay_tools.store.blobs import as_oids
+from selfplay_tools.store.container import ints
+from selfplay_tools.store.library import Library
+from selfplay_tools.store.postings import Postings
+from selfplay_tools.store.segment import Segment
+from selfplay_tools.store.shelf import MISSING, Shelf
+
+SPAN_BYTES = 1 << 20
+"""Of texts that are searched at once."""
+_FIRST_TEXTS, _MOST_TEXTS = 32, 4096
+"""Texts that are looked up at once: few at first, because a search often ends early."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Layout:
+    """Where the contents of a commit's files are stored."""
+
+    shelf: Shelf
+    blobs: NDArray[np.int32]
+    """For each file its blob, or `MISSING`."""
+    is_complete: bool
+    """Whether no file that belongs here is missing, and all words are counted: it need not be looked up again."""
+
+
+class StoreIndex(BaseIndex):
+    """Implements `Index` for the entries of one commit. Safe to use from several threads."""
+
+    def __init__(self, entries: Sequence[Entry], library: Library) -> None:
+        super().__init__(entries)
+        self._library = library
+        self._lock = Lock()
+        self._layout: Layout | None = None
+        self._flagged: Flags | None = None
+        self._ranked: Ranking | None = None
+
+    def prepare(self) -> None:
+        """Have the library store what is missing: now if that is little, else in the background."""
+        missing = self._missing(self._laid_out())
+        if missing:
+            self._library.want([entry.oid for entry in missing], sum(entry.size for entry in missing))
+
+    def _missing(self, layout: Layout) -> list[Entry]:
+        """Files that belong in the store and are not there."""
+        files = (self._files[at] for at in ints(np.flatnonzero(layout.blobs == MISSING)))
+        return [entry for entry in files if entry.size <= MAX_INDEXED_BYTES]
+
+    def _laid_out(self) -> Layout:
+        """Where things are by now."""
+        layout = self._layout
+        if layout is not None and (layout.is_complete or layout.shelf is self._library.store.shelf):
+            return layout
+        with self._lock:
+            self._layout = layout = self._find(self._library.store.shelf)
+        return layout
+
+    def _find(self, shelf: Shelf) -> Layout:
+        blobs = np.full(len(self._files), MISSING, np.int32)
+        small = [at for at, entry in enumerate(self._files) if entry.size <= MAX_INDEXED_BYTES]
+        found = shelf.find(as_oids([self._files[at].oid for at in small]))
+        blobs[small] = found
+        return Layout(shelf, blobs, bool((found != MISSING).all()) and shelf.has_words)
+
+    def _searched(self) -> Flags:
+        flags = self._flagged
+        if flags is None:
+            layout = self._laid_out()
+            flags = layout.blobs != MISSING
+            flags[flags] = layout.shelf.encodings[layout.blobs[flags]] >= 0
+            missing = [at for at in ints(np.flatnonzero(layout.blobs == MISSING)) if self._is_small(at)]
+            contents = self._library.contents([self._files[at] for at in missing])
+            for at, data in zip(missing, contents, strict=True):
+                flags[at] = data is not None and is_text(data)
+            self._flagged = flags
+        return flags
+
+    def _is_small(self, at: int) -> bool:
+        return self._files[at].size <= MAX_INDEXED_BYTES
+
+    def _spans(self, need: Need, files: NDArray[np.intp]) -> Iterator[Span]:
+        layout = self._laid_out()
+        blobs = layout.blobs[files]
+        is_stored = blobs != MISSING
+        bits = layout.shelf.holding(need)
+        if is_stored.all():
+            return self._stored(layout, files if bits is None else files[bits[blobs]])
+        if bits is not None:
+            may_hold = ~is_stored
+            may_hold[is_stored] = bits[blobs[is_stored]]
+            files, is_stored = files[may_hold], is_stored[may_hold]
+        return self._mixed(layout, files, is_stored, need)
+
+    def _mixed(self, layout: Layout, files: NDArray[np.intp], is_stored: Flags, need: Need) -> Iterator[Span]:
+        for run in np.split(files, np.flatnonzero(is_stored[1:] != is_stored[:-1]) + 1):
+            if layout.blobs[run[0]] != MISSING:
+                yield from self._stored(layout, run)
+            else:
+                yield from scanned([self._files[at] for at in ints(run)], need, self._library.contents)
+
+    def _stored(self, layout: Layout, files: NDArray[np.intp]) -> Iterator[Span]:
+        at, count = 0, _FIRST_TEXTS
+        while at < len(files):
+            yield from self._neighbours(layout, files[at : at + count])
+            at += count
+            count = min(4 * count, _MOST_TEXTS)
+
+    def _neighbours(self, layout: Layout, files: NDArray[np.intp]) -> Iterator[Span]:
+        """Spans of those that lie one after another."""
+        shelf, blobs = layout.shelf, layout.blobs[files]
+        homes, starts = shelf.homes(blobs), shelf.starts[blobs]
+        ends = starts + shelf.lengths[blobs]
+        is_apart = (homes[1:] != homes[:-1]) | (starts[1:] != ends[:-1])
+        is_apart |= starts[1:] // SPAN_BYTES != starts[:-1] // SPAN_BYTES
+        cuts = [0, *ints(np.flatnonzero(is_apart) + 1), len(files)]
+        places, first, last = ints(files), ints(starts), ints(ends)
+        for start, end in pairwise(cuts):
+            paths = [self._files[place].path for place in places[start:end]]
+            yield Span(shelf.segments[int(homes[start])].buffer, paths, first[start:end], last[start:end])
+
+    def stored(self, path: str) -> tuple[Segment, int] | None:
+        """Where the text of that path lies; None if it is not stored, or no text."""
+        layout = self._laid_out()
+        at = self.place_of(path)
+        blob = int(layout.blobs[at]) if at is not None else MISSING
+        return layout.shelf.home(blob) if blob != MISSING and layout.shelf.encodings[blob] >= 0 else None
+
+    def _ranking(self) -> Ranking:
+        ranking = self._ranked
+        if ranking is None:
+            self._library.finish([entry.oid for entry in self._files if entry.size <= MAX_INDEXED_BYTES])
+            ranking = self._ranked = self._count()
+        return ranking
+
+    def _count(self) -> Ranking:
+        layout = self._laid_out()
+        if not layout.is_complete:  # the store can't be written to, or git lacks a content
+            return ScanIndex(self._files, self._library.contents).ranking()
+        blobs, rows = np.unique(layout.blobs[self._searched()], return_inverse=True)
+        table = np.full(len(layout.shelf.starts), -1, np.int32)
+        table[blobs] = np.arange(len(blobs), dtype=np.int32)
+        words = [segment.words for segment in layout.shelf.segments if segment.words is not None]
+        lengths = np.concatenate([np.zeros(0, np.uint32), *(one.lengths for one in words)])[blobs]
+        tables = np.split(table, layout.shelf.bases[1:-1])[: len(words)]
+        text = Field(_Words(words, tables), lengths, np.bincount(rows, minlength=len(blobs)).astype(np.int32))
+        paths = self._library.remembered(hash(self._searched_paths()), self._path_field)
+        return Ranking(text, paths, rows.astype(np.int32))
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """The words of a commit's texts, out of several segments."""
+
+    words: Sequence[Postings]
+    rows: Sequence[NDArray[np.int32]]
+    """For each segment, its blobs' rows among the commit's; -1 for those of other commits."""
+
+    def holding(self, number: int, /) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+        """As `Holders.holding`."""
+        found: list[NDArray[np.int32]] = [np.zeros(0, np.int32)]
+        often: list[NDArray[np.uint8]] = [np.zeros(0, np.uint8)]
+        for words, table in zip(self.words, self.rows, strict=True):
+            texts, counts = words.holding(number)
+            if len(texts):
+                rows = table[texts]
+                here = rows >= 0
+                found.append(rows[here])
+                often.append(counts[here])
+        return np.concatenate(found), np.concatenate(often)
+
+
+def text_from(path: str, segment: Segment, blob: int) -> Text:
+    """A stored file as `Snapshot.text` gives it."""
+    table = segment.table
+    lines = tuple(bytes(segment.source(blob)).decode("utf-8").split("\n")[:-1])
+    lfs_size = int(table.lfs_sizes[blob])
+    return Text(
+        path,
+        lines,
+        int(table.sizes[blob]),
+        lfs_size=lfs_size if lfs_size >= 0 else None,
+        encoding=segment.encoding(blob),
+    )
+
+
+def span_from(path: str, segment: Segment, blob: int) -> Span:
+    """The same as `Snapshot.source` gives it."""
+    start = int(segment.table.offsets[blob])
+    end = start + int(segment.table.lengths[blob])
+    return Span(segment.buffer, (path,), (start,), (end,))
