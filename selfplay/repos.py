@@ -52,7 +52,10 @@ class Repositories:
     """Hands out snapshots of commits. Safe to use from several threads and processes at once."""
 
     def __init__(self, root: Path, *, progress: Progress | None = None) -> None:
-        """Names are looked up in `root`, and clones are kept in its `.clones`; `progress` hears of cloning."""
+        """Names are looked up in `root`; clones are kept in its `.clones`, what is learned of them in its `.index`.
+
+        `progress` hears of cloning.
+        """
         self._root = root.absolute()
         self._clones = self._root / ".clones"
         self._progress = progress
@@ -65,7 +68,8 @@ class Repositories:
         try:
             if commit == WORKTREE:
                 return DirectorySnapshot(self._directory(repo))
-            return CommitSnapshot(self.clone(repo), self.resolve(repo, commit))
+            index = self._root / ".index" / find_source(repo, self._root).name
+            return CommitSnapshot(self.clone(repo), self.resolve(repo, commit), store=index)
         except (ToolsError, OSError) as error:
             raise RepositoryError(f"{repo}, {commit}: {error}") from error
 

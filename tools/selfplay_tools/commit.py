@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from selfplay_tools.base import BaseSnapshot
@@ -14,7 +14,8 @@ from selfplay_tools.inventory import Inventory
 from selfplay_tools.paths import is_served, shown_paths
 from selfplay_tools.searched import Span
 from selfplay_tools.snapshot import Entry, Index, Kind, Text
-from selfplay_tools.store.library import library_at
+from selfplay_tools.store.library import Library, library_at
+from selfplay_tools.store.trees import NotPlain
 from selfplay_tools.store.view import StoreIndex, span_from, text_from
 
 MAX_ENTRIES = 2_000_000
@@ -41,12 +42,12 @@ class CommitSnapshot(BaseSnapshot):
         """
         self._git_dir = git_dir.absolute()
         self._commit = _full_id(self._git_dir, commit)
-        self._entries = _entries(self._git_dir, self._commit, max_entries)
-        self._by_path = {entry.path: entry for entry in self._entries}
-        self._inventory = Inventory({entry.path: entry.kind for entry in self._entries}, self.link_target)
+        library = _library(self._git_dir, store) if store else None
+        self._entries = _entries(self._git_dir, self._commit, max_entries, library)
+        self._inventory = Inventory(self._entries, self.link_target)
         self._blobs = Blobs(self._git_dir)
         self._cache = BytesCache(_CACHE_BYTES)
-        self._stored = _stored_index(self._git_dir, self._commit, self._entries, store) if store else None
+        self._stored = _stored_index(self._commit, self._entries, library) if library else None
 
     @property
     def identity(self) -> str:
@@ -60,7 +61,8 @@ class CommitSnapshot(BaseSnapshot):
 
     def entry(self, path: str) -> Entry | None:
         """As `Snapshot.entry`."""
-        return self._by_path.get(path)
+        at = self._inventory.place(path)
+        return None if at is None else self._entries[at]
 
     @property
     def index(self) -> Index:
@@ -82,10 +84,16 @@ class CommitSnapshot(BaseSnapshot):
         self._blobs.close()
 
     def _size(self, path: str) -> int:
-        return self._by_path[path].size
+        return self._at(path).size
+
+    def _at(self, path: str) -> Entry:
+        entry = self.entry(path)
+        if entry is None:
+            raise self._inventory.missing(path)
+        return entry
 
     def _beginning(self, path: str, max_bytes: int) -> bytes:
-        entry = self._by_path[path]
+        entry = self._at(path)
         cached = self._cache.get(entry.oid)
         if cached is not None:
             return cached[:max_bytes]
@@ -107,14 +115,17 @@ class CommitSnapshot(BaseSnapshot):
                 yield data
 
 
-def _stored_index(git_dir: Path, commit: str, entries: Sequence[Entry], folder: Path) -> StoreIndex | None:
-    """An index that keeps what it learns in a folder; None where no store can be there."""
+def _library(git_dir: Path, folder: Path) -> Library | None:
+    """The library that keeps what it learns in a folder; None where no store can be there."""
     try:
-        library = library_at(git_dir, folder.absolute())
+        return library_at(git_dir, folder.absolute())
     except OSError:
         return None
+
+
+def _stored_index(commit: str, entries: Sequence[Entry], library: Library) -> StoreIndex:
     library.store.used(commit)
-    index = library.remembered(commit, lambda: StoreIndex(entries, library))
+    index = library.remembered(("index", commit), lambda: StoreIndex(entries, library))
     index.prepare()
     return index
 
@@ -134,8 +145,15 @@ def _full_id(git_dir: Path, commit: str) -> str:
     return full
 
 
-def _entries(git_dir: Path, commit: str, max_entries: int) -> tuple[Entry, ...]:
+def _entries(git_dir: Path, commit: str, max_entries: int, library: Library | None) -> tuple[Entry, ...]:
     """Every served entry of the commit's tree, sorted by path."""
+    if library is not None:
+        with suppress(NotPlain):
+            return library.trees.entries(commit, max_entries)
+    return _listed(git_dir, commit, max_entries)
+
+
+def _listed(git_dir: Path, commit: str, max_entries: int) -> tuple[Entry, ...]:
     listed: dict[bytes, list[bytes]] = {}
     with closing(records(git_dir, "ls-tree", "-r", "-z", "-l", "--full-tree", commit)) as lines:
         for number, line in enumerate(lines, start=1):

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from selfplay_tools.base import BaseSnapshot
 from selfplay_tools.disk import Changed, Disk, Found
@@ -22,6 +23,11 @@ from selfplay_tools.tree_id import tree_id
 UNREADABLE = "0" * 40
 
 
+class _Listed(NamedTuple):
+    path: str
+    kind: Kind
+
+
 class DirectorySnapshot(BaseSnapshot):
     """One directory; works without git."""
 
@@ -31,7 +37,8 @@ class DirectorySnapshot(BaseSnapshot):
         listed = list(self._disk.scan())
         paths = shown_paths([found.raw for found in listed])
         self._found = dict(sorted(zip(paths, listed, strict=True)))
-        self._inventory = Inventory({path: _kind(found) for path, found in self._found.items()}, self.link_target)
+        listing = [_Listed(path, _kind(found)) for path, found in self._found.items()]
+        self._inventory = Inventory(listing, self.link_target)
         self._known: dict[str, Entry] = {}
 
     @property

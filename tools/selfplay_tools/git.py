@@ -95,10 +95,10 @@ def pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
     return process.stdin, process.stdout
 
 
-def output(git_dir: Path, *arguments: str) -> bytes:
+def output(git_dir: Path, *arguments: str, stdin: bytes | None = None) -> bytes:
     """What a short git command printed. Raises GitFailed with git's own words."""
     process = start(git_dir, *arguments, stderr=subprocess.PIPE)
-    out, err = process.communicate()
+    out, err = process.communicate(stdin)
     if process.returncode != 0:
         raise GitFailed(f"git {arguments[0]} in {git_dir}: {words(err)}")
     return out

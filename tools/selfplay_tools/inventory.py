@@ -1,7 +1,9 @@
 """What stands where in a snapshot: the only thing that a path from a model is ever looked up in."""
 
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from typing import Protocol
 
 from selfplay_tools.errors import NoSuchPath, NotReadable
 from selfplay_tools.nearest import Nearest
@@ -11,24 +13,61 @@ MAX_LINKS = 16
 """Links that are followed for one path; git and most systems allow more, no honest tree needs them."""
 
 
-class Inventory:
-    """Paths with their kinds, and the folders that they imply. Never changes."""
+class Named(Protocol):
+    """What stands at a path."""
 
-    def __init__(self, kinds: Mapping[str, Kind], link_target: Callable[[str], str]) -> None:
-        """Take over `kinds` (files, links, submodules); `link_target` says what a link of that path says."""
-        self._kinds = kinds
+    @property
+    def path(self) -> str:
+        """As a snapshot shows it."""
+        ...
+
+    @property
+    def kind(self) -> Kind:
+        """A file, a link or a submodule."""
+        ...
+
+
+class Inventory:
+    """Paths with their kinds, and the folders that they imply. Never changes; safe to use from several threads."""
+
+    def __init__(self, entries: Sequence[Named], link_target: Callable[[str], str]) -> None:
+        """Take over `entries`, sorted by path; `link_target` says what a link of that path says."""
+        self._entries = entries
         self._link_target = link_target
-        self._folders = _folders(kinds)
+        self._children: dict[str, Sequence[tuple[str, Kind]]] = {}
+
+    def place(self, path: str) -> int | None:
+        """Where the entry of exactly that path stands."""
+        at = bisect_left(self._entries, path, key=_path)
+        return at if at < len(self._entries) and self._entries[at].path == path else None
 
     def kind(self, path: str) -> Kind | None:
         """As `Snapshot.kind`."""
-        return self._kinds.get(path) or (Kind.FOLDER if path in self._folders else None)
+        at = self.place(path)
+        if at is not None:
+            return self._entries[at].kind
+        return Kind.FOLDER if not path or self._is_folder(path) else None
+
+    def _is_folder(self, path: str) -> bool:
+        at = bisect_left(self._entries, f"{path}/", key=_path)
+        return at < len(self._entries) and self._entries[at].path.startswith(f"{path}/")
 
     def children(self, folder: str) -> Sequence[tuple[str, Kind]]:
         """As `Snapshot.children`."""
-        if folder not in self._folders:
+        if folder and not self._is_folder(folder):
             raise NoSuchPath(folder, self.nearest(folder))
-        return self._folders[folder]
+        found = self._children.get(folder)
+        if found is None:
+            found = self._children[folder] = sorted(self._listed(f"{folder}/" if folder else ""))
+        return found
+
+    def _listed(self, start: str) -> Iterator[tuple[str, Kind]]:
+        at = bisect_left(self._entries, start, key=_path)
+        while at < len(self._entries) and self._entries[at].path.startswith(start):
+            name, slash, _ = self._entries[at].path[len(start) :].partition("/")
+            yield name, Kind.FOLDER if slash else self._entries[at].kind
+            # "0" is the character after "/": what comes next is not below that folder.
+            at = bisect_left(self._entries, f"{start}{name}0", at, key=_path) if slash else at + 1
 
     def nearest(self, path: str, limit: int = 3) -> tuple[str, ...]:
         """As `Snapshot.nearest`."""
@@ -36,7 +75,7 @@ class Inventory:
 
     @cached_property
     def _nearest(self) -> Nearest:
-        return Nearest([*self._kinds, *(folder for folder in self._folders if folder)])
+        return Nearest([*map(_path, self._entries), *_folders(self._entries)])
 
     def missing(self, path: str) -> NoSuchPath:
         """The error for a path that is not there."""
@@ -85,16 +124,16 @@ class Inventory:
         return target.split("/")[::-1]
 
 
-def _folders(kinds: Mapping[str, Kind]) -> dict[str, list[tuple[str, Kind]]]:
-    folders: dict[str, list[tuple[str, Kind]]] = {"": []}
-    for path, kind in kinds.items():
-        folder, _, name = path.rpartition("/")
-        child = (name, kind)
-        while folder not in folders:
-            folders[folder] = [child]
-            folder, _, name = folder.rpartition("/")
-            child = (name, Kind.FOLDER)
-        folders[folder].append(child)
-    for children in folders.values():
-        children.sort()
-    return folders
+def _path(entry: Named) -> str:
+    return entry.path
+
+
+def _folders(entries: Sequence[Named]) -> list[str]:
+    """Every folder on the way to an entry, each once, in the order in which they first come up."""
+    folders: dict[str, None] = {}
+    for entry in entries:
+        folder = entry.path.rpartition("/")[0]
+        while folder and folder not in folders:
+            folders[folder] = None
+            folder = folder.rpartition("/")[0]
+    return list(folders)

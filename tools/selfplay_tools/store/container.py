@@ -5,7 +5,7 @@
     head      JSON: for each array its type, shape and offset
     arrays    each at a multiple of 64 bytes
 
-A file is complete or it is not there: it is written under another name, flushed to disk and renamed. Its checksum is
+A file is complete or it is not there: it is written under another name and renamed. Its checksum is
 kept elsewhere (see `manifest.py`).
 """
 
@@ -15,6 +15,7 @@ import os
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -90,10 +91,24 @@ def save(path: Path, pieces: list[bytes | memoryview]) -> int:
     return crc
 
 
+@cache
+def boot() -> str:
+    """Names the time since the machine was started; empty where the system does not tell.
+
+    A file that was written since then is whole, whatever the disk has of it by now: waiting for the disk, which takes
+    longer than all the rest, is not needed. One from before is read through once.
+    """
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return ""
+
+
 def settle(descriptor: int) -> None:
-    """Have the file's content on disk before its name is."""
-    with suppress(OSError):  # not every file system knows how
-        os.fsync(descriptor)
+    """Have the file's content on disk before its name is, where a crash of the machine would not be noticed."""
+    if not boot():
+        with suppress(OSError):  # not every file system knows how
+            os.fsync(descriptor)
 
 
 def mapped(path: Path) -> memoryview:

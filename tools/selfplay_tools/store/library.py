@@ -13,6 +13,7 @@ from selfplay_tools.git import records
 from selfplay_tools.snapshot import Entry
 from selfplay_tools.store import ingest
 from selfplay_tools.store.store import Store
+from selfplay_tools.store.trees import Trees
 
 MAX_BYTES_AT_ONCE = 8 << 20
 """Of missing contents that are stored while the caller waits."""
@@ -27,6 +28,7 @@ class Library:
     def __init__(self, git_dir: Path, store: Store) -> None:
         self.git_dir = git_dir
         self.store = store
+        self.trees = Trees(git_dir, store.sizes)
         self._wanted: dict[str, None] = {}
         self._working: Thread | None = None
         self._guard = Lock()

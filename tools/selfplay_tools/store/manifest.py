@@ -7,9 +7,9 @@ made anew.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from selfplay_tools.store.container import save
 from selfplay_tools.store.segment import Files, Stamp
@@ -54,7 +54,7 @@ def read(folder: Path) -> Manifest:
 def write(folder: Path, manifest: Manifest) -> None:
     """Replace the manifest. Raises OSError."""
     segments = {
-        name: {suffix: astuple(stamp) for suffix, stamp in files.items()} for name, files in manifest.segments.items()
+        name: {suffix: asdict(stamp) for suffix, stamp in files.items()} for name, files in manifest.segments.items()
     }
     body = {"following": manifest.following, "segments": segments}
     whole = {"version": VERSION, "sha256": _digest(json.dumps(body)), "body": body}
@@ -63,7 +63,7 @@ def write(folder: Path, manifest: Manifest) -> None:
 
 def _unpacked(body: "_Body") -> Manifest:
     found = {
-        str(name): {str(suffix): Stamp(*map(int, stamp)) for suffix, stamp in files.items()}
+        str(name): {str(suffix): Stamp(**stamp) for suffix, stamp in files.items()}
         for name, files in body["segments"].items()
     }
     return Manifest(found, int(body["following"]))
@@ -71,7 +71,7 @@ def _unpacked(body: "_Body") -> Manifest:
 
 class _Body(TypedDict):
     following: int
-    segments: dict[str, dict[str, list[int]]]
+    segments: dict[str, dict[str, dict[str, Any]]]
 
 
 def _digest(body: str) -> str:

@@ -19,7 +19,7 @@ from selfplay_tools.searched import Buffer
 from selfplay_tools.store import grams
 from selfplay_tools.store.blobs import Blob, Table, row_of
 from selfplay_tools.store.cleaning import ENCODINGS, Clean
-from selfplay_tools.store.container import Damaged, checksum, mapped, pack, save, settle, unpack
+from selfplay_tools.store.container import Damaged, boot, checksum, mapped, pack, save, settle, unpack
 from selfplay_tools.store.grams import Bits, Grams
 from selfplay_tools.store.postings import Postings
 from selfplay_tools.store.tokens import Counts, counted
@@ -36,12 +36,13 @@ class Stamp:
     modified_ns: int
     changed_ns: int
     inode: int
+    boot: str
 
     @classmethod
     def of(cls, path: Path, crc: int) -> "Stamp":
         """Of the file as it is now. Raises OSError."""
         about = path.stat()
-        return cls(about.st_size, crc, about.st_mtime_ns, about.st_ctime_ns, about.st_ino)
+        return cls(about.st_size, crc, about.st_mtime_ns, about.st_ctime_ns, about.st_ino, boot())
 
 
 Files = dict[str, Stamp]
@@ -61,8 +62,10 @@ class Segment:
 
     @classmethod
     def opened(cls, folder: Path, name: str, files: Files) -> "Segment":
-        """Map the files. Raises Damaged; FileNotFoundError when they are gone."""
-        content = {suffix: _verified(folder / f"{name}.{suffix}", stamp) for suffix, stamp in files.items()}
+        """Map the files; its `files` are stamped as they are now. Raises Damaged, FileNotFoundError."""
+        found = {suffix: _verified(folder / f"{name}.{suffix}", stamp) for suffix, stamp in files.items()}
+        content = {suffix: data for suffix, (data, _) in found.items()}
+        files = {suffix: stamp for suffix, (_, stamp) in found.items()}
         try:
             table = Table.unpacked(unpack(content["blobs"]))
             signatures = Grams(unpack(content["grams"]), len(table))
@@ -120,14 +123,15 @@ class Segment:
         return np.logical_and.reduce(found) if found else None
 
 
-def _verified(path: Path, stamp: Stamp) -> memoryview:
-    """The file's content; read through if it is not surely the one that was written."""
+def _verified(path: Path, stamp: Stamp) -> tuple[memoryview, Stamp]:
+    """The file's content, read through if it is not surely the one that was written, and its present stamp."""
     data = mapped(path)
     if len(data) != stamp.size:
         raise Damaged(f"{path.name} has {len(data)} bytes, not {stamp.size}")
-    if Stamp.of(path, stamp.crc) != stamp and checksum(data) != stamp.crc:
+    now = Stamp.of(path, stamp.crc)
+    if now != stamp and checksum(data) != stamp.crc:
         raise Damaged(f"{path.name} is not what was written")
-    return data
+    return data, now
 
 
 def write(folder: Path, name: str, blobs: Iterable[Blob]) -> Segment | None:

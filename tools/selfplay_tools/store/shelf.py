@@ -35,6 +35,14 @@ class Shelf:
             blobs[here] = found[here] + base
         return blobs
 
+    def sizes_of(self, oids: Oids) -> NDArray[np.int64]:
+        """How many bytes git has of each blob; -1 for one that is missing."""
+        sizes = _joined([one.table.sizes for one in self.segments], np.int64)
+        blobs = self.find(oids)
+        found = np.full(len(blobs), -1, np.int64)
+        found[blobs != MISSING] = sizes[blobs[blobs != MISSING]]
+        return found
+
     def home(self, blob: int) -> tuple[Segment, int]:
         """The segment of a blob, and its number there."""
         at = int(np.searchsorted(self.bases, blob, side="right")) - 1

@@ -11,11 +11,11 @@ from itertools import islice
 from pathlib import Path
 from threading import Lock
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from selfplay_tools.store import manifest as manifests
-from selfplay_tools.store.blobs import Blob, missing_among
-from selfplay_tools.store.container import Damaged
+from selfplay_tools.store.blobs import Blob, as_oids, missing_among
+from selfplay_tools.store.container import Damaged, ints
 from selfplay_tools.store.manifest import Manifest
 from selfplay_tools.store.segment import Files, Segment, with_words, write
 from selfplay_tools.store.shelf import Shelf
@@ -67,7 +67,19 @@ class Store:
                 except FileNotFoundError:  # replaced in between: the manifest is another one by now
                     continue
                 self._seen = seen
+                self._stamp_again(manifests.read(self.folder))
             return self.segments
+
+    def _stamp_again(self, manifest: Manifest) -> None:
+        """Write down that files were read through and found whole, unless someone else writes now."""
+        if all(manifest.segments.get(one.name, one.files) == one.files for one in self.segments):
+            return
+        try:
+            with FileLock(self.folder / _LOCK, timeout=0):
+                if self._stamp() == self._seen:
+                    self._write()
+        except (Timeout, OSError):
+            return
 
     def _stamp(self) -> tuple[int, int] | None:
         try:
@@ -81,7 +93,7 @@ class Store:
         is_unchanged = self._stamp()
         for name, files in manifest.segments.items():
             known = self._segments.get(name)
-            if known is not None and known.files == files:
+            if known is not None and _contents(known.files) == _contents(files):
                 opened[name] = known
                 continue
             segment = self._opened(name, files, is_final=self._stamp() == is_unchanged)
@@ -111,6 +123,11 @@ class Store:
             return Segment.opened(self.folder, name, rest)
         except (Damaged, ValueError, OSError):
             return None
+
+    def sizes(self, oids: Sequence[str]) -> dict[str, int]:
+        """How many bytes git has of those blobs that are stored."""
+        found = self.shelf.sizes_of(as_oids(oids))
+        return {oid: size for oid, size in zip(oids, ints(found), strict=True) if size >= 0}
 
     def missing(self, oids: Iterable[bytes]) -> list[bytes]:
         """Those ids, each once, in order, that are not stored."""
@@ -271,6 +288,10 @@ class Store:
                 continue
             live |= fresh
         return frozenset(live)
+
+
+def _contents(files: Files) -> dict[str, tuple[int, int]]:
+    return {suffix: (stamp.size, stamp.crc) for suffix, stamp in files.items()}
 
 
 class _Writing:

@@ -1,0 +1,166 @@
+"""Entries of commits, with every tree read once: another commit costs the trees that differ.
+
+What git's own listing would have to tidy up (names that are escaped or not served, files that hide folders, modes that
+git no longer writes) is not understood here, and the caller lists such a commit in another way.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+from selfplay_tools.errors import GitFailed
+from selfplay_tools.git import output
+from selfplay_tools.paths import MAX_DEPTH, is_served, shown
+from selfplay_tools.snapshot import Entry, Kind
+from selfplay_tools.store.ingest import contents
+
+_KINDS = {
+    b"40000": Kind.FOLDER,
+    b"100644": Kind.FILE,
+    b"100755": Kind.FILE,
+    b"120000": Kind.LINK,
+    b"160000": Kind.SUBMODULE,
+}
+_EXECUTABLE = b"100755"
+_MAX_FOLDERS = 200_000
+"""Folders that are remembered; beyond it all are forgotten. A commit with more is not plain."""
+
+
+class NotPlain(Exception):
+    """The commit holds something that only git's own listing deals with. Never leaves the package."""
+
+
+_Folder = tuple[str, str]
+"""A folder's path (`""`, or one that ends with `/`) and the id of its tree."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """One line of a tree."""
+
+    name: str
+    kind: Kind
+    oid: str
+    is_executable: bool
+
+
+class Trees:
+    """The trees of one repository. Safe to use from several threads."""
+
+    def __init__(self, git_dir: Path, sizes: Callable[[Sequence[str]], Mapping[str, int]]) -> None:
+        """`sizes` may know sizes of blobs; git is asked for the others."""
+        self._git_dir = git_dir
+        self._sizes = sizes
+        self._below: dict[_Folder, tuple[Entry, ...]] = {}
+        self._lock = Lock()
+
+    def entries(self, commit: str, max_entries: int) -> tuple[Entry, ...]:
+        """All entries of a commit, sorted by path. Raises NotPlain, GitFailed."""
+        tree = output(self._git_dir, "rev-parse", "--verify", f"{commit}^{{tree}}").decode("ascii").strip()
+        with self._lock:
+            if len(self._below) > _MAX_FOLDERS:
+                self._below.clear()
+            items = self._read(("", tree))
+            blobs = {item.oid for some in items.values() for item in some if item.kind in (Kind.FILE, Kind.LINK)}
+            return _Walk(items, self._below, self._sizes_of(sorted(blobs)), max_entries).below(("", tree))
+
+    def _read(self, root: _Folder) -> dict[_Folder, tuple[_Item, ...]]:
+        """The lines of all trees below that are not known."""
+        items: dict[_Folder, tuple[_Item, ...]] = {}
+        level = [root]
+        for _ in range(MAX_DEPTH):
+            level = [folder for folder in level if folder not in self._below]
+            if not level:
+                return items
+            if len(items) + len(level) > _MAX_FOLDERS:
+                raise NotPlain
+            trees = self._trees({tree for _, tree in level})
+            items.update((folder, trees[folder[1]]) for folder in level)
+            level = [
+                (f"{path}{item.name}/", item.oid)
+                for path, tree in level
+                for item in trees[tree]
+                if item.kind is Kind.FOLDER
+            ]
+        raise NotPlain
+
+    def _trees(self, oids: AbstractSet[str]) -> dict[str, tuple[_Item, ...]]:
+        wanted = list(map(bytes.fromhex, sorted(oids)))
+        found = {oid.hex(): tuple(_items(data, len(oid))) for oid, data in contents(self._git_dir, wanted)}
+        if len(found) != len(oids):
+            raise GitFailed(f"the repository {self._git_dir} lacks a tree: it is damaged, or a partial clone")
+        return found
+
+    def _sizes_of(self, oids: Sequence[str]) -> Mapping[str, int]:
+        known = dict(self._sizes(oids))
+        known.update(_asked_sizes(self._git_dir, [oid for oid in oids if oid not in known]))
+        return known
+
+
+def _asked_sizes(git_dir: Path, oids: Sequence[str]) -> Iterator[tuple[str, int]]:
+    if not oids:
+        return
+    asked = "".join(f"{oid}\n" for oid in oids).encode("ascii")
+    form = "--batch-check=%(objectname) %(objectsize)"
+    for line in output(git_dir, "cat-file", form, "--buffer", stdin=asked).decode("ascii").splitlines():
+        oid, _, size = line.partition(" ")
+        if size.isdigit():
+            yield oid, int(size)
+
+
+def _items(data: bytes, oid_bytes: int) -> Iterator[_Item]:
+    """The lines of a tree as git stores it. Raises NotPlain."""
+    at = 0
+    before = ""
+    names: set[str] = set()
+    while at < len(data):
+        end = data.index(b"\0", at)
+        mode, _, raw = data[at:end].partition(b" ")
+        at = end + 1 + oid_bytes
+        name = shown(raw)
+        kind = _KINDS.get(mode)
+        key = f"{name}/" if kind is Kind.FOLDER else name
+        if kind is None or not is_served(raw) or b"/" in raw or key <= before or name in names:
+            raise NotPlain
+        if not raw.isascii() and name.encode("utf-8", "surrogateescape") != raw:
+            raise NotPlain
+        names.add(name)
+        before = key
+        yield _Item(name, kind, data[end + 1 : at].hex(), mode == _EXECUTABLE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """One pass from a root down, through folders that are not remembered."""
+
+    items: Mapping[_Folder, tuple[_Item, ...]]
+    remembered: dict[_Folder, tuple[Entry, ...]]
+    sizes: Mapping[str, int]
+    max_entries: int
+
+    def below(self, folder: _Folder) -> tuple[Entry, ...]:
+        """The entries of a folder, sorted by path."""
+        known = self.remembered.get(folder)
+        if known is not None:
+            return known
+        found: list[Entry] = []
+        for item in self.items[folder]:
+            path = folder[0] + item.name
+            if item.kind is Kind.FOLDER:
+                found += self.below((f"{path}/", item.oid))
+            else:
+                found.append(Entry(path, item.kind, self._size(item, path), item.oid, item.is_executable))
+            if len(found) > self.max_entries:
+                raise GitFailed(f"a commit has more than {self.max_entries} files: too many to serve")
+        entries = self.remembered[folder] = tuple(found)
+        return entries
+
+    def _size(self, item: _Item, path: str) -> int:
+        if item.kind is Kind.SUBMODULE:
+            return 0
+        size = self.sizes.get(item.oid)
+        if size is None:
+            raise GitFailed(f"the repository lacks the content of {path!r}: it is damaged, or a partial clone")
+        return size
