@@ -3,15 +3,22 @@
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
 from threading import Lock
 
 from selfplay_tools.definitions import Definition, definitions
 from selfplay_tools.errors import NoSuchPath, NotReadable
-from selfplay_tools.languages import Language, has_suffix_of_code, language_of, may_have_language
+from selfplay_tools.languages import (
+    Language,
+    has_suffix_of_code,
+    language_of,
+    likely_languages,
+    may_have_language,
+    name_and_suffix,
+)
 from selfplay_tools.likely import may_define
 from selfplay_tools.literals import Literal
 from selfplay_tools.places import Scope, skipped_remark
+from selfplay_tools.searched import Span
 from selfplay_tools.snapshot import Snapshot
 from selfplay_tools.spans import Spans
 from selfplay_tools.syntax import parse, quiet_spans
@@ -81,10 +88,13 @@ def defining(snapshot: Snapshot, path: str, name: str) -> Code:
     known = _recalled(snapshot, path)
     if known is not None and not known.problem and not any(one.name == name for one in known.definitions):
         return Code(known.language)
-    source = _source(snapshot, path)
-    language = language_of(path, source)
     # Asked also of what is remembered: the answer must not depend on what was read before.
-    if language is None or not may_define(language, name, source):
+    span = snapshot.source(path)
+    if not any(may_define(language, name, span) for language in likely_languages(path)):
+        return Code(None)
+    source = _bytes_of(span)
+    language = language_of(path, source)
+    if language is None or not may_define(language.name, name, span):
         return Code(language)
     code = known or _read(snapshot, path, source)
     same = tuple(one for one in code.definitions if one.name == name)
@@ -100,8 +110,8 @@ def _key(snapshot: Snapshot, path: str) -> tuple[str, str]:
     entry = snapshot.entry(path)
     if entry is None:
         raise NoSuchPath(path, snapshot.nearest(path))
-    name = PurePosixPath(path).name
-    return entry.oid, PurePosixPath(name).suffix.lower() or name
+    name, suffix = name_and_suffix(path)
+    return entry.oid, suffix or name
 
 
 def _read(snapshot: Snapshot, path: str, source: bytes, *, with_quiet: bool = False) -> Code:
@@ -125,7 +135,10 @@ def parsed(path: str, source: bytes, *, with_quiet: bool = False) -> Code:
 
 
 def _source(snapshot: Snapshot, path: str) -> bytes:
-    span = snapshot.source(path)
+    return _bytes_of(snapshot.source(path))
+
+
+def _bytes_of(span: Span) -> bytes:
     return span.buffer[span.starts[0] : span.ends[0]]
 
 

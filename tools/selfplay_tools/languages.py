@@ -4,11 +4,10 @@ A grammar is loaded when the first file of its language is read. Nothing is down
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module, resources
-from pathlib import PurePosixPath
 
 from tree_sitter import Language as Grammar
 from tree_sitter import Query
@@ -141,15 +140,32 @@ _CPP_IN_HEADER = re.compile(
 
 def may_have_language(path: str) -> bool:
     """Whether `language_of` could name a language for this path: false means that its text need not be read."""
-    name = PurePosixPath(path).name
-    suffix = PurePosixPath(name).suffix.lower()
+    name, suffix = name_and_suffix(path)
     return suffix in _SUFFIXES or suffix in ("", ".h") or name in _FILE_NAMES
+
+
+def name_and_suffix(path: str) -> tuple[str, str]:
+    """The last part of a path, and its suffix in lower case (`.py`), empty for names such as `.profile`."""
+    name = path.rpartition("/")[2]
+    stem, _, suffix = name.rpartition(".")
+    return name, f".{suffix.lower()}" if stem and suffix else ""
 
 
 def has_suffix_of_code(path: str) -> bool:
     """Whether the file's suffix alone says that it is code."""
-    suffix = PurePosixPath(path).suffix.lower()
+    suffix = name_and_suffix(path)[1]
     return suffix == ".h" or suffix in _SUFFIXES
+
+
+def likely_languages(path: str) -> Sequence[str]:
+    """Names of languages that `language_of` can give for this path, one of each that is told apart by other words."""
+    name, suffix = name_and_suffix(path)
+    if suffix == ".h":
+        return ("c",)
+    found = _SUFFIXES.get(suffix) or _FILE_NAMES.get(name)
+    if found:
+        return (found,)
+    return () if suffix else tuple(dict.fromkeys(_INTERPRETERS.values()))
 
 
 def language_of(path: str, source: bytes) -> Language | None:
@@ -158,8 +174,7 @@ def language_of(path: str, source: bytes) -> Language | None:
     By its suffix, else by its name, else, where it has no suffix, by the interpreter in its first line. A `.h` is C++
     where something in it can't be C (a class, a namespace, a template, `::`), else C.
     """
-    name = PurePosixPath(path).name
-    suffix = PurePosixPath(name).suffix.lower()
+    name, suffix = name_and_suffix(path)
     if suffix == ".h":
         return LANGUAGES["cpp" if _CPP_IN_HEADER.search(source) else "c"]
     found = _SUFFIXES.get(suffix) or _FILE_NAMES.get(name) or (None if suffix else _by_shebang(source))

@@ -7,8 +7,8 @@ can look like a definition, while a definition whose name is parted from all tha
 
 from functools import lru_cache
 
-from selfplay_tools.languages import Language
 from selfplay_tools.linear import Regex, compiled, escaped
+from selfplay_tools.searched import Span
 
 _PYTHON = r"(?m)\b(?:def|class|type)\s+NAME|^[ \t]*(?:\(|\w+[ \t]*,[ \t]*)*NAME[ \t]*(?:$|[,:=)])"
 _GO = r"(?m)\bfunc\b[^\n]*NAME[(\[ ]|\b(?:type|const|var)\b[^\n]*NAME|^[ \t]*(?:\w+[ \t]*,[ \t]*)*NAME"
@@ -42,9 +42,25 @@ _PATTERNS = {
 }
 
 
-def may_define(language: Language, name: str, text: bytes) -> bool:
-    """False where the text surely has no definition of the name that `definitions` would report."""
-    return _pattern(language.name, name).search(text) is not None
+def may_define(language: str, name: str, span: Span) -> bool:
+    """False where the (only) text surely has no definition of the name that `definitions` would report.
+
+    No pattern reaches beyond a line: only lines that hold the name are looked at.
+    """
+    regex, (start, end) = _pattern(language, name), (span.starts[0], span.ends[0])
+    literal = literal_of(name).encode()
+    buffer = span.buffer
+    while (at := buffer.find(literal, start, end)) >= 0:
+        line = buffer.rfind(b"\n", span.starts[0], at) + 1 or span.starts[0]
+        start = buffer.find(b"\n", at, end) + 1 or end
+        if regex.search(buffer, line, start - 1):
+            return True
+    return False
+
+
+def literal_of(name: str) -> str:
+    """What a line must hold to define the name: `operator==` may be written with a blank."""
+    return "operator" if name.startswith("operator") else name.lstrip("~#")
 
 
 def word(name: str) -> str:

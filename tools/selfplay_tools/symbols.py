@@ -9,6 +9,7 @@ from selfplay_tools.code import defining, holding, last_part, named, order_of, t
 from selfplay_tools.definitions import Definition
 from selfplay_tools.errors import BadArgument, NotReadable
 from selfplay_tools.languages import may_have_language
+from selfplay_tools.likely import literal_of
 from selfplay_tools.outlining import OUTLINE
 from selfplay_tools.output import clip, compose, counted, fitting, quoted
 from selfplay_tools.places import Scope, link_remark, scope_of
@@ -79,7 +80,7 @@ def find_symbol(snapshot: Snapshot, arguments: FindSymbol) -> Result:
 def _survey(snapshot: Snapshot, scope: Scope, name: str) -> _Survey:
     survey = _Survey()
     searched = 0
-    for path in holding(snapshot, scope, _literal(name)):
+    for path in holding(snapshot, scope, literal_of(name)):
         if not may_have_language(path):
             continue
         entry = snapshot.entry(path)
@@ -97,11 +98,6 @@ def _survey(snapshot: Snapshot, scope: Scope, name: str) -> _Survey:
     return survey
 
 
-def _literal(name: str) -> str:
-    """What a file must hold to define the name: `operator==` may be written with a blank."""
-    return "operator" if name.startswith("operator") else name.lstrip("~#")
-
-
 def _blocks(snapshot: Snapshot, hits: Sequence[Hit]) -> tuple[list[str], list[Shown]]:
     per_hit = next(lines for most, lines in LINES if len(hits) <= most)
     blocks: list[str] = []
@@ -110,7 +106,7 @@ def _blocks(snapshot: Snapshot, hits: Sequence[Hit]) -> tuple[list[str], list[Sh
         one = hit.definition
         first = one.first if one.line < one.first + per_hit else one.line
         last = min(one.last, first + per_hit - 1)
-        lines = snapshot.text(hit.path).lines[first - 1 : last]
+        lines = snapshot.source(hit.path).text(0)[first - 1 : last]
         rows = [f"{number:6}\t{clip(line, width=ROW_CHARS)}" for number, line in enumerate(lines, first)]
         more = f"\n      \t… {counted(one.last - last, 'more line')}" if last < one.last else ""
         blocks.append("\n".join([f"{hit.path}:{one.first}-{one.last} {one.kind} {one.qualified}", *rows]) + more)
