@@ -4,7 +4,6 @@ from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from itertools import islice
 from threading import Lock
 
 import numpy as np
@@ -13,21 +12,19 @@ from numpy.typing import NDArray
 from selfplay_tools.globs import matching
 from selfplay_tools.literals import Need, all_literals
 from selfplay_tools.needles import matcher
-from selfplay_tools.ranking import Field, Ranking, best
+from selfplay_tools.path_words import path_fields
+from selfplay_tools.ranking import Field, PathFields, Ranking, best
 from selfplay_tools.searched import Span
 from selfplay_tools.snapshot import Entry, Kind, Place, Ranked
 from selfplay_tools.store.cleaning import clean
 from selfplay_tools.store.container import ints
-from selfplay_tools.store.postings import Postings
-from selfplay_tools.store.tokens import Counts, counted, numbers_of
+from selfplay_tools.store.words import Words
+from selfplay_tools.terms import terms_of
 from selfplay_tools.text import decode, has_wide_mark, is_binary
-from selfplay_tools.words import query_words
 
 MAX_INDEXED_BYTES = 2 << 20
 """Larger files are data rather than code."""
 _MAX_PLACES = 64
-_TOGETHER = 256
-"""Texts whose words are counted at once."""
 
 Contents = Callable[[Sequence[Entry]], Iterator[bytes | None]]
 """Whole contents of small files, in order; None for one that can't be read."""
@@ -116,10 +113,10 @@ class BaseIndex(ABC):
 
     def rank(self, words: Sequence[str], limit: int, place: Place | None = None) -> Ranked:
         """As `Index.rank`."""
-        forms = query_words(tuple(words))
+        terms = terms_of(" ".join(words))
         scores = np.zeros(len(self._files))
-        if forms:
-            scores[self._searched()] = self._ranking().scores(ints(numbers_of(forms)))
+        if terms:
+            scores[self._searched()] = self._ranking().scores(terms)
         if place is not None:
             scores[~self._flags(place)] = 0.0
         found = [(self._files[at].path, float(scores[at])) for at in best(scores, limit)]
@@ -128,7 +125,7 @@ class BaseIndex(ABC):
     def unknown(self, words: Sequence[str]) -> Sequence[str]:
         """As `Index.unknown`."""
         ranking = self._ranking()
-        return [word for word in words if not any(map(ranking.holds, ints(numbers_of(query_words((word,))))))]
+        return [word for word in words if not any(map(ranking.holds, terms_of(word)))]
 
     def ranked(self, words: Sequence[str], limit: int) -> Sequence[tuple[str, float]]:
         """As `Index.ranked`."""
@@ -137,9 +134,8 @@ class BaseIndex(ABC):
     def _searched_paths(self) -> tuple[str, ...]:
         return tuple(self._files[at].path for at in ints(np.flatnonzero(self._searched())))
 
-    def _path_field(self) -> Field:
-        words = Postings.of_names(self._searched_paths())
-        return Field(words, words.lengths)
+    def _path_fields(self) -> PathFields:
+        return path_fields(self._searched_paths())
 
 
 class Paths(AbstractSet[str]):
@@ -212,14 +208,15 @@ class ScanIndex(BaseIndex):
 
     def _count(self) -> Ranking:
         files = [self._files[at] for at in ints(np.flatnonzero(self._searched()))]
-        words = Postings.of(list(_counted(self._contents(files))))
-        return Ranking(Field(words, words.lengths), self._path_field(), np.arange(len(files)))
+        words = Words.of(_sources(self._contents(files)))
+        text, defined = (Field(one, one.lengths) for one in (words.text, words.defined))
+        return Ranking(text, defined, self._path_fields(), np.arange(len(files)))
 
 
-def _counted(contents: Iterator[bytes | None]) -> Iterator[Counts]:
-    while some := list(islice(contents, _TOGETHER)):
-        texts = [clean(data) if data else None for data in some]
-        yield from counted([memoryview(text.source if text else b"") for text in texts])
+def _sources(contents: Iterator[bytes | None]) -> Iterator[memoryview]:
+    for data in contents:
+        text = clean(data) if data else None
+        yield memoryview(text.source if text else b"")
 
 
 def scanned(entries: Sequence[Entry], need: Need, contents: Contents) -> Iterator[Span]:

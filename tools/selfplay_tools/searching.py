@@ -12,11 +12,11 @@ from selfplay_tools.pages import ROW_CHARS, Hits
 from selfplay_tools.places import Scope, link_remark, scope_of, skipped_remark
 from selfplay_tools.searched import Lines
 from selfplay_tools.snapshot import Snapshot
+from selfplay_tools.terms import stem, terms_of
 from selfplay_tools.tool import Arguments, Result, Shown, Tool
 from selfplay_tools.words import query_words
 
 LINES_PER_FILE = 3
-MAX_WORDS = 32
 
 
 class Search(Arguments):
@@ -29,11 +29,11 @@ class Search(Arguments):
 
 def search(snapshot: Snapshot, arguments: Search) -> Result:
     """The best files, each with its best lines."""
-    words = query_words((arguments.query,))[:MAX_WORDS]
+    words = [term.word for term in terms_of(arguments.query)]
     if not words:
         raise BadArgument(f"the query {quoted(arguments.query)} has no words; use grep for signs and numbers")
     scope = scope_of(snapshot, arguments.path)
-    ranked = snapshot.index.rank(words, arguments.limit, scope.inside or snapshot.index.within(scope.root))
+    ranked = snapshot.index.rank((arguments.query,), arguments.limit, scope.inside or snapshot.index.within(scope.root))
     hits = _best_lines(snapshot, [path for path, _ in ranked.best], words)
     blocks = [_block(rank, hit) for rank, hit in enumerate(hits, 1)]
     count = fitting(blocks)
@@ -64,11 +64,12 @@ def _lines(snapshot: Snapshot, path: str) -> Sequence[str]:
 
 
 def _words_by_line(lines: Sequence[str], words: Sequence[str]) -> dict[int, tuple[str, ...]]:
-    """By line number from 0: those of `words` in it, for lines with at least one."""
-    wanted = frozenset(words)
+    """By line number from 0: those of `words` in it, in whatever form, for lines with at least one."""
+    wanted = {stem(word): word for word in words}
     found: dict[int, tuple[str, ...]] = {}
     for number, line in _likely(lines, words):
-        here = tuple(word for word in query_words((line,)) if word in wanted)
+        found_here = (wanted.get(stem(word)) for word in query_words((line,)))
+        here = tuple(dict.fromkeys(word for word in found_here if word))
         if here:
             found[number] = here
     return found
@@ -76,8 +77,7 @@ def _words_by_line(lines: Sequence[str], words: Sequence[str]) -> dict[int, tupl
 
 def _likely(lines: Sequence[str], words: Sequence[str]) -> Iterator[tuple[int, str]]:
     """Lines that may hold one of the words, with their numbers."""
-    # A text has `entries` where the query's word is `entry`: the last letter may differ.
-    stems = tuple(word.removesuffix("y") for word in words)
+    stems = tuple(map(_beginning, words))
     if isinstance(lines, Lines) and all(map(str.isascii, stems)):
         yield from lines.matching(compiled("|".join(map(escaped, stems)), ignore_case=True))
         return
@@ -98,7 +98,12 @@ def _chosen(path: str, lines: Sequence[str], held: Mapping[int, Sequence[str]], 
 def _column(line: str, words: Sequence[str]) -> int:
     """Where the first of the words stands, as near as can be told."""
     lower = line.lower()
-    return min((at for word in words if (at := lower.find(word[:-1])) >= 0), default=0)
+    return min((at for word in words if (at := lower.find(_beginning(word))) >= 0), default=0)
+
+
+def _beginning(word: str) -> str:
+    """What all forms of the word begin with: a text has `entries` where the query says `entry`."""
+    return stem(word).removesuffix("y")
 
 
 def _block(rank: int, hits: Hits) -> str:

@@ -6,6 +6,7 @@ same functions.
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from functools import lru_cache
 
 MAX_WORD_CHARS = 64
@@ -44,6 +45,11 @@ def words_of(identifier: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(occurrences(identifier)))
 
 
+def occurrences_in(text: str) -> Iterator[str]:
+    """Every word of the text, as often as it counts, in order."""
+    return (word for identifier in _IDENTIFIER.findall(text) for word in occurrences(identifier))
+
+
 def _parts(identifier: str) -> list[str]:
     return _PART.findall(identifier) if identifier.isascii() else _parts_beyond_ascii(identifier)
 
@@ -63,8 +69,7 @@ def _parts_beyond_ascii(identifier: str) -> list[str]:
 
 def query_words(words: list[str] | tuple[str, ...]) -> tuple[str, ...]:
     """The words of a query, each once, in order."""
-    found = (word for text in words for identifier in _IDENTIFIER.findall(text) for word in words_of(identifier))
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(word for text in words for word in occurrences_in(text)))
 
 
 def singular(word: str) -> str:

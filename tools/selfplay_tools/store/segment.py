@@ -3,7 +3,7 @@
 NAME.text       the texts, one after another in the order of arrival (for a repository's first commit: of paths)
 NAME.blobs      which blobs these are (`blobs.Table`)
 NAME.grams      their signatures (`grams`)
-NAME.words      their words (`postings`); made later than the others
+NAME.words      their words (`words`); made later than the others
 """
 
 import zlib
@@ -21,10 +21,7 @@ from selfplay_tools.store.blobs import Blob, Table, row_of
 from selfplay_tools.store.cleaning import ENCODINGS, Clean
 from selfplay_tools.store.container import Damaged, boot, checksum, mapped, pack, save, settle, unpack
 from selfplay_tools.store.grams import Bits, Grams
-from selfplay_tools.store.postings import Postings
-from selfplay_tools.store.tokens import Counts, counted
-
-_WORDS_TOGETHER = 256
+from selfplay_tools.store.words import Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +55,7 @@ class Segment:
     text: memoryview
     table: Table
     grams: Grams
-    words: Postings | None
+    words: Words | None
 
     @classmethod
     def opened(cls, folder: Path, name: str, files: Files) -> "Segment":
@@ -69,7 +66,7 @@ class Segment:
         try:
             table = Table.unpacked(unpack(content["blobs"]))
             signatures = Grams(unpack(content["grams"]), len(table))
-            words = Postings.unpacked(unpack(content["words"])) if "words" in content else None
+            words = Words.unpacked(unpack(content["words"])) if "words" in content else None
         except (KeyError, IndexError) as error:
             raise Damaged(f"segment {name} lacks {error}") from error
         return cls(name, files, content["text"], table, signatures, words)
@@ -172,10 +169,6 @@ def _save(folder: Path, name: str, arrays: dict[str, grams.Array]) -> Stamp:
 
 def with_words(folder: Path, segment: Segment) -> Segment:
     """The segment with its words, which are counted and stored now. Raises OSError."""
-    found: list[Counts] = []
-    for at in range(0, len(segment), _WORDS_TOGETHER):
-        found += counted([segment.source(blob) for blob in range(at, min(at + _WORDS_TOGETHER, len(segment)))])
-    words = Postings.of(found)
-    del found
+    words = Words.of(map(segment.source, range(len(segment))))
     stamp = _save(folder, f"{segment.name}.words", words.packed())
     return Segment.opened(folder, segment.name, {**segment.files, "words": stamp})

@@ -153,11 +153,19 @@ class StoreIndex(BaseIndex):
         table = np.full(len(layout.shelf.starts), -1, np.int32)
         table[blobs] = np.arange(len(blobs), dtype=np.int32)
         words = [segment.words for segment in layout.shelf.segments if segment.words is not None]
-        lengths = np.concatenate([np.zeros(0, np.uint32), *(one.lengths for one in words)])[blobs]
         tables = np.split(table, layout.shelf.bases[1:-1])[: len(words)]
-        text = Field(_Words(words, tables), lengths, np.bincount(rows, minlength=len(blobs)).astype(np.int32))
-        paths = self._library.remembered(hash(self._searched_paths()), self._path_field)
-        return Ranking(text, paths, rows.astype(np.int32))
+        copies = np.bincount(rows, minlength=len(blobs)).astype(np.int32)
+
+        def field(postings: Sequence[Postings]) -> Field:
+            lengths = np.concatenate([np.zeros(0, np.uint32), *(one.lengths for one in postings)])[blobs]
+            return Field(_Words(postings, tables), lengths, copies)
+
+        return Ranking(
+            text=field([one.text for one in words]),
+            defined=field([one.defined for one in words]),
+            path=self._library.remembered(hash(self._searched_paths()), self._path_fields),
+            rows=rows.astype(np.int32),
+        )
 
 
 @dataclass(frozen=True, slots=True)
