@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from threading import Lock
 
@@ -36,6 +37,8 @@ class Code:
     definitions: tuple[Definition, ...] = ()
     quiet: Spans | None = None
     """Comments and the text in strings, where they were asked for."""
+    names: frozenset[str] = frozenset()
+    """Of all that it defines."""
     problem: str = ""
     """Why a file of a known language has no definitions here: it could not be parsed."""
 
@@ -83,17 +86,19 @@ def code_of(snapshot: Snapshot, path: str, *, with_quiet: bool = False) -> Code:
     return _read(snapshot, path, _source(snapshot, path), with_quiet=with_quiet)
 
 
-def defining(snapshot: Snapshot, path: str, name: str) -> Code:
-    """As `code_of`, with the definitions of that name only; a file that surely has none is not parsed."""
+def defining(snapshot: Snapshot, path: str, name: str, span: Span) -> Code:
+    """As `code_of`, with the definitions of that name only; a file that surely has none is not parsed.
+
+    `span` is `snapshot.source(path)`.
+    """
     known = _recalled(snapshot, path)
-    if known is not None and not known.problem and not any(one.name == name for one in known.definitions):
+    if known is not None and not known.problem and name not in known.names:
         return Code(known.language)
     # Asked also of what is remembered: the answer must not depend on what was read before.
-    span = snapshot.source(path)
     if not any(may_define(language, name, span) for language in likely_languages(path)):
         return Code(None)
     source = _bytes_of(span)
-    language = language_of(path, source)
+    language = known.language if known else language_of(path, source)
     if language is None or not may_define(language.name, name, span):
         return Code(language)
     code = known or _read(snapshot, path, source)
@@ -131,7 +136,9 @@ def parsed(path: str, source: bytes, *, with_quiet: bool = False) -> Code:
         tree = parse(language, source)
     except NotReadable as problem:
         return Code(language, problem=str(problem))
-    return Code(language, definitions(language, tree, source), quiet_spans(language, tree) if with_quiet else None)
+    found = definitions(language, tree, source)
+    quiet = quiet_spans(language, tree) if with_quiet else None
+    return Code(language, found, quiet, frozenset(one.name for one in found))
 
 
 def _source(snapshot: Snapshot, path: str) -> bytes:
@@ -170,6 +177,17 @@ def holding(snapshot: Snapshot, scope: Scope, word: str, *, ignore_case: bool = 
         return
     for span in snapshot.index.spans(Literal(word, ignore_case), scope.inside):
         yield from span.paths
+
+
+def texts_holding(snapshot: Snapshot, scope: Scope, word: str) -> Iterator[Span]:
+    """The same with their texts, one by one."""
+    if scope.only is not None:
+        with suppress(NotReadable):  # it changed on disk since the snapshot was taken
+            yield snapshot.source(scope.only)
+        return
+    for span in snapshot.index.spans(Literal(word), scope.inside):
+        for path, start, end in zip(span.paths, span.starts, span.ends, strict=True):
+            yield Span(span.buffer, (path,), (start,), (end,))
 
 
 def unsearched(scope: Scope) -> list[str]:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from pydantic import Field
 
-from selfplay_tools.code import defining, holding, last_part, named, order_of, tidy, unsearched
+from selfplay_tools.code import defining, last_part, named, order_of, texts_holding, tidy, unsearched
 from selfplay_tools.definitions import Definition
-from selfplay_tools.errors import BadArgument, NotReadable
+from selfplay_tools.errors import BadArgument
 from selfplay_tools.languages import may_have_language
 from selfplay_tools.likely import literal_of
 from selfplay_tools.outlining import OUTLINE
@@ -80,7 +80,8 @@ def find_symbol(snapshot: Snapshot, arguments: FindSymbol) -> Result:
 def _survey(snapshot: Snapshot, scope: Scope, name: str) -> _Survey:
     survey = _Survey()
     searched = 0
-    for path in holding(snapshot, scope, literal_of(name)):
+    for span in texts_holding(snapshot, scope, literal_of(name)):
+        (path,) = span.paths
         if not may_have_language(path):
             continue
         entry = snapshot.entry(path)
@@ -88,10 +89,7 @@ def _survey(snapshot: Snapshot, scope: Scope, name: str) -> _Survey:
         if searched > MAX_SEARCHED_BYTES:
             survey.beyond = path
             break
-        try:
-            code = defining(snapshot, path, name)
-        except NotReadable:  # it changed on disk since the snapshot was taken
-            continue
+        code = defining(snapshot, path, name, span)
         survey.hits += [Hit(path, one) for one in code.definitions]
         if code.problem:
             survey.unparsed.append(f"{path} ({code.problem})")
