@@ -5,7 +5,6 @@ from itertools import islice
 
 from pydantic import Field
 
-from selfplay_tools.literals import required
 from selfplay_tools.output import compose, counted, quoted
 from selfplay_tools.pages import ROW_CHARS, Hits, MatchPage
 from selfplay_tools.patterns import Found, Pattern
@@ -58,8 +57,7 @@ def _found(snapshot: Snapshot, scope: Scope, pattern: Pattern) -> Iterator[Found
     if scope.only is not None:
         spans: Iterable[Span] = (snapshot.source(scope.only),)
     else:
-        need = required(pattern.source, ignore_case=pattern.ignore_case)
-        spans = snapshot.index.spans(need, scope.inside)
+        spans = snapshot.index.spans(pattern.need, scope.inside)
     return (found for span in spans for found in pattern.hits(span))
 
 

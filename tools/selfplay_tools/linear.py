@@ -10,6 +10,7 @@ from typing import Any, Protocol, cast
 import re2  # pyright: ignore[reportMissingTypeStubs]  # google-re2 ships no types; this file is where it gets them
 
 ENGINE = cast("Any", re2)
+_ANYWHERE = getattr(getattr(ENGINE, "_Anchor", None), "UNANCHORED", None)
 MAX_MEMORY_BYTES = 8 << 20
 """What the engine may use for one pattern; beyond it a search gets slower and a compilation is refused."""
 
@@ -30,23 +31,32 @@ class Match(Protocol):
         ...
 
 
-class Regex(Protocol):
-    """A compiled pattern. Safe to use from several threads at once."""
+class Regex:
+    """A compiled pattern. Safe to use from several threads at once; other threads run while it searches."""
+
+    def __init__(self, engine: Any) -> None:  # noqa: ANN401  # see the import
+        self._engine = engine
+        # The engine's own search makes three Python objects for each match. Below it, one call does.
+        self._match = getattr(getattr(engine, "_regexp", None), "Match", None) if _ANYWHERE else None
 
     def search(self, text: bytes | mmap, pos: int = 0, endpos: int | None = None) -> Match | None:
-        r"""The first match from `pos` up to `endpos`; what stands around still counts for `^`, `$` and `\b`.
+        r"""The first match from `pos` up to `endpos`; what stands around still counts for `^`, `$` and `\b`."""
+        return cast("Match | None", self._engine.search(text, pos, endpos))
 
-        Other threads run meanwhile.
-        """
-        ...
+    def place(self, text: bytes | mmap, pos: int, endpos: int) -> int:
+        """Where the first match of `search` begins, or -1."""
+        if self._match is None:
+            found = self.search(text, pos, endpos)
+            return found.start() if found else -1
+        return cast("int", self._match(_ANYWHERE, text, pos, endpos)[0][0])
 
     def fullmatch(self, text: bytes) -> Match | None:
         """The match of the whole text."""
-        ...
+        return cast("Match | None", self._engine.fullmatch(text))
 
     def finditer(self, text: bytes) -> Iterator[Match]:
         """Matches that do not overlap, from the left."""
-        ...
+        return cast("Iterator[Match]", self._engine.finditer(text))
 
 
 class BadRegex(ValueError):
@@ -61,7 +71,7 @@ def compiled(source: str, *, ignore_case: bool = False) -> Regex:
     options.max_mem = MAX_MEMORY_BYTES
     options.case_sensitive = not ignore_case
     try:
-        return cast("Regex", ENGINE.compile(source.encode(), options))
+        return Regex(ENGINE.compile(source.encode(), options))
     except ENGINE.error as error:
         raise BadRegex(error.args[0].decode(errors="replace")) from None
 

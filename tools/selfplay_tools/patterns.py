@@ -12,7 +12,9 @@ from functools import cached_property
 from itertools import chain
 
 from selfplay_tools.errors import BadArgument
+from selfplay_tools.hopping import Hopper, Hops, finders
 from selfplay_tools.linear import BadRegex, Regex, compiled
+from selfplay_tools.literals import Need, required
 from selfplay_tools.output import quoted
 from selfplay_tools.searched import Buffer, Span
 
@@ -93,8 +95,18 @@ class Pattern:
 
     def hits(self, span: Span) -> Iterator["Found"]:
         """The texts of a span with a matching line, in order."""
+        hops = self._hops
+        return self._one_by_one(span) if hops is None else _found(Hopper(hops, span.buffer, span.ends[-1]), span)
+
+    @cached_property
+    def need(self) -> Need:
+        """What every matching line holds."""
+        return required(self.source, ignore_case=self.ignore_case)
+
+    @cached_property
+    def _hops(self) -> Hops | None:
         regex = self._among_lines
-        return self._one_by_one(span) if regex is None else _found(regex, span)
+        return Hops(regex, finders(self.need, self.source)) if regex else None
 
     def _one_by_one(self, span: Span) -> Iterator["Found"]:
         for which, (start, end) in enumerate(zip(span.starts, span.ends, strict=True)):
@@ -121,26 +133,25 @@ class Found:
     """The first match of each matching line, as a place in the span's buffer; found as they are asked for."""
 
 
-def _found(regex: Regex, span: Span) -> Iterator[Found]:
+def _found(hopper: Hopper, span: Span) -> Iterator[Found]:
     """All texts of the span are searched at once, which costs less than one by one."""
-    buffer, starts, ends = span.buffer, span.starts, span.ends
+    starts, ends = span.starts, span.ends
     at, last = starts[0], ends[-1] - 1
     which = 0
-    while at <= last and (match := regex.search(buffer, at, last)):
-        place = match.start()
+    while at <= last and (place := hopper.place(at, last)) >= 0:
         which = bisect_right(starts, place, which) - 1
-        yield Found(span, which, _matches(regex, buffer, place, ends[which] - 1))
+        yield Found(span, which, _matches(hopper, span.buffer, place, ends[which] - 1))
         at = ends[which]
 
 
-def _matches(regex: Regex, buffer: Buffer, place: int, last: int) -> Iterator[int]:
+def _matches(hopper: Hopper, buffer: Buffer, place: int, last: int) -> Iterator[int]:
     """The first match of each line, from a match at `place` on up to the last line's end."""
-    while True:
+    while place >= 0:
         yield place
         end = buffer.find(b"\n", place, last)
-        if end < 0 or not (match := regex.search(buffer, end + 1, last)):
+        if end < 0:
             return
-        place = match.start()
+        place = hopper.place(end + 1, last)
 
 
 def _refusal(source: str, engine: str) -> str:

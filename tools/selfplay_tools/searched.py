@@ -72,11 +72,19 @@ class Lines(Sequence[str]):
 
     def __getitem__(self, index: int | slice) -> str | tuple[str, ...]:
         if isinstance(index, slice):
-            return tuple(self._line(number) for number in range(*index.indices(len(self))))
+            first, last, step = index.indices(len(self))
+            return self._run(first, last) if step == 1 else tuple(self)[index]
         number = index + len(self) if index < 0 else index
         if not 0 <= number < len(self):
             raise IndexError(index)
         return self._line(number)
+
+    def _run(self, first: int, last: int) -> tuple[str, ...]:
+        """Some lines in a row, decoded at once."""
+        if first >= last:
+            return ()
+        end = self._start + int(self._stops[last - 1])
+        return tuple(self._buffer[self._line_start(first) : end].decode("utf-8").split("\n"))
 
     def _line(self, number: int) -> str:
         return self._buffer[self._line_start(number) : self._start + int(self._stops[number])].decode("utf-8")

@@ -56,7 +56,7 @@ class Library:
     def want(self, oids: Sequence[str], size: int) -> None:
         """Store what is missing among those; if it is more than a little, in the background."""
         if size <= MAX_BYTES_AT_ONCE:
-            self._store(oids)
+            self.add(oids)
             return
         with self._guard:
             self._wanted.update(dict.fromkeys(oids))
@@ -66,7 +66,7 @@ class Library:
 
     def finish(self, oids: Sequence[str], told: Callable[[int, int], None] | None = None) -> None:
         """Store those and count their words, before this returns; where the store can't be written to, nothing."""
-        self._store(oids, told)
+        self.add(oids, told)
         try:
             self.store.add_words()
         except OSError as error:
@@ -78,7 +78,8 @@ class Library:
         if working is not None:
             working.join()
 
-    def _store(self, oids: Sequence[str], told: Callable[[int, int], None] | None = None) -> None:
+    def add(self, oids: Sequence[str], told: Callable[[int, int], None] | None = None) -> None:
+        """Store what is missing among those before this returns; where the store can't be written to, nothing."""
         try:
             self.store.add(
                 list(map(bytes.fromhex, oids)), lambda missing: ingest.blobs(self.git_dir, missing), told=told

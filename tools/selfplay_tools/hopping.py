@@ -1,0 +1,108 @@
+"""Searching by what must be there: from one line that holds a literal to the next, with a look at that line alone.
+
+The engine finds a plain literal five to ten times as fast as any other expression. Where every matching line holds one
+of a few literals, only lines with one are matched; where those turn out to be dense, the expression goes on by itself.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from selfplay_tools.linear import Regex, compiled, escaped
+from selfplay_tools.literals import AllOf, AnyOf, Literal, Need
+from selfplay_tools.searched import Buffer
+
+MAX_LITERALS = 4
+MIN_CHARS = 3
+_NOWHERE = 1 << 62
+_PATIENCE = 32
+"""Lines that hold a literal and do not match, after which it is asked whether they are dense."""
+_DENSE_BYTES = 4_000
+"""Bytes for each such line that the expression would have read in the same time."""
+
+
+def landmarks(need: Need) -> tuple[str, ...]:
+    """Literals of which every matching line holds one, exactly as written; none where that is not known."""
+    match need:
+        case Literal(text, False) if len(text) >= MIN_CHARS:
+            return (text,)
+        case AllOf(needs):
+            each = [found for one in needs if (found := landmarks(one))]
+            return max(each, key=lambda found: (min(map(len, found)), -len(found)), default=())
+        case AnyOf(needs):
+            some = [landmarks(one) for one in needs]
+            found = tuple(dict.fromkeys(text for texts in some for text in texts))
+            return found if all(some) and len(found) <= MAX_LITERALS else ()
+        case _:
+            return ()
+
+
+@dataclass(slots=True)
+class Hops:
+    """How to search for a pattern, and how well that went in the buffers so far. Used by one search at a time."""
+
+    regex: Regex
+    literals: Sequence[Regex]
+    """Plain ones, see `landmarks`; none if there are none."""
+    misses: int = 0
+    """Lines that held a literal and did not match."""
+    passed: int = 0
+    """Bytes that were hopped over."""
+
+    @property
+    def is_worthwhile(self) -> bool:
+        """False where there are no literals, or where they turned out to be dense."""
+        return bool(self.literals) and (self.misses < _PATIENCE or self.passed > self.misses * _DENSE_BYTES)
+
+
+class Hopper:
+    """Finds the first matching line from some place on, in one buffer, from its beginning to its end."""
+
+    def __init__(self, hops: Hops, buffer: Buffer, stop: int) -> None:
+        """Nothing is looked for beyond `stop`."""
+        self._hops = hops
+        self._buffer = buffer
+        self._marks = [_Mark(literal, buffer, stop) for literal in hops.literals]
+
+    def place(self, at: int, last: int) -> int:
+        """Where the first match from the line that begins at `at` up to `last`, a line's end, begins; else -1.
+
+        Places asked for must not go back.
+        """
+        hops, buffer = self._hops, self._buffer
+        while at <= last and hops.is_worthwhile:
+            mark = min([one.after(at) for one in self._marks])
+            if mark > last:
+                hops.passed += last - at
+                return -1
+            start = buffer.rfind(b"\n", at, mark) + 1 or at
+            end = buffer.find(b"\n", mark, last)
+            end = last if end < 0 else end
+            hops.passed += end - at
+            found = hops.regex.place(buffer, start, end)
+            if found >= 0:
+                return found
+            hops.misses += 1
+            at = end + 1
+        return hops.regex.place(buffer, at, last) if at <= last else -1
+
+
+class _Mark:
+    """The next occurrence of a literal."""
+
+    def __init__(self, literal: Regex, buffer: Buffer, stop: int) -> None:
+        self._literal = literal
+        self._buffer = buffer
+        self._stop = stop
+        self._next = -1
+
+    def after(self, at: int) -> int:
+        if self._next < at:
+            found = self._literal.place(self._buffer, at, self._stop)
+            self._next = found if found >= 0 else _NOWHERE
+        return self._next
+
+
+def finders(need: Need, source: str) -> tuple[Regex, ...]:
+    """Expressions for the landmarks of a pattern; none for a pattern that is its own."""
+    texts = landmarks(need)
+    return () if texts == (source,) else tuple(compiled(escaped(text)) for text in texts)
