@@ -148,7 +148,7 @@ class Ranking:
         )
         for term in terms:
             found = [(*one, one[0].found(term.numbers, formula.variant)) for one in fields if one[1].weight]
-            held = max(field.files(rows) for field, _, _, (rows, _) in found)
+            held = max((field.files(rows) for field, _, _, (rows, _) in found), default=0)
             rarity = term.weight * float(np.log(1 + (len(self.rows) - held + 0.5) / (held + 0.5)))
             for field_, rule, scores, (rows, often) in found:
                 if len(rows):
