@@ -25,8 +25,8 @@ i ie if in instead into is it its just like may me might more most must my need 
 only onto or other our out over own per same see shall she should since so some such than that the their them then there
 these they this those through to too under until up us very via was we were what when where which while who whom why
 will with without would you your
-add added adding allow allowed allowing bug change changed changing chore commit feat fix fixed fixes fixing improve improved
-improving issue make making merge patch pr refactor remove removed removing support supported supporting update updated
+add added adding allow allowed allowing bug change changed changing chore commit feat fix fixed fixes fixing improve
+improved improving issue make making merge patch pr refactor remove removed removing support supported supporting update updated
 updating use used using
 """
 PLAIN_WORDS = frozenset(word for plain in _PLAIN.split() for word in (plain, singular(plain)))
