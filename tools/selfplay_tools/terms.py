@@ -26,8 +26,8 @@ only onto or other our out over own per same see shall she should since so some 
 these they this those through to too under until up us very via was we were what when where which while who whom why
 will with without would you your
 add added adding allow allowed allowing bug change changed changing chore commit feat fix fixed fixes fixing improve
-improved improving issue make making merge patch pr refactor remove removed removing support supported supporting update updated
-updating use used using
+improved improving issue make making merge patch pr refactor remove removed removing support supported supporting
+update updated updating use used using
 """
 PLAIN_WORDS = frozenset(word for plain in _PLAIN.split() for word in (plain, singular(plain)))
 """English that ties words together, and what people say of any change: no file is told by them."""
