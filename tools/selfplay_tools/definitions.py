@@ -161,11 +161,12 @@ def _last_line(node: Node) -> int:
 
 def _signature(around: list[Node], body: Node | None, kind: str, source: bytes) -> str:
     """The text from the widest of the nodes to the body, on one line; decorators and comments are cut out."""
-    start, end = around[-1].start_byte, around[-1].end_byte
+    start = around[-1].start_byte
+    end = min(around[-1].end_byte, start + 4 * SIGNATURE_CHARS)
     if kind in _ONE_LINERS:
         return _on_one_line(source[start:end].partition(b"\n")[0])
     if body is None or body.start_byte <= start:
-        return _on_one_line(source[start : min(end, start + 4 * SIGNATURE_CHARS)])
+        return _on_one_line(source[start:end])
     pieces: list[bytes] = []
     for cut_start, cut_end in sorted(_cuts(around, body)):
         pieces.append(source[start:cut_start])
