@@ -17,8 +17,8 @@ MAX_PARSED_BYTES = 1 << 20
 MAX_PARSER_WORK = 25_000
 """Reports of progress after which a parser is stopped, one per hundred of its operations. Real code makes up to 20 per
 KiB. Counted, not timed: an answer must not depend on the machine."""
-MAX_READS_PER_CHUNK = 20
-"""How often on average a parser may come back to a piece of the text: some scanners look ahead without end."""
+MAX_READS = 5_000
+"""How often a parser may ask for a piece of the text: some scanners look far ahead, again and again."""
 MAX_PARSER_S = 5.0
 """Processor seconds of the thread. The last resort, fifty times what a file of that size needs: there are texts that
 slow a parser down without more operations."""
@@ -50,7 +50,7 @@ class _Effort:
     def __init__(self, text: bytes) -> None:
         self._text = text
         self._steps_left = MAX_PARSER_WORK
-        self._reads_left = MAX_READS_PER_CHUNK * (len(text) // _CHUNK_BYTES + 5)
+        self._reads_left = MAX_READS
         self._until = thread_time() + MAX_PARSER_S
 
     def read(self, offset: int, _point: object) -> bytes:
