@@ -1,5 +1,6 @@
 """What is found in awkward code of each language: `kind qualified first-last`, in the order of the text."""
 
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
@@ -385,3 +386,10 @@ def test_definitions_lie_in_the_text_and_hold_their_names(text: str) -> None:
         for one in found(path, text):
             assert 1 <= one.first <= one.line <= one.last <= lines
             assert one.qualified == one.name or one.qualified.endswith(f".{one.name}")
+
+
+def test_every_kind_that_is_found_is_on_the_page_on_languages() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "languages.md").read_text(encoding="utf-8")
+    kinds = {one.kind for path, text, _ in SNIPPETS for one in found(path, dedent(text))}
+    assert len(kinds) == 15
+    assert {kind for kind in kinds if f"`{kind}`" not in page} == set()

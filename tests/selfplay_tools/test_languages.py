@@ -1,3 +1,6 @@
+import re
+from pathlib import Path
+
 import pytest
 
 from selfplay_tools.languages import (
@@ -86,3 +89,12 @@ def test_every_grammar_loads_and_fits_its_queries(language: Language) -> None:
     assert grammar(language).abi_version >= 13
     assert definitions_query(language).pattern_count > 5
     assert quiet_query(language).pattern_count == len(language.quiet)
+
+
+def test_the_page_on_languages_names_each_language_and_suffix() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "languages.md").read_text(encoding="utf-8")
+    for language in LANGUAGES.values():
+        assert f"| {language.title} |" in page
+    suffixes = set(re.findall(r"`(\.\w+)`", page))
+    assert len(suffixes) > 35
+    assert all(may_have_language(f"a{suffix}") for suffix in suffixes)
