@@ -27,7 +27,9 @@ from selfplay_tools.syntax import parse
 
 LANGUAGES = {"c": "C", "cpp": "C++", "go": "Go", "java": "Java", "python": "Python", "ruby": "Ruby", "rust": "Rust"}
 """Those compared, by our name and that of ctags."""
-NOT_OURS = frozenset("enumerator field local parameter label package packageName header unknown anonMember".split())
+NOT_OURS = frozenset(
+    "enumerator enumConstant field local parameter label package packageName header unknown anonMember".split()
+)
 """Kinds of ctags that we do not report in any language."""
 NOT_OURS_IN: Mapping[str, frozenset[str]] = {
     "c": frozenset({"member"}),
