@@ -49,10 +49,10 @@ FLIPPED_SIGNS = frozenset("ɐɔǝɟƃɥᴉɾʞɯɹʇʌʍʎɓן")
 LEET = {"0": "o", "3": "e", "4": "a", "5": "s", "7": "t", "8": "b", "9": "g", "6": "g", "@": "a", "$": "s", "€": "e",
         "£": "l", "(": "c", "+": "t", "2": "z"}  # fmt: skip
 LEET_ONES = ({"1": "i", "!": "i", "|": "i"}, {"1": "l", "!": "l", "|": "l"})
-_RADIO = """alfa alpha bravo charlie delta echo foxtrot golf hotel india juliet juliett kilo lima mike november oscar papa
-quebec romeo sierra tango uniform victor whiskey whisky xray yankee zulu"""
-_LETTER_NAMES = """a:ay b:bee c:cee c:see c:sea d:dee e:ee f:ef f:eff g:gee h:aitch i:eye j:jay k:kay l:el l:ell m:em n:en
-o:oh p:pee p:pea q:cue q:queue r:ar r:are s:ess t:tee t:tea u:you v:vee x:ex y:why y:wye z:zee z:zed w:doubleu"""
+_RADIO = """alfa alpha bravo charlie delta echo foxtrot golf hotel india juliet juliett kilo lima mike november oscar
+papa quebec romeo sierra tango uniform victor whiskey whisky xray yankee zulu"""
+_LETTER_NAMES = """a:ay b:bee c:cee c:see c:sea d:dee e:ee f:ef f:eff g:gee h:aitch i:eye j:jay k:kay l:el l:ell m:em
+n:en o:oh p:pee p:pea q:cue q:queue r:ar r:are s:ess t:tee t:tea u:you v:vee x:ex y:why y:wye z:zee z:zed w:doubleu"""
 SPOKEN = {word: word[0] for word in _RADIO.split()} | {name[2:]: name[0] for name in _LETTER_NAMES.split()}
 """Letters as they are said: the radio alphabet, and their names."""
 SPOKEN_SIGNS = {"dot": ".", "point": ".", "period": ".", "slash": "/", "backslash": "\\", "underscore": "_",

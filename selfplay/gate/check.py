@@ -9,6 +9,7 @@ from selfplay.gate.numbers import lines_in
 from selfplay.gate.positions import positions_in
 from selfplay.gate.quotes import quotes_in
 from selfplay.gate.riddles import riddles_in
+from selfplay.gate.roles import roles_in
 from selfplay.gate.secret import Secret
 from selfplay.gate.seen import Seen
 from selfplay.gate.text import normalised
@@ -34,6 +35,7 @@ def findings(hint: str, secret: Secret, shown: Seen) -> tuple[Finding, ...]:
     found = (
         *names_in(view, secret, shown),
         *imports_in(view, secret, shown),
+        *roles_in(view, secret, shown),
         *definitions_in(view, secret, shown),
         *quotes_in(view, secret, shown),
         *lines_in(view, secret),

@@ -3,10 +3,12 @@
 import base64
 import binascii
 import re
-from collections.abc import Callable, Iterator
+import string
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
 
 from selfplay.gate.alphabets import MORSE
-from selfplay.gate.text import View
+from selfplay.gate.text import Piece, View
 from selfplay.gate.words import is_english
 
 _BASE = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{4,}={0,6}")
@@ -23,28 +25,61 @@ _CODES: tuple[tuple[re.Pattern[str], int], ...] = (
 _ORDER = re.compile(rf"(?:(?<!\w)\d{{1,2}}(?!\w){_SEPARATOR}){{4,}}")
 _BITS = re.compile(r"(?<!\w)(?:[01]{8}){3,}(?!\w)")
 _MORSE = re.compile(r"(?<![\w.…·•\-−–—])[.·•∙\-−–—]{1,5}(?:\s?[/|]?\s?[.·•∙\-−–—]{1,6}){2,}(?![\w])")
+_LETTERS = re.compile(r"[A-Za-z] ?[A-Za-z]")
+_ALPHABET = string.ascii_lowercase
+_MAX_READINGS = 2_000
+"""More than any hint needs; bounds the time for one made of nothing but codes."""
 _MORSE_SIGNS = str.maketrans({"·": ".", "•": ".", "∙": ".", "−": "-", "–": "-", "—": "-"})
 
 
-def decoded(view: View) -> Iterator[View]:
-    """Every encoded part of the text as what it says."""
+def decoded(view: View) -> View:
+    """What the encoded parts of the text say, one after the other, each standing for its part of the original."""
+    return View(view.original, _apart(islice(_decoded(view), _MAX_READINGS)))
+
+
+def _apart(readings: Iterable[tuple[str, int, int]]) -> Iterator[Piece]:
+    for text, start, end in readings:
+        yield text, start, end
+        # No name spans two readings: a number is part of none.
+        yield " 0 ", end, end
+
+
+def _decoded(view: View) -> Iterator[Piece]:
+    for at, to, text in chain(_binary(view), _coded(view), _ordered(view), _morse(view), _based(view)):
+        if _LETTERS.search(text):
+            yield text, *view.span(at, to)
+
+
+Reading = tuple[int, int, str]
+"""Start and end of an encoded part, and what it says; letters that were coded one by one stand apart, so that a name
+is found among others that happen to stand beside it."""
+
+
+def _binary(view: View) -> Iterator[Reading]:
     for match in _BITS.finditer(view.text):
         bits = match.group()
-        yield _read(view, match, bytes(int(bits[i : i + 8], 2) for i in range(0, len(bits), 8)).decode("latin-1"))
+        yield *match.span(), bytes(int(bits[i : i + 8], 2) for i in range(0, len(bits), 8)).decode("latin-1")
+
+
+def _coded(view: View) -> Iterator[Reading]:
     for pattern, base in _CODES:
         for match in pattern.finditer(view.text):
             numbers = [int(n, base) for n in _numerals(match.group(), base)]
-            yield _read(view, match, "".join(chr(n) if 32 <= n < 127 else " " for n in numbers))  # noqa: PLR2004  # ASCII
+            yield *match.span(), " ".join(chr(n) if 32 <= n < 127 else " " for n in numbers)  # noqa: PLR2004  # ASCII
+
+
+def _ordered(view: View) -> Iterator[Reading]:
+    """Letters by their place in the alphabet, counted from 1 or from 0."""
     for match in _ORDER.finditer(view.text):
         numbers = [int(n) for n in re.findall(r"\d+", match.group())]
-        for first in (1, 0):
-            yield _read(
-                view, match, "".join(chr(96 + n + 1 - first) if first <= n < 26 + first else " " for n in numbers)
-            )  # the alphabet
+        for letters in (" " + _ALPHABET, _ALPHABET):
+            yield *match.span(), " ".join(letters[n] if n < len(letters) else " " for n in numbers)
+
+
+def _morse(view: View) -> Iterator[Reading]:
     for match in _MORSE.finditer(view.text):
         signs = re.split(r"[\s/|]+", match.group().translate(_MORSE_SIGNS))
-        yield _read(view, match, "".join(MORSE.get(sign, " ") for sign in signs))
-    yield from _bases(view)
+        yield *match.span(), " ".join(MORSE.get(sign, " ") for sign in signs)
 
 
 def _numerals(text: str, base: int) -> list[str]:
@@ -53,12 +88,8 @@ def _numerals(text: str, base: int) -> list[str]:
     return [n.lstrip("o") for n in re.findall(r"\d+", text)]
 
 
-def _read(view: View, match: re.Match[str], text: str) -> View:
-    start, end = view.span(*match.span())
-    return View(view.original, ((char, start, end) for char in text))
-
-
-def _bases(view: View) -> Iterator[View]:
+def _based(view: View) -> Iterator[Reading]:
+    """Base64 and its kin; a long text may be broken into chunks."""
     chunks = [
         m for m in _BASE.finditer(view.text) if len(m.group()) <= _MAX_CHUNK and not is_english(m.group().lower())
     ]
@@ -69,13 +100,13 @@ def _bases(view: View) -> Iterator[View]:
             if chunk is not first and view.text[last.end() : chunk.start()].strip(" \n\"'`+\\,") != "":
                 break
             joined, last = joined + chunk.group(), chunk
-            start, end = view.span(first.start(), chunk.end())
             for text in _readings(joined):
-                yield View(view.original, ((char, start, end) for char in text))
+                yield first.start(), chunk.end(), text
     for match in _SCREEN.finditer(view.text):
         if len(match.group()) <= _MAX_CHUNK and not match.group().isalpha():
-            for text in _texts(match.group().strip("`'\""), (base64.b85decode, base64.a85decode)):
-                yield _read(view, match, text)
+            bare = match.group().strip("`'\"")
+            for chunk in dict.fromkeys((bare, bare.rstrip(".,:;!?)"), bare[:-1])):
+                yield from ((*match.span(), text) for text in _texts(chunk, (base64.b85decode, base64.a85decode)))
 
 
 def _readings(chunk: str) -> Iterator[str]:

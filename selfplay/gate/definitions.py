@@ -80,16 +80,24 @@ def _is_name(place: Place, secret: Secret, shown: Seen) -> bool:
     if place.is_disguised and len(one.compact) >= _MIN_SPLIT:
         return not is_english(one.compact) or _is_marked(place)
     if len(one.words) == 1 or place.shape is Shape.ONE:
-        return _is_single_named(place, secret)
-    if place.shape is Shape.TIED:
-        return "_" in place.raw or one.kind == "literal" or _is_marked(place)
-    if _is_marked(place):
+        return _is_single_named(place, secret) or _is_marked(place)
+    if place.shape is Shape.TIED and ("_" in place.raw or one.kind == "literal"):
         return True
-    if place.shape is Shape.HYPHEN and not all(map(is_english, one.words)):
-        return True
-    if place.shape is Shape.HYPHEN and place.raw == one.written and any(c.isupper() for c in place.raw[1:]):
-        return True
-    if not secret.elsewhere.is_known or is_common_phrase(one.words):
+    is_hyphened = place.shape is Shape.HYPHEN and _is_hyphened_name(place)
+    return is_hyphened or _is_marked(place) or _is_phrase(place, secret, shown)
+
+
+def _is_hyphened_name(place: Place) -> bool:
+    """`max-age` with a part that is no word, `Retry-After` exactly as written."""
+    one = place.needle
+    is_as_written = place.raw == one.written and any(c.isupper() for c in place.raw[1:])
+    return is_as_written or not all(map(is_english, one.words))
+
+
+def _is_phrase(place: Place, secret: Secret, shown: Seen) -> bool:
+    """Whether words side by side are too many, or too rare, to stand so by chance."""
+    one = place.needle
+    if place.shape is Shape.TIED or not secret.elsewhere.is_known or is_common_phrase(one.words):
         return False
     return len(one.words) >= _PHRASE or any(_is_rare(word, secret, shown) for word in one.words)
 
@@ -101,24 +109,19 @@ def _is_rare(word: str, secret: Secret, shown: Seen) -> bool:
 
 
 def _is_single_named(place: Place, secret: Secret) -> bool:
+    """Whether one word can only be the name: no ordinary word, or written as constants and camel-case names are."""
     one = place.needle
     word = place.raw.lower()
     if one.compact.isdigit():
         return True
-    if (
-        is_english(word)
-        and place.raw == one.written
-        and word != place.raw
-        and place.raw.isupper()
-        and len(word) > _MIN_CAPITALS
-    ):
-        return True
     if is_english(word):
-        has_case = any(c.isupper() for c in place.raw[1:]) and not place.raw.isupper()
-        return _is_marked(place) or (has_case and len(one.words) > 1)
-    if len(one.words) == 1 and not secret.elsewhere.is_known and one.compact not in secret.symbols:
-        return _is_marked(place)
-    return one.kind == "identifier" or _is_marked(place) or len(one.words) > 1
+        is_constant = place.raw == one.written and place.raw.isupper() and len(word) > _MIN_CAPITALS
+        is_camel = len(one.words) > 1 and any(c.isupper() for c in place.raw[1:]) and not place.raw.isupper()
+        return is_constant or is_camel
+    if len(one.words) > 1:
+        return True
+    # Without the repository nobody knows whether a word that is not English stands elsewhere too.
+    return one.kind == "identifier" and (secret.elsewhere.is_known or one.compact in secret.symbols)
 
 
 def _is_marked(place: Place) -> bool:

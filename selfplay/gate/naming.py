@@ -1,5 +1,6 @@
 """Whether a word that also is ordinary English is used as a name: the heart of telling a hint from a give-away."""
 
+import re
 from collections.abc import Callable
 
 from selfplay.gate.place import Mark, Place, Shape
@@ -27,6 +28,7 @@ _HEADER_EXTENSIONS = frozenset({"h", "hh", "hpp", "hxx"})
 _OF_HTTP = frozenset(
     "request response http auth content cookie host server date location cache connection range".split()
 )
+_ASIDE = re.compile(r"[`'\"*]*\s?\(\s?(?:the\s+|a\s+)?(?:module|file|script|package|class|source)\b")
 _CLAUSE_STARTS = frozenset("and next first then now again instead before too also or for as closely carefully".split())
 _VERBS_AFTER = frozenset(
     """is was are were has have had does do did holds keeps knows makes does can could will would should may might must
@@ -73,6 +75,8 @@ def _follows_colon(place: Place) -> bool:
 
 def has_file_noun(place: Place) -> bool:
     """`the response module`, `response's source file`, `the config file`; not `a config file`, `any module`."""
+    if _ASIDE.match(place.view.text, place.to):
+        return True
     after = [word for word in place.after[:4] if word != "s"]
     while len(after) > 1 and after[0] in BETWEEN_NOUN and after[1] in FILE_NOUNS | TYPE_NOUNS:
         after = after[1:]
@@ -195,11 +199,11 @@ def is_phrase_named(place: Place) -> bool:
         return True
     if is_common_phrase(words) or _is_loose(words):
         return is_agent(words[-1]) and is_definite(place) and not is_common_phrase(words)
-    if not all(map(is_english, words)) or len(words) > 2:  # noqa: PLR2004  # two words make a phrase by chance
+    if len(words) != 2 or not all(map(is_english, words)):  # noqa: PLR2004  # two words make a phrase by chance
         return True
     if is_agent(words[-1]):
         return is_definite(place) and not (place.after and place.after[0] in {"of", "for", "that", "which"})
-    return leads_there(place) and place.before[0] not in {"check", "see", "into"}
+    return leads_there(place) and place.before[:1] not in (["check"], ["see"], ["into"])
 
 
 def is_ordinary_compound(place: Place) -> bool:

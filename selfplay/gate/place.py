@@ -15,6 +15,7 @@ _PAIRS = {
 }  # fmt: skip
 _CLAUSE_END = re.compile(r"[.!?;:,](?=\s|$)|[\n()—–]|\s-+\s")
 _JOINER = re.compile(r"[\s*_~`'\"<>\[\](){}|]*(?:/|\\|\.|::|:|->|→|>|›|»|#|⁄|∕|／)+[\s*_~`'\"<>\[\](){}|]*")
+_ENCLOSED_JOINER = re.compile(r"\s?[\[({<]\s?[./\\:_-]+\s?[\])}>]\s?")
 _TIGHT = re.compile(r"\s")
 _SPACED_JOINERS = re.compile(r"[/\\→>›»⁄∕]|::|->")
 _MEMBER = re.compile(r"(?:\.|::|#|->)(\w+)")
@@ -227,6 +228,8 @@ class Place:
 
 def _joins(gap: str) -> bool:
     """Whether what stands between two words joins them to a path: not the end of a sentence, not a list."""
+    if _ENCLOSED_JOINER.fullmatch(gap):
+        return True
     if _JOINER.fullmatch(gap) is None:
         return False
     return not _TIGHT.search(gap) or _SPACED_JOINERS.search(gap) is not None

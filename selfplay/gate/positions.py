@@ -7,7 +7,7 @@ from selfplay.gate.secret import Secret
 from selfplay.gate.text import View
 from selfplay.trace import Finding
 
-_NTH = r"(?:third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|\d+(?:st|nd|rd|th)|penultimate|(?:second|third|next)[\s-](?:to|from)[\s-](?:the[\s-])?(?:last|end|bottom|top)|last[\s-]but[\s-]one|topmost|bottommost|lowermost|uppermost)"
+_NTH = r"(?:third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|\d{1,7}(?:st|nd|rd|th)|penultimate|(?:second|third|next)[\s-](?:to|from)[\s-](?:the[\s-])?(?:last|end|bottom|top)|last[\s-]but[\s-]one|topmost|bottommost|lowermost|uppermost)"
 _EDGE = r"(?:first|second|last|final|very\s+first|very\s+last|next|previous)"
 _ROW = (
     r"(?:ones?|results?|hits?|match(?:es)?|entry|entries|items?|rows?|candidates?|bullets?|suggestions?|occurrences?)"
@@ -41,12 +41,19 @@ _ALWAYS = (
     rf"\b(?:results|hits|matches|entries|candidates|listing|list|files|these|those)\b[^.!?\n]{{0,30}}\b(?:number|no\.|nr\.|nº|n°)\s?{_NUMBER}\b",
     # ranked highest, listed first, at the top of the list
     r"\b(?:listed|ranked|ranks)\s+(?:\w+\s+)?(?:first|second|third|fourth|fifth|last|highest|lowest|topmost)\b",
-    rf"\b(?:top|bottom|end|start|beginning|foot|head|middle|cent(?:er|re)|half(?:way)?|quarter|tail)\s+(?:of|in|down|up|on|through)\s+(?:the|that|your|this)\s+{_THE}{_LIST}\b",
+    rf"\b(?:at|near|towards?|in|close\s+to|down|half(?:way)?)\s+(?:the\s+)?(?:very\s+)?(?:top|bottom|end|start|beginning|foot|head|middle|cent(?:er|re)|quarter|tail|down|through|way)\s+(?:of\s+|in\s+|down\s+|up\s+|on\s+|through\s+)?(?:the|that|your|this)\s+{_THE}{_LIST}\b(?!\s+(?:index|object|set|type))",
     r"\b(?:alphabetically|lexically|lexicographically)\s+(?:the\s+)?(?:first|second|third|last|next|largest|smallest)\b",
     r"\b(?:first|second|third|last|next)\s+(?:one\s+|file\s+|entry\s+)?(?:alphabetically|in\s+(?:the\s+)?alphabet(?:ical\s+order)?)\b",
+    # it is the third
+    rf"\b(?:{_GO}|is|but)\s+(?:only\s+)?the\s+(?:{_NTH}|second|last)\b(?=\s*(?:$|[.!?]))",
+    # the only result in it, the remaining one, the one that you have not opened, its neighbour
+    rf"\b(?:only|single|sole|remaining|biggest|largest|smallest|longest|shortest|newest|oldest|other)\s+(?:{_ROW}|{_FILE})\s+{_IN}\s+{_THE}(?:{_HOLDER}\b|[`'\"]?[\w.-]+/)",
+    r"\bthe\s+(?:remaining|leftover)\s+(?:one|entry|result|hit|file|match|candidate)\b",
+    r"\b(?:the|that)\s+(?:only\s+|other\s+|last\s+|remaining\s+)?(?:one|file|entry|result|hit)\s+(?:that\s+|which\s+)?you\s+(?:have\s+not|haven't|did\s+not|didn't|skipped|left\s+out|passed\s+over|never)\b",
+    rf"\b(?:its|the)\s+(?:next-door\s+)?(?:neighbou?r|sibling)(?:\s+file)?\b(?=\s*(?:$|[.,;:!?]|{_IN}\b))",
     # the one right below, the file after X, two entries further down
     rf"\b(?:one|file|entry|result|hit|match|item|path|name|module|folder|directory|neighbou?r)\s+(?:that\s+(?:is|comes|stands|sits)\s+|listed\s+|which\s+(?:is|comes)\s+)?(?:right|directly|just|immediately|straight|two|three|one|next|shown|standing)\s+(?:{_BESIDE}|after|before|following|preceding)\b",
-    r"\b(?:the|that)\s+(?:one|entry|result|hit|match|item)\s+(?:listed\s+)?(?:above|below|beneath|underneath)\b",
+    r"(?<!like )\b(?:the|that)\s+(?:one|entry|result|hit|match|item)\s+(?:listed\s+)?(?:above|below|beneath|underneath)\b",
     rf"\b(?:one|entry|result|hit|item|file)\s+(?:listed\s+)?(?:after|before|following|preceding|{_BESIDE})\s+{_NAMED}",
     rf"\b(?:one|entry|result|hit|item|file)\s+{_BESIDE}\s+(?:it|that|this)\b",
     rf"\bone\s+(?:{_BESIDE}|after|before)\s+{_NAMED}",
@@ -58,7 +65,7 @@ _ALWAYS = (
     r"\b(?:erste|zweite|dritte|vierte|funfte|letzte)[rnsm]?\s+(?:eintrag|treffer|datei|ergebnis|zeile|element)\w*\b",
     r"\b(?:premier|premiere|deuxieme|troisieme|quatrieme|dernier|derniere)\s+(?:resultat|fichier|entree|ligne|element)\b",
     r"\b(?:primer|primera|segundo|segunda|tercer|tercera|cuart[oa]|ultim[oa])\s+(?:resultado|archivo|fichero|entrada|linea|elemento)\b",
-    r"第\s*[\d一二三四五六七八九十]+\s*[个個条條项項]|[\d一二三四五六七八九十]+\s*(?:番目|つ目)",
+    r"第\s*[\d一二三四五六七八九十]{1,6}\s*[个個条條项項]|[\d一二三四五六七八九十]{1,6}\s*(?:番目|つ目)",
 )
 _EDGES = (
     # open the first result; without a verb of going there it may be a past step

@@ -26,7 +26,7 @@ _HOLDS = re.compile(
     rf"\b(?:contain(?:s|ing)?|includ(?:es|ing)|has|have|having|with|holds)\s+{_FRAGMENT}", re.IGNORECASE
 )
 _GAMES = re.compile(
-    r"\b(?:rhym(?:es?|ing)\s+with|anagrams?\s+of|sounds\s+(?:just\s+)?like\s+[\"'`“]|homophone|unscrambl\w+|scrambled|jumbled|rearrang\w+\s+the\s+letters|letters\s+rearranged|letters\s+shuffled|acrostic|(?:first|initial)\s+letters?\s+of\s+(?:each|every|these|the\s+(?:next|following|words))|crossword|hangman|charade)\b",
+    r"\b(?:rhym(?:es?|ing)\s+with|anagrams?\s+of|sounds\s+(?:just\s+)?like\s+[\"'`“]|homophone|unscrambl\w+|scrambled|jumbled|rearrang\w+\s+the\s+letters|letters\s+rearranged|letters\s+shuffled|acrostic|(?:first|initial)\s+letters?\s+of\s+(?:each|every|these|the\s+(?:next|following|words))|crossword|hangman|charade|(?:nam(?:e|ed)|called)\s+(?:\w+\s+){0,4}?(?:first|second|third|fourth|fifth|last|\d{1,2}(?:st|nd|rd|th))\s+word)\b",
     re.IGNORECASE,
 )  # one pattern
 _RELATIONS = re.compile(
@@ -149,16 +149,12 @@ def _globs(view: View, secret: Secret, names: Sequence[Needle]) -> Iterator[Find
 
 
 def _masks(view: View, stems: Sequence[Needle]) -> Iterator[Finding]:
-    """`r_sp_ns_`, `rspns`, `rxexsxpxoxnxsxe`."""
+    """`r_sp_ns_`, `rspns`."""
     by_consonants = {_consonants(s.compact): s for s in stems if len(_consonants(s.compact)) >= _MIN_HEADS}
-    by_compact = {s.compact: s for s in stems if len(s.compact) >= _MIN_HEADS}
     for match in _MASK.finditer(view.text):
         text = match.group().lower()
         word = compact(text)
         hit = by_consonants.get(word) if not is_english(word) else None
-        hit = hit or next(
-            (by_compact[w] for w in (word[::2], word[1::2]) if w in by_compact and not is_english(word)), None
-        )
         hit = hit or next((s for s in stems if _is_masked(text, s.compact)), None)
         if hit and hit.compact != word:
             yield _at(view, *match.span(), hit)

@@ -2,38 +2,25 @@
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 from selfplay.gate.elsewhere import Elsewhere
 from selfplay.gate.needles import Needle, Needles, needle
+from selfplay.gate.others import Others
 from selfplay.gate.seen import Seen
-from selfplay.gate.source import MIN_NAME, Source, distinctive_lines, parse
-from selfplay.gate.text import compact, parts_of, words_of
+from selfplay.gate.source import MIN_NAME
+from selfplay.gate.target import TargetFile, read_target
+from selfplay.gate.text import compact, words_of
 from selfplay.gate.words import GENERIC, KEYWORDS
-from selfplay.task import Target, Task
-from selfplay_tools.errors import ToolsError
+from selfplay.task import Task
 from selfplay_tools.snapshot import Snapshot
 
 _ENOUGH_LINES = 8
 """Distinctive lines of a target that make it shown; half of them, where it has fewer than twice as many."""
 _COMMON_NAME = 2
 """A file name that so many other files bear says nothing without its folder."""
-_MAX_BYTES = 2 << 20
 _INIT_STEMS = frozenset({"__init__", "index", "mod", "main", "init", "__main__", "doc", "package-info"})
-
-
-@dataclass(frozen=True, slots=True)
-class TargetFile:
-    """One file of the answer."""
-
-    path: str
-    text: str
-    """Its content; of a repository that can't be read, what the patch shows of it."""
-    source: Source
-    lines: frozenset[str]
-    """Distinctive lines of what the task is about in it."""
 
 
 class Secret:
@@ -51,7 +38,7 @@ class Secret:
     @cached_property
     def files(self) -> Sequence[TargetFile]:
         """The targets' files with their content."""
-        return [self._file(path) for path in self._task.answer.paths]
+        return [read_target(self._task.answer, path, self._snapshot) for path in self._task.answer.paths]
 
     @cached_property
     def names(self) -> Needles:
@@ -65,9 +52,9 @@ class Secret:
 
     @cached_property
     def symbols(self) -> frozenset[str]:
-        """Names of the definitions that are targets, in lower case and each part by itself."""
+        """Names of the definitions that are targets, letters and digits only, each part by itself."""
         symbols = [t.symbol for t in self._task.answer.targets if t.symbol]
-        return frozenset(part.lower() for s in symbols for part in re.split(r"[.:#]+", s) if part)
+        return frozenset(compact(part) for s in symbols for part in re.split(r"[.:#]+", s) if part)
 
     @cached_property
     def streams(self) -> Sequence[tuple[str, str]]:
@@ -114,7 +101,7 @@ class Secret:
             at += 1
 
     def _lines(self, path: str) -> frozenset[str]:
-        return next((f.lines for f in self.files if f.path == path), frozenset())
+        return next((f.lines for f in self.files if f.path == path), frozenset[str]())
 
     def _is_told(self, one: Needle) -> bool:
         if one.kind in {"path", "file_name"}:
@@ -122,21 +109,6 @@ class Secret:
         return any(is_written(path.rpartition("/")[2], self.prompt) for path in one.targets) or (
             len(one.words) > 1 and one.kind in {"stem", "module"} and is_written(one.written, self.prompt)
         )
-
-    def _file(self, path: str) -> TargetFile:
-        lines = self._content(path)
-        text = "\n".join(lines)
-        targets = [t for t in self._task.answer.targets if t.path == path]
-        return TargetFile(path, text, parse(path, text), distinctive_lines(list(_of_interest(targets, lines))))
-
-    def _content(self, path: str) -> Sequence[str]:
-        if self._snapshot is None:
-            return _patch_lines(self._task.answer.patch or "", path)
-        try:
-            text = self._snapshot.text(path)
-        except ToolsError:
-            return ()
-        return text.lines if text.size <= _MAX_BYTES else text.lines[:20_000]
 
     def _names(self) -> Iterator[Needle]:
         for path in self._task.answer.paths:
@@ -189,7 +161,8 @@ class Secret:
     def _may_hold_only_targets(self, folder: str) -> bool:
         """Without the repository: a folder that tells targets apart as far as the task can say."""
         inside = [path for path in self.paths if path.startswith(f"{folder}/")]
-        return len(inside) > 1 or (folder.count("/") > 0 and inside[0].rpartition("/")[0] == folder)
+        is_parent = any(path.rpartition("/")[0] == folder for path in inside)
+        return is_parent and (len(inside) > 1 or "/" in folder)
 
     def _definitions(self) -> Iterator[Needle]:
         found: dict[tuple[str, str], set[str]] = {}
@@ -202,50 +175,8 @@ class Secret:
             for name in re.split(r"[.:#]+", target.symbol or ""):
                 found.setdefault((name, "identifier"), set()).add(target.path)
         for (name, kind), paths in found.items():
-            if len(compact(name)) >= MIN_NAME and (name.lower() not in KEYWORDS or name.lower() in self.symbols):
+            if len(compact(name)) >= MIN_NAME and (name.lower() not in KEYWORDS or compact(name) in self.symbols):
                 yield needle("identifier" if kind == "identifier" else "literal", (name,), written=name, targets=paths)
-
-
-class Others:
-    """The files and folders that are no targets, by their last name."""
-
-    def __init__(self, paths: Iterable[str]) -> None:
-        self._files: dict[str, list[str]] = {}
-        self._folders: dict[str, set[str]] = {}
-        for path in paths:
-            folder, _, name = path.rpartition("/")
-            self._files.setdefault(name.lower(), []).append(path.lower())
-            while folder and folder.lower() not in self._folders.setdefault(folder.rpartition("/")[2].lower(), set()):
-                self._folders[folder.rpartition("/")[2].lower()].add(folder.lower())
-                folder = folder.rpartition("/")[0]
-
-    def count(self, name: str) -> int:
-        """How many files bear the name."""
-        return len(self._files.get(name.lower(), ()))
-
-    def has_folder(self, name: str) -> bool:
-        """Whether a folder that holds other files too bears the name."""
-        return name.lower() in self._folders
-
-    def has(self, path: str) -> bool:
-        """Whether a file or folder ends so: `client/response.py`, `http`."""
-        lower = path.lower()
-        last = lower.rpartition("/")[2]
-        known = (*self._files.get(last, ()), *self._folders.get(last, ()))
-        return any(one == lower or one.endswith(f"/{lower}") for one in known)
-
-    def has_module(self, pieces: Sequence[str]) -> bool:
-        """Whether a file without its extension ends so: `client`, `response`."""
-        lower = "/".join(pieces).lower()
-        return any(self.has(f"{lower}.{extension}") for extension in self._extensions)
-
-    def has_extension(self, extension: str) -> bool:
-        """Whether any file ends so."""
-        return extension.lower() in self._extensions
-
-    @cached_property
-    def _extensions(self) -> frozenset[str]:
-        return frozenset(name.rpartition(".")[2] for name in self._files if "." in name)
 
 
 def prepare(task: Task, snapshot: Snapshot | None) -> Secret:
@@ -276,44 +207,3 @@ def _folders_above(path: str) -> Iterator[str]:
     while folder:
         yield folder
         folder = folder.rpartition("/")[0]
-
-
-def _of_interest(targets: Sequence[Target], lines: Sequence[str]) -> Iterator[str]:
-    """The lines that the targets in one file are about; all of them where a target is the whole file."""
-    if any(t.lines is None and t.symbol is None for t in targets):
-        yield from lines
-        return
-    for target in targets:
-        first, last = target.lines or _definition(target.symbol or "", lines)
-        yield from lines[first - 1 : last]
-
-
-def _definition(symbol: str, lines: Sequence[str]) -> tuple[int, int]:
-    """About where a symbol is defined: the line that first names it with a bracket or keyword, and ten after it."""
-    name = re.escape(re.split(r"[.:#]+", symbol)[-1])
-    pattern = re.compile(
-        rf"\b(?:def|class|func|fn|function|type|struct|interface|enum|const|module|trait)\b.*\b{name}\b"
-    )
-    call = re.compile(rf"\b{name}\s*\(")
-    for wanted in (pattern, call):
-        for number, line in enumerate(lines, 1):
-            if wanted.search(line):
-                return number, number + 10
-    return 1, len(lines)
-
-
-def _patch_lines(patch: str, path: str) -> Sequence[str]:
-    """What a unified diff shows of a file, added lines included."""
-    lines: list[str] = []
-    is_here = False
-    for row in patch.splitlines():
-        if row.startswith(("diff --git", "--- ")):
-            is_here = row.rstrip().endswith(f"/{path}") or row.rstrip().endswith(f" {path}")
-        elif row.startswith("+++ "):
-            is_here = is_here or row.rstrip().endswith(f"/{path}") or row.rstrip().endswith(f" {path}")
-        elif is_here and row[:1] in {"+", "-", " "}:
-            lines.append(row[1:])
-    return lines
-
-
-__all__ = ["Others", "Secret", "TargetFile", "is_written", "parts_of", "prepare", "stems"]

@@ -118,6 +118,11 @@ def _blank(run: Sequence[Piece]) -> Iterator[Piece]:
         yield from ((char, run[0][1], run[-1][2]) for char in ("\n" * min(breaks, 2) or " "))
 
 
+def copied(view: View, at: int, to: int) -> Iterator[Piece]:
+    """That part of a view as it is."""
+    return ((view.text[i], view.starts[i], view.ends[i]) for i in range(at, to))
+
+
 def parts_of(name: str) -> tuple[str, ...]:
     """The words of an identifier or file name, in lower case: `ResponseWriter2`, `response_writer2` alike."""
     return tuple(m.group().lower() for m in PART.finditer(name))

@@ -23,7 +23,9 @@ TRADE = frozenset(
     serialize setter setup shell signup smtp socket sockets sql ssh ssl startup stdin stdout stderr str struct structs
     subclass subclasses subprocess substring syntax tcp timeout timeouts timestamp timestamps tls token tokens tokenizer
     toolbar tooltip traceback tty tuple tuples udp ui unicode unix uri uris url urls user users username usernames
-    attr attrs bool buf btn cfg char chars cmd ctx dict dir dst elif elem env fmt fn func idx img impl io iter iterable
+    ascii ci cpu csv db dns gpu grpc id ids ip jpeg jpg lru markdown mb kb os otp pdf png pr ram rpc sha ssh svg
+    ttl tz ux vm ws attr attrs bool buf btn cfg char chars cmd ctx dict dir dst elif elem env fmt fn func idx img impl
+    io iter iterable
     kwargs len lib libs msg num obj os param pkg ptr repr req src stdlib sys tmp val vals var vars
     utf util utils uuid validator validators webhook webhooks webpage websocket websockets whitespace widget widgets
     wildcard workflow workflows xml yaml zip a i
@@ -75,7 +77,7 @@ ROLE_FOLDERS = frozenset(
     """controllers models views services handlers helpers jobs mailers serializers validators components hooks stores
     reducers commands tasks plugins adapters drivers routes layouts templates policies concerns parsers filters
     decorators resolvers schemas entities repositories middleware middlewares guards pipes modules providers
-    presenters workers listeners subscribers factories mappers stages steps checks rules""".split()
+    presenters workers workflows listeners subscribers factories mappers stages steps checks rules""".split()
 )
 """Folders whose name says what each file in them is: `models/user` is the user model."""
 KEYWORDS = frozenset(

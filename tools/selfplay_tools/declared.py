@@ -36,7 +36,8 @@ _HEAD, _LINE = (compiled(f"(?m){'|'.join(forms)}") for forms in (_HEADS, _LINES)
 _LAST = re.compile(rb"(?m)(\w+)$")
 _BEFORE = re.compile(rb"(?m)^[^(=\n]*?(\w+)[ \t]*[(=]")
 _NO_NAMES = frozenset(
-    b"if for while switch catch return else with do elif struct enum union function func class import const var".split()
+    b"if for while switch catch return else with do elif struct enum union function func class import const var"
+    b" pub".split()
 )
 
 

@@ -19,6 +19,7 @@ _OPENING = CLASS_LIKE | FUNCTION_LIKE | {"namespace"}
 _ONE_LINERS = frozenset({"constant", "variable", "macro", "type"})
 """Kinds whose head is their first line."""
 _NOT_A_KIND = frozenset({"name", "declarator", "owner", "body", "value", "verb"})
+_LOOKED_INTO = frozenset({"formal_parameters", "modifiers", "parameters"})
 _NOT_IN_SIGNATURE = frozenset(
     {
         "annotation",
@@ -161,16 +162,17 @@ def _last_line(node: Node) -> int:
 
 def _signature(around: list[Node], body: Node | None, kind: str, source: bytes) -> str:
     """The text from the widest of the nodes to the body, on one line; decorators and comments are cut out."""
-    start, end = around[-1].start_byte, around[-1].end_byte
+    start = around[-1].start_byte
+    end = min(around[-1].end_byte, start + 4 * SIGNATURE_CHARS)
     if kind in _ONE_LINERS:
-        return _on_one_line(source[start:end].partition(b"\n")[0])
+        return _on_one_line(source[start:end].partition(b"\n")[0]).rstrip(" \\")
     if body is None or body.start_byte <= start:
-        return _on_one_line(source[start : min(end, start + 4 * SIGNATURE_CHARS)])
+        return _on_one_line(source[start:end]).rstrip(" {:")
     pieces: list[bytes] = []
     for cut_start, cut_end in sorted(_cuts(around, body)):
         pieces.append(source[start:cut_start])
         start = max(start, cut_end)
-    return _on_one_line(b"".join((*pieces, source[start : body.start_byte])))
+    return _on_one_line(b"".join((*pieces, source[start : body.start_byte]))).rstrip(" {:").removesuffix(" =")
 
 
 def _cuts(around: list[Node], body: Node) -> Iterator[tuple[int, int]]:
@@ -178,12 +180,12 @@ def _cuts(around: list[Node], body: Node) -> Iterator[tuple[int, int]]:
         for child in node.children:
             if child.start_byte >= body.start_byte:
                 break
-            if child.type == "modifiers":
+            if child.type in _LOOKED_INTO:
                 yield from _cuts([child], body)
             elif child.type in _NOT_IN_SIGNATURE:
                 yield child.start_byte, child.end_byte
 
 
 def _on_one_line(text: bytes) -> str:
-    line = " ".join(text.decode(errors="replace").split()).rstrip(" {:\\").removesuffix(" =")
+    line = " ".join(text.decode(errors="replace").split())
     return line if len(line) <= SIGNATURE_CHARS else line[: SIGNATURE_CHARS - 1] + "…"

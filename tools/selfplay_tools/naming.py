@@ -34,7 +34,8 @@ _PARTED = {
 }
 _SAYS_NOTHING = frozenset({"this", "self", "exports", "module", "prototype", ""})
 """Parts of a dotted name that are no names of their own: `module.exports.f` is `f`, `A.prototype.f` is `A.f`."""
-_NEVER_A_NAME = frozenset({"_", "else", "for", "if", "namespace", "return", "sizeof", "switch", "unsigned", "while"})
+_C_KEYWORDS = frozenset({"else", "for", "if", "namespace", "return", "sizeof", "struct", "switch", "unsigned", "while"})
+_NEVER_A_NAME = {"c": _C_KEYWORDS, "cpp": _C_KEYWORDS, "go": frozenset({"_"})}
 """What a parser takes for a name in a text that it could not follow, and Go's blank."""
 _OPERATOR = re.compile(r"^(?P<owner>.*?)\boperator(?![A-Za-z0-9_])(?P<rest>.*)$", re.DOTALL)
 _BRACKETED = re.compile(r"<[^<>]*>")
@@ -64,7 +65,7 @@ def named(language: Language, match: Match, source: bytes) -> Naming | None:
     if node is None or node.end_byte - node.start_byte > MAX_NAME_CHARS:
         return None
     parts = _parts(language, node, _text(node, source))
-    if parts[-1:] and parts[-1] in _NEVER_A_NAME:
+    if parts[-1:] and parts[-1] in _NEVER_A_NAME.get(language.name, ()):
         return None
     if owner := match.get("owner"):
         said = _text(owner[0], source)
@@ -89,7 +90,9 @@ def _kind_in_c(match: Match, naming: Naming, source: bytes) -> str | None:
         is_macro_call = match["variable"][0].child_by_field_name("type") is None and _LOUD.fullmatch(naming.parts[-1])
         return None if is_macro_call else "declaration"
     node, declarator = match["variable"][0], match["declarator"][0]
-    head = source[node.start_byte : declarator.start_byte].decode(errors="replace")
+    head = source[node.start_byte : min(declarator.start_byte, node.start_byte + MAX_NAME_CHARS)].decode(
+        errors="replace"
+    )
     if head.startswith("extern") and declarator.type != "init_declarator":
         return "declaration"
     return "constant" if _CONST.search(head) else "variable"

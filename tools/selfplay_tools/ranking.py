@@ -22,7 +22,7 @@ a word, mean lengths) is summed over the files that are ranked, whatever else an
 files give equal scores, to the last bit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
@@ -34,6 +34,7 @@ from selfplay_tools.terms import Term
 
 Scores = NDArray[np.float64]
 Rows = NDArray[np.integer]
+Held = tuple[Rows, NDArray[np.unsignedinteger]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +67,13 @@ FORMULA = Formula()
 
 
 class Holders(Protocol):
-    """Finds the rows that hold a word."""
+    """Finds the rows that hold words."""
 
-    def holding(self, number: int, /) -> tuple[Rows, NDArray[np.unsignedinteger]]:
-        """Each row once, and how often it holds the word. `number` is the word's (see `store.tokens`)."""
+    def holding(self, words: Sequence[int], /) -> Mapping[int, Held]:
+        """For each word that some row holds: these rows, each once, and how often they do.
+
+        Words are given by their numbers (see `store.tokens`).
+        """
         ...
 
 
@@ -91,20 +95,20 @@ class Field:
         total = len(lengths) if self.copies is None else int(self.copies.sum())
         return np.asarray(lengths / (words / total if words else 1.0), np.float64)
 
-    def found(self, forms: Sequence[int], variant: float) -> tuple[Rows, Scores]:
-        """The rows that hold one of the forms, and how often; forms after the first count `variant` each."""
-        parts = [(rows, counts.astype(np.float64) * weight) for rows, counts, weight in self._holding(forms, variant)]
+    def found(self, held: Mapping[int, Held], term: Term, variant: float) -> tuple[Rows, Scores]:
+        """The rows that hold the term, and how often; its other forms count `variant` each."""
+        parts = [
+            (held[number][0], held[number][1].astype(np.float64) * (variant if at else 1.0))
+            for at, number in enumerate(term.numbers)
+            if number in held and (variant or not at)
+        ]
         if len(parts) == 1:
             return parts[0]
-        often = np.zeros(len(self.lengths))
+        often = np.zeros(len(self.lengths) if parts else 0)
         for rows, counts in parts:
             often[rows] += counts
         rows = np.flatnonzero(often)
         return rows, often[rows]
-
-    def _holding(self, forms: Sequence[int], variant: float) -> list[tuple[Rows, NDArray[np.unsignedinteger], float]]:
-        found = [(*self.holders.holding(form), variant if at else 1.0) for at, form in enumerate(forms)]
-        return [one for one in found if one[2] and len(one[0])]
 
     def files(self, rows: Rows) -> int:
         """How many files the rows stand for."""
@@ -140,19 +144,24 @@ class Ranking:
     def scores(self, terms: Sequence[Term], formula: Formula = FORMULA) -> Scores:
         """Each file's score; 0 for a file that holds none of the words."""
         of_texts, of_files = np.zeros(len(self.text.lengths)), np.zeros(len(self.rows))
-        fields = (
+        every = (
             (self.text, formula.text, of_texts),
             (self.defined, formula.defined, of_texts),
             (self.path.name, formula.name, of_files),
             (self.path.folder, formula.folder, of_files),
         )
+        fields = [one for one in every if one[1].weight]
+        words = [number for term in terms for number in term.numbers]
+        held = [one.holders.holding(words) for one, _, _ in fields]
         for term in terms:
-            found = [(*one, one[0].found(term.numbers, formula.variant)) for one in fields if one[1].weight]
-            held = max(field.files(rows) for field, _, _, (rows, _) in found)
-            rarity = term.weight * float(np.log(1 + (len(self.rows) - held + 0.5) / (held + 0.5)))
-            for field_, rule, scores, (rows, often) in found:
+            found = [
+                one.found(by_word, term, formula.variant) for (one, _, _), by_word in zip(fields, held, strict=True)
+            ]
+            files = max((one.files(rows) for (one, _, _), (rows, _) in zip(fields, found, strict=True)), default=0)
+            rarity = term.weight * float(np.log(1 + (len(self.rows) - files + 0.5) / (files + 0.5)))
+            for (one, rule, scores), (rows, often) in zip(fields, found, strict=True):
                 if len(rows):
-                    scores[rows] += rarity * field_.gains(rows, often, rule)
+                    scores[rows] += rarity * one.gains(rows, often, rule)
         scores = of_texts[self.rows] + of_files
         return self._weighed(scores, terms, formula.byway)
 
@@ -165,11 +174,8 @@ class Ranking:
 
     def holds(self, term: Term) -> bool:
         """Whether any file holds the word."""
-        return any(
-            len(field.holders.holding(number)[0])
-            for number in term.numbers
-            for field in (self.text, self.path.name, self.path.folder)
-        )
+        fields = (self.text, self.path.name, self.path.folder)
+        return any(one.holders.holding(term.numbers) for one in fields)
 
 
 def best(scores: Scores, limit: int) -> list[int]:

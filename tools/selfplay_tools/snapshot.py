@@ -164,7 +164,7 @@ class Index(Protocol):
         ...
 
     def rank(self, words: Sequence[str], limit: int, place: Place | None = None) -> Ranked:
-        """At most `limit` files of the place for the words of a query (BM25 over identifier parts).
+        """At most `limit` files of the place for the words of a query, the best first (see `ranking`).
 
         Figures such as how rare a word is are those of the whole snapshot, whatever the place.
         """

@@ -1,19 +1,31 @@
 """Syntax trees: parsed within bounds, in a way that lets other threads run."""
 
 import re
+from time import thread_time
 
 from tree_sitter import Node, Parser, Query, QueryCursor, Tree
 
 from selfplay_tools.errors import NotReadable
 from selfplay_tools.languages import Language, grammar, quiet_query
+from selfplay_tools.nesting import nests_too_deeply
 from selfplay_tools.output import sized
 from selfplay_tools.spans import Spans
 
+TANGLED = "its text is too tangled to be parsed"
 MAX_PARSED_BYTES = 1 << 20
 """Larger files are not parsed: they are generated or data."""
 MAX_PARSER_WORK = 25_000
 """Reports of progress after which a parser is stopped, one per hundred of its operations. Real code makes up to 20 per
-KiB; a text made to tangle the parser far more. Counted, not timed: an answer must not depend on the machine."""
+KiB. Counted, not timed: an answer must not depend on the machine."""
+MAX_READS = 5_000
+"""How often a parser may ask for a piece of the text: some scanners look far ahead, again and again."""
+MAX_PARSER_S = 5.0
+"""Processor seconds of the thread. The last resort, fifty times what a file of that size needs: there are texts that
+slow a parser down without more operations."""
+MAX_BROKEN_WIDTH = 5_000
+"""Pieces side by side that a parser could make nothing of: queries take time by the square of them."""
+MAX_QUERIED_DEPTH = 200
+"""Nothing is looked for deeper in a tree: queries take time by the square of the depth."""
 _CHUNK_BYTES = 1 << 14
 
 # Macros that stand where a C or C++ grammar expects nothing: `class API Name {`, `API int name(`, `BEGIN_NAMESPACE`.
@@ -32,37 +44,72 @@ Match = dict[str, list[Node]]
 """Captured nodes of one match, by the captures' names."""
 
 
+class _Effort:
+    """What a parser has done so far, and whether that is too much."""
+
+    def __init__(self, text: bytes) -> None:
+        self._text = text
+        self._steps_left = MAX_PARSER_WORK
+        self._reads_left = MAX_READS
+        self._until = thread_time() + MAX_PARSER_S
+
+    def read(self, offset: int, _point: object) -> bytes:
+        self._reads_left -= 1
+        return self._text[offset : offset + _CHUNK_BYTES] if self._reads_left > 0 else b""
+
+    def is_too_much(self, _offset: int, _has_error: bool, /) -> bool:  # noqa: FBT001  # the parser calls it so
+        self._steps_left -= 1
+        return self._steps_left <= 0 or self._reads_left <= 0 or thread_time() > self._until
+
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether the parser was not given the whole text."""
+        return self._reads_left <= 0
+
+
 def parse(language: Language, source: bytes) -> Tree:
     """The syntax tree of a file. Raises NotReadable where the text is too large or too tangled for that."""
     if len(source) > MAX_PARSED_BYTES:
         raise NotReadable(f"{sized(len(source))} of text; files over {sized(MAX_PARSED_BYTES)} are not parsed")
-    text = _without_macros(source) if language.name in ("c", "cpp") else source
-    work = 0
-
-    def is_too_much(_offset: int, _has_error: bool, /) -> bool:  # noqa: FBT001  # the parser calls it so
-        nonlocal work
-        work += 1
-        return work > MAX_PARSER_WORK
-
-    def read(offset: int, _point: object) -> bytes:
-        return text[offset : offset + _CHUNK_BYTES]
-
+    if nests_too_deeply(source):
+        raise NotReadable(TANGLED)
+    effort = _Effort(_without_macros(source) if language.name in ("c", "cpp") else source)
     try:
         # By callback, because the parser holds the interpreter's lock in between.
-        return Parser(grammar(language)).parse(read, progress_callback=is_too_much)
+        tree = Parser(grammar(language)).parse(effort.read, progress_callback=effort.is_too_much)
     except ValueError as error:
-        raise NotReadable("its text is too tangled to be parsed") from error
+        raise NotReadable(TANGLED) from error
+    if effort.is_cut_short or _is_shattered(tree):
+        raise NotReadable(TANGLED)
+    return tree
+
+
+def _is_shattered(tree: Tree) -> bool:
+    """Whether somewhere in the tree too many pieces that make no sense stand side by side."""
+    broken = [tree.root_node] if tree.root_node.has_error else []
+    while broken:
+        node = broken.pop()
+        if node.is_error and node.child_count > MAX_BROKEN_WIDTH:
+            return True
+        broken += [child for child in node.children if child.has_error]
+    return False
 
 
 def matches(query: Query, tree: Tree) -> list[tuple[int, Match]]:
     """The number of the pattern and the captured nodes of each match."""
-    # No progress callback here: with one, tree-sitter 0.26.1 crashes the process.
-    return QueryCursor(query).matches(tree.root_node)
+    return _cursor(query).matches(tree.root_node)
+
+
+def _cursor(query: Query) -> QueryCursor:
+    """A cursor; never with a progress callback: tree-sitter 0.26.1 crashes the process then."""
+    cursor = QueryCursor(query)
+    cursor.set_max_start_depth(MAX_QUERIED_DEPTH)
+    return cursor
 
 
 def quiet_spans(language: Language, tree: Tree) -> Spans:
     """Where the text is not code: comments, and the text in strings."""
-    nodes = QueryCursor(quiet_query(language)).captures(tree.root_node).get("quiet", [])
+    nodes = _cursor(quiet_query(language)).captures(tree.root_node).get("quiet", [])
     return Spans.of((node.start_byte, node.end_byte) for node in nodes)
 
 

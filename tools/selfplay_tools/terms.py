@@ -6,6 +6,7 @@ Texts are not stemmed, so a word of a query is looked up in the forms it may hav
 
 import re
 from collections import Counter
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
 from math import log
@@ -24,9 +25,9 @@ i ie if in instead into is it its just like may me might more most must my need 
 only onto or other our out over own per same see shall she should since so some such than that the their them then there
 these they this those through to too under until up us very via was we were what when where which while who whom why
 will with without would you your
-add added adding allow allowed allowing bug change changed changing chore commit feat fix fixed fixing improve improved
-improving issue make making merge patch pr refactor remove removed removing support supported supporting update updated
-updating use used using
+add added adding allow allowed allowing bug change changed changing chore commit feat fix fixed fixes fixing improve
+improved improving issue make making merge patch pr refactor remove removed removing support supported supporting
+update updated updating use used using
 """
 PLAIN_WORDS = frozenset(word for plain in _PLAIN.split() for word in (plain, singular(plain)))
 """English that ties words together, and what people say of any change: no file is told by them."""
@@ -44,10 +45,10 @@ class Term:
     """Of the word and then of its other forms (see `store.tokens`)."""
 
 
-def terms_of(query: str) -> tuple[Term, ...]:
-    """The words of a query, at most `MAX_TERMS`, in its order; plain words only if there are no others."""
+def terms_of(query: str, without: AbstractSet[str] = PLAIN_WORDS) -> tuple[Term, ...]:
+    """The words of a query, at most `MAX_TERMS`, in its order; those to do `without` only if there are no others."""
     counts = Counter(occurrences_in(query))
-    telling = {word: count for word, count in counts.items() if word not in PLAIN_WORDS} or counts
+    telling = {word: count for word, count in counts.items() if word not in without} or counts
     merged: dict[str, tuple[str, int]] = {}
     for word, count in telling.items():
         first, before = merged.get(stem(word), (word, 0))
@@ -70,14 +71,17 @@ def forms(word: str) -> tuple[str, ...]:
     endings = ["", "e", "ed", "ing", f"{root[-1]}ed", f"{root[-1]}ing"]
     found = [root + ending for ending in endings]
     if root.endswith("y"):
-        found.append(f"{root[:-1]}ied")
+        found += [f"{root[:-1]}ie", f"{root[:-1]}ied"]
     return tuple(form for form in dict.fromkeys(found) if form != word and stem(form) == root)
 
 
 def stem(word: str) -> str:
-    """The word without -ing, -ed and -e; of a doubled consonant before those, one (`running`: run)."""
-    if word.endswith("ied") and len(word) > _MIN_STEM + 1:
-        return word[:-3] + "y"
+    """The word without -ing, -ed and -e; of a doubled consonant before those, one (`running`: run).
+
+    -ie becomes -y, because `cookies` is cooky in texts.
+    """
+    if word.endswith(("ie", "ied")) and len(word) > _MIN_STEM + 1:
+        return word.removesuffix("d")[:-2] + "y"
     for ending, least in (("ing", _MIN_STEM + 3), ("ed", _MIN_STEM + 2)):
         root = word.removesuffix(ending)
         if root != word and len(word) >= least and _VOWEL.search(root):

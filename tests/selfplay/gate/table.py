@@ -1,17 +1,19 @@
 """The table of hints: made-up repositories, tasks about them, and what the gate should say of each hint."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from selfplay.demo.repository import CODE_BASE
 from selfplay.gate import Secret, Seen, findings, prepare
+from selfplay.message import Noun
+from selfplay.rows import read_rows
 from selfplay.task import Task
-from selfplay.tasks import parse_task
-from selfplay.trace import Finding
+from selfplay.tasks import read_tasks
+from selfplay.trace import Finding, FindingKind
 from selfplay_tools.directory import DirectorySnapshot
 from selfplay_tools.reading import ReadFile, read_file
 from selfplay_tools.snapshot import Snapshot
@@ -21,18 +23,19 @@ READ = "read:"
 """`read:PATH` among the shown texts stands for what `read_file` prints of that file."""
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(Noun):
     """A hint, and what should be found in it."""
 
-    set: str
-    """`made` with the checks at hand; `held_out` after they were written."""
+    set: Literal["made", "held_out", "held_out_2"]
+    """`made` while the checks were written; `held_out` after that; `held_out_2` after what that one taught."""
     task: str
     shown: tuple[str, ...]
     hint: str
     reveals: bool
-    kinds: tuple[str, ...]
+    kinds: tuple[FindingKind, ...]
     """At least one of these is found."""
+    known: str = ""
+    """Why the gate is known to be wrong here."""
 
 
 @dataclass(frozen=True)
@@ -43,23 +46,19 @@ class Case:
     snapshot: Snapshot | None
     secret: Secret
 
+    def __repr__(self) -> str:
+        return f"<{self.task.brief.id}>"
+
 
 def rows() -> tuple[Row, ...]:
     """The table."""
-    lines = (HERE / "hints.jsonl").read_text("utf-8").splitlines()
-    return tuple(_row(json.loads(line)) for line in lines)
-
-
-def _row(value: dict[str, Any]) -> Row:
-    return Row(**{k: tuple(v) if isinstance(v, list) else v for k, v in value.items()})  # pyright: ignore[reportUnknownArgumentType]  # strings
+    return tuple(row for _, row in read_rows(HERE / "hints.jsonl", Row))
 
 
 @cache
 def tasks() -> Mapping[str, Task]:
-    """The tasks by id; each one's `repo` is the name of a file in `repos`."""
-    lines = (HERE / "tasks.jsonl").read_text("utf-8").splitlines()
-    parsed = (parse_task(line, f"tasks.jsonl:{number}") for number, line in enumerate(lines, 1))
-    return {task.brief.id: task for task in parsed}
+    """The tasks by id; each one's `repo` is the name of a file in `repos`, or the demo's code base."""
+    return {task.brief.id: task for _, task in read_tasks(HERE / "tasks.jsonl")}
 
 
 def unpack(name: str, root: Path) -> Path | None:
@@ -77,17 +76,18 @@ def unpack(name: str, root: Path) -> Path | None:
     return root / name
 
 
-def cases(root: Path) -> Mapping[str, Case]:
+@contextmanager
+def opened_cases(root: Path) -> Generator[Mapping[str, Case]]:
     """Every task of the table with its repository unpacked below `root`."""
-    snapshots: dict[str, Snapshot | None] = {}
-    for task in tasks().values():
-        if task.brief.repo not in snapshots:
-            folder = unpack(task.brief.repo, root)
-            snapshots[task.brief.repo] = DirectorySnapshot(folder) if folder else None
-    return {
-        name: Case(task, snapshots[task.brief.repo], prepare(task, snapshots[task.brief.repo]))
-        for name, task in tasks().items()
-    }
+    with ExitStack() as stack:
+        snapshots: dict[str, Snapshot | None] = {}
+        for repo in dict.fromkeys(task.brief.repo for task in tasks().values()):
+            folder = unpack(repo, root)
+            snapshots[repo] = stack.enter_context(closing(DirectorySnapshot(folder))) if folder else None
+        yield {
+            name: Case(task, snapshots[task.brief.repo], prepare(task, snapshots[task.brief.repo]))
+            for name, task in tasks().items()
+        }
 
 
 def shown_texts(row: Row, case: Case) -> tuple[str, ...]:
@@ -98,7 +98,7 @@ def shown_texts(row: Row, case: Case) -> tuple[str, ...]:
 def _text(text: str, snapshot: Snapshot | None) -> str:
     if not text.startswith(READ) or snapshot is None:
         return text
-    return read_file(snapshot, ReadFile(path=text.removeprefix(READ))).text
+    return read_file(snapshot, ReadFile.model_validate({"path": text.removeprefix(READ)})).text
 
 
 def found_in(row: Row, case: Case) -> tuple[Finding, ...]:

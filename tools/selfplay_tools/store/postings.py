@@ -14,7 +14,6 @@ from selfplay_tools.words import word_counts
 _NAMES = 256
 """Names that are cut into words at once."""
 Texts = NDArray[np.unsignedinteger]
-_NOTHING = np.zeros(0, np.uint16), np.zeros(0, np.uint8)
 _COUNT_BITS, _TEXT_BITS = np.uint64(8), np.uint64(24)
 
 
@@ -85,14 +84,17 @@ class Postings:
         """The arrays, by names for a container."""
         return {name: getattr(self, name) for name in self.__slots__}
 
-    def holding(self, number: int) -> tuple[Texts, NDArray[np.uint8]]:
-        """The texts that hold the word, in order, and how often each does."""
-        key = np.uint64(number)
-        at = int(np.searchsorted(self.numbers, key))
-        if at == len(self.numbers) or self.numbers[at] != key:
-            return _NOTHING
-        first, last = int(self.starts[at]), int(self.starts[at + 1])
-        return self.texts[first:last], self.counts[first:last]
+    def holding(self, words: Sequence[int], /) -> dict[int, tuple[Texts, NDArray[np.uint8]]]:
+        """For each word that some text holds: the texts, in order, and how often each holds it."""
+        keys = np.array(words, np.uint64)
+        places = np.searchsorted(self.numbers, keys)
+        found: dict[int, tuple[Texts, NDArray[np.uint8]]] = {}
+        for at in np.flatnonzero(places < len(self.numbers)).tolist():
+            place = int(places[at])
+            if self.numbers[place] == keys[at]:
+                first, last = int(self.starts[place]), int(self.starts[place + 1])
+                found[words[at]] = self.texts[first:last], self.counts[first:last]
+        return found
 
 
 def _changes(values: NDArray[Any]) -> NDArray[np.bool_]:

@@ -176,18 +176,19 @@ class _Words:
     rows: Sequence[NDArray[np.int32]]
     """For each segment, its blobs' rows among the commit's; -1 for those of other commits."""
 
-    def holding(self, number: int, /) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+    def holding(self, words: Sequence[int], /) -> dict[int, tuple[NDArray[np.int32], NDArray[np.uint8]]]:
         """As `Holders.holding`."""
-        found: list[NDArray[np.int32]] = [np.zeros(0, np.int32)]
-        often: list[NDArray[np.uint8]] = [np.zeros(0, np.uint8)]
-        for words, table in zip(self.words, self.rows, strict=True):
-            texts, counts = words.holding(number)
-            if len(texts):
+        found: dict[int, list[tuple[NDArray[np.int32], NDArray[np.uint8]]]] = {}
+        for postings, table in zip(self.words, self.rows, strict=True):
+            for word, (texts, counts) in postings.holding(words).items():
                 rows = table[texts]
                 here = rows >= 0
-                found.append(rows[here])
-                often.append(counts[here])
-        return np.concatenate(found), np.concatenate(often)
+                if here.any():
+                    found.setdefault(word, []).append((rows[here], counts[here]))
+        return {
+            word: (np.concatenate([rows for rows, _ in parts]), np.concatenate([counts for _, counts in parts]))
+            for word, parts in found.items()
+        }
 
 
 def text_from(path: str, segment: Segment, blob: int) -> Text:

@@ -1,0 +1,122 @@
+"""Is a file's stem, or a folder's name, used as a name, given the task and what the player was shown?"""
+
+from selfplay.gate.naming import (
+    has_folder_noun,
+    is_introduced,
+    is_named,
+    is_ordinary_compound,
+    is_phrase_named,
+    is_quoted,
+    leads_there,
+)
+from selfplay.gate.needles import Needle
+from selfplay.gate.place import Mark, Place, Shape
+from selfplay.gate.secret import Secret
+from selfplay.gate.seen import Seen
+from selfplay.gate.words import CODE_EXTENSIONS, FILE_NOUNS, FOLDER_NOUNS, is_english
+
+_INIT_WORDS = frozenset("__init__ init initializer initialiser index entry mod".split())
+_LOADING = frozenset("mod include require_relative".split())
+
+
+def is_stem_named(place: Place, secret: Secret, shown: Seen) -> bool:
+    """Whether the stem of a file is used as its name."""
+    one = place.needle
+    if place.is_part or _is_shown_code(place, shown) or _is_shown_code(place, secret.told):
+        return False
+    if place.after[:1] and place.after[0] in FOLDER_NOUNS and secret.others.has_folder(place.raw):
+        return False
+    if one.parts and not _is_plain_word(one.written):
+        return _is_compound_named(place, secret, shown)
+    return _is_loaded(place) or _is_word_named(place, secret, shown)
+
+
+def _is_loaded(place: Place) -> bool:
+    """`./response`, `crate::response`, `mod response`, `from .response import`."""
+    signs = place.view.text[max(place.at - 3, 0) : place.at]
+    is_imported = place.before[:1] == ["from"] and place.after[:1] == ["import"]
+    return signs.endswith(("./", "::")) or is_imported or (bool(place.before) and place.before[0] in _LOADING)
+
+
+def _is_word_named(place: Place, secret: Secret, shown: Seen) -> bool:
+    word = place.raw.lower()
+
+    def is_ordinary(text: str) -> bool:
+        return is_known_word(text, secret, shown)
+
+    if place.is_dotted and place.mark is not Mark.QUOTES and place.member.lower() not in CODE_EXTENSIONS:
+        return False
+    return (not is_english(word) and not is_ordinary(word)) or is_named(place, is_ordinary)
+
+
+def _is_compound_named(place: Place, secret: Secret, shown: Seen) -> bool:
+    """A stem of several words: joined in any way it is a name; side by side it may be an ordinary phrase."""
+    one = place.needle
+    if place.shape is Shape.ONE:
+        return not is_english(one.compact) or any(c.isupper() for c in place.raw[1:])
+    if place.shape is Shape.TIED:
+        return True
+    if shown.has_phrase(one.words) or secret.told.has_phrase(one.words):
+        return place.mark is Mark.QUOTES and place.shape is Shape.HYPHEN
+    return (place.shape is Shape.HYPHEN and not is_ordinary_compound(place)) or is_phrase_named(place)
+
+
+def _is_plain_word(written: str) -> bool:
+    """Whether a stem is one word, digits in it disregarded: `oauth2`, `Sha256`."""
+    return written.isalnum() and (written.islower() or written.isupper() or written.istitle())
+
+
+def is_known_word(word: str, secret: Secret, shown: Seen) -> bool:
+    """Whether the word belongs to the task, to what was shown, or to the rest of the repository."""
+    return shown.has_phrase((word,)) or secret.told.has_phrase((word,)) or secret.elsewhere.has_word(word)
+
+
+def _is_shown_code(place: Place, shown: Seen) -> bool:
+    """Whether the player knows the word as an identifier, and the hint does not use it as a place."""
+    raw = place.raw
+    is_compound = "_" in raw or not (raw.islower() or raw.istitle())
+    if raw not in shown.code and not (is_compound and raw in shown.raw):
+        return False
+    is_file = place.after[:1] and place.after[0] in FILE_NOUNS | {"file"}
+    return not (is_file or leads_there(place) or is_introduced(place) or place.member.lower() in CODE_EXTENSIONS)
+
+
+def is_generic_named(place: Place, secret: Secret) -> bool:
+    """Whether a name that says nothing by itself is told with its folder, or is the only one of its kind."""
+    one = place.needle
+    is_only = secret.elsewhere.is_known and not any(secret.others.count(p.rpartition("/")[2]) for p in one.targets)
+    if is_only and (one.kind == "file_name" or (place.raw == one.written and not one.written.islower())):
+        return True
+    folders = {path.rpartition("/")[0].rpartition("/")[2].lower() for path in one.targets} - {""}
+    if not folders & place.near:
+        return False
+    # `the http package's init`: the possessive ties the two.
+    is_owned = place.before[:1] == ["s"] and place.ends_clause
+    return is_owned or place.raw.lower() in _INIT_WORDS or one.kind == "file_name" or is_named(place, lambda _: False)
+
+
+def is_folder_named(place: Place, secret: Secret, shown: Seen) -> bool:
+    """Whether a folder that holds only targets is named: its path, or its name used as one."""
+    one = place.needle
+    if place.is_part or not _is_alone(one, secret, shown):
+        return False
+    if one.cuts:
+        return place.is_path
+    is_slashed = place.char(0) in {"/", "\\"} and not place.char(1).isalnum()
+    is_joined = len(one.words) > 1 and place.shape in {Shape.ONE, Shape.TIED} and not is_english(one.compact)
+    return (
+        is_slashed
+        or is_joined
+        or is_quoted(place, lambda word: is_known_word(word, secret, shown))
+        or has_folder_noun(place)
+        or is_introduced(place)
+    )
+
+
+def _is_alone(one: Needle, secret: Secret, shown: Seen) -> bool:
+    """Without the repository: whether no file beside the targets has been heard of in the folder."""
+    if secret.elsewhere.is_known:
+        return True
+    folders = {path[: path.index(one.written) + len(one.written)] for path in one.targets if one.written in path}
+    others = (shown.paths | secret.told.paths) - secret.paths
+    return not any(other.startswith(folder) and other != folder for other in others for folder in folders)
