@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from selfplay_tools.code import parsed
 from selfplay_tools.definitions import Definition
 from selfplay_tools.likely import may_define
+from selfplay_tools.searched import Span
 
 PYTHON = (
     "a.py",
@@ -317,9 +318,10 @@ def test_the_look_before_parsing_never_says_no_to_a_definition(path: str, text: 
     source = dedent(text).encode()
     code = parsed(path, source)
     assert code.language is not None
-    seen = tuple(one for one in code.definitions if may_define(code.language, one.name, source))
+    span = Span(source + b"\n", (path,), (0,), (len(source) + 1,))
+    seen = tuple(one for one in code.definitions if may_define(code.language.name, one.name, span))
     assert listed(seen) == listed(code.definitions)
-    assert not may_define(code.language, "absent", source)
+    assert not may_define(code.language.name, "absent", span)
 
 
 @pytest.mark.parametrize(
