@@ -81,6 +81,7 @@ class CommitSnapshot(BaseSnapshot):
 
     def close(self) -> None:
         """As `Snapshot.close`."""
+        super().close()
         self._blobs.close()
 
     def _size(self, path: str) -> int:

@@ -69,6 +69,7 @@ class DirectorySnapshot(BaseSnapshot):
 
     def close(self) -> None:
         """As `Snapshot.close`."""
+        super().close()
         self._disk.close()
 
     def _entry(self, path: str) -> Entry:

@@ -8,7 +8,7 @@ valid UTF-8, or that holds control characters, is shown escaped (`caf\xe9.txt`, 
 the path's name everywhere.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
@@ -115,6 +115,10 @@ class Snapshot(Protocol):
     @property
     def index(self) -> "Index":
         """Answers questions over all files; the one place that a faster index has to replace."""
+        ...
+
+    def at_close(self, done: Callable[[], None]) -> None:
+        """Have `done` called when the snapshot is closed: whatever was started for it ends with it."""
         ...
 
     def close(self) -> None:
