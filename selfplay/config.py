@@ -145,10 +145,38 @@ class AskWebConfig(Section):
     """Attempts before the player is told that the web can't be asked."""
 
 
+class LanguageServerConfig(Section):
+    """One language server. For Python nothing needs to be said: the extra `lsp` brings its server."""
+
+    command: tuple[str, ...] = ()
+    """Program and arguments; it speaks the protocol over standard input and output."""
+    files: tuple[str, ...] = ()
+    """Patterns of file names. Those files of a snapshot are laid out for the server, and no others."""
+    settings: dict[str, JsonValue] | None = None
+    """What the server gets when it asks for its configuration."""
+    pass_env: tuple[str, ...] = ()
+    """Names of environment variables that the server gets; all others are kept from it, PATH too."""
+
+
+class LspConfig(Section):
+    """The tools `goto_definition`, `lsp_references` and `hover`, answered by language servers on this machine."""
+
+    servers: Annotated[dict[str, LanguageServerConfig], Field(min_length=1)] = {"python": LanguageServerConfig()}
+    """By the protocol's language id: python, go, rust, typescript, ..."""
+    timeout_s: Positive = 60.0
+    """For a server's start, and for each request."""
+    memory_mb: Annotated[int, Field(ge=64)] = 4096
+    """Of each server process, where the system can bound it."""
+    cpu_s: Count = 3600
+    """Processor seconds of one server process, after which it is started anew."""
+
+
 class ToolsConfig(Section):
     """Tools that the player has beside those it always has. What is offered becomes part of the contract."""
 
     ask_web: AskWebConfig | None = None
+    """Off by default."""
+    lsp: LspConfig | None = None
     """Off by default."""
 
 
