@@ -6,6 +6,7 @@ from importlib.metadata import version
 from selfplay.config import AskWebConfig, LspConfig, ToolsConfig
 from selfplay.contract import Contract
 from selfplay.errors import ConfigError
+from selfplay.semantic import semantic_tool
 from selfplay_tools.agreement import differences
 from selfplay_tools.errors import NotUsable
 from selfplay_tools.output import MAX_CHARS
@@ -18,10 +19,11 @@ def toolset(config: ToolsConfig) -> tuple[AnyTool, ...]:
     """The player's tools: those it always has, then those that are configured. Raises ConfigError."""
     try:
         web = () if config.ask_web is None else (_ask_web(config.ask_web),)
+        semantic = () if config.semantic_search is None else (semantic_tool(config.semantic_search),)
         lsp = () if config.lsp is None else _lsp(config.lsp)
     except NotUsable as error:
         raise ConfigError(f"tools.{error}") from None
-    return (*DEFAULT_TOOLS, *web, *lsp)
+    return (*DEFAULT_TOOLS, *web, *semantic, *lsp)
 
 
 def _ask_web(config: AskWebConfig) -> AnyTool:

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import cached_property
+from pathlib import Path
 
 from selfplay_tools.errors import NoSuchPath, NotReadable
 from selfplay_tools.index import ScanIndex
@@ -21,6 +22,8 @@ class BaseSnapshot(ABC):
     """Implements `Snapshot` on top of an inventory, entries, and a way to read the beginning of a file."""
 
     _inventory: Inventory
+    memory: Path | None = None
+    """As `Snapshot.memory`."""
 
     @property
     @abstractmethod

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol
 
 from selfplay_tools.literals import Need
@@ -119,6 +120,11 @@ class Snapshot(Protocol):
 
     def at_close(self, done: Callable[[], None]) -> None:
         """Have `done` called when the snapshot is closed: whatever was started for it ends with it."""
+        ...
+
+    @property
+    def memory(self) -> Path | None:
+        """Folder in which what is learned of the contents may be kept; None where there is none."""
         ...
 
     def close(self) -> None:
