@@ -63,6 +63,8 @@ def _is_elsewhere(place: Place, one: Needle, secret: Secret) -> bool:
     others = secret.elsewhere
     has = others.has_token if one.kind == "identifier" else others.has_text
     raw = place.raw
+    if _has_its_underscores(place):
+        return has(one.written)
     if has(one.written) or (raw.lower() != one.written.lower() and place.shape is not Shape.SPLIT and has(raw)):
         return True
     if len(one.words) == 1:
@@ -112,7 +114,7 @@ def _is_single_named(place: Place, secret: Secret) -> bool:
     """Whether one word can only be the name: no ordinary word, or written as constants and camel-case names are."""
     one = place.needle
     word = place.raw.lower()
-    if one.compact.isdigit():
+    if one.compact.isdigit() or _has_its_underscores(place):
         return True
     if is_english(word):
         is_constant = place.raw == one.written and place.raw.isupper() and len(word) > _MIN_CAPITALS
@@ -122,6 +124,11 @@ def _is_single_named(place: Place, secret: Secret) -> bool:
         return True
     # Without the repository nobody knows whether a word that is not English stands elsewhere too.
     return one.kind == "identifier" and (secret.elsewhere.is_known or one.compact in secret.symbols)
+
+
+def _has_its_underscores(place: Place) -> bool:
+    """Whether a name that begins with an underscore stands there with it: `_incoming` is no English word."""
+    return place.needle.written.startswith("_") and place.view.text.endswith(place.needle.written, 0, place.to)
 
 
 def _is_marked(place: Place) -> bool:

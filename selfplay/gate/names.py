@@ -7,7 +7,7 @@ from selfplay.gate.naming import are_all_words
 from selfplay.gate.place import Mark, Place, Shape
 from selfplay.gate.secret import Secret
 from selfplay.gate.seen import Seen
-from selfplay.gate.stems import is_folder_named, is_generic_named, is_stem_named
+from selfplay.gate.stems import is_file_meant, is_folder_named, is_generic_named, is_stem_named
 from selfplay.gate.text import View
 from selfplay.gate.words import WORDLIKE_EXTENSIONS, is_english
 from selfplay.trace import Finding, FindingKind
@@ -78,8 +78,8 @@ def _judged_as_written(place: Place, secret: Secret, shown: Seen) -> FindingKind
         case "directory":
             return "directory" if is_folder_named(place, secret, shown) else None
         case "file_name":
-            is_free = place.needle.is_generic and not is_generic_named(place, secret)
-            return "file_name" if _is_file_name(place) and not is_free else None
+            is_said = is_generic_named(place, secret) if place.needle.is_generic else is_file_meant(place, secret)
+            return "file_name" if is_said and _is_file_name(place) else None
         case _:
             is_named = (
                 is_generic_named(place, secret) if place.needle.is_generic else is_stem_named(place, secret, shown)

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from itertools import pairwise
 
 from selfplay.gate.secret import Secret
@@ -42,7 +41,7 @@ def _runs(view: View, words: Sequence[tuple[str, int, int]], secret: Secret, sho
     first = 0
     while first < len(words):
         last = first
-        for stream in _streams(secret):
+        for _, stream in secret.streams:
             last = max(last, _reach(words, first, stream))
         run = tuple(w for w, _, _ in words[first:last])
         if _is_long(view.text, words[first:last]) and _says_something(run) and is_quote(run, secret, shown):
@@ -77,16 +76,11 @@ def _says_something(words: Sequence[str]) -> bool:
 def is_quote(words: tuple[str, ...], secret: Secret, shown: Seen) -> bool:
     """Whether a target has the words side by side, and nothing that the player knows, and no other file."""
     joined = f" {' '.join(words)} "
-    if not any(joined in stream for stream in _streams(secret)):
+    if not any(joined in stream for _, stream in secret.streams):
         return False
     if shown.has_words(words) or secret.told.has_words(words):
         return False
     return not secret.elsewhere.has_words(words)
-
-
-@lru_cache(maxsize=64)
-def _streams(secret: Secret) -> tuple[str, ...]:
-    return tuple(stream for _, stream in secret.streams)
 
 
 def _finding(view: View, at: int, to: int, secret: Secret, words: tuple[str, ...]) -> Finding:

@@ -18,7 +18,7 @@ from selfplay_tools.snapshot import Snapshot
 
 _ENOUGH_LINES = 8
 """Distinctive lines of a target that make it shown; half of them, where it has fewer than twice as many."""
-_COMMON_NAME = 2
+_COMMON_NAME = 10
 """A file name that so many other files bear says nothing without its folder."""
 _INIT_STEMS = frozenset({"__init__", "index", "mod", "main", "init", "__main__", "doc", "package-info"})
 
@@ -118,6 +118,7 @@ class Secret:
     def _names_of(self, path: str) -> Iterator[Needle]:
         *folders, name = path.split("/")
         for stem, extension in stems(name):
+            is_root_file = not folders and stem != "__init__"
             is_generic = stem.lower() in GENERIC or self._is_common(name)
             ending = (extension,) if extension else ()
             if extension or stem == name:
@@ -127,7 +128,7 @@ class Secret:
                     written=name,
                     targets=[path],
                     extension=extension,
-                    is_generic=is_generic,
+                    is_generic=is_generic and not is_root_file,
                 )
             yield needle("stem", (stem,), written=stem, targets=[path], is_generic=is_generic)
             for depth in range(1, len(folders) + 1):
