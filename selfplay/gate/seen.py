@@ -69,7 +69,9 @@ class Seen:
         self._whole.append(_stream(text))
 
     def open(self, path: str) -> None:
-        """Take note that the content of this file was shown, whatever texts say."""
+        """Take note that this file was opened: it counts where the lines of a target can't be recognised (none, or all
+        too long), or are not known.
+        """
         self.opened.add(path)
 
     def has_phrase(self, parts: tuple[str, ...]) -> bool:

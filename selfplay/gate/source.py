@@ -21,6 +21,8 @@ _COMPOUND = re.compile(r"(?<![\w/.-])[A-Za-z]\w*(?:[-._]\w+)+(?![\w/])")
 _SLOT = re.compile(r"\{[^{}]*\}|%[sdrif]|\\[nrt0]|\$\{?\w+\}?")
 """What a program fills in, and escapes."""
 _MIN_LINE = 10
+_MAX_LINE = 400
+"""Longer lines reach the player cut."""
 _MAX_LITERAL = 120
 MIN_NAME = 3
 """Letters and digits of the shortest identifier or literal that is looked for."""
@@ -76,5 +78,5 @@ def distinctive_lines(lines: Sequence[str]) -> frozenset[str]:
 def _distinctive(lines: Sequence[str]) -> Iterator[str]:
     for line in lines:
         bare = line.strip()
-        if len(bare) >= _MIN_LINE and len(words_of(bare)) > 1:
+        if _MIN_LINE <= len(bare) <= _MAX_LINE and len(words_of(bare)) > 1:
             yield bare

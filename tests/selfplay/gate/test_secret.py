@@ -1,4 +1,5 @@
 from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,16 @@ def test_an_empty_target_is_found_once_it_was_opened(snapshot: DirectorySnapshot
     seen = Seen()
     seen.open("empty/blank.py")
     assert findings("empty/blank.py", prepare(one, snapshot), seen) == ()
+
+
+def test_a_target_of_long_lines_is_found_once_it_was_opened(tmp_path: Path) -> None:
+    (tmp_path / "packed.js").write_text("var spin=1;" * 100)
+    one = task(target("packed.js"))
+    with closing(DirectorySnapshot(tmp_path)) as again:
+        seen = Seen()
+        assert findings("packed.js", prepare(one, again), seen)
+        seen.open("packed.js")
+        assert findings("packed.js", prepare(one, again), seen) == ()
 
 
 def test_without_the_repository_the_task_and_its_patch_are_guarded() -> None:
