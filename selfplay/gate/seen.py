@@ -69,8 +69,9 @@ class Seen:
         self._whole.append(_stream(text))
 
     def open(self, path: str) -> None:
-        """Take note that this file was opened: it counts where the lines of a target can't be recognised (none, or all
-        too long), or are not known.
+        """Take note that this file was opened.
+
+        It counts where a target's lines can't be recognised (it has none, or overlong ones), or are not known.
         """
         self.opened.add(path)
 
