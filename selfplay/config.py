@@ -3,8 +3,9 @@
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 
 from selfplay.errors import ConfigError
@@ -13,6 +14,9 @@ from selfplay.wire import Channel, ReasoningKey
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+ADDRESS_QUERY = frozenset({"api-version"})
+"""Parameters that an address may hold; anything else there may be a key."""
 VerdictMode = Literal["auto", "json_schema", "tool", "text"]
 Policy = Literal["every_step", "when_stuck", "after_miss", "never"]
 
@@ -26,9 +30,9 @@ class Section(BaseModel):
 class PriceConfig(Section):
     """What a seat's tokens cost, in US dollars per million."""
 
-    input: Annotated[float, Field(ge=0)]
-    output: Annotated[float, Field(ge=0)]
-    cached_input: Annotated[float, Field(ge=0)] | None = None
+    input: Dollars
+    output: Dollars
+    cached_input: Dollars | None = None
     """Input that the server reused from its prefix cache; by default as `input`."""
 
 
@@ -39,7 +43,7 @@ class SeatConfig(Section):
     """`openai:NAME` (any OpenAI-compatible server), `heuristic`, `scripted:FILE`, `recorded:DIR`."""
     base_url: str | None = None
     """The server's address up to and including `/v1`; by default the vendor's own."""
-    api_key_env: str = "OPENAI_API_KEY"
+    api_key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")] = "OPENAI_API_KEY"
     """Name of the environment variable that holds the key. The key itself has no place in a configuration."""
     sampling: dict[str, JsonValue] = Field(default_factory=dict)
     """Sent as they are: temperature, top_p, max_tokens, seed, ..."""
@@ -66,6 +70,8 @@ class SeatConfig(Section):
             raise ValueError("not an http(s) address, such as http://localhost:8000/v1")
         if parts.username or parts.password:
             raise ValueError("holds credentials, which would land in traces; use api_key_env")
+        if extra := sorted(parse_qs(parts.query, keep_blank_values=True).keys() - ADDRESS_QUERY):
+            raise ValueError(f"holds the parameter {extra[0]!r}, which would land in traces; use api_key_env for a key")
         return url
 
     @field_validator("sampling", "extra_body")
@@ -74,7 +80,10 @@ class SeatConfig(Section):
         own = sorted({"model", "messages", "tools", "tool_choice", "response_format", "stream", "n"} & value.keys())
         if own:
             raise ValueError(f"{', '.join(own)} is set by the engine; take it out")
-        return value
+        try:  # sorted, so that the same fields in another order are the same request
+            return orjson.loads(orjson.dumps(value, option=orjson.OPT_SORT_KEYS))
+        except orjson.JSONEncodeError as error:
+            raise ValueError(f"can't be sent as JSON: {error}") from None
 
     @property
     def model_name(self) -> str:
@@ -110,7 +119,7 @@ class Limits(Section):
     tokens: Count | None = None
     """Input and output of all calls together."""
     time_s: Positive | None = None
-    """Seconds spent in calls and tools; waiting while interrupted does not count."""
+    """Seconds spent in calls and tools. Failed attempts, waits for a server and interruptions do not count."""
     cost_usd: Positive | None = None
     """Money for all calls. Needs a known price for each seat."""
     verdict_tries: Count = 3

@@ -6,7 +6,7 @@ once; a file that can't be read has the id `UNREADABLE`.
 """
 
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -25,10 +25,13 @@ UNREADABLE = "0" * 40
 class DirectorySnapshot(BaseSnapshot):
     """One directory; works without git."""
 
-    def __init__(self, root: Path) -> None:
-        """Take the inventory of `root`. Raises OSError where it is no directory that can be opened."""
+    def __init__(self, root: Path, *, is_hidden: Callable[[bytes], bool] = lambda _: False) -> None:
+        """Take the inventory of `root`, without the paths (relative to it) that are hidden.
+
+        Raises OSError where it is no directory that can be opened.
+        """
         self._disk = Disk(root)
-        listed = list(self._disk.scan())
+        listed = [found for found in self._disk.scan() if not is_hidden(found.raw)]
         paths = shown_paths([found.raw for found in listed])
         self._found = dict(sorted(zip(paths, listed, strict=True)))
         self._inventory = Inventory({path: _kind(found) for path, found in self._found.items()}, self.link_target)
