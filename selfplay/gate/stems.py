@@ -13,7 +13,7 @@ from selfplay.gate.needles import Needle
 from selfplay.gate.place import Mark, Place, Shape
 from selfplay.gate.secret import Secret
 from selfplay.gate.seen import Seen
-from selfplay.gate.words import CODE_EXTENSIONS, FILE_NOUNS, FOLDER_NOUNS, is_english
+from selfplay.gate.words import CODE_EXTENSIONS, FILE_NOUNS, FOLDER_NOUNS, is_english, may_be_english
 
 _INIT_WORDS = frozenset("__init__ init initializer initialiser index entry mod".split())
 _EVERYWHERE = frozenset("init index mod package doc conftest readme license changelog".split())
@@ -47,14 +47,29 @@ def _is_loaded(place: Place) -> bool:
 
 
 def _is_word_named(place: Place, secret: Secret, shown: Seen) -> bool:
-    word = place.raw.lower()
-
     def is_ordinary(text: str) -> bool:
         return is_known_word(text, secret, shown)
 
     if place.is_dotted and place.mark is not Mark.QUOTES and place.member.lower() not in CODE_EXTENSIONS:
         return False
-    return (not is_english(word) and not is_ordinary(word)) or _is_owned(place) or is_named(place, is_ordinary)
+    return _is_odd_word(place, secret, shown) or _is_owned(place) or is_named(place, is_ordinary)
+
+
+def _is_odd_word(place: Place, secret: Secret, shown: Seen) -> bool:
+    """Whether the stem is no English word, and the player does not know it as one.
+
+    That other files mention the file or import it frees nothing, unless it may be the project's name, or a rare word.
+    """
+    word = place.raw.lower()
+    if is_english(word) or any(seen.has_phrase((word,)) for seen in (shown, secret.told)):
+        return False
+    is_telling = not may_be_english(word) and not any(_is_of_project(path, word) for path in place.needle.targets)
+    return is_telling or not is_known_word(word, secret, shown)
+
+
+def _is_of_project(path: str, word: str) -> bool:
+    """Whether the file stands at the top, or in a folder of its name: the whole project may be called so."""
+    return "/" not in path or word in path.lower().split("/")[:-1]
 
 
 def _is_owned(place: Place) -> bool:

@@ -17,7 +17,7 @@ RING = "\n".join(
         *(f"    def turn_by_{n}(self):\n        return self.place + {n}  # go on by {n}" for n in range(30)),
         "    def overwrite_eldest(self, frame):",
         "        self.slots[self.place] = frame",
-        "        self.lost_frames += 1",
+        "        self.lost_frames += self.level_marks",
         "        return self.lost_frames",
     ]
 )
@@ -28,10 +28,11 @@ def snapshot(tmp_path: Path) -> Generator[DirectorySnapshot]:
     files = {
         "core/ring.py": RING,
         "core/use.py": "from core.ring import SlotRing\n\nring = SlotRing()\nring.turn_by_3()\n",
+        "rim/other.py": "def turn_by_5(marks):\n    marks.level_marks = 1\n",
         "alone/pump.py": "PUMP_RATE = 12\n\n\ndef pump_water(tank):\n    tank.level -= PUMP_RATE\n",
         "empty/__init__.py": "",
         "empty/blank.py": "",
-        "README.md": "# Ring\n\nSlots in a ring. The pump drains a tank.\n",
+        "README.md": "# Ring\n\nSlots in a ring. The pump drains a tank. Frames in `lost_frames` are gone.\n",
     }
     for path, text in files.items():
         (tmp_path / path).parent.mkdir(exist_ok=True)
@@ -88,13 +89,26 @@ def test_only_the_lines_that_a_target_is_about_make_it_found(snapshot: Directory
 def test_what_was_shown_of_a_target_may_be_said(snapshot: DirectorySnapshot) -> None:
     one = task(target("core/ring.py"))
     assert kinds("Who reads lost_frames?", one, snapshot) == {"identifier"}
-    assert kinds("Who reads lost_frames?", one, snapshot, "64: self.lost_frames += 1") == set()
+    assert kinds("Who reads lost_frames?", one, snapshot, "64: self.lost_frames += self.level_marks") == set()
 
 
 def test_what_another_file_has_too_may_be_said(snapshot: DirectorySnapshot) -> None:
     one = task(target("core/ring.py"))
-    assert kinds("Who calls turn_by_3?", one, snapshot) == set()
+    assert kinds("Who calls turn_by_5?", one, snapshot) == set()
     assert kinds("Who calls turn_by_4?", one, snapshot) == {"identifier"}
+    assert kinds("Who changes level_marks?", one, snapshot) == set()
+
+
+def test_what_a_target_alone_defines_may_not_be_said_although_others_use_it(snapshot: DirectorySnapshot) -> None:
+    one = task(target("core/ring.py"))
+    assert kinds("Who calls turn_by_3?", one, snapshot) == {"identifier"}
+    assert kinds("Look for class SlotRing.", one, snapshot) == {"identifier"}
+    assert kinds("Who calls turn_by_3?", one, snapshot, "7: ring.turn_by_3()") == set()
+
+
+def test_prose_does_not_free_what_only_the_code_of_a_target_has(snapshot: DirectorySnapshot) -> None:
+    one = task(target("core/ring.py"))
+    assert kinds("Who reads lost_frames?", one, snapshot) == {"identifier"}
 
 
 def test_a_target_symbol_may_not_be_said_although_others_call_it(snapshot: DirectorySnapshot) -> None:
@@ -161,3 +175,9 @@ def test_code_strings_and_comments_are_told_apart() -> None:
     assert {"Point", "x_max"} <= parse("a.c", "/* struct Old */ struct Point { int x_max; }; // int gone").identifiers
     assert "Old" not in parse("a.c", "/* struct Old */ struct Point { int x_max; };").identifiers
     assert parse("README.md", "Use the snake_case and CamelCase names").identifiers == {"snake_case", "CamelCase"}
+
+
+def test_sentences_of_comments_and_names_in_them_are_read() -> None:
+    source = parse("a.py", '# Keeps the eldest.\n# It is never lost, see drop_eldest.\n"""One\n\nTwo words"""\n')
+    assert {("keeps", "the", "eldest"), ("one",), ("two", "words")} <= source.sentences
+    assert source.mentions == {"drop_eldest"}
