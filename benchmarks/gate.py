@@ -12,7 +12,8 @@ from pathlib import Path
 from selfplay.gate import Seen, findings
 from tests.selfplay.gate.table import Case, Row, found_in, opened_cases, rows
 
-LONGEST = 20_000
+LENGTHS = (1_000, 20_000)
+"""Characters: what a hint may have at most in a run, and far more."""
 PIECES = {
     "prose": "Consider how each request is handled by the server and where its answer is written. ",
     "one word": "a",
@@ -61,12 +62,13 @@ def print_set(name: str, results: Iterable[tuple[Row, bool]]) -> None:
 
 
 def print_times(case: Case) -> None:
-    """Seconds for hints of 20,000 characters of one thing, and for an ordinary hint."""
+    """Seconds for hints of one thing in two lengths, and for an ordinary hint."""
     ordinary = "Think about where each response leaves the process, and who writes its headers."
     findings(ordinary, case.secret, Seen())
-    texts = {"an ordinary hint": ordinary} | {k: (v * LONGEST)[:LONGEST] for k, v in PIECES.items()}
+    texts = [("an ordinary hint", ordinary)]
+    texts += [(name, (piece * size)[:size]) for size in LENGTHS for name, piece in PIECES.items()]
     print("\n| hint | characters | seconds |\n|---|---|---|")
-    for name, text in texts.items():
+    for name, text in texts:
         start = time.perf_counter()
         findings(text, case.secret, Seen())
         print(f"| {name} | {len(text)} | {time.perf_counter() - start:.3f} |")
