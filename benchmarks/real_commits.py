@@ -25,6 +25,7 @@ from selfplay.config import RunConfig
 from selfplay.export.write import write_samples
 from selfplay.gate import Seen, findings
 from selfplay.journals import candidates_of, journals_in
+from selfplay.loop import note_shown
 from selfplay.play import play_task, set_stage
 from selfplay.repos import Repositories
 from selfplay.task import Answer, Brief, Target, Task
@@ -108,11 +109,7 @@ def revealing(trace: Trace, reveals: Callable[[str, Seen], bool]) -> int:
     count = 0
     for step in trace.steps:
         for result in step.results:
-            if result.shown:
-                seen.add(result.message.content.partition("\n")[2])
-            for part in result.shown:
-                if part.how == "read":
-                    seen.open(part.path)
+            note_shown(seen, result)
         hint = step.judgement.hint
         count += hint is not None and reveals(hint.text, seen)
     return count

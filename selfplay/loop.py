@@ -102,6 +102,19 @@ def instructions(config: RunConfig, mark: str, *, is_supervised: bool) -> str:
     return f"{prompt('player').text}\n\n{advice}"
 
 
+def note_shown(seen: Seen, result: ToolResult) -> None:
+    """Tell the gate what the player has been shown of files by a result.
+
+    Only that: not the player's own words, nor a result's first line, which repeats what the player asked for. A guess
+    must not become free for the supervisor to confirm.
+    """
+    if result.shown:
+        seen.add(result.message.content.partition("\n")[2])
+    for part in result.shown:
+        if part.how == "read":
+            seen.open(part.path)
+
+
 class _Episode:
     """The state of one episode while it is played."""
 
@@ -215,20 +228,8 @@ class _Episode:
         for call in action.tool_calls:
             results.append(await self._journal.result(number, call.id, partial(self._carry_out_one, call, results)))
         for result in results:
-            self._note_shown(result)
+            note_shown(self._seen, result)
         return tuple(results)
-
-    def _note_shown(self, result: ToolResult) -> None:
-        """Tell the gate what the player has been shown of files.
-
-        Only that: not the player's own words, nor a result's first line, which repeats what the player asked for. A
-        guess must not become free for the supervisor to confirm.
-        """
-        if result.shown:
-            self._seen.add(result.message.content.partition("\n")[2])
-        for part in result.shown:
-            if part.how == "read":
-                self._seen.open(part.path)
 
     async def _carry_out_one(self, call: ToolCall, before: Sequence[ToolResult]) -> ToolResult:
         if call.is_cut:
