@@ -25,7 +25,7 @@ test: $(VENV)/tested-with
 check: $(VENV)/tested-with
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 format: $(VENV)/tested-with
 	$(BIN)/ruff format .
@@ -33,6 +33,7 @@ format: $(VENV)/tested-with
 
 bench: $(VENV)/tested-with
 	$(BIN)/python benchmarks/model_calls.py
+	$(BIN)/python -m benchmarks.gate
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis

@@ -1,7 +1,7 @@
 """From a configuration to models that play: opened once, shared by all episodes, closed at the end."""
 
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -9,7 +9,8 @@ from pathlib import Path
 import orjson
 
 from selfplay.config import RunConfig, SeatConfig
-from selfplay.errors import ConfigError, JournalError
+from selfplay.errors import ConfigError, JournalError, ScriptError
+from selfplay.hiding import is_journal
 from selfplay.journal import Journal, Seat, read_events
 from selfplay.loop import Seats
 from selfplay.models.heuristic import HeuristicPlayer, HeuristicSupervisor
@@ -36,10 +37,7 @@ class Role:
         return await complete(self.model, request, self.policy, on_retry=partial(self._note, journal))
 
     def _note(self, journal: Journal, retry: Retry) -> None:
-        words = f"{type(retry.error).__name__}: {retry.error}"
-        journal.note(
-            {"event": "retry", "seat": self.seat, "try": retry.attempt, "error": words, "wait_s": retry.wait_s}
-        )
+        journal.retried(self.seat, retry.attempt, str(retry.error), retry.wait_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +61,22 @@ class Cast:
 @asynccontextmanager
 async def open_cast(config: RunConfig) -> AsyncGenerator[Cast]:
     """The models of a configuration. Raises ConfigError before anything is asked of them."""
-    player = role("player", config.player, config)
-    supervisor = None if config.hints.policy == "never" else role("supervisor", config.supervisor, config)
-    try:
+    async with AsyncExitStack() as stack:
+        player = role("player", config.player, config)
+        stack.push_async_exit(partial(_close, player.model))
+        supervisor = None if config.hints.policy == "never" else role("supervisor", config.supervisor, config)
+        if supervisor is not None:
+            stack.push_async_exit(partial(_close, supervisor.model))
         yield Cast(player, supervisor)
-    finally:
-        for each in (player, supervisor):
-            if each is not None:
-                await each.model.aclose()
+
+
+async def _close(model: Model, _: object, error: BaseException | None, __: object) -> None:
+    """Close a model; its complaint about unused lines of a script does not stand in front of an earlier error."""
+    try:
+        await model.aclose()
+    except ScriptError:
+        if error is None:
+            raise
 
 
 def role(seat: Seat, config: SeatConfig, run: RunConfig) -> Role:
@@ -118,7 +124,7 @@ def _openai(name: str, config: SeatConfig) -> Model:
 
 def recorded_in(place: Path) -> RecordedModel:
     """The calls of one journal, or of every journal in a folder and below. Raises ConfigError."""
-    paths = [place] if place.is_file() else sorted(place.rglob("*.jsonl"))
+    paths = [place] if place.is_file() else [path for path in sorted(place.rglob("*.jsonl")) if is_journal(path)]
     replies = [found for path in paths for found in _replies(path)]
     if not replies:
         raise ConfigError(f"recorded:{place}: no journal with model calls there")

@@ -3,8 +3,9 @@
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
+import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from selfplay.errors import ConfigError
@@ -13,6 +14,9 @@ from selfplay.wire import Channel, ReasoningKey
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+ADDRESS_QUERY = frozenset({"api-version"})
+"""Parameters that an address may hold; anything else there may be a key."""
 VerdictMode = Literal["auto", "json_schema", "tool", "text"]
 Policy = Literal["every_step", "when_stuck", "after_miss", "never"]
 
@@ -26,6 +30,8 @@ def _without_credentials(url: str) -> str:
         raise ValueError("not an http(s) address, such as http://localhost:8000/v1")
     if parts.username or parts.password:
         raise ValueError("holds credentials, which would land in traces; use api_key_env")
+    if extra := sorted(parse_qs(parts.query, keep_blank_values=True).keys() - ADDRESS_QUERY):
+        raise ValueError(f"holds the parameter {extra[0]!r}, which would land in traces; use api_key_env for a key")
     return url
 
 
@@ -33,9 +39,14 @@ def _without_the_engines_own(fields: dict[str, JsonValue]) -> dict[str, JsonValu
     own = sorted(ENGINES_OWN & fields.keys())
     if own:
         raise ValueError(f"{', '.join(own)} is set by the engine; take it out")
-    return fields
+    try:  # sorted, so that the same fields in another order are the same request
+        return orjson.loads(orjson.dumps(fields, option=orjson.OPT_SORT_KEYS))
+    except orjson.JSONEncodeError as error:
+        raise ValueError(f"can't be sent as JSON: {error}") from None
 
 
+KeyName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
+"""Name of an environment variable; a key itself does not look like one."""
 Address = Annotated[str, AfterValidator(_without_credentials)]
 Fields = Annotated[dict[str, JsonValue], AfterValidator(_without_the_engines_own)]
 
@@ -49,9 +60,9 @@ class Section(BaseModel):
 class PriceConfig(Section):
     """What a seat's tokens cost, in US dollars per million."""
 
-    input: Annotated[float, Field(ge=0)]
-    output: Annotated[float, Field(ge=0)]
-    cached_input: Annotated[float, Field(ge=0)] | None = None
+    input: Dollars
+    output: Dollars
+    cached_input: Dollars | None = None
     """Input that the server reused from its prefix cache; by default as `input`."""
 
 
@@ -62,7 +73,7 @@ class SeatConfig(Section):
     """`openai:NAME` (any OpenAI-compatible server), `heuristic`, `scripted:FILE`, `recorded:DIR`."""
     base_url: Address | None = None
     """The server's address up to and including `/v1`; by default the vendor's own."""
-    api_key_env: str = "OPENAI_API_KEY"
+    api_key_env: KeyName = "OPENAI_API_KEY"
     """Name of the environment variable that holds the key. The key itself has no place in a configuration."""
     sampling: Fields = Field(default_factory=dict)
     """Sent as they are: temperature, top_p, max_tokens, seed, ..."""
@@ -113,7 +124,7 @@ class Limits(Section):
     tokens: Count | None = None
     """Input and output of all calls together."""
     time_s: Positive | None = None
-    """Seconds spent in calls and tools; waiting while interrupted does not count."""
+    """Seconds spent in calls and tools. Failed attempts, waits for a server and interruptions do not count."""
     cost_usd: Positive | None = None
     """Money for all calls. Needs a known price for each seat."""
     verdict_tries: Count = 3
@@ -135,7 +146,7 @@ class AskWebConfig(Section):
     """A model that searches by itself, at any server of the chat completions protocol."""
     base_url: Address
     """The address to which `/chat/completions` is added."""
-    api_key_env: str = "ASK_WEB_API_KEY"
+    api_key_env: KeyName = "ASK_WEB_API_KEY"
     """Name of the environment variable that holds the key."""
     extra_body: Fields = Field(default_factory=dict)
     """Further fields of the request: web_search_options, search_domain_filter, ..."""
@@ -178,7 +189,7 @@ class SemanticSearchConfig(Section):
     """With `base_url` a model of that server; without, a sentence-transformers model by name or folder, run here."""
     base_url: Address | None = None
     """The address to which `/embeddings` is added, at any server of OpenAI's embeddings protocol."""
-    api_key_env: str = "SEMANTIC_SEARCH_API_KEY"
+    api_key_env: KeyName = "SEMANTIC_SEARCH_API_KEY"
     """Name of the environment variable that holds the key."""
     dimensions: Count | None = None
     """Components of a vector, for models that let one choose; by default as many as the model gives."""

@@ -43,5 +43,5 @@ def as_said(reply: Reply) -> Message:
     message = reply.message
     if message.origin is not Origin.SUPERVISOR:
         return message
-    content = message.content or "".join(call.arguments for call in message.tool_calls[:1])
+    content = "".join(call.arguments for call in message.tool_calls[:1]) or message.content or "(nothing)"
     return Message(role="assistant", content=content, origin=Origin.SUPERVISOR)

@@ -26,7 +26,7 @@ from typing import Any, Literal, Self, cast
 
 import orjson
 
-from selfplay.errors import ContextTooLong, JournalError, RequestRefused
+from selfplay.errors import ContextTooLong, FatalModelError, JournalError, RequestRefused
 from selfplay.message import Message
 from selfplay.models.protocol import Reply, Request
 from selfplay.trace import ToolResult
@@ -53,13 +53,17 @@ class Journal:
         self._recorded: deque[tuple[int, Event]] = deque()
         self._heads: dict[Seat, Any] = {}
         self._is_taken_up = False
+        self._began = 0.0
         self.seconds = 0.0
         """Time spent in calls and tools so far, the recorded ones included."""
 
     def __enter__(self) -> Self:
         """Open or create the file, take its lock, drop a half-written last line."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise JournalError(f"{self.path}: can't be written: {error.strerror}; choose another --out") from error
         try:
             self._lock()
             self._recorded.extend((n, e) for n, e in self._load() if e["event"] not in INFORMATION)
@@ -89,6 +93,19 @@ class Journal:
         return list(enumerate(events, 1))
 
     @property
+    def is_over(self) -> bool:
+        """True when the recorded events lead to the episode's end."""
+        return bool(self._recorded) and self._recorded[-1][1]["event"] == "stop"
+
+    def rest(self) -> list[Event]:
+        """All recorded events that the loop has not come to yet, told to the watcher and passed over."""
+        events = [event for _, event in self._recorded]
+        self._recorded.clear()
+        for event in events:
+            self._tell(event, is_recorded=True)
+        return events
+
+    @property
     def is_replaying(self) -> bool:
         """True while there are recorded events that the loop has not come to yet."""
         return bool(self._recorded)
@@ -104,11 +121,12 @@ class Journal:
         line, recorded = self._recorded.popleft()
         if canonical(recorded) != canonical(event):
             raise self._mismatch(line, recorded, event)
-        self._watch(recorded, True)
+        self._tell(recorded, is_recorded=True)
 
-    def note(self, event: Event) -> None:
-        """Add information that going on does not need."""
-        self._append(event)
+    def retried(self, seat: Seat, attempt: int, error: str, wait_s: float) -> None:
+        """Note that an attempt at a call failed. Neither it nor the wait after it counts as the episode's time."""
+        self._began = perf_counter() + wait_s
+        self._append({"event": "retry", "seat": seat, "try": attempt, "error": error, "wait_s": wait_s})
 
     def start(self, event: Event) -> Event:
         """The episode's start: the recorded one, which must agree with `event` in all but time and version."""
@@ -118,14 +136,22 @@ class Journal:
         line, recorded = self._recorded.popleft()
         if canonical(recorded) != canonical(event):
             raise self._mismatch(line, recorded, event)
-        self._watch(recorded, True)
+        self._tell(recorded, is_recorded=True)
         return recorded
 
-    async def call(self, seat: Seat, request: Request, live: Callable[[Request], Awaitable[Reply]]) -> Reply:
+    async def call(
+        self,
+        seat: Seat,
+        request: Request,
+        live: Callable[[Request], Awaitable[Reply]],
+        *,
+        keeps: Callable[[FatalModelError], bool] = lambda _: True,
+    ) -> Reply:
         """The recorded reply to this request, or a live one, recorded when it arrives.
 
-        A request that the server refuses (RequestRefused, ContextTooLong) is recorded and raised again; every other
-        error leaves the journal as it is, and the call is made again when the episode is taken up.
+        A request that the server refuses (RequestRefused, ContextTooLong) is raised again, and recorded if `keeps`
+        says that the episode goes on from there. Every other error leaves the journal as it is, and the call is made
+        again when the episode is taken up.
         """
         sha256 = hashlib.sha256(request.body()).hexdigest()
         if self._recorded:
@@ -133,14 +159,18 @@ class Journal:
         event: Event = {"event": "call", "seat": seat, "messages": len(request.messages), "sha256": sha256}
         event["key"] = request.key
         if self._heads.get(seat) != request.head:
-            self._heads[seat] = event["head"] = request.head
-        began = perf_counter()
+            event["head"] = request.head
+        self._began = perf_counter()
         try:
             reply = await live(request)
         except (RequestRefused, ContextTooLong) as error:
-            self._timed({**event, "refused": {"type": type(error).__name__, "message": str(error)}}, began)
+            if keeps(error):
+                refused = {"type": type(error).__name__, "message": str(error), "param": error.param}
+                self._timed({**event, "refused": refused})
+                self._heads[seat] = request.head
             raise
-        self._timed({**event, "reply": reply.model_dump(mode="json", exclude_defaults=True)}, began)
+        self._timed({**event, "reply": reply.model_dump(mode="json", exclude_defaults=True)})
+        self._heads[seat] = request.head
         return reply
 
     def _recorded_reply(self, seat: Seat, sha256: str) -> Reply:
@@ -151,7 +181,8 @@ class Journal:
             self._heads[seat] = event["head"]
         self._took(event)
         if refused := event.get("refused"):
-            raise (ContextTooLong if refused["type"] == "ContextTooLong" else RequestRefused)(refused["message"])
+            kind = ContextTooLong if refused["type"] == "ContextTooLong" else RequestRefused
+            raise kind(refused["message"], param=refused.get("param"))
         return Reply.model_validate_json(orjson.dumps(event["reply"]))
 
     async def result(self, step: int, call_id: str, live: Callable[[], Awaitable[ToolResult]]) -> ToolResult:
@@ -162,7 +193,7 @@ class Journal:
                 raise self._mismatch(line, event, {"event": "result", "step": step, "call": call_id})
             self._took(event)
             return ToolResult.model_validate_json(orjson.dumps(event["result"]))
-        began = perf_counter()
+        self._began = perf_counter()
         result = await live()
         event = {
             "event": "result",
@@ -170,15 +201,15 @@ class Journal:
             "call": call_id,
             "result": result.model_dump(mode="json", exclude_defaults=True),
         }
-        self._timed(event, began)
+        self._timed(event)
         return result
 
     def _took(self, event: Event) -> None:
         self.seconds += event["seconds"]
-        self._watch(event, True)
+        self._tell(event, is_recorded=True)
 
-    def _timed(self, event: Event, began: float) -> None:
-        event["seconds"] = round(perf_counter() - began, 6)
+    def _timed(self, event: Event) -> None:
+        event["seconds"] = round(max(0.0, perf_counter() - self._began), 6)
         self.seconds += event["seconds"]
         self._append(event)
 
@@ -194,13 +225,25 @@ class Journal:
             raise JournalError(
                 f"{self.path}: can't be written: {error.strerror}; mend that and run the same command again"
             ) from error
-        self._watch(event, False)
+        self._tell(event, is_recorded=False)
+
+    def _tell(self, event: Event, *, is_recorded: bool) -> None:
+        """Tell the watcher; one that fails is not told again: what it does is no part of the episode."""
+        try:
+            self._watch(event, is_recorded)
+        except Exception:  # noqa: BLE001  a terminal that went away, a character it can't show: the episode goes on
+            self._watch = _ignore
 
     def sync(self) -> None:
-        """Wait until everything is on the disk itself. Blocking."""
-        os.fsync(self._descriptor)
+        """Wait until everything is on the disk itself. Blocking. Raises JournalError."""
+        try:
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise JournalError(f"{self.path}: can't be written: {error.strerror}") from error
 
     def _mismatch(self, line: int, recorded: Event, now_: Event) -> JournalError:
+        if recorded["event"] in {"call", "result"}:  # of these only some keys are known before they happen
+            recorded = {k: v for k, v in recorded.items() if k in now_}
         return JournalError(
             f"{self.path}:{line}: the episode recorded here went another way ({difference(recorded, now_)}); "
             "go on with the settings and version it was begun with, or play anew under another name"

@@ -7,26 +7,20 @@ import orjson
 
 from selfplay.contract import ContextPolicy, Contract
 from selfplay.errors import InputError, JournalError
-from selfplay.export.write import Candidate
+from selfplay.export.write import Candidate, Unreadable
+from selfplay.hiding import is_journal
 from selfplay.journal import Event, read_events
 from selfplay.replay import trace_of
 from selfplay_tools.output import MAX_CHARS
 
-_START = b'{"event":"start"'
-
 
 def journals_in(place: Path) -> tuple[Path, ...]:
     """The journal at a path, or every journal in a folder and below, sorted. Raises InputError if there is none."""
-    paths = (place,) if place.is_file() else tuple(p for p in sorted(place.rglob("*.jsonl")) if _is_journal(p))
+    paths = (place,) if place.is_file() else tuple(p for p in sorted(place.rglob("*.jsonl")) if is_journal(p))
     if not paths:
         there = "no journal in it" if place.is_dir() else "no such file or folder"
         raise InputError(f"{place}: {there}; `selfplay run` writes one per episode, by default to traces/")
     return paths
-
-
-def _is_journal(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(_START)) == _START
 
 
 def contract_of(start: Event) -> Contract:
@@ -44,11 +38,14 @@ def contract_of(start: Event) -> Contract:
 def candidate_of(path: Path) -> Candidate:
     """An episode as a candidate for a sample. Raises JournalError."""
     events = list(read_events(path))
-    if not events:
-        raise JournalError(f"{path}: nothing was played yet")
-    return Candidate(trace_of(events, str(path)), contract_of(events[0]), mark=events[0]["mark"])
+    trace = trace_of(events, str(path))
+    return Candidate(trace, contract_of(events[0]), mark=events[0]["mark"])
 
 
-def candidates_of(paths: Iterable[Path]) -> Iterator[Candidate]:
-    """Each episode in turn; only one is held at a time."""
-    return map(candidate_of, paths)
+def candidates_of(paths: Iterable[Path]) -> Iterator[Candidate | Unreadable]:
+    """Each episode in turn, or why there is none; only one is held at a time."""
+    for path in paths:
+        try:
+            yield candidate_of(path)
+        except JournalError as error:
+            yield Unreadable(path.stem, str(error))

@@ -2,6 +2,7 @@
 
 import hashlib
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
@@ -20,6 +21,7 @@ from selfplay.pacing import Pacing
 from selfplay.player import Ask, Player, player_head
 from selfplay.progress import Progress
 from selfplay.prompts import prompt, shipped
+from selfplay.replay import trace_of
 from selfplay.supervisor import Report, Supervisor, opening
 from selfplay.task import Task
 from selfplay.tasks import row_of
@@ -64,7 +66,10 @@ async def play(episode: str, stage: Stage, seats: Seats, journal: Journal) -> Tr
     with its traceback on the trace.
     """
     game = _Episode(episode, stage, seats, journal)
-    game.start()
+    start = game.start()
+    if journal.is_over:
+        return trace_of([start, *journal.rest()], str(journal.path))
+    game.open()
     try:
         trace = await game.play()
     except (ModelError, JournalError):
@@ -79,12 +84,12 @@ async def play(episode: str, stage: Stage, seats: Seats, journal: Journal) -> Tr
     return trace
 
 
-def advice_mark(stage: Stage, episode: str) -> str:
+def advice_mark(stage: Stage) -> str:
     """The mark of the supervisor's words in the `tool` channel.
 
     No text in the repository can hold it: it is made from the commit's id, which depends on that text.
     """
-    secret = f"{stage.snapshot_id}\0{stage.task.brief.prompt}\0{episode}"
+    secret = f"{stage.snapshot_id}\0{stage.task.brief.id}\0{stage.task.brief.prompt}"
     return f"[advice {hashlib.sha256(secret.encode()).hexdigest()[:16]}]"
 
 
@@ -97,13 +102,26 @@ def instructions(config: RunConfig, mark: str, *, is_supervised: bool) -> str:
     return f"{prompt('player').text}\n\n{advice}"
 
 
+def note_shown(seen: Seen, result: ToolResult) -> None:
+    """Tell the gate what the player has been shown of files by a result.
+
+    Only that: not the player's own words, nor a result's first line, which repeats what the player asked for. A guess
+    must not become free for the supervisor to confirm.
+    """
+    if result.shown:
+        seen.add(result.message.content.partition("\n")[2])
+    for part in result.shown:
+        if part.how == "read":
+            seen.open(part.path)
+
+
 class _Episode:
     """The state of one episode while it is played."""
 
     def __init__(self, episode: str, stage: Stage, seats: Seats, journal: Journal) -> None:
         self._stage, self._seats, self._journal = stage, seats, journal
         self._limits = stage.config.limits
-        self._mark = advice_mark(stage, episode)
+        self._mark = advice_mark(stage)
         self._schemas = stage.toolbox.schemas()
         text = instructions(stage.config, self._mark, is_supervised=seats.supervisor is not None)
         self.trace = Trace(
@@ -140,7 +158,8 @@ class _Episode:
             self.trace = self._over_a_limit() or await self._next()
         return self.trace
 
-    def start(self) -> None:
+    def start(self) -> Event:
+        """Begin the journal, or find that it begins like this episode. Raises JournalError."""
         stage = self._stage
         start: Event = {
             "event": "start",
@@ -159,14 +178,18 @@ class _Episode:
             "prompts": {name: p.sha256 for name, p in shipped().items()},
             "tools": self._schemas,
         }
-        self._journal.start(start)
+        return self._journal.start(start)
+
+    def open(self) -> None:
+        """Say to player and supervisor what they are told at the beginning."""
         opening_words = (self.trace.prompt, self.trace.opening)
         for message in opening_words:
             self._journal.record(said("player", message))
         self._dialogue.say(*opening_words)
         self._seen.add(self.trace.opening.content)
         if self._supervisor is not None:
-            for message in (words := opening(stage.task, stage.about, self.trace.prompt.content)):
+            words = opening(self._stage.task, self._stage.about, self.trace.prompt.content)
+            for message in words:
                 self._journal.record(said("supervisor", message))
             self._supervisor.dialogue.say(*words)
 
@@ -201,24 +224,23 @@ class _Episode:
 
     async def _carry_out(self, action: Message) -> tuple[ToolResult, ...]:
         number = len(self.trace.steps) + 1
-        results = [
-            await self._journal.result(number, call.id, partial(self._carry_out_one, i, call))
-            for i, call in enumerate(action.tool_calls)
-        ]
-        for text in (action.reasoning, action.content, *(r.message.content for r in results)):
-            self._seen.add(text or "")
-        for part in (part for r in results for part in r.shown if part.how == "read"):
-            self._seen.open(part.path)
+        results: list[ToolResult] = []
+        for call in action.tool_calls:
+            results.append(await self._journal.result(number, call.id, partial(self._carry_out_one, call, results)))
+        for result in results:
+            note_shown(self._seen, result)
         return tuple(results)
 
-    async def _carry_out_one(self, position: int, call: ToolCall) -> ToolResult:
+    async def _carry_out_one(self, call: ToolCall, before: Sequence[ToolResult]) -> ToolResult:
         if call.is_cut:
             return _refused(
                 call,
                 "This call was cut off at the length limit of your message and was not carried out. "
                 "Write less before the call, and call again.",
             )
-        if position >= self._limits.calls_per_turn:
+        if any(result.answer is not None for result in before):
+            return _refused(call, "Not carried out: you have given your answer in this turn.")
+        if len(before) >= self._limits.calls_per_turn:
             return _refused(call, f"Not carried out: at most {self._limits.calls_per_turn} calls a turn. Call again.")
         run = partial(self._stage.toolbox.run, call.name, call.arguments)
         result = await anyio.to_thread.run_sync(run, limiter=self._stage.threads)
@@ -252,6 +274,7 @@ class _Episode:
             found=tuple(name for i, name in enumerate(names) if i in found),
             missing=tuple(name for i, name in enumerate(names) if i not in found),
             level=None if self._progress.is_complete else self._pacing.due(),
+            said=tuple(message.content for step in self.trace.steps[-1:] for message in step.after),
         )
 
     async def _reveals(self, hint: str) -> tuple[Finding, ...]:
@@ -270,11 +293,11 @@ class _Episode:
     def _nudge(self, action: Message, results: tuple[ToolResult, ...], *, has_found: bool) -> str | None:
         """The engine's own words after a step, if it needs any."""
         has_answered = any(r.answer is not None for r in results)
-        if self._is_right(results) or (has_answered and self._supervisor is None):
-            return None
+        if self._supervisor is None or self._is_right(results):
+            return None  # in production nobody asks twice
         if has_answered:
             return prompt("nudge_incomplete" if self._progress.is_complete else "nudge_early").text
-        if self._supervisor is not None and self._progress.is_complete and (has_found or not action.tool_calls):
+        if self._progress.is_complete and (has_found or not action.tool_calls):
             return prompt("nudge_found").text
         return None if action.tool_calls else prompt("nudge_call").text
 
@@ -284,8 +307,12 @@ class _Episode:
             return trace.ended(StopReason.FOUND)
         if self._supervisor is None and any(r.answer is not None for r in step.results):
             return trace.ended(StopReason.GAVE_UP, "finished without having read and named every target")
+        if self._supervisor is None and not step.action.tool_calls:
+            return trace.ended(StopReason.GAVE_UP, "a turn without a call")
         if self._pacing.idle_turns >= self._limits.idle_turns:
-            return trace.ended(StopReason.GAVE_UP, f"{self._pacing.idle_turns} turns in a row without a search")
+            return trace.ended(
+                StopReason.GAVE_UP, f"{self._pacing.idle_turns} turns in a row that only answered or called nothing"
+            )
         return None
 
 

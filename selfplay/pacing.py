@@ -1,9 +1,17 @@
 """When a hint is due and how far it may go; when the player counts as having given up."""
 
+import json
+
 from selfplay.config import HintConfig
-from selfplay.message import Message
+from selfplay.message import Message, ToolCall
 
 MAX_LEVEL = 4
+
+
+def _same(call: ToolCall) -> str:
+    """The arguments in a form that does not depend on how they were written."""
+    value = call.parsed()
+    return call.arguments if value is None else json.dumps(value, sort_keys=True)
 
 
 class Pacing:
@@ -20,9 +28,10 @@ class Pacing:
 
     def took(self, action: Message, *, has_found: bool) -> None:
         """Count a step, before its hint."""
-        calls = [(call.name, call.arguments) for call in action.tool_calls]
-        self._has_repeated = any(call in self._calls for call in calls)
+        calls = [(call.name, _same(call)) for call in action.tool_calls]
+        before = len(self._calls)
         self._calls.update(calls)
+        self._has_repeated = len(self._calls) < before + len(calls)
         self.idle_turns = 0 if any(name != "finish" for name, _ in calls) else self.idle_turns + 1
         self._since_found = 0 if has_found else self._since_found + 1
         if has_found:

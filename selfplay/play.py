@@ -24,6 +24,9 @@ from selfplay.trace import StopReason, Trace
 from selfplay_tools.snapshot import Snapshot
 from selfplay_tools.toolbox import Toolbox
 
+MISSES = frozenset({StopReason.GAVE_UP, StopReason.STEPS, StopReason.TOKENS, StopReason.TIME, StopReason.COST})
+"""How an attempt ends that has failed by itself; a fault of models, tools or engine is none of these."""
+
 
 @dataclass(frozen=True, slots=True)
 class Played:
@@ -86,7 +89,7 @@ async def play_task(stage: Stage, cast: Cast, folder: Path, watch: Watch | None 
     if policy != "after_miss":
         return (await _play_one(stage, cast, folder, watch, is_supervised=policy != "never"),)
     unhinted = await _play_one(stage, cast, folder, watch, is_supervised=False)
-    if unhinted.trace.stop is not None and unhinted.trace.stop.reason is StopReason.FOUND:
+    if unhinted.trace.stop is None or unhinted.trace.stop.reason not in MISSES:
         return (unhinted,)
     return (unhinted, await _play_one(stage, cast, folder, watch, is_supervised=True))
 

@@ -34,7 +34,8 @@ class Player:
             reply = await self.ask(request)
             return reply.model_copy(update={"message": with_new_ids(reply.message, taken, request.turn)})
 
-        return await journal.call("player", request, live)
+        # Refused at its very first request, it is the set-up that is wrong: that is asked again when it is mended.
+        return await journal.call("player", request, live, keeps=lambda _: request.turn > 0)
 
 
 def with_new_ids(message: Message, taken: frozenset[str], turn: int) -> Message:

@@ -1,12 +1,14 @@
 """What a journal tells: the trace, and every request byte for byte."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 import orjson
+from pydantic import ValidationError
 
 from selfplay.dialogue import Dialogue, as_said
 from selfplay.errors import JournalError
@@ -72,6 +74,16 @@ class _Teller:
         self.action, self.results, self.usage = None, [], Usage()
 
 
+@contextmanager
+def _understood(where: str, number: int) -> Generator[None]:
+    """Turns whatever is wrong with an event into a JournalError that says which."""
+    try:
+        yield
+    except (ValidationError, KeyError, TypeError, JournalError) as error:
+        what = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        raise JournalError(f"{where}: event {number} is not what this program writes: {what}") from error
+
+
 def _load(noun: type[N], value: object) -> N:
     return noun.model_validate_json(orjson.dumps(value))
 
@@ -80,9 +92,10 @@ def trace_of(events: Iterable[Event], where: str = "journal") -> Trace:
     """The trace that a journal's events tell; a step that had not ended is no part of it. Raises JournalError."""
     teller = _Teller()
     start: Event | None = None
-    for event in events:
+    for number, event in enumerate(events, 1):
         start = start or event
-        teller.hear(event)
+        with _understood(where, number):
+            teller.hear(event)
     if start is None or teller.prompt is None or teller.opening is None:
         raise JournalError(f"{where}: nothing was played yet")
     return Trace(

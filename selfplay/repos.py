@@ -9,7 +9,7 @@ Everything here blocks, a clone for as long as it takes: call it from a thread.
 
 import re
 import shutil
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from filelock import FileLock
 
 from selfplay.errors import RepositoryError
 from selfplay.hardgit import Progress, clone, commands, reaching, reason, told
+from selfplay.hiding import hides
 from selfplay.source import WORKTREE, Source, find_source, require_repository
 from selfplay_tools.commit import CommitSnapshot
 from selfplay_tools.directory import DirectorySnapshot
@@ -51,14 +52,17 @@ class Change:
 class Repositories:
     """Hands out snapshots of commits. Safe to use from several threads and processes at once."""
 
-    def __init__(self, root: Path, *, progress: Progress | None = None) -> None:
+    def __init__(self, root: Path, *, progress: Progress | None = None, kept: Iterable[Path] = ()) -> None:
         """Names are looked up in `root`; clones are kept in its `.clones`, what is learned of them in its `.index`.
 
-        `progress` hears of cloning.
+        `progress` hears of cloning. `kept` are places of the engine and the user's own files about the tasks (traces,
+        task files, settings): a directory's snapshot does not show them where they lie inside it, nor `root`, nor any
+        journal.
         """
         self._root = root.absolute()
         self._clones = self._root / ".clones"
         self._progress = progress
+        self._kept = (self._root, *kept)
 
     def open(self, repo: str, commit: str) -> Snapshot:
         """The files of a commit, or with `worktree` of a directory as it is. The caller closes it.
@@ -68,7 +72,8 @@ class Repositories:
         try:
             index = self._root / ".index" / find_source(repo, self._root).name
             if commit == WORKTREE:
-                return DirectorySnapshot(self._directory(repo), store=index)
+                directory = self._directory(repo)
+                return DirectorySnapshot(directory, is_hidden=hides(directory, self._kept), store=index)
             return CommitSnapshot(self.clone(repo), self.resolve(repo, commit), store=index)
         except (ToolsError, OSError) as error:
             raise RepositoryError(f"{repo}, {commit}: {error}") from error

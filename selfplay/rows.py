@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
+import orjson
 from pydantic import ValidationError
 
 from selfplay.errors import InputError
@@ -17,7 +18,8 @@ R = TypeVar("R", bound=Noun)
 def parse_row(row: type[R], line: str | bytes, where: str) -> R:
     """One line as a `row`, strictly: no unknown and no repeated key. Raises InputError beginning with `where`."""
     try:
-        json.loads(line, object_pairs_hook=_refuse_repeated)
+        value = json.loads(line, object_pairs_hook=_refuse_repeated)
+        orjson.dumps(value)
         return row.model_validate_json(line)
     except _RepeatedKeyError as error:
         raise InputError(f"{where}: the key {error} stands twice in one object") from None
@@ -25,6 +27,8 @@ def parse_row(row: type[R], line: str | bytes, where: str) -> R:
         raise InputError(f"{where}: not UTF-8 ({error.reason} at byte {error.start})") from None
     except RecursionError:
         raise InputError(f"{where}: nested too deeply") from None
+    except orjson.JSONEncodeError as error:
+        raise InputError(f"{where}: holds a value that JSON of this program can't carry: {error}") from None
     except json.JSONDecodeError as error:
         raise InputError(f"{where}: not JSON: {error.msg} at column {error.colno}") from None
     except ValidationError as error:
@@ -45,7 +49,11 @@ def _refuse_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def explain(error: ValidationError, known: tuple[str, ...]) -> str:
     """Pydantic's findings in one line a person can act on. `known` are the top-level keys, for near misses."""
-    return "; ".join(_explain_one(part["type"], part["loc"], part["msg"], known) for part in error.errors())
+    parts = error.errors()
+    inner = [
+        part for part in parts if part["type"] != "too_short"
+    ]  # a list is also too short where its items are wrong
+    return "; ".join(_explain_one(part["type"], part["loc"], part["msg"], known) for part in inner or parts)
 
 
 def _explain_one(kind: str, loc: tuple[int | str, ...], message: str, known: tuple[str, ...]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from selfplay.config import HintConfig, SeatConfig, VerdictMode
 from selfplay.dialogue import Dialogue, as_said
-from selfplay.errors import ContextTooLong, RequestRefused
+from selfplay.errors import ContextTooLong, FatalModelError, RequestRefused
 from selfplay.journal import Journal, said
 from selfplay.message import Message, Origin
 from selfplay.models.protocol import Reply, Usage
@@ -39,6 +39,8 @@ class Report:
     missing: tuple[str, ...]
     level: int | None
     """The level of the hint that is asked for; None when none is."""
+    said: tuple[str, ...] = ()
+    """What was said to the player after the step before."""
 
     def text(self) -> str:
         """The report in words."""
@@ -52,6 +54,7 @@ class Report:
             calls=_calls(self.action, self.results),
             found=", ".join(self.found) or "none",
             missing=", ".join(self.missing) or "none",
+            said=_indented("\n".join(self.said) or "(nothing)"),
             wanted=wanted,
         )
 
@@ -101,6 +104,8 @@ class Supervisor:
     mode: VerdictMode = field(init=False)
     usages: list[Usage] = field(init=False, default_factory=list[Usage])
     """Of each of its calls since the last `judge` began."""
+    has_answered: bool = field(init=False, default=False)
+    """True once its server took a request: it takes this way of asking."""
     full: str | None = field(init=False, default=None)
     """Set once its conversation no longer fits its model: from then on there are no verdicts."""
 
@@ -168,14 +173,28 @@ class Supervisor:
         while True:
             request = self.dialogue.request(self._head(), Origin.SUPERVISOR)
             try:
-                return await self.journal.call("supervisor", request, self.ask)
+                reply = await self.journal.call("supervisor", request, self.ask, keeps=self._keeps)
             except ContextTooLong as error:
                 self.full = f"the supervisor's conversation no longer fits its model: {error}"
                 raise NoVerdictError(self.full) from error
-            except RequestRefused:
-                if self.config.verdict_mode != "auto" or self.mode not in NEXT_MODE:
-                    raise
-                self.mode = NEXT_MODE[self.mode]
+            except RequestRefused as error:
+                if self._falls_back(error):
+                    self.mode = NEXT_MODE[self.mode]
+                elif self.has_answered:
+                    raise NoVerdictError(f"the supervisor's server refused the request: {error}") from error
+                else:
+                    raise  # it never took one: the set-up is wrong, not this step
+            else:
+                self.has_answered = True
+                return reply
+
+    def _falls_back(self, error: FatalModelError) -> bool:
+        """True where another way of asking may help: it took none yet, and did not name a cause that lies elsewhere."""
+        about_the_way = error.param is None or error.param.split(".")[0] in {"response_format", "tools", "tool_choice"}
+        return self.config.verdict_mode == "auto" and self.mode in NEXT_MODE and about_the_way and not self.has_answered
+
+    def _keeps(self, error: FatalModelError) -> bool:
+        return isinstance(error, ContextTooLong) or self.has_answered or self._falls_back(error)
 
     def _head(self) -> Mapping[str, Any]:
         config = self.config

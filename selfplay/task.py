@@ -1,8 +1,8 @@
 """A task: what the player is told (`Brief`) and what only the supervisor knows (`Answer`)."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, JsonValue, StringConstraints, field_validator
+from pydantic import Field, JsonValue, StringConstraints, field_validator, model_validator
 
 from selfplay.message import Noun
 
@@ -32,6 +32,12 @@ class Target(Noun):
         if lines is not None and not 1 <= lines[0] <= lines[1]:
             raise ValueError(f"{list(lines)} is no range of lines: [first, last], 1-based, first not after last")
         return lines
+
+    @model_validator(mode="after")
+    def _is_one_part(self) -> Self:
+        if self.symbol is not None and not self.symbol.strip():
+            raise ValueError("an empty symbol; leave it out for the whole file")
+        return self
 
     def __str__(self) -> str:
         if self.lines is not None:

@@ -1,6 +1,7 @@
 """Task files: one JSON object a line, read strictly; and whether a task fits its repository."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pydantic import Field, JsonValue
@@ -8,8 +9,8 @@ from pydantic import Field, JsonValue
 from selfplay.errors import TaskError
 from selfplay.message import Noun
 from selfplay.rows import parse_row, read_rows
-from selfplay.task import Answer, Brief, Target, Task, Words
-from selfplay_tools.code import symbol_lines
+from selfplay.task import Answer, Brief, LineRange, Target, Task, Words
+from selfplay_tools.code import symbol_places
 from selfplay_tools.errors import ToolsError
 from selfplay_tools.snapshot import Kind, Snapshot
 
@@ -70,7 +71,7 @@ def check_targets(task: Task, snapshot: Snapshot, where: str = "") -> Task:
 
     `where` (`FILE:LINE`) begins the error's text. An error is this task's alone: the other tasks of a file go on.
     """
-    problems: list[str] = []
+    problems: list[str] = [f"target {t} stands twice" for t, count in Counter(task.answer.targets).items() if count > 1]
     targets = tuple(_located(target, snapshot, problems.append) for target in task.answer.targets)
     if problems:
         raise TaskError((f"{where}: " if where else "") + f"task {task.brief.id!r}: " + "; ".join(problems))
@@ -79,6 +80,9 @@ def check_targets(task: Task, snapshot: Snapshot, where: str = "") -> Task:
 
 def _located(target: Target, snapshot: Snapshot, report: Callable[[str], None]) -> Target:
     entry = snapshot.entry(target.path)
+    if entry is None and snapshot.kind(target.path) is Kind.FOLDER:
+        report(f"target {target.path!r} is a folder; name a file in it")
+        return target
     if entry is None:
         nearest = ", ".join(map(repr, snapshot.nearest(target.path)))
         report(f"target {target.path!r} does not exist at this commit" + (f"; nearest: {nearest}" if nearest else ""))
@@ -86,20 +90,31 @@ def _located(target: Target, snapshot: Snapshot, report: Callable[[str], None]) 
     if entry.kind is not Kind.FILE:
         report(f"target {target.path!r} is a {entry.kind}, not a file")
         return target
-    if target.symbol is not None and target.lines is None:
+    if target.symbol is not None:
         return _with_lines_of_symbol(target, snapshot, report)
-    if target.lines is not None and target.lines[1] > (length := len(snapshot.text(target.path).lines)):
-        report(f"target {target} goes past the end: the file has {length} lines")
+    if target.lines is not None and target.lines[1] > (length := len((text := snapshot.text(target.path)).lines)):
+        shown = "the file has" if text.is_whole else "of this large file can be shown"
+        report(f"target {target} goes past the end: {shown} {length} lines")
     return target
 
 
 def _with_lines_of_symbol(target: Target, snapshot: Snapshot, report: Callable[[str], None]) -> Target:
     try:
-        lines = symbol_lines(snapshot, target.path, target.symbol or "")
+        places = symbol_places(snapshot, target.path, target.symbol or "")
     except ToolsError as error:
         report(f"target {target}: {error}")
         return target
-    if lines is None:
+    if not places:
         report(f"target {target.path!r} defines no {target.symbol!r}")
         return target
-    return target.model_copy(update={"lines": lines})
+    if target.lines is not None and target.lines not in places:
+        report(f"target {target.path!r}: {target.symbol!r} stands at {_told(places)}, not at {_told([target.lines])}")
+    elif target.lines is None and len(places) > 1:
+        report(f"target {target.path!r} defines {target.symbol!r} several times, at {_told(places)}: name the lines")
+    else:
+        return target.model_copy(update={"lines": target.lines or next(iter(places))})
+    return target
+
+
+def _told(places: Sequence[LineRange]) -> str:
+    return ", ".join(f"{first}-{last}" for first, last in places)

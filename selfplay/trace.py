@@ -200,5 +200,5 @@ class Trace(Noun):
 
     @property
     def digest(self) -> str:
-        """sha256 of all of it. Two episodes that went the same way have the same digest: no time, no path in it."""
+        """sha256 of all of it. Two episodes of a task that went the same way have the same digest: no time is in it."""
         return hashlib.sha256(orjson.dumps(self.model_dump(mode="json"))).hexdigest()

@@ -19,6 +19,8 @@ SCHEMA: dict[str, Any] = {
     "additionalProperties": False,
 }
 
+MAX_HINT_CHARS = 1000
+"""A longer hint is no hint; the prompt asks for one or two sentences."""
 TOOL_NAME = "give_verdict"
 NEXT_MODE: dict[VerdictMode, VerdictMode] = {"json_schema": "tool", "tool": "text"}
 """What to fall back to where a server refuses a way of asking."""
@@ -66,7 +68,10 @@ def _verdict(value: dict[str, Any]) -> Verdict:
     quality = _text(value, "quality").lower()
     if quality not in set(Quality):
         raise UnreadableVerdictError(f"'quality' is {quality!r}; it must be one of {', '.join(Quality)}")
-    return Verdict(quality=Quality(quality), why=_text(value, "why"), hint=_text(value, "hint") or None)
+    hint = _text(value, "hint")
+    if len(hint) > MAX_HINT_CHARS:
+        raise UnreadableVerdictError(f"the hint has {len(hint)} characters; say it in one or two sentences")
+    return Verdict(quality=Quality(quality), why=_text(value, "why"), hint=hint or None)
 
 
 def _text(value: dict[str, Any], key: str) -> str:

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.rule import Rule
 from rich.text import Text
 
@@ -15,11 +15,15 @@ MAX_LINES = 6
 """Lines of a tool result that are shown; the journal holds all."""
 MAX_CHARS = 400
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]"
+)
+"""What acts on a terminal or hides in a text: control, direction and invisible characters."""
+LABEL_WIDTH = 11
 
 
 def safe(text: str) -> str:
-    """Text that can do nothing to a terminal: control and direction characters are shown as U+FFFD."""
+    """Text that can do nothing to a terminal: control, direction and invisible characters are shown as U+FFFD."""
     return _CONTROL.sub("\ufffd", text)
 
 
@@ -28,16 +32,26 @@ def short(text: str, max_lines: int = MAX_LINES, max_chars: int = MAX_CHARS) -> 
     lines = text.split("\n")
     kept = [line if len(line) <= max_chars else line[:max_chars] + " …" for line in lines[:max_lines]]
     if len(lines) > max_lines:
-        kept.append(f"… {len(lines) - max_lines} more lines")
+        kept.append(f"… and {len(lines) - max_lines} more")
     return "\n".join(kept)
 
 
-def _row(label: str, text: str, style: str = "") -> RenderableType:
-    first, *rest = safe(text).split("\n")
-    head = Text(f"{label:<11}", style="dim") + Text(first, style=style)
-    if not rest:
-        return head
-    return Group(head, Padding(Text("\n".join(rest), style=style), (0, 0, 0, 11)))
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A label, and a text beside it that is wrapped to the console's width."""
+
+    label: str
+    text: str
+    style: str = ""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The lines, without blanks at their ends."""
+        width = max(20, options.max_width - LABEL_WIDTH)
+        lines = Text(safe(self.text), style=self.style).wrap(console, width)
+        for i, line in enumerate(lines):
+            line.rstrip()
+            label = self.label if i == 0 else ""
+            yield Text.assemble((f"{label:<{LABEL_WIDTH}}", "dim"), line)
 
 
 class View:
@@ -54,11 +68,11 @@ class View:
     def watch(self, event: Event, is_recorded: bool) -> None:  # noqa: FBT001  the journal's callback
         """Print one event."""
         if is_recorded and event["event"] == "start":
-            self._console.print(Text("begun before: what was recorded comes first", style="dim"))
+            self._console.print(Text("taken up: the steps that were recorded come first", style="dim"))
         for part in self.rows(event):
             self._console.print(part)
         if is_recorded and event["event"] == "stop":
-            self._console.print(Text("this was played before; delete the trace to play it anew", style="dim"))
+            self._console.print(Text("played before, shown again; delete the trace to play it anew", style="dim"))
 
     def rows(self, event: Event) -> Iterable[RenderableType]:
         """What one event looks like; nothing for those that people need not see."""
@@ -68,13 +82,13 @@ class View:
             case "call" if event["seat"] == "player" and "reply" in event:
                 yield from self._action(event["reply"]["message"])
             case "call" if "refused" in event:
-                yield _row("refused", f"the {event['seat']}'s server: {event['refused']['message']}", "yellow")
+                yield Row("refused", f"the {event['seat']}'s server: {event['refused']['message']}", "yellow")
             case "result":
                 yield from self._result(event["result"])
             case "step":
                 yield from self._judged(event)
             case "retry":
-                yield _row("retry", f"{event['seat']}: {event['error']}; again in {event['wait_s']:.1f} s", "yellow")
+                yield Row("retry", f"{event['seat']}: {event['error']}; again in {event['wait_s']:.1f} s", "yellow")
             case "stop":
                 yield from self._stop(event["stop"])
             case _:
@@ -85,44 +99,45 @@ class View:
         self._targets = [_target(t) for t in task["targets"]]
         self._found = self._step = 0
         yield Rule(Text(safe(event["episode"])), style="dim", align="left")
-        yield _row("task", task["prompt"], "bold")
-        yield _row("repository", f"{task['repo']} at {task['commit'][:12]}")
-        yield _row("targets", f"{len(self._targets)}, known to the supervisor only: {', '.join(self._targets)}", "dim")
+        yield Row("task", task["prompt"], "bold")
+        yield Row("repository", f"{task['repo']} at {task['commit'][:12]}")
+        yield Row("targets", f"{len(self._targets)}, known to the supervisor only: {', '.join(self._targets)}", "dim")
 
     def _action(self, message: dict[str, Any]) -> Iterable[RenderableType]:
         self._step += 1
         yield Rule(Text(f"step {self._step}", style="dim"), style="dim", align="left")
-        words = "\n".join(t for t in (message.get("reasoning"), message["content"]) if t)
-        yield _row("player", short(words, self._max_lines, self._max_chars) or "(no words)")
+        if reasoning := message.get("reasoning"):
+            yield Row("reasoning", short(reasoning, self._max_lines, self._max_chars), "dim italic")
+        yield Row("player", short(message["content"], self._max_lines, self._max_chars) or "(no words)")
         for call in message.get("tool_calls", ()):
-            yield _row("call", f"{call['name']} {short(call['arguments'], 4, self._max_chars)}", "cyan")
+            yield Row("call", f"{call['name']} {short(call['arguments'], 4, self._max_chars)}", "cyan")
 
     def _result(self, result: dict[str, Any]) -> Iterable[RenderableType]:
         text = short(result["message"]["content"], self._max_lines, self._max_chars)
-        yield _row("result", text, "dim" if result["ok"] else "yellow")
+        yield Row("result", text, "dim" if result["ok"] else "yellow")
 
     def _judged(self, event: Event) -> Iterable[RenderableType]:
         for i in event["found"]:
             self._found += 1
-            yield _row("found", f"{self._targets[i]}  ({self._found} of {len(self._targets)})", "bold green")
+            yield Row("found", f"{self._targets[i]}  ({self._found} of {len(self._targets)})", "bold green")
         judgement = event["judgement"]
         if verdict := judgement.get("verdict"):
-            yield _row("verdict", f"{verdict['quality']}: {verdict['why']}", "magenta")
+            yield Row("verdict", f"{verdict['quality']}: {verdict['why']}", "magenta")
         if missing := judgement.get("missing"):
-            yield _row("verdict", f"missing: {missing}", "yellow")
+            yield Row("verdict", f"missing: {missing}", "yellow")
         for attempt in judgement.get("attempts", ()):
             if findings := attempt.get("findings"):
                 why = ", ".join(f"{f['kind']} {f['text']!r}" for f in findings)
-                yield _row("gate", f"refused {attempt['text']!r}: {why}", "red")
+                yield Row("gate", f"refused {attempt['text']!r}: {why}", "red")
         if hint := judgement.get("hint"):
-            yield _row("hint", f"[level {hint['level']}, {hint['kind']}] {hint['text']}", "bold yellow")
+            yield Row("hint", f"[level {hint['level']}, {hint['kind']}] {hint['text']}", "bold yellow")
         if event["nudge"]:
-            yield _row("engine", event["nudge"], "yellow")
+            yield Row("engine", event["nudge"], "yellow")
 
     def _stop(self, stop: dict[str, Any]) -> Iterable[RenderableType]:
         style = "bold green" if stop["reason"] == "found" else "bold red"
         yield Rule(style="dim")
-        yield _row("stop", stop["reason"] + (f": {stop['detail']}" if stop["detail"] else ""), style)
+        yield Row("stop", stop["reason"] + (f": {stop['detail']}" if stop["detail"] else ""), style)
 
 
 def _target(target: dict[str, Any]) -> str:

@@ -44,19 +44,18 @@ def encode(
     """Encode the messages that are added between two calls.
 
     Neighbouring user messages of a batch become one (chat templates refuse two in a row), parted by a blank line.
-    In the `tool` channel hints and nudges become the last part of the batch's last tool result, after `mark`; where
-    the batch has no tool result they are user messages as in the `user` channel.
+    In the `tool` channel hints and nudges stand after `mark`, as the last part of the batch's last tool result, or as a
+    user message where the batch has no tool result.
     """
     values: list[dict[str, Any]] = []
     for message in batch:
-        last = values[-1] if values else None
-        is_advice = message.origin in {Origin.HINT, Origin.NUDGE}
-        if channel == "tool" and is_advice and last is not None and last["role"] == "tool":
-            last["content"] += f"\n\n{mark} {message.content}"
-        elif message.role == "user" and last is not None and last["role"] == "user":
-            last["content"] += f"\n\n{message.content}"
+        is_marked = channel == "tool" and message.origin in {Origin.HINT, Origin.NUDGE}
+        text = f"{mark} {message.content}" if is_marked else message.content
+        last_role = values[-1]["role"] if values else ""
+        if message.role == "user" and (last_role == "user" or (is_marked and last_role == "tool")):
+            values[-1]["content"] += f"\n\n{text}"
         else:
-            values.append(_value(message, reasoning))
+            values.append({**_value(message, reasoning), "content": text})
     return [WireMessage(value, orjson.dumps(value)) for value in values]
 
 

@@ -9,7 +9,7 @@ LAYERS = (
     ("errors",),
     ("message",),
     ("wire", "prompts", "task"),
-    ("models", "rows", "source"),
+    ("models", "rows", "source", "hiding"),
     ("dialogue", "trace", "hardgit", "contract"),
     ("config", "sample"),
     ("semantic",),

@@ -1,6 +1,7 @@
 """The `selfplay` command."""
 
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Annotated
@@ -21,11 +22,14 @@ from selfplay.cli.tools import tools
 from selfplay.errors import SelfplayError
 from selfplay_tools.errors import ToolsError
 
+GOES_ON = ExitCode.OUT_OF_REACH
+
 app = typer.Typer(
     name="selfplay",
     help="Make the step-by-step code search behind a patch, as training data for coding agents.",
     epilog="Exit codes: 0 done; 1 done, with a negative outcome (not found, findings); 2 unusable input; "
-    "3 a model is out of reach, run the same command again to go on; 130 interrupted, likewise.",
+    "3 a model is out of reach, run the same command again to go on; 130 interrupted, likewise; "
+    "70 a fault of selfplay.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -60,5 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(args=arguments, prog_name="selfplay")
     except (SelfplayError, ToolsError) as error:
-        complain(error)
+        complain(f"{error}\nRun the same command again to go on." if ExitCode.of(error) == GOES_ON else error)
         sys.exit(ExitCode.of(error))
+    except Exception:  # noqa: BLE001  whatever it is, a script can tell it from "not found"
+        traceback.print_exc()
+        complain("this is a fault of selfplay; what was recorded is kept")
+        sys.exit(ExitCode.BUG)

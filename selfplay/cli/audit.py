@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from selfplay.audit import audit_hints
-from selfplay.cli.console import ExitCode, print_json
+from selfplay.cli.console import ExitCode, complain, print_json
 from selfplay.repos import Repositories
 
 audit = typer.Typer(help="Check hints (and more to come) from any source.", no_args_is_help=True)
@@ -26,10 +26,13 @@ def hints(
 ) -> None:
     """Say of each hint whether it reveals the answer: one JSON row each, in order, on standard output.
 
-    Exit code 1 if any reveals.
+    Exit code 1 if any reveals, or could be checked in part only: its repository can't be opened, a target is not there.
     """
-    reveals = False
+    reveals = partial = 0
     for row in audit_hints(file, Repositories(repos)):
-        reveals = reveals or row["reveals"]
+        reveals += row["reveals"]
+        partial += "partial" in row
         print_json(row)
-    raise typer.Exit(ExitCode.NEGATIVE if reveals else ExitCode.DONE)
+    if partial:
+        complain(f"{partial} hints could be checked in part only, see `partial` in their rows")
+    raise typer.Exit(ExitCode.NEGATIVE if reveals or partial else ExitCode.DONE)

@@ -2,12 +2,13 @@
 
 import sys
 from enum import IntEnum
+from io import TextIOWrapper
 
 import orjson
 from rich.console import Console
 from rich.text import Text
 
-from selfplay.errors import ModelError
+from selfplay.errors import ModelError, ScriptError
 from selfplay.view import safe
 
 
@@ -21,12 +22,15 @@ class ExitCode(IntEnum):
     """What was given can't be used."""
     OUT_OF_REACH = 3
     """A model can't be had; the same command goes on later."""
+    BUG = 70
+    """A fault of the program itself; its traceback is on standard error."""
     INTERRUPTED = 130
 
     @classmethod
     def of(cls, error: Exception) -> "ExitCode":
         """The code that a command ends with after this error."""
-        return cls.OUT_OF_REACH if isinstance(error, ModelError) else cls.UNUSABLE
+        is_reachable = isinstance(error, ScriptError) or not isinstance(error, ModelError)
+        return cls.UNUSABLE if is_reachable else cls.OUT_OF_REACH
 
 
 def complain(error: Exception | str) -> None:
@@ -37,6 +41,9 @@ def complain(error: Exception | str) -> None:
 
 def people_console(*, is_quiet: bool, is_json: bool) -> Console:
     """Where the view for people goes: standard output, or standard error where JSON has the output."""
+    for stream in (sys.stdout, sys.stderr):  # a character that the terminal can't show must not end anything
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
     return Console(stderr=is_json, quiet=is_quiet, highlight=False, soft_wrap=False)
 
 

@@ -1,11 +1,13 @@
 """`selfplay demo`: the whole way once, offline: an episode, the same without hints, the rows."""
 
+import json
 import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
+import orjson
 import typer
 from rich.console import Console
 from rich.rule import Rule
@@ -16,15 +18,17 @@ from selfplay.cli.console import ExitCode, people_console, print_json
 from selfplay.cli.run import Places, play_live
 from selfplay.cli.show import print_side_by_side
 from selfplay.config import RunConfig
-from selfplay.demo.repository import demo_task, make_repository
+from selfplay.demo.repository import DEMO_ID, demo_task, make_repository
 from selfplay.export.write import Summary, write_samples
+from selfplay.journal import read_events
 from selfplay.journals import candidate_of, candidates_of
 from selfplay.play import Played
 from selfplay.summary import summary
 from selfplay.trace import StopReason
 from selfplay.view import View, safe
 
-FIRST_ROW_CHARS = 1500
+SHOWN_MESSAGES = 5
+SHOWN_CHARS = 100
 EPILOG = """Example:
 
 selfplay demo --out traces/demo"""
@@ -48,9 +52,9 @@ def demo(
     task = demo_task(repository, commit)
     _begin_anew(out)
     played = play_live(task, RunConfig(), Places(out, repos), View(console))[-1]
-    _heading(console, "2. The same trace without the supervisor", "what is struck out never reaches a sample")
+    _heading(console, "2. The same trace without the supervisor", "left the episode; right the sample, without hints")
     candidate = candidate_of(played.path)
-    print_side_by_side(console, candidate.trace, strip(candidate.trace, candidate.contract))
+    print_side_by_side(console, candidate.trace, strip(candidate.trace, candidate.contract), max_lines=1)
     done = write_samples(candidates_of([played.path]), out / "sft", "trl")
     _tell(console, played, done)
     if as_json:
@@ -61,24 +65,44 @@ def demo(
 
 def _begin_anew(out: Path) -> None:
     """The demo plays live each time: its own earlier journals go."""
-    for path in out.glob("lantern-*.jsonl"):
-        path.unlink()
+    for path in out.glob(f"{DEMO_ID}-*.jsonl"):
+        if any(event["event"] == "stop" for event in read_events(path)):
+            path.unlink()
 
 
 def _tell(console: Console, played: Played, done: Summary) -> None:
     rows = Path(done.files[0])
     _heading(console, "3. The training rows", "")
-    first = rows.read_text("utf-8").split("\n", 1)[0]
-    console.print(Text(safe(first[:FIRST_ROW_CHARS]) + (" …" if len(first) > FIRST_ROW_CHARS else ""), style="dim"))
+    first = orjson.loads(rows.read_bytes().split(b"\n", 1)[0])
+    first["messages"] = [*first["messages"][:SHOWN_MESSAGES], f"… {len(first['messages']) - SHOWN_MESSAGES} more"]
+    console.print("the first row, its texts and lists shortened:\n", style="dim")
+    console.print(Text(safe(json.dumps(_shortened(first), indent=1, ensure_ascii=False))))
     console.print()
     for label, place in (("rows (TRL)", rows), ("contract", Path(done.files[1])), ("trace", played.path)):
-        console.print(Text(f"{label:<12}", style="dim") + Text(str(place), style="bold"))
+        console.print(Text.assemble((f"{label:<12}", "dim"), (str(place), "bold")))
     console.print(
         Text(
             f"\nNext: `{program()} show {played.path}` replays it, `{program()} run --help` plays your own repository, "
             "and `--player openai:NAME --base-url http://localhost:8000/v1` puts a model in the seat.",
         )
     )
+
+
+def _shortened(value: object) -> object:
+    """A JSON value with long texts cut, and of a list of tools only the first ones."""
+    if isinstance(value, str):
+        return value if len(value) <= SHOWN_CHARS else value[:SHOWN_CHARS] + " …"
+    if isinstance(value, list):
+        items = cast("list[object]", value)
+        return [_shortened(item) for item in items]
+    if isinstance(value, dict):
+        fields = cast("dict[str, object]", value)
+        return {k: _tool_names(v) if k == "tools" else _shortened(v) for k, v in fields.items()}
+    return value
+
+
+def _tool_names(tools: object) -> list[str]:
+    return [tool["function"]["name"] for tool in cast("list[dict[str, dict[str, str]]]", tools)]
 
 
 def program() -> str:

@@ -29,6 +29,11 @@ class GivenTask:
     file: Path | None
     id: str
 
+    @property
+    def text_file(self) -> Path | None:
+        """The file that holds the task's text, if one does."""
+        return Path(self.text[1:]) if self.text.startswith("@") else None
+
     def task(self) -> tuple[str, Task]:
         """Where the task stands (`FILE:LINE`, or empty), and the task. Raises InputError."""
         if self.file is None:
@@ -43,16 +48,20 @@ class GivenTask:
         for option, value in (("--repo", self.repo), ("--task", self.text), ("--target", self.targets)):
             if not value:
                 raise TaskError(f"{option} is missing; see `selfplay run --help` for an example")
-        prompt = _content(Path(self.text[1:])) if self.text.startswith("@") else self.text
+        prompt = _content(self.text_file) if self.text_file else self.text
         row = {
-            "id": self.id or f"{slug(Path(self.repo.rstrip('/')).stem, 16)}-{slug(prompt, 30)}",
+            "id": self.id or f"{slug(Path(self.repo.rstrip('/')).absolute().stem, 16)}-{slug(prompt, 30)}",
             "repo": self.repo,
             "commit": self.commit,
             "prompt": prompt,
             "targets": [_target(t) for t in self.targets],
             "patch": None if self.patch is None else _content(self.patch),
         }
-        return parse_task(orjson.dumps(row), "the task on the command line")
+        try:
+            line = orjson.dumps(row)
+        except TypeError as error:
+            raise TaskError(f"the command line holds text that is not UTF-8: {error}") from None
+        return parse_task(line, "the task on the command line")
 
     def _from_file(self, file: Path) -> tuple[str, Task]:
         rows = read_tasks(file)

@@ -60,14 +60,17 @@ def run(
     repos: Annotated[Path, typer.Option(help="Folder of clones.", envvar="SELFPLAY_REPOS")] = Path("repos"),
     full: Annotated[bool, typer.Option("--full", help="Show results whole.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show nothing while it runs.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output at the end.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object per episode on standard output at its end.")
+    ] = False,
 ) -> None:
     """Play one episode and watch it live. The same command takes up an interrupted one."""
     given = GivenTask(repo, commit, task, (*(target or ()), *(more or ())), patch, tasks, task_id)
     settings = GivenSettings(config, player, supervisor, base_url, policy, channel, steps).config()
     where, the_task = given.task()
+    kept = tuple(path for path in (out, config, tasks, patch, given.text_file) if path is not None)
     console = people_console(is_quiet=quiet, is_json=as_json)
-    played = play_live(the_task, settings, Places(out, repos), View(console, is_full=full), where)
+    played = play_live(the_task, settings, Places(out, repos, kept), View(console, is_full=full), where)
     _tell(played, console, is_json=as_json)
     found = played[-1].trace.stop is not None and played[-1].trace.stop.reason is StopReason.FOUND
     raise typer.Exit(ExitCode.DONE if found else ExitCode.NEGATIVE)
@@ -79,6 +82,8 @@ class Places:
 
     traces: Path
     repos: Path
+    kept: tuple[Path, ...] = ()
+    """What the snapshot of a directory must not show: files about the task, and traces."""
 
 
 def play_live(task: Task, config: RunConfig, places: Places, view: View, where: str = "") -> tuple[Played, ...]:
@@ -91,8 +96,9 @@ def play_live(task: Task, config: RunConfig, places: Places, view: View, where: 
 
 
 async def _play(task: Task, config: RunConfig, places: Places, view: View, where: str) -> tuple[Played, ...]:
+    repositories = Repositories(places.repos, kept=(places.traces, *places.kept))
     async with open_cast(config) as cast:
-        snapshot = await anyio.to_thread.run_sync(Repositories(places.repos).open, task.brief.repo, task.brief.commit)
+        snapshot = await anyio.to_thread.run_sync(repositories.open, task.brief.repo, task.brief.commit)
         try:
             stage = await anyio.to_thread.run_sync(set_stage, task, snapshot, config, where)
             return await play_task(stage, cast, places.traces, view.watch)

@@ -11,8 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from selfplay.clean.strip import strip
-from selfplay.cli.console import people_console, print_json
-from selfplay.errors import JournalError
+from selfplay.cli.console import ExitCode, complain, people_console, print_json
 from selfplay.journal import Event, read_events
 from selfplay.journals import contract_of
 from selfplay.message import Message
@@ -60,25 +59,26 @@ def _check(console: Console, events: Sequence[Event], path: Path) -> None:
     sent = list(sent_requests(events))
     wrong = [i for i, request in enumerate(sent, 1) if not request.is_exact]
     if wrong:
-        raise JournalError(f"{path}: calls {wrong} of {len(sent)} can't be rebuilt as they were sent")
+        complain(f"{path}: calls {wrong} of {len(sent)} can't be rebuilt as they were sent: the trace was changed")
+        raise typer.Exit(ExitCode.NEGATIVE)
     console.print(Text(f"{len(sent)} model calls rebuilt, each byte for byte as it was sent", style="green"))
 
 
-def print_side_by_side(console: Console, trace: Trace, clean: CleanTrace) -> None:
-    """The episode on the left, the sample on the right, turn by turn."""
+def print_side_by_side(console: Console, trace: Trace, clean: CleanTrace, *, max_lines: int = 3) -> None:
+    """The episode on the left, the sample on the right, turn by turn; so many lines of each message."""
     kept = {turn.step: turn for turn in clean.turns}
     dropped = {drop.step: drop.reason for drop in clean.dropped}
     table = Table(expand=True, show_lines=True, box=None, pad_edge=False)
     table.add_column("the episode", ratio=1, overflow="fold")
     table.add_column("the sample", ratio=1, overflow="fold")
-    table.add_row(_words(trace.prompt, 3), _words(clean.prompt, 3))
-    table.add_row(_words(trace.opening, 6), _words(clean.opening, 6))
+    table.add_row(_words(trace.prompt, max_lines), _words(clean.prompt, max_lines))
+    table.add_row(_words(trace.opening, 2 * max_lines), _words(clean.opening, 2 * max_lines))
     for number, step in enumerate(trace.steps):
-        left = [_words(m, 3) for m in (step.action, *(r.message for r in step.results), *step.after)]
+        left = [_words(m, max_lines) for m in (step.action, *(r.message for r in step.results), *step.after)]
         if turn := kept.get(number):
             is_last = turn is clean.turns[-1]
             results = () if is_last else tuple(r.message for r in turn.results)
-            right = [_words(m, 3) for m in (turn.action, *results)]
+            right = [_words(m, max_lines) for m in (turn.action, *results)]
             note = f"weight {turn.weight}" + (f" ({', '.join(turn.masks)})" if turn.masks else "")
             right.append(Text(note, style="green" if turn.weight else "yellow"))
         else:
@@ -92,8 +92,8 @@ STYLES = {"hint": "bold yellow strike", "nudge": "yellow strike", "tool": "dim",
 
 
 def _words(message: Message, max_lines: int) -> Text:
-    text = Text(f"{message.origin}: ", style="dim")
-    text.append(safe(short(message.content, max_lines, 200)), style=STYLES.get(message.origin, ""))
+    text = Text.assemble((f"{message.origin}: ", "dim"))
+    text.append(safe(short(message.content, max_lines, 60 * max_lines + 20)), style=STYLES.get(message.origin, ""))
     for call in message.tool_calls:
         text.append(safe(f"\n→ {call.name} {short(call.arguments, 2, 200)}"), style="cyan")
     return text

@@ -18,6 +18,7 @@ CODE_BASE = Path(__file__).parent / "lantern"
 PATCH = Path(__file__).parent / "fingerprint.patch"
 """A change that does what the task asks for; it touches the targets and nothing else."""
 
+DEMO_ID = "lantern-fingerprint"
 PROMPT = "make a change so that the server fingerprint is returned as a header on every HTTP response"
 TARGETS = (
     "src/lantern/runtime/identity.py",  # what is known of the running server; the fingerprint is made of it
@@ -51,7 +52,7 @@ def make_repository(where: Path) -> tuple[Path, str]:
 def demo_task(repo: Path, commit: str) -> Task:
     """The task of the demo, about the repository that `make_repository` returned."""
     return Task(
-        brief=Brief(id="lantern-fingerprint", repo=str(repo), commit=commit, prompt=PROMPT),
+        brief=Brief(id=DEMO_ID, repo=str(repo), commit=commit, prompt=PROMPT),
         answer=Answer(targets=tuple(Target(path=path) for path in TARGETS), patch=PATCH.read_text(encoding="utf-8")),
     )
 

@@ -44,6 +44,14 @@ class Candidate:
     """What hints were marked with inside tool results, if they were."""
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A file that should hold a trace and can't be read as one."""
+
+    name: str
+    detail: str
+
+
 class Unfit(StrEnum):
     """Why a trace that did not fail gave no row. One that did not end `found` is counted under its stop reason."""
 
@@ -53,6 +61,8 @@ class Unfit(StrEnum):
     """It does not end with an accepted `finish`."""
     NOTHING_TO_LEARN = "nothing_to_learn"
     """Every turn is only context."""
+    UNREADABLE = "unreadable"
+    """The journal is damaged, or ends before the episode began."""
     LINT = "lint"
     """The row has problems: `skipped.jsonl` lists them."""
 
@@ -80,7 +90,7 @@ class Summary(Noun):
     files: tuple[str, ...]
 
 
-def write_samples(candidates: Iterable[Candidate], out: Path, format: Format) -> Summary:  # noqa: A002  the command line's word
+def write_samples(candidates: Iterable[Candidate | Unreadable], out: Path, format: Format) -> Summary:  # noqa: A002  the command line's word
     """Strip, export and lint each trace, and write the rows that have no problem. Blocking.
 
     The same traces give the same bytes, in whatever order they come. Each file appears whole, the rows last: they never
@@ -91,6 +101,9 @@ def write_samples(candidates: Iterable[Candidate], out: Path, format: Format) ->
     tally = _Tally(format=format)
     with place.workshop() as folder, open_spool(folder / "spool") as spool:
         for candidate in candidates:
+            if isinstance(candidate, Unreadable):
+                tally.miss(candidate, spool)
+                continue
             spool.enter(candidate.trace.episode)
             tally.take(candidate, spool)
         if tally.contract is None:
@@ -131,6 +144,12 @@ class _Tally:
         self._count(clean)
         spool.put("row", trace.episode, _line(row))
         spool.put("note", trace.episode, _line(_note(clean)))
+
+    def miss(self, file: Unreadable, spool: Spool) -> None:
+        """Note a file that gave no trace."""
+        self.skipped[Unfit.UNREADABLE] += 1
+        value = {"episode": file.name, "reason": Unfit.UNREADABLE, "detail": file.detail}
+        spool.put("skipped", file.name, _line(value))
 
     def _skip(self, trace: Trace, reason: StopReason | Unfit, spool: Spool, more: dict[str, Any]) -> None:
         self.skipped[reason] += 1

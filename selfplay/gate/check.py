@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from selfplay.gate.definitions import definitions_in
 from selfplay.gate.disguise import disguises_in
+from selfplay.gate.excerpts import excerpts_in
 from selfplay.gate.names import imports_in, names_in
 from selfplay.gate.numbers import lines_in
 from selfplay.gate.positions import positions_in
@@ -12,6 +13,7 @@ from selfplay.gate.riddles import riddles_in
 from selfplay.gate.roles import roles_in
 from selfplay.gate.secret import Secret
 from selfplay.gate.seen import Seen
+from selfplay.gate.siblings import siblings_in
 from selfplay.gate.text import normalised
 from selfplay.gate.translate import translations_in
 from selfplay.trace import Finding, FindingKind
@@ -40,6 +42,8 @@ def findings(hint: str, secret: Secret, shown: Seen) -> tuple[Finding, ...]:
         *quotes_in(view, secret, shown),
         *lines_in(view, secret),
         *positions_in(view, secret),
+        *siblings_in(view, secret, shown),
+        *excerpts_in(view, secret, shown),
         *riddles_in(view, secret, shown),
         *translations_in(view, secret, shown),
         *disguises_in(view, secret, shown),

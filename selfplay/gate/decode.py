@@ -11,7 +11,7 @@ from selfplay.gate.alphabets import MORSE
 from selfplay.gate.text import Piece, View
 from selfplay.gate.words import is_english
 
-_BASE = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{4,}={0,6}")
+_BASE = re.compile(r"(?<![A-Za-z0-9+/_=-])(?:[A-Za-z0-9+/_-]{4,}={0,6}|[A-Za-z0-9+/_-]{1,3}={1,2})")
 _SCREEN = re.compile(r"[!-~]{6,}")
 _CHUNKS = 8
 _MAX_CHUNK = 4_000

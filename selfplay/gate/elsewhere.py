@@ -3,7 +3,9 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from selfplay.gate.text import words_of
+from selfplay.gate.source import is_prose, parse
+from selfplay.gate.text import code_tokens, words_of
+from selfplay_tools.code import defining
 from selfplay_tools.errors import ToolsError
 from selfplay_tools.snapshot import Snapshot
 
@@ -31,6 +33,34 @@ class Elsewhere:
         pattern = re.compile(re.escape(word), re.IGNORECASE)
         return self._ask("word", word, [word], lambda text: any(_is_part(text, m) for m in pattern.finditer(text)))
 
+    def has_code(self, token: str) -> bool:
+        """Whether the code of a file has the identifier, exactly so, or a string that is nothing else.
+
+        Comments, and files written for people, don't count.
+        """
+        pattern = re.compile(rf"(?<!\w){re.escape(token)}(?!\w)")
+        key = ("code", token)
+        if key not in self._answers:
+            texts = self._files([token], ignore_case=False)
+            self._answers[key] = any(_codes(path, text, token) for path, text in texts if pattern.search(text))
+        return self._answers[key]
+
+    def defines(self, name: str) -> bool:
+        """Whether a file defines the name: `find_symbol` leads there too. A mere declaration does not count."""
+        key = ("defined", name)
+        if key not in self._answers:
+            self._answers[key] = any(self._defines(path, name) for path in self._paths([name], ignore_case=False))
+        return self._answers[key]
+
+    def _defines(self, path: str, name: str) -> bool:
+        if self._snapshot is None:
+            return False
+        try:
+            found = defining(self._snapshot, path, name).definitions
+        except ToolsError:
+            return False
+        return any(one.kind != "declaration" for one in found)
+
     def has_text(self, text: str) -> bool:
         """Whether the text stands there, in any case."""
         lower = text.lower()
@@ -49,18 +79,36 @@ class Elsewhere:
         return self._answers[key]
 
     def _look(self, literals: list[str], holds: Callable[[str], bool]) -> bool:
-        return any(holds(text) for text in self._texts(literals))
+        return any(holds(text) for _, text in self._files(literals, ignore_case=True))
 
-    def _texts(self, literals: list[str]) -> Iterator[str]:
+    def has_tokens(self, tokens: Sequence[str]) -> bool:
+        """Whether the tokens of code (`code_tokens`) stand there side by side."""
+        wanted = f" {' '.join(tokens)} "
+        words = sorted((t for t in tokens if t.isidentifier()), key=lambda w: (-len(w), w))[:4]
+        return self._ask("tokens", wanted, words, lambda text: wanted in f" {' '.join(code_tokens(text))} ")
+
+    def _paths(self, literals: list[str], *, ignore_case: bool) -> Iterator[str]:
         if self._snapshot is None:
             return
-        for entry in self._snapshot.index.candidates(literals, ignore_case=True):
-            if entry.path in self._targets:
-                continue
+        for entry in self._snapshot.index.candidates(literals, ignore_case=ignore_case):
+            if entry.path not in self._targets:
+                yield entry.path
+
+    def _files(self, literals: list[str], *, ignore_case: bool) -> Iterator[tuple[str, str]]:
+        for path in self._paths(literals, ignore_case=ignore_case):
+            if self._snapshot is None:
+                return
             try:
-                yield "\n".join(self._snapshot.text(entry.path).lines)
+                yield path, "\n".join(self._snapshot.text(path).lines)
             except ToolsError:
                 continue
+
+
+def _codes(path: str, text: str, token: str) -> bool:
+    if is_prose(path):
+        return False
+    source = parse(path, text)
+    return token in source.identifiers or token in source.literals
 
 
 def _is_part(text: str, match: re.Match[str]) -> bool:

@@ -7,9 +7,9 @@ from selfplay.gate.naming import are_all_words
 from selfplay.gate.place import Mark, Place, Shape
 from selfplay.gate.secret import Secret
 from selfplay.gate.seen import Seen
-from selfplay.gate.stems import is_folder_named, is_generic_named, is_stem_named
+from selfplay.gate.stems import is_file_meant, is_folder_named, is_generic_named, is_stem_named
 from selfplay.gate.text import View
-from selfplay.gate.words import WORDLIKE_EXTENSIONS, is_english
+from selfplay.gate.words import WORDLIKE_EXTENSIONS, is_common_phrase, is_english
 from selfplay.trace import Finding, FindingKind
 
 _RUN = re.compile(r"(?<![\w@+~-])[\w@+~-]+(?:(?:[./\\#]|::)+[\w@+~-]+)+|(?<![\w@+~-])[\w@+~-]+(?=[/\\])")
@@ -78,8 +78,8 @@ def _judged_as_written(place: Place, secret: Secret, shown: Seen) -> FindingKind
         case "directory":
             return "directory" if is_folder_named(place, secret, shown) else None
         case "file_name":
-            is_free = place.needle.is_generic and not is_generic_named(place, secret)
-            return "file_name" if _is_file_name(place) and not is_free else None
+            is_said = is_generic_named(place, secret) if place.needle.is_generic else is_file_meant(place, secret)
+            return "file_name" if is_said and _is_file_name(place) else None
         case _:
             is_named = (
                 is_generic_named(place, secret) if place.needle.is_generic else is_stem_named(place, secret, shown)
@@ -88,10 +88,22 @@ def _judged_as_written(place: Place, secret: Secret, shown: Seen) -> FindingKind
 
 
 def _is_split(place: Place) -> bool:
-    if place.is_part or are_all_words(place) or place.needle.is_generic:
+    if place.is_part or place.needle.is_generic:
         return False
+    if are_all_words(place):
+        return _is_cut_word(place)
     # Folder and stem of a path stand side by side in ordinary text; only a joined or split one is a disguise.
     return not place.needle.cuts or place.is_path or _is_spelled(place)
+
+
+def _is_cut_word(place: Place) -> bool:
+    """`term-ui`, `term_ui` for `termui`: a word that is none in English, cut into two that are."""
+    pieces = [t.text for t in place.tokens[place.match.first : place.match.last + 1]]
+    is_tied = all(gap in {"-", "_"} for _, gap in place.gaps)
+    is_one_word = place.needle.kind == "stem" and len(place.needle.words) == 1
+    if not is_tied or not is_one_word or is_english(place.needle.compact):
+        return False
+    return "_" in place.raw or not is_common_phrase(tuple(pieces))
 
 
 def _is_spelled(place: Place) -> bool:
@@ -117,6 +129,10 @@ def _is_file_name(place: Place) -> bool:
         is_word = is_english(place.raw.lower())
         return not is_word or place.mark is Mark.QUOTES or (place.raw == written and not written.islower())
     gap = dict(place.gaps).get(max(place.needle.cuts), "")
+    is_parted = gap.startswith(" ") and gap.strip() == "."
+    is_aside = gap.strip() in {"(", "["} and place.char(0) in {")", "]"}
+    if is_parted or (is_aside and place.needle.extension not in WORDLIKE_EXTENSIONS):
+        return True
     return place.is_path or (gap.strip() in {"", "-", "_"} and place.needle.extension not in WORDLIKE_EXTENSIONS)
 
 

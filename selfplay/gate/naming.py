@@ -40,16 +40,22 @@ _VERBS_OF_SAYING = frozenset(
 
 
 def is_named(place: Place, is_ordinary: Callable[[str], bool]) -> bool:
-    """Whether a stem of one word, or a folder's name, is used as a name. `is_ordinary` tells words of the domain."""
+    """Whether a stem of one word is used as a name. `is_ordinary` tells words and phrases of the domain."""
     return (
         is_introduced(place)
-        or has_file_noun(place)
+        or (has_file_noun(place) and not _is_usual_file(place, is_ordinary))
         or is_quoted(place, is_ordinary)
         or _is_emphasised_place(place)
         or _is_bare_place(place)
         or is_capitalised(place)
-        or place.member.lower() in CODE_EXTENSIONS
+        or _has_other_extension(place)
     )
+
+
+def _has_other_extension(place: Place) -> bool:
+    """`response.js` for `response.py`; with its own extension it is a file name, which is judged as such."""
+    own = {path.rpartition(".")[2].lower() for path in place.needle.targets}
+    return place.member.lower() in CODE_EXTENSIONS - own
 
 
 def is_introduced(place: Place) -> bool:
@@ -90,6 +96,11 @@ def has_file_noun(place: Place) -> bool:
     return noun in FILE_NOUNS and not is_indefinite(place)
 
 
+def _is_usual_file(place: Place, is_ordinary: Callable[[str], bool]) -> bool:
+    """`the config file` where the rest of the repository speaks of config files."""
+    return place.after[:1] == ["file"] and not place.mark and is_ordinary(f"{place.raw.lower()} file")
+
+
 def _is_header_file(place: Place) -> bool:
     is_c = any(path.rpartition(".")[2] in _HEADER_EXTENSIONS for path in place.needle.targets)
     is_http = bool(set(place.needle.words) & _OF_HTTP)
@@ -110,7 +121,8 @@ def has_member_noun(place: Place) -> bool:
     if after and after[0] in MEMBER_NOUNS | TYPE_NOUNS:
         return bool(place.before) and is_definite(place)
     before = place.before[:1]
-    return bool(before) and before[0] in MEMBER_NOUNS | TYPE_NOUNS and (place.ends_clause or bool(place.mark))
+    is_name = bool(place.mark) or (place.ends_clause and not place.raw.islower())
+    return bool(before) and before[0] in MEMBER_NOUNS | TYPE_NOUNS and is_name
 
 
 def is_definite(place: Place) -> bool:
@@ -236,6 +248,8 @@ def _is_title(place: Place) -> bool:
 def are_all_words(place: Place) -> bool:
     """Whether the pieces of a split name are ordinary words, parted by what parts words in a sentence."""
     pieces = [t.text for t in place.tokens[place.match.first : place.match.last + 1]]
+    if place.gaps[-1][1] in {"'", "’"} and pieces[-1] in {"s", "t", "d", "m", "re", "ll", "ve"}:
+        return True
     if any(gap.strip() not in {"", "-", ",", ".", "/", ";", ":"} for _, gap in place.gaps):
         return False
     if all(len(p) == 1 for p in pieces):

@@ -19,6 +19,9 @@ _THE = r"(?:(?:the|that|your|this|its|our|all)\s+)?(?:(?:last|latest|previous|fi
 _IN = r"(?:in|of|on|from|among|within)"
 _GO = r"(?:open|read|look\s+(?:\w+\s+)?(?:at|into|in|inside)|check|try|pick|take|choose|start\s+with|begin\s+with|go\s+(?:with|for|to|into)|click|select|see|visit|inspect|examine|follow|view|use|consider|study|return\s+to|want|prefer|it'?s|it\s+is|answer\s+is|expand|enter)"
 _NUMBER = r"(?:\d{1,2}|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
+_UNIT = (
+    r"(?:files?|modules?|class(?:es)?|functions?|methods?|types?|structs?|definitions?|packages?|scripts?|constants?)"
+)
 _BESIDE = r"(?:above|below|beneath|underneath|under|over|next\s+to|beside)"
 _NAMED = r"(?:(?:the\s+)?[`'\"]?[\w/-]+\.\w+|the\s+one\b|the\s+(?:\w+\s+)?(?:file|entry|result|folder)\b)"
 
@@ -61,6 +64,12 @@ _ALWAYS = (
     rf"\b(?:{_NUMBER}|just|right|directly|immediately|straight)\s+(?:{_BESIDE}|after|before)\s+(?:it\s+|that\s+|this\s+|the\s+\S+\s+){{0,2}}?(?:in|on)\s+(?:the|that|your|this)\s+(?:\w+\s+)?(?:list(?:ing)?|results?|output|directory|folder)\b",
     r"\b(?:next|previous|following|preceding)\s+(?:one|entry|result|hit|item|file|match)\s+(?:down|up|along|over)\b",
     r"\bone\s+(?:further|place|step|row|position|entry)\s+(?:down|up|below|above|lower|higher|further)\b",
+    # the second module in alphabetical order, sorted by size, the last function of the file, the largest module of the package
+    rf"\b(?:{_NTH}|{_EDGE})\s+(?:\w+\s+)?{_UNIT}\b[^.!?\n]{{0,60}}\b(?:in|by)\s+(?:alphabetical|alphabetic|lexical|lexicographic|name|size|length|age)\b",
+    rf"\b(?:sort(?:ed)?|order(?:ed)?|rank(?:ed)?|arrange[d]?)\s+(?:\w+\s+){{0,3}}?(?:by|alphabetically)\b[^.!?\n]{{0,60}}\bthe\s+(?:{_NTH}|{_EDGE}|largest|smallest|longest|shortest|newest|oldest|biggest)(?:\s+(?:{_ROW}|{_UNIT}))?(?=\s*(?:$|[.,;:!?)])|\s+(?:of|in|is)\b)",
+    r"\b(?:in|by)\s+(?:reverse\s+)?alphabetical\s+order\b[^.!?\n]{0,40}\b(?:first|second|third|last|next|final)\b",
+    rf"\b(?:{_NTH}|{_EDGE}|topmost|bottommost)\s+{_UNIT}\s+(?:of|in|from)\s+(?:the|that|this|its|your|a|another)\s+(?:\w+\s+){{0,2}}?(?:file|module|class|package|script|source|folder|directory|repository|project)\b",
+    rf"\b(?:biggest|largest|smallest|longest|shortest|newest|oldest)\s+{_UNIT}\s+(?:of|in|under|among)\s+(?:all|the|that|this|its)\s+(?:\w+\s+){{0,2}}?(?:files|modules|classes|functions|module|class|package|folder|directory|repository|repo|project|code\s?base|tree)\b",
     # German, French, Spanish, Chinese, Japanese
     r"\b(?:erste|zweite|dritte|vierte|funfte|letzte)[rnsm]?\s+(?:eintrag|treffer|datei|ergebnis|zeile|element)\w*\b",
     r"\b(?:premier|premiere|deuxieme|troisieme|quatrieme|dernier|derniere)\s+(?:resultat|fichier|entree|ligne|element)\b",

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from itertools import pairwise
 
 from selfplay.gate.secret import Secret
@@ -34,7 +33,7 @@ def quotes_in(view: View, secret: Secret, shown: Seen) -> Iterator[Finding]:
         group = match.lastgroup or 0
         inside = tuple(words_of(match.group(group)))
         if len(inside) >= _SHORT_RUN and _says_something(inside) and is_quote(inside, secret, shown):
-            yield _finding(view, match.start(group), match.end(group), secret, inside)
+            yield quote_finding(view, match.start(group), match.end(group), secret, inside)
 
 
 def _runs(view: View, words: Sequence[tuple[str, int, int]], secret: Secret, shown: Seen) -> Iterator[Finding]:
@@ -42,11 +41,11 @@ def _runs(view: View, words: Sequence[tuple[str, int, int]], secret: Secret, sho
     first = 0
     while first < len(words):
         last = first
-        for stream in _streams(secret):
+        for _, stream in secret.streams:
             last = max(last, _reach(words, first, stream))
         run = tuple(w for w, _, _ in words[first:last])
         if _is_long(view.text, words[first:last]) and _says_something(run) and is_quote(run, secret, shown):
-            yield _finding(view, words[first][1], words[last - 1][2], secret, run)
+            yield quote_finding(view, words[first][1], words[last - 1][2], secret, run)
         first = max(first + 1, last - _CODE_RUN + 1)
 
 
@@ -71,25 +70,26 @@ def _is_long(text: str, run: Sequence[tuple[str, int, int]]) -> bool:
 
 def _says_something(words: Sequence[str]) -> bool:
     """Whether a run is more than the small change of the language."""
-    return len(set(words) - _SMALL) >= min(_SHORT_RUN, len(words) - 1)
+    return len(telling(words)) >= min(_SHORT_RUN, len(words) - 1)
+
+
+def telling(words: Sequence[str]) -> frozenset[str]:
+    """Those of the words that say something."""
+    return frozenset(words) - _SMALL
 
 
 def is_quote(words: tuple[str, ...], secret: Secret, shown: Seen) -> bool:
     """Whether a target has the words side by side, and nothing that the player knows, and no other file."""
     joined = f" {' '.join(words)} "
-    if not any(joined in stream for stream in _streams(secret)):
+    if not any(joined in stream for _, stream in secret.streams):
         return False
     if shown.has_words(words) or secret.told.has_words(words):
         return False
     return not secret.elsewhere.has_words(words)
 
 
-@lru_cache(maxsize=64)
-def _streams(secret: Secret) -> tuple[str, ...]:
-    return tuple(stream for _, stream in secret.streams)
-
-
-def _finding(view: View, at: int, to: int, secret: Secret, words: tuple[str, ...]) -> Finding:
+def quote_finding(view: View, at: int, to: int, secret: Secret, words: tuple[str, ...]) -> Finding:
+    """The finding for words of a target that were met between those places of the view."""
     start, end = view.span(at, to)
     joined = f" {' '.join(words)} "
     where = ", ".join(path for path, stream in secret.streams if joined in stream)

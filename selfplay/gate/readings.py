@@ -25,6 +25,8 @@ def plain_readings(view: View) -> Iterator[View]:
         yield View(view.original, _unescaped(view.original))
     if _SPOKEN_SIGN.search(view.text):
         yield View(view.original, _signed(view))
+        # A name may begin with a sign: `underscore types dot py`.
+        yield View(view.original, _signed(view, keeps_blank=True))
 
 
 def _unescaped(text: str) -> Iterator[Piece]:
@@ -53,13 +55,16 @@ def _meaning(match: re.Match[str]) -> str:
             return chr(number) if number < 0x110000 else ""  # noqa: PLR2004  # the last code point
 
 
-def _signed(view: View) -> Iterator[Piece]:
+def _signed(view: View, *, keeps_blank: bool = False) -> Iterator[Piece]:
     """The text with `dot`, `slash` and the like as signs."""
     end = 0
     for match in _SPOKEN_SIGN.finditer(view.text):
         yield from copied(view, end, match.start())
         end = match.end()
-        yield SPOKEN_SIGNS[match.group(1).lower()], view.starts[match.start()], view.ends[end - 1]
+        sign = SPOKEN_SIGNS[match.group(1).lower()]
+        if keeps_blank and sign.startswith("_") and match.group()[0].isspace():
+            yield " ", view.starts[match.start()], view.ends[match.start()]
+        yield sign, view.starts[match.start()], view.ends[end - 1]
     yield from copied(view, end, len(view.text))
 
 

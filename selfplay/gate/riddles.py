@@ -13,7 +13,7 @@ from selfplay.trace import Finding
 
 _NAME_WORDS = r"(?:file\s?names?|filenames?|names?|named|called|titled?|files?|modules?|scripts?|class|package|folder|directory|stem|letters?|spell\w*|word)"
 _NAMED = re.compile(rf"\b{_NAME_WORDS}\b", re.IGNORECASE)
-_FRAGMENT = r"(?:the\s+)?(?:letters?\s+|prefix\s+|suffix\s+|syllables?\s+)?(?P<mark>[\"'`“‘*-]*)(?P<it>[A-Za-z][\w.]*)(?P<end>[\"'`”’*-]*)(?P<rest>\s*\w*)"
+_FRAGMENT = r"(?:the\s+)?(?:letters?\s+|prefix\s+|suffix\s+|syllables?\s+)?(?P<mark>[\"'`“‘*-]*)(?P<it>[A-Za-z_][\w.]*)(?P<end>[\"'`”’*-]*)(?P<rest>\s*\w*)"
 _BEGINS = re.compile(
     rf"\b(?:start(?:s|ing)?|begin(?:s|ning)?|prefix(?:ed)?|opens|first\s+(?:few\s+|two\s+|three\s+|four\s+)?letters?)\s+(?:with|by|is|are|in|of)?\s*{_FRAGMENT}",
     re.IGNORECASE,  # one pattern
@@ -58,6 +58,7 @@ _LANGUAGES = {
     "lua": ("lua",), "perl": ("pl",), "protobuf": ("proto",), "markdown": ("md",), "yaml": ("yml", "yaml"), "css": ("css",),
     "style": ("css", "scss"), "html": ("html",), "c": ("c",), "batch": ("bat",), "powershell": ("ps1",), "graphql": ("graphql",),
 }  # fmt: skip
+_NAME_BEFORE = re.compile(r"\bnames?\s+(?:that\s+|which\s+)?$", re.IGNORECASE)
 _NEAR = 90
 _FEW = 3
 _MIN_INITIALS = 5
@@ -96,6 +97,11 @@ def _fragments(view: View, stems: Sequence[Needle]) -> Iterator[Finding]:
         for match in pattern.finditer(view.text):
             fragment = compact(match.group("it"))
             is_marked = bool(match.group("mark") and match.group("end")) or match.group("mark").endswith("-")
+            is_marked = (
+                is_marked
+                or match.group("it").startswith("_")
+                or _NAME_BEFORE.search(view.text, 0, match.start()) is not None
+            )
             if not _is_fragment(fragment, match, is_marked=is_marked, is_inside=pattern is _HOLDS):
                 continue
             hit = next((s for s in stems if fits(s.compact, fragment) and s.compact != fragment), None)

@@ -11,15 +11,21 @@ from selfplay.gate.others import Others
 from selfplay.gate.seen import Seen
 from selfplay.gate.source import MIN_NAME
 from selfplay.gate.target import TargetFile, read_target
-from selfplay.gate.text import compact, words_of
+from selfplay.gate.text import code_tokens, compact, words_of
 from selfplay.gate.words import GENERIC, KEYWORDS
 from selfplay.task import Task
+from selfplay_tools.code import code_of
+from selfplay_tools.errors import ToolsError
 from selfplay_tools.snapshot import Snapshot
 
 _ENOUGH_LINES = 8
 """Distinctive lines of a target that make it shown; half of them, where it has fewer than twice as many."""
-_COMMON_NAME = 2
+_COMMON_NAME = 10
 """A file name that so many other files bear says nothing without its folder."""
+MIN_SENTENCE = 4
+"""Words of the shortest sentence of a comment that is a quote as a whole."""
+_MAX_SENTENCE = 8
+"""Longer ones are found as runs of words."""
 _INIT_STEMS = frozenset({"__init__", "index", "mod", "main", "init", "__main__", "doc", "package-info"})
 
 
@@ -55,6 +61,27 @@ class Secret:
         """Names of the definitions that are targets, letters and digits only, each part by itself."""
         symbols = [t.symbol for t in self._task.answer.targets if t.symbol]
         return frozenset(compact(part) for s in symbols for part in re.split(r"[.:#]+", s) if part)
+
+    @cached_property
+    def defined(self) -> frozenset[str]:
+        """Names that the targets define, as far as a grammar reads them. Whether others do too is asked when needed."""
+        if self._snapshot is None:
+            return frozenset()
+        return frozenset(name for path in self._task.answer.paths for name in _defined(self._snapshot, path))
+
+    def is_own(self, name: str) -> bool:
+        """Whether the name, as written, is defined in targets alone: `find_symbol` leads straight to them."""
+        return name in self.defined and not self.elsewhere.defines(name)
+
+    @cached_property
+    def code_streams(self) -> Sequence[tuple[str, str]]:
+        """For each target its path and the tokens of its code, with blanks around."""
+        return [(f.path, f" {' '.join(code_tokens(f.text))} ") for f in self.files]
+
+    @cached_property
+    def sentences(self) -> frozenset[tuple[str, ...]]:
+        """The words of each sentence of the targets' comments that is long enough to be a quote."""
+        return frozenset(s for f in self.files for s in f.source.sentences if MIN_SENTENCE <= len(s) <= _MAX_SENTENCE)
 
     @cached_property
     def streams(self) -> Sequence[tuple[str, str]]:
@@ -100,6 +127,11 @@ class Secret:
             yield self.sorted_paths[at]
             at += 1
 
+    def beside(self, folder: str) -> Iterator[str]:
+        """Every path right in the folder."""
+        depth = folder.count("/") + (1 if folder else 0)
+        return (path for path in (self.under(folder) if folder else self.sorted_paths) if path.count("/") == depth)
+
     def _lines(self, path: str) -> frozenset[str]:
         return next((f.lines for f in self.files if f.path == path), frozenset[str]())
 
@@ -118,6 +150,7 @@ class Secret:
     def _names_of(self, path: str) -> Iterator[Needle]:
         *folders, name = path.split("/")
         for stem, extension in stems(name):
+            is_root_file = not folders and stem != "__init__"
             is_generic = stem.lower() in GENERIC or self._is_common(name)
             ending = (extension,) if extension else ()
             if extension or stem == name:
@@ -127,7 +160,7 @@ class Secret:
                     written=name,
                     targets=[path],
                     extension=extension,
-                    is_generic=is_generic,
+                    is_generic=is_generic and not is_root_file,
                 )
             yield needle("stem", (stem,), written=stem, targets=[path], is_generic=is_generic)
             for depth in range(1, len(folders) + 1):
@@ -167,7 +200,7 @@ class Secret:
     def _definitions(self) -> Iterator[Needle]:
         found: dict[tuple[str, str], set[str]] = {}
         for file in self.files:
-            for name in file.source.identifiers:
+            for name in file.source.identifiers | file.source.mentions:
                 found.setdefault((name, "identifier"), set()).add(file.path)
             for text in file.source.literals:
                 found.setdefault((text, "literal"), set()).add(file.path)
@@ -200,6 +233,14 @@ def stems(name: str) -> list[tuple[str, str]]:
 def is_written(name: str, text: str) -> bool:
     """Whether the name stands in the text by itself, in any case."""
     return re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text, re.IGNORECASE) is not None
+
+
+def _defined(snapshot: Snapshot, path: str) -> Iterator[str]:
+    try:
+        found = code_of(snapshot, path).definitions
+    except ToolsError:
+        return
+    yield from (one.name for one in found if not one.name.startswith("__"))
 
 
 def _folders_above(path: str) -> Iterator[str]:

@@ -69,7 +69,10 @@ class Seen:
         self._whole.append(_stream(text))
 
     def open(self, path: str) -> None:
-        """Take note that the content of this file was shown, whatever texts say."""
+        """Take note that this file was opened.
+
+        It counts where a target's lines can't be recognised (it has none, or overlong ones), or are not known.
+        """
         self.opened.add(path)
 
     def has_phrase(self, parts: tuple[str, ...]) -> bool:

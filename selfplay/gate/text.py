@@ -10,6 +10,8 @@ WORD = re.compile(r"[^\W_]+")
 """A run of letters and digits; an underscore parts words."""
 PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_A-Za-z]+")
 """A part of an identifier: `HTTPServer2` is HTTP, Server, 2."""
+_CODE_TOKEN = re.compile(r"[^\W\d]\w*|\d[\w.]*|[^\w\s]")
+_SELF = re.compile(r"\b(?:self|this)(?:\.|->)|@(?=\w)")
 SENTENCE_END = re.compile(r"[.!?](?=\s|$)|\n\s*\n|[;\n]")
 
 Piece = tuple[str, int, int]
@@ -136,3 +138,14 @@ def compact(name: str) -> str:
 def words_of(text: str) -> list[str]:
     """The words of a text in lower case, identifiers taken apart."""
     return [part for word in WORD.findall(text) for part in parts_of(word)]
+
+
+def code_tokens(text: str) -> list[str]:
+    """Words, numbers and single signs of code, in lower case; `self.` and its kin left out."""
+    return [m.group().lower() for m in code_matches(text)]
+
+
+def code_matches(text: str) -> Iterator[re.Match[str]]:
+    """The same with their places."""
+    own = {i for m in _SELF.finditer(text) for i in range(*m.span())}
+    return (m for m in _CODE_TOKEN.finditer(text) if m.start() not in own)

@@ -114,7 +114,8 @@ def _in_ideographs(view: View, foreign: Foreign, *, is_english_text: bool) -> It
 
 def _in_words(view: View, foreign: Foreign, secret: Secret, shown: Seen, *, is_english_text: bool) -> Iterator[Finding]:
     tokens = view.tokens
-    for first in range(len(tokens)):
+    initials = {phrase[0] for way in foreign.words for phrase in way}
+    for first in (i for i, token in enumerate(tokens) if token.text[0] in initials):
         last = _told(tokens, first, foreign.words)
         if last is None:
             continue

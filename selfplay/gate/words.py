@@ -1,5 +1,6 @@
 """Which words and phrases are ordinary English, and which words make a name of their neighbour."""
 
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from itertools import pairwise
@@ -43,6 +44,10 @@ MEMBER_NOUNS = frozenset(
     selector import macro define annotation""".split()
 )
 """`the X function` names a definition."""
+DEFINING = frozenset("def func fn".split())
+"""`def X`: no word of English, so that a name follows."""
+LOOSE_NOUNS = frozenset("type event flag option setting parameter argument attribute variable selector import".split())
+"""Of those, the ones that ordinary words often describe: `the join type`."""
 FOLDER_NOUNS = frozenset("folder directory dir package module namespace subfolder subdirectory subpackage tree".split())
 NAMING = frozenset("called named titled entitled labelled labeled dubbed termed christened".split())
 DEFINITE = frozenset("the that this your its their our his her's".split())
@@ -110,10 +115,15 @@ WORDLIKE_EXTENSIONS = frozenset(
 
 
 @cache
-def _english() -> frozenset[str]:
+def _listed() -> Mapping[str, int]:
     text = resources.files("symspellpy").joinpath("frequency_dictionary_en_82_765.txt").read_text("utf-8-sig")
     rows = (line.split(" ") for line in text.splitlines())
-    return frozenset(row[0] for row in rows if len(row[0]) > SHORT or int(row[1]) >= MIN_COUNT)
+    return {row[0]: int(row[1]) for row in rows}
+
+
+@cache
+def _english() -> frozenset[str]:
+    return frozenset(word for word, count in _listed().items() if len(word) > SHORT or count >= MIN_COUNT)
 
 
 @cache
@@ -129,6 +139,11 @@ def is_english(word: str) -> bool:
     if len(word) == 1:
         return False
     return word in _english() or (word.endswith("s") and len(word) > SHORT and word[:-1] in _english())
+
+
+def may_be_english(word: str) -> bool:
+    """Whether a word in lower case is ordinary English, or a rare short entry of the list: `emit`, but also `resp`."""
+    return is_english(word) or word in _listed()
 
 
 def is_common_pair(left: str, right: str) -> bool:

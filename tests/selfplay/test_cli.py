@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from selfplay.cli import main
+from selfplay.replay import read_trace
 from tests.selfplay.episodes import PROMPT, TARGETS, make_files
 
 ROOT = Path(__file__).parents[2]
@@ -107,6 +108,7 @@ def test_after_miss_tells_of_both_attempts(
         (["--repo", ".", "--task", "x", "--target", "y", "--player", "gpt-5"], "openai:NAME, heuristic"),
         (["--repo", ".", "--task", "x", "--target", "y", "--base-url", "localhost"], "base_url"),
         (["--tasks", "gone.jsonl"], "gone.jsonl"),
+        (["--repo", ".", "--task", "\udcff", "--target", "y"], "not UTF-8"),
         (["--tasks", "gone.jsonl", "--repo", "x"], "one or the other"),
         (["--repo", ".", "--task", "x", "--target", "y", "--player", "scripted:gone.jsonl"], "gone.jsonl"),
         (["--repo", ".", "--task", "x", "--target", "y", "--player", "recorded:gone"], "gone"),
@@ -119,6 +121,16 @@ def test_what_cant_be_used_is_exit_code_2_and_says_what(
     assert code == 2
     assert says in re.sub(r"\s+", " ", err)
     assert "Traceback" not in out + err
+
+
+def test_a_place_that_cant_be_written_is_exit_code_2(
+    repo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    places = ("--out", str(tmp_path / "file"), "--repos", str(tmp_path / "repos"))
+    code, _, err = run(capsys, "run", *about(repo), *places)
+    assert code == 2
+    assert "can't be written" in re.sub(r"\s+", " ", err)
 
 
 def test_a_task_of_a_file_is_played_by_its_id(
@@ -137,10 +149,13 @@ def test_a_task_of_a_file_is_played_by_its_id(
     assert "--id, one of good, bad" in re.sub(r"\s+", " ", err)
 
 
+@pytest.mark.parametrize("channel", ["user", "tool"])
 def test_recorded_models_play_an_episode_again(
-    repo: Path, places: Sequence[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    repo: Path, places: Sequence[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], channel: str
 ) -> None:
+    places = (*places, "--channel", channel)
     _, out, _ = run(capsys, "run", *about(repo), *places, "--json", "--quiet")
+    (tmp_path / "traces" / "rows.jsonl").write_text('{"messages": []}\n')
     recorded = f"recorded:{tmp_path / 'traces'}"
     again = ("--player", recorded, "--supervisor", recorded, "--out", str(tmp_path / "again"))
     _, replayed, _ = run(capsys, "run", *about(repo), *places, *again, "--json", "--quiet")
@@ -187,6 +202,50 @@ def test_a_cost_limit_without_a_known_price_is_refused(
     assert "[player.price]" in err
 
 
+def test_a_run_inside_the_directory_it_studies_shows_the_player_no_journal(
+    repo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (repo / "tasks.jsonl").write_text(json.dumps({"targets": list(TARGETS)}))
+    inside = ("--out", str(repo / "traces"), "--repos", str(repo / "repos"), "--json", "--quiet")
+    first = json.loads(run(capsys, "run", *about(repo), *inside)[1])
+    elsewhere = repo / "old"
+    elsewhere.mkdir()
+    (elsewhere / "copy.jsonl").write_bytes(Path(first["trace"]).read_bytes())
+    again = json.loads(run(capsys, "run", *about(repo), *inside)[1])
+    assert first == again, "what was written in between is no part of the snapshot"
+    unhinted = json.loads(run(capsys, "run", *about(repo), *inside, "--policy", "never", "--steps", "30")[1])
+    said = "".join(str(m.content) for m in read_trace(Path(unhinted["trace"])).conversation)
+    assert "traces/" not in said
+    assert "copy.jsonl" not in said
+
+
+def test_export_passes_over_what_is_no_whole_trace(
+    repo: Path, places: Sequence[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = Path(json.loads(run(capsys, "run", *about(repo), *places, "--json", "--quiet")[1])["trace"])
+    start = good.read_bytes().split(b"\n", 1)[0]
+    (good.parent / "killed.jsonl").write_bytes(start + b"\n")
+    (good.parent / "changed.jsonl").write_bytes(good.read_bytes().replace(b'"nudge":', b'"nudged":'))
+    (good.parent / "folder.jsonl").mkdir()
+    code, out, _ = run(capsys, "export", str(good.parent), "-o", str(tmp_path / "out"), "--json")
+    assert code == 0
+    assert json.loads(out)["rows"] == 1
+    assert json.loads(out)["skipped"] == {"unreadable": 2}
+    skipped = [json.loads(line) for line in (tmp_path / "out/skipped.jsonl").read_text().splitlines()]
+    assert {row["episode"] for row in skipped} == {"killed", "changed"}
+
+
+def test_the_demo_leaves_other_traces_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mine = tmp_path / "traces" / "lantern-mine.jsonl"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    for _ in range(2):
+        code, _, _ = run(capsys, "demo", "--out", str(mine.parent), "--repos", str(tmp_path / "repos"))
+        assert code == 0
+    assert mine.read_text() == "mine"
+    assert len(list(mine.parent.glob("lantern-fingerprint-*.jsonl"))) == 1
+
+
 def test_hints_are_audited(
     repo: Path, places: Sequence[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -228,6 +287,12 @@ def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[st
         assert f"selfplay {command} " in examples
 
 
+INTERRUPTIBLE = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\nfrom selfplay.cli import main; main()"
+)
+"""The command, also where SIGINT is ignored, as a shell has it for what it puts in the background."""
+
+
 def test_ctrl_c_leaves_an_episode_that_the_same_command_ends(repo: Path, tmp_path: Path) -> None:
     """The player's server hangs; Ctrl-C falls into that call; then the server answers."""
     from tests.loopback import Loopback, hang, in_thread  # noqa: PLC0415  starts a server: only here
@@ -245,7 +310,7 @@ def test_ctrl_c_leaves_an_episode_that_the_same_command_ends(repo: Path, tmp_pat
 
     with in_thread(Loopback(answer, [None, hang(), None])) as server:
         command = [
-            *(sys.executable, "-m", "selfplay", "run", *about(repo), "--policy", "never", "--json"),
+            *(sys.executable, "-c", INTERRUPTIBLE, "run", *about(repo), "--policy", "never", "--json"),
             *("--player", "openai:x", "--base-url", server.base_url),
             *("--out", str(tmp_path / "traces"), "--repos", str(tmp_path / "repos")),
         ]
@@ -253,7 +318,7 @@ def test_ctrl_c_leaves_an_episode_that_the_same_command_ends(repo: Path, tmp_pat
         while len(server.received) < 2:
             assert first.poll() is None, first.communicate()
         first.send_signal(signal.SIGINT)
-        _, err = first.communicate()
+        _, err = first.communicate(timeout=60)
         assert first.returncode == 130
         assert b"run the same command again" in err
         second = subprocess.run(command, capture_output=True, check=True)

@@ -52,6 +52,10 @@ def test_a_configuration_survives_its_own_dump() -> None:
         ("[player]\nbase_url = 'http://user:secret@host/v1'\n", "credentials"),
         ("[player]\nsampling = { tools = [] }\n", "set by the engine"),
         ("[player]\nextra_body = { stream = true }\n", "set by the engine"),
+        ("[player]\nbase_url = 'http://host/v1?key=SECRET'\n", "'key', which would land in traces"),
+        ("[player]\napi_key_env = 'sk-test-0123456789'\n", "api_key_env"),
+        ("[player]\nsampling = { seed = 99999999999999999999 }\n", "can't be sent"),
+        ("[player]\nprice = { input = inf, output = 1.0 }\n", "price.input"),
         ("[limits]\nsteps = 0\n", "limits.steps"),
         ("[limits]\ntime_s = inf\n", "limits.time_s"),
         ("[hints]\npolicy = 'sometimes'\n", "hints.policy"),
@@ -69,6 +73,12 @@ def test_a_wrong_file_says_where_and_what(tmp_path: Path, text: str, says: str) 
 def test_a_missing_file_is_an_error_with_its_name(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no\.toml"):
         load_config(tmp_path / "no.toml")
+
+
+def test_the_same_fields_in_another_order_are_the_same_configuration() -> None:
+    one = SeatConfig(sampling={"a": 1, "b": {"c": 1, "d": 2}})
+    other = SeatConfig(sampling={"b": {"d": 2, "c": 1}, "a": 1})
+    assert one.model_dump_json() == other.model_dump_json()
 
 
 def test_the_name_sent_to_a_server_is_without_the_kind() -> None:

@@ -33,6 +33,16 @@ def test_a_verdict_by_tool_call_is_said_as_text() -> None:
     assert as_said(Reply(message=message)).tool_calls == ()
 
 
+def test_a_verdict_is_remembered_where_prose_stands_beside_it() -> None:
+    call = ToolCall(id="c", name="give_verdict", arguments='{"quality": "neutral"}')
+    message = Message(role="assistant", content="Let me see.", origin=Origin.SUPERVISOR, tool_calls=(call,))
+    assert as_said(Reply(message=message)).content == call.arguments
+
+
+def test_an_empty_reply_is_said_as_something_that_servers_take() -> None:
+    assert as_said(Reply(message=Message(role="assistant", content="", origin=Origin.SUPERVISOR))).content
+
+
 def test_a_players_message_is_said_as_it_is() -> None:
     call = ToolCall(id="c", name="grep", arguments="{}")
     message = Message(role="assistant", content="x", origin=Origin.PLAYER, tool_calls=(call,))

@@ -76,6 +76,38 @@ async def test_a_call_that_got_no_reply_leaves_no_trace_and_is_made_again(path: 
         assert await journal.call("player", a_request(), answer) == a_reply()
 
 
+async def test_a_refusal_that_the_episode_does_not_go_on_from_is_not_recorded(path: Path) -> None:
+    async def refuse(_: Request) -> Reply:
+        raise RequestRefused("no tools here")
+
+    with Journal(path) as journal:
+        journal.start(START)
+        with pytest.raises(RequestRefused):
+            await journal.call("player", a_request(), refuse, keeps=lambda _: False)
+    with Journal(path) as journal:
+        journal.start(START)
+        assert await journal.call("player", a_request(), answer) == a_reply()
+
+
+async def test_attempts_that_failed_and_waits_are_not_the_episodes_time(path: Path) -> None:
+    with Journal(path) as journal:
+        journal.start(START)
+
+        async def late(_: Request) -> Reply:
+            journal.retried("player", 1, "down", 3600.0)
+            return a_reply()
+
+        await journal.call("player", a_request(), late)
+        assert journal.seconds == 0.0
+
+
+async def test_what_cant_be_written_is_a_journal_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file" / "e.jsonl", tmp_path):
+        with pytest.raises(JournalError, match="can't be written"), Journal(place):
+            pass
+
+
 @pytest.mark.parametrize("error", [RequestRefused("no response_format here"), ContextTooLong("too long")])
 async def test_a_refused_request_is_recorded_and_refused_again(path: Path, error: Exception) -> None:
     async def refuse(_: Request) -> Reply:

@@ -1,11 +1,12 @@
 from pathlib import Path
+from typing import Literal
 
 import orjson
 import pytest
 
 from selfplay.config import HintConfig, Limits, SeatConfig
-from selfplay.errors import FatalModelError, TransientModelError
-from selfplay.journal import read_events
+from selfplay.errors import FatalModelError, RequestRefused, TransientModelError
+from selfplay.journal import Event, Journal, read_events
 from selfplay.message import Origin
 from selfplay.models.prices import Price
 from selfplay.models.script import Line, call, fails, judges, raw_call, says
@@ -14,6 +15,7 @@ from selfplay.prompts import prompt
 from selfplay.replay import read_trace, sent_requests
 from selfplay.task import Target
 from selfplay.trace import HintKind, StopReason
+from selfplay.wire import Channel
 from tests.selfplay.episodes import PROMPT, TARGETS, table
 
 LIST = says("I look at the layout.", call("list_dir"))
@@ -55,7 +57,8 @@ async def test_the_player_is_never_asked_with_the_answer_in_it(tmp_path: Path) -
     await desk.play(player, [DULL] * 3)
     unseen = bodies(player)
     assert "release_pressure" not in unseen
-    assert "pump/drain_valve.py" not in unseen.replace("drain_valve.py  ", "")
+    assert "let everything out" not in unseen
+    assert "targets" not in unseen
     assert PROMPT in unseen
 
 
@@ -70,19 +73,40 @@ async def test_the_supervisor_knows_targets_and_sees_every_step(tmp_path: Path) 
     assert second.startswith(first[: -len("]}")])
 
 
-async def test_a_revealing_hint_goes_back_and_its_rewrite_is_sent(tmp_path: Path) -> None:
+@pytest.mark.parametrize("channel", ["user", "tool"])
+async def test_a_revealing_hint_goes_back_and_only_its_rewrite_reaches_the_player(
+    tmp_path: Path, channel: Channel
+) -> None:
     supervisor = ScriptedModel(
-        [judges("neutral", "w", "Open pump/tank.py."), judges("neutral", "w", "Follow the data.")]
+        [judges("neutral", "w", "Open pump/tank.py."), judges("neutral", "w", "Follow the data."), DULL]
     )
     player = ScriptedModel([LIST, READ_INLET])
-    desk = table(tmp_path, limits=Limits(steps=1))
-    trace = await desk.play(ScriptedModel([LIST]), supervisor)
+    desk = table(tmp_path, limits=Limits(steps=2), hints=HintConfig(channel=channel))
+    trace = await desk.play(player, supervisor)
     judgement = trace.steps[0].judgement
     assert [bool(a.findings) for a in judgement.attempts] == [True, False]
     assert judgement.hint is not None
     assert (judgement.hint.text, judgement.hint.kind) == ("Follow the data.", HintKind.REWRITTEN)
     assert "pump/tank.py" in supervisor.asked[1].messages[-1].value["content"]
-    assert not player.asked
+    assert "Follow the data." in bodies(player)
+    assert "Open pump" not in bodies(player)
+
+
+@pytest.mark.parametrize("fallback", ["feedback", "none"])
+@pytest.mark.parametrize("channel", ["user", "tool"])
+async def test_a_supervisor_that_only_reveals_never_reaches_the_player(
+    tmp_path: Path, channel: Channel, fallback: Literal["feedback", "none"]
+) -> None:
+    hints = HintConfig(channel=channel, fallback=fallback, attempts=2)
+    player = ScriptedModel(
+        [LIST, says("Maybe a drain_valve?", call("grep", pattern="release_pressure|zzz", path="docs"))]
+    )
+    told = ["Open pump/drain_valve.py.", "It is drain_valve.", "drain_valve, yes.", "Yes: release_pressure."]
+    supervisor = ScriptedModel([judges("neutral", "w", hint) for hint in told])
+    trace = await table(tmp_path, limits=Limits(steps=2), hints=hints).play(player, supervisor)
+    assert all(a.findings for step in trace.steps for a in step.judgement.attempts)
+    said = [m for m in player.asked[1].messages if m.value["role"] in {"user", "tool"}]
+    assert not any(hint in str(m.value) for m in said for hint in told)
 
 
 async def test_after_too_many_refusals_only_feedback_is_sent(tmp_path: Path) -> None:
@@ -252,6 +276,73 @@ async def test_a_failure_that_passes_is_noted_and_leaves_no_mark_on_the_trace(tm
     assert (await desk.play([LIST], [DULL])).digest == troubled.digest
 
 
+async def test_a_request_that_is_refused_at_the_start_is_asked_again_when_the_server_is_mended(tmp_path: Path) -> None:
+    desk = table(tmp_path, limits=Limits(steps=1))
+    with pytest.raises(RequestRefused):
+        await desk.play([fails("refused"), LIST], [DULL], is_used_up=False)
+    assert len((await desk.play([LIST], [DULL])).steps) == 1
+
+
+async def test_a_supervisors_server_that_takes_no_way_of_asking_is_asked_again_when_mended(tmp_path: Path) -> None:
+    desk = table(tmp_path, limits=Limits(steps=1))
+    with pytest.raises(RequestRefused):
+        await desk.play([LIST], [*[fails("refused")] * 3, DULL], is_used_up=False)
+    assert (await desk.play([], [DULL])).steps[0].judgement.verdict is not None
+
+
+async def test_a_request_of_the_supervisor_that_is_refused_later_costs_that_steps_verdict(tmp_path: Path) -> None:
+    desk = table(tmp_path, limits=Limits(steps=3))
+    supervisor = ScriptedModel([DULL, fails("refused"), DULL, DULL])
+    trace = await desk.play([LIST, READ_INLET, READ_INLET], supervisor, is_used_up=False)
+    assert [step.judgement.verdict is not None for step in trace.steps] == [True, False, True]
+    assert "refused" in (trace.steps[1].judgement.missing or "")
+    assert all("response_format" in request.head for request in supervisor.asked)
+
+
+async def test_waiting_for_a_server_is_not_the_episodes_time(tmp_path: Path) -> None:
+    desk = table(tmp_path, limits=Limits(steps=1))
+    await desk.play([fails("server"), LIST], [DULL])
+    with Journal(desk.path) as journal:
+        recorded = [e["seconds"] for e in read_events(desk.path) if "seconds" in e]
+        assert len(recorded) == 3
+        assert journal.is_over
+
+
+async def test_one_answer_counts_in_a_turn(tmp_path: Path) -> None:
+    halves = [call("finish", files=[{"path": p, "reason": "r"}]) for p in TARGETS]
+    trace = await table(tmp_path, limits=Limits(steps=3)).play([READ_TANK, READ_VALVE, says("x", *halves)], [OK] * 3)
+    assert [r.ok for r in trace.steps[2].results] == [True, False]
+    assert trace.stop is not None
+    assert trace.stop.reason is StopReason.STEPS
+
+
+async def test_the_supervisor_is_told_what_was_said_to_the_player(tmp_path: Path) -> None:
+    refused = [judges("neutral", "w", "Open pump/tank.py.")]
+    supervisor = ScriptedModel([*refused, DULL, DULL])
+    desk = table(tmp_path, limits=Limits(steps=3), hints=HintConfig(attempts=1))
+    trace = await desk.play([LIST, says("I think."), READ_INLET], supervisor)
+    second, third = (supervisor.asked[i].messages[-1].value["content"] for i in (1, 2))
+    assert trace.steps[0].judgement.hint is not None
+    assert trace.steps[0].judgement.hint.text in second
+    assert prompt("nudge_call").text in third
+
+
+async def test_a_failing_view_does_not_end_an_episode(tmp_path: Path) -> None:
+    def fail(_event: Event, _is_recorded: bool) -> None:  # noqa: FBT001  a Watch
+        raise UnicodeEncodeError("ascii", "x", 0, 1, "no such character")
+
+    trace = await table(tmp_path, limits=Limits(steps=1)).play([LIST], [DULL], watch=fail)
+    assert trace.stop is not None
+    assert trace.stop.reason is StopReason.STEPS
+
+
+async def test_a_turn_without_a_call_ends_an_unsupervised_episode(tmp_path: Path) -> None:
+    trace = await table(tmp_path).play([LIST, says("I am done.")], None)
+    assert trace.stop is not None
+    assert trace.stop.reason is StopReason.GAVE_UP
+    assert trace.steps[-1].nudge is None
+
+
 async def test_a_wrong_key_leaves_the_episode_to_be_taken_up(tmp_path: Path) -> None:
     desk = table(tmp_path, limits=Limits(steps=1))
     with pytest.raises(FatalModelError):
@@ -274,7 +365,8 @@ async def test_a_full_supervisor_ends_supervision_not_the_episode(tmp_path: Path
 
 
 async def test_every_call_is_rebuilt_byte_for_byte(tmp_path: Path) -> None:
-    for channel in ("user", "tool"):
+    channels: tuple[Channel, Channel] = ("user", "tool")
+    for channel in channels:
         folder = tmp_path / channel
         desk = table(folder, hints=HintConfig(channel=channel))
         player = ScriptedModel([LIST, says("thinking aloud"), READ_TANK, READ_VALVE, FINISH])
@@ -332,8 +424,9 @@ async def test_a_bug_in_a_tool_ends_the_episode_with_its_traceback(tmp_path: Pat
     desk.stage.toolbox.snapshot.close()
     trace = await desk.play([READ_TANK], [])
     assert trace.stop is not None
-    assert trace.stop.reason in {StopReason.BUG, StopReason.TOOL_ERROR}
+    assert trace.stop.reason is StopReason.BUG
     assert "Traceback" in trace.stop.detail
+    assert await desk.play([], []) == trace, "it is read again, not played"
 
 
 async def test_nothing_of_the_environment_reaches_the_journal(tmp_path: Path) -> None:

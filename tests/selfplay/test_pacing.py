@@ -44,6 +44,18 @@ def test_when_stuck_notices_a_repeated_call() -> None:
     assert pacing.due() == 1
 
 
+def test_the_same_call_is_noticed_however_it_is_written_and_within_a_turn() -> None:
+    for first, second in (
+        (turn(("grep", '{"a": 1, "b": 2}')), turn(("grep", '{"b":2,"a":1}'))),
+        (turn(("grep", "{}")), turn(("list_dir", "{}"), ("list_dir", "{}"))),
+    ):
+        pacing = Pacing(HintConfig(policy="when_stuck", stuck_after=99))
+        pacing.took(first, has_found=False)
+        assert pacing.due() is None
+        pacing.took(second, has_found=False)
+        assert pacing.due() == 1
+
+
 def test_turns_that_search_nothing_are_counted_until_one_does() -> None:
     pacing = Pacing(HintConfig())
     pacing.took(turn(), has_found=False)

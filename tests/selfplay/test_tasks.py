@@ -92,7 +92,8 @@ def test_a_missing_target_is_its_tasks_error_and_names_the_nearest(snapshot: Sna
 @pytest.mark.parametrize(
     ("target", "says"),
     [
-        (Target(path="pump"), "does not exist"),
+        (Target(path="pump"), "is a folder; name a file in it"),
+        (Target(path="pump/tank.py", symbol="Tank", lines=(2, 3)), "stands at 1-4, not at 2-3"),
         (Target(path="pump/tank.py", symbol="Tank.empty"), "defines no 'Tank.empty'"),
         (Target(path="docs/guide.md", symbol="Guide"), "lines of it instead"),
         (Target(path="pump/tank.py", lines=(2, 99)), "the file has 4 lines"),
@@ -106,6 +107,23 @@ def test_a_target_that_does_not_fit_says_why(snapshot: Snapshot, target: Target,
 def test_a_symbol_becomes_the_lines_of_its_definition(snapshot: Snapshot) -> None:
     task = check_targets(the_task(Path("repo"), [Target(path="pump/tank.py", symbol="Tank.fill")]), snapshot)
     assert task.answer.targets[0].lines == (2, 4)
+
+
+def test_a_symbol_that_is_defined_several_times_needs_its_lines(tmp_path: Path) -> None:
+    stubs = "@overload\ndef f(x: int): ...\n@typing.overload\ndef f(x: str): ...\ndef f(x):\n    return x\n"
+    (tmp_path / "m.py").write_text(
+        f"{stubs}class A:\n    @property\n    def p(self): ...\n    @p.setter\n    def p(self, v): ...\n"
+    )
+    snapshot = DirectorySnapshot(tmp_path)
+    task = check_targets(the_task(tmp_path, [Target(path="m.py", symbol="f")]), snapshot)
+    assert task.answer.targets[0].lines == (5, 6), "not one of the overloads' stubs"
+    with pytest.raises(TaskError, match=r"'A\.p' several times, at 8-9, 10-11: name the lines"):
+        check_targets(the_task(tmp_path, [Target(path="m.py", symbol="A.p")]), snapshot)
+    task = check_targets(the_task(tmp_path, [Target(path="m.py", symbol="A.p", lines=(8, 9))]), snapshot)
+    assert task.answer.targets[0].lines == (8, 9)
+    with pytest.raises(TaskError, match="stands twice"):
+        check_targets(the_task(tmp_path, [Target(path="m.py"), Target(path="m.py")]), snapshot)
+    snapshot.close()
 
 
 names = st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=8)

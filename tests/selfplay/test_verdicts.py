@@ -77,6 +77,11 @@ def test_half_a_surrogate_pair_in_a_hint_is_replaced() -> None:
     assert read_verdict(reply('{"quality": "neutral", "why": "", "hint": "a \\ud800 b"}')).hint == "a \ufffd b"
 
 
+def test_a_hint_that_is_an_essay_is_no_hint() -> None:
+    with pytest.raises(UnreadableVerdictError, match="one or two sentences"):
+        read_verdict(reply(json.dumps({"quality": "neutral", "why": "", "hint": "word " * 300})))
+
+
 def test_a_refusal_is_no_verdict() -> None:
     refused = reply(GOOD).model_copy(update={"refusal": "I can't help"})
     with pytest.raises(UnreadableVerdictError, match="I can't help"):

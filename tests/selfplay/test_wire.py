@@ -38,7 +38,7 @@ def test_in_the_tool_channel_advice_ends_the_last_result_behind_its_mark() -> No
 def test_in_the_tool_channel_advice_without_a_result_is_a_user_message() -> None:
     said = Message(role="assistant", content="hm", origin=Origin.PLAYER)
     encoded = encode([said, user("a hint")], channel="tool", mark="[advice 7]")
-    assert encoded[-1].value == {"role": "user", "content": "a hint"}
+    assert encoded[-1].value == {"role": "user", "content": "[advice 7] a hint"}
 
 
 def test_the_task_is_never_folded_into_a_result() -> None:

@@ -154,6 +154,16 @@ def source_of(lines: Sequence[str]) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode()
 
 
+def _readable(snapshot: Snapshot, path: str) -> Code:
+    """The file's definitions. Raises NoSuchPath, NotReadable."""
+    code = code_of(snapshot, path)
+    if code.language is None:
+        raise NotReadable(f"{path!r} is in no language whose definitions can be read; name lines of it instead")
+    if code.problem:
+        raise NotReadable(f"{path!r} can't be read for definitions: {code.problem}; name lines of it instead")
+    return code
+
+
 def symbol_lines(snapshot: Snapshot, path: str, symbol: str) -> tuple[int, int] | None:
     """First and last line of a definition in the file at exactly that path; None where it defines no such name.
 
@@ -161,13 +171,28 @@ def symbol_lines(snapshot: Snapshot, path: str, symbol: str) -> tuple[int, int] 
     full comes first, then one with a body, then the first in the text. Raises NoSuchPath, and NotReadable for a file
     whose definitions can't be read: no grammar for its language, binary, or too large to parse.
     """
-    code = code_of(snapshot, path)
-    if code.language is None:
-        raise NotReadable(f"{path!r} is in no language whose definitions can be read; name lines of it instead")
-    if code.problem:
-        raise NotReadable(f"{path!r} can't be read for definitions: {code.problem}; name lines of it instead")
+    code = _readable(snapshot, path)
     found = sorted(named(code.definitions, symbol), key=lambda one: (order_of(one, symbol), one.first))
     return (found[0].first, found[0].last) if found else None
+
+
+def symbol_places(snapshot: Snapshot, path: str, symbol: str) -> tuple[tuple[int, int], ...]:
+    """Where `symbol` is defined in the file, as `symbol_lines` says, each place once, in order.
+
+    Definitions that `symbol` names in full stand for all; ones without a body, or marked as `@overload`, count only
+    where there is no other.
+    """
+    code = _readable(snapshot, path)
+    found = named(code.definitions, symbol)
+    best = min((order_of(one, symbol) for one in found), default=None)
+    real = [one for one in found if order_of(one, symbol) == best and not _is_overload(snapshot, path, one)]
+    places = real or [one for one in found if order_of(one, symbol) == best]
+    return tuple(dict.fromkeys((one.first, one.last) for one in sorted(places, key=lambda one: one.first)))
+
+
+def _is_overload(snapshot: Snapshot, path: str, one: Definition) -> bool:
+    lines = snapshot.text(path).lines[one.first - 1 : one.line]
+    return any(line.strip().startswith("@") and line.strip().endswith("overload") for line in lines)
 
 
 def holding(snapshot: Snapshot, scope: Scope, word: str, *, ignore_case: bool = False) -> Iterator[str]:

@@ -6,7 +6,7 @@ once; a file that can't be read has the id `UNREADABLE`.
 """
 
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -31,14 +31,17 @@ class _Listed(NamedTuple):
 class DirectorySnapshot(BaseSnapshot):
     """One directory; works without git."""
 
-    def __init__(self, root: Path, *, store: Path | None = None) -> None:
-        """Take the inventory of `root`. Raises OSError where it is no directory that can be opened.
+    def __init__(
+        self, root: Path, *, is_hidden: Callable[[bytes], bool] = lambda _: False, store: Path | None = None
+    ) -> None:
+        """Take the inventory of `root`, without the paths (relative to it) that are hidden.
 
-        `store` is a folder for what is remembered of its contents.
+        `store` is a folder for what is remembered of its contents. Raises OSError where `root` is no directory that can
+        be opened.
         """
         self.memory = store
         self._disk = Disk(root)
-        listed = list(self._disk.scan())
+        listed = [found for found in self._disk.scan() if not is_hidden(found.raw)]
         paths = shown_paths([found.raw for found in listed])
         self._found = dict(sorted(zip(paths, listed, strict=True)))
         listing = [_Listed(path, _kind(found)) for path, found in self._found.items()]

@@ -63,7 +63,7 @@ def take_notes(messages: Sequence[Mapping[str, Any]]) -> Notes:
     for message in messages[1:]:
         match message["role"]:
             case "user":
-                _hear(notes, message["content"])
+                _hear(notes, message["content"].removeprefix(f"{mark} "))
             case "assistant":
                 notes.last_said = ""
                 by_id |= _own_calls(notes, message)

@@ -15,7 +15,7 @@ from selfplay.models.usage import estimated
 
 PATIENCE = 3
 """Hits of one search that are read before another search."""
-MAX_FILES = 20
+MAX_FILES = 10
 QUERY_WORDS = 6
 
 

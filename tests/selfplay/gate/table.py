@@ -26,8 +26,9 @@ READ = "read:"
 class Row(Noun):
     """A hint, and what should be found in it."""
 
-    set: Literal["made", "held_out", "held_out_2"]
-    """`made` while the checks were written; `held_out` after that; `held_out_2` after what that one taught."""
+    set: Literal["made", "held_out", "held_out_2", "held_out_3"]
+    """`made` while the checks were written; `held_out` after that; `held_out_2` after what that one taught;
+    `held_out_3` before anything was tried of what outsiders' probes taught."""
     task: str
     shown: tuple[str, ...]
     hint: str

@@ -1,0 +1,78 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from selfplay.gate import Seen
+
+LISTING = "src/http/response.py\nsrc/http/request.py\nREADME.md\n"
+FILE = (
+    "src/http/server.py: lines 1-5 of 5\n"
+    "     1\tfrom http.response import Response, make_reply\n"
+    "     2\t\n"
+    "     3\tdef serve(sock):\n"
+    "     4\t    reply = make_reply(sock)\n"
+    "     5\t    sock.sendall(reply.encode())\n"
+)
+
+
+def seen(*texts: str) -> Seen:
+    shown = Seen()
+    for text in texts:
+        shown.add(text)
+    return shown
+
+
+def test_a_listed_path_is_no_shown_word() -> None:
+    shown = seen(LISTING)
+    assert {"src/http/response.py", "src/http/request.py", "README.md"} <= shown.paths
+    assert "response" not in shown.identifiers
+    assert not shown.has_phrase(("response",))
+
+
+def test_an_imported_module_is_no_shown_word_but_what_is_imported_is() -> None:
+    shown = seen(FILE)
+    assert "response" not in shown.raw
+    assert {"Response", "make_reply", "serve"} <= shown.code
+
+
+def test_words_side_by_side_are_known_in_prose_and_in_identifiers() -> None:
+    shown = seen("The rate limiter drops packets.", FILE)
+    assert shown.has_phrase(("rate", "limiter"))
+    assert shown.has_phrase(("make", "reply"))
+    assert not shown.has_phrase(("limiter", "rate"))
+
+
+def test_a_path_parts_the_words_around_it() -> None:
+    assert not seen("open src/a.py twice").has_phrase(("open", "twice"))
+
+
+def test_prose_is_not_code() -> None:
+    shown = seen("the response leaves the server")
+    assert "response" in shown.raw
+    assert "response" not in shown.code
+
+
+def test_lines_are_known_without_what_a_tool_puts_before_them() -> None:
+    shown = seen(FILE, "src/a.py:12:    total = a + b", "   7: rest = 0")
+    assert {"reply = make_reply(sock)", "total = a + b", "rest = 0"} <= shown.lines
+
+
+def test_a_text_that_begins_with_a_path_and_goes_on_with_lines_opened_it() -> None:
+    assert seen(FILE).opened == {"src/http/server.py"}
+    assert seen(LISTING).opened == set()
+    assert seen("src/http/server.py: empty file").opened == set()
+
+
+def test_the_engine_can_say_what_was_opened() -> None:
+    shown = Seen()
+    shown.open("a/b.py")
+    assert "a/b.py" in shown.opened
+
+
+@given(texts=st.lists(st.text(max_size=80), max_size=6))
+def test_what_was_seen_stays_seen(texts: list[str]) -> None:
+    shown = Seen()
+    for text in texts:
+        before = (set(shown.raw), set(shown.lines), set(shown.paths), set(shown.code))
+        shown.add(text)
+        after = (shown.raw, shown.lines, shown.paths, shown.code)
+        assert all(old <= new for old, new in zip(before, after, strict=True))
