@@ -56,7 +56,7 @@ class Elsewhere:
         if self._snapshot is None:
             return False
         try:
-            found = defining(self._snapshot, path, name).definitions
+            found = defining(self._snapshot, path, name, self._snapshot.source(path)).definitions
         except ToolsError:
             return False
         return any(one.kind != "declaration" for one in found)
