@@ -41,7 +41,7 @@ def _apart(readings: Iterable[tuple[str, int, int]]) -> Iterator[Piece]:
     for text, start, end in readings:
         yield text, start, end
         # No name spans two readings: a number is part of none.
-        yield " 0 ", end, end
+        yield " 0 ", start, end
 
 
 def _decoded(view: View) -> Iterator[Piece]:

@@ -1,4 +1,4 @@
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from selfplay.gate.decode import decoded
@@ -33,6 +33,8 @@ def test_every_character_of_every_view_stands_for_a_part_of_the_original(text: s
 
 @settings(max_examples=40, deadline=None)
 @given(text=ANY)
+@example(text="11a000")
+@example(text="cmVzcG9uc2U=")
 def test_a_word_stands_for_a_part_that_is_not_empty(text: str) -> None:
     for view in views(text):
         assert all(token.start < token.end for token in view.tokens)
