@@ -90,11 +90,14 @@ def _measured(asked: argparse.Namespace, folder: Path) -> dict[str, Figures]:
     store: Path = asked.store or folder / "index"
     case = Case(asked.repo, store, asked.commit, asked.following or asked.commit, QUICK if asked.quick else KERNEL)
     wanted = asked.part or [part for part in PARTS if part != "further" or asked.following]
+    if asked.store and store.exists() and not asked.part:
+        wanted.remove("build")
     results: dict[str, Figures] = {}
     if not store.exists() and "build" not in wanted:
         wanted = ["build", *wanted]
     for part in wanted:
         results[part] = _in_a_process(part, case, asked.core)
+        print(f"{part}: done", file=sys.stderr)
     if not asked.part:
         tree = asked.tree or _checked_out(case, folder / "tree")
         results |= _others(case, tree, asked.core)

@@ -280,7 +280,7 @@ def _queries(snapshot: Snapshot) -> list[str]:
     found: list[str] = []
     for path in chance.sample(files, min(400, len(files))):
         lines = [line.strip(" */#\t") for line in snapshot.text(path).lines if _COMMENT.match(line)]
-        lines = [line for line in lines if len(line.split()) in _WORDS]
+        lines = [line for line in lines if sum(map(str.isalpha, line.split())) in _WORDS]
         if lines:
             found.append(chance.choice(lines))
     return found[:200]
