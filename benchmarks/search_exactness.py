@@ -23,8 +23,6 @@ from selfplay_tools.patterns import Pattern
 from selfplay_tools.snapshot import Snapshot
 from selfplay_tools.store.cleaning import clean
 
-MAX_HITS = 200_000
-"""Of one pattern that are compared."""
 Hit = tuple[str, int]
 
 
@@ -35,6 +33,7 @@ def main() -> None:
     parser.add_argument("--commit", default="HEAD")
     parser.add_argument("--patterns", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--lines", type=int, default=200_000, help="matching lines of one pattern that are compared")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder)
@@ -43,17 +42,17 @@ def main() -> None:
             closing(CommitSnapshot(asked.git_dir, asked.commit)) as plain,
         ):
             kept.index.rank(["all"], 1)  # has everything stored
-            sys.exit(_compare(kept, plain, asked.patterns, asked.seed))
+            sys.exit(_compare(kept, plain, asked))
 
 
-def _compare(kept: Snapshot, plain: Snapshot, count: int, seed: int) -> int:
+def _compare(kept: Snapshot, plain: Snapshot, asked: argparse.Namespace) -> int:
     texts = list(_texts(plain))
-    chance = random.Random(seed)  # noqa: S311  # which patterns
-    patterns = _patterns([source for _, source in texts], count, chance)
+    chance = random.Random(asked.seed)  # noqa: S311  # which patterns
+    patterns = _patterns([source for _, source in texts], asked.patterns, chance)
     hits = different = 0
     for source, fold in patterns:
-        expected = list(islice(_scanned(texts, source, fold=fold), MAX_HITS))
-        found = list(islice(_indexed(kept, source, fold=fold), MAX_HITS))
+        expected = list(islice(_scanned(texts, source, fold=fold), asked.lines))
+        found = list(islice(_indexed(kept, source, fold=fold), asked.lines))
         hits += len(expected)
         if found != expected:
             different += 1

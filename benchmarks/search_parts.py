@@ -185,10 +185,14 @@ def crowd(case: Case) -> Figures:
     with closing(case.opened()) as snapshot:
         for pattern in case.patterns:
             _asked(snapshot, pattern)
-        return anyio.run(_crowd, snapshot, list(case.patterns))
+        figures: Figures = {}
+        for what, ask in (("grep tool", _asked), (f"first {FIRST} hits", _first)):
+            found = anyio.run(_crowd, snapshot, list(case.patterns), ask)
+            figures |= {f"{what}: {name}": value for name, value in found.items()}
+        return figures
 
 
-async def _crowd(snapshot: Snapshot, patterns: Sequence[str]) -> Figures:
+async def _crowd(snapshot: Snapshot, patterns: Sequence[str], ask: Callable[[Snapshot, str], object]) -> Figures:
     limiter = anyio.CapacityLimiter(4)
     lags: list[float] = []
     done = 0
@@ -198,7 +202,7 @@ async def _crowd(snapshot: Snapshot, patterns: Sequence[str]) -> Figures:
         nonlocal done
         at = number
         while time.perf_counter() < until:
-            await to_thread.run_sync(_asked, snapshot, patterns[at % len(patterns)], limiter=limiter)
+            await to_thread.run_sync(ask, snapshot, patterns[at % len(patterns)], limiter=limiter)
             at += 1
             done += 1
 
