@@ -145,10 +145,69 @@ class AskWebConfig(Section):
     """Attempts before the player is told that the web can't be asked."""
 
 
+class LanguageServerConfig(Section):
+    """One language server. For Python nothing needs to be said: the extra `lsp` brings its server."""
+
+    command: tuple[str, ...] = ()
+    """Program and arguments; it speaks the protocol over standard input and output."""
+    files: tuple[str, ...] = ()
+    """Patterns of file names. Those files of a snapshot are laid out for the server, and no others."""
+    settings: dict[str, JsonValue] | None = None
+    """What the server gets when it asks for its configuration."""
+    pass_env: tuple[str, ...] = ()
+    """Names of environment variables that the server gets; all others are kept from it, PATH too."""
+
+
+class LspConfig(Section):
+    """The tools `goto_definition`, `lsp_references` and `hover`, answered by language servers on this machine."""
+
+    servers: Annotated[dict[str, LanguageServerConfig], Field(min_length=1)] = {"python": LanguageServerConfig()}
+    """By the protocol's language id: python, go, rust, typescript, ..."""
+    timeout_s: Positive = 60.0
+    """For a server's start, and for each request."""
+    memory_mb: Annotated[int, Field(ge=64)] = 4096
+    """Of each server process, where the system can bound it."""
+    cpu_s: Count = 3600
+    """Processor seconds of one server process, after which it is started anew."""
+
+
+class SemanticSearchConfig(Section):
+    """The tool `semantic_search`: which model turns code into vectors."""
+
+    model: Annotated[str, Field(min_length=1)]
+    """With `base_url` a model of that server; without, a sentence-transformers model by name or folder, run here."""
+    base_url: Address | None = None
+    """The address to which `/embeddings` is added, at any server of OpenAI's embeddings protocol."""
+    api_key_env: str = "SEMANTIC_SEARCH_API_KEY"
+    """Name of the environment variable that holds the key."""
+    dimensions: Count | None = None
+    """Components of a vector, for models that let one choose; by default as many as the model gives."""
+    question_prefix: str = ""
+    """Put before a question, for models that want an instruction there."""
+    code_prefix: str = ""
+    """Put before code, likewise."""
+    batch_size: Annotated[int, Field(ge=1, le=256)] = 64
+    """Texts that are embedded at once."""
+    parallel: Annotated[int, Field(ge=1, le=64)] = 4
+    """Requests at once; without `base_url` of no effect."""
+    max_pieces: Count = 2_000
+    """Pieces of code that one call may embed; where more are missing the call says that they must be built ahead."""
+    max_store_mb: Count = 4_096
+    """Disk that the vectors of a repository may take; what was of no use for longest goes first."""
+    timeout_s: Positive = 60.0
+    """For one attempt at one request."""
+    tries: Count = 3
+    """Attempts before the call fails, and the player goes on without it."""
+
+
 class ToolsConfig(Section):
     """Tools that the player has beside those it always has. What is offered becomes part of the contract."""
 
     ask_web: AskWebConfig | None = None
+    """Off by default."""
+    semantic_search: SemanticSearchConfig | None = None
+    """Off by default."""
+    lsp: LspConfig | None = None
     """Off by default."""
 
 

@@ -66,9 +66,9 @@ class Repositories:
         Raises RepositoryError.
         """
         try:
-            if commit == WORKTREE:
-                return DirectorySnapshot(self._directory(repo))
             index = self._root / ".index" / find_source(repo, self._root).name
+            if commit == WORKTREE:
+                return DirectorySnapshot(self._directory(repo), store=index)
             return CommitSnapshot(self.clone(repo), self.resolve(repo, commit), store=index)
         except (ToolsError, OSError) as error:
             raise RepositoryError(f"{repo}, {commit}: {error}") from error

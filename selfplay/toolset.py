@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from selfplay.config import AskWebConfig, ToolsConfig
+from selfplay.config import AskWebConfig, LspConfig, ToolsConfig
 from selfplay.contract import Contract
 from selfplay.errors import ConfigError
+from selfplay.semantic import semantic_tool
 from selfplay_tools.agreement import differences
 from selfplay_tools.errors import NotUsable
 from selfplay_tools.output import MAX_CHARS
@@ -17,9 +18,12 @@ from selfplay_tools.toolbox import DEFAULT_TOOLS
 def toolset(config: ToolsConfig) -> tuple[AnyTool, ...]:
     """The player's tools: those it always has, then those that are configured. Raises ConfigError."""
     try:
-        return DEFAULT_TOOLS if config.ask_web is None else (*DEFAULT_TOOLS, _ask_web(config.ask_web))
+        web = () if config.ask_web is None else (_ask_web(config.ask_web),)
+        semantic = () if config.semantic_search is None else (semantic_tool(config.semantic_search),)
+        lsp = () if config.lsp is None else _lsp(config.lsp)
     except NotUsable as error:
         raise ConfigError(f"tools.{error}") from None
+    return (*DEFAULT_TOOLS, *web, *semantic, *lsp)
 
 
 def _ask_web(config: AskWebConfig) -> AnyTool:
@@ -35,6 +39,19 @@ def _ask_web(config: AskWebConfig) -> AnyTool:
             tries=config.tries,
         )
     )
+
+
+def _lsp(config: LspConfig) -> tuple[AnyTool, ...]:
+    try:
+        from selfplay_tools.lsp import servers, tools  # noqa: PLC0415  an extra, and it takes time to import
+    except ModuleNotFoundError as error:
+        raise NotUsable(f"lsp: {error}") from error
+    shared = config.model_dump(exclude={"servers"})
+    asked = [
+        servers.server_for(language, one.command, one.files, one.settings, pass_env=one.pass_env, **shared)
+        for language, one in config.servers.items()
+    ]
+    return tools.lsp_tools(asked)
 
 
 def departures(schemas: Sequence[Schema], contract: Contract) -> list[str]:

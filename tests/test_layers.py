@@ -12,6 +12,7 @@ LAYERS = (
     ("models", "rows", "source"),
     ("dialogue", "trace", "hardgit", "contract"),
     ("config", "sample"),
+    ("semantic",),
     ("repos", "tasks", "toolset"),
     ("clean", "gate"),
     ("journal", "verdicts", "pacing", "progress"),

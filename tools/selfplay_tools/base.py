@@ -1,8 +1,10 @@
 """What both kinds of snapshot share: everything but where entries and bytes come from."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from functools import cached_property
+from pathlib import Path
 
 from selfplay_tools.errors import NoSuchPath, NotReadable
 from selfplay_tools.index import ScanIndex
@@ -31,6 +33,8 @@ class BaseSnapshot(ABC):
     """Implements `Snapshot` on top of an inventory, entries, and a way to read the beginning of a file."""
 
     _inventory: Inventory
+    memory: Path | None = None
+    """As `Snapshot.memory`."""
 
     @property
     @abstractmethod
@@ -47,10 +51,6 @@ class BaseSnapshot(ABC):
         """As `Snapshot.entry`."""
 
     @abstractmethod
-    def close(self) -> None:
-        """As `Snapshot.close`."""
-
-    @abstractmethod
     def _size(self, path: str) -> int:
         """Bytes of the file or link at that path, which exists."""
 
@@ -61,6 +61,18 @@ class BaseSnapshot(ABC):
     @abstractmethod
     def _contents(self, entries: Sequence[Entry]) -> Iterator[bytes | None]:
         """The whole content of each of many small files, in order; None for one that can't be read any more."""
+
+    def at_close(self, done: Callable[[], None]) -> None:
+        """As `Snapshot.at_close`."""
+        self._at_close.callback(done)
+
+    def close(self) -> None:
+        """As `Snapshot.close`; what a subclass has to end, it ends after this."""
+        self._at_close.close()
+
+    @cached_property
+    def _at_close(self) -> ExitStack:
+        return ExitStack()
 
     def kind(self, path: str) -> Kind | None:
         """As `Snapshot.kind`."""

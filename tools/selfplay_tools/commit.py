@@ -42,6 +42,7 @@ class CommitSnapshot(BaseSnapshot):
         """
         self._git_dir = git_dir.absolute()
         self._commit = _full_id(self._git_dir, commit)
+        self.memory = store.absolute() if store else None
         self._library = library = _library(self._git_dir, store) if store else None
         self._entries = _entries(self._git_dir, self._commit, max_entries, library)
         self._inventory = Inventory(self._entries, self.link_target)
@@ -86,6 +87,7 @@ class CommitSnapshot(BaseSnapshot):
 
     def close(self) -> None:
         """As `Snapshot.close`."""
+        super().close()
         self._blobs.close()
 
     def _size(self, path: str) -> int:

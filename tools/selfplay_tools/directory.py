@@ -31,8 +31,12 @@ class _Listed(NamedTuple):
 class DirectorySnapshot(BaseSnapshot):
     """One directory; works without git."""
 
-    def __init__(self, root: Path) -> None:
-        """Take the inventory of `root`. Raises OSError where it is no directory that can be opened."""
+    def __init__(self, root: Path, *, store: Path | None = None) -> None:
+        """Take the inventory of `root`. Raises OSError where it is no directory that can be opened.
+
+        `store` is a folder for what is remembered of its contents.
+        """
+        self.memory = store
         self._disk = Disk(root)
         listed = list(self._disk.scan())
         paths = shown_paths([found.raw for found in listed])
@@ -69,6 +73,7 @@ class DirectorySnapshot(BaseSnapshot):
 
     def close(self) -> None:
         """As `Snapshot.close`."""
+        super().close()
         self._disk.close()
 
     def _entry(self, path: str) -> Entry:

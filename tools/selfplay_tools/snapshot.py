@@ -8,10 +8,11 @@ valid UTF-8, or that holds control characters, is shown escaped (`caf\xe9.txt`, 
 the path's name everywhere.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol
 
 from selfplay_tools.literals import Need
@@ -120,6 +121,15 @@ class Snapshot(Protocol):
     @property
     def notes(self) -> "Notes":
         """What was found out of contents, of this commit and of others; may forget."""
+        ...
+
+    def at_close(self, done: Callable[[], None]) -> None:
+        """Have `done` called when the snapshot is closed: whatever was started for it ends with it."""
+        ...
+
+    @property
+    def memory(self) -> Path | None:
+        """Folder in which what is learned of the contents may be kept; None where there is none."""
         ...
 
     def close(self) -> None:

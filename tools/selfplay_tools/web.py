@@ -4,20 +4,14 @@ Any model that searches by itself and speaks the chat completions protocol. What
 again it may say something else, and it comes from pages that anybody may write.
 """
 
-import ipaddress
 import os
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-import httpx2
-import openai
 from pydantic import BaseModel, Field, ValidationError
 
-from selfplay_tools.bounded import bounded
-from selfplay_tools.errors import NotUsable
 from selfplay_tools.output import compose, shorten
+from selfplay_tools.remote import NoAnswer, Remote, remote
 from selfplay_tools.snapshot import Snapshot
 from selfplay_tools.tool import AnyTool, Arguments, Result, Tool
 
@@ -31,12 +25,7 @@ QUESTION_CHARS = 1_000
 ANSWER_CHARS = 8_000
 MAX_SOURCES = 10
 SOURCE_CHARS = 300
-WHY_CHARS = 300
 MAX_RESPONSE_BYTES = 4 << 20
-CONNECT_S = 15.0
-SHORTEST_SECRET = 8
-"""Shorter keys protect nothing, and are words that answers may hold."""
-KEY_LIKE = re.compile(r"(?<![A-Za-z0-9])(sk-[A-Za-z0-9_-]{16,}|pplx-[A-Za-z0-9]{16,}|Bearer [A-Za-z0-9._~+/=-]{8,})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +58,15 @@ def ask_web(who: SearchModel, environ: Mapping[str, str] = os.environ) -> AnyToo
 
     Its name, description and schema are the same whoever answers. A server of this machine needs no key.
     """
-    asking = _Asking(who, _key(who, environ))
+    server = remote(
+        "ask_web",
+        who.base_url,
+        who.api_key_env,
+        timeout_s=who.timeout_s,
+        tries=who.tries,
+        max_bytes=MAX_RESPONSE_BYTES,
+        environ=environ,
+    )
     return Tool(
         name="ask_web",
         description=(
@@ -78,38 +75,9 @@ def ask_web(who: SearchModel, environ: Mapping[str, str] = os.environ) -> AnyToo
             "with sources. Not reproducible: asked again, it may answer otherwise."
         ),
         arguments=AskWeb,
-        run=asking.run,
+        run=_Asking(who, server).run,
         is_reproducible=False,
     )
-
-
-def _key(who: SearchModel, environ: Mapping[str, str]) -> str:
-    url = _address(who.base_url)
-    key = environ.get(who.api_key_env, "").strip()
-    if not key and not _is_loopback(url.host):
-        raise NotUsable(f"ask_web: no key for {url.host}: set the environment variable {who.api_key_env}")
-    if not re.fullmatch(r"[\x21-\x7e]*", key):
-        raise NotUsable(f"ask_web: the key in {who.api_key_env} holds characters that no HTTP header can carry")
-    return key or "none"
-
-
-def _address(base_url: str) -> httpx2.URL:
-    try:
-        url = httpx2.URL(base_url)
-    except (httpx2.InvalidURL, UnicodeError):
-        url = httpx2.URL("")
-    if url.scheme not in {"http", "https"} or not url.host:
-        raise NotUsable("ask_web: base_url is no http(s) address: write it like https://api.example.org/v1")
-    if url.userinfo:
-        raise NotUsable("ask_web: base_url holds a user name or password: put the key into the environment")
-    return url
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class _Titled(BaseModel):
@@ -155,63 +123,30 @@ class _Completion(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class _Asking:
-    """A search model with its key."""
+    """A search model and its server."""
 
     who: SearchModel
-    key: str = field(repr=False)
+    server: Remote
 
     def run(self, _snapshot: Snapshot, arguments: AskWeb) -> Result:
         """Ask, and answer with what came back or with why nothing did. Blocks for as long as that takes."""
         try:
-            completion = _Completion.model_validate_json(self._post(arguments.question))
-        except ValidationError:
-            return self._failed("the server did not answer in the form of a chat completion")
-        except openai.APIStatusError as error:
-            return self._failed(f"the server answered with status {error.status_code}: {_said(error)}")
-        except openai.APITimeoutError:
-            return self._failed(f"no answer within {self.who.timeout_s:g} s")
-        except (openai.APIConnectionError, httpx2.HTTPError, OSError) as error:
-            return self._failed(f"the connection failed: {_first(error)}")
-        if not completion.answer:
-            return self._failed("the answer was empty")
-        return Result(self._scrubbed(compose(HEAD, [shorten(completion.answer, ANSWER_CHARS), *_listed(completion)])))
+            completion = self._completion(arguments.question)
+        except NoAnswer as why:
+            return Result(f"The web could not be asked: {why}\nGo on without it.", ok=False)
+        text = compose(HEAD, [shorten(completion.answer, ANSWER_CHARS), *_listed(completion)])
+        return Result(self.server.scrubbed(text))
 
-    def _post(self, question: str) -> bytes:
+    def _completion(self, question: str) -> _Completion:
         messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": question}]
         body = {"model": self.who.model, "messages": messages, **self.who.extra_body}
-        # A client for each question: they are rare, and nothing is left to close.
-        with self._client() as client:
-            return client.post("/chat/completions", cast_to=httpx2.Response, body=body).content
-
-    def _client(self) -> openai.OpenAI:
-        limits = httpx2.Timeout(self.who.timeout_s, connect=min(CONNECT_S, self.who.timeout_s))
-        headers: dict[str, Any] = {
-            "Accept-Encoding": "identity",  # so that the bound on the response is one on memory
-            "OpenAI-Organization": openai.omit,  # from the environment, and nobody else's business
-            "OpenAI-Project": openai.omit,
-        }
-        return openai.OpenAI(
-            api_key=self.key,
-            base_url=self.who.base_url,
-            default_headers=headers,
-            max_retries=self.who.tries - 1,
-            timeout=limits,
-            http_client=openai.DefaultHttpx2Client(
-                timeout=limits,
-                trust_env=not _is_loopback(_address(self.who.base_url).host),
-                follow_redirects=False,
-                event_hooks={"response": [bounded(MAX_RESPONSE_BYTES, self.who.timeout_s)]},
-            ),
-        )
-
-    def _failed(self, why: str) -> Result:
-        told = shorten(self._scrubbed(" ".join(why.split())), WHY_CHARS)
-        return Result(f"The web could not be asked: {told}\nGo on without it.", ok=False)
-
-    def _scrubbed(self, text: str) -> str:
-        """The text without the key, and without anything that looks like one."""
-        without = text.replace(self.key, "[key]") if len(self.key) >= SHORTEST_SECRET else text
-        return KEY_LIKE.sub("[key]", without)
+        try:
+            completion = _Completion.model_validate_json(self.server.post("/chat/completions", body))
+        except ValidationError:
+            raise self.server.no_answer("the server did not answer in the form of a chat completion") from None
+        if not completion.answer:
+            raise self.server.no_answer("the answer was empty")
+        return completion
 
 
 def _listed(completion: _Completion) -> list[str]:
@@ -219,19 +154,3 @@ def _listed(completion: _Completion) -> list[str]:
     rows = [f"[{number}] {shorten(source, SOURCE_CHARS)}" for number, source in enumerate(sources[:MAX_SOURCES], 1)]
     more = [f"and {len(sources) - MAX_SOURCES} more"] if len(sources) > MAX_SOURCES else []
     return ["", "Sources:", *rows, *more] if rows else []
-
-
-def _said(error: openai.APIStatusError) -> str:
-    """The server's own words, as far as it has any."""
-    match error.body:
-        case {"message": str(words)} | {"error": {"message": str(words)} | str(words)} | str(words):
-            return words
-        case _:
-            return error.response.reason_phrase or "no reason given"
-
-
-def _first(error: BaseException) -> str:
-    """What happened, in the words of whoever noticed first."""
-    while (cause := error.__cause__ or error.__context__) is not None:
-        error = cause
-    return str(error) or type(error).__name__

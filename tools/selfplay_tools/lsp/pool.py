@@ -1,0 +1,166 @@
+"""Which servers are alive: at most a few in this process, one per snapshot's content and server, ended when unused.
+
+Snapshots of equal content share one server, and requests to it come one after the other. When there is no room for
+another one, that which was asked least recently goes, and is started anew when it is needed again.
+"""
+
+import asyncio
+import atexit
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from selfplay_tools.lsp.files import Workspace, lay_out
+from selfplay_tools.lsp.servers import LanguageServer
+from selfplay_tools.lsp.wire import Connection, ServerDied, ServerFailed, connect, end_group
+from selfplay_tools.snapshot import Snapshot
+
+MAX_ALIVE = 4
+"""Servers of this process that run at once."""
+T = TypeVar("T")
+Request = Callable[[Connection], Coroutine[Any, Any, T]]
+
+
+@dataclass(eq=False, slots=True)
+class _Session:
+    """A server on a snapshot's content, whether its process runs or not."""
+
+    server: LanguageServer
+    users: set[int] = field(default_factory=set[int])
+    """Snapshots that asked for it and are not closed, by `id`."""
+    workspace: Workspace | None = None
+    connection: Connection | None = None
+    is_busy: bool = False
+
+
+class Pool:
+    """Servers by snapshot. Safe to use from several threads."""
+
+    def __init__(self, max_alive: int = MAX_ALIVE) -> None:
+        self._max_alive = max_alive
+        self._sessions: OrderedDict[tuple[str, LanguageServer], _Session] = OrderedDict()
+        self._changed = threading.Condition()
+        self._loop = _Loop()
+        atexit.register(self._at_exit)
+
+    def ask(self, snapshot: Snapshot, server: LanguageServer, request: Request[T]) -> T:
+        """The answer to a request; a server that died is started anew, once.
+
+        Waits for its turn, and for the start where the server does not run yet. Raises ServerFailed, NotUsable, and
+        NotReadable for a snapshot that is too large.
+        """
+        session = self._hold(snapshot, server)
+        try:
+            if session.workspace is None:
+                session.workspace = lay_out(snapshot, server)
+            try:
+                return self._loop.run(self._asked(session, request))
+            except ServerDied:
+                if not session.users:
+                    raise
+                return self._loop.run(self._asked(session, request))
+        finally:
+            self._free(session)
+
+    async def _asked(self, session: _Session, request: Request[T]) -> T:
+        assert session.workspace  # noqa: S101  `ask` laid it out
+        if session.connection is None or not session.connection.is_alive:
+            await _end(session)
+            session.connection = await connect(session.server, session.server.program(), session.workspace)
+        try:
+            return await request(session.connection)
+        except ServerFailed:
+            if not session.connection.is_alive:
+                await _end(session)
+            raise
+
+    def _hold(self, snapshot: Snapshot, server: LanguageServer) -> _Session:
+        """The session, once nobody else uses it and there is room for its process."""
+        key = (snapshot.identity, server)
+        with self._changed:
+            session = self._sessions.setdefault(key, _Session(server))
+            user = id(snapshot)
+            if user not in session.users:
+                session.users.add(user)
+                snapshot.at_close(lambda: self._left(key, user))
+            self._changed.wait_for(lambda: not session.is_busy and (session.connection or self._has_room()))
+            session.is_busy = True
+            self._sessions[key] = session  # it may have been closed while this waited
+            self._sessions.move_to_end(key)
+            return session
+
+    def _has_room(self) -> bool:
+        """Whether one more may run; makes room if it can. Called with the lock held."""
+        running = [one for one in self._sessions.values() if one.connection or one.is_busy]
+        if len(running) < self._max_alive:
+            return True
+        idle = next((one for one in running if not one.is_busy), None)
+        if idle is not None:
+            self._loop.run(_end(idle))
+        return idle is not None
+
+    def _free(self, session: _Session) -> None:
+        with self._changed:
+            session.is_busy = False
+            self._changed.notify_all()
+
+    def _left(self, key: tuple[str, LanguageServer], user: int) -> None:
+        """A snapshot was closed; what nobody else uses ends with it."""
+        with self._changed:
+            session = self._sessions.get(key)
+            if session is None:
+                return
+            session.users.discard(user)
+            if session.users:
+                return
+            if session.connection:
+                end_group(session.connection.pid)  # whoever still waits for an answer waits no longer
+            self._changed.wait_for(lambda: not session.is_busy)
+            if not session.users:
+                self._remove(self._sessions.pop(key, session))
+
+    def _remove(self, session: _Session) -> None:
+        self._loop.run(_end(session))
+        if session.workspace:
+            session.workspace.remove()
+            session.workspace = None
+        self._changed.notify_all()
+
+    def _at_exit(self) -> None:
+        for session in self._sessions.values():
+            if session.connection:
+                end_group(session.connection.pid)
+            if session.workspace:
+                session.workspace.remove()
+        self._loop.stop()
+
+
+async def _end(session: _Session) -> None:
+    if session.connection is not None:
+        connection, session.connection = session.connection, None
+        await connection.close()
+
+
+class _Loop:
+    """An event loop in a thread of its own, started when it is first needed."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._lock = threading.Lock()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Carry it out over there, and wait for it."""
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(target=self._loop.run_forever, name="language servers", daemon=True).start()
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def stop(self) -> None:
+        """Let the thread end."""
+        if self._loop is not None:
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._loop.stop)

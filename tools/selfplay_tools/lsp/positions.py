@@ -1,0 +1,111 @@
+"""From a model's words to a place in a file: a path, a line, and what stands on that line."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+
+from pydantic import Field
+
+from selfplay_tools.code import code_of
+from selfplay_tools.errors import BadArgument
+from selfplay_tools.output import clip, counted, quoted
+from selfplay_tools.places import file_at
+from selfplay_tools.snapshot import Snapshot
+from selfplay_tools.tool import Arguments
+
+_NAME = re.compile(r"[\w$]+")
+_WORDY = re.compile(r"[\w$]")
+_NEAR = 3
+"""Lines named where the symbol stands, if it is not on the line that was given."""
+
+
+class AtSymbol(Arguments):
+    """Arguments that say which occurrence of which name is meant."""
+
+    path: str = Field(min_length=1, description="File.")
+    line: int = Field(ge=1, description="Line, from 1, on which the name stands.")
+    symbol: str = Field(
+        min_length=1,
+        max_length=200,
+        description="The name, or a longer piece of that line that ends with it, to tell one of several apart.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a file."""
+
+    path: str
+    line: int
+    """0-based."""
+    column: int
+    """In UTF-16 code units."""
+    text: str = field(repr=False)
+    """The whole file, as the server is told of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a name stands."""
+
+    name: str
+    position: Position
+
+    @property
+    def where(self) -> str:
+        """`path:line`, as people count."""
+        return f"{self.position.path}:{self.position.line + 1}"
+
+
+def place_of(snapshot: Snapshot, arguments: AtSymbol) -> Place:
+    """The place that is meant: of several on the line the first that is code.
+
+    Raises BadArgument where the line, or the symbol on it, does not exist; and what `file_at` raises.
+    """
+    path = file_at(snapshot, arguments.path)
+    lines = snapshot.text(path).lines
+    if arguments.line > len(lines):
+        raise BadArgument(f"{path!r} has no line {arguments.line:,}; it has {counted(len(lines), 'line')}")
+    symbol = arguments.symbol.strip().strip("`")
+    names = list(_NAME.finditer(symbol))
+    if not names:
+        raise BadArgument(f"{quoted(arguments.symbol)} holds no name; give a name that stands on that line")
+    line = lines[arguments.line - 1]
+    starts = [start + names[-1].start() for start in _occurrences(line, symbol)]
+    if not starts:
+        raise BadArgument(_not_there(path, lines, arguments.line, symbol))
+    column = _first_in_code(snapshot, path, lines, arguments.line, starts)
+    units = len(line[:column].encode("utf-16-le", "surrogatepass")) // 2
+    text = "".join(f"{one}\n" for one in lines).replace("\r", " ")
+    return Place(names[-1][0], Position(path, arguments.line - 1, units, text))
+
+
+def _occurrences(line: str, symbol: str) -> Iterator[int]:
+    """Where the symbol begins on the line, in characters; not inside of longer names."""
+    start = line.find(symbol)
+    while start >= 0:
+        end = start + len(symbol)
+        before = start and _WORDY.match(line[start - 1]) and _WORDY.match(symbol[0])
+        after = end < len(line) and _WORDY.match(line[end]) and _WORDY.match(symbol[-1])
+        if not before and not after:
+            yield start
+        start = line.find(symbol, start + 1)
+
+
+def _first_in_code(snapshot: Snapshot, path: str, lines: tuple[str, ...], line: int, starts: list[int]) -> int:
+    quiet = code_of(snapshot, path, with_quiet=True).quiet
+    if quiet is None or len(starts) == 1:
+        return starts[0]
+    begin = sum(len(one.encode()) + 1 for one in lines[: line - 1])
+    in_code = (at for at in starts if not quiet.hold(begin + len(lines[line - 1][:at].encode())))
+    return next(in_code, starts[0])
+
+
+def _not_there(path: str, lines: tuple[str, ...], line: int, symbol: str) -> str:
+    near = sorted(range(1, len(lines) + 1), key=lambda number: (abs(number - line), number))
+    found = list(islice((number for number in near if any(_occurrences(lines[number - 1], symbol))), _NEAR))
+    head = f"{path}:{line} does not hold {quoted(symbol)}; it reads: {clip(lines[line - 1].strip(), width=200)}"
+    if found:
+        return f"{head}\nThe nearest lines of this file with it: {', '.join(map(str, sorted(found)))}"
+    return f"{head}\nNo line of this file holds it; use grep or find_references to see where it stands"

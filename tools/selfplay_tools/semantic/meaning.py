@@ -1,0 +1,201 @@
+"""Search by meaning in snapshots: embeds what of a snapshot has no vectors yet, then looks for the nearest.
+
+An answer is one over all chunks in question or there is none: it does not depend on what was embedded before.
+"""
+
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+
+from selfplay_tools.errors import NotReadable
+from selfplay_tools.places import Scope, scope_of
+from selfplay_tools.semantic.chunks import chunks, kind_of
+from selfplay_tools.semantic.embedding import Embedder, Floats, NotEmbedded, normalised
+from selfplay_tools.semantic.segment import Cut
+from selfplay_tools.semantic.shelf import Place, Shelf
+from selfplay_tools.semantic.store import DEFAULT_MAX_BYTES, VectorStore, fresh
+from selfplay_tools.snapshot import Entry, Snapshot
+
+MAX_FILE_BYTES = 1 << 20
+"""Larger files are generated or data: they are not embedded."""
+DEFAULT_MAX_TEXTS = 2_000
+_REMEMBERED = 8
+
+
+class TooMany(NotEmbedded):
+    """More texts have no vector yet than one call may embed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A chunk that is near to what was asked for."""
+
+    path: str
+    place: Place
+    copies: int
+    """Chunks in question with just this text; it is the first of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The answer."""
+
+    best: Sequence[Near]
+    """The nearest first."""
+    total: int
+    """Chunks in question."""
+    left_out: Sequence[Entry]
+    """Files in question that were not embedded, because of their size."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """The files in question, in path order."""
+
+    paths: Sequence[str]
+    keys: Sequence[bytes]
+    """What a store knows each by."""
+    left_out: Sequence[Entry]
+
+    def missing(self, shelf: Shelf) -> dict[bytes, str]:
+        """Those that are not there: a path for each key."""
+        return {key: path for key, path in zip(self.keys, self.paths, strict=True) if key not in shelf.blobs}
+
+
+class Meaning:
+    """One model over any number of snapshots. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        embedder: Embedder,
+        *,
+        folder: Path | None = None,
+        max_texts: int = DEFAULT_MAX_TEXTS,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+    ) -> None:
+        """Vectors are kept where a snapshot says, else in `folder`, by default the user's cache.
+
+        A call embeds at most `max_texts` texts; a store takes about `max_bytes` on disk, or what one snapshot needs.
+        """
+        self._embedder = embedder
+        self._folder = folder or default_folder()
+        self._max_texts = max_texts
+        self._max_bytes = max_bytes
+        self._stores: dict[Path, VectorStore] = {}
+        self._files: OrderedDict[tuple[str, str], _Files] = OrderedDict()
+        self._guard = Lock()
+
+    def nearest(self, snapshot: Snapshot, scope: Scope, question: str, code: str, limit: int) -> Found:
+        """The chunks of the scope nearest to a question, or to code as it may stand there, or to both alike.
+
+        Raises TooMany where more must be embedded than a call may, NotEmbedded, OSError where nothing can be kept.
+        """
+        vector = self._vector(question, code)
+        files, store = self._files_of(snapshot, scope), self._store(snapshot)
+        shelf = store.shelf(len(vector))
+        missing = files.missing(shelf)
+        if missing:
+            few = self._few(shelf, _cuts(snapshot, missing))
+            shelf = self._completed(store, files, shelf, iter(few))
+        there = [at for at, key in enumerate(files.keys) if key in shelf.blobs]
+        blobs = [shelf.blobs[files.keys[at]] for at in there]
+        store.used(shelf.segments_of(blobs))
+        inside, owners = shelf.chunks_of(blobs)
+        best = [
+            Near(files.paths[there[int(owners[at])]], shelf.place(int(inside[at])), copies)
+            for at, copies in shelf.nearest(vector, inside, limit)
+        ]
+        return Found(best, len(inside), files.left_out)
+
+    def ahead(self, snapshot: Snapshot, told: Callable[[int, int], None] | None = None) -> int:
+        """Embed all of the snapshot that has no vectors yet, however much; the number of texts that were embedded.
+
+        `told` hears how many of how many files are done. What was done stays done when it is stopped.
+        Raises NotEmbedded, OSError.
+        """
+        length = len(self._vector("where is it?", ""))
+        files, store = self._files_of(snapshot, scope_of(snapshot, "")), self._store(snapshot)
+        shelf = store.shelf(length)
+        missing = files.missing(shelf)
+
+        def hear(done: int) -> None:
+            if told:
+                told(done, len(missing))
+
+        needed = shelf.segments_of([shelf.blobs[key] for key in files.keys if key in shelf.blobs])
+        return store.add(_cuts(snapshot, missing), length, self._embedder.of_code, needed=needed, told=hear)
+
+    def _vector(self, question: str, code: str) -> Floats:
+        """Of length 1; halfway between the two if both are given."""
+        rows = [self._embedder.of_question(question)] if question else []
+        rows += [self._embedder.of_code([code])[0]] if code else []
+        return normalised(normalised(np.stack(rows)).sum(axis=0, keepdims=True))[0]
+
+    def _few(self, shelf: Shelf, cuts: Iterator[Cut]) -> list[Cut]:
+        """All of them, if they are few enough for one call. Raises TooMany."""
+        few: list[Cut] = []
+        texts: set[int] = set()
+        for cut in cuts:
+            few.append(cut)
+            texts.update(fresh(shelf, [cut]))
+            if len(texts) > self._max_texts:
+                raise TooMany(f"more than {self._max_texts:,} pieces of it have no vector yet")
+        return few
+
+    def _completed(self, store: VectorStore, files: _Files, shelf: Shelf, cuts: Iterator[Cut]) -> Shelf:
+        needed = shelf.segments_of([shelf.blobs[key] for key in files.keys if key in shelf.blobs])
+        store.add(cuts, shelf.length, self._embedder.of_code, needed=needed)
+        return store.shelf(shelf.length)
+
+    def _store(self, snapshot: Snapshot) -> VectorStore:
+        folder = snapshot.memory / "semantic" if snapshot.memory else self._folder
+        with self._guard:
+            if folder not in self._stores:
+                self._stores[folder] = VectorStore(folder, self._embedder.identity, max_bytes=self._max_bytes)
+            return self._stores[folder]
+
+    def _files_of(self, snapshot: Snapshot, scope: Scope) -> _Files:
+        key = snapshot.identity, scope.root
+        with self._guard:
+            known = self._files.get(key)
+            if known is not None:
+                self._files.move_to_end(key)
+                return known
+        files = _files(snapshot, scope)
+        with self._guard:
+            self._files[key] = files
+            while len(self._files) > _REMEMBERED:
+                self._files.popitem(last=False)
+        return files
+
+
+def default_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where vectors are kept of a snapshot that has no place of its own: below the user's cache."""
+    cache = environ.get("XDG_CACHE_HOME", "")
+    return (Path(cache) if cache.startswith("/") else Path.home() / ".cache") / "selfplay" / "semantic"
+
+
+def _files(snapshot: Snapshot, scope: Scope) -> _Files:
+    entries = [entry for path in sorted(scope.files) if (entry := snapshot.entry(path))]
+    served = [entry for entry in entries if entry.size <= MAX_FILE_BYTES and entry.oid.strip("0")]
+    left_out = [*scope.skipped, *(entry for entry in entries if entry.size > MAX_FILE_BYTES)]
+    return _Files(
+        paths=[entry.path for entry in served],
+        keys=[f"{entry.oid}:{kind_of(entry.path)}".encode() for entry in served],
+        left_out=sorted(left_out, key=lambda entry: entry.path),
+    )
+
+
+def _cuts(snapshot: Snapshot, missing: Mapping[bytes, str]) -> Iterator[Cut]:
+    """The files in chunks, one by one; one that changed on disk since the snapshot was taken is left out."""
+    for key, path in missing.items():
+        try:
+            span = snapshot.source(path)
+        except NotReadable:
+            continue
+        yield Cut(key, chunks(kind_of(path), span.buffer[span.starts[0] : span.ends[0]]))
