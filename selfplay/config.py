@@ -154,6 +154,9 @@ class LanguageServerConfig(Section):
     """Patterns of file names. Those files of a snapshot are laid out for the server, and no others."""
     settings: dict[str, JsonValue] | None = None
     """What the server gets when it asks for its configuration."""
+    ready: tuple[str, ...] = ()
+    """Words of a log message that the server writes when it has loaded; by default it is asked when it reports no work
+    in progress. For Python they are known."""
     pass_env: tuple[str, ...] = ()
     """Names of environment variables that the server gets; all others are kept from it, PATH too."""
 

@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until the client is gone or the server is stopped. Returns the exit code: 2 for what can't be used."""
     given = _parser().parse_args(arguments)
     try:
-        tools = (*DEFAULT_TOOLS, *_web(given))
+        tools = (*DEFAULT_TOOLS, *_web(given), *_lsp(given))
         with closing(open_snapshot(given.repo, given.commit)) as snapshot:
             toolbox = Toolbox(snapshot, tools)
             _require(toolbox.schemas(), given.contract)
@@ -72,6 +72,16 @@ def _web(given: argparse.Namespace) -> tuple[AnyTool, ...]:
     return (ask_web(SearchModel(model=given.web_model, base_url=given.web_url, api_key_env=given.web_key_env)),)
 
 
+def _lsp(given: argparse.Namespace) -> tuple[AnyTool, ...]:
+    if not given.lsp:
+        return ()
+    try:
+        from selfplay_tools.lsp import servers, tools  # noqa: PLC0415  an extra, and it takes time to import
+    except ModuleNotFoundError as error:
+        raise NotUsable(str(error)) from error
+    return tools.lsp_tools([servers.server_for("python")])
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m selfplay_tools.mcp",
@@ -91,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--web-model", default="", help="offer ask_web, answered by this model")
     add("--web-url", default="", help="its server, up to where /chat/completions begins")
     add("--web-key-env", default="ASK_WEB_API_KEY", help="the environment variable with its key")
+    add("--lsp", action="store_true", help="offer goto_definition, lsp_references and hover for Python (extra lsp)")
     return parser
 
 
