@@ -152,10 +152,10 @@ class Fake:
         self.loaded.append((model, truncate_dim))
         return self
 
-    def encode(self, sentences: list[str], *, batch_size: int, show_progress_bar: bool) -> NDArray[np.floating]:
+    def encode(self, texts: list[str], /, *, batch_size: int, show_progress_bar: bool) -> NDArray[np.floating]:
         assert not show_progress_bar
-        self.asked.append((sentences, batch_size))
-        rows = toy_vectors(sentences).astype(np.float64)
+        self.asked.append((texts, batch_size))
+        rows = toy_vectors(texts).astype(np.float64)
         return np.zeros(self.shape) if self.shape else rows
 
 

@@ -21,8 +21,8 @@ WHY_CHARS = 300
 class Encoder(Protocol):
     """What is used of a `sentence_transformers.SentenceTransformer`."""
 
-    def encode(self, sentences: list[str], *, batch_size: int, show_progress_bar: bool) -> NDArray[np.floating]:
-        """A row for each sentence."""
+    def encode(self, texts: list[str], /, *, batch_size: int, show_progress_bar: bool) -> NDArray[np.floating]:
+        """A row for each text."""
         ...
 
 
