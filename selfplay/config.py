@@ -165,6 +165,9 @@ class LanguageServerConfig(Section):
     """Patterns of file names. Those files of a snapshot are laid out for the server, and no others."""
     settings: dict[str, JsonValue] | None = None
     """What the server gets when it asks for its configuration."""
+    ready: tuple[str, ...] = ()
+    """Words of a log message that the server writes when it has loaded; by default it is asked when it reports no work
+    in progress. For Python they are known."""
     pass_env: tuple[str, ...] = ()
     """Names of environment variables that the server gets; all others are kept from it, PATH too."""
 
@@ -176,7 +179,7 @@ class LspConfig(Section):
     """By the protocol's language id: python, go, rust, typescript, ..."""
     timeout_s: Positive = 60.0
     """For a server's start, and for each request."""
-    memory_mb: Annotated[int, Field(ge=64)] = 4096
+    memory_mb: Annotated[int, Field(ge=256)] = 4096
     """Of each server process, where the system can bound it."""
     cpu_s: Count = 3600
     """Processor seconds of one server process, after which it is started anew."""

@@ -47,10 +47,7 @@ def _lsp(config: LspConfig) -> tuple[AnyTool, ...]:
     except ModuleNotFoundError as error:
         raise NotUsable(f"lsp: {error}") from error
     shared = config.model_dump(exclude={"servers"})
-    asked = [
-        servers.server_for(language, one.command, one.files, one.settings, pass_env=one.pass_env, **shared)
-        for language, one in config.servers.items()
-    ]
+    asked = [servers.server_for(language, **one.model_dump(), **shared) for language, one in config.servers.items()]
     return tools.lsp_tools(asked)
 
 

@@ -1,5 +1,6 @@
 """Tools by configuration, and an episode whose player asks the web."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,6 +73,34 @@ def test_a_wrong_section_says_where_and_what(tmp_path: Path, text: str, says: st
     with pytest.raises(ConfigError, match=says) as error:
         load_config(path)
     assert "secret" not in str(error.value)
+
+
+def test_language_servers_are_offered_where_they_are_configured(tmp_path: Path) -> None:
+    pytest.importorskip("pygls")
+    path = tmp_path / "run.toml"
+    path.write_text(
+        "[tools.lsp]\ntimeout_s = 20\n[tools.lsp.servers.python]\n"
+        f'[tools.lsp.servers.go]\ncommand = ["{sys.executable}", "-m", "x"]\nfiles = ["*.go", "go.mod"]\n'
+    )
+    config = load_config(path)
+    names = [tool.name for tool in toolset(config.tools)]
+    assert names == [*(tool.name for tool in DEFAULT_TOOLS), "goto_definition", "lsp_references", "hover"]
+    assert RunConfig.model_validate(config.model_dump(mode="json", exclude_defaults=True)) == config
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('[tools.lsp.servers.go]\nfiles = ["*.go"]\n', "tools.lsp: command is missing for go"),
+        ('[tools.lsp.servers.go]\ncommand = ["no-such"]\nfiles = ["*.go"]\n', "tools.lsp: no program 'no-such'"),
+    ],
+)
+def test_a_language_server_that_cant_be_started_is_said_at_once(tmp_path: Path, text: str, says: str) -> None:
+    pytest.importorskip("pygls")
+    path = tmp_path / "run.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=says):
+        toolset(load_config(path).tools)
 
 
 def test_a_missing_key_is_said_before_anything_is_played(tmp_path: Path) -> None:

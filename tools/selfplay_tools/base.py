@@ -11,11 +11,22 @@ from selfplay_tools.index import ScanIndex
 from selfplay_tools.inventory import Inventory
 from selfplay_tools.paths import shown
 from selfplay_tools.searched import Span
-from selfplay_tools.snapshot import Entry, Index, Kind, Text
+from selfplay_tools.snapshot import Entry, Index, Kind, Notes, Text
 from selfplay_tools.text import BINARY_PROBE_BYTES, MAX_TEXT_BYTES, has_wide_mark, is_binary, text_of
 
 _PROBED_BYTES = 1 << 20
 """Of a larger file the beginning is looked at first, so that a huge binary is never read."""
+
+
+class _NoNotes:
+    def get(self, _key: str, /) -> bytes | None:
+        return None
+
+    def put(self, _key: str, _value: bytes, /) -> None:
+        return
+
+
+NO_NOTES = _NoNotes()
 
 
 class BaseSnapshot(ABC):
@@ -106,6 +117,11 @@ class BaseSnapshot(ABC):
         if kind is not Kind.LINK:
             raise NotReadable(f"{path!r} is a {kind}, no link")
         return shown(self._beginning(path, 1 << 16))
+
+    @property
+    def notes(self) -> Notes:
+        """As `Snapshot.notes`: none are kept."""
+        return NO_NOTES
 
     @property
     def index(self) -> Index:

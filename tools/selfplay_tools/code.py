@@ -9,6 +9,7 @@ from threading import Lock
 from selfplay_tools.definitions import Definition, definitions
 from selfplay_tools.errors import NoSuchPath, NotReadable
 from selfplay_tools.languages import (
+    LANGUAGES,
     Language,
     has_suffix_of_code,
     language_of,
@@ -19,6 +20,7 @@ from selfplay_tools.languages import (
 from selfplay_tools.likely import may_define
 from selfplay_tools.literals import Literal
 from selfplay_tools.places import Scope, skipped_remark
+from selfplay_tools.recalling import key_of, packed, unpacked
 from selfplay_tools.searched import Span
 from selfplay_tools.snapshot import Snapshot
 from selfplay_tools.spans import Spans
@@ -71,8 +73,18 @@ class _Memory:
             while self._held > self._capacity:
                 self._held -= _weight(self._codes.popitem(last=False)[1])
 
+    def clear(self) -> None:
+        with self._lock:
+            self._codes.clear()
+            self._held = 0
+
 
 _MEMORY = _Memory(MAX_REMEMBERED)
+
+
+def forget() -> None:
+    """Forget what this process remembers of files; what is noted with a repository stays."""
+    _MEMORY.clear()
 
 
 def code_of(snapshot: Snapshot, path: str, *, with_quiet: bool = False) -> Code:
@@ -81,9 +93,13 @@ def code_of(snapshot: Snapshot, path: str, *, with_quiet: bool = False) -> Code:
     Raises NoSuchPath, NotReadable (no text to read).
     """
     known = _recalled(snapshot, path)
-    if known is not None and (known.quiet or known.problem or not (with_quiet and known.language)):
+    if known is not None and _suffices(known, with_quiet=with_quiet):
         return known
     return _read(snapshot, path, _source(snapshot, path), with_quiet=with_quiet)
+
+
+def _suffices(known: Code, *, with_quiet: bool) -> bool:
+    return bool(known.quiet or known.problem or not (with_quiet and known.language))
 
 
 def defining(snapshot: Snapshot, path: str, name: str, span: Span) -> Code:
@@ -110,6 +126,15 @@ def _recalled(snapshot: Snapshot, path: str) -> Code | None:
     return Code(None) if not may_have_language(path) else _MEMORY.get(_key(snapshot, path))
 
 
+def _noted(snapshot: Snapshot, key: tuple[str, str]) -> Code | None:
+    """What an earlier process found out."""
+    data = snapshot.notes.get(key_of(*key))
+    if data is None:
+        return None
+    name, found, quiet, problem = unpacked(data)
+    return Code(LANGUAGES[name], found, quiet, frozenset(one.name for one in found), problem=problem)
+
+
 def _key(snapshot: Snapshot, path: str) -> tuple[str, str]:
     """The same content may be C in one place and C++ in another: the suffix, or the whole name, belongs to the key."""
     entry = snapshot.entry(path)
@@ -120,10 +145,15 @@ def _key(snapshot: Snapshot, path: str) -> tuple[str, str]:
 
 
 def _read(snapshot: Snapshot, path: str, source: bytes, *, with_quiet: bool = False) -> Code:
-    code = parsed(path, source, with_quiet=with_quiet)
     key = _key(snapshot, path)
-    if key[0].strip("0"):  # an id of zeros stands for what could not be read
-        _MEMORY.put(key, code)
+    if not key[0].strip("0"):  # an id of zeros stands for what could not be read
+        return parsed(path, source, with_quiet=with_quiet)
+    code = _noted(snapshot, key) if may_have_language(path) else None
+    if code is None or not _suffices(code, with_quiet=with_quiet):
+        code = parsed(path, source, with_quiet=with_quiet)
+        if code.language is not None:
+            snapshot.notes.put(key_of(*key), packed(code.language.name, code.definitions, code.quiet, code.problem))
+    _MEMORY.put(key, code)
     return code
 
 

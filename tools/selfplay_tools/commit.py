@@ -13,7 +13,7 @@ from selfplay_tools.git import output, records
 from selfplay_tools.inventory import Inventory
 from selfplay_tools.paths import is_served, shown_paths
 from selfplay_tools.searched import Span
-from selfplay_tools.snapshot import Entry, Index, Kind, Text
+from selfplay_tools.snapshot import Entry, Index, Kind, Notes, Text
 from selfplay_tools.store.library import Library, library_at
 from selfplay_tools.store.trees import NotPlain
 from selfplay_tools.store.view import StoreIndex, span_from, text_from
@@ -43,7 +43,7 @@ class CommitSnapshot(BaseSnapshot):
         self._git_dir = git_dir.absolute()
         self._commit = _full_id(self._git_dir, commit)
         self.memory = store.absolute() if store else None
-        library = _library(self._git_dir, store) if store else None
+        self._library = library = _library(self._git_dir, store) if store else None
         self._entries = _entries(self._git_dir, self._commit, max_entries, library)
         self._inventory = Inventory(self._entries, self.link_target)
         self._blobs = Blobs(self._git_dir)
@@ -64,6 +64,11 @@ class CommitSnapshot(BaseSnapshot):
         """As `Snapshot.entry`."""
         at = self._inventory.place(path)
         return None if at is None else self._entries[at]
+
+    @property
+    def notes(self) -> Notes:
+        """As `Snapshot.notes`."""
+        return self._library.notes if self._library else super().notes
 
     @property
     def index(self) -> Index:

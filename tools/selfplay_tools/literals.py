@@ -5,13 +5,16 @@ Sound, not complete: whatever is not understood counts as "may be anything".
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
 SHORTEST = 2
 """Shorter literals are in nearly every file."""
 MOST_CHOICES = 64
 """Of a choice with more branches nothing is required."""
+MOST_STRINGS = 16
+"""That a part of a pattern may match to be spelled out: `(rx|tx)_[ab]` is rx_a, rx_b, tx_a, tx_b."""
+MOST_OF_SET = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ ANYTHING = AllOf(())
 _REPEAT = re.compile(r"\{\d+(?:,\d*)?\}")
 _POSIX_CLASS = re.compile(r"\[:\^?\w+:\]")
 _GROUP = re.compile(r"\((?!\?)|\(\?:|\(\?P?<\w+>")
+_PLACES = frozenset("bBAz")
+"""Escapes that match a place, and no character."""
 _KNOWN_ESCAPES = frozenset("dDwWsSbBtnrfvaAz")
 _LEADING_FOLD = "(?i)"
 
@@ -52,7 +57,7 @@ def required(source: str, *, ignore_case: bool) -> Need:
     if source.startswith(_LEADING_FOLD):
         source, ignore_case = source.removeprefix(_LEADING_FOLD), True
     try:
-        return _Reading(source, ignore_case=ignore_case).alternatives()
+        return _Reading(source, ignore_case=ignore_case).alternatives().need
     except _NotUnderstood:
         return ANYTHING
 
@@ -82,6 +87,58 @@ class _NotUnderstood(Exception):
     """Ends the reading; nothing is known of the pattern then."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What is known of a part of a pattern."""
+
+    exact: tuple[str, ...] | None
+    """All that it matches, if that is little."""
+    need: Need
+
+
+class _Branch:
+    """One choice of a group while it is read from the left."""
+
+    def __init__(self, *, ignore_case: bool) -> None:
+        self._ignore_case = ignore_case
+        self._needs: list[Need] = []
+        self._ends: tuple[str, ...] = ("",)
+        """All that the last atoms can have matched."""
+        self._is_whole = True
+        """Whether that is all from the beginning."""
+
+    def add(self, part: _Part, repeat: str) -> None:
+        """Go on with an atom: `repeat` is empty for once, `?`, `+`, or `*` for anything else."""
+        if part.exact is None or repeat == "*":
+            self._break()
+            self._needs += [part.need] if repeat in {"", "+"} else []
+            return
+        exact = (*part.exact, "") if repeat == "?" else part.exact
+        if len(self._ends) * len(exact) > MOST_STRINGS:
+            self._break()
+        self._ends = tuple(dict.fromkeys(end + more for end in self._ends for more in exact))
+        if repeat == "+":
+            self._break()
+
+    def _break(self) -> None:
+        """What comes next does not join what was before."""
+        self._needs.append(self._literals())
+        self._ends, self._is_whole = ("",), False
+
+    def _literals(self) -> Need:
+        if min(map(len, self._ends)) < SHORTEST:
+            return ANYTHING
+        return any_of([Literal(text, self._ignore_case) for text in self._ends])
+
+    def read(self) -> _Part:
+        """What is known of it at its end."""
+        return _Part(self._ends if self._is_whole else None, all_of([*self._needs, self._literals()]))
+
+
+_EMPTY = _Part(("",), ANYTHING)
+_UNKNOWN = _Part(None, ANYTHING)
+
+
 @dataclass
 class _Reading:
     """One pass over a pattern."""
@@ -90,39 +147,24 @@ class _Reading:
     ignore_case: bool
     at: int = 0
     depth: int = 0
-    run: list[str] = field(default_factory=list[str])
-    """The literal characters that stand directly before `at`."""
 
-    def alternatives(self) -> Need:
-        """What a group's inside needs, read up to its end."""
-        choices: list[Need] = []
-        found: list[Need] = []
-        while self.at < len(self.source) and self.source[self.at] != ")":
-            if self.source[self.at] == "|":
-                self.at += 1
-                choices.append(all_of([*found, *self._broken()]))
-                found = []
-            else:
-                found += self._piece()
-        choices.append(all_of([*found, *self._broken()]))
-        return any_of(choices)
+    def alternatives(self) -> _Part:
+        """A group's inside, read up to its end."""
+        branches = [self._branch()]
+        while self.source[self.at : self.at + 1] == "|":
+            self.at += 1
+            branches.append(self._branch())
+        exact = [text for branch in branches for text in branch.exact or ()]
+        is_exact = all(branch.exact is not None for branch in branches) and len(exact) <= MOST_STRINGS
+        return _Part(tuple(dict.fromkeys(exact)) if is_exact else None, any_of([one.need for one in branches]))
 
-    def _piece(self) -> list[Need]:
-        """Read one atom with its repetition; what ends with it."""
-        literal = self._literal()
-        if literal is None:
-            found = self._broken()
-            inside = self._atom()
-            return [*found, inside] if self._repetition() in {"", "+"} else found
-        repeat = self._repetition()
-        if repeat in {"", "+"}:
-            self.run.append(literal)
-        return [] if not repeat else self._broken()
-
-    def _broken(self) -> list[Need]:
-        """End the run; it as a literal."""
-        text, self.run = "".join(self.run), []
-        return [Literal(text, self.ignore_case)] if len(text) >= SHORTEST else []
+    def _branch(self) -> _Part:
+        branch = _Branch(ignore_case=self.ignore_case)
+        while self.at < len(self.source) and self.source[self.at] not in "|)":
+            literal = self._literal()
+            part = self._atom() if literal is None else _Part((literal,), ANYTHING)
+            branch.add(part, self._repetition())
+        return branch.read()
 
     def _literal(self) -> str | None:
         """The character that the next atom stands for, read; or None, nothing read."""
@@ -141,28 +183,29 @@ class _Reading:
         """False for what a text may spell in another way: other cases beyond ASCII, replaced characters."""
         return char.isprintable() and char != "\ufffd" and (char.isascii() or not self.ignore_case)
 
-    def _atom(self) -> Need:
-        """Read what is no plain character; what it needs."""
+    def _atom(self) -> _Part:
+        """Read what is no plain character."""
         char = self.source[self.at]
         if char == "(":
             return self._group()
         if char == "[":
-            self._set()
-        elif char == "\\":
-            if self.source[self.at + 1 : self.at + 2] not in _KNOWN_ESCAPES and not self._is_plain_escape():
+            return self._set()
+        if char == "\\":
+            kind = self.source[self.at + 1 : self.at + 2]
+            if kind not in _KNOWN_ESCAPES and not self._is_plain_escape():
                 raise _NotUnderstood
             self.at += 2
-        elif char in "*+?":
+            return _EMPTY if kind in _PLACES else _UNKNOWN
+        if char in "*+?":
             raise _NotUnderstood
-        else:
-            self.at += 1
-        return ANYTHING
+        self.at += 1
+        return _EMPTY if char in "^$" else _UNKNOWN
 
     def _is_plain_escape(self) -> bool:
         char = self.source[self.at + 1 : self.at + 2]
         return bool(char) and not (char.isascii() and char.isalnum())
 
-    def _group(self) -> Need:
+    def _group(self) -> _Part:
         opening = _GROUP.match(self.source, self.at)
         if not opening or self.depth > 50:  # noqa: PLR2004  # far below the recursion limit
             raise _NotUnderstood
@@ -175,7 +218,8 @@ class _Reading:
         self.at += 1
         return inside
 
-    def _set(self) -> None:
+    def _set(self) -> _Part:
+        start = self.at + 1
         self.at += 2 if self.source.startswith("[^", self.at) else 1
         is_first = True
         while is_first or self.source[self.at : self.at + 1] != "]":
@@ -186,17 +230,20 @@ class _Reading:
             self.at = posix.end() if posix else self.at + length
             is_first = False
         self.at += 1
+        chars = self.source[start : self.at - 1]
+        is_plain = len(chars) <= MOST_OF_SET and all(char not in "^-\\[" and self._is_safe(char) for char in chars)
+        return _Part(tuple(chars), ANYTHING) if is_plain else _UNKNOWN
 
     def _repetition(self) -> str:
-        """Read a repetition with its laziness mark: `+` for once or more, `*` for any other, empty for none."""
-        rest = self.source[self.at : self.at + 1]
+        """Read a repetition with its laziness mark: as `_Branch.add` takes it."""
+        mark = self.source[self.at : self.at + 1]
         repeat = _REPEAT.match(self.source, self.at)
         if repeat:
-            self.at = repeat.end()
-        elif rest and rest in "*+?":
+            self.at, mark = repeat.end(), "*"
+        elif mark and mark in "*+?":
             self.at += 1
         else:
             return ""
         if self.source[self.at : self.at + 1] == "?":
             self.at += 1
-        return "+" if rest == "+" else "*"
+        return mark

@@ -29,7 +29,8 @@ class Hits:
         """For each matching line after the first `skipped`: the lines that it adds, itself and those around it."""
         last = -1
         for line in list(self.columns)[skipped:]:
-            end = min(len(self.lines) - 1, line + context)
+            # How many lines there are is asked only where it matters: it takes a look at the whole file.
+            end = min(len(self.lines) - 1, line + context) if context else line
             yield range(max(last + 1, line - context), end + 1)
             last = end
 

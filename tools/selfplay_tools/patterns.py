@@ -106,7 +106,7 @@ class Pattern:
     @cached_property
     def _hops(self) -> Hops | None:
         regex = self._among_lines
-        return Hops(regex, finders(self.need, self.source)) if regex else None
+        return Hops(regex, finders(self.need)) if regex else None
 
     def _one_by_one(self, span: Span) -> Iterator["Found"]:
         for which, (start, end) in enumerate(zip(span.starts, span.ends, strict=True)):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from selfplay_tools.linear import Regex
 
 Buffer = bytes | mmap
+_FEW = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class Lines(Sequence[str]):
         self._buffer = buffer
         self._start = start
         self._end = end
+        self._known: dict[int, tuple[int, int]] = {}
+        """Where some lines begin and end, in the buffer."""
 
     @cached_property
     def _stops(self) -> NDArray[np.intp]:
@@ -45,8 +48,21 @@ class Lines(Sequence[str]):
     def numbered(self, places: Iterable[int]) -> Iterator[tuple[int, int]]:
         """The number, from 0, of the line that holds each place of the buffer, with the place."""
         found = list(places)
+        if len(found) <= _FEW and found == sorted(found):
+            return self._counted(found)
         numbers = np.searchsorted(self._stops, np.array(found, np.int64) - self._start)
         return zip(numbers.tolist(), found, strict=True)
+
+    def _counted(self, places: Sequence[int]) -> Iterator[tuple[int, int]]:
+        """As `numbered`, for a few places in order, without a look at the rest of the text."""
+        number, counted_to = 0, self._start
+        for place in places:
+            codes = np.frombuffer(self._buffer, np.uint8, place - counted_to, counted_to)
+            number += int(np.count_nonzero(codes == ord("\n")))
+            counted_to = place
+            start = self._buffer.rfind(b"\n", self._start, place) + 1 or self._start
+            self._known[number] = start, self._buffer.find(b"\n", place, self._end)
+            yield number, place
 
     def matching(self, regex: Regex) -> Iterator[tuple[int, str]]:
         """Lines with a match, with their numbers from 0. The regex must not tell one line's place from another's."""
@@ -59,7 +75,7 @@ class Lines(Sequence[str]):
 
     def column(self, number: int, place: int) -> int:
         """Characters of the line before a place of the buffer."""
-        return len(self._buffer[self._line_start(number) : place].decode("utf-8", "replace"))
+        return len(self._buffer[self._line_span(number)[0] : place].decode("utf-8", "replace"))
 
     def __len__(self) -> int:
         return len(self._stops)
@@ -74,6 +90,8 @@ class Lines(Sequence[str]):
         if isinstance(index, slice):
             first, last, step = index.indices(len(self))
             return self._run(first, last) if step == 1 else tuple(self)[index]
+        if index in self._known:
+            return self._line(index)
         number = index + len(self) if index < 0 else index
         if not 0 <= number < len(self):
             raise IndexError(index)
@@ -84,14 +102,18 @@ class Lines(Sequence[str]):
         if first >= last:
             return ()
         end = self._start + int(self._stops[last - 1])
-        return tuple(self._buffer[self._line_start(first) : end].decode("utf-8").split("\n"))
+        return tuple(self._buffer[self._line_span(first)[0] : end].decode("utf-8").split("\n"))
 
     def _line(self, number: int) -> str:
-        return self._buffer[self._line_start(number) : self._start + int(self._stops[number])].decode("utf-8")
+        start, end = self._line_span(number)
+        return self._buffer[start:end].decode("utf-8")
+
+    def _line_span(self, number: int) -> tuple[int, int]:
+        if number in self._known:
+            return self._known[number]
+        start = int(self._stops[number - 1]) + 1 if number else 0
+        return self._start + start, self._start + int(self._stops[number])
 
     def __iter__(self) -> Iterator[str]:
         text = self._buffer[self._start : self._end].decode("utf-8")
         return iter(text.split("\n")[:-1])
-
-    def _line_start(self, number: int) -> int:
-        return self._start + (int(self._stops[number - 1]) + 1 if number else 0)

@@ -118,6 +118,11 @@ class Snapshot(Protocol):
         """Answers questions over all files; the one place that a faster index has to replace."""
         ...
 
+    @property
+    def notes(self) -> "Notes":
+        """What was found out of contents, of this commit and of others; may forget."""
+        ...
+
     def at_close(self, done: Callable[[], None]) -> None:
         """Have `done` called when the snapshot is closed: whatever was started for it ends with it."""
         ...
@@ -150,6 +155,18 @@ class Ranked:
     """Files with at least one of the words."""
     best: Sequence[tuple[str, float]]
     """Paths and scores, best first, ties by path."""
+
+
+class Notes(Protocol):
+    """Values by key. A key always stands for the same value."""
+
+    def get(self, key: str, /) -> bytes | None:
+        """The value, or None if it is not known."""
+        ...
+
+    def put(self, key: str, value: bytes, /) -> None:
+        """Keep a value, if that can be done."""
+        ...
 
 
 class Index(Protocol):

@@ -92,8 +92,7 @@ def _filled(folder: Path, snapshot: Snapshot, entries: list[Entry]) -> Workspace
 
 
 def _write(file: Path, lines: tuple[str, ...]) -> None:
-    # The protocol ends lines at a carriage return too; we don't, and line numbers have to agree.
-    content = "".join(f"{line}\n" for line in lines).replace("\r", " ").encode("utf-8", "replace")
+    content = "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     made = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o400)
     with os.fdopen(made, "wb") as out:

@@ -130,9 +130,12 @@ class Pool:
         self._changed.notify_all()
 
     def _at_exit(self) -> None:
+        """End what nobody closed."""
         for session in self._sessions.values():
             if session.connection:
                 end_group(session.connection.pid)
+                with suppress(TimeoutError):
+                    self._loop.run(_end(session), timeout_s=5)
             if session.workspace:
                 session.workspace.remove()
         self._loop.stop()
@@ -148,19 +151,25 @@ class _Loop:
     """An event loop in a thread of its own, started when it is first needed."""
 
     def __init__(self) -> None:
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._running: tuple[asyncio.AbstractEventLoop, threading.Thread] | None = None
         self._lock = threading.Lock()
 
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Carry it out over there, and wait for it."""
+    def run(self, work: Coroutine[Any, Any, T], timeout_s: float | None = None) -> T:
+        """Carry it out over there, and wait for it. Raises TimeoutError."""
         with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                threading.Thread(target=self._loop.run_forever, name="language servers", daemon=True).start()
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+            if self._running is None:
+                loop = asyncio.new_event_loop()
+                self._running = loop, threading.Thread(target=loop.run_forever, name="language servers", daemon=True)
+                self._running[1].start()
+            loop, _ = self._running
+        return asyncio.run_coroutine_threadsafe(work, loop).result(timeout_s)
 
     def stop(self) -> None:
         """Let the thread end."""
-        if self._loop is not None:
-            with suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._loop.stop)
+        with self._lock:
+            if self._running is not None:
+                (loop, thread), self._running = self._running, None
+                loop.call_soon_threadsafe(loop.stop)
+                thread.join(timeout=5)
+                if not thread.is_alive():
+                    loop.close()

@@ -77,7 +77,7 @@ def place_of(snapshot: Snapshot, arguments: AtSymbol) -> Place:
         raise BadArgument(_not_there(path, lines, arguments.line, symbol))
     column = _first_in_code(snapshot, path, lines, arguments.line, starts)
     units = len(line[:column].encode("utf-16-le", "surrogatepass")) // 2
-    text = "".join(f"{one}\n" for one in lines).replace("\r", " ")
+    text = "".join(f"{one}\n" for one in lines)
     return Place(names[-1][0], Position(path, arguments.line - 1, units, text))
 
 
@@ -104,7 +104,8 @@ def _first_in_code(snapshot: Snapshot, path: str, lines: tuple[str, ...], line: 
 
 def _not_there(path: str, lines: tuple[str, ...], line: int, symbol: str) -> str:
     near = sorted(range(1, len(lines) + 1), key=lambda number: (abs(number - line), number))
-    found = list(islice((number for number in near if any(_occurrences(lines[number - 1], symbol))), _NEAR))
+    holding = (number for number in near if next(_occurrences(lines[number - 1], symbol), None) is not None)
+    found = list(islice(holding, _NEAR))
     head = f"{path}:{line} does not hold {quoted(symbol)}; it reads: {clip(lines[line - 1].strip(), width=200)}"
     if found:
         return f"{head}\nThe nearest lines of this file with it: {', '.join(map(str, sorted(found)))}"

@@ -13,6 +13,8 @@ from typing import Any, cast
 from selfplay_tools.errors import NotUsable
 
 PYTHON_COMMAND = ("basedpyright-langserver", "--stdio")
+PYTHON_READY = (" source file",)
+"""`Found 12 source files`, `No source files found`: what it is asked before that, it answers from open files alone."""
 PYTHON_FILES = ("*.py", "*.pyi", "py.typed")
 PACKAGE_ROOTS = "${package_roots}"
 """In settings: the folders that hold Python packages. Repositories say so in files that are not laid out."""
@@ -40,6 +42,11 @@ class LanguageServer:
     """Patterns of names: those files are laid out for the server, nothing else of a snapshot is."""
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
     """What the server gets when it asks for its configuration."""
+    opens: bool = True
+    """Whether it has to be told of a file (`textDocument/didOpen`) before it is asked about it."""
+    ready: tuple[str, ...] = ()
+    """Words of log messages (`window/logMessage`), one of which the server writes when it knows all files. Without
+    them it is asked as soon as it reports no work in progress."""
     pass_env: tuple[str, ...] = ()
     """Environment variables that it gets as they are here; all others are kept from it."""
     timeout_s: float = 60.0
@@ -96,6 +103,8 @@ def server_for(
     """A server, with what is known of its language where nothing is given. Raises NotUsable for what can't be known."""
     if language == "python" and not command:
         command, settings = PYTHON_COMMAND, PYTHON_SETTINGS if settings is None else settings
+        # It answers about all files that it found, and closing one would make it forget the text.
+        more |= {"ready": PYTHON_READY, "opens": False}
     if language == "python" and not files:
         files = PYTHON_FILES
     if not command or not files:

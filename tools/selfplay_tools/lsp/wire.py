@@ -70,9 +70,13 @@ class Connection:
         self._settings = settled(server.settings, workspace.paths)
         self._process = process
         self._client = LanguageClient("selfplay", "1")
+        self._opened: set[str] = set()
         self._busy: set[str] = set()
         self._is_idle = asyncio.Event()
         self._is_idle.set()
+        self._is_ready = asyncio.Event()
+        if not server.ready:
+            self._is_ready.set()
         self._stop = threading.Event()
         self._ended: asyncio.Future[ServerFailed] = asyncio.get_running_loop().create_future()
         self._answer_the_server()
@@ -95,6 +99,7 @@ class Connection:
             types.CLIENT_REGISTER_CAPABILITY: lambda _: None,
             types.CLIENT_UNREGISTER_CAPABILITY: lambda _: None,
             types.PROGRESS: partial(self._on_progress),
+            types.WINDOW_LOG_MESSAGE: partial(self._on_log),
             types.WINDOW_SHOW_MESSAGE_REQUEST: lambda _: None,
             types.WINDOW_WORK_DONE_PROGRESS_CREATE: lambda _: None,
             types.WORKSPACE_CONFIGURATION: partial(self._on_configuration),
@@ -105,6 +110,10 @@ class Connection:
 
     def _on_configuration(self, params: types.ConfigurationParams) -> list[Any]:
         return [_section(self._settings, item.section or "") for item in params.items]
+
+    def _on_log(self, params: types.LogMessageParams) -> None:
+        if any(words in params.message for words in self._server.ready):
+            self._is_ready.set()
 
     def _on_progress(self, params: types.ProgressParams) -> None:
         value: Any = params.value
@@ -198,25 +207,25 @@ class Connection:
         return await self._until_done(self._asked(at, types.TEXT_DOCUMENT_HOVER))
 
     async def _asked(self, at: Position, method: str) -> object:
-        """Ask about a file that is open for as long as that takes, once the server is not loading any more."""
+        """Ask once the server is not loading any more, about a file that it was told of."""
         document = types.TextDocumentIdentifier(self.workspace.uri(at.path))
         where = types.Position(at.line, at.column)
-        item = types.TextDocumentItem(document.uri, self._server.language, 1, at.text)
-        self._client.text_document_did_open(types.DidOpenTextDocumentParams(item))
-        try:
-            await self._is_idle.wait()
-            match method:
-                case types.TEXT_DOCUMENT_DEFINITION:
-                    return await self._client.text_document_definition_async(types.DefinitionParams(document, where))
-                case types.TEXT_DOCUMENT_REFERENCES:
-                    context = types.ReferenceContext(include_declaration=True)
-                    asked = types.ReferenceParams(context, document, where)
-                    return await self._client.text_document_references_async(asked)
-                case _:
-                    return await self._client.text_document_hover_async(types.HoverParams(document, where))
-        finally:
-            if self.is_alive:
-                self._client.text_document_did_close(types.DidCloseTextDocumentParams(document))
+        await self._is_ready.wait()
+        if self._server.opens and at.path not in self._opened:
+            # Never closed again: what has been opened does not change, and servers differ in what closing means.
+            self._opened.add(at.path)
+            item = types.TextDocumentItem(document.uri, self._server.language, 1, at.text)
+            self._client.text_document_did_open(types.DidOpenTextDocumentParams(item))
+        await self._is_idle.wait()
+        match method:
+            case types.TEXT_DOCUMENT_DEFINITION:
+                return await self._client.text_document_definition_async(types.DefinitionParams(document, where))
+            case types.TEXT_DOCUMENT_REFERENCES:
+                context = types.ReferenceContext(include_declaration=True)
+                asked = types.ReferenceParams(context, document, where)
+                return await self._client.text_document_references_async(asked)
+            case _:
+                return await self._client.text_document_hover_async(types.HoverParams(document, where))
 
     async def close(self) -> None:
         """End every process of the server, and wait until they are gone."""

@@ -133,7 +133,7 @@ class Grams:
         found = np.empty(self._count, np.bool_)
         grams = _spread(np.frombuffer(literal, np.uint8))
         for bits, first, last, blocks in self._parts:
-            rows = blocks[:, np.unique(grams >> np.uint32(32 - bits)).astype(np.intp), :]
+            rows = blocks[:, (grams >> np.uint32(32 - bits)).astype(np.intp), :]
             slices = np.bitwise_and.reduce(rows, axis=1)
             flags = np.unpackbits(slices, axis=1, bitorder="little").reshape(-1)
             found[first:last] = flags[: last - first].view(np.bool_)

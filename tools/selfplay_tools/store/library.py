@@ -12,6 +12,7 @@ from selfplay_tools.errors import GitFailed
 from selfplay_tools.git import records
 from selfplay_tools.snapshot import Entry
 from selfplay_tools.store import ingest
+from selfplay_tools.store.notes import Notes
 from selfplay_tools.store.store import Store
 from selfplay_tools.store.trees import Trees
 
@@ -29,6 +30,7 @@ class Library:
         self.git_dir = git_dir
         self.store = store
         self.trees = Trees(git_dir, store.sizes)
+        self.notes = Notes(store.folder / "notes.sqlite")
         self._wanted: dict[str, None] = {}
         self._working: Thread | None = None
         self._guard = Lock()

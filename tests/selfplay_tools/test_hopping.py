@@ -1,0 +1,77 @@
+"""Hopping from literal to literal finds the lines that a look at every line finds."""
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from selfplay_tools.hopping import landmarks
+from selfplay_tools.linear import compiled
+from selfplay_tools.literals import required
+from selfplay_tools.patterns import Pattern
+from selfplay_tools.searched import Span
+
+SOURCES = st.sampled_from(
+    [
+        "abcd",
+        "abcd|bcde",
+        r"\babcd\b",
+        "abcd.*x",
+        "(ab|cd)cd_?x",
+        "^abcd$",
+        "abc[de]x*",
+        "x?abcd+",
+        "éabc",
+        "abcd.{0,3}e",
+    ]
+)
+LINES = st.lists(
+    st.sampled_from(["abcd", "abcde x", "xabcd", "bcde", "", "é", "éabcd", "abcdabcd", "cdcd_x", "q" * 90])
+)
+
+
+def span_of(texts: Sequence[Sequence[str]]) -> Span:
+    sources = ["".join(f"{line}\n" for line in lines).encode() for lines in texts]
+    ends = [sum(map(len, sources[: number + 1])) for number in range(len(sources))]
+    starts = [end - len(source) for end, source in zip(ends, sources, strict=True)]
+    return Span(b"".join(sources), [str(number) for number in range(len(texts))], starts, ends)
+
+
+@given(source=SOURCES, texts=st.lists(LINES, min_size=1, max_size=4), copies=st.sampled_from([1, 1, 70]))
+@example(source="abcd.*x", texts=[["abcd", "abcde x"]], copies=70)
+@settings(max_examples=300, deadline=None)
+def test_hopping_finds_what_reading_every_line_finds(source: str, texts: list[list[str]], copies: int) -> None:
+    texts = [lines * copies for lines in texts]
+    span = span_of(texts)
+    alone = compiled(source)
+    expected = {
+        (str(number), at, match.start())
+        for number, lines in enumerate(texts)
+        for at, line in enumerate(lines)
+        if (match := alone.search(line.encode()))
+    }
+    found = {
+        (span.paths[one.which], number, place - span.buffer.rfind(b"\n", 0, place) - 1)
+        for one in Pattern(source).hits(span)
+        for number, place in span.text(one.which).numbered(one.matches)
+    }
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "marks"),
+    [
+        ("spin_lock", ("spin_lock",)),
+        (r"\bfoo\(.*barbaz", ("barbaz",)),
+        ("foo|barbaz", ("foo", "barbaz")),
+        ("(get|set)_name", ("get_name", "set_name")),
+        ("a|foo", ()),
+        ("(?i)foo", ()),
+        ("f.o", ()),
+        ("abc|abd|abe|abf|abg", ()),
+        ("xx", ()),
+    ],
+)
+def test_landmarks_are_a_few_literals_as_they_are_written(source: str, marks: tuple[str, ...]) -> None:
+    assert landmarks(required(source, ignore_case=False)) == marks
