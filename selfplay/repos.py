@@ -70,13 +70,17 @@ class Repositories:
         Raises RepositoryError.
         """
         try:
-            index = self._root / ".index" / find_source(repo, self._root).name
+            index = self.index_folder(repo)
             if commit == WORKTREE:
                 directory = self._directory(repo)
                 return DirectorySnapshot(directory, is_hidden=hides(directory, self._kept), store=index)
             return CommitSnapshot(self.clone(repo), self.resolve(repo, commit), store=index)
         except (ToolsError, OSError) as error:
             raise RepositoryError(f"{repo}, {commit}: {error}") from error
+
+    def index_folder(self, repo: str) -> Path:
+        """Where what is learned of the repository's contents is kept: a cache. Raises RepositoryError."""
+        return self._root / ".index" / find_source(repo, self._root).name
 
     def _directory(self, repo: str) -> Path:
         directory = find_source(repo, self._root).directory

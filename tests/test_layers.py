@@ -20,7 +20,7 @@ LAYERS = (
     ("player", "journals", "summary", "view", "describe"),
     ("supervisor",),
     ("loop",),
-    ("casting",),
+    ("casting", "indexing"),
     ("play", "audit"),
     ("cli",),
 )

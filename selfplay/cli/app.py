@@ -14,6 +14,8 @@ from selfplay.cli.demo import EPILOG as DEMO_EPILOG
 from selfplay.cli.demo import demo
 from selfplay.cli.export import EPILOG as EXPORT_EPILOG
 from selfplay.cli.export import export
+from selfplay.cli.index import EPILOG as INDEX_EPILOG
+from selfplay.cli.index import index
 from selfplay.cli.run import EPILOG as RUN_EPILOG
 from selfplay.cli.run import run
 from selfplay.cli.show import EPILOG as SHOW_EPILOG
@@ -39,6 +41,7 @@ app.command(epilog=DEMO_EPILOG)(demo)
 app.command(epilog=RUN_EPILOG)(run)
 app.command(epilog=SHOW_EPILOG)(show)
 app.command(epilog=EXPORT_EPILOG)(export)
+app.command(epilog=INDEX_EPILOG)(index)
 app.add_typer(audit, name="audit")
 app.add_typer(tools, name="tools")
 

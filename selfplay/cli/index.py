@@ -1,0 +1,64 @@
+"""`selfplay index`: build ahead what searches over a repository's commits stand on, and tell what there is."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from selfplay.cli.console import people_console, print_json
+from selfplay.cli.revision import repo_and_commit
+from selfplay.indexing import Indexed, build_index, indexed
+from selfplay.repos import Repositories
+from selfplay_tools.output import counted, sized
+
+EPILOG = """Examples:
+
+selfplay index ~/src/app@v2.1 ~/src/app@HEAD~200
+
+selfplay index ~/src/app --stats"""
+
+
+def index(
+    repositories: Annotated[
+        list[str], typer.Argument(help="A path, URL or name under repos/, with or without @COMMIT.")
+    ],
+    *,
+    stats: Annotated[bool, typer.Option("--stats", help="Only tell what is there.")] = False,
+    repos: Annotated[Path, typer.Option(help="Folder of clones.", envvar="SELFPLAY_REPOS")] = Path("repos"),
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per repository and commit.")] = False,
+) -> None:
+    """Clone and index repositories ahead, so that no episode waits for it. Searches work without: they scan meanwhile.
+
+    What is indexed lies under repos/.index: a cache, safe to delete, shared by all commits and processes.
+    """
+    console = people_console(is_quiet=False, is_json=as_json)
+    opened = Repositories(repos)
+    for text in repositories:
+        repo, commit = repo_and_commit(text)
+        if not stats:
+            _build(console, opened, repo, commit)
+        told = indexed(opened, repo)
+        if as_json:
+            print_json(told.as_json())
+        else:
+            _tell(console, repo, told)
+
+
+def _build(console: Console, repositories: Repositories, repo: str, commit: str) -> None:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    began = time.perf_counter()
+    with Progress(*columns, console=console, transient=True) as progress:
+        bar = progress.add_task(f"{repo} at {commit}", total=None)
+        full_id = build_index(
+            repositories, repo, commit, lambda done, total: progress.update(bar, completed=done, total=total)
+        )
+    console.print(f"{repo} at {full_id[:12]}: indexed in {time.perf_counter() - began:.1f} s", highlight=False)
+
+
+def _tell(console: Console, repo: str, told: Indexed) -> None:
+    commits = counted(len(told.commits), "commit")
+    contents = f"{counted(told.blobs, 'file content')} of {commits}, {sized(told.bytes)} on disk"
+    console.print(f"{repo}: {contents} in {told.folder}", highlight=False, soft_wrap=True)

@@ -1,0 +1,79 @@
+"""Building a repository's index ahead, and telling what there is of it."""
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from selfplay.errors import RepositoryError
+from selfplay.repos import Repositories
+from selfplay.source import WORKTREE
+from selfplay_tools.commit import CommitSnapshot
+from selfplay_tools.errors import ToolsError
+from selfplay_tools.index import MAX_INDEXED_BYTES
+from selfplay_tools.snapshot import Kind
+from selfplay_tools.store.library import library_at
+from selfplay_tools.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """What is kept of one repository."""
+
+    repo: str
+    folder: Path
+    commits: tuple[str, ...]
+    """Full ids of the commits that were asked for, the latest first."""
+    blobs: int
+    """Distinct contents of files."""
+    bytes: int
+    """On disk."""
+
+    def as_json(self) -> dict[str, Any]:
+        """For a machine."""
+        return {
+            "repo": self.repo,
+            "folder": str(self.folder),
+            "commits": list(self.commits),
+            "blobs": self.blobs,
+            "bytes": self.bytes,
+        }
+
+
+def build_index(
+    repositories: Repositories, repo: str, commit: str, told: Callable[[int, int], None] | None = None
+) -> str:
+    """Clone if need be, and index everything that the commit holds and the index does not; the commit's full id.
+
+    `told` hears how many of the missing contents are done, and how many there are. Blocking. Raises RepositoryError,
+    also where the index can't be written.
+    """
+    if commit == WORKTREE:
+        raise RepositoryError(f"{repo}: a directory as it is on disk has no index to build; name a commit")
+    folder, git_dir = repositories.index_folder(repo), repositories.clone(repo)
+    full_id = repositories.resolve(repo, commit)
+    try:
+        library = library_at(git_dir, folder.absolute())
+        with closing(CommitSnapshot(git_dir, full_id)) as snapshot:
+            files = [e for e in snapshot.entries if e.kind is Kind.FILE and e.size <= MAX_INDEXED_BYTES]
+        library.store.used(full_id)
+        library.finish([entry.oid for entry in files], told)
+    except (ToolsError, OSError) as error:
+        raise RepositoryError(f"{repo}, {commit}: can't be indexed in {folder}: {error}") from error
+    if library.problem is not None:
+        raise RepositoryError(f"{repo}, {commit}: can't be indexed in {folder}: {library.problem}")
+    return full_id
+
+
+def indexed(repositories: Repositories, repo: str) -> Indexed:
+    """What is kept of a repository, without cloning or building anything. Raises RepositoryError."""
+    folder = repositories.index_folder(repo)
+    if not folder.is_dir():
+        return Indexed(repo, folder, (), 0, 0)
+    try:
+        store = Store(folder)
+    except (ToolsError, OSError) as error:
+        raise RepositoryError(f"{repo}: the index in {folder} can't be read: {error}") from error
+    blobs = sum(map(len, store.segments))
+    return Indexed(repo, folder, tuple(store.commits()), blobs, store.size)
