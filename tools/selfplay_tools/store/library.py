@@ -8,11 +8,15 @@ from threading import Lock, Thread
 from typing import TypeVar, cast
 from weakref import WeakValueDictionary
 
+import numpy as np
+
 from selfplay_tools.errors import GitFailed
 from selfplay_tools.git import records
 from selfplay_tools.snapshot import Entry
 from selfplay_tools.store import ingest
 from selfplay_tools.store.notes import Notes
+from selfplay_tools.store.placing import Placing
+from selfplay_tools.store.shelf import Shelf
 from selfplay_tools.store.store import Store
 from selfplay_tools.store.trees import Trees
 
@@ -31,6 +35,8 @@ class Library:
         self.store = store
         self.trees = Trees(git_dir, store.sizes)
         self.notes = Notes(store.folder / "notes.sqlite")
+        self.placing = Placing.of(Shelf(()), (), np.zeros(0, np.int32))
+        """Of the commit that was looked up last."""
         self._wanted: dict[str, None] = {}
         self._working: Thread | None = None
         self._guard = Lock()
