@@ -168,7 +168,7 @@ class LspConfig(Section):
     """By the protocol's language id: python, go, rust, typescript, ..."""
     timeout_s: Positive = 60.0
     """For a server's start, and for each request."""
-    memory_mb: Annotated[int, Field(ge=64)] = 4096
+    memory_mb: Annotated[int, Field(ge=256)] = 4096
     """Of each server process, where the system can bound it."""
     cpu_s: Count = 3600
     """Processor seconds of one server process, after which it is started anew."""

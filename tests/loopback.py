@@ -247,6 +247,10 @@ class Loopback:
 
     handler: Handler
     plan: Plan = ()
+    path: str = "/v1/chat/completions"
+    """The one path that is served."""
+    properly: Behaviour = well
+    """What is done to requests that the plan says nothing of."""
     received: list[Received] = field(default_factory=list[Received])
     """Every request, in the order of arrival."""
     _tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
@@ -294,11 +298,11 @@ class Loopback:
             writer.close()
 
     def _behaviour(self, number: int, received: Received) -> Behaviour:
-        if received.path.partition("?")[0] != "/v1/chat/completions":
+        if received.path.partition("?")[0] != self.path:
             return answers(404, {"error": {"message": f"no such path: {received.path}"}})
         if callable(self.plan):
-            return self.plan(number, received) or well
-        return (self.plan[number] if number < len(self.plan) else None) or well
+            return self.plan(number, received) or self.properly
+        return (self.plan[number] if number < len(self.plan) else None) or self.properly
 
 
 async def _receive(reader: asyncio.StreamReader) -> Received:

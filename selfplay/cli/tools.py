@@ -8,13 +8,15 @@ from typing import Annotated
 
 import orjson
 import typer
+from pydantic import ValidationError
 
 from selfplay.cli.console import ExitCode
 from selfplay.cli.revision import repo_and_commit
-from selfplay.config import RunConfig, load_config
+from selfplay.config import RunConfig, SemanticSearchConfig, load_config
 from selfplay.contract import read_contract
 from selfplay.errors import ConfigError, InputError
 from selfplay.repos import Repositories
+from selfplay.rows import explain
 from selfplay.source import without_credentials
 from selfplay.toolset import departures, toolset
 from selfplay.view import safe
@@ -43,6 +45,13 @@ LIST_EPILOG = """Example:
 selfplay tools list --config run.toml"""
 
 Config = Annotated[Path | None, typer.Option(help="A TOML file; further tools stand in its section `tools`.")]
+SemanticModel = Annotated[
+    str, typer.Option(metavar="NAME", help="Offer semantic_search by this model of embeddings; above the file.")
+]
+SemanticUrl = Annotated[
+    str, typer.Option(metavar="URL", help="Its server, up to where /embeddings begins; without one it runs here.")
+]
+SemanticKeyEnv = Annotated[str, typer.Option(metavar="NAME", help="The environment variable with the server's key.")]
 Repos = Annotated[Path, typer.Option(help="Folder of clones.", envvar="SELFPLAY_REPOS")]
 
 
@@ -61,6 +70,9 @@ def serve(
         Path | None, typer.Option(help="Start only if the tools are those of this contract.json.")
     ] = None,
     config: Config = None,
+    semantic_model: SemanticModel = "",
+    semantic_url: SemanticUrl = "",
+    semantic_key_env: SemanticKeyEnv = "",
     transport: Annotated[Transport, typer.Option(help="How clients come.")] = Transport.STDIO,
     host: Annotated[str, typer.Option(help="http: the address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="http: 0 takes a free one.", min=0, max=65535)] = 8765,
@@ -72,7 +84,7 @@ def serve(
     repos: Repos = Path("repos"),
 ) -> None:
     """Serve the tools over MCP, on one commit, pinned at start; `@worktree` is the directory as it is on disk."""
-    offered = _offered(config)
+    offered = _offered(config, semantic_model, semantic_url, semantic_key_env)
     if contract is not None:
         _require(offered, contract)
     try:
@@ -98,11 +110,15 @@ def call(
     *,
     repo: Annotated[str, typer.Option(metavar="REPO[@COMMIT]", help="A path, a URL, or a name under repos/.")],
     config: Config = None,
+    semantic_model: SemanticModel = "",
+    semantic_url: SemanticUrl = "",
+    semantic_key_env: SemanticKeyEnv = "",
     repos: Repos = Path("repos"),
 ) -> None:
     """Print what the player would get from this call. Exit code 1 if the call was refused."""
+    offered = _offered(config, semantic_model, semantic_url, semantic_key_env)
     with closing(Repositories(repos).open(*repo_and_commit(repo))) as snapshot:
-        result = Toolbox(snapshot, _offered(config)).run(name, _content(arguments))
+        result = Toolbox(snapshot, offered).run(name, _content(arguments))
     # What a file holds must not act on a terminal; whoever reads on gets it as it is.
     text = safe(result.text) if sys.stdout.isatty() else result.text
     sys.stdout.buffer.write(text.encode() + b"\n")
@@ -118,8 +134,20 @@ def list_(*, config: Config = None) -> None:
     sys.stdout.buffer.flush()
 
 
-def _offered(config: Path | None) -> tuple[AnyTool, ...]:
-    return toolset((load_config(config) if config else RunConfig()).tools)
+def _offered(
+    config: Path | None, semantic_model: str = "", semantic_url: str = "", semantic_key_env: str = ""
+) -> tuple[AnyTool, ...]:
+    settings = (load_config(config) if config else RunConfig()).tools
+    values = {"model": semantic_model, "base_url": semantic_url, "api_key_env": semantic_key_env}
+    over = {name: value for name, value in values.items() if value}
+    if not over:
+        return toolset(settings)
+    before = settings.semantic_search.model_dump(exclude_defaults=True) if settings.semantic_search else {}
+    try:
+        semantic = SemanticSearchConfig.model_validate({**before, **over})
+    except ValidationError as error:
+        raise ConfigError(f"semantic_search, on the command line: {explain(error, ())}") from None
+    return toolset(settings.model_copy(update={"semantic_search": semantic}))
 
 
 def _schemas(offered: tuple[AnyTool, ...]) -> list[Schema]:

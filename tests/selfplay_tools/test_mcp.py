@@ -28,7 +28,9 @@ from selfplay_tools.schema import Schema
 from selfplay_tools.snapshot import Snapshot
 from selfplay_tools.tool import Arguments, Result, Tool
 from selfplay_tools.toolbox import Toolbox
+from tests.loopback import in_thread
 from tests.repositories import commit_files, make_git_dir
+from tests.toy_embeddings import toy_server
 
 Make = Callable[[Mapping[str, str | bytes]], Toolbox]
 Json = dict[str, Any]
@@ -352,6 +354,7 @@ async def test_the_tools_of_the_contract_are_served(toolbox_on: Make, tmp_path: 
         (["--repo", "{}", "--commit", "worktree", "--transport", "http", "--host", "192.0.2.1"], "--allow-host"),
         (["--repo", "{}", "--commit", "worktree", "--web-model", "m"], "base_url is no http(s) address"),
         (["--repo", "{}", "--commit", "worktree", "--web-model", "m", "--web-url", "https://x.example"], "no key for"),
+        (["--repo", "{}", "--commit", "worktree", "--semantic-model", "m", "--semantic-url", "x"], "base_url is no"),
     ],
 )
 def test_what_cant_be_served_is_said_before_anything_is(
@@ -369,3 +372,25 @@ async def test_asking_the_web_is_offered_where_it_is_configured(tmp_path: Path) 
     assert tools[-1].name == "ask_web"
     assert [name for name, hint in hints.items() if hint and hint.open_world_hint] == ["ask_web"]
     assert all(hint and hint.read_only_hint for hint in hints.values())
+
+
+async def test_search_by_meaning_is_offered_where_it_is_configured(tmp_path: Path) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "io.py").write_text("def close(handle):\n    handle.close()\n")
+    with in_thread(toy_server()) as server:
+        semantic = ("--semantic-model", "m", "--semantic-url", server.base_url)
+        where = (
+            "--repo",
+            str(tmp_path / "tree"),
+            "--commit",
+            "worktree",
+            "--semantic-folder",
+            str(tmp_path / "vectors"),
+        )
+        async with over_stdio("auto", *where, *semantic) as client:
+            tools = (await client.list_tools()).tools
+            found = await client.call_tool("semantic_search", {"query": "close the handle"})
+    assert tools[-1].name == "semantic_search"
+    assert isinstance(found.content[0], TextContent)
+    assert "1. io.py:1-2 close\n" in found.content[0].text
+    assert list((tmp_path / "vectors").glob("*/*.chunks"))

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from selfplay_tools.agreement import differences
 from selfplay_tools.errors import NotUsable, ToolsError
@@ -17,12 +17,15 @@ from selfplay_tools.schema import Schema
 from selfplay_tools.tool import AnyTool
 from selfplay_tools.toolbox import DEFAULT_TOOLS, Toolbox
 
+if TYPE_CHECKING:
+    from selfplay_tools.semantic.embedding import Embedder
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until the client is gone or the server is stopped. Returns the exit code: 2 for what can't be used."""
     given = _parser().parse_args(arguments)
     try:
-        tools = (*DEFAULT_TOOLS, *_web(given), *_lsp(given))
+        tools = (*DEFAULT_TOOLS, *_web(given), *_semantic(given), *_lsp(given))
         with closing(open_snapshot(given.repo, given.commit)) as snapshot:
             toolbox = Toolbox(snapshot, tools)
             _require(toolbox.schemas(), given.contract)
@@ -82,6 +85,25 @@ def _lsp(given: argparse.Namespace) -> tuple[AnyTool, ...]:
     return tools.lsp_tools([servers.server_for("python")])
 
 
+def _semantic(given: argparse.Namespace) -> tuple[AnyTool, ...]:
+    if not given.semantic_model:
+        return ()
+    from selfplay_tools.semantic.meaning import Meaning  # noqa: PLC0415  what it imports takes a second
+    from selfplay_tools.semantic.tool import semantic_search  # noqa: PLC0415
+
+    return (semantic_search(Meaning(_embedder(given), folder=given.semantic_folder)),)
+
+
+def _embedder(given: argparse.Namespace) -> "Embedder":
+    if not given.semantic_url:
+        from selfplay_tools.semantic.local import LocalModel, local  # noqa: PLC0415  see `_semantic`
+
+        return local(LocalModel(given.semantic_model))
+    from selfplay_tools.semantic.endpoint import EmbeddingModel, endpoint  # noqa: PLC0415  see `_semantic`
+
+    return endpoint(EmbeddingModel(given.semantic_model, given.semantic_url, given.semantic_key_env))
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m selfplay_tools.mcp",
@@ -101,6 +123,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--web-model", default="", help="offer ask_web, answered by this model")
     add("--web-url", default="", help="its server, up to where /chat/completions begins")
     add("--web-key-env", default="ASK_WEB_API_KEY", help="the environment variable with its key")
+    add("--semantic-model", default="", help="offer semantic_search, by this model of embeddings")
+    add("--semantic-url", default="", help="its server, up to where /embeddings begins; without one it runs here")
+    add("--semantic-key-env", default="SEMANTIC_SEARCH_API_KEY", help="the environment variable with its key")
+    add("--semantic-folder", type=Path, help="where vectors are kept; by default below the user's cache")
     add("--lsp", action="store_true", help="offer goto_definition, lsp_references and hover for Python (extra lsp)")
     return parser
 

@@ -21,8 +21,8 @@ WHY_CHARS = 300
 class Encoder(Protocol):
     """What is used of a `sentence_transformers.SentenceTransformer`."""
 
-    def encode(self, sentences: list[str], *, batch_size: int, show_progress_bar: bool) -> NDArray[np.floating]:
-        """A row for each sentence."""
+    def encode(self, texts: list[str], /, *, batch_size: int, show_progress_bar: bool) -> NDArray[np.floating]:
+        """A row for each text."""
         ...
 
 
@@ -47,9 +47,9 @@ class LocalModel:
     batch_size: int = 64
 
 
-def local(who: LocalModel) -> "Local":
-    """The model, run in this process. Raises NotUsable where sentence-transformers is not installed."""
-    if find_spec("sentence_transformers") is None:
+def local(who: LocalModel, find: Callable[[str], object] = find_spec) -> "Local":
+    """The model, run in this process. Raises NotUsable where `find` finds no sentence-transformers."""
+    if find("sentence_transformers") is None:
         raise NotUsable(
             "semantic_search: a model without base_url runs here, by sentence-transformers, which is not installed: "
             "pip install 'selfplay[semantic-local]', or give base_url"

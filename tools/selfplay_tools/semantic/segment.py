@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 from typing import Self
 
 import numpy as np
@@ -13,7 +14,8 @@ from selfplay_tools.semantic.chunks import Chunk
 from selfplay_tools.semantic.embedding import Vectors
 from selfplay_tools.store.container import Damaged, checksum, mapped, pack, save, unpack
 
-NAME = re.compile(r"(?P<number>\d{6,})-(?P<crc>[0-9a-f]{8})\.chunks")
+NAME = re.compile(r"(?P<number>\d{6,})-(?P<crc>[0-9a-f]{8})-[0-9a-f]{8}\.chunks")
+"""Number, checksum, and what makes it a name that no file had before: not even one that was damaged."""
 UNNAMED = "new.chunks"
 """What a file is called until its checksum is known; it is not read under this name."""
 
@@ -126,7 +128,7 @@ def write(folder: Path, number: int, part: Part) -> Path:
     )
     unnamed = folder / UNNAMED
     crc = save(unnamed, pieces)
-    return unnamed.rename(folder / f"{number:06d}-{crc:08x}.chunks")
+    return unnamed.rename(folder / f"{number:06d}-{crc:08x}-{token_hex(4)}.chunks")
 
 
 def _joined(lines: Sequence[bytes]) -> NDArray[np.uint8]:

@@ -1,0 +1,124 @@
+"""`semantic_search` by configuration, on the command line, and built ahead."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import orjson
+import pytest
+
+from selfplay.cli import main
+from selfplay.config import SemanticSearchConfig, ToolsConfig, load_config
+from selfplay.errors import ConfigError, InputError, TransientModelError
+from selfplay.repos import Repositories
+from selfplay.semantic import embed_ahead
+from selfplay.toolset import toolset
+from selfplay_tools.toolbox import DEFAULT_TOOLS, Toolbox
+from tests.loopback import Loopback, in_thread, server_error
+from tests.repositories import commit_files, make_git_dir
+from tests.toy_embeddings import toy_server
+
+FILES = {b"io.py": b"def close(handle):\n    handle.close()\n", b"notes.md": b"Numbers are added.\n"}
+QUERY = orjson.dumps({"query": "close the handle", "limit": 1}).decode()
+
+
+@pytest.fixture
+def server() -> Iterator[Loopback]:
+    with in_thread(toy_server()) as running:
+        yield running
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    git_dir = make_git_dir(tmp_path / "app.git")
+    commit_files(git_dir, FILES)
+    return git_dir
+
+
+def config_of(server: Loopback, max_pieces: int = 2_000) -> SemanticSearchConfig:
+    return SemanticSearchConfig(model="toy", base_url=server.base_url, max_pieces=max_pieces, tries=1)
+
+
+def test_a_file_configures_the_model(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text('[tools.semantic_search]\nmodel = "toy"\nbase_url = "http://127.0.0.1:1/v1"\nbatch_size = 8\n')
+    config = load_config(path).tools
+    assert [tool.name for tool in toolset(config)] == [*(tool.name for tool in DEFAULT_TOOLS), "semantic_search"]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('base_url = "http://127.0.0.1"\n', "tools.semantic_search.model"),
+        ('model = "m"\nbase_url = "http://user:secret@x.example"\n', "credentials"),
+        ('model = "m"\nbase_url = "http://127.0.0.1"\nkey = "x"\n', "unknown key 'tools.semantic_search.key'"),
+        ('model = "m"\nbase_url = "http://127.0.0.1"\nbatch_size = 0\n', "tools.semantic_search.batch_size"),
+    ],
+)
+def test_a_wrong_section_says_where_and_what(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text(f"[tools.semantic_search]\n{text}")
+    with pytest.raises(ConfigError, match=says) as error:
+        load_config(path)
+    assert "secret" not in str(error.value)
+
+
+def test_a_missing_key_is_said_at_once() -> None:
+    config = SemanticSearchConfig(model="m", base_url="https://x.example", api_key_env="SELFPLAY_NO_KEY")
+    with pytest.raises(ConfigError, match=r"tools.semantic_search: no key for x.example: .* SELFPLAY_NO_KEY"):
+        toolset(ToolsConfig(semantic_search=config))
+
+
+def test_what_was_built_ahead_is_there_for_calls(tmp_path: Path, repo: Path, server: Loopback) -> None:
+    config = config_of(server, max_pieces=1)
+    tools = toolset(ToolsConfig(semantic_search=config))
+    heard: list[tuple[int, int]] = []
+    with closing(Repositories(tmp_path / "repos").open(str(repo), "main")) as snapshot:
+        refused = Toolbox(snapshot, tools).run("semantic_search", QUERY)
+        assert "must be embedded ahead" in refused.text
+        assert embed_ahead(config, snapshot, lambda done, of: heard.append((done, of))) == 2
+        found = Toolbox(snapshot, tools).run("semantic_search", QUERY)
+    assert heard == [(2, 2)]
+    assert "1. io.py:1-2 close\n" in found.text
+    [kept] = (tmp_path / "repos" / ".index").glob("*/semantic/*/*.chunks")
+    assert kept.stat().st_size > 0
+
+
+def test_a_model_out_of_reach_is_no_fault_of_what_was_given(tmp_path: Path, repo: Path) -> None:
+    with (
+        in_thread(toy_server([server_error()])) as server,
+        closing(Repositories(tmp_path / "repos").open(str(repo), "main")) as snapshot,
+        pytest.raises(TransientModelError, match=r"tools.semantic_search: the server answered with status 500"),
+    ):
+        embed_ahead(config_of(server), snapshot)
+
+
+def test_a_disk_that_cant_be_written_to_is(tmp_path: Path, repo: Path, server: Loopback) -> None:
+    with closing(Repositories(tmp_path / "repos").open(str(repo), "main")) as snapshot:
+        assert snapshot.memory is not None
+        (snapshot.memory / "semantic").write_text("a file in its place")
+        with pytest.raises(InputError, match=r"can't be kept on disk: .*Not a directory"):
+            embed_ahead(config_of(server), snapshot)
+
+
+def test_the_command_line_offers_it_with_or_without_a_file(
+    tmp_path: Path, repo: Path, server: Loopback, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text('[tools.semantic_search]\nmodel = "toy"\nbase_url = "http://127.0.0.1:1/v1"\ntries = 1\n')
+    common = ("tools", "call", "semantic_search", QUERY, "--repo", f"{repo}@main", "--repos", str(tmp_path / "repos"))
+    texts: list[str] = []
+    for given in (("--semantic-model", "toy"), ("--config", str(path))):
+        with pytest.raises(SystemExit) as ended:
+            main([*common, *given, "--semantic-url", server.base_url])
+        assert not ended.value.code
+        texts.append(capsys.readouterr().out)
+    assert texts[0] == texts[1]
+    assert "1. io.py:1-2 close\n" in texts[0]
+
+
+def test_a_flag_that_cant_be_used_is_said(repo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["tools", "call", "semantic_search", "--repo", str(repo), "--semantic-url", "localhost"])
+    assert ended.value.code == 2
+    assert "semantic_search, on the command line" in " ".join(capsys.readouterr().err.split())

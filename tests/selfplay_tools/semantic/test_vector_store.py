@@ -1,0 +1,252 @@
+"""The store of vectors: what is kept, shared, repaired and dropped; exact neighbours."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Barrier, Thread
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from selfplay_tools.semantic import store as stores
+from selfplay_tools.semantic.chunks import Chunk
+from selfplay_tools.semantic.embedding import Floats, NotEmbedded, Vectors, normalised
+from selfplay_tools.semantic.segment import NAME, Cut, Part, Segment, write
+from selfplay_tools.semantic.shelf import DECIMALS, Shelf
+from selfplay_tools.semantic.store import MAX_SEGMENTS, VectorStore
+from tests.toy_embeddings import LENGTH, ToyEmbedder, toy_vectors
+
+
+def blob(name: str, *texts: str) -> Cut:
+    return Cut(name.encode(), [Chunk(at, at, f"{name}.{at}", text) for at, text in enumerate(texts, 1)])
+
+
+def add(store: VectorStore, toy: ToyEmbedder, *cuts: Cut) -> int:
+    return store.add(iter(cuts), toy.length, toy.of_code)
+
+
+def files(store: VectorStore) -> list[Path]:
+    return sorted(path for path in store.folder.iterdir() if NAME.fullmatch(path.name))
+
+
+def best(shelf: Shelf, text: str, blobs: Sequence[str], limit: int = 3) -> list[tuple[str, int]]:
+    """Names of the nearest chunks of some blobs, and how many there are of each."""
+    inside, _ = shelf.chunks_of([shelf.blobs[name.encode()] for name in blobs])
+    vector = normalised(toy_vectors([text]))[0]
+    return [(shelf.place(int(inside[at])).name, copies) for at, copies in shelf.nearest(vector, inside, limit)]
+
+
+@pytest.fixture
+def toy() -> ToyEmbedder:
+    return ToyEmbedder()
+
+
+def test_a_text_is_embedded_once_in_whatever_blobs_it_is(tmp_path: Path, toy: ToyEmbedder) -> None:
+    store = VectorStore(tmp_path, "m")
+    assert add(store, toy, blob("a", "read file", "write file"), blob("b", "write file", "read file")) == 2
+    assert add(store, toy, blob("c", "read file", "close file")) == 1
+    assert toy.embedded == ["read file", "write file", "close file"]
+    assert set(store.shelf(LENGTH).blobs) == {b"a", b"b", b"c"}
+
+
+def test_what_one_store_adds_another_sees(tmp_path: Path, toy: ToyEmbedder) -> None:
+    one, other = VectorStore(tmp_path, "m"), VectorStore(tmp_path, "m")
+    add(one, toy, blob("a", "read file"))
+    assert set(other.shelf(LENGTH).blobs) == {b"a"}
+    assert add(other, toy, blob("a", "read file")) == 0
+
+
+def test_models_do_not_share_vectors(tmp_path: Path, toy: ToyEmbedder) -> None:
+    add(VectorStore(tmp_path, "m"), toy, blob("a", "read file"))
+    assert not VectorStore(tmp_path, "n").shelf(LENGTH).blobs
+
+
+def test_vectors_of_another_length_count_as_not_there(tmp_path: Path, toy: ToyEmbedder) -> None:
+    """A server that gives another model under the same name."""
+    store = VectorStore(tmp_path, "m")
+    add(store, toy, blob("a", "read file"))
+    assert not store.shelf(LENGTH + 1).blobs
+    add(store, ToyEmbedder(length=LENGTH + 1), blob("a", "read file"))
+    assert set(store.shelf(LENGTH + 1).blobs) == {b"a"}
+
+
+def test_a_blob_without_chunks_is_known_all_the_same(tmp_path: Path, toy: ToyEmbedder) -> None:
+    store = VectorStore(tmp_path, "m")
+    add(store, toy, blob("empty"))
+    assert set(store.shelf(LENGTH).blobs) == {b"empty"}
+    assert toy.embedded == []
+
+
+@pytest.mark.parametrize("at", [0, 20, 200, -1])
+def test_a_damaged_file_is_left_out_and_made_anew(tmp_path: Path, toy: ToyEmbedder, at: int) -> None:
+    store = VectorStore(tmp_path, "m")
+    add(store, toy, blob("a", "read file"))
+    [path] = files(store)
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(data)
+    again = VectorStore(tmp_path, "m")
+    assert not again.shelf(LENGTH).blobs
+    assert add(again, toy, blob("a", "read file")) == 1
+    assert best(again.shelf(LENGTH), "read", ["a"]) == [("a.1", 1)]
+    assert len(files(again)) == 1
+
+
+def test_a_file_that_was_cut_is_left_out(tmp_path: Path, toy: ToyEmbedder) -> None:
+    store = VectorStore(tmp_path, "m")
+    add(store, toy, blob("a", "read file"))
+    [path] = files(store)
+    for size in (0, 5, path.stat().st_size - 64):
+        os.truncate(path, size)
+        assert not VectorStore(tmp_path, "m").shelf(LENGTH).blobs
+
+
+def test_blobs_whose_vectors_are_gone_count_as_not_there(tmp_path: Path, toy: ToyEmbedder) -> None:
+    store = VectorStore(tmp_path, "m")
+    add(store, toy, blob("a", "read file"))
+    add(store, toy, blob("b", "read file", "close file"))
+    files(store)[0].unlink()
+    assert not store.shelf(LENGTH).blobs
+    assert add(store, toy, blob("b", "read file", "close file")) == 1
+
+
+def test_what_a_killed_writer_left_is_no_file_of_the_store_and_goes(tmp_path: Path, toy: ToyEmbedder) -> None:
+    store = VectorStore(tmp_path, "m")
+    store.folder.mkdir(parents=True)
+    for name in ("new.chunks", "new.chunks.part"):
+        (store.folder / name).write_bytes(b"half")
+    assert not store.shelf(LENGTH).blobs
+    add(store, toy, blob("a", "read file"))
+    assert {path.name for path in store.folder.iterdir()} == {files(store)[0].name, "lock"}
+
+
+def test_a_failure_keeps_the_portions_before_it(tmp_path: Path, toy: ToyEmbedder) -> None:
+    store = VectorStore(tmp_path, "m")
+    many = blob("a", *(f"text {n}" for n in range(stores.PORTION_TEXTS)))
+
+    def fails_later(texts: Sequence[str]) -> Floats:
+        if toy.embedded:
+            raise NotEmbedded("gone")
+        return toy.of_code(texts)
+
+    with pytest.raises(NotEmbedded):
+        store.add(iter([many, blob("b", "other")]), LENGTH, fails_later)
+    assert set(store.shelf(LENGTH).blobs) == {b"a"}
+    assert add(store, toy, many, blob("b", "other")) == 1
+
+
+def test_many_small_files_are_put_together_without_a_change(tmp_path: Path, toy: ToyEmbedder) -> None:
+    store, reader = VectorStore(tmp_path, "m"), VectorStore(tmp_path, "m")
+    cuts = [blob(f"f{n}", f"word{n} common", f"word{n} other") for n in range(MAX_SEGMENTS + 4)]
+    for cut in cuts:
+        add(store, toy, cut)
+        reader.shelf(LENGTH)
+    assert len(files(store)) <= MAX_SEGMENTS
+    for shelf in (store.shelf(LENGTH), reader.shelf(LENGTH), VectorStore(tmp_path, "m").shelf(LENGTH)):
+        assert set(shelf.blobs) == {cut.key for cut in cuts}
+        assert best(shelf, "word7 common", ["f6", "f7"])[0] == ("f7.1", 1)
+
+
+def test_over_the_limit_what_was_of_no_use_for_longest_goes(tmp_path: Path, toy: ToyEmbedder) -> None:
+    store = VectorStore(tmp_path, "m")
+    for name in ("old", "used", "new"):
+        add(store, toy, blob(name, f"{name} text"))
+    for at, path in enumerate(files(store)):
+        os.utime(path, ns=(at, at))
+    shelf = store.shelf(LENGTH)
+    small = VectorStore(tmp_path, "m", max_bytes=3 * files(store)[0].stat().st_size)
+    used = shelf.segments_of([shelf.blobs[b"used"]])
+    small.add(iter([blob("x", "further text")]), LENGTH, toy.of_code, needed=used)
+    assert set(small.shelf(LENGTH).blobs) == {b"used", b"new", b"x"}
+
+
+def test_a_limit_does_not_drop_what_the_call_itself_needs(tmp_path: Path, toy: ToyEmbedder) -> None:
+    store = VectorStore(tmp_path, "m", max_bytes=1)
+    add(store, toy, blob("a", "read file"))
+    shelf = store.shelf(LENGTH)
+    store.add(iter([blob("b", "close file")]), LENGTH, toy.of_code, needed=shelf.segments_of([0]))
+    assert set(store.shelf(LENGTH).blobs) == {b"a", b"b"}
+
+
+def test_two_that_add_at_once_embed_each_text_once(tmp_path: Path) -> None:
+    toys = [ToyEmbedder(), ToyEmbedder()]
+    together = Barrier(2)
+
+    def work(toy: ToyEmbedder) -> None:
+        store = VectorStore(tmp_path, "m")
+        together.wait()
+        add(store, toy, *(blob(f"f{n}", f"text {n}", "common") for n in range(40)))
+
+    threads = [Thread(target=work, args=(toy,)) for toy in toys]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(len(toy.embedded) for toy in toys) == [0, 41]
+    assert len(VectorStore(tmp_path, "m").shelf(LENGTH).blobs) == 40
+
+
+def test_equal_texts_are_one_result_and_equal_scores_keep_the_order_asked_for(tmp_path: Path, toy: ToyEmbedder) -> None:
+    store = VectorStore(tmp_path, "m")
+    add(store, toy, blob("a", "licence", "read file"), blob("b", "licence", "file read"), blob("c", "licence"))
+    shelf = store.shelf(LENGTH)
+    assert best(shelf, "read file", ["b", "a", "c"]) == [("b.2", 1), ("a.2", 1), ("b.1", 3)]
+    assert best(shelf, "read file", ["a", "b"], 2) == [("a.2", 1), ("b.2", 1)]
+
+
+ROWS = st.lists(st.lists(st.integers(-9, 9), min_size=6, max_size=6).filter(any), min_size=1, max_size=40)
+
+
+@given(ROWS, st.lists(st.integers(-9, 9), min_size=6, max_size=6).filter(any), st.integers(1, 12), st.data())
+def test_the_nearest_are_those_of_a_plain_sort(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[list[int]], asked: list[int], limit: int, data: st.DataObject
+) -> None:
+    """Whatever the segments, and whatever else is in them."""
+    folder = tmp_path_factory.mktemp("nearest")
+    cuts = [blob(f"b{at}", f"text {at}") for at in range(len(rows))]
+    vectors = Vectors.of(np.array(rows, np.float32))
+    split = data.draw(st.integers(0, len(rows)))
+    segments = [
+        Segment.opened(
+            write(
+                folder,
+                number,
+                Part.of(
+                    cuts[part],
+                    [cut.chunks[0].digest for cut in cuts[part]],
+                    Vectors(vectors.steps[part], vectors.scales[part]),
+                ),
+            )
+        )
+        for number, part in enumerate([slice(0, split), slice(split, None)])
+    ]
+    wanted = data.draw(st.lists(st.sampled_from(range(len(rows))), unique=True, min_size=1))
+    vector = normalised(np.array([asked], np.float32))[0]
+
+    def score(at: int) -> float:
+        exact = (vectors.steps[at].astype(np.float64) * vector).sum() * float(vectors.scales[at])
+        return -round(float(exact), DECIMALS)
+
+    shelf = Shelf(segments, 6)
+    inside, _ = shelf.chunks_of([shelf.blobs[f"b{at}".encode()] for at in wanted])
+    found = [wanted[at] for at, _ in shelf.nearest(vector, inside, limit)]
+    assert found == sorted(wanted, key=score)[:limit]
+
+
+@given(
+    st.lists(st.floats(-1e6, 1e6, width=32), min_size=4, max_size=64).filter(
+        lambda row: any(abs(x) > 1e-3 for x in row)
+    )
+)
+def test_a_byte_per_component_keeps_the_direction(row: list[float]) -> None:
+    vectors = Vectors.of(np.array([row], np.float32))
+    kept = vectors.steps[0].astype(np.float32) * vectors.scales[0]
+    assert float(kept @ normalised(np.array([row], np.float32))[0]) == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize("row", [[0.0, 0.0], [float("nan"), 1.0], [float("inf"), 1.0]])
+def test_a_vector_without_direction_is_refused(row: list[float]) -> None:
+    with pytest.raises(NotEmbedded, match="zero or not finite"):
+        Vectors.of(np.array([row], np.float32))
