@@ -1,5 +1,6 @@
 """`semantic_search` by configuration, on the command line, and built ahead."""
 
+import tomllib
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -44,6 +45,14 @@ def test_a_file_configures_the_model(tmp_path: Path) -> None:
     path.write_text('[tools.semantic_search]\nmodel = "toy"\nbase_url = "http://127.0.0.1:1/v1"\nbatch_size = 8\n')
     config = load_config(path).tools
     assert [tool.name for tool in toolset(config)] == [*(tool.name for tool in DEFAULT_TOOLS), "semantic_search"]
+
+
+def test_the_page_shows_every_setting_and_the_others_as_they_are_by_default() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "semantic.md").read_text("utf-8")
+    written = tomllib.loads(page.split("```toml\n")[1].split("```")[0])["tools"]["semantic_search"]
+    assert set(written) == set(SemanticSearchConfig.model_fields)
+    needed = {name: written[name] for name in ("model", "base_url", "dimensions")}
+    assert SemanticSearchConfig.model_validate(written) == SemanticSearchConfig.model_validate(needed)
 
 
 @pytest.mark.parametrize(

@@ -169,3 +169,10 @@ def test_a_pattern_made_to_be_slow_is_linear() -> None:
     """A backtracking engine would not come back from this."""
     text = (b"a" * 5_000 + b"\n") * 20
     assert not list(Pattern("(a*)*(a|aa)+$b|(x+x+)+y").lines_of(text))
+
+
+@given(source=BUILT, text=st.text("abkK \né", max_size=12).map(str.encode))
+def test_spans_are_those_of_the_matches(source: str, text: bytes) -> None:
+    assume(_valid(source))
+    regex = compiled(source)
+    assert list(regex.spans(text)) == [(match.start(), match.end()) for match in regex.finditer(text)]

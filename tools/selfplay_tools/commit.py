@@ -132,7 +132,7 @@ def _library(git_dir: Path, folder: Path) -> Library | None:
 
 def _stored_index(commit: str, entries: Sequence[Entry], library: Library) -> StoreIndex:
     library.store.used(commit)
-    index = library.remembered(("index", commit), lambda: StoreIndex(entries, library))
+    index = library.index(commit, lambda: StoreIndex(entries, library))
     index.prepare()
     return index
 

@@ -43,6 +43,6 @@ _NO_NAMES = frozenset(
 
 def declared_names(text: bytes) -> list[bytes]:
     """The names in a text in UTF-8, each as often as it seems to be defined; only those of ASCII letters."""
-    heads = b"\n".join(match.group() for match in _HEAD.finditer(text))
-    lines = b"\n".join(match.group() for match in _LINE.finditer(text))
+    heads = b"\n".join([text[start:end] for start, end in _HEAD.spans(text)])
+    lines = b"\n".join([text[start:end] for start, end in _LINE.spans(text)])
     return [name for name in (*_LAST.findall(heads), *_BEFORE.findall(lines)) if name not in _NO_NAMES]

@@ -50,6 +50,19 @@ class Regex:
             return found.start() if found else -1
         return cast("int", self._match(_ANYWHERE, text, pos, endpos)[0][0])
 
+    def spans(self, text: bytes) -> Iterator[tuple[int, int]]:
+        """Where the matches of `finditer` begin and end."""
+        if self._match is None:
+            yield from ((match.start(), match.end()) for match in self.finditer(text))
+            return
+        at, last = 0, len(text)
+        while at <= last:
+            start, end = cast("tuple[int, int]", self._match(_ANYWHERE, text, at, last)[0])
+            if start < 0:
+                return
+            yield start, end
+            at = end if end > at else at + 1
+
     def fullmatch(self, text: bytes) -> Match | None:
         """The match of the whole text."""
         return cast("Match | None", self._engine.fullmatch(text))

@@ -1,6 +1,8 @@
 """The store of vectors: what is kept, shared, repaired and dropped; exact neighbours."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Barrier, Thread
@@ -17,6 +19,8 @@ from selfplay_tools.semantic.segment import NAME, Cut, Part, Segment, write
 from selfplay_tools.semantic.shelf import DECIMALS, Shelf
 from selfplay_tools.semantic.store import MAX_SEGMENTS, VectorStore
 from tests.toy_embeddings import LENGTH, ToyEmbedder, toy_vectors
+
+ROOT = Path(__file__).parents[3]
 
 
 def blob(name: str, *texts: str) -> Cut:
@@ -186,6 +190,48 @@ def test_two_that_add_at_once_embed_each_text_once(tmp_path: Path) -> None:
         thread.join()
     assert sorted(len(toy.embedded) for toy in toys) == [0, 41]
     assert len(VectorStore(tmp_path, "m").shelf(LENGTH).blobs) == 40
+
+
+ADDS = """
+import sys
+from pathlib import Path
+from selfplay_tools.semantic.chunks import Chunk
+from selfplay_tools.semantic.segment import Cut
+from selfplay_tools.semantic.store import VectorStore
+from tests.toy_embeddings import LENGTH, ToyEmbedder
+
+store = VectorStore(Path(sys.argv[1]), "m")
+print("ready", flush=True)
+sys.stdin.readline()
+count = 0
+for n in range(40):
+    cut = Cut(f"f{n}".encode(), [Chunk(1, 1, "", f"text {n}"), Chunk(2, 2, "", "common")])
+    count += store.add(iter([cut]), LENGTH, ToyEmbedder().of_code)
+print(count)
+"""
+
+
+def test_two_processes_that_add_at_once_embed_each_text_once_and_lose_none(tmp_path: Path) -> None:
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", ADDS, str(tmp_path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+        )
+        for _ in range(2)
+    ]
+    for one in both:
+        assert one.stdout is not None
+        assert one.stdout.readline() == "ready\n"
+    for one in both:
+        assert one.stdin is not None
+        one.stdin.write("go\n")
+        one.stdin.flush()
+    counts = [int(one.communicate()[0]) for one in both]
+    assert sum(counts) == 41
+    assert set(VectorStore(tmp_path, "m").shelf(LENGTH).blobs) == {f"f{n}".encode() for n in range(40)}
 
 
 def test_equal_texts_are_one_result_and_equal_scores_keep_the_order_asked_for(tmp_path: Path, toy: ToyEmbedder) -> None:

@@ -111,12 +111,18 @@ def settle(descriptor: int) -> None:
             os.fsync(descriptor)
 
 
-def mapped(path: Path) -> memoryview:
-    """A file's content, mapped read-only; it stays readable when the file is removed. Raises OSError."""
+def mapped(path: Path, *, is_sparse: bool = False) -> memoryview:
+    """A file's content, mapped read-only; it stays readable when the file is removed. Raises OSError.
+
+    With `is_sparse`, bytes are read here and there: the system should not read ahead.
+    """
     with path.open("rb") as file:
         if not os.fstat(file.fileno()).st_size:
             return memoryview(b"")
-        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        found = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    if is_sparse and hasattr(mmap, "MADV_RANDOM"):
+        found.madvise(mmap.MADV_RANDOM)
+    return memoryview(found)
 
 
 def ints(values: Array) -> list[int]:

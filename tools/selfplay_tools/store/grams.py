@@ -21,7 +21,7 @@ SMALLEST, LARGEST = 12, 18
 """Binary logarithms of the shortest and the longest row."""
 BLOCK = 1024
 GRAM = 3
-MAX_GRAMS = 24
+MAX_GRAMS = 12
 """Of one literal that are asked for; more tell nothing new."""
 _MULTIPLIER = np.uint32(0x9E3779B1)
 _KELVIN, _LONG_S = "\u212a".encode(), "\u017f".encode()

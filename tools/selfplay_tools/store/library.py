@@ -5,16 +5,23 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from threading import Lock, Thread
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 from weakref import WeakValueDictionary
+
+import numpy as np
 
 from selfplay_tools.errors import GitFailed
 from selfplay_tools.git import records
 from selfplay_tools.snapshot import Entry
 from selfplay_tools.store import ingest
 from selfplay_tools.store.notes import Notes
+from selfplay_tools.store.placing import Placing
+from selfplay_tools.store.shelf import Shelf
 from selfplay_tools.store.store import Store
 from selfplay_tools.store.trees import Trees
+
+if TYPE_CHECKING:
+    from selfplay_tools.store.view import StoreIndex
 
 MAX_BYTES_AT_ONCE = 8 << 20
 """Of missing contents that are stored while the caller waits."""
@@ -31,10 +38,13 @@ class Library:
         self.store = store
         self.trees = Trees(git_dir, store.sizes)
         self.notes = Notes(store.folder / "notes.sqlite")
+        self.placing = Placing.of(Shelf(()), (), np.zeros(0, np.int32))
+        """Of the commit that was looked up last."""
         self._wanted: dict[str, None] = {}
         self._working: Thread | None = None
         self._guard = Lock()
         self._memory: OrderedDict[Hashable, object] = OrderedDict()
+        self._indexes: WeakValueDictionary[str, StoreIndex] = WeakValueDictionary()
         self.problem: Exception | None = None
         """What ended the last work in the background, if it was not its completion."""
 
@@ -114,6 +124,14 @@ class Library:
                     yield bytes.fromhex(oid.decode("ascii"))
         except GitFailed:
             return  # a commit that is not there any more
+
+    def index(self, commit: str, make: "Callable[[], StoreIndex]") -> "StoreIndex":
+        """The one index of a commit, as long as anyone has it, and a while longer."""
+        index = self._indexes.get(commit)
+        if index is None:
+            index = self.remembered(("index", commit), make)
+            self._indexes[commit] = index
+        return index
 
     def remembered(self, key: Hashable, make: Callable[[], T]) -> T:
         """What `make` gave for that key, lately."""

@@ -122,7 +122,7 @@ class Segment:
 
 def _verified(path: Path, stamp: Stamp) -> tuple[memoryview, Stamp]:
     """The file's content, read through if it is not surely the one that was written, and its present stamp."""
-    data = mapped(path)
+    data = mapped(path, is_sparse=path.suffix == ".grams")
     if len(data) != stamp.size:
         raise Damaged(f"{path.name} has {len(data)} bytes, not {stamp.size}")
     now = Stamp.of(path, stamp.crc)

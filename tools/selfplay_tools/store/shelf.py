@@ -25,6 +25,11 @@ class Shelf:
         self.lengths = _joined([one.table.lengths for one in self.segments], np.uint32)
         self.encodings = _joined([one.table.encodings for one in self.segments], np.int8)
 
+    def continues(self, other: "Shelf") -> bool:
+        """Whether every blob of `other` has the same number here."""
+        names = [segment.name for segment in other.segments]
+        return [segment.name for segment in self.segments[: len(names)]] == names
+
     def find(self, oids: Oids) -> NDArray[np.int32]:
         """The blob of each id, or `MISSING`."""
         blobs = np.full(len(oids), MISSING, np.int32)

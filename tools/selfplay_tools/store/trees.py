@@ -25,7 +25,11 @@ _KINDS = {
 }
 _EXECUTABLE = b"100755"
 _MAX_FOLDERS = 200_000
-"""Folders that are remembered; beyond it all are forgotten. A commit with more is not plain."""
+"""A commit with more is not plain."""
+_MAX_SHARED = 4_096
+"""Entries of a folder whose list is remembered; a larger one, unless it is flat, is put together again."""
+_MAX_REMEMBERED = 4_000_000
+"""Entries in remembered lists; beyond it all are forgotten."""
 
 
 class NotPlain(Exception):
@@ -60,7 +64,7 @@ class Trees:
         """All entries of a commit, sorted by path. Raises NotPlain, GitFailed."""
         tree = output(self._git_dir, "rev-parse", "--verify", f"{commit}^{{tree}}").decode("ascii").strip()
         with self._lock:
-            if len(self._below) > _MAX_FOLDERS:
+            if sum(map(len, self._below.values())) > _MAX_REMEMBERED:
                 self._below.clear()
             items = self._read(("", tree))
             blobs = {item.oid for some in items.values() for item in some if item.kind in (Kind.FILE, Kind.LINK)}
@@ -154,7 +158,10 @@ class _Walk:
                 found.append(Entry(path, item.kind, self._size(item, path), item.oid, item.is_executable))
             if len(found) > self.max_entries:
                 raise GitFailed(f"a commit has more than {self.max_entries} files: too many to serve")
-        entries = self.remembered[folder] = tuple(found)
+        entries = tuple(found)
+        own = sum(item.kind is not Kind.FOLDER for item in self.items[folder])
+        if len(entries) <= max(_MAX_SHARED, 2 * own):
+            self.remembered[folder] = entries
         return entries
 
     def _size(self, item: _Item, path: str) -> int:

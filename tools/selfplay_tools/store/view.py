@@ -16,6 +16,7 @@ from selfplay_tools.snapshot import Entry, Text
 from selfplay_tools.store.blobs import as_oids
 from selfplay_tools.store.container import ints
 from selfplay_tools.store.library import Library
+from selfplay_tools.store.placing import Placing
 from selfplay_tools.store.postings import Postings
 from selfplay_tools.store.segment import Segment
 from selfplay_tools.store.shelf import MISSING, Shelf
@@ -69,10 +70,11 @@ class StoreIndex(BaseIndex):
         return layout
 
     def _find(self, shelf: Shelf) -> Layout:
-        blobs = np.full(len(self._files), MISSING, np.int32)
-        small = [at for at, entry in enumerate(self._files) if entry.size <= MAX_INDEXED_BYTES]
-        found = shelf.find(as_oids([self._files[at].oid for at in small]))
-        blobs[small] = found
+        blobs = self._library.placing.find(shelf, self._files)
+        unknown = [at for at in ints(np.flatnonzero(blobs == MISSING)) if self._is_small(at)]
+        found = shelf.find(as_oids([self._files[at].oid for at in unknown]))
+        blobs[unknown] = found
+        self._library.placing = Placing.of(shelf, self._files, blobs)
         return Layout(shelf, blobs, bool((found != MISSING).all()) and shelf.has_words)
 
     def _searched(self) -> Flags:
