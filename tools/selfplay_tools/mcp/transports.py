@@ -7,6 +7,7 @@ whom to let in is a matter for what stands before it (a proxy, an SSH tunnel).
 import ipaddress
 import signal
 import socket
+import sys
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -44,7 +45,10 @@ def run_stdio(server: Server[Any]) -> None:
 
 async def _serve_stdio(server: Server[Any]) -> None:
     async with stdio_server() as (incoming, outgoing):
-        await server.run(incoming, outgoing, server.create_initialization_options())
+        try:
+            await server.run(incoming, outgoing, server.create_initialization_options())
+        finally:
+            sys.stdout.flush()  # what was printed meanwhile must be gone before standard output is the client's again
 
 
 def listen(host: str, port: int, hosts: Sequence[str] = ()) -> socket.socket:
