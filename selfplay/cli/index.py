@@ -1,6 +1,7 @@
 """`selfplay index`: build ahead what searches over a repository's commits stand on, and tell what there is."""
 
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -10,8 +11,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from selfplay.cli.console import people_console, print_json
 from selfplay.cli.revision import repo_and_commit
+from selfplay.config import SemanticSearchConfig, load_config
 from selfplay.indexing import Indexed, build_index, indexed
 from selfplay.repos import Repositories
+from selfplay.semantic import embed_ahead
 from selfplay_tools.output import counted, sized
 
 EPILOG = """Examples:
@@ -26,6 +29,9 @@ def index(
         list[str], typer.Argument(help="A path, URL or name under repos/, with or without @COMMIT.")
     ],
     *,
+    config: Annotated[
+        Path | None, typer.Option(help="A TOML file; where it sets up semantic_search, vectors are made as well.")
+    ] = None,
     stats: Annotated[bool, typer.Option("--stats", help="Only tell what is there.")] = False,
     repos: Annotated[Path, typer.Option(help="Folder of clones.", envvar="SELFPLAY_REPOS")] = Path("repos"),
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per repository and commit.")] = False,
@@ -36,10 +42,13 @@ def index(
     """
     console = people_console(is_quiet=False, is_json=as_json)
     opened = Repositories(repos)
+    semantic = None if config is None else load_config(config).tools.semantic_search
     for text in repositories:
         repo, commit = repo_and_commit(text)
         if not stats:
             _build(console, opened, repo, commit)
+            if semantic is not None:
+                _embed(console, opened, (repo, commit), semantic)
         told = indexed(opened, repo)
         if as_json:
             print_json(told.as_json())
@@ -48,14 +57,27 @@ def index(
 
 
 def _build(console: Console, repositories: Repositories, repo: str, commit: str) -> None:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     began = time.perf_counter()
-    with Progress(*columns, console=console, transient=True) as progress:
+    with _bar(console) as progress:
         bar = progress.add_task(f"{repo} at {commit}", total=None)
         full_id = build_index(
             repositories, repo, commit, lambda done, total: progress.update(bar, completed=done, total=total)
         )
     console.print(f"{repo} at {full_id[:12]}: indexed in {time.perf_counter() - began:.1f} s", highlight=False)
+
+
+def _embed(
+    console: Console, repositories: Repositories, place: tuple[str, str], semantic: SemanticSearchConfig
+) -> None:
+    with closing(repositories.open(*place)) as snapshot, _bar(console) as progress:
+        bar = progress.add_task(f"{place[0]}: vectors", total=None)
+        pieces = embed_ahead(semantic, snapshot, lambda done, total: progress.update(bar, completed=done, total=total))
+    console.print(f"{place[0]}: {counted(pieces, 'piece')} have vectors", highlight=False)
+
+
+def _bar(console: Console) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=console, transient=True)
 
 
 def _tell(console: Console, repo: str, told: Indexed) -> None:

@@ -131,3 +131,18 @@ def test_a_flag_that_cant_be_used_is_said(repo: Path, capsys: pytest.CaptureFixt
         main(["tools", "call", "semantic_search", "--repo", str(repo), "--semantic-url", "localhost"])
     assert ended.value.code == 2
     assert "semantic_search, on the command line" in " ".join(capsys.readouterr().err.split())
+
+
+def test_vectors_are_made_with_the_index_where_they_are_configured(
+    repo: Path, server: Loopback, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, repos = tmp_path / "run.toml", tmp_path / "repos"
+    path.write_text(f'[tools.semantic_search]\nmodel = "toy"\nbase_url = "{server.base_url}"\n')
+    with pytest.raises(SystemExit) as ended:
+        main(["index", str(repo), "--config", str(path), "--repos", str(repos)])
+    assert not ended.value.code
+    assert "have vectors" in capsys.readouterr().out
+    before = len(server.received)
+    with closing(Repositories(repos).open(str(repo), "HEAD")) as snapshot:
+        assert embed_ahead(config_of(server), snapshot) >= 0
+    assert all(b"handle" not in request.body for request in server.received[before:]), "nothing was left to embed"
