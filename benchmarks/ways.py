@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from selfplay_tools.declared import declared_names
 from selfplay_tools.path_words import path_fields
-from selfplay_tools.ranking import FORMULA, Field, Formula, Ranking, Rule
+from selfplay_tools.ranking import FORMULA, Formula, Ranking, Rule
 from selfplay_tools.store.postings import Postings
 from selfplay_tools.store.tokens import Counts, Numbers, counted
+from selfplay_tools.store.words import Words
 from selfplay_tools.terms import PLAIN_WORDS, Term, terms_of
 from selfplay_tools.words import occurrences_in, word_counts
 
@@ -112,7 +113,7 @@ class Corpus:
         texts = [self.known[oid] for oid in self.oids]
         words, defined = Postings.of([text.words for text in texts]), Postings.of([text.defined for text in texts])
         paths = path_fields(self.paths)
-        return Ranking(Field(words, words.lengths), Field(defined, defined.lengths), paths, np.arange(len(texts)))
+        return Ranking(Words.both(words, defined).fields, paths, np.arange(len(texts)))
 
     @cached_property
     def plain(self) -> Any:  # noqa: ANN401  bm25s ships no types

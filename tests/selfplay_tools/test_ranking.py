@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfplay_tools.path_words import path_fields, without_suffix
-from selfplay_tools.ranking import FORMULA, Field, Ranking, Rule, best
+from selfplay_tools.ranking import FORMULA, Field, Fields, Ranking, Rule, best
 from selfplay_tools.store.words import Words
 from selfplay_tools.terms import terms_of
 
@@ -21,8 +21,7 @@ TEXTS = st.dictionaries(
 def ranking_of(files: Mapping[str, str]) -> Ranking:
     paths = sorted(files)
     words = Words.of([memoryview(files[path].encode()) for path in paths])
-    text, defined = Field(words.text, words.text.lengths), Field(words.defined, words.defined.lengths)
-    return Ranking(text, defined, path_fields(paths), np.arange(len(paths)))
+    return Ranking(words.fields, path_fields(paths), np.arange(len(paths)))
 
 
 def ranked(files: Mapping[str, str], query: str) -> list[str]:
@@ -84,8 +83,7 @@ def test_rows_that_files_share_change_no_score(files: dict[str, str], query: str
     copies = np.bincount(rows, minlength=len(texts))
     words = Words.of([memoryview(text.encode()) for text in texts])
     shared = Ranking(
-        Field(words.text, words.text.lengths, copies),
-        Field(words.defined, words.defined.lengths, copies),
+        Fields(words, Field(words.first.lengths, copies), Field(words.second.lengths, copies)),
         path_fields(paths),
         rows,
     )

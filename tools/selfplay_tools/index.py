@@ -13,7 +13,7 @@ from selfplay_tools.globs import matching
 from selfplay_tools.literals import Need, all_literals
 from selfplay_tools.needles import matcher
 from selfplay_tools.path_words import path_fields
-from selfplay_tools.ranking import Field, PathFields, Ranking, best
+from selfplay_tools.ranking import PathFields, Ranking, best
 from selfplay_tools.searched import Span
 from selfplay_tools.snapshot import Entry, Kind, Place, Ranked
 from selfplay_tools.store.cleaning import clean
@@ -209,8 +209,7 @@ class ScanIndex(BaseIndex):
     def _count(self) -> Ranking:
         files = [self._files[at] for at in ints(np.flatnonzero(self._searched()))]
         words = Words.of(_sources(self._contents(files)))
-        text, defined = (Field(one, one.lengths) for one in (words.text, words.defined))
-        return Ranking(text, defined, self._path_fields(), np.arange(len(files)))
+        return Ranking(words.fields, self._path_fields(), np.arange(len(files)))
 
 
 def _sources(contents: Iterator[bytes | None]) -> Iterator[memoryview]:

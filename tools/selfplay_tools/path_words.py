@@ -3,16 +3,19 @@
 from collections.abc import Sequence
 
 from selfplay_tools.byways import byways_of
-from selfplay_tools.ranking import Field, PathFields
+from selfplay_tools.ranking import PathFields
 from selfplay_tools.store.postings import Postings
+from selfplay_tools.store.words import Words
 
 
 def path_fields(paths: Sequence[str]) -> PathFields:
     """The fields of these paths, in their order."""
     parted = [path.rpartition("/") for path in paths]
     return PathFields(
-        name=_field([without_suffix(name) for _, _, name in parted]),
-        folder=_field([folder for folder, _, _ in parted]),
+        words=Words.both(
+            Postings.of_names([without_suffix(name) for _, _, name in parted]),
+            Postings.of_names([folder for folder, _, _ in parted]),
+        ).fields,
         byways=byways_of(paths),
     )
 
@@ -20,8 +23,3 @@ def path_fields(paths: Sequence[str]) -> PathFields:
 def without_suffix(name: str) -> str:
     """The name up to its first dot: `app.test.ts` is app, `.travis.yml` stays."""
     return name if name.startswith(".") else name.partition(".")[0]
-
-
-def _field(names: Sequence[str]) -> Field:
-    words = Postings.of_names(names)
-    return Field(words, words.lengths)

@@ -22,9 +22,10 @@ a word, mean lengths) is summed over the files that are ranked, whatever else an
 files give equal scores, to the last bit.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -33,8 +34,9 @@ from numpy.typing import NDArray
 from selfplay_tools.terms import Term
 
 Scores = NDArray[np.float64]
-Rows = NDArray[np.integer]
-Held = tuple[Rows, NDArray[np.unsignedinteger]]
+Rows = NDArray[np.intp]
+_GROUPS = 1024
+"""Of scores, when the best are looked for: the best of each group tells which can be among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +68,28 @@ class Formula:
 FORMULA = Formula()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Held:
+    """Which rows hold some words, one word after another."""
+
+    rows: Rows
+    """Of each word, each once."""
+    counts: NDArray[np.uint8]
+    """How often each row holds it."""
+    stops: Sequence[int]
+    """Where each word's rows begin, and one more."""
+
+    def of(self, first: int, last: int) -> tuple[Rows, NDArray[np.uint8]]:
+        """The rows and counts of some words in a row."""
+        start, stop = self.stops[first], self.stops[last]
+        return self.rows[start:stop], self.counts[start:stop]
+
+
 class Holders(Protocol):
     """Finds the rows that hold words."""
 
-    def holding(self, words: Sequence[int], /) -> Mapping[int, Held]:
-        """For each word that some row holds: these rows, each once, and how often they do.
-
-        Words are given by their numbers (see `store.tokens`).
-        """
+    def holding(self, words: Sequence[int], /) -> tuple[Held, Held]:
+        """The rows that hold each of the words, in both fields. Words are given by their numbers (`store.tokens`)."""
         ...
 
 
@@ -81,7 +97,6 @@ class Holders(Protocol):
 class Field:
     """One field of all files. Files of equal content may share a row."""
 
-    holders: Holders
     lengths: NDArray[np.integer]
     """Words of each row."""
     copies: NDArray[np.integer] | None = None
@@ -95,36 +110,82 @@ class Field:
         total = len(lengths) if self.copies is None else int(self.copies.sum())
         return np.asarray(lengths / (words / total if words else 1.0), np.float64)
 
-    def found(self, held: Mapping[int, Held], term: Term, variant: float) -> tuple[Rows, Scores]:
-        """The rows that hold the term, and how often; its other forms count `variant` each."""
-        parts = [
-            (held[number][0], held[number][1].astype(np.float64) * (variant if at else 1.0))
-            for at, number in enumerate(term.numbers)
-            if number in held and (variant or not at)
-        ]
-        if len(parts) == 1:
-            return parts[0]
-        often = np.zeros(len(self.lengths) if parts else 0)
-        for rows, counts in parts:
-            often[rows] += counts
-        rows = np.flatnonzero(often)
-        return rows, often[rows]
+    @cached_property
+    def _is_several(self) -> NDArray[np.bool_] | None:
+        """For each row whether it stands for more than one file; None if none does."""
+        several = None if self.copies is None else self.copies > 1
+        return several if several is not None and several.any() else None
 
     def files(self, rows: Rows) -> int:
         """How many files the rows stand for."""
-        return len(rows) if self.copies is None else int(self.copies[rows].sum())
+        if self.copies is None or self._is_several is None or not self._is_several.take(rows).any():
+            return len(rows)
+        return int(self.copies.take(rows).sum())
 
     def gains(self, rows: Rows, often: Scores, rule: Rule) -> Scores:
         """What one word gives to each of the rows, before its rarity."""
-        return rule.weight * often / (often + rule.k * (1 - rule.b + rule.b * self._relative[rows]))
+        norms = self._norms(rule).take(rows)
+        norms += often
+        gained = often * rule.weight
+        gained /= norms
+        return gained
+
+    def _norms(self, rule: Rule) -> Scores:
+        """For each row how often it must hold a word for half of its weight."""
+        norms = self._by_rule.get(rule)
+        if norms is None:
+            norms = self._by_rule[rule] = rule.k * (1 - rule.b + rule.b * self._relative)
+        return norms
+
+    @cached_property
+    def _by_rule(self) -> dict[Rule, Scores]:
+        return {}
+
+
+@dataclass(frozen=True)
+class Fields:
+    """Two fields of the same rows, whose words are looked up together."""
+
+    holders: Holders
+    first: Field
+    second: Field
+
+
+class Tally:
+    """Puts the forms of a word together. For one thread; its tables are as long as the most rows of a field."""
+
+    def __init__(self, rows: int) -> None:
+        self._often = np.zeros(rows)
+        """All 0 between calls: to look at every row each time would take longer than all the rest."""
+        self._owner = np.zeros(rows, np.intp)
+
+    def found(self, held: Held, first: int, last: int, variant: float) -> tuple[Rows, Scores]:
+        """The rows that hold any of some words, each once, and how often; all words but the first count `variant`."""
+        rows, counts = held.of(first, first + 1)
+        others, more = held.of(first + 1, last)
+        often = counts.astype(np.float64)
+        if not len(others) or not variant:
+            return rows, often
+        weighed = more * np.float64(variant)
+        self._often[rows] = often
+        fresh = others.take(np.flatnonzero(self._often.take(others) == 0))
+        # Of equal rows the one that was written last stands for all.
+        order = np.arange(len(fresh))
+        self._owner[fresh] = order
+        fresh = fresh.take(np.flatnonzero(self._owner.take(fresh) == order))
+        np.add.at(self._often, others, weighed)
+        every = np.concatenate((rows, fresh))
+        often = self._often.take(every)
+        self._often[every] = 0
+        return every, often
 
 
 @dataclass(frozen=True, slots=True)
 class PathFields:
     """What the paths of all files say."""
 
-    name: Field
-    folder: Field
+    words: Fields
+    """Of a file's name, and of its folder. A row for each file."""
     byways: Sequence[tuple[frozenset[str], NDArray[np.intp]]]
     """Files off the track, in groups: and the words with which a query asks for them."""
 
@@ -133,36 +194,37 @@ class PathFields:
 class Ranking:
     """Files by how well they answer a query."""
 
-    text: Field
-    defined: Field
-    """As many rows as `text`."""
+    texts: Fields
+    """The words of a text, and of what it defines."""
     path: PathFields
-    """A row for each file."""
     rows: Rows
-    """For each file its row of `text` and `defined`."""
+    """For each file its row of `texts`."""
 
     def scores(self, terms: Sequence[Term], formula: Formula = FORMULA) -> Scores:
         """Each file's score; 0 for a file that holds none of the words."""
-        of_texts, of_files = np.zeros(len(self.text.lengths)), np.zeros(len(self.rows))
-        every = (
-            (self.text, formula.text, of_texts),
-            (self.defined, formula.defined, of_texts),
-            (self.path.name, formula.name, of_files),
-            (self.path.folder, formula.folder, of_files),
-        )
-        fields = [one for one in every if one[1].weight]
+        of_texts, of_files = np.zeros(len(self.texts.first.lengths)), np.zeros(len(self.rows))
         words = [number for term in terms for number in term.numbers]
-        held = [one.holders.holding(words) for one, _, _ in fields]
-        for term in terms:
-            found = [
-                one.found(by_word, term, formula.variant) for (one, _, _), by_word in zip(fields, held, strict=True)
-            ]
-            files = max((one.files(rows) for (one, _, _), (rows, _) in zip(fields, found, strict=True)), default=0)
+        (text, defined), (name, folder) = self.texts.holders.holding(words), self.path.words.holders.holding(words)
+        every = (
+            (self.texts.first, text, formula.text, of_texts),
+            (self.texts.second, defined, formula.defined, of_texts),
+            (self.path.words.first, name, formula.name, of_files),
+            (self.path.words.second, folder, formula.folder, of_files),
+        )
+        fields = [one for one in every if one[2].weight]
+        tally = Tally(max(len(of_texts), len(of_files)))
+        places = np.cumsum([0, *(len(term.numbers) for term in terms)]).tolist()
+        for term, (start, stop) in zip(terms, pairwise(places), strict=True):
+            found = [tally.found(held, start, stop, formula.variant) for _, held, _, _ in fields]
+            files = max((one.files(rows) for (one, *_), (rows, _) in zip(fields, found, strict=True)), default=0)
             rarity = term.weight * float(np.log(1 + (len(self.rows) - files + 0.5) / (files + 0.5)))
-            for (one, rule, scores), (rows, often) in zip(fields, found, strict=True):
+            for (one, _, rule, scores), (rows, often) in zip(fields, found, strict=True):
                 if len(rows):
-                    scores[rows] += rarity * one.gains(rows, often, rule)
-        scores = of_texts[self.rows] + of_files
+                    gained = one.gains(rows, often, rule)
+                    gained *= rarity
+                    np.add.at(scores, rows, gained)
+        scores = of_texts.take(self.rows)
+        scores += of_files
         return self._weighed(scores, terms, formula.byway)
 
     def _weighed(self, scores: Scores, terms: Sequence[Term], byway: float) -> Scores:
@@ -174,15 +236,22 @@ class Ranking:
 
     def holds(self, term: Term) -> bool:
         """Whether any file holds the word."""
-        fields = (self.text, self.path.name, self.path.folder)
-        return any(one.holders.holding(term.numbers) for one in fields)
+        fields = (self.texts, self.path.words)
+        return any(len(held.rows) for one in fields for held in one.holders.holding(term.numbers))
 
 
 def best(scores: Scores, limit: int) -> list[int]:
     """At most `limit` places of positive scores, the highest first, then in order."""
-    if 0 < limit < len(scores):
-        least = np.partition(scores, len(scores) - limit)[len(scores) - limit]
-        some = np.flatnonzero((scores >= least) & (scores > 0))
-    else:
-        some = np.flatnonzero(scores > 0)
+    least = _least(scores, limit)
+    some = np.flatnonzero(scores >= least if least > 0 else scores > 0)
     return some[np.lexsort((some, -scores[some]))][: max(limit, 0)].tolist()
+
+
+def _least(scores: Scores, limit: int) -> float:
+    """What each of the best `limit` scores has at least; 0 where nothing is known."""
+    size = len(scores) // _GROUPS
+    if not size or not 0 < limit <= _GROUPS:
+        return 0.0
+    # As many groups as are asked for have a score of at least this.
+    highest = scores[: size * _GROUPS].reshape(size, _GROUPS).max(axis=0)
+    return float(np.partition(highest, _GROUPS - limit)[_GROUPS - limit])

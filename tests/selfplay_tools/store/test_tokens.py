@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from selfplay_tools.store.postings import Postings
 from selfplay_tools.store.tokens import MAX_BYTES, MAX_COUNT, counted, numbers_of
+from selfplay_tools.store.words import Words
 from selfplay_tools.words import word_counts
 
 TEXTS = st.text("aAbBsSiIeEyu_019 .\n\té\u212aßÄ", max_size=60)
@@ -44,12 +45,9 @@ def test_a_long_text_is_cut_in_pieces(piece: str) -> None:
 def test_postings_of_names_are_those_of_texts(names: list[str]) -> None:
     of_names = Postings.of_names(names)
     of_texts = Postings.of(counted([memoryview(name.encode()) for name in names]))
+    both = Words.both(of_names, of_texts)
     for word in {word for name in names for word in word_counts(name)} | {"nowhere"}:
-        number = int(numbers_of((word,))[0])
-        here, there = of_names.holding([number]), of_texts.holding([number])
-        assert [[part.tolist() for part in found] for found in here.values()] == [
-            [part.tolist() for part in found] for found in there.values()
-        ]
-        holding = [row for row, name in enumerate(names) if word in word_counts(name)]
-        assert (here[number][0].tolist() == holding) if holding else not here
+        here, there = both.holding(numbers_of((word,)).tolist())
+        assert here.rows.tolist() == [row for row, name in enumerate(names) if word in word_counts(name)]
+        assert (here.rows.tolist(), here.counts.tolist()) == (there.rows.tolist(), there.counts.tolist())
     assert of_names.lengths.tolist() == of_texts.lengths.tolist()

@@ -1,13 +1,12 @@
 """Which texts hold a word and how often, for some thousand texts, in rows of compressed sparse form."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from selfplay_tools.store.container import Array
 from selfplay_tools.store.tokens import MAX_BYTES, MAX_COUNT, Counts, Numbers, cut, numbers_of
 from selfplay_tools.words import word_counts
 
@@ -42,7 +41,7 @@ class Postings:
         numbers = np.concatenate([counts.numbers for counts in counted])
         order = np.argsort(numbers)
         numbers = numbers[order]
-        is_first = _changes(numbers)
+        is_first = changes(numbers)
         # One number holds word, text and count, so that one sort puts all in order.
         packed = np.repeat(np.arange(len(counted), dtype=np.uint64), sizes) << _COUNT_BITS
         packed |= np.concatenate([counts.counts for counts in counted])
@@ -63,41 +62,20 @@ class Postings:
             return cls(numbers, np.zeros(1, np.uint32), np.zeros(0, np.uint32), np.zeros(0, np.uint8), lengths)
         order = np.argsort(numbers)
         numbers = numbers[order]
-        is_first = _changes(numbers)
+        is_first = changes(numbers)
         packed = rows[order] | ((np.cumsum(is_first, dtype=np.uint64) - np.uint64(1)) << _TEXT_BITS)
         packed.sort()
-        is_new = _changes(packed)
+        is_new = changes(packed)
         places = np.flatnonzero(is_new)
         counts = np.minimum(np.diff(np.append(places, len(packed))), MAX_COUNT).astype(np.uint8)
         packed = packed[places]
         words = (packed >> _TEXT_BITS).astype(np.intp)
-        starts = np.append(np.flatnonzero(_changes(words)), len(packed)).astype(np.uint32)
+        starts = np.append(np.flatnonzero(changes(words)), len(packed)).astype(np.uint32)
         texts = (packed & np.uint64((1 << 24) - 1)).astype(np.uint32)
         return cls(numbers[is_first], starts, texts, counts, lengths)
 
-    @classmethod
-    def unpacked(cls, arrays: Mapping[str, Array]) -> "Postings":
-        """What `packed` gave."""
-        return cls(*(arrays[name] for name in cls.__slots__))
 
-    def packed(self) -> dict[str, Array]:
-        """The arrays, by names for a container."""
-        return {name: getattr(self, name) for name in self.__slots__}
-
-    def holding(self, words: Sequence[int], /) -> dict[int, tuple[Texts, NDArray[np.uint8]]]:
-        """For each word that some text holds: the texts, in order, and how often each holds it."""
-        keys = np.array(words, np.uint64)
-        places = np.searchsorted(self.numbers, keys)
-        found: dict[int, tuple[Texts, NDArray[np.uint8]]] = {}
-        for at in np.flatnonzero(places < len(self.numbers)).tolist():
-            place = int(places[at])
-            if self.numbers[place] == keys[at]:
-                first, last = int(self.starts[place]), int(self.starts[place + 1])
-                found[words[at]] = self.texts[first:last], self.counts[first:last]
-        return found
-
-
-def _changes(values: NDArray[Any]) -> NDArray[np.bool_]:
+def changes(values: NDArray[Any]) -> NDArray[np.bool_]:
     """Where a value differs from the one before; True at the first."""
     changes = np.empty(len(values), np.bool_)
     changes[:1] = True

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from threading import Lock
 
@@ -10,16 +11,16 @@ from numpy.typing import NDArray
 
 from selfplay_tools.index import MAX_INDEXED_BYTES, BaseIndex, Flags, ScanIndex, is_text, scanned
 from selfplay_tools.literals import Need
-from selfplay_tools.ranking import Field, Ranking
+from selfplay_tools.ranking import Field, Fields, Held, Ranking
 from selfplay_tools.searched import Span
 from selfplay_tools.snapshot import Entry, Text
 from selfplay_tools.store.blobs import as_oids
 from selfplay_tools.store.container import ints
 from selfplay_tools.store.library import Library
 from selfplay_tools.store.placing import Placing
-from selfplay_tools.store.postings import Postings
 from selfplay_tools.store.segment import Segment
 from selfplay_tools.store.shelf import MISSING, Shelf
+from selfplay_tools.store.words import Listing, Words, joined
 
 SPAN_BYTES = 1 << 20
 """Of texts that are searched at once."""
@@ -152,45 +153,51 @@ class StoreIndex(BaseIndex):
         if not layout.is_complete:  # the store can't be written to, or git lacks a content
             return ScanIndex(self._files, self._library.contents).ranking()
         blobs, rows = np.unique(layout.blobs[self._searched()], return_inverse=True)
-        table = np.full(len(layout.shelf.starts), -1, np.int32)
-        table[blobs] = np.arange(len(blobs), dtype=np.int32)
+        table = np.full(len(layout.shelf.starts), -1, np.intp)
+        table[blobs] = np.arange(len(blobs))
         words = [segment.words for segment in layout.shelf.segments if segment.words is not None]
-        tables = np.split(table, layout.shelf.bases[1:-1])[: len(words)]
         copies = np.bincount(rows, minlength=len(blobs)).astype(np.int32)
 
-        def field(postings: Sequence[Postings]) -> Field:
-            lengths = np.concatenate([np.zeros(0, np.uint32), *(one.lengths for one in postings)])[blobs]
-            return Field(_Words(postings, tables), lengths, copies)
+        def field(listings: Sequence[Listing]) -> Field:
+            return Field(np.concatenate([np.zeros(0, np.uint32), *(one.lengths for one in listings)])[blobs], copies)
 
         return Ranking(
-            text=field([one.text for one in words]),
-            defined=field([one.defined for one in words]),
+            texts=Fields(
+                _Words(words, layout.shelf.bases[: len(words)], table),
+                field([one.first for one in words]),
+                field([one.second for one in words]),
+            ),
             path=self._library.remembered(hash(self._searched_paths()), self._path_fields),
-            rows=rows.astype(np.int32),
+            rows=rows.astype(np.intp),
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Words:
     """The words of a commit's texts, out of several segments."""
 
-    words: Sequence[Postings]
-    rows: Sequence[NDArray[np.int32]]
-    """For each segment, its blobs' rows among the commit's; -1 for those of other commits."""
+    words: Sequence[Words]
+    bases: NDArray[np.intp]
+    """For each segment the number of its first blob."""
+    table: NDArray[np.intp]
+    """For each blob its row among the commit's; -1 for those of other commits."""
 
-    def holding(self, words: Sequence[int], /) -> dict[int, tuple[NDArray[np.int32], NDArray[np.uint8]]]:
+    @cached_property
+    def _has_others(self) -> bool:
+        return bool((self.table < 0).any())
+
+    def holding(self, words: Sequence[int], /) -> tuple[Held, Held]:
         """As `Holders.holding`."""
-        found: dict[int, list[tuple[NDArray[np.int32], NDArray[np.uint8]]]] = {}
-        for postings, table in zip(self.words, self.rows, strict=True):
-            for word, (texts, counts) in postings.holding(words).items():
-                rows = table[texts]
-                here = rows >= 0
-                if here.any():
-                    found.setdefault(word, []).append((rows[here], counts[here]))
-        return {
-            word: (np.concatenate([rows for rows, _ in parts]), np.concatenate([counts for _, counts in parts]))
-            for word, parts in found.items()
-        }
+        first, second = joined(self.words, words, self.bases)
+        return self._among(first), self._among(second)
+
+    def _among(self, held: Held) -> Held:
+        """The commit's rows of what blobs hold."""
+        rows = self.table.take(held.rows)
+        if not self._has_others:
+            return Held(rows, held.counts, held.stops)
+        here = np.flatnonzero(rows >= 0)
+        return Held(rows.take(here), held.counts.take(here), ints(np.searchsorted(here, held.stops)))
 
 
 def text_from(path: str, segment: Segment, blob: int) -> Text:
