@@ -14,6 +14,8 @@ PATH = re.compile(
 """A path, or a file name with an extension of code."""
 _ROW = re.compile(r"^\s{0,80}(?:[^\s:|]{1,300}:)?\s{0,20}\d{1,7}\s{0,4}[\t|:│→>-]\s?|^[^\s:|]{1,300}:\d{1,7}[:-]\s?")
 """What a tool puts before a line of a file: `   12<tab>`, `12:`, `src/a.py:12:`."""
+_HEAD = re.compile(r"^(\d{1,7})=", re.MULTILINE)
+"""What stands before the first line of a definition that other lines lie in."""
 _IMPORT = re.compile(
     r"^[ \t]{0,80}(?:[^\s:|]{0,300}:?\d{0,7}[\t|:-])?[ \t]{0,80}"
     r"(?:from\s+(?P<from>[\w.:]+)\s+import\b|(?:import|use|using|package|mod|require|require_relative|#?\s?include)\s*\(?\s*"
@@ -59,6 +61,7 @@ class Seen:
         """Take note of a text: the task, a tool's result, the player's own words."""
         if not text:
             return
+        text = _HEAD.sub(r"\1:", text)
         self._note_paths(text)
         bare = PATH.sub(_GAP, _IMPORT.sub(_without_chain, text))
         for match in re.finditer(r"\w+", bare):

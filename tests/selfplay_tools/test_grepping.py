@@ -36,6 +36,70 @@ def test_matching_lines_come_by_file_in_path_order(toolbox_on: Make) -> None:
     )
 
 
+def test_what_a_match_lies_in_is_shown_once_above_it(toolbox_on: Make) -> None:
+    text = "class App:\n    def run(self):\n        x\n        y\n        x\n    def stop(self):\n        x\n    x\nx\n"
+    result = toolbox_on({"a.py": text}).run("grep", '{"pattern": "x"}')
+    assert result.text.split("\n")[1:] == [
+        "a.py",
+        "1=class App:",
+        "2=    def run(self):",
+        "3:        x",
+        "5:        x",
+        "6=    def stop(self):",
+        "7:        x",
+        "8:    x",
+        "9:x",
+    ]
+    assert [(shown.first, shown.last, shown.how) for shown in result.shown] == [
+        (1, 1, "outline"), (2, 2, "outline"), (3, 3, "match"), (5, 5, "match"), (6, 6, "outline"), (7, 9, "match"),
+    ]  # fmt: skip
+
+
+def test_what_a_match_lies_in_is_not_told_where_its_context_shows_it(toolbox_on: Make) -> None:
+    text = "class App:\n    y = 1\n    z = 1\n    def run(self):\n        x\n"
+    result = toolbox_on({"a.py": text}).run("grep", '{"pattern": "x|y", "context": 1}')
+    assert result.text.split("\n")[2:] == [
+        "1-class App:",
+        "2:    y = 1",
+        "3-    z = 1",
+        "4-    def run(self):",
+        "5:        x",
+    ]
+    result = toolbox_on({"a.py": text}).run("grep", '{"pattern": "x", "context": 1}')
+    assert result.text.split("\n")[2:] == ["1=class App:", "4-    def run(self):", "5:        x"]
+
+
+def test_a_page_shows_files_that_define_what_matched_first(toolbox_on: Make) -> None:
+    toolbox = toolbox_on({"a.py": "run()\n", "b.py": "run()\n", "c.py": "\ndef run():\n    run()\n", "d.py": "run()\n"})
+    result = toolbox.run("grep", '{"pattern": "run"}')
+    assert result.text.split("\n")[1:3] == ["c.py", "2:def run():"]
+    assert [shown.path for shown in result.shown] == ["c.py", "a.py", "b.py", "d.py"]
+    assert [shown.path for shown in toolbox.run("grep", '{"pattern": "run", "limit": 2}').shown] == ["a.py", "b.py"]
+    text = toolbox.run("grep", '{"pattern": "run", "offset": 1, "limit": 2}').text
+    assert [row for row in text.split("\n") if row.endswith(".py")] == ["c.py", "b.py"]
+
+
+def test_every_page_shows_what_its_matches_lie_in(toolbox_on: Make) -> None:
+    toolbox = toolbox_on({"a.py": "def run():\n" + "    x\n" * 9})
+    for offset in range(9):
+        rows = run(toolbox, pattern="x", offset=offset, limit=1).split("\n")
+        assert rows[2:4] == ["1=def run():", f"{offset + 2}:    x"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_large_odd_files_are_searched_and_bounded(toolbox_on: Make, end: str) -> None:
+    deep = "".join(f"{' ' * depth}def f{depth}():{end}" for depth in range(200)) + " " * 200 + f"needle{end}"
+    toolbox = toolbox_on({
+        "a/one_line.js": "function f(){" * 100_000 + "needle",
+        "b/deep.py": deep,
+        "c/flat.py": ("  needle" + end) * 200_000,
+    })  # fmt: skip
+    assert "1:" in run(toolbox, pattern="needle", path="a")
+    rows = run(toolbox, pattern="needle", path="b").split("\n")[2:]
+    assert [row.partition("=")[0].partition(":")[0] for row in rows] == ["197", "198", "199", "200", "201"]
+    assert run(toolbox, pattern="needle", path="c").startswith("over ")
+
+
 def test_context_lines_are_marked_merged_and_shown(toolbox_on: Make) -> None:
     result = toolbox_on(TREE).run("grep", '{"pattern": "send", "context": 1, "path": "lib"}')
     assert result.text.split("\n")[1:] == [
@@ -168,7 +232,12 @@ def test_a_link_is_followed_once_and_said(toolbox_on: Make) -> None:
     assert "'alias' is a link to 'real'" in text
 
 
-CONTENTS = st.lists(st.sampled_from(["foo", "Foo bar", "", "b\u017fr K", "\u212a", "é", "bar.baz", "fo"]), max_size=4)
+CONTENTS = st.lists(
+    st.sampled_from(
+        ["foo", "Foo bar", "", "b\u017fr K", "\u212a", "é", "bar.baz", "fo", "def foo():", "  bar", "class K:"]
+    ),
+    max_size=5,
+)
 TREES = st.dictionaries(st.sampled_from(["a.py", "b.txt", "d/a.py", "d/e/c.py"]), CONTENTS, max_size=4)
 PATTERNS = st.sampled_from(
     ["foo", "fo+", "FOO", "bar", "ba[rz]", "k", "^$", r"\.", "bsr", "(foo|é)", "x*", r"\bfo", "o b"]
@@ -189,4 +258,11 @@ def test_grep_finds_what_a_plain_scan_finds(
         for number, line in enumerate(lines, 1)
         if regex.search(line.encode())
     ]
-    assert [(shown.path, line) for shown in result.shown for line in range(shown.first, shown.last + 1)] == scanned
+    found = [
+        (shown.path, line)
+        for shown in result.shown
+        for line in range(shown.first, shown.last + 1)
+        if shown.how == "match"
+    ]
+    assert sorted(found) == scanned
+    assert all(path_lines == sorted(path_lines) for path_lines in ([n for p, n in found if p == path] for path in tree))

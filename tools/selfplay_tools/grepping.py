@@ -30,7 +30,7 @@ class Grep(Arguments):
 
 
 def grep(snapshot: Snapshot, arguments: Grep) -> Result:
-    """Matching lines in path order, grouped by file, with their numbers and the lines around them."""
+    """Matching lines grouped by file, with their numbers, the lines around them and the definitions they lie in."""
     pattern = Pattern(arguments.pattern, arguments.ignore_case)
     scope = scope_of(snapshot, arguments.path, arguments.glob)
     page = MatchPage(offset=arguments.offset, limit=arguments.limit, context=arguments.context)
@@ -112,7 +112,8 @@ GREP = Tool(
     name="grep",
     description=(
         "Search file contents line by line with a regular expression (no look-around, no back-references). Use it for "
-        "exact names and strings. Returns `line:text` rows by file, in path order; `line-text` is context."
+        "exact names and strings. Returns `line:text` rows by file, in path order, files that define the match first "
+        "on a page; `line=text` begins what they lie in, `line-text` is context."
     ),
     arguments=Grep,
     run=grep,

@@ -2,21 +2,24 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
+from selfplay_tools.enclosing import Enclosing, Opening, names_a_definition
 from selfplay_tools.output import ROOM, clip
-from selfplay_tools.tool import Shown
+from selfplay_tools.searched import Lines
+from selfplay_tools.tool import How, Shown
 
 ROW_CHARS = 300
 """Characters of a line that a row shows, around its first match."""
 PATH_CHARS = 2_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Hits:
     """The matching lines of one file."""
 
     path: str
-    lines: Sequence[str]
+    lines: Lines
     columns: Mapping[int, int]
     """By line (from 0), ascending: the character of the line where its first match begins."""
 
@@ -25,19 +28,83 @@ class Hits:
         mark = ":" if line in self.columns else "-"
         return f"{line + 1}{mark}{clip(self.lines[line], self.columns.get(line, 0), ROW_CHARS)}"
 
-    def windows(self, context: int, skipped: int) -> Iterator[range]:
-        """For each matching line after the first `skipped`: the lines that it adds, itself and those around it."""
+    def head(self, line: int) -> str:
+        """`12=text` for the first line of a definition that matching lines lie in, as `git grep -p` marks it."""
+        return f"{line + 1}={clip(self.lines[line], 0, ROW_CHARS)}"
+
+    def around(self, line: int) -> Sequence[Opening]:
+        """The definitions that the line lies in, the outermost first. To be asked for in ascending order."""
+        around = self._enclosing.around(line, self.lines.place(line))
+        for one in around:
+            self.lines.know(one.number, one.start)
+        return around
+
+    @cached_property
+    def _enclosing(self) -> Enclosing:
+        return Enclosing(self.path, self.lines.buffer, self.lines.start)
+
+    def defines(self, line: int) -> bool:
+        """Whether the line begins a definition, and what matched belongs to its name rather than to its parameters."""
+        return names_a_definition(self.path, self.lines[line], self.columns[line])
+
+    def windows(self, context: int, skipped: int) -> Iterator[tuple[int, range]]:
+        """Each matching line after the first `skipped`, with the lines that it adds: itself and those around it."""
         last = -1
         for line in list(self.columns)[skipped:]:
             # How many lines there are is asked only where it matters: it takes a look at the whole file.
             end = min(len(self.lines) - 1, line + context) if context else line
-            yield range(max(last + 1, line - context), end + 1)
+            yield line, range(max(last + 1, line - context), end + 1)
             last = end
 
 
 @dataclass(slots=True)
+class Group:
+    """What a page shows of one file."""
+
+    hits: Hits
+    rows: list[str] = field(default_factory=list[str])
+    has_definition: bool = False
+    """Whether one of the matching lines here defines what matched."""
+    has_clipped: bool = False
+    _seen: list[tuple[range, How]] = field(default_factory=list[tuple[range, How]])
+    """Lines that stand here, in order."""
+    _told: set[int] = field(default_factory=set[int])
+    """The same, one by one."""
+
+    @property
+    def shown(self) -> Iterator[Shown]:
+        """The lines here, as ranges, in order."""
+        return (Shown(path=self.hits.path, first=r.start + 1, last=r.stop, how=how) for r, how in self._seen)
+
+    def heads(self, line: int, first: int) -> list[int]:
+        """Lines above `first` that begin definitions in which `line` lies, and that do not stand here yet."""
+        above = (one.number for one in self.hits.around(line) if one.number < first)
+        return [number for number in above if number not in self._told]
+
+    def rows_for(self, heads: Sequence[int], window: range, *, with_gaps: bool) -> list[str]:
+        """The rows to be added for these lines."""
+        is_apart = with_gaps and bool(self._seen) and bool(window) and window.start > self._seen[-1][0].stop
+        return [*(["--"] if is_apart else []), *map(self.hits.head, heads), *map(self.hits.row, window)]
+
+    def add(self, rows: Sequence[str], line: int, heads: Sequence[int], window: range) -> None:
+        """Take the rows of a matching line and of what is around it."""
+        self.rows += rows
+        self.has_definition = self.has_definition or self.hits.defines(line)
+        self.has_clipped = self.has_clipped or any(len(self.hits.lines[one]) > ROW_CHARS for one in (*heads, *window))
+        self._told.update(heads, window)
+        self._seen.extend((range(head, head + 1), "outline") for head in heads)
+        if self._seen and self._seen[-1][0].stop == window.start and self._seen[-1][1] == "match":
+            window = range(self._seen.pop()[0].start, window.stop)
+        if window:
+            self._seen.append((window, "match"))
+
+
+@dataclass(slots=True)
 class MatchPage:
-    """Matching lines from `offset` on, at most `limit` of them and `ROOM` characters."""
+    """Matching lines from `offset` on, at most `limit` of them and `ROOM` characters.
+
+    They are taken in path order. Of those on a page, the files with a definition of what matched come first.
+    """
 
     offset: int
     limit: int
@@ -48,11 +115,9 @@ class MatchPage:
     """Files that they are in."""
     count: int = 0
     """Matching lines on the page."""
-    rows: list[str] = field(default_factory=list[str])
-    has_clipped: bool = False
+    _groups: list[Group] = field(default_factory=list[Group])
     _room: int = ROOM
     _is_full: bool = False
-    _shown: list[tuple[str, range]] = field(default_factory=list[tuple[str, range]])
 
     def add(self, hits: Hits) -> None:
         """Count a file's matching lines, and put on the page those that belong there and fit."""
@@ -61,16 +126,21 @@ class MatchPage:
         skipped = max(self.offset - self.total, 0)
         self.total += len(hits.columns)
         self.files += 1
-        heading = [*([""] if self.rows else []), clip(hits.path, width=PATH_CHARS)]
-        for window in hits.windows(self.context, skipped):
-            rows = [*heading, *self._gap(hits.path, window), *map(hits.row, window)]
+        group = Group(hits)
+        for line, window in hits.windows(self.context, skipped):
+            heads = group.heads(line, window.start) if window else []
+            rows = group.rows_for(heads, window, with_gaps=self.context > 0)
             cost = sum(len(row) + 1 for row in rows)
+            if not group.rows:
+                cost += min(len(hits.path), PATH_CHARS) + 2
             self._is_full = self._is_full or self.count == self.limit or (cost > self._room and self.count > 0)
             if self._is_full:
-                return
-            self._take(rows, cost)
-            self._see(hits, window)
-            heading = []
+                break
+            group.add(rows, line, heads, window)
+            self._room -= cost
+            self.count += 1
+        if group.rows:
+            self._groups.append(group)
 
     @property
     def is_full(self) -> bool:
@@ -88,27 +158,20 @@ class MatchPage:
         return max(self.total - self.offset - self.count, 0)
 
     @property
+    def rows(self) -> list[str]:
+        """The page: each file's path and rows, an empty row between files."""
+        groups = [[clip(one.hits.path, width=PATH_CHARS), *one.rows] for one in self._ordered()]
+        return [row for number, rows in enumerate(groups) for row in ([""] if number else []) + rows]
+
+    @property
     def shown(self) -> tuple[Shown, ...]:
         """The lines on the page, as ranges."""
-        return tuple(Shown(path=path, first=r.start + 1, last=r.stop, how="match") for path, r in self._shown)
+        return tuple(shown for group in self._ordered() for shown in group.shown)
 
-    def _gap(self, path: str, window: range) -> list[str]:
-        """A row between lines that are not neighbours, where there is context."""
-        if not (self.context and window and self._shown and self._shown[-1][0] == path):
-            return []
-        return ["--"] if window.start > self._shown[-1][1].stop else []
+    @property
+    def has_clipped(self) -> bool:
+        """Whether a line on the page is cut."""
+        return any(group.has_clipped for group in self._groups)
 
-    def _take(self, rows: Sequence[str], cost: int) -> None:
-        self.rows += rows
-        self._room -= cost
-        self.count += 1
-
-    def _see(self, hits: Hits, window: range) -> None:
-        self.has_clipped = self.has_clipped or any(len(hits.lines[line]) > ROW_CHARS for line in window)
-        if not window:
-            return
-        path, before = self._shown[-1] if self._shown else ("", range(0))
-        if path == hits.path and before.stop == window.start:
-            self._shown[-1] = (path, range(before.start, window.stop))
-        else:
-            self._shown.append((hits.path, window))
+    def _ordered(self) -> list[Group]:
+        return sorted(self._groups, key=lambda group: not group.has_definition)

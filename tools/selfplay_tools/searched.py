@@ -33,8 +33,8 @@ class Lines(Sequence[str]):
     """The lines of a text, without their ends; decoded as they are asked for."""
 
     def __init__(self, buffer: Buffer, start: int, end: int) -> None:
-        self._buffer = buffer
-        self._start = start
+        self.buffer = buffer
+        self.start = start
         self._end = end
         self._known: dict[int, tuple[int, int]] = {}
         """Where some lines begin and end, in the buffer."""
@@ -42,7 +42,7 @@ class Lines(Sequence[str]):
     @cached_property
     def _stops(self) -> NDArray[np.intp]:
         """Where each line ends, from the text's start."""
-        codes = np.frombuffer(self._buffer, np.uint8, self._end - self._start, self._start)
+        codes = np.frombuffer(self.buffer, np.uint8, self._end - self.start, self.start)
         return np.flatnonzero(codes == ord("\n"))
 
     def numbered(self, places: Iterable[int]) -> Iterator[tuple[int, int]]:
@@ -50,32 +50,41 @@ class Lines(Sequence[str]):
         found = list(places)
         if len(found) <= _FEW and found == sorted(found):
             return self._counted(found)
-        numbers = np.searchsorted(self._stops, np.array(found, np.int64) - self._start)
+        numbers = np.searchsorted(self._stops, np.array(found, np.int64) - self.start)
         return zip(numbers.tolist(), found, strict=True)
 
     def _counted(self, places: Sequence[int]) -> Iterator[tuple[int, int]]:
         """As `numbered`, for a few places in order, without a look at the rest of the text."""
-        number, counted_to = 0, self._start
+        number, counted_to = 0, self.start
         for place in places:
-            codes = np.frombuffer(self._buffer, np.uint8, place - counted_to, counted_to)
+            codes = np.frombuffer(self.buffer, np.uint8, place - counted_to, counted_to)
             number += int(np.count_nonzero(codes == ord("\n")))
             counted_to = place
-            start = self._buffer.rfind(b"\n", self._start, place) + 1 or self._start
-            self._known[number] = start, self._buffer.find(b"\n", place, self._end)
+            start = self.buffer.rfind(b"\n", self.start, place) + 1 or self.start
+            self._known[number] = start, self.buffer.find(b"\n", place, self._end)
             yield number, place
 
     def matching(self, regex: Regex) -> Iterator[tuple[int, str]]:
         """Lines with a match, with their numbers from 0. The regex must not tell one line's place from another's."""
         last = self._end - 1
-        at = self._start
-        while at <= last and (match := regex.search(self._buffer, at, last)):
-            number = int(np.searchsorted(self._stops, match.start() - self._start))
+        at = self.start
+        while at <= last and (match := regex.search(self.buffer, at, last)):
+            number = int(np.searchsorted(self._stops, match.start() - self.start))
             yield number, self._line(number)
-            at = self._start + int(self._stops[number]) + 1
+            at = self.start + int(self._stops[number]) + 1
+
+    def place(self, number: int) -> int:
+        """Where the line begins in the buffer."""
+        return self._line_span(number)[0]
+
+    def know(self, number: int, place: int) -> None:
+        """Be told where the line begins, which saves a look for it."""
+        if number not in self._known:
+            self._known[number] = place, self.buffer.find(b"\n", place, self._end)
 
     def column(self, number: int, place: int) -> int:
         """Characters of the line before a place of the buffer."""
-        return len(self._buffer[self._line_span(number)[0] : place].decode("utf-8", "replace"))
+        return len(self.buffer[self._line_span(number)[0] : place].decode("utf-8", "replace"))
 
     def __len__(self) -> int:
         return len(self._stops)
@@ -101,19 +110,19 @@ class Lines(Sequence[str]):
         """Some lines in a row, decoded at once."""
         if first >= last:
             return ()
-        end = self._start + int(self._stops[last - 1])
-        return tuple(self._buffer[self._line_span(first)[0] : end].decode("utf-8").split("\n"))
+        end = self.start + int(self._stops[last - 1])
+        return tuple(self.buffer[self._line_span(first)[0] : end].decode("utf-8").split("\n"))
 
     def _line(self, number: int) -> str:
         start, end = self._line_span(number)
-        return self._buffer[start:end].decode("utf-8")
+        return self.buffer[start:end].decode("utf-8")
 
     def _line_span(self, number: int) -> tuple[int, int]:
         if number in self._known:
             return self._known[number]
         start = int(self._stops[number - 1]) + 1 if number else 0
-        return self._start + start, self._start + int(self._stops[number])
+        return self.start + start, self.start + int(self._stops[number])
 
     def __iter__(self) -> Iterator[str]:
-        text = self._buffer[self._start : self._end].decode("utf-8")
+        text = self.buffer[self.start : self._end].decode("utf-8")
         return iter(text.split("\n")[:-1])

@@ -2,21 +2,26 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from heapq import nlargest
 
 from pydantic import Field
 
+from selfplay_tools.enclosing import names_a_definition
 from selfplay_tools.errors import BadArgument, NotReadable
 from selfplay_tools.linear import compiled, escaped
 from selfplay_tools.output import compose, counted, fitting, listed, quoted
-from selfplay_tools.pages import ROW_CHARS, Hits
+from selfplay_tools.pages import ROW_CHARS, Group, Hits
 from selfplay_tools.places import Scope, link_remark, scope_of, skipped_remark
 from selfplay_tools.searched import Lines
 from selfplay_tools.snapshot import Snapshot
 from selfplay_tools.terms import stem, terms_of
-from selfplay_tools.tool import Arguments, Result, Shown, Tool
+from selfplay_tools.tool import Arguments, Result, Tool
 from selfplay_tools.words import query_words
 
 LINES_PER_FILE = 3
+MOST_EQUAL = 100
+"""Lines of one file, as good as each other, among which those that define something are looked for."""
+_NO_LINES = Lines(b"", 0, 0)
 
 
 class Search(Arguments):
@@ -35,12 +40,14 @@ def search(snapshot: Snapshot, arguments: Search) -> Result:
     scope = scope_of(snapshot, arguments.path)
     ranked = snapshot.index.rank((arguments.query,), arguments.limit, scope.inside or snapshot.index.within(scope.root))
     hits = _best_lines(snapshot, [path for path, _ in ranked.best], words)
-    blocks = [_block(rank, hit) for rank, hit in enumerate(hits, 1)]
+    groups = [_group(hit) for hit in hits]
+    blocks = ["\n".join([f"{rank}. {group.hits.path}", *group.rows]) for rank, group in enumerate(groups, 1)]
     count = fitting(blocks)
-    remarks = [*link_remark(arguments.path, scope.root), *_remarks(snapshot, words, scope, ranked.total, hits[:count])]
-    shown = tuple(
-        Shown(path=hit.path, first=line + 1, last=line + 1, how="match") for hit in hits[:count] for line in hit.columns
-    )
+    remarks = [
+        *link_remark(arguments.path, scope.root),
+        *_remarks(snapshot, words, scope, ranked.total, groups[:count]),
+    ]
+    shown = tuple(shown for group in groups[:count] for shown in group.shown)
     return Result(compose(_head(words, scope, ranked.total, count), blocks[:count], remarks), shown=shown)
 
 
@@ -56,14 +63,14 @@ def _best_lines(snapshot: Snapshot, paths: Sequence[str], words: Sequence[str]) 
     return [_chosen(*of, weights) for of in zip(paths, texts, held, strict=True)]
 
 
-def _lines(snapshot: Snapshot, path: str) -> Sequence[str]:
+def _lines(snapshot: Snapshot, path: str) -> Lines:
     try:
         return snapshot.source(path).text(0)
     except NotReadable:  # it changed on disk since it was ranked
-        return ()
+        return _NO_LINES
 
 
-def _words_by_line(lines: Sequence[str], words: Sequence[str]) -> dict[int, tuple[str, ...]]:
+def _words_by_line(lines: Lines, words: Sequence[str]) -> dict[int, tuple[str, ...]]:
     """By line number from 0: those of `words` in it, in whatever form, for lines with at least one."""
     wanted = {stem(word): word for word in words}
     found: dict[int, tuple[str, ...]] = {}
@@ -75,10 +82,10 @@ def _words_by_line(lines: Sequence[str], words: Sequence[str]) -> dict[int, tupl
     return found
 
 
-def _likely(lines: Sequence[str], words: Sequence[str]) -> Iterator[tuple[int, str]]:
+def _likely(lines: Lines, words: Sequence[str]) -> Iterator[tuple[int, str]]:
     """Lines that may hold one of the words, with their numbers."""
     stems = tuple(map(_beginning, words))
-    if isinstance(lines, Lines) and all(map(str.isascii, stems)):
+    if all(map(str.isascii, stems)):
         yield from lines.matching(compiled("|".join(map(escaped, stems)), ignore_case=True))
         return
     for number, line in enumerate(lines):
@@ -87,12 +94,15 @@ def _likely(lines: Sequence[str], words: Sequence[str]) -> Iterator[tuple[int, s
             yield number, line
 
 
-def _chosen(path: str, lines: Sequence[str], held: Mapping[int, Sequence[str]], weights: Mapping[str, float]) -> Hits:
-    def worth(line: int) -> tuple[float, int]:
-        return -sum(weights[word] for word in held[line]), line
-
-    best = sorted(sorted(held, key=worth)[:LINES_PER_FILE])
-    return Hits(path, lines, {line: _column(lines[line], held[line]) for line in best})
+def _chosen(path: str, lines: Lines, held: Mapping[int, Sequence[str]], weights: Mapping[str, float]) -> Hits:
+    worths = {line: math.fsum(weights[word] for word in words) for line, words in held.items()}
+    last = min(nlargest(LINES_PER_FILE, worths.values()), default=0.0)
+    better = [line for line, worth in worths.items() if worth > last]
+    equal = [line for line, worth in worths.items() if worth == last]
+    columns = {line: _column(lines[line], held[line]) for line in (*better, *equal[:MOST_EQUAL])}
+    equal.sort(key=lambda line: line not in columns or not names_a_definition(path, lines[line], columns[line]))
+    best = sorted([*better, *equal][:LINES_PER_FILE])
+    return Hits(path, lines, {line: columns[line] for line in best})
 
 
 def _column(line: str, words: Sequence[str]) -> int:
@@ -106,8 +116,12 @@ def _beginning(word: str) -> str:
     return stem(word).removesuffix("y")
 
 
-def _block(rank: int, hits: Hits) -> str:
-    return "\n".join([f"{rank}. {hits.path}", *map(hits.row, hits.columns)])
+def _group(hits: Hits) -> Group:
+    group = Group(hits)
+    for line, window in hits.windows(context=0, skipped=0):
+        heads = group.heads(line, line)
+        group.add(group.rows_for(heads, window, with_gaps=False), line, heads, window)
+    return group
 
 
 def _head(words: Sequence[str], scope: Scope, total: int, shown: int) -> str:
@@ -117,14 +131,16 @@ def _head(words: Sequence[str], scope: Scope, total: int, shown: int) -> str:
     return f"{counted(total, 'file')} {scope.place} with any of: {terms}; the best {shown}:"
 
 
-def _remarks(snapshot: Snapshot, words: Sequence[str], scope: Scope, total: int, hits: Sequence[Hits]) -> Iterator[str]:
+def _remarks(
+    snapshot: Snapshot, words: Sequence[str], scope: Scope, total: int, groups: Sequence[Group]
+) -> Iterator[str]:
     nowhere = snapshot.index.unknown(words)
     if nowhere:
         yield f"in no file at all: {listed(nowhere)}"
-    if any(len(hit.lines[line]) > ROW_CHARS for hit in hits for line in hit.columns):
+    if any(group.has_clipped for group in groups):
         yield f"a line of over {ROW_CHARS} characters is cut; [+n] stands for n of them"
-    if total > len(hits):
-        yield f"{counted(total - len(hits), 'more file')}: search with a larger limit, a path, or rarer words"
+    if total > len(groups):
+        yield f"{counted(total - len(groups), 'more file')}: search with a larger limit, a path, or rarer words"
     yield from skipped_remark(scope)
 
 
@@ -132,7 +148,7 @@ SEARCH = Tool(
     name="search",
     description=(
         "Rank files by keywords; case does not matter, and `header` also finds ServerHeaders. Use it when the exact "
-        "name is unknown. Returns the best files, each with its best lines."
+        "name is unknown. Returns the best files, each with its best lines as grep shows them."
     ),
     arguments=Search,
     run=search,

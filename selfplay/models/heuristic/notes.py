@@ -9,7 +9,7 @@ import orjson
 
 from selfplay.models.heuristic.words import distinct, stem
 
-_ROW = re.compile(r"^\s*(\d+)[:\t-](.*)$")
+_ROW = re.compile(r"^\s*(\d+)[:=\t-](.*)$")
 _BULLET = re.compile(r"^\s*(?:\d+\. |- )?")
 _PATH = re.compile(r"^[^\s\[\"'()]+(?:/[^\s\"'()]+)*\.\w+|^[^\s\[\"'():]+/[^\s\"'():]+$")
 _MARK = re.compile(r"`(\[advice [0-9a-f]+\])`")

@@ -56,6 +56,12 @@ def test_lines_are_known_without_what_a_tool_puts_before_them() -> None:
     assert {"reply = make_reply(sock)", "total = a + b", "rest = 0"} <= shown.lines
 
 
+def test_what_a_matching_line_lies_in_is_known_as_code() -> None:
+    shown = seen("1 matching line in 1 file\nsrc/a.py\n3=class Pump(Base):\n12:    inlet")
+    assert "class Pump(Base):" in shown.lines
+    assert {"Pump", "Base"} <= shown.code
+
+
 def test_a_text_that_begins_with_a_path_and_goes_on_with_lines_opened_it() -> None:
     assert seen(FILE).opened == {"src/http/server.py"}
     assert seen(LISTING).opened == set()

@@ -112,9 +112,10 @@ async def test_whatever_it_is_told_it_makes_a_call(task: str, told: list[tuple[s
 
 
 def test_paths_and_lines_are_read_from_results() -> None:
-    grepped = "2 matching lines\na/b.py\n12:x = 1\n13-y\n\nc.go\n7:func main"
+    grepped = "2 matching lines\na/b.py\n3=class A:\n12:x = 1\n13-y\n\nc.go\n7:func main"
     assert list(rows(grepped)) == [
         ("a/b.py", ""),
+        ("a/b.py", "class A:"),
         ("a/b.py", "x = 1"),
         ("a/b.py", "y"),
         ("c.go", ""),
