@@ -37,6 +37,7 @@ class BaseIndex(ABC):
     def __init__(self, entries: Sequence[Entry]) -> None:
         self._files = entries if all(map(_is_file, entries)) else [entry for entry in entries if _is_file(entry)]
         self._places: dict[tuple[str, str], Place] = {}
+        self._searched_at: NDArray[np.intp] | None = None
         self._guard = Lock()
 
     @abstractmethod
@@ -114,13 +115,14 @@ class BaseIndex(ABC):
     def rank(self, words: Sequence[str], limit: int, place: Place | None = None) -> Ranked:
         """As `Index.rank`."""
         terms = terms_of(" ".join(words))
-        scores = np.zeros(len(self._files))
-        if terms:
-            scores[self._searched()] = self._ranking().scores(terms)
-        if place is not None:
-            scores[~self._flags(place)] = 0.0
-        found = [(self._files[at].path, float(scores[at])) for at in best(scores, limit)]
-        return Ranked(int(np.count_nonzero(scores)), found)
+        if not terms:
+            return Ranked(0, ())
+        places, scores = self._searched_places(), self._ranking().scores(terms)
+        flags = self._flags(place)
+        if place is not None and len(place.files) < len(places):
+            scores *= flags.take(places)
+        found = [(self._files[places[at]].path, float(scores[at])) for at in best(scores, limit)]
+        return Ranked(int(np.count_nonzero(scores > 0)), found)
 
     def unknown(self, words: Sequence[str]) -> Sequence[str]:
         """As `Index.unknown`."""
@@ -131,8 +133,13 @@ class BaseIndex(ABC):
         """As `Index.ranked`."""
         return self.rank(words, limit).best
 
+    def _searched_places(self) -> NDArray[np.intp]:
+        if self._searched_at is None:
+            self._searched_at = np.flatnonzero(self._searched())
+        return self._searched_at
+
     def _searched_paths(self) -> tuple[str, ...]:
-        return tuple(self._files[at].path for at in ints(np.flatnonzero(self._searched())))
+        return tuple(self._files[at].path for at in ints(self._searched_places()))
 
     def _path_fields(self) -> PathFields:
         return path_fields(self._searched_paths())

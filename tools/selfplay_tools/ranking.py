@@ -73,7 +73,7 @@ class Held:
     """Which rows hold some words, one word after another."""
 
     rows: Rows
-    """Of each word, each once."""
+    """Of each word, each once; only a row that stands for no file may come up again."""
     counts: NDArray[np.uint8]
     """How often each row holds it."""
     stops: Sequence[int]
@@ -100,7 +100,7 @@ class Field:
     lengths: NDArray[np.integer]
     """Words of each row."""
     copies: NDArray[np.integer] | None = None
-    """How many files each row stands for; one unless given."""
+    """How many files each row stands for, fewer than 2^24 in all; one unless given. A row of none counts for nothing."""
 
     @cached_property
     def _relative(self) -> Scores:
@@ -111,24 +111,19 @@ class Field:
         return np.asarray(lengths / (words / total if words else 1.0), np.float64)
 
     @cached_property
-    def _is_several(self) -> NDArray[np.bool_] | None:
-        """For each row whether it stands for more than one file; None if none does."""
-        several = None if self.copies is None else self.copies > 1
-        return several if several is not None and several.any() else None
+    def _copies(self) -> NDArray[np.float32] | None:
+        """As `copies`, in the form that is summed up quickest, and exactly; None where it is one throughout."""
+        return None if self.copies is None or (self.copies == 1).all() else self.copies.astype(np.float32)
 
     def files(self, rows: Rows) -> int:
         """How many files the rows stand for."""
-        if self.copies is None or self._is_several is None or not self._is_several.take(rows).any():
-            return len(rows)
-        return int(self.copies.take(rows).sum())
+        return len(rows) if self._copies is None else int(self._copies.take(rows).sum())
 
     def gains(self, rows: Rows, often: Scores, rule: Rule) -> Scores:
         """What one word gives to each of the rows, before its rarity."""
         norms = self._norms(rule).take(rows)
         norms += often
-        gained = often * rule.weight
-        gained /= norms
-        return gained
+        return np.divide(often if rule.weight == 1 else often * rule.weight, norms, out=norms)
 
     def _norms(self, rule: Rule) -> Scores:
         """For each row how often it must hold a word for half of its weight."""
@@ -237,7 +232,7 @@ class Ranking:
     def holds(self, term: Term) -> bool:
         """Whether any file holds the word."""
         fields = (self.texts, self.path.words)
-        return any(len(held.rows) for one in fields for held in one.holders.holding(term.numbers))
+        return any(one.first.files(held.rows) for one in fields for held in one.holders.holding(term.numbers))
 
 
 def best(scores: Scores, limit: int) -> list[int]:

@@ -44,8 +44,7 @@ class Lexicon:
             return np.zeros(0, np.intp), np.zeros(0, np.intp)
         bits = len(self.fences).bit_length() - 1
         first = self.fences.take((words >> np.uint64(64 - bits)).astype(np.intp))
-        near = first.astype(np.intp)[:, None] + np.arange(int(self.widest[0]))
-        is_it = self.numbers.take(near, mode="clip") == words[:, None]
-        # A last number that was clipped to stands there more than once: the first is its place.
-        which = np.flatnonzero(is_it.any(axis=1))
-        return which, near[which, is_it.argmax(axis=1)[which]]
+        widest = int(self.widest[0])
+        near = np.minimum(first, len(self.numbers) - widest).astype(np.intp)[:, None] + np.arange(widest)
+        which, column = np.nonzero(self.numbers.take(near) == words[:, None])
+        return which, near[which, column]
