@@ -116,12 +116,12 @@ class BaseIndex(ABC):
         """As `Index.rank`."""
         terms = terms_of(" ".join(words))
         if not terms:
-            return Ranked(0, ())
+            return Ranked(0, [])
         places, scores = self._searched_places(), self._ranking().scores(terms)
         flags = self._flags(place)
         if place is not None and len(place.files) < len(places):
             scores *= flags.take(places)
-        found = [(self._files[places[at]].path, float(scores[at])) for at in best(scores, limit)]
+        found = [(self._files[int(places[at])].path, float(scores[at])) for at in best(scores, limit)]
         return Ranked(int(np.count_nonzero(scores > 0)), found)
 
     def unknown(self, words: Sequence[str]) -> Sequence[str]:

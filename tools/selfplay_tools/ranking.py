@@ -100,7 +100,7 @@ class Field:
     lengths: NDArray[np.integer]
     """Words of each row."""
     copies: NDArray[np.integer] | None = None
-    """How many files each row stands for, fewer than 2^24 in all; one unless given. A row of none counts for nothing."""
+    """How many files each row stands for, fewer than 2^24 in all; one unless given. A row of no file is ignored."""
 
     @cached_property
     def _relative(self) -> Scores:
