@@ -1,5 +1,6 @@
 """`grep`: lines that match a regular expression."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
@@ -13,8 +14,10 @@ from selfplay_tools.searched import Span
 from selfplay_tools.snapshot import Snapshot
 from selfplay_tools.tool import Arguments, Result, Tool
 
-COUNTED_ON = 1_000
+COUNTED_ON = 200
 """Matching lines that are still counted after the last one shown."""
+COUNTED_FILES = 1_000
+"""Files of the snapshot, in path order after the first one with a line that is not shown, in which they are counted."""
 
 
 class Grep(Arguments):
@@ -34,17 +37,7 @@ def grep(snapshot: Snapshot, arguments: Grep) -> Result:
     pattern = Pattern(arguments.pattern, arguments.ignore_case)
     scope = scope_of(snapshot, arguments.path, arguments.glob)
     page = MatchPage(offset=arguments.offset, limit=arguments.limit, context=arguments.context)
-    is_counted = True
-    for found in _found(snapshot, scope, pattern):
-        enough = page.offset + page.limit + COUNTED_ON + 1 - page.total
-        matches = islice(found.matches, enough)
-        if page.is_full:
-            page.count_on(sum(1 for _ in matches))
-        else:
-            page.add(_hits(found, matches))
-        if page.left > COUNTED_ON:
-            is_counted = False
-            break
+    is_counted = _fill(page, snapshot, scope, pattern)
     link = link_remark(arguments.path, scope.root)
     if not page.total:
         return Result(compose(_nothing(arguments, scope), (), [*link, *_why_nothing(snapshot, arguments, scope)]))
@@ -52,13 +45,44 @@ def grep(snapshot: Snapshot, arguments: Grep) -> Result:
     return Result(compose(_head(arguments, scope, page, is_counted=is_counted), page.rows, remarks), shown=page.shown)
 
 
-def _found(snapshot: Snapshot, scope: Scope, pattern: Pattern) -> Iterator[Found]:
-    """Texts with a matching line, in path order."""
+def _fill(page: MatchPage, snapshot: Snapshot, scope: Scope, pattern: Pattern) -> bool:
+    """Put matching lines on the page, and count on; whether all that there are were counted."""
+    most = page.offset + page.limit + COUNTED_ON + 1
+    until = None
+    for span in _spans(snapshot, scope, pattern):
+        if until and span.paths[0] > until:
+            return False
+        for found in pattern.hits(span):
+            path = span.paths[found.which]
+            if until and path > until:
+                return False
+            matches = islice(found.matches, most - page.total)
+            if page.is_full:
+                page.count_on(sum(1 for _ in matches))
+            else:
+                page.add(_hits(found, matches))
+                until = _counted_until(snapshot, scope, path) if page.is_full else None
+            if page.left > COUNTED_ON:
+                return False
+    return until is None
+
+
+def _counted_until(snapshot: Snapshot, scope: Scope, path: str) -> str | None:
+    """The last path in which matching lines are counted if those from `path` on do not fit; None for all of the scope.
+
+    It depends on the snapshot's paths alone, so that what is counted is the same whatever is indexed.
+    """
+    entries = snapshot.entries
+    at = bisect_left(entries, path, key=lambda entry: entry.path) + COUNTED_FILES
+    is_inside = at < len(entries) - 1 and (not scope.root or entries[at + 1].path.startswith(f"{scope.root}/"))
+    return entries[at].path if is_inside else None
+
+
+def _spans(snapshot: Snapshot, scope: Scope, pattern: Pattern) -> Iterable[Span]:
+    """Texts that may have a matching line, in path order."""
     if scope.only is not None:
-        spans: Iterable[Span] = (snapshot.source(scope.only),)
-    else:
-        spans = snapshot.index.spans(pattern.need, scope.inside)
-    return (found for span in spans for found in pattern.hits(span))
+        return (snapshot.source(scope.only),)
+    return snapshot.index.spans(pattern.need, scope.inside)
 
 
 def _hits(found: Found, matches: Iterator[int]) -> Hits:
@@ -70,9 +94,9 @@ def _hits(found: Found, matches: Iterator[int]) -> Hits:
 
 
 def _head(arguments: Grep, scope: Scope, page: MatchPage, *, is_counted: bool) -> str:
-    over = "" if is_counted else "over "
+    least = "" if is_counted else "at least "
     lines, files = counted(page.total, "matching line"), counted(page.files, "file")
-    return f"{over}{lines} in {over}{files} for {quoted(arguments.pattern)} {scope.place}"
+    return f"{least}{lines} in {least}{files} for {quoted(arguments.pattern)} {scope.place}"
 
 
 def _remarks(snapshot: Snapshot, scope: Scope, page: MatchPage, *, is_counted: bool) -> Iterator[str]:
@@ -82,8 +106,8 @@ def _remarks(snapshot: Snapshot, scope: Scope, page: MatchPage, *, is_counted: b
         yield f"offset={page.offset} is beyond the last matching line"
     elif page.left:
         more = counted(page.left, "more matching line")
-        over = "" if is_counted else "over "
-        yield f"{over}{more}: grep with offset={page.offset + page.count}, or narrow it with path, glob or pattern"
+        least = "" if is_counted else "at least "
+        yield f"{least}{more}: grep with offset={page.offset + page.count}, or narrow it with path, glob or pattern"
     yield from _unsearched(snapshot, scope)
 
 
