@@ -7,6 +7,7 @@ labels, preprocessor lines and what closes a bracket stand wherever they like an
 strings, and in files without indentation.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -56,15 +57,14 @@ _OPENINGS: Mapping[str, str] = {
     "tsx": _SCRIPT,
     "typescript": _SCRIPT,
 }
-_NO_OPENING = compiled(
-    r"^\s*(?:\}\s*)?(?:if|else|elif|for|foreach|while|do|switch|case|try|catch|except|finally|with|return|throw|raise|new"
-    r"|delete|await|yield|goto|assert|using|synchronized|co_return)\b"
+_NO_OPENING = re.compile(
+    rb"(?:if|else|elif|for|foreach|while|do|switch|case|try|catch|except|finally|with|return|throw|raise|new|delete|await"
+    rb"|yield|goto|assert|using|synchronized|co_return)\b"
 )
 """What looks like a definition in some language and is none."""
-_PASSED = compiled(r"^\s*(?:[)\]{#*]|//|/\*|\"\"\"|''')")
-"""What says nothing by its indentation: comments, preprocessor lines, brackets."""
-_LABEL = compiled(r"^\s*[A-Za-z_]\w*\s*:\s*(?:/[/*].*)?$")
-_DIRECTIVE = compiled(r"^\s*#")
+_PASSED = (b"#", b"*", b'"""', b"'''")
+"""With brackets that close something and comments: what says nothing by its indentation."""
+_LABEL = re.compile(rb"[A-Za-z_]\w*\s*:\s*(?:/[/*].*)?$")
 _BEFORE_NAME = compiled(r"^\s*(?:func\s*\([^)]*\)|pub\([^)]*\))")
 """Parentheses that stand before a name."""
 _WITH_LABELS = frozenset({"c", "cpp"})
@@ -146,17 +146,23 @@ class Style:
 
     def begins(self, head: bytes) -> bool | None:
         """Whether a line, given by its first bytes, begins a definition; None if its indentation says nothing."""
-        end = len(head)
-        if self.has_labels and _LABEL.place(head, 0, end) >= 0:
+        bare = head.lstrip()
+        first = bare[:1]
+        if first in b")]{/" or self._is_label(bare):
             return None
-        if self.opening.place(head, 0, end) >= 0:
-            return _NO_OPENING.place(head, 0, end) < 0
-        return None if _PASSED.place(head, 0, end) >= 0 else False
+        if first == b"}" or _NO_OPENING.match(bare):
+            return False
+        if self.opening.place(head, 0, len(head)) >= 0:
+            return True
+        return None if bare.startswith(_PASSED) else False
 
     def is_loose(self, head: bytes) -> bool:
         """Whether a line's own indentation says nothing about where it lies."""
-        end = len(head)
-        return self.has_labels and (_DIRECTIVE.place(head, 0, end) >= 0 or _LABEL.place(head, 0, end) >= 0)
+        bare = head.lstrip()
+        return self.has_labels and (bare.startswith(b"#") or self._is_label(bare))
+
+    def _is_label(self, bare: bytes) -> bool:
+        return self.has_labels and b":" in bare and _LABEL.match(bare) is not None
 
 
 def style_of(path: str) -> Style | None:

@@ -72,7 +72,7 @@ class Hopper:
         """
         hops, buffer = self._hops, self._buffer
         while at <= last and hops.is_worthwhile:
-            mark = min([one.after(at) for one in self._marks])
+            mark = self._marks[0].after(at) if len(self._marks) == 1 else min([one.after(at) for one in self._marks])
             if mark > last:
                 hops.passed += last - at
                 return -1

@@ -3,7 +3,7 @@
 No pattern takes more than time linear in the text, and none ever matches a line end. Texts are bytes in UTF-8.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from mmap import mmap
 from typing import Any, Protocol, cast
 
@@ -31,13 +31,16 @@ class Match(Protocol):
         ...
 
 
+_Matcher = Callable[[object, bytes | mmap, int, int], Sequence[tuple[int, int]]]
+
+
 class Regex:
     """A compiled pattern. Safe to use from several threads at once; other threads run while it searches."""
 
     def __init__(self, engine: Any) -> None:  # noqa: ANN401  # see the import
         self._engine = engine
         # The engine's own search makes three Python objects for each match. Below it, one call does.
-        self._match = getattr(getattr(engine, "_regexp", None), "Match", None) if _ANYWHERE else None
+        self._match: _Matcher | None = getattr(getattr(engine, "_regexp", None), "Match", None) if _ANYWHERE else None
 
     def search(self, text: bytes | mmap, pos: int = 0, endpos: int | None = None) -> Match | None:
         r"""The first match from `pos` up to `endpos`; what stands around still counts for `^`, `$` and `\b`."""
@@ -48,7 +51,7 @@ class Regex:
         if self._match is None:
             found = self.search(text, pos, endpos)
             return found.start() if found else -1
-        return cast("int", self._match(_ANYWHERE, text, pos, endpos)[0][0])
+        return self._match(_ANYWHERE, text, pos, endpos)[0][0]
 
     def spans(self, text: bytes) -> Iterator[tuple[int, int]]:
         """Where the matches of `finditer` begin and end."""
@@ -57,7 +60,7 @@ class Regex:
             return
         at, last = 0, len(text)
         while at <= last:
-            start, end = cast("tuple[int, int]", self._match(_ANYWHERE, text, at, last)[0])
+            start, end = self._match(_ANYWHERE, text, at, last)[0]
             if start < 0:
                 return
             yield start, end
