@@ -2,7 +2,6 @@
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from threading import Lock
 
@@ -18,6 +17,7 @@ from selfplay_tools.languages import (
     name_and_suffix,
 )
 from selfplay_tools.likely import may_define
+from selfplay_tools.linear import compiled, escaped
 from selfplay_tools.literals import Literal
 from selfplay_tools.places import Scope, skipped_remark
 from selfplay_tools.recalling import key_of, packed, unpacked
@@ -111,7 +111,9 @@ def defining(snapshot: Snapshot, path: str, name: str, span: Span) -> Code:
     if known is not None and not known.problem and name not in known.names:
         return Code(known.language)
     # Asked also of what is remembered: the answer must not depend on what was read before.
-    if not any(may_define(language, name, span) for language in likely_languages(path)):
+    # A header is asked about as C++, of which less is known before it is read.
+    likely = ("cpp",) if path.lower().endswith(".h") else likely_languages(path)
+    if not any(may_define(language, name, span) for language in likely):
         return Code(None)
     source = _bytes_of(span)
     language = known.language if known else language_of(path, source)
@@ -235,14 +237,19 @@ def holding(snapshot: Snapshot, scope: Scope, word: str, *, ignore_case: bool = 
 
 
 def texts_holding(snapshot: Snapshot, scope: Scope, word: str) -> Iterator[Span]:
-    """The same with their texts, one by one."""
+    """The texts in which the word occurs, also within other words, one by one in path order.
+
+    Of a scope that is one file its text, whatever it holds. Raises NotReadable for that file if it changed on disk
+    since the snapshot was taken.
+    """
     if scope.only is not None:
-        with suppress(NotReadable):  # it changed on disk since the snapshot was taken
-            yield snapshot.source(scope.only)
+        yield snapshot.source(scope.only)
         return
+    literal = compiled(escaped(word))
     for span in snapshot.index.spans(Literal(word), scope.inside):
         for path, start, end in zip(span.paths, span.starts, span.ends, strict=True):
-            yield Span(span.buffer, (path,), (start,), (end,))
+            if literal.place(span.buffer, start, end) >= 0:
+                yield Span(span.buffer, (path,), (start,), (end,))
 
 
 def unsearched(scope: Scope) -> list[str]:

@@ -5,10 +5,15 @@ can look like a definition, while a definition whose name is parted from all tha
 `docs/languages.md` says how often that was seen.
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 from selfplay_tools.linear import Regex, compiled, escaped
-from selfplay_tools.searched import Span
+from selfplay_tools.macros import ATTRIBUTES, ATTRIBUTES_OF
+from selfplay_tools.searched import Buffer, Span
+
+_SAYS_NOTHING = (b"", b" ", b"\t", b"#", b"/", b"*", b"\f")
+"""How lines begin that do not tell what is around them: blank, indented, of the preprocessor, comments."""
 
 _PYTHON = r"(?m)\b(?:def|class|type)\s+NAME|^[ \t]*(?:\(|\w+[ \t]*,[ \t]*)*NAME[ \t]*(?:$|[,:=)])"
 _GO = r"(?m)\bfunc\b[^\n]*NAME[(\[ ]|\b(?:type|const|var)\b[^\n]*NAME|^[ \t]*(?:\w+[ \t]*,[ \t]*)*NAME"
@@ -18,19 +23,29 @@ _JAVA = (
     r"(?m)\b(?:class|interface|enum|record)\s+NAME|(?:^[ \t]*|[\w>\]/]\s+)NAME\s*(?:\([^;\n]*;?$|\(|\[)"
     r"|(?:^[ \t]*|[\w>\]]\s+)NAME\s*(?:[=;,]|$)"
 )
-_C = (
+_MACRO = r"#[ \t]*define[ \t]+NAME"
+_CPP = (
     r"(?m)\b(?:struct|union|enum|class|namespace|concept|using|typedef|operator)\b[^\n]*NAME|#[ \t]*define[ \t]+NAME"
     r"|(?:^|[\w*&>)\]]\s+|[*&~>]|::\s*)NAME\s*(?:\(|$|<)|^[ \t]+NAME\s*\([^;\n]*$"
-    r"|(?:^[ \t]*|\w\s+|[*&>}]\s*|,\s*|::)NAME\s*(?:=|;|\[|,|\{|$)"
+    r"|(?:^[ \t]*|\w\s+|[*&>}]\s*|,\s*|::)NAME\s*(?:=|;|\[|,|\{|$|__\w)"
     r"|\(\s*(?:\w+\s*::\s*)?[*^]+\s*(?:\w+\s+)?NAME|\(NAME\)"
+)
+# In C: what is reported wherever it stands, and what only outside of braces.
+_C_ANYWHERE = (
+    r"(?m)#[ \t]*define[ \t]+NAME|\b(?:struct|union|enum)\b(?:\s+\w+(?:\s*\([^\n]*\))?)*\s+NAME\s*(?:$|[{\\/]|__)"
+    r"|\btypedef\b[^\n]*NAME"
+)
+_C_OUTSIDE = (
+    r"(?m)(?:^|[\w*)\]]\s+|\*|/\s*)NAME\s*(?:\(|$)|^[ \t]+NAME\s*\([^;\n]*$"
+    r"|(?:^[ \t]*|\w\s+|[*)}/]\s*|,\s*)NAME\s*(?:=|;|\[|,|\{|$|__\w)"
+    r"|\(\s*[*^]+\s*(?:\w+\s+)?NAME|\(NAME\)|^[ \t]*\}[^;\n]*NAME\s*[;,\[]"
 )
 _SCRIPT = (
     r"(?m)\b(?:function|class|interface|enum|type|namespace|module|const|let|var|get|set|async|static|abstract)\b"
     r"[^\n]*NAME|(?:^[ \t]*|[{};,*]\s*|\w[ \t]+|\[)[\"'`]?NAME[\"'`]?\??\s*[(<]|NAME[\"'`]?\??!?\s*(?:[:=]|$)"
 )
 _PATTERNS = {
-    "c": _C,
-    "cpp": _C,
+    "cpp": _CPP,
     "go": _GO,
     "java": _JAVA,
     "javascript": _SCRIPT,
@@ -42,19 +57,55 @@ _PATTERNS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What a line looks like that defines a name."""
+
+    literal: Regex
+    """What every such line holds."""
+    anywhere: Regex
+    outside: Regex | None = None
+    """Counts only for lines that are not inside of braces."""
+
+
 def may_define(language: str, name: str, span: Span) -> bool:
     """False where the (only) text surely has no definition of the name that `definitions` would report.
 
     No pattern reaches beyond a line: only lines that hold the name are looked at.
     """
-    regex, (start, end) = _pattern(language, name), (span.starts[0], span.ends[0])
-    literal = literal_of(name).encode()
-    buffer = span.buffer
-    while (at := buffer.find(literal, start, end)) >= 0:
-        line = buffer.rfind(b"\n", span.starts[0], at) + 1 or span.starts[0]
+    shape, (start, end) = _shape(language, name), (span.starts[0], span.ends[0])
+    buffer, first = span.buffer, start
+    while (at := shape.literal.place(buffer, start, end)) >= 0:
+        line = buffer.rfind(b"\n", first, at) + 1 or first
         start = buffer.find(b"\n", at, end) + 1 or end
-        if regex.search(buffer, line, start - 1):
+        if shape.anywhere.place(buffer, line, start - 1) >= 0:
             return True
+        if (
+            shape.outside
+            and shape.outside.place(buffer, line, start - 1) >= 0
+            and not _is_in_braces(buffer, first, line)
+        ):
+            return True
+    return False
+
+
+def _is_in_braces(buffer: Buffer, first: int, line: int) -> bool:
+    r"""Whether a line of C that begins with a blank stands in a function, struct or list, as code is commonly laid out.
+
+    Braces count that open at the end of a line without indent, or alone at its beginning. `first` is where the text
+    begins, `line` where the line does.
+    """
+    if buffer[line : line + 1] not in (b" ", b"\t"):
+        return False
+    closed = buffer.rfind(b"\n}", first, line)
+    opened = buffer.rfind(b"\n{", first, line)
+    if opened > closed:
+        body = buffer[opened + 1 : buffer.find(b"\n", opened + 1, line)]
+        before = buffer[buffer.rfind(b"\n", first, opened) + 1 : opened]
+        return b"}" not in body and b"extern" not in before
+    for row in reversed(buffer[max(closed, first) : line].split(b"\n")):
+        if row[:1] not in _SAYS_NOTHING and not row.rstrip().endswith(b":"):
+            return row.rstrip().endswith(b"{") and b"extern" not in row
     return False
 
 
@@ -71,9 +122,18 @@ def word(name: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def _pattern(language: str, name: str) -> Regex:
+def _shape(language: str, name: str) -> _Shape:
+    literal = compiled(escaped(literal_of(name)))
     if name.startswith("operator"):
-        return compiled(r"\boperator\b")
+        return _Shape(literal, compiled(r"\boperator\b"))
     if name.startswith("~"):
-        return compiled(rf"~\s*{word(name[1:])}")
-    return compiled(_PATTERNS[language].replace("NAME", word(name)))
+        return _Shape(literal, compiled(rf"~\s*{word(name[1:])}"))
+    if language in ("c", "cpp") and (name in ATTRIBUTES or name in ATTRIBUTES_OF):
+        return _Shape(literal, _filled(_MACRO, name))
+    if language == "c":
+        return _Shape(literal, _filled(_C_ANYWHERE, name), _filled(_C_OUTSIDE, name))
+    return _Shape(literal, _filled(_PATTERNS[language], name))
+
+
+def _filled(pattern: str, name: str) -> Regex:
+    return compiled(pattern.replace("NAME", word(name)))

@@ -6,9 +6,10 @@ that have a say in them, and the versions of the grammars.
 
 import hashlib
 from array import array
-from dataclasses import astuple
+from dataclasses import fields
 from functools import cache
 from importlib.metadata import version
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from selfplay_tools.definitions import Definition
 from selfplay_tools.languages import LANGUAGES
 from selfplay_tools.spans import Spans
 
-_MODULES = ("definitions", "languages", "naming", "recalling", "spans", "syntax", "text")
+_MODULES = ("definitions", "languages", "macros", "naming", "nesting", "recalling", "spans", "syntax", "text")
+
+_row = attrgetter(*(field.name for field in fields(Definition)))
 
 
 @cache
@@ -43,7 +46,7 @@ def key_of(oid: str, suffix: str) -> str:
 def packed(language: str, definitions: tuple[Definition, ...], quiet: Spans | None, problem: str) -> bytes:
     """All that is known of one file, as bytes."""
     spans = None if quiet is None else [quiet.starts.tolist(), quiet.ends.tolist()]
-    return orjson.dumps([language, [astuple(one) for one in definitions], spans, problem])
+    return orjson.dumps([language, list(map(_row, definitions)), spans, problem])
 
 
 def unpacked(data: bytes) -> tuple[str, tuple[Definition, ...], Spans | None, str]:

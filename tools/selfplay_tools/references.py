@@ -1,19 +1,20 @@
 """`find_references`: where a name is used."""
 
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
 
 from pydantic import Field
 
-from selfplay_tools.code import Code, code_of, holding, last_part, tidy, unsearched
+from selfplay_tools.code import Code, code_of, last_part, texts_holding, tidy, unsearched
 from selfplay_tools.definitions import Definition
 from selfplay_tools.errors import BadArgument, NotReadable
+from selfplay_tools.languages import language_of
+from selfplay_tools.lexing import is_lexed, quiet_text
 from selfplay_tools.likely import word
 from selfplay_tools.linear import Regex, compiled
 from selfplay_tools.output import ROOM, clip, compose, counted, quoted
 from selfplay_tools.places import Scope, link_remark, scope_of
+from selfplay_tools.searched import Span
 from selfplay_tools.snapshot import Snapshot
 from selfplay_tools.tool import Arguments, Result, Shown, Tool
 
@@ -22,6 +23,7 @@ COUNTED_ON = 200
 """Lines that are still counted after the last one shown."""
 MAX_READ_BYTES = 32 << 20
 """Of files that hold the word and are looked into by one call, in path order."""
+NOT_PARSED = "  (not parsed: any text)"
 
 
 class FindReferences(Arguments):
@@ -63,6 +65,15 @@ class _Page:
     shown: list[Shown] = field(default_factory=list[Shown])
     room: int = ROOM
     is_full: bool = False
+
+    def takes(self, lines: int) -> bool:
+        """Whether any of a file's lines would be shown."""
+        return not self.is_full and len(self.shown) < self.limit and self.total + lines > self.offset
+
+    def count(self, lines: int) -> None:
+        """Count a file's lines, of which none is shown."""
+        self.files += bool(lines)
+        self.total += lines
 
     def add(self, path: str, note: str, uses: Sequence[Use]) -> None:
         """Count a file's lines, and take those that belong on the page."""
@@ -110,47 +121,67 @@ def _collect(snapshot: Snapshot, scope: Scope, name: str, page: _Page) -> str:
     """Fill the page; the path of the first file that was not looked into, or nothing."""
     regex = compiled(word(name))
     read = 0
-    for path in holding(snapshot, scope, name):
-        entry = snapshot.entry(path)
-        read += entry.size if entry else 0
+    for span in texts_holding(snapshot, scope, name):
+        (path,) = span.paths
+        read += span.ends[0] - span.starts[0]
         if page.left > COUNTED_ON or (read > MAX_READ_BYTES and scope.only is None):
             return path
         try:
-            page.add(path, *_uses(snapshot, path, name, regex))
+            _add(page, _Place(snapshot, path, span, name), regex)
         except NotReadable:  # it changed on disk since the snapshot was taken
             if scope.only is not None:
                 raise
     return ""
 
 
-def _uses(snapshot: Snapshot, path: str, name: str, regex: Regex) -> tuple[str, Sequence[Use]]:
-    """A note on the file, and its lines that hold the name outside of comments and strings."""
-    span = snapshot.source(path)
-    source = span.buffer[span.starts[0] : span.ends[0]]
-    places = [match.start() for match in regex.finditer(source)]
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A file that holds the name."""
+
+    snapshot: Snapshot
+    path: str
+    span: Span
+    name: str
+
+
+def _add(page: _Page, file: _Place, regex: Regex) -> None:
+    """Count the file's lines that hold the name as code; those that are shown say what they stand in."""
+    start, end = file.span.starts[0], file.span.ends[0]
+    source = file.span.buffer[start:end]
+    places = [place for place, _ in regex.spans(source)]
     if not places:
-        return "", ()
-    lines = span.text(0)
-    code = code_of(snapshot, path, with_quiet=True)
-    if code.quiet is None:
-        return "  (not parsed: any text)", tuple(_rows(places, source, lines, code, name))
-    places = [place for place in places if not code.quiet.hold(place)]
-    return "", tuple(_rows(places, source, lines, code, name))
+        return
+    language = language_of(file.path, source)
+    if language is None:
+        page.add(file.path, NOT_PARSED, _rows(file, places, Code(None)))
+        return
+    if not is_lexed(language.name):
+        code = code_of(file.snapshot, file.path, with_quiet=True)
+        quiet, note = code.quiet, "" if code.quiet else NOT_PARSED
+        places = [place for place in places if not (quiet and quiet.hold(place))]
+        page.add(file.path, note, _rows(file, places, code))
+        return
+    quiet = quiet_text(language.name, source, places[-1] + 1)
+    places = [place for place in places if not quiet.hold(place)]
+    lines = {number for number, _ in file.span.text(0).numbered(start + place for place in places)}
+    if page.takes(len(lines)):
+        page.add(file.path, "", _rows(file, places, code_of(file.snapshot, file.path)))
+    else:
+        page.count(len(lines))
 
 
-def _rows(places: Sequence[int], source: bytes, lines: Sequence[str], code: Code, name: str) -> Iterator[Use]:
-    line_starts = [0, *accumulate(len(line.encode()) + 1 for line in lines)]
-    defined = {one.line for one in code.definitions if one.name == name}
-    last = 0
-    for place in places:
-        line = bisect_right(line_starts, place)
-        if line == last:
+def _rows(file: _Place, places: Sequence[int], code: Code) -> list[Use]:
+    """The lines that hold the name there, each once."""
+    lines, start = file.span.text(0), file.span.starts[0]
+    defined = {one.line for one in code.definitions if one.name == file.name}
+    uses: dict[int, Use] = {}
+    for at, place in lines.numbered(start + place for place in places):
+        if at in uses:
             continue
-        last = line
-        column = len(source[line_starts[line - 1] : place].decode(errors="replace"))
-        around = _around(code.definitions, line)
-        mark = "def" if line in defined else f"in {around.qualified}" if around else ""
-        yield Use(line, column, lines[line - 1], mark)
+        around = _around(code.definitions, at + 1)
+        mark = "def" if at + 1 in defined else f"in {around.qualified}" if around else ""
+        uses[at] = Use(at + 1, lines.column(at, place), lines[at], mark)
+    return list(uses.values())
 
 
 def _around(definitions: Sequence[Definition], line: int) -> Definition | None:

@@ -10,7 +10,7 @@ from selfplay_tools.languages import may_have_language
 from selfplay_tools.places import Scope
 from selfplay_tools.snapshot import Snapshot
 
-MAX_READ_BYTES = 4 << 20
+MAX_READ_BYTES = 1 << 20
 """Of files that are parsed for suggestions, in path order, per word."""
 MAX_NAMES = 5
 MIN_PART_CHARS = 3

@@ -1,13 +1,14 @@
 """`find_symbol`: where a name is defined."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from pydantic import Field
 
 from selfplay_tools.code import defining, last_part, named, order_of, texts_holding, tidy, unsearched
 from selfplay_tools.definitions import Definition
-from selfplay_tools.errors import BadArgument
+from selfplay_tools.errors import BadArgument, NotReadable
 from selfplay_tools.languages import may_have_language
 from selfplay_tools.likely import literal_of
 from selfplay_tools.outlining import OUTLINE
@@ -15,6 +16,7 @@ from selfplay_tools.output import clip, compose, counted, fitting, quoted
 from selfplay_tools.places import Scope, link_remark, scope_of
 from selfplay_tools.references import FIND_REFERENCES
 from selfplay_tools.resemblance import resembling
+from selfplay_tools.searched import Span
 from selfplay_tools.snapshot import Snapshot
 from selfplay_tools.tool import Arguments, Result, Shown, Tool
 
@@ -80,12 +82,9 @@ def find_symbol(snapshot: Snapshot, arguments: FindSymbol) -> Result:
 def _survey(snapshot: Snapshot, scope: Scope, name: str) -> _Survey:
     survey = _Survey()
     searched = 0
-    for span in texts_holding(snapshot, scope, literal_of(name)):
+    for span in _texts(snapshot, scope, name):
         (path,) = span.paths
-        if not may_have_language(path):
-            continue
-        entry = snapshot.entry(path)
-        searched += entry.size if entry else 0
+        searched += span.ends[0] - span.starts[0]
         if searched > MAX_SEARCHED_BYTES:
             survey.beyond = path
             break
@@ -94,6 +93,12 @@ def _survey(snapshot: Snapshot, scope: Scope, name: str) -> _Survey:
         if code.problem:
             survey.unparsed.append(f"{path} ({code.problem})")
     return survey
+
+
+def _texts(snapshot: Snapshot, scope: Scope, name: str) -> Iterator[Span]:
+    """Texts that hold the name and may be code."""
+    with suppress(NotReadable):  # a single file that changed on disk since the snapshot was taken
+        yield from (span for span in texts_holding(snapshot, scope, literal_of(name)) if may_have_language(*span.paths))
 
 
 def _blocks(snapshot: Snapshot, hits: Sequence[Hit]) -> tuple[list[str], list[Shown]]:

@@ -1,12 +1,13 @@
 """Syntax trees: parsed within bounds, in a way that lets other threads run."""
 
-import re
+from collections.abc import Iterator
 from time import thread_time
 
 from tree_sitter import Node, Parser, Query, QueryCursor, Tree
 
 from selfplay_tools.errors import NotReadable
 from selfplay_tools.languages import Language, grammar, quiet_query
+from selfplay_tools.macros import without_macros
 from selfplay_tools.nesting import nests_too_deeply
 from selfplay_tools.output import sized
 from selfplay_tools.spans import Spans
@@ -26,19 +27,11 @@ MAX_BROKEN_WIDTH = 5_000
 """Pieces side by side that a parser could make nothing of: queries take time by the square of them."""
 MAX_QUERIED_DEPTH = 200
 """Nothing is looked for deeper in a tree: queries take time by the square of the depth."""
+QUERIED_BYTES = 96 << 10
+"""Of a text that a query looks at in one go: the interpreter's lock is held for that long, some ten milliseconds."""
 _CHUNK_BYTES = 1 << 14
-
-# Macros that stand where a C or C++ grammar expects nothing: `class API Name {`, `API int name(`, `BEGIN_NAMESPACE`.
-_MACRO = rb"[A-Z][A-Z0-9]*_[A-Z0-9_]*"
-_AFTER_KEYWORD = re.compile(
-    rb"\b(?:class|struct|union|enum)[ \t\n]+((?:" + _MACRO + rb"|[A-Z]{3,})(?:\([^()\n]*\))?)"
-    rb"[ \t\n]+(?=\w[\w:]*[ \t\n]*(?:<[^;{}]{0,200}>)?[ \t\n]*(?:final\b[ \t\n]*)?[:{])"
-)
-_BEFORE_KEYWORD = re.compile(
-    rb"(?m)^[ \t]*(" + _MACRO + rb")(?=[ \t]*$|[ \t]+(?:template|class|struct|union|enum|namespace|inline|static"
-    rb"|constexpr|explicit|virtual|using|auto|void|friend|typedef|extern)\b"
-    rb"|[ \t]+[A-Za-z_][\w:]*(?:<[^;{}()\n]{0,200}>)?[ \t*&]+[\w:~]+[ \t]*\()"
-)
+_TIMED_EVERY = 64
+"""Reports of progress after which a parser's time is looked at."""
 
 Match = dict[str, list[Node]]
 """Captured nodes of one match, by the captures' names."""
@@ -59,7 +52,9 @@ class _Effort:
 
     def is_too_much(self, _offset: int, _has_error: bool, /) -> bool:  # noqa: FBT001  # the parser calls it so
         self._steps_left -= 1
-        return self._steps_left <= 0 or self._reads_left <= 0 or thread_time() > self._until
+        if self._steps_left <= 0 or self._reads_left <= 0:
+            return True
+        return self._steps_left % _TIMED_EVERY == 0 and thread_time() > self._until
 
     @property
     def is_cut_short(self) -> bool:
@@ -73,7 +68,7 @@ def parse(language: Language, source: bytes) -> Tree:
         raise NotReadable(f"{sized(len(source))} of text; files over {sized(MAX_PARSED_BYTES)} are not parsed")
     if nests_too_deeply(source):
         raise NotReadable(TANGLED)
-    effort = _Effort(_without_macros(source) if language.name in ("c", "cpp") else source)
+    effort = _Effort(without_macros(source) if language.name in ("c", "cpp") else source)
     try:
         # By callback, because the parser holds the interpreter's lock in between.
         tree = Parser(grammar(language)).parse(effort.read, progress_callback=effort.is_too_much)
@@ -95,9 +90,25 @@ def _is_shattered(tree: Tree) -> bool:
     return False
 
 
-def matches(query: Query, tree: Tree) -> list[tuple[int, Match]]:
-    """The number of the pattern and the captured nodes of each match."""
-    return _cursor(query).matches(tree.root_node)
+def matches(query: Query, tree: Tree, piece_bytes: int = QUERIED_BYTES) -> Iterator[tuple[int, Match]]:
+    """The number of the pattern and the captured nodes of each match, each once.
+
+    The text is looked at in pieces, so that other threads can run in between; what comes out is the same for all sizes.
+    """
+    cursor = _cursor(query)
+    for start, end in _pieces(tree, piece_bytes):
+        cursor.set_byte_range(start, end)
+        for number, match in cursor.matches(tree.root_node):
+            # Also found are matches that reach into the piece, or stand beside it in the same node.
+            if start <= next(iter(match.values()))[0].start_byte < end:
+                yield number, match
+
+
+def _pieces(tree: Tree, piece_bytes: int) -> Iterator[tuple[int, int]]:
+    """Byte ranges that cover the tree; one alone where two would do."""
+    end = tree.root_node.end_byte
+    cuts = range(0, max(end - piece_bytes, 1), piece_bytes)
+    yield from zip(cuts, (*cuts[1:], end + 1), strict=True)
 
 
 def _cursor(query: Query) -> QueryCursor:
@@ -109,17 +120,9 @@ def _cursor(query: Query) -> QueryCursor:
 
 def quiet_spans(language: Language, tree: Tree) -> Spans:
     """Where the text is not code: comments, and the text in strings."""
-    nodes = _cursor(quiet_query(language)).captures(tree.root_node).get("quiet", [])
-    return Spans.of((node.start_byte, node.end_byte) for node in nodes)
-
-
-def _without_macros(source: bytes) -> bytes:
-    """The text with blanks, of the same length, for macros that a grammar can't place."""
-    for pattern in (_AFTER_KEYWORD, _BEFORE_KEYWORD):
-        source = pattern.sub(_blanked, source)
-    return source
-
-
-def _blanked(match: re.Match[bytes]) -> bytes:
-    start, end = match.start(1) - match.start(), match.end(1) - match.start()
-    return match[0][:start] + b" " * (end - start) + match[0][end:]
+    cursor = _cursor(quiet_query(language))
+    ranges: list[tuple[int, int]] = []
+    for start, end in _pieces(tree, QUERIED_BYTES):
+        cursor.set_byte_range(start, end)
+        ranges += ((node.start_byte, node.end_byte) for node in cursor.captures(tree.root_node).get("quiet", ()))
+    return Spans.of(ranges)
