@@ -103,14 +103,15 @@ class Enclosing:
         depth = _DEEP if style.is_loose(head) else _width(head)
         if not depth:
             return ()
-        self._around = self._above(style, number, start)
+        # A line that ends the search at its own depth need not know what is deeper; nor need those after it.
+        self._around = self._above(style, number, start, head if style.begins(head) is not None else b"")
         self._read_to = start
         return [one for one in reversed(self._around) if one.is_definition and one.width < depth][-MOST_AROUND:]
 
-    def _above(self, style: "Style", number: int, start: int) -> Sequence[Opening]:
-        """What is open above a line: lines from there upwards, each less indented than all between."""
+    def _above(self, style: "Style", number: int, start: int, below: bytes) -> Sequence[Opening]:
+        """What is open above a line: lines from there upwards, each less indented than all between and than `below`."""
         found: list[Opening] = []
-        depth, prefix, size = _DEEP, _NO_LINE, _FIRST_BYTES
+        depth, prefix, size = _width(below), _indentation(below) or _NO_LINE, _FIRST_BYTES
         while start > self._read_to and depth:
             lines = self._lines_above(start, size)
             size = min(4 * size, _MOST_BYTES)
@@ -123,7 +124,7 @@ class Enclosing:
                 if is_definition is None:
                     continue
                 found.append(Opening(width, number, start, is_definition))
-                depth, prefix = width, line[: len(line) - len(line.lstrip())]
+                depth, prefix = width, _indentation(line)
                 if not depth:
                     break
         return [*found, *(one for one in self._around if one.width < depth)]
@@ -186,6 +187,10 @@ def names_a_definition(path: str, line: str, column: int) -> bool:
     rest = head[before.end() if before else 0 :]
     name_end = len(head) - len(rest) + min([at for sign in b"(=" if (at := rest.find(sign)) >= 0], default=len(rest))
     return len(line[:column].encode()) < name_end
+
+
+def _indentation(line: bytes) -> bytes:
+    return line[: len(line) - len(line.lstrip())]
 
 
 def _width(line: bytes) -> int:

@@ -14,9 +14,9 @@ from selfplay_tools.searched import Span
 from selfplay_tools.snapshot import Snapshot
 from selfplay_tools.tool import Arguments, Result, Tool
 
-COUNTED_ON = 200
+COUNTED_ON = 100
 """Matching lines that are still counted after the last one shown."""
-COUNTED_FILES = 1_000
+COUNTED_FILES = 500
 """Files of the snapshot, in path order after the first one with a line that is not shown, in which they are counted."""
 
 
