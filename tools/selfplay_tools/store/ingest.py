@@ -1,9 +1,12 @@
 """Blobs out of git in bulk: one process for thousands of them, read as fast as git unpacks."""
 
 import os
+from collections import deque
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from itertools import chain, cycle
 from pathlib import Path
-from threading import Thread
+from threading import Condition, Thread
 from typing import IO
 
 import numpy as np
@@ -16,13 +19,103 @@ from selfplay_tools.store.cleaning import clean, holds_controls
 _BUFFER_BYTES = 1 << 20
 _GROUP_BYTES = 1 << 18
 """Of contents that are checked together."""
+_READERS = 2
+_MANY = 2048
+"""Blobs that are worth more than one process."""
+_PORTION = 256
+"""Blobs that one process reads before it is the next one's turn."""
+_GROUPS_AHEAD = 32
+"""Of `_GROUP_BYTES`, that each process may be ahead."""
 
 
 def contents(git_dir: Path, oids: Sequence[bytes]) -> Generator[tuple[bytes, bytes]]:
     """Id and content of each blob that is there, in the order asked for. Raises GitFailed.
 
-    A caller that stops early must close the iterator; the process ends with it.
+    A caller that stops early must close the iterator; the processes end with it.
     """
+    with closing(_each(git_dir, oids) if len(oids) < _MANY else _in_turns(git_dir, oids)) as found:
+        for oid, data in zip(oids, found, strict=True):
+            if data is not None:
+                yield oid, data
+
+
+def _in_turns(git_dir: Path, oids: Sequence[bytes]) -> Generator[bytes | None]:
+    """As `_each`, by several processes: to unpack takes git longer than all that is done with it."""
+    portions = [oids[at : at + _PORTION] for at in range(0, len(oids), _PORTION)]
+    readers = [_Ahead(git_dir, list(chain(*portions[at::_READERS]))) for at in range(_READERS)]
+    try:
+        for portion, reader in zip(portions, cycle(readers), strict=False):
+            for _ in portion:
+                yield reader.following()
+    finally:
+        for reader in readers:
+            reader.close()
+
+
+class _Ahead:
+    """Reads contents in a thread of its own, some way ahead of who uses them."""
+
+    def __init__(self, git_dir: Path, oids: Sequence[bytes]) -> None:
+        self._ready: deque[list[bytes | None]] = deque()
+        self._using: list[bytes | None] = []
+        """In reverse."""
+        self._is_closed = False
+        self._is_at_end = False
+        self._failure: GitFailed | None = None
+        self._change = Condition()
+        self._thread = Thread(target=self._read, args=(git_dir, oids), name="reads blobs", daemon=True)
+        self._thread.start()
+
+    def following(self) -> bytes | None:
+        """As the next of `_each`. Raises GitFailed."""
+        if not self._using:
+            with self._change:
+                self._change.wait_for(lambda: self._ready or self._is_at_end)
+                if not self._ready:
+                    raise self._failure or GitFailed("reading from git ended too early")
+                self._using = self._ready.popleft()[::-1]
+                self._change.notify()
+        return self._using.pop()
+
+    def close(self) -> None:
+        """End the thread and its process."""
+        with self._change:
+            self._is_closed = True
+            self._change.notify()
+        self._thread.join()
+
+    def _read(self, git_dir: Path, oids: Sequence[bytes]) -> None:
+        try:
+            with closing(_each(git_dir, oids)) as found:
+                group: list[bytes | None] = []
+                size = 0
+                for data in found:
+                    group.append(data)
+                    size += len(data or b"")
+                    if size >= _GROUP_BYTES:
+                        if not self._put(group):
+                            return
+                        group, size = [], 0
+                self._put(group)
+        except GitFailed as failure:
+            self._failure = failure
+        finally:
+            with self._change:
+                self._is_at_end = True
+                self._change.notify()
+
+    def _put(self, group: list[bytes | None]) -> bool:
+        """False once nobody wants more."""
+        with self._change:
+            self._change.wait_for(lambda: len(self._ready) < _GROUPS_AHEAD or self._is_closed)
+            if group:
+                self._ready.append(group)
+            self._change.notify()
+            return not self._is_closed
+
+
+def _each(git_dir: Path, oids: Sequence[bytes]) -> Generator[bytes | None]:
+    """The content of each blob; None for one that is not there. Raises GitFailed."""
     process = start(git_dir, "cat-file", "--batch", "--buffer")
     stdin, stdout = pipes(process)
     asking = Thread(target=_ask, args=(stdin, oids), name="asks for blobs", daemon=True)
@@ -30,9 +123,7 @@ def contents(git_dir: Path, oids: Sequence[bytes]) -> Generator[tuple[bytes, byt
     try:
         with os.fdopen(os.dup(stdout.fileno()), "rb", _BUFFER_BYTES) as answers:
             for oid in oids:
-                data = _answer(answers, oid, git_dir)
-                if data is not None:
-                    yield oid, data
+                yield _answer(answers, oid, git_dir)
     finally:
         process.kill()
         process.wait()

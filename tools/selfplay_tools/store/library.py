@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, TypeVar, cast
 from weakref import WeakValueDictionary
 
@@ -30,6 +30,14 @@ _REMEMBERED = 8
 T = TypeVar("T")
 
 
+class _WouldWait(Exception):
+    """Another writer is at work."""
+
+
+def _refuse() -> None:
+    raise _WouldWait
+
+
 class Library:
     """Safe to use from several threads; processes share the store. Get one by `library_at`."""
 
@@ -41,6 +49,8 @@ class Library:
         self.placing = Placing.of(Shelf(()), (), np.zeros(0, np.int32))
         """Of the commit that was looked up last."""
         self._wanted: dict[str, None] = {}
+        self._ready: list[Event] = []
+        """To be set when the texts of what is wanted are there."""
         self._working: Thread | None = None
         self._guard = Lock()
         self._memory: OrderedDict[Hashable, object] = OrderedDict()
@@ -65,16 +75,29 @@ class Library:
         finally:
             found.close()
 
-    def want(self, oids: Sequence[str], size: int) -> None:
-        """Store what is missing among those; if it is more than a little, in the background."""
-        if size <= MAX_BYTES_AT_ONCE:
-            self.add(oids)
-            return
+    def want(self, oids: Sequence[str], size: int) -> Event:
+        """Store what is missing among those; if it is more than a little, or others write now, in the background.
+
+        The event is set when their texts are there, or when that will take longer than to read them elsewhere.
+        """
+        ready = Event()
+        if size <= MAX_BYTES_AT_ONCE and self._added_at_once(oids):
+            ready.set()
+            return ready
         with self._guard:
             self._wanted.update(dict.fromkeys(oids))
+            self._ready.append(ready)
             if self._working is None:
                 self._working = Thread(target=self._work, name=f"indexes {self.git_dir}", daemon=True)
                 self._working.start()
+        return ready
+
+    def _added_at_once(self, oids: Sequence[str]) -> bool:
+        try:
+            self.add(oids, waits=_refuse)
+        except _WouldWait:
+            return False
+        return True
 
     def finish(self, oids: Sequence[str], told: Callable[[int, int], None] | None = None) -> None:
         """Store those and count their words, before this returns; where the store can't be written to, nothing."""
@@ -90,11 +113,22 @@ class Library:
         if working is not None:
             working.join()
 
-    def add(self, oids: Sequence[str], told: Callable[[int, int], None] | None = None) -> None:
-        """Store what is missing among those before this returns; where the store can't be written to, nothing."""
+    def add(
+        self,
+        oids: Sequence[str],
+        told: Callable[[int, int], None] | None = None,
+        *,
+        waits: Callable[[], None] | None = None,
+        ready: Callable[[], None] | None = None,
+    ) -> None:
+        """Store what is missing among those before this returns; where the store can't be written to, nothing.
+
+        `told`, `waits` and `ready` are those of `Store.add`.
+        """
+        wanted = list(map(bytes.fromhex, oids))
         try:
             self.store.add(
-                list(map(bytes.fromhex, oids)), lambda missing: ingest.blobs(self.git_dir, missing), told=told
+                wanted, lambda missing: ingest.blobs(self.git_dir, missing), told=told, waits=waits, ready=ready
             )
         except (OSError, GitFailed) as error:
             self.problem = error
@@ -103,11 +137,26 @@ class Library:
         for round_number in count():
             with self._guard:
                 wanted, self._wanted = list(self._wanted), {}
-                if not wanted and round_number:
+                waiting, self._ready = self._ready, []
+                if not waiting and round_number:
                     self._working = None
                     return
-            self.finish(wanted)
-            self.shrink()
+            self._work_on(wanted, waiting)
+
+    def _work_on(self, wanted: Sequence[str], waiting: Sequence[Event]) -> None:
+        def release() -> None:
+            for one in waiting:
+                one.set()
+
+        try:
+            self.add(wanted, waits=release, ready=release)
+        finally:
+            release()
+        try:
+            self.store.add_words(lambda: bool(self._ready))
+        except OSError as error:
+            self.problem = error
+        self.shrink()
 
     def shrink(self) -> None:
         """Keep the store within its limit."""

@@ -2,8 +2,8 @@
 
 NAME.text       the texts, one after another in the order of arrival (for a repository's first commit: of paths)
 NAME.blobs      which blobs these are (`blobs.Table`)
-NAME.grams      their signatures (`grams`)
-NAME.words      their words (`words`); made later than the others
+NAME.grams      their signatures (`grams`); made when all texts that were asked for are there
+NAME.words      their words (`words`); made last
 """
 
 import zlib
@@ -54,7 +54,7 @@ class Segment:
     files: Files
     text: memoryview
     table: Table
-    grams: Grams
+    grams: Grams | None
     words: Words | None
 
     @classmethod
@@ -65,7 +65,7 @@ class Segment:
         files = {suffix: stamp for suffix, (_, stamp) in found.items()}
         try:
             table = Table.unpacked(unpack(content["blobs"]))
-            signatures = Grams(unpack(content["grams"]), len(table))
+            signatures = Grams(unpack(content["grams"]), len(table)) if "grams" in content else None
             words = Words.unpacked(unpack(content["words"])) if "words" in content else None
         except (KeyError, IndexError) as error:
             raise Damaged(f"segment {name} lacks {error}") from error
@@ -114,6 +114,8 @@ class Segment:
                 return np.logical_or.reduce(some) if len(some) == len(each) else None
 
     def _holding_literal(self, text: str, *, is_folded: bool) -> Bits | None:
+        if self.grams is None:
+            return None
         # Without regard to case, only ASCII is the same in all its forms.
         runs = grams.ascii_runs(text) if is_folded else [text]
         found = [self.grams.holding(literal) for run in runs if len(literal := grams.folded(run)) >= grams.GRAM]
@@ -132,7 +134,7 @@ def _verified(path: Path, stamp: Stamp) -> tuple[memoryview, Stamp]:
 
 
 def write(folder: Path, name: str, blobs: Iterable[Blob]) -> Segment | None:
-    """Store blobs as a new segment, without their words yet; None for no blobs. Raises OSError."""
+    """Store the texts of blobs as a new segment; None for no blobs. Raises OSError."""
     path = folder / f"{name}.text"
     rows: list[tuple[bytes, int, int, int, int, int]] = []
     crc = size = 0
@@ -151,15 +153,14 @@ def write(folder: Path, name: str, blobs: Iterable[Blob]) -> Segment | None:
     table = Table.of(rows)
     files: Files = {"text": Stamp.of(path, crc)}
     files["blobs"] = _save(folder, f"{name}.blobs", table.packed())
-    text = mapped(path)
-    spans = list(zip(table.offsets.tolist(), table.lengths.tolist(), strict=True))
-    signatures = grams.build([length for _, length in spans], lambda blob: _slice(text, spans[blob]))
-    files["grams"] = _save(folder, f"{name}.grams", signatures)
     return Segment.opened(folder, name, files)
 
 
-def _slice(text: memoryview, span: tuple[int, int]) -> memoryview:
-    return text[span[0] : span[0] + span[1]]
+def with_grams(folder: Path, segment: Segment) -> Segment:
+    """The segment with its signatures, which are made and stored now. Raises OSError."""
+    signatures = grams.build(segment.table.lengths.tolist(), segment.source)
+    stamp = _save(folder, f"{segment.name}.grams", signatures)
+    return Segment.opened(folder, segment.name, {**segment.files, "grams": stamp})
 
 
 def _save(folder: Path, name: str, arrays: dict[str, grams.Array]) -> Stamp:
@@ -167,8 +168,12 @@ def _save(folder: Path, name: str, arrays: dict[str, grams.Array]) -> Stamp:
     return Stamp.of(folder / name, crc)
 
 
-def with_words(folder: Path, segment: Segment) -> Segment:
-    """The segment with its words, which are counted and stored now. Raises OSError."""
-    words = Words.of(map(segment.source, range(len(segment))))
+def words_of(segment: Segment) -> Words:
+    """Count the words of a segment."""
+    return Words.of(map(segment.source, range(len(segment))))
+
+
+def with_words(folder: Path, segment: Segment, words: Words) -> Segment:
+    """The segment with its words, which are stored now. Raises OSError."""
     stamp = _save(folder, f"{segment.name}.words", words.packed())
     return Segment.opened(folder, segment.name, {**segment.files, "words": stamp})

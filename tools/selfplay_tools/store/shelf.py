@@ -70,6 +70,11 @@ class Shelf:
         )
 
     @property
+    def has_grams(self) -> bool:
+        """Whether all blobs have signatures."""
+        return all(segment.grams is not None for segment in self.segments)
+
+    @property
     def has_words(self) -> bool:
         """Whether the words of all blobs are counted."""
         return all(segment.words is not None for segment in self.segments)

@@ -7,6 +7,7 @@ Damaged segments are left out, which makes their blobs unknown: they are read fr
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import islice
 from pathlib import Path
 from threading import Lock
@@ -17,7 +18,7 @@ from selfplay_tools.store import manifest as manifests
 from selfplay_tools.store.blobs import Blob, as_oids, missing_among
 from selfplay_tools.store.container import Damaged, ints
 from selfplay_tools.store.manifest import Manifest
-from selfplay_tools.store.segment import Files, Segment, with_words, write
+from selfplay_tools.store.segment import Files, Segment, with_grams, with_words, words_of, write
 from selfplay_tools.store.shelf import Shelf
 
 SEGMENT_BYTES = 128 << 20
@@ -27,6 +28,8 @@ MAX_SEGMENTS = 12
 """With more, small ones are put together."""
 DEFAULT_MAX_BYTES = 8 << 30
 _LOCK = "lock"
+_COUNTING = "counting"
+"""The lock of whoever counts words: others may write meanwhile."""
 _USED = "used"
 _OPENING_TRIES = 20
 
@@ -111,15 +114,16 @@ class Store:
         except FileNotFoundError:
             if not is_final:
                 raise
-            return self._without_words(name, files)
         except (Damaged, ValueError, OSError):
-            return self._without_words(name, files)
+            pass
+        return self._without(name, files, {"words"}) or self._without(name, files, {"words", "grams"})
 
-    def _without_words(self, name: str, files: Files) -> Segment | None:
-        rest = {suffix: stamp for suffix, stamp in files.items() if suffix != "words"}
-        if len(rest) == len(files):
+    def _without(self, name: str, files: Files, suffixes: AbstractSet[str]) -> Segment | None:
+        """The segment without what can be made again from its texts."""
+        if not suffixes & files.keys():
             return None
         try:
+            rest = {suffix: stamp for suffix, stamp in files.items() if suffix not in suffixes}
             return Segment.opened(self.folder, name, rest)
         except (Damaged, ValueError, OSError):
             return None
@@ -133,14 +137,24 @@ class Store:
         """Those ids, each once, in order, that are not stored."""
         return missing_among(oids, [segment.table for segment in self.segments])
 
-    def add(self, oids: Sequence[bytes], fetch: Fetch, *, told: Callable[[int, int], None] | None = None) -> None:
+    def add(
+        self,
+        oids: Sequence[bytes],
+        fetch: Fetch,
+        *,
+        told: Callable[[int, int], None] | None = None,
+        waits: Callable[[], None] | None = None,
+        ready: Callable[[], None] | None = None,
+    ) -> None:
         """Store the blobs of those ids that are not stored yet; segment after segment becomes visible.
 
-        `told` hears how many of how many are done. Raises OSError, and what `fetch` raises.
+        Their texts come first: `told` hears how many of how many are done, and `ready` is called at their end. Then
+        come the signatures. `waits` is called if another writer has to be waited for. Raises OSError, and what `fetch`
+        and `waits` raise.
         """
-        if not self.missing(oids):
+        if not self.missing(oids) and self.shelf.has_grams:
             return
-        with self._locked():
+        with self._locked(waits):
             missing = self.missing(oids)
             blobs = fetch(missing)
             done = 0
@@ -149,16 +163,27 @@ class Store:
                 done += len(segment)
                 if told:
                     told(done, len(missing))
+            if ready:
+                ready()
+            for segment in self.segments:
+                if segment.grams is None:
+                    self._publish(with_grams(self.folder, segment))
             self._compact()
 
-    def add_words(self) -> None:
-        """Count the words of segments where that was not done yet. Raises OSError."""
-        if all(segment.words for segment in self.segments):
+    def add_words(self, is_enough: Callable[[], bool] = lambda: False) -> None:
+        """Count the words of segments where that was not done yet, until it `is_enough`. Raises OSError."""
+        if self.shelf.has_words:
             return
-        with self._locked():
-            for segment in self.segments:
-                if segment.words is None:
-                    self._publish(with_words(self.folder, segment))
+        with FileLock(self.folder / _COUNTING):
+            while (segment := self._uncounted()) and not is_enough():
+                words = words_of(segment)  # takes seconds, in which others may write
+                with self._locked():
+                    now = self._segments.get(segment.name)
+                    if now and now.words is None:
+                        self._publish(with_words(self.folder, now, words))
+
+    def _uncounted(self) -> Segment | None:
+        return next((segment for segment in self.refresh() if segment.words is None), None)
 
     def _portion(self, blobs: Iterator[Blob]) -> Iterator[Blob]:
         size = 0
@@ -168,8 +193,8 @@ class Store:
             if size >= self._segment_bytes:
                 return
 
-    def _locked(self) -> "_Writing":
-        return _Writing(self)
+    def _locked(self, waits: Callable[[], None] | None = None) -> "_Writing":
+        return _Writing(self, waits)
 
     def begin(self) -> None:
         """Called with the lock held: look at what there is now, and remove what a killed writer left."""
@@ -226,8 +251,9 @@ class Store:
                 self._list({name: one for name, one in self._segments.items() if name not in names})
                 self._write()
         else:
+            merged = with_grams(self.folder, merged)
             if all(one.words for one in chosen):
-                merged = with_words(self.folder, merged)
+                merged = with_words(self.folder, merged, words_of(merged))
             self._publish(merged, names)
         self._remove(names)
 
@@ -297,12 +323,18 @@ def _contents(files: Files) -> dict[str, tuple[int, int]]:
 class _Writing:
     """The lock of the one writer."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, waits: Callable[[], None] | None) -> None:
         self._store = store
         self._lock = FileLock(store.folder / _LOCK)
+        self._waits = waits
 
     def __enter__(self) -> None:
-        self._lock.acquire()
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            if self._waits:
+                self._waits()
+            self._lock.acquire()
         try:
             self._store.begin()
         except BaseException:

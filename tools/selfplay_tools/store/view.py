@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from threading import Lock
+from threading import Event, Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from selfplay_tools.searched import Span
 from selfplay_tools.snapshot import Entry, Text
 from selfplay_tools.store.blobs import as_oids
 from selfplay_tools.store.container import ints
-from selfplay_tools.store.library import Library
+from selfplay_tools.store.library import MAX_BYTES_AT_ONCE, Library
 from selfplay_tools.store.placing import Placing
 from selfplay_tools.store.segment import Segment
 from selfplay_tools.store.shelf import MISSING, Shelf
@@ -50,12 +50,16 @@ class StoreIndex(BaseIndex):
         self._layout: Layout | None = None
         self._flagged: Flags | None = None
         self._ranked: Ranking | None = None
+        self._ready: Event | None = None
+        """Set when the texts that were missing are stored."""
 
     def prepare(self) -> None:
         """Have the library store what is missing: now if that is little, else in the background."""
-        missing = self._missing(self._laid_out())
-        if missing:
-            self._library.want([entry.oid for entry in missing], sum(entry.size for entry in missing))
+        layout = self._laid_out()
+        missing = self._missing(layout)
+        if missing or not layout.shelf.has_grams:
+            size = sum(entry.size for entry in missing) if layout.shelf.has_grams else MAX_BYTES_AT_ONCE + 1
+            self._ready = self._library.want([entry.oid for entry in missing], size)
 
     def _missing(self, layout: Layout) -> list[Entry]:
         """Files that belong in the store and are not there."""
@@ -71,6 +75,14 @@ class StoreIndex(BaseIndex):
             self._layout = layout = self._find(self._library.store.shelf)
         return layout
 
+    def _read_in(self) -> Layout:
+        """Where things are once the texts that are being read from git are there: nobody reads them a second time."""
+        ready = self._ready
+        if ready is not None:
+            ready.wait()
+            self._ready = None
+        return self._laid_out()
+
     def _find(self, shelf: Shelf) -> Layout:
         blobs = self._library.placing.find(shelf, self._files)
         unknown = [at for at in ints(np.flatnonzero(blobs == MISSING)) if self._is_small(at)]
@@ -82,7 +94,7 @@ class StoreIndex(BaseIndex):
     def _searched(self) -> Flags:
         flags = self._flagged
         if flags is None:
-            layout = self._laid_out()
+            layout = self._read_in()
             flags = layout.blobs != MISSING
             flags[flags] = layout.shelf.encodings[layout.blobs[flags]] >= 0
             missing = [at for at in ints(np.flatnonzero(layout.blobs == MISSING)) if self._is_small(at)]
@@ -96,7 +108,7 @@ class StoreIndex(BaseIndex):
         return self._files[at].size <= MAX_INDEXED_BYTES
 
     def _spans(self, need: Need, files: NDArray[np.intp]) -> Iterator[Span]:
-        layout = self._laid_out()
+        layout = self._read_in()
         blobs = layout.blobs[files]
         is_stored = blobs != MISSING
         bits = layout.shelf.holding(need)
