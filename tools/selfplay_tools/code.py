@@ -16,7 +16,7 @@ from selfplay_tools.languages import (
     may_have_language,
     name_and_suffix,
 )
-from selfplay_tools.likely import may_define
+from selfplay_tools.likely import like_definitions, may_define
 from selfplay_tools.linear import compiled, escaped
 from selfplay_tools.literals import Literal
 from selfplay_tools.places import Scope, skipped_remark
@@ -103,25 +103,27 @@ def _suffices(known: Code, *, with_quiet: bool) -> bool:
 
 
 def defining(snapshot: Snapshot, path: str, name: str, span: Span) -> Code:
-    """As `code_of`, with the definitions of that name only; a file that surely has none is not parsed.
+    """As `code_of`, with the definitions of that name only, on lines that look like one (see `likely`).
 
-    `span` is `snapshot.source(path)`.
+    A file without such lines is not parsed, and what was read before makes no difference. `span` is
+    `snapshot.source(path)`.
     """
-    known = _recalled(snapshot, path)
-    if known is not None and not known.problem and name not in known.names:
-        return Code(known.language)
-    # Asked also of what is remembered: the answer must not depend on what was read before.
-    # A header is asked about as C++, of which less is known before it is read.
-    likely = ("cpp",) if path.lower().endswith(".h") else likely_languages(path)
-    if not any(may_define(language, name, span) for language in likely):
-        return Code(None)
-    source = _bytes_of(span)
-    language = known.language if known else language_of(path, source)
-    if language is None or not may_define(language.name, name, span):
-        return Code(language)
-    code = known or _read(snapshot, path, source)
-    same = tuple(one for one in code.definitions if one.name == name)
-    return Code(code.language, same, problem=code.problem)
+    code = _recalled(snapshot, path)
+    if code is None or code.problem:
+        # A header is asked about as C++, of which less is known before it is read.
+        likely = ("cpp",) if path.lower().endswith(".h") else likely_languages(path)
+        if not any(may_define(language, name, span) for language in likely):
+            return Code(None)
+        source = _bytes_of(span)
+        language = language_of(path, source)
+        if language is None or (language.name not in likely and not may_define(language.name, name, span)):
+            return Code(language)
+        code = code or _read(snapshot, path, source)
+    if code.language is None or name not in code.names:
+        return Code(code.language, problem=code.problem)
+    places = like_definitions(code.language.name, name, span)
+    lines = {number + 1 for number, _ in span.text(0).numbered(places)}
+    return Code(code.language, tuple(one for one in code.definitions if one.name == name and one.line in lines))
 
 
 def _recalled(snapshot: Snapshot, path: str) -> Code | None:

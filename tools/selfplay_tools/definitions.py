@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from tree_sitter import Node, Tree
 
 from selfplay_tools.languages import Language, definitions_query
+from selfplay_tools.lexing import is_lexed, quiet_text
 from selfplay_tools.naming import Naming, kind_of, named
 from selfplay_tools.syntax import Match, matches
 
@@ -87,7 +88,9 @@ def definitions(language: Language, tree: Tree, source: bytes) -> tuple[Definiti
             wider.setdefault(match["led"][0].id, match["lead"][0])
         elif (one := _read(language, match, source)) and pattern < found.get(one.naming.start, (pattern + 1,))[0]:
             found[one.naming.start] = (pattern, one)
-    return tuple(_placed((one for _, one in found.values()), wider, source))
+    quiet = quiet_text(language.name, source, len(source)) if is_lexed(language.name) else None
+    real = (one for _, one in found.values() if not (quiet and quiet.hold(one.naming.start)))
+    return tuple(_placed(real, wider, source))
 
 
 def _read(language: Language, match: Match, source: bytes) -> _Found | None:

@@ -12,6 +12,8 @@ from importlib import import_module, resources
 from tree_sitter import Language as Grammar
 from tree_sitter import Query
 
+from selfplay_tools.linear import compiled
+
 
 @dataclass(frozen=True, slots=True)
 class Language:
@@ -132,9 +134,9 @@ _INTERPRETERS: Mapping[str, str] = {
     "ts-node": "typescript",
 }
 _SHEBANG = re.compile(rb"#![^\n]*?[/ ]([a-z][a-z-]*)[0-9.]*(?: +-[^\n]*)?\s*?(?:\n|$)")
-_CPP_IN_HEADER = re.compile(
-    rb"(?m)^[ \t]*(?:class[ \t]+\w[\w \t]*[:;{]|(?:inline )?namespace\b[\w:]*|template\s*<|using[ \t]+[\w:]+"
-    rb"|(?:public|private|protected)[ \t]*:|enum class\b)|\bstd::|\bconstexpr\b|\w::\w"
+_CPP_IN_HEADER = compiled(
+    r"(?m)^[ \t]*(?:class[ \t]+\w[\w \t]*[:;{]|(?:inline )?namespace\b[\w:]*|template\s*<|using[ \t]+[\w:]+"
+    r"|(?:public|private|protected)[ \t]*:|enum class\b)|\bstd::|\bconstexpr\b|\w::\w"
 )
 
 
@@ -176,7 +178,7 @@ def language_of(path: str, source: bytes) -> Language | None:
     """
     name, suffix = name_and_suffix(path)
     if suffix == ".h":
-        return LANGUAGES["cpp" if _CPP_IN_HEADER.search(source) else "c"]
+        return LANGUAGES["cpp" if _CPP_IN_HEADER.place(source, 0, len(source)) >= 0 else "c"]
     found = _SUFFIXES.get(suffix) or _FILE_NAMES.get(name) or (None if suffix else _by_shebang(source))
     return LANGUAGES[found] if found else None
 

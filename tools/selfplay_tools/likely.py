@@ -5,12 +5,15 @@ can look like a definition, while a definition whose name is parted from all tha
 `docs/languages.md` says how often that was seen.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from selfplay_tools.lexing import is_lexed, quiet_text
 from selfplay_tools.linear import Regex, compiled, escaped
 from selfplay_tools.macros import ATTRIBUTES, ATTRIBUTES_OF
 from selfplay_tools.searched import Buffer, Span
+from selfplay_tools.spans import Spans
 
 _SAYS_NOTHING = (b"", b" ", b"\t", b"#", b"/", b"*", b"\f")
 """How lines begin that do not tell what is around them: blank, indented, of the preprocessor, comments."""
@@ -73,20 +76,38 @@ def may_define(language: str, name: str, span: Span) -> bool:
 
     No pattern reaches beyond a line: only lines that hold the name are looked at.
     """
-    shape, (start, end) = _shape(language, name), (span.starts[0], span.ends[0])
-    buffer, first = span.buffer, start
-    while (at := shape.literal.place(buffer, start, end)) >= 0:
-        line = buffer.rfind(b"\n", first, at) + 1 or first
-        start = buffer.find(b"\n", at, end) + 1 or end
-        if shape.anywhere.place(buffer, line, start - 1) >= 0:
-            return True
-        if (
-            shape.outside
-            and shape.outside.place(buffer, line, start - 1) >= 0
-            and not _is_in_braces(buffer, first, line)
-        ):
+    places = like_definitions(language, name, span)
+    if not is_lexed(language):
+        return next(places, None) is not None
+    start, end = span.starts[0], span.ends[0]
+    quiet: Spans | None = None
+    for place in places:
+        quiet = quiet or quiet_text(language, span.buffer[start:end], end - start)
+        if not quiet.hold(place - start):
             return True
     return False
+
+
+def like_definitions(language: str, name: str, span: Span) -> Iterator[int]:
+    """Where in the buffer the name stands, in lines of the (only) text that look like its definition."""
+    shape, first, end = _shape(language, name), span.starts[0], span.ends[0]
+    buffer, at = span.buffer, first
+    while (at := shape.literal.place(buffer, at, end)) >= 0:
+        line = buffer.rfind(b"\n", first, at) + 1 or first
+        line_end = buffer.find(b"\n", at, end)
+        if _is_like(shape, buffer, first, line, line_end):
+            yield at
+            at += 1
+        else:
+            at = line_end + 1
+
+
+def _is_like(shape: _Shape, buffer: Buffer, first: int, line: int, line_end: int) -> bool:
+    """Whether a line looks like a definition where it stands."""
+    if shape.anywhere.place(buffer, line, line_end) >= 0:
+        return True
+    is_like = shape.outside is not None and shape.outside.place(buffer, line, line_end) >= 0
+    return is_like and not _is_in_braces(buffer, first, line)
 
 
 def _is_in_braces(buffer: Buffer, first: int, line: int) -> bool:

@@ -68,7 +68,7 @@ class _Page:
 
     def takes(self, lines: int) -> bool:
         """Whether any of a file's lines would be shown."""
-        return not self.is_full and len(self.shown) < self.limit and self.total + lines > self.offset
+        return bool(lines) and not self.is_full and len(self.shown) < self.limit and self.total + lines > self.offset
 
     def count(self, lines: int) -> None:
         """Count a file's lines, of which none is shown."""
