@@ -10,7 +10,7 @@ strings, and in files without indentation.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from selfplay_tools.languages import likely_languages
 from selfplay_tools.linear import Regex, compiled
@@ -118,7 +118,7 @@ class Enclosing:
             for line in reversed(lines):
                 number -= 1
                 start -= len(line) + 1
-                if line.startswith(prefix) or (width := _width(line)) >= depth:
+                if not line or line.startswith(prefix) or (width := _width(line)) >= depth:
                     continue
                 is_definition = style.begins(line[:_HEAD_BYTES])
                 if is_definition is None:
@@ -166,6 +166,7 @@ class Style:
         return self.has_labels and b":" in bare and _LABEL.match(bare) is not None
 
 
+@lru_cache(maxsize=1024)
 def style_of(path: str) -> Style | None:
     """The style of the language that the path tells; None where it tells none."""
     languages = likely_languages(path)

@@ -90,7 +90,11 @@ class Group:
         """Take the rows of a matching line and of what is around it."""
         self.rows += rows
         self.has_definition = self.has_definition or self.hits.defines(line)
-        self.has_clipped = self.has_clipped or any(len(self.hits.lines[one]) > ROW_CHARS for one in (*heads, *window))
+        # Only a row that is longer than that can have been cut.
+        self.has_clipped = self.has_clipped or (
+            any(len(row) > ROW_CHARS for row in rows)
+            and any(len(self.hits.lines[one]) > ROW_CHARS for one in (*heads, *window))
+        )
         self._told.update(heads, window)
         self._seen.extend((range(head, head + 1), "outline") for head in heads)
         if self._seen and self._seen[-1][0].stop == window.start and self._seen[-1][1] == "match":
