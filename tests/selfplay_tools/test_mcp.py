@@ -130,14 +130,30 @@ async def test_a_client_over_stdio_gets_what_the_player_gets(toolbox_on: Make, t
 async def test_the_server_stays_at_the_commit_that_it_began_with(tmp_path: Path) -> None:
     git_dir = make_git_dir(tmp_path / "repo.git")
     first = commit_files(git_dir, {b"a.py": b"old = 1\n"})
-    async with over_stdio("auto", "--repo", str(git_dir), "--commit", "main") as client:
+    index = tmp_path / "index"
+    async with over_stdio("auto", "--repo", str(git_dir), "--commit", "main", "--index", str(index)) as client:
         commit_files(git_dir, {b"a.py": b"new = 1\n"})
         got = text_of(await client.call_tool("grep", {"pattern": "= 1"}))
         assert (await client.call_tool("read_file", {"path": ".git/HEAD"})).is_error
     snapshot = CommitSnapshot(git_dir, first)
     assert got == Toolbox(snapshot).run("grep", '{"pattern": "= 1"}').text
     assert "old = 1" in got
+    assert [path.name for path in (index / "used").iterdir()] == [first]
     snapshot.close()
+
+
+async def test_the_index_lies_below_the_users_cache_unless_none_is_wanted(tmp_path: Path) -> None:
+    git_dir = make_git_dir(tmp_path / "repo.git")
+    commit_files(git_dir, {b"a.py": b"one = 1\n"})
+    environment = ENVIRONMENT | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    found: list[str] = []
+    for more in (["--no-index"], []):
+        command = ["-m", "selfplay_tools.mcp", "--repo", str(git_dir), *more]
+        async with Client(StdioServerParameters(command=sys.executable, args=command, env=environment)) as client:
+            found.append(text_of(await client.call_tool("grep", {"pattern": "one"})))
+        assert (tmp_path / "cache").exists() == (not more)
+    assert found[0] == found[1]
+    assert [path.name[:9] for path in (tmp_path / "cache" / "selfplay" / "index").iterdir()] == ["repo.git-"]
 
 
 async def test_the_server_says_nothing_that_a_model_would_read_beside_the_tools(toolbox_on: Make) -> None:

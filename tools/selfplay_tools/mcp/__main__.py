@@ -12,7 +12,7 @@ from selfplay_tools.agreement import differences
 from selfplay_tools.errors import NotUsable, ToolsError
 from selfplay_tools.mcp.server import THREADS, make_server
 from selfplay_tools.mcp.transports import PORT, address, listen, run_http, run_stdio
-from selfplay_tools.opening import open_snapshot
+from selfplay_tools.opening import WORKTREE, default_index, open_snapshot
 from selfplay_tools.schema import Schema
 from selfplay_tools.tool import AnyTool
 from selfplay_tools.toolbox import DEFAULT_TOOLS, Toolbox
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         tools = (*DEFAULT_TOOLS, *_web(given), *_semantic(given), *_lsp(given))
-        with closing(open_snapshot(given.repo, given.commit)) as snapshot:
+        with closing(open_snapshot(given.repo, given.commit, index=_index(given))) as snapshot:
             toolbox = Toolbox(snapshot, tools)
             _require(toolbox.schemas(), given.contract)
             _serve(toolbox, given)
@@ -36,6 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 0  # how a server is stopped
     return 0
+
+
+def _index(given: argparse.Namespace) -> Path | None:
+    if given.no_index or given.commit == WORKTREE:
+        return None
+    return given.index or default_index(given.repo)
 
 
 def _serve(toolbox: Toolbox, given: argparse.Namespace) -> None:
@@ -114,6 +120,8 @@ def _parser() -> argparse.ArgumentParser:
         "--repo", type=Path, required=True, help="a work tree, a bare repository, or with --commit worktree a directory"
     )
     add("--commit", default="HEAD", help="any revision, pinned at start; worktree: the directory as it is on disk")
+    add("--index", type=Path, help="where the repository's index is kept; by default below the user's cache")
+    add("--no-index", action="store_true", help="keep none: each call reads the files, with the same answers")
     add("--contract", type=Path, help="refuse to start unless the tools are those of this contract.json")
     add("--transport", choices=("stdio", "http"), default="stdio")
     add("--host", default="127.0.0.1", help="http: the address to listen on")

@@ -78,12 +78,12 @@ class Meaning:
         max_texts: int = DEFAULT_MAX_TEXTS,
         max_bytes: int = DEFAULT_MAX_BYTES,
     ) -> None:
-        """Vectors are kept where a snapshot says, else in `folder`, by default the user's cache.
+        """Vectors are kept in `folder`; by default where a snapshot says, else below the user's cache.
 
         A call embeds at most `max_texts` texts; a store takes about `max_bytes` on disk, or what one snapshot needs.
         """
         self._embedder = embedder
-        self._folder = folder or default_folder()
+        self._folder = folder
         self._max_texts = max_texts
         self._max_bytes = max_bytes
         self._stores: dict[Path, VectorStore] = {}
@@ -153,7 +153,7 @@ class Meaning:
         return store.shelf(shelf.length)
 
     def _store(self, snapshot: Snapshot) -> VectorStore:
-        folder = snapshot.memory / "semantic" if snapshot.memory else self._folder
+        folder = self._folder or (snapshot.memory / "semantic" if snapshot.memory else default_folder())
         with self._guard:
             if folder not in self._stores:
                 self._stores[folder] = VectorStore(folder, self._embedder.identity, max_bytes=self._max_bytes)
