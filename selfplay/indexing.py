@@ -57,7 +57,7 @@ def build_index(
         library = library_at(git_dir, folder.absolute())
         with closing(CommitSnapshot(git_dir, full_id)) as snapshot:
             files = [e for e in snapshot.entries if e.kind is Kind.FILE and e.size <= MAX_INDEXED_BYTES]
-        library.store.used(full_id)
+        library.store.commits.note(full_id)
         library.finish([entry.oid for entry in files], told)
     except (ToolsError, OSError) as error:
         raise RepositoryError(f"{repo}, {commit}: can't be indexed in {folder}: {error}") from error
@@ -76,4 +76,4 @@ def indexed(repositories: Repositories, repo: str) -> Indexed:
     except (ToolsError, OSError) as error:
         raise RepositoryError(f"{repo}: the index in {folder} can't be read: {error}") from error
     blobs = sum(map(len, store.segments))
-    return Indexed(repo, folder, tuple(store.commits()), blobs, store.size)
+    return Indexed(repo, folder, tuple(store.commits.latest()), blobs, store.size)

@@ -131,7 +131,7 @@ def _library(git_dir: Path, folder: Path) -> Library | None:
 
 
 def _stored_index(commit: str, entries: Sequence[Entry], library: Library) -> StoreIndex:
-    library.store.used(commit)
+    library.store.commits.note(commit)
     index = library.index(commit, lambda: StoreIndex(entries, library))
     index.prepare()
     return index

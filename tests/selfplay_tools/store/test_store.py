@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +21,7 @@ from selfplay_tools.grepping import Grep, grep
 from selfplay_tools.store import manifest as manifests
 from selfplay_tools.store.blobs import Blob
 from selfplay_tools.store.cleaning import clean
+from selfplay_tools.store.library import library_at
 from selfplay_tools.store.store import MAX_SEGMENTS, Store
 from tests.repositories import commit_files, make_git_dir
 
@@ -213,12 +215,12 @@ def test_what_only_old_commits_hold_goes_first(tmp_path: Path) -> None:
     commits = {f"commit{number}": [oid_of(10 * number + at) for at in range(10)] for number in range(5)}
     for number, (commit, oids) in enumerate(commits.items()):
         store.add(oids, lambda wanted: iter(fetched(wanted)))
-        store.used(commit)
+        store.commits.note(commit)
         os.utime(tmp_path / "used" / commit, (number, number))
     assert store.size > 40_000
     store.shrink(lambda commit: commits[commit])
     assert store.size <= 40_000
-    assert store.commits()[0] == "commit4"
+    assert store.commits.latest()[0] == "commit4"
     assert set(commits["commit4"]) <= set(held(store))
     assert not set(commits["commit0"]) & set(held(store))
     assert is_right(Store(tmp_path), range(60))
@@ -299,3 +301,66 @@ def test_a_writer_that_dies_leaves_what_it_had_finished(tmp_path: Path) -> None:
     fill(store, range(10))
     assert is_right(store, range(12))
     assert len(list(tmp_path.glob("*.text"))) == len(store.segments)
+
+
+class _Killed(Exception):
+    """Where a writer ended."""
+
+
+def kill() -> None:
+    raise _Killed
+
+
+def test_texts_are_there_before_their_signatures_and_a_killed_writer_leaves_them(tmp_path: Path) -> None:
+    store = Store(tmp_path, segment_bytes=100)
+    with pytest.raises(_Killed):
+        store.add([oid_of(number) for number in range(6)], lambda oids: iter(fetched(oids)), ready=kill)
+    again = Store(tmp_path, segment_bytes=100)
+    assert len(held(again)) == 6
+    assert not again.shelf.has_grams
+    fill(again, range(6))
+    assert again.shelf.has_grams
+    assert is_right(again, range(7))
+
+
+def test_a_store_without_its_signatures_answers_and_gets_them(made: tuple[Path, str, Path], tmp_path: Path) -> None:
+    git_dir, commit, whole = made
+    folder = tmp_path / "index"
+    shutil.copytree(whole, folder)
+    file_of(folder, "grams").unlink()
+    assert not Store(folder).shelf.has_grams
+    assert answers(git_dir, commit, folder) == answers(git_dir, commit, None)
+    library_at(git_dir.absolute(), folder).settle()
+    assert Store(folder).shelf.has_grams
+
+
+def test_others_write_while_words_are_counted(tmp_path: Path) -> None:
+    counting, other = Store(tmp_path, segment_bytes=100), Store(tmp_path, segment_bytes=100)
+    fill(counting, range(6))
+    written: list[int] = []
+
+    def meanwhile() -> bool:
+        written.append(len(written))
+        fill(other, [100 + len(written)])
+        return len(written) > 4
+
+    counting.add_words(meanwhile)
+    counting.add_words()
+    found = Store(tmp_path)
+    assert written == list(range(5))
+    assert len(held(found)) == 6 + 5
+    assert all(segment.words for segment in found.segments)
+
+
+def test_a_commit_is_answered_while_another_process_writes(made: tuple[Path, str, Path], tmp_path: Path) -> None:
+    """Nothing waits for a writer that is busy with something else: contents are read from git."""
+    git_dir, commit, _ = made
+    folder = tmp_path / "index"
+    expected = answers(git_dir, commit, None)
+    Store(folder)
+    asked = Grep.model_validate({"pattern": r"function_1\d?\b|return 7"})
+    with FileLock(folder / "lock"), closing(CommitSnapshot(git_dir, commit, store=folder)) as snapshot:
+        assert [grep(snapshot, asked), snapshot.index.left_out()] == [expected[0], expected[2]]
+        assert not Store(folder).segments
+    library_at(git_dir.absolute(), folder).settle()
+    assert len(held(Store(folder))) == len(FILES)

@@ -5,7 +5,6 @@ mapped, so it needs no lock, and files that are removed stay readable for it. A 
 Damaged segments are left out, which makes their blobs unknown: they are read from git again.
 """
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import islice
@@ -20,6 +19,8 @@ from selfplay_tools.store.container import Damaged, ints
 from selfplay_tools.store.manifest import Manifest
 from selfplay_tools.store.segment import Files, Segment, with_grams, with_words, words_of, write
 from selfplay_tools.store.shelf import Shelf
+from selfplay_tools.store.used import Used
+from selfplay_tools.store.writing import LOCK, Writing, is_ours
 
 SEGMENT_BYTES = 128 << 20
 """Of text in one segment."""
@@ -27,10 +28,8 @@ SEGMENT_BLOBS = 1 << 16
 MAX_SEGMENTS = 12
 """With more, small ones are put together."""
 DEFAULT_MAX_BYTES = 8 << 30
-_LOCK = "lock"
 _COUNTING = "counting"
 """The lock of whoever counts words: others may write meanwhile."""
-_USED = "used"
 _OPENING_TRIES = 20
 
 Fetch = Callable[[Sequence[bytes]], Iterator[Blob]]
@@ -50,6 +49,8 @@ class Store:
         self.shelf = Shelf(())
         """The segments known when last looked; the same object until they change."""
         self._seen: tuple[int, int] | None = None
+        self.commits = Used(folder / "used")
+        """The commits that were asked for."""
         self._guard = Lock()
         self.refresh()
 
@@ -78,7 +79,7 @@ class Store:
         if all(manifest.segments.get(one.name, one.files) == one.files for one in self.segments):
             return
         try:
-            with FileLock(self.folder / _LOCK, timeout=0):
+            with FileLock(self.folder / LOCK, timeout=0):
                 if self._stamp() == self._seen:
                     self._write()
         except (Timeout, OSError):
@@ -193,8 +194,8 @@ class Store:
             if size >= self._segment_bytes:
                 return
 
-    def _locked(self, waits: Callable[[], None] | None = None) -> "_Writing":
-        return _Writing(self, waits)
+    def _locked(self, waits: Callable[[], None] | None = None) -> Writing:
+        return Writing(self.folder, self.begin, waits)
 
     def begin(self) -> None:
         """Called with the lock held: look at what there is now, and remove what a killed writer left."""
@@ -225,7 +226,7 @@ class Store:
         """Remove files that belong to no segment."""
         wanted = {f"{name}.{suffix}" for name, files in kept.segments.items() for suffix in files}
         for path in self.folder.iterdir():
-            if path.is_file() and path.name not in {*wanted, manifests.NAME, _LOCK} and _is_ours(path):
+            if path.is_file() and path.name not in {*wanted, manifests.NAME, LOCK} and is_ours(path):
                 path.unlink(missing_ok=True)
 
     def _compact(self) -> None:
@@ -262,23 +263,6 @@ class Store:
             if path.name.partition(".")[0] in names:
                 path.unlink(missing_ok=True)
 
-    def used(self, commit: str) -> None:
-        """Remember that a commit was asked for now. Never fails."""
-        try:
-            place = self.folder / _USED
-            place.mkdir(exist_ok=True)
-            (place / commit).touch()
-        except OSError:  # a store that can't be written to is read all the same
-            return
-
-    def commits(self) -> list[str]:
-        """The commits that were asked for, the latest first."""
-        try:
-            found = [(entry.stat().st_mtime_ns, entry.name) for entry in os.scandir(self.folder / _USED)]
-        except OSError:
-            return []
-        return [name for _, name in sorted(found, reverse=True)]
-
     @property
     def size(self) -> int:
         """Bytes on disk."""
@@ -306,11 +290,11 @@ class Store:
                 weight[oid.tobytes()] = length
         live: set[bytes] = set()
         total = 0.0
-        for number, commit in enumerate(self.commits()):
+        for number, commit in enumerate(self.commits.latest()):
             fresh = set(blobs_of(commit)) - live
             total += share * sum(weight.get(oid, 0) for oid in fresh)
             if number and total > self._max_bytes / 2:
-                (self.folder / _USED / commit).unlink(missing_ok=True)
+                self.commits.forget(commit)
                 continue
             live |= fresh
         return frozenset(live)
@@ -318,39 +302,3 @@ class Store:
 
 def _contents(files: Files) -> dict[str, tuple[int, int]]:
     return {suffix: (stamp.size, stamp.crc) for suffix, stamp in files.items()}
-
-
-class _Writing:
-    """The lock of the one writer."""
-
-    def __init__(self, store: Store, waits: Callable[[], None] | None) -> None:
-        self._store = store
-        self._lock = FileLock(store.folder / _LOCK)
-        self._waits = waits
-
-    def __enter__(self) -> None:
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            if self._waits:
-                self._waits()
-            self._lock.acquire()
-        try:
-            self._store.begin()
-        except BaseException:
-            self._lock.release()
-            raise
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
-
-
-def _is_ours(path: Path) -> bool:
-    stem, _, suffix = path.name.partition(".")
-    return (stem.isdigit() or stem == "manifest") and suffix.removesuffix(".part") in {
-        "text",
-        "blobs",
-        "grams",
-        "words",
-        "json",
-    }
