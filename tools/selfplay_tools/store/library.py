@@ -51,6 +51,8 @@ class Library:
         self._wanted: dict[str, None] = {}
         self._ready: list[Event] = []
         """To be set when the texts of what is wanted are there."""
+        self._is_counting = False
+        """Whether the thread counts words, and reads nothing."""
         self._working: Thread | None = None
         self._guard = Lock()
         self._memory: OrderedDict[Hashable, object] = OrderedDict()
@@ -86,6 +88,8 @@ class Library:
             return ready
         with self._guard:
             self._wanted.update(dict.fromkeys(oids))
+            if self._is_counting:
+                ready.set()  # for some seconds nothing will be read
             self._ready.append(ready)
             if self._working is None:
                 self._working = Thread(target=self._work, name=f"indexes {self.git_dir}", daemon=True)
@@ -152,10 +156,12 @@ class Library:
             self.add(wanted, waits=release, ready=release)
         finally:
             release()
+        self._is_counting = True
         try:
             self.store.add_words(lambda: bool(self._ready))
         except OSError as error:
             self.problem = error
+        self._is_counting = False
         self.shrink()
 
     def shrink(self) -> None:

@@ -55,6 +55,8 @@ class StoreIndex(BaseIndex):
 
     def prepare(self) -> None:
         """Have the library store what is missing: now if that is little, else in the background."""
+        if self._ready is not None and not self._ready.is_set():
+            return  # it is being done
         layout = self._laid_out()
         missing = self._missing(layout)
         if missing or not layout.shelf.has_grams:
