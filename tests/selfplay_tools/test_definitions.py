@@ -358,6 +358,11 @@ def test_bytes_that_are_no_utf8_do_no_harm() -> None:
     assert listed(found("a.py", source)) == ["constant NAME 2-2", "function f 3-3"]
 
 
+def test_a_field_that_points_to_a_constant_is_a_field() -> None:
+    text = "class A {\n  const char* name;\n  const int& ref;\n  const char* get();\n};\n"
+    assert listed(found("a.cc", text)) == ["class A 1-5", "declaration A.get 4-4"]
+
+
 def test_names_beyond_ascii_are_names() -> None:
     assert [one.name for one in found("a.py", "def größe(): pass\nclass Ñandú: pass\n")] == ["größe", "Ñandú"]
 

@@ -3,6 +3,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from selfplay_tools.errors import BadArgument, NotReadable
+from selfplay_tools.languages import LANGUAGES
 from selfplay_tools.outlining import Outline, outline
 from selfplay_tools.tool import Result, Shown
 from selfplay_tools.toolbox import Toolbox
@@ -33,6 +34,29 @@ def test_what_stands_apart_from_its_owner_names_it(toolbox_on: ToolboxOn) -> Non
     assert "4-4  fn new() -> Self  [A.new]" in outlined(toolbox_on, "a.rs", rust).text
     go = "package p\ntype A struct{}\ntype B struct{}\nfunc (a *A) Do() {}\n"
     assert "4-4  func (a *A) Do()" in outlined(toolbox_on, "a.go", go).text.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "row"),
+    [
+        ("a.py", "class A:\n    def f(self): pass\n", "2-2    def f(self)"),
+        ("a.js", "class A {\n  f() {}\n}\n", "2-2    f()"),
+        ("a.ts", "interface A {\n  f(): void;\n}\n", "2-2    f(): void"),
+        ("a.tsx", "class A {\n  f() { return <b/>; }\n}\n", "2-2    f()"),
+        ("a.go", "package p\n\nfunc F() {}\n", "3-3  func F()"),
+        ("a.rs", "trait A {\n    fn f(&self);\n}\n", "2-2    fn f(&self);"),
+        ("A.java", "class A {\n  void f() {}\n}\n", "2-2    void f()"),
+        ("a.c", "static int\nf(void)\n{\n}\n", "1-4  static int f(void)"),
+        ("a.cc", "struct A {\n  int f() { return 1; }\n};\n", "2-2    int f()"),
+        ("a.rb", "class A\n  def f\n  end\nend\n", "2-3    def f"),
+    ],
+)
+def test_every_grammar_has_an_outline(toolbox_on: ToolboxOn, path: str, text: str, row: str) -> None:
+    assert row in outlined(toolbox_on, path, text).text.splitlines()
+
+
+def test_no_grammar_is_missing_above() -> None:
+    assert len(LANGUAGES) == 10
 
 
 def test_markdown_gives_its_headings_outside_of_code(toolbox_on: ToolboxOn) -> None:

@@ -116,3 +116,19 @@ def test_what_is_no_name_is_refused(opened: Opened) -> None:
 def test_columns_count_characters_not_bytes(opened: Opened) -> None:
     text = find(opened({"a.py": f's = "{"ü" * 500}"; needle()\n'}), "needle").text
     assert "needle()" in text
+
+
+@pytest.mark.parametrize("suffix", ["c", "cc", "go", "java", "py"])
+def test_pages_hold_as_many_lines_as_the_first_one_counts(opened: Opened, suffix: str) -> None:
+    """Files beyond a page are counted in another way than those on it."""
+    quiet = "# x" if suffix == "py" else "/* x */"
+    snapshot = opened({f"{name}.{suffix}": f"{quiet}\n" + "f(x, x)\n" * 3 for name in "abcdef"})
+    pages = [find(snapshot, "x", limit=4, offset=offset) for offset in range(0, 20, 4)]
+    assert pages[0].text.startswith("18 lines")
+    assert [len(page.shown) for page in pages] == [4, 4, 4, 4, 2]
+    assert len({(line.path, line.first) for page in pages for line in page.shown}) == 18
+
+
+def test_a_file_too_large_to_parse_is_still_read_for_comments(opened: Opened) -> None:
+    snapshot = opened({"a.c": "/* name */\nint name;\n" + "int x;\n" * 200_000})
+    assert [line.first for line in find(snapshot, "name").shown] == [2]

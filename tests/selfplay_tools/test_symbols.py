@@ -182,3 +182,41 @@ def test_symbol_lines_say_when_a_file_has_no_definitions_to_read(opened: Opened)
         symbol_lines(snapshot, "big.py", "x")
     with pytest.raises(NoSuchPath):
         symbol_lines(snapshot, "none.py", "x")
+
+
+def test_a_name_in_a_comment_costs_no_parsing(opened: Opened) -> None:
+    """The second file could not be parsed, which would be said."""
+    licence = "/* Permission to use, copy,\n * modify, merge, publish,\n */\n"
+    snapshot = opened({"a.c": "int merge(int a)\n{\n\treturn a;\n}\n", "b.c": licence + "int x;\n" * 200_000})
+    assert find(snapshot, "merge").text.splitlines()[1] == "a.c:1-4 function merge"
+    assert "b.c" not in find(snapshot, "merge").text
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("static int f(void)\n{\n\tint stat = 1;\n\treturn stat;\n}\n", 0),
+        ("struct a {\n\tint stat;\n};\n", 0),
+        ('extern "C" {\n  int stat(int);\n}\n', 1),
+        ("#if X\n  static int stat = 1;\n#endif\n", 1),
+        ("void f(void)\n{\n  struct stat {\n    int a;\n  };\n}\n", 1),
+        ("int f(void)\n{ return 1; }\n  int stat;\n", 1),
+    ],
+)
+def test_what_stands_inside_of_braces_in_c_is_local(opened: Opened, text: str, count: int) -> None:
+    assert len(places(find(opened({"a.c": text}), "stat"))) == count
+
+
+def test_the_answer_is_the_same_once_files_were_read(opened: Opened) -> None:
+    files = {
+        "a.c": "#define A(b) b\nint load(int);\n",
+        "a.h": "struct load { int x; };\n",
+        "b.py": "def load(): pass\n",
+    }
+    snapshot = opened(files)
+    first = find(snapshot, "load")
+    assert find(snapshot, "load") == first
+    code.forget()
+    for path in files:
+        code.code_of(snapshot, path)
+    assert find(snapshot, "load") == first

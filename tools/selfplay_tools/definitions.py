@@ -170,7 +170,7 @@ def _signature(around: list[Node], body: Node | None, kind: str, source: bytes) 
     if kind in _ONE_LINERS:
         return _on_one_line(source[start:end].partition(b"\n")[0]).rstrip(" \\")
     if body is None or body.start_byte <= start:
-        return _on_one_line(source[start:end]).rstrip(" {:")
+        return _on_one_line(source[start:end]).rstrip(" {:").removesuffix("; end").removesuffix(" end")
     pieces: list[bytes] = []
     for cut_start, cut_end in sorted(_cuts(around, body)):
         pieces.append(source[start:cut_start])

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping
 from selfplay_tools.spans import Spans
 
 _COMMENT = rb"/\*(?:[^*]|\*(?!/))*+(?:\*/|\Z)|//(?:[^\n\\]|\\.)*+"
-_STRING = rb'"(?:[^"\\\n]|\\.)*+"'
-_CHARACTER = rb"'(?:[^'\\\n]|\\.)*+'"
+# A quote that is not closed on its line is code, and so is the rest of the line: nothing is read twice.
+_STRING = rb'"(?:[^"\\\n]|\\.)*+(?:"|(?P<open>))'
+_CHARACTER = rb"'(?:[^'\\\n]|\\.)*+(?:'|(?P<lone>))"
 _INCLUDE = rb"(?<=include)[ \t]*<[^>\n]*>"
 _ORDER = rb"(?P<order>^[ \t]*#[ \t]*(?!(?:if|elif|include)\b)[a-z]+)"
-_RAW = rb'\bR"(?P<mark>[^()\\\s"]{0,16})\(.*?\)(?P=mark)"'
+_RAW = rb'\bR"(?P<mark>[^()\\\s"]{0,16})\(.*?(?:\)(?P=mark)"|\Z)'
 _NUMBER = rb"(?P<code>\b[0-9](?:'?[0-9A-Za-z_.])*+)"
 _C = rb"%s|%s|%s|%s|%s" % (_COMMENT, _STRING, _CHARACTER, _INCLUDE, _ORDER)
 
@@ -23,11 +24,12 @@ _TOKENS: Mapping[str, re.Pattern[bytes]] = {
     for name, pattern in {
         "c": _C,
         "cpp": rb"%s|%s|%s" % (_RAW, _NUMBER, _C),
-        "go": rb"/\*(?:[^*]|\*(?!/))*+(?:\*/|\Z)|//[^\n]*+|%s|`[^`]*+`|(?P<code>%s)" % (_STRING, _CHARACTER),
-        "java": rb'/\*(?:[^*]|\*(?!/))*+(?:\*/|\Z)|//[^\n]*+|"""(?:[^"\\]|\\.|"(?!""))*+"""|%s|(?P<code>%s)'
+        "go": rb"/\*(?:[^*]|\*(?!/))*+(?:\*/|\Z)|//[^\n]*+|%s|`[^`]*+(?:`|\Z)|(?P<code>%s)" % (_STRING, _CHARACTER),
+        "java": rb'/\*(?:[^*]|\*(?!/))*+(?:\*/|\Z)|//[^\n]*+|"""(?:[^"\\]|\\.|"(?!""))*+(?:"""|\Z)|%s|(?P<code>%s)'
         % (_STRING, _CHARACTER),
     }.items()
 }
+_CODE = ("code", "open", "lone")
 _ORDER_END = re.compile(rb"(?:[^\n\\/]|\\.|/(?!\*)|/\*(?:[^*]|\*(?!/))*+\*/)*+", re.DOTALL)
 
 
@@ -48,8 +50,8 @@ def _quiet(tokens: re.Pattern[bytes], source: bytes, end: int) -> Iterator[tuple
         if start >= end:
             return
         if token.lastgroup == "order":
-            order_end = _end_of_order(source, stop)
-        elif token.lastgroup != "code" and (start >= order_end or source[start : start + 1] == b"/"):
+            order_end = order_end if start < order_end else _end_of_order(source, stop)
+        elif token.lastgroup not in _CODE and (start >= order_end or source[start : start + 1] == b"/"):
             yield start, stop
 
 

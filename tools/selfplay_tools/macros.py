@@ -1,6 +1,7 @@
 """Macros that stand where a C or C++ grammar expects nothing, as a text is made ready to be parsed.
 
-Two kinds: words in capitals, told by where they stand (`class API Name {`, `API int name(`, `BEGIN_NAMESPACE`), and
+Two kinds: words in capitals, told by where they stand (`class API Name {`, `API int name(`, `BEGIN_NAMESPACE`,
+`int name(void) ATTR;`), and
 attributes as Linux, BSD and the C libraries write them, told by their names (`int __init f(void)`, `} __packed;`).
 """
 
@@ -39,12 +40,19 @@ _AFTER_KEYWORD = re.compile(
 _BEFORE_KEYWORD = re.compile(
     rb"(?m)^[ \t]*(" + _MACRO + rb")(?=[ \t]*$|[ \t]+(?:template|class|struct|union|enum|namespace|inline|static"
     rb"|constexpr|explicit|virtual|using|auto|void|friend|typedef|extern)\b"
-    rb"|[ \t]+[A-Za-z_][\w:]*(?:<[^;{}()\n]{0,200}>)?[ \t*&]+[\w:~]+[ \t]*\()"
+    rb"|[ \t]+(?:[A-Za-z_][\w:]*(?:<[^;{}()\n]{0,200}>)?[ \t*&]+){1,3}(?:[\w:~]+|\(\*?[\w:~]+\))[ \t]*\()"
 )
+_AFTER_BRACKET = re.compile(rb"(?m)^[A-Za-z_][^\n;={}]*\)((?:[ \t]+" + _MACRO + rb"(?:\([^()\n]*\))?)+)[ \t]*;")
 _BRACKETED = r"[ \t]*\((?:[^()\n]|\([^()\n]*\))*\)"
-# Engines that let other threads run. The first two tell where the ones above may begin; none looks across a line end.
+# Engines that let other threads run. The first three tell where the ones above may begin; none looks across a line end.
 _MAY_BE_AFTER_KEYWORD = compiled(r"(?m)\b(?:class|struct|union|enum)[ \t]*(?:[ \t][A-Z][A-Z0-9_]|$)")
 _MAY_BE_BEFORE_KEYWORD = compiled(r"(?m)^[ \t]*[A-Z][A-Z0-9]*_[A-Z0-9_]*(?:[ \t]*$|[ \t]+[A-Za-z_])")
+_MAY_BE_AFTER_BRACKET = compiled(r"(?m)^[A-Za-z_][^\n;={}]*\)[ \t]+[A-Z][A-Z0-9]*_[A-Z0-9_]*[^\n;]*;")
+_TOLD_BY_PLACE = (
+    (_MAY_BE_AFTER_KEYWORD, _AFTER_KEYWORD),
+    (_MAY_BE_AFTER_BRACKET, _AFTER_BRACKET),
+    (_MAY_BE_BEFORE_KEYWORD, _BEFORE_KEYWORD),
+)
 _ATTRIBUTE = compiled(
     rf"\b(?:(?:{'|'.join(sorted(ATTRIBUTES))})\b|(?:{'|'.join(sorted(ATTRIBUTES_OF))}){_BRACKETED}"
     rf"|(?:{'|'.join(_LEADING)})[ \t]+\w)"
@@ -54,7 +62,7 @@ _ATTRIBUTE = compiled(
 def without_macros(source: bytes) -> bytes:
     """The text with blanks, of the same length, for macros that a grammar can't place."""
     source = _blanked(source, list(_attributes(source)))
-    for hint, pattern in ((_MAY_BE_AFTER_KEYWORD, _AFTER_KEYWORD), (_MAY_BE_BEFORE_KEYWORD, _BEFORE_KEYWORD)):
+    for hint, pattern in _TOLD_BY_PLACE:
         found = (pattern.match(source, start) for start, _ in hint.spans(source))
         source = _blanked(source, [match.span(1) for match in found if match])
     return source

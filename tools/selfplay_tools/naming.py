@@ -90,6 +90,8 @@ def _kind_in_c(match: Match, naming: Naming, source: bytes) -> str | None:
         is_macro_call = match["variable"][0].child_by_field_name("type") is None and _LOUD.fullmatch(naming.parts[-1])
         return None if is_macro_call else "declaration"
     node, declarator = match["variable"][0], match["declarator"][0]
+    if node.type == "field_declaration":
+        return None
     head = source[node.start_byte : min(declarator.start_byte, node.start_byte + MAX_NAME_CHARS)].decode(
         errors="replace"
     )

@@ -96,7 +96,7 @@ def matches(query: Query, tree: Tree, piece_bytes: int = QUERIED_BYTES) -> Itera
     The text is looked at in pieces, so that other threads can run in between; what comes out is the same for all sizes.
     """
     cursor = _cursor(query)
-    for start, end in _pieces(tree, piece_bytes):
+    for start, end in pieces(tree.root_node.end_byte, piece_bytes):
         cursor.set_byte_range(start, end)
         for number, match in cursor.matches(tree.root_node):
             # Also found are matches that reach into the piece, or stand beside it in the same node.
@@ -104,11 +104,10 @@ def matches(query: Query, tree: Tree, piece_bytes: int = QUERIED_BYTES) -> Itera
                 yield number, match
 
 
-def _pieces(tree: Tree, piece_bytes: int) -> Iterator[tuple[int, int]]:
-    """Byte ranges that cover the tree; one alone where two would do."""
-    end = tree.root_node.end_byte
-    cuts = range(0, max(end - piece_bytes, 1), piece_bytes)
-    yield from zip(cuts, (*cuts[1:], end + 1), strict=True)
+def pieces(length: int, piece_bytes: int) -> Iterator[tuple[int, int]]:
+    """Byte ranges, one after another, that cover a text and the place right behind it."""
+    cuts = range(0, max(length, 1), piece_bytes)
+    yield from zip(cuts, (*cuts[1:], length + 1), strict=True)
 
 
 def _cursor(query: Query) -> QueryCursor:
@@ -118,11 +117,11 @@ def _cursor(query: Query) -> QueryCursor:
     return cursor
 
 
-def quiet_spans(language: Language, tree: Tree) -> Spans:
+def quiet_spans(language: Language, tree: Tree, piece_bytes: int = QUERIED_BYTES) -> Spans:
     """Where the text is not code: comments, and the text in strings."""
     cursor = _cursor(quiet_query(language))
     ranges: list[tuple[int, int]] = []
-    for start, end in _pieces(tree, QUERIED_BYTES):
+    for start, end in pieces(tree.root_node.end_byte, piece_bytes):
         cursor.set_byte_range(start, end)
         ranges += ((node.start_byte, node.end_byte) for node in cursor.captures(tree.root_node).get("quiet", ()))
     return Spans.of(ranges)

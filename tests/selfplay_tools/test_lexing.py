@@ -1,0 +1,59 @@
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from selfplay_tools.lexing import is_lexed, quiet_text
+
+PIECES = ("/*", "*/", "//", '"', "'", "\\", "\n", "#define A ", "#include <", ">", 'R"(', ')"', "`", "1'0", "word", " ")
+
+
+def code_lines(language: str, text: str) -> list[int]:
+    """Lines in which the name stands as code."""
+    source = text.encode()
+    quiet = quiet_text(language, source, len(source))
+    places = [match.start() for match in re.finditer(rb"\bname\b", source)]
+    return [source.count(b"\n", 0, place) + 1 for place in places if not quiet.hold(place)]
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "lines"),
+    [
+        ("c", "/* name\n * name */ name\n// name \\\n name\nname", [2, 5]),
+        ("c", "\"name\" name \"\\\" name\"\n'name' name '\\'' name", [1, 2, 2]),
+        ("c", '"open name\nname "shut" name', [1, 2, 2]),
+        ("c", "#include <name>\n# include  <a/name.h>\n#include NAME name", [3]),
+        ("c", '#define A "name" \\\n  name "name" /* name\n name */ name // name\n"name"', [1, 2, 2, 3]),
+        ("c", "#error don't name\n#if X == 'name' || name\nname", [1, 2, 3]),
+        ("c", "/* name", []),
+        ("cpp", 'R"x(name" )" name)x" name', [1]),
+        ("cpp", "int a = 1'000'000, name = 0x1'f; char b = '\\'', name;", [1, 1]),
+        ("go", '`name\n\\` name\n\'"\' name "name" // name', [2, 3]),
+        ("java", '"""\n name "\n""" name\n\'"\' name /** name */', [3, 4]),
+    ],
+)
+def test_comments_and_strings_are_told_from_code(language: str, text: str, lines: list[int]) -> None:
+    assert code_lines(language, text) == lines
+
+
+@given(st.sampled_from(["c", "cpp", "go", "java"]), st.lists(st.sampled_from(PIECES), max_size=40).map("".join))
+def test_reading_only_as_far_as_asked_makes_no_difference(language: str, text: str) -> None:
+    source = text.encode()
+    whole = quiet_text(language, source, len(source))
+    for end in range(0, len(source), 7):
+        part = quiet_text(language, source, end)
+        assert [part.hold(place) for place in range(end)] == [whole.hold(place) for place in range(end)]
+
+
+@pytest.mark.parametrize("language", ["c", "cpp", "go", "java"])
+@pytest.mark.parametrize(
+    "text", ["/*", '"', "'\\", "#define a /*", "#define a \\\n", 'R"(', "`", '"""', "1'", "a' b\n"]
+)
+def test_texts_made_to_slow_it_down_are_read_once(language: str, text: str) -> None:
+    source = text.encode() * 50_000 + b"\nname"
+    quiet_text(language, source, len(source))
+
+
+def test_other_languages_need_a_syntax_tree() -> None:
+    assert not any(map(is_lexed, ("python", "javascript", "rust", "ruby")))
