@@ -2,14 +2,14 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from selfplay.config import HintConfig, SeatConfig, VerdictMode
 from selfplay.dialogue import Dialogue, as_said
 from selfplay.errors import ContextTooLong, FatalModelError, RequestRefused
-from selfplay.journal import Journal, said
+from selfplay.journal import Event, Seat, said
 from selfplay.message import Message, Origin
-from selfplay.models.protocol import Reply, Usage
+from selfplay.models.protocol import Reply, Request, Usage
 from selfplay.player import Ask
 from selfplay.prompts import prompt
 from selfplay.task import Task
@@ -44,30 +44,35 @@ class Report:
 
     def text(self) -> str:
         """The report in words."""
-        thought = "\n".join(t for t in (self.action.reasoning, self.action.content) if t) or "(no words)"
         wanted = "No hint is wanted now: answer with `hint` null."
         if self.level is not None:
             wanted = f"A hint at level {self.level} is wanted now."
         return prompt("report").fill(
             number=str(self.number),
-            thought=_indented(thought),
-            calls=_calls(self.action, self.results),
+            thought=indented(thought_of(self.action)),
+            calls=calls_in_words(self.action, {r.message.tool_call_id or "": r.message.content for r in self.results}),
             found=", ".join(self.found) or "none",
             missing=", ".join(self.missing) or "none",
-            said=_indented("\n".join(self.said) or "(nothing)"),
+            said=indented("\n".join(self.said) or "(nothing)"),
             wanted=wanted,
         )
 
 
-def _indented(text: str) -> str:
+def thought_of(action: Message) -> str:
+    """What the player thought in a turn: its reasoning and its words."""
+    return "\n".join(t for t in (action.reasoning, action.content) if t) or "(no words)"
+
+
+def indented(text: str) -> str:
+    """The text with four blanks before each line: as material, told apart from the report's own words."""
     return "\n".join(f"    {line}" for line in text.split("\n"))
 
 
-def _calls(action: Message, results: tuple[ToolResult, ...]) -> str:
+def calls_in_words(action: Message, said: Mapping[str, str], without: str = "") -> str:
+    """The calls of a turn, each with what `said` holds under its id, or `without`."""
     if not action.tool_calls:
-        return _indented("(no call)")
-    said = {r.message.tool_call_id: r.message.content for r in results}
-    parts = [_indented(f"{c.name} {c.arguments}\n->\n{said.get(c.id, '')}") for c in action.tool_calls]
+        return indented("(no call)")
+    parts = [indented(f"{c.name} {c.arguments}\n->\n{said.get(c.id, without)}") for c in action.tool_calls]
     return "\n\n".join(parts)
 
 
@@ -75,15 +80,27 @@ def opening(task: Task, about: str, instructions: str) -> tuple[Message, Message
     """How the supervisor's conversation begins: its prompt, and the assignment with what the targets are about."""
     patch = task.answer.patch
     assignment = prompt("assignment").fill(
-        instructions=_indented(instructions),
-        task=_indented(task.brief.prompt),
+        instructions=indented(instructions),
+        task=indented(task.brief.prompt),
         targets=about,
-        patch=f"\nThe change that the task led to:\n\n{_indented(patch)}\n" if patch else "",
+        patch=f"\nThe change that the task led to:\n\n{indented(patch)}\n" if patch else "",
     )
     return (
         Message(role="system", content=prompt("supervisor").text, origin=Origin.PROMPT),
         Message(role="user", content=assignment, origin=Origin.TASK),
     )
+
+
+class Record(Protocol):
+    """Where calls and what is said are kept: a journal, or nowhere."""
+
+    def record(self, event: Event) -> None:
+        """Keep an event."""
+        ...
+
+    async def call(self, seat: Seat, request: Request, live: Ask, *, keeps: Callable[[FatalModelError], bool]) -> Reply:
+        """The reply to a request, as `selfplay.journal.Journal.call` gives it."""
+        ...
 
 
 class NoVerdictError(Exception):
@@ -100,7 +117,7 @@ class Supervisor:
     tries: int
     """Attempts at a verdict that can be read."""
     dialogue: Dialogue
-    journal: Journal
+    journal: Record
     mode: VerdictMode = field(init=False)
     usages: list[Usage] = field(init=False, default_factory=list[Usage])
     """Of each of its calls since the last `judge` began."""
@@ -120,8 +137,7 @@ class Supervisor:
         """
         self.usages = []
         try:
-            self._tell(report.text())
-            verdict = await self._verdict()
+            verdict = await self.verdict_on(report.text())
         except NoVerdictError as error:
             return Judgement(missing=str(error))
         if report.level is None or verdict.hint is None:
@@ -134,8 +150,7 @@ class Supervisor:
         missing: str | None = None
         while attempts[-1].findings and len(attempts) < self.hints.attempts:
             try:
-                self._tell(_refusal(attempts[-1], level))
-                proposal = (await self._verdict()).hint or ""
+                proposal = (await self.verdict_on(_refusal(attempts[-1], level))).hint or ""
             except NoVerdictError as error:
                 missing = str(error)
                 break
@@ -146,6 +161,11 @@ class Supervisor:
         if hint is None and self.hints.fallback == "feedback":
             hint = Hint(text=FEEDBACK[verdict.quality], kind=HintKind.FEEDBACK, level=level)
         return Judgement(verdict=verdict, missing=missing, attempts=tuple(attempts), hint=hint)
+
+    async def verdict_on(self, text: str) -> Verdict:
+        """The verdict on what `text` reports. Raises NoVerdictError, ModelError."""
+        self._tell(text)
+        return await self._verdict()
 
     def _tell(self, text: str) -> None:
         if self.full is not None:

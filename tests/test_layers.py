@@ -19,7 +19,7 @@ LAYERS = (
     ("export", "replay", "demo"),
     ("player", "journals", "summary", "view", "describe"),
     ("supervisor",),
-    ("loop",),
+    ("loop", "resample"),
     ("casting", "indexing"),
     ("play", "audit"),
     ("cli",),

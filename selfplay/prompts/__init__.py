@@ -14,6 +14,7 @@ NAMES = (
     "supervisor",
     "assignment",
     "report",
+    "candidate",
     "refused",
     "unreadable",
     "nudge_call",

@@ -76,7 +76,27 @@ def _verdict(texts: Sequence[tuple[str, str]]) -> str:
     return orjson.dumps({"quality": quality, "why": why, "hint": hint}).decode()
 
 
+CANDIDATE = "Judge one turn that the player might take next."
+"""How the question about a turn outside of an episode begins."""
+
+
+def _judge_candidate(text: str) -> tuple[str, str]:
+    """The verdict on a turn that was not taken: does it open a target, does it repeat?"""
+    before, _, candidate = text.partition(CANDIDATE)
+    calls = _calls(candidate)
+    missing = _MISSING.findall(before)[-1].split(", ")
+    if any(f'"{target.partition(":")[0]}"' in call for target in missing for call in calls):
+        return "productive", "The turn goes to a target."
+    if not calls:
+        return "wasteful", "The turn makes no call."
+    if set(calls) <= set(_calls(before)):
+        return "wasteful", "The turn repeats a call."
+    return "neutral", "The turn goes to no target."
+
+
 def _judge(reports: Sequence[str]) -> tuple[str, str]:
+    if CANDIDATE in reports[-1]:
+        return _judge_candidate(reports[-1])
     found = [_FOUND.findall(report)[-1] for report in reports]
     before = found[-2] if len(found) > 1 else "none"
     if found[-1] != before:
