@@ -19,7 +19,7 @@ from selfplay.supervisor import NoVerdictError, Supervisor, calls_in_words, inde
 from selfplay.trace import ToolResult, Verdict
 from selfplay.wire import ReasoningKey
 
-FOREIGN = frozenset({Origin.HINT, Origin.NUDGE, Origin.SUPERVISOR, Origin.REPORT})
+FOREIGN = frozenset({Origin.HINT, Origin.NUDGE, Origin.SUPERVISOR, Origin.REPORT, Origin.JUDGE})
 """Origins that have no place in a prefix of a clean conversation."""
 
 

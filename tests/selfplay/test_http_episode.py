@@ -47,12 +47,17 @@ PLAYER: Sequence[Json] = (
     {"content": "Again.", "tool_calls": [{**text_call("read_file", path="pump/drain_valve.py"), "id": None}]},
     {"content": "Done.", "tool_calls": [text_call("finish", files=[{"path": p, "reason": "read"} for p in TARGETS])]},
 )
-VERDICT = {"quality": "neutral", "why": "so so", "hint": "Where does what comes in go next?"}
+VERDICT = {"quality": "neutral", "why": "so so"}
 
 
 def answer(request: Json) -> Json:
     turn = sum(m["role"] == "assistant" for m in request["messages"])
-    return PLAYER[turn] if request["model"] == "player" else {"content": f"```json\n{json.dumps(VERDICT)}\n```"}
+    if request["model"] == "player":
+        return PLAYER[turn]
+    if request["model"] == "judge":
+        return {"content": json.dumps({"why": "a guess", "files": ["pump/inlet.py"]})}
+    verdict = {**VERDICT, "hint": "Where does what comes in go next" + ", and next" * turn + "?"}
+    return {"content": f"```json\n{json.dumps(verdict)}\n```"}
 
 
 TROUBLE = (
