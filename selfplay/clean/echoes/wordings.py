@@ -13,6 +13,7 @@ from selfplay_tools.linear import Regex, compiled
 
 Where = Literal["any", "sentence", "opening"]
 """Anywhere; at the beginning of a sentence; at the beginning of the turn, echoes before it not counted."""
+_SIGNS = re.compile(r"[\u3040-\u9fff]")
 _SLOT = re.compile(r"\{([A-Z]+)\}")
 
 
@@ -31,7 +32,7 @@ class Wording:
     @property
     def source(self) -> str:
         """The pattern with its place."""
-        edge = r"\b" if self.pattern.isascii() else ""  # the engine's \b knows no other letters
+        edge = "" if _SIGNS.search(self.pattern) else r"\b"  # the engine's \b knows no letters but these
         return f"{edge}(?:{self.pattern})" if self.where == "any" else f"^(?:{_FILLERS})?(?:{self.pattern})"
 
     def regex(self) -> Regex:
