@@ -10,23 +10,7 @@ from selfplay.clean.evidence.common import common
 from selfplay.gate.words import AGENT_EXCEPTIONS, number_forms, singular
 
 _VERB_ENDINGS = ("ing", "ed", "es", "s", "")
-_NOUN_ENDINGS = (
-    "er",
-    "ers",
-    "or",
-    "ors",
-    "ion",
-    "ions",
-    "ation",
-    "ations",
-    "ment",
-    "ments",
-    "able",
-    "al",
-    "ly",
-    "ity",
-    "ive",
-)
+_NOUN_ENDINGS = ("er", "ers", "or", "ors", "ion", "ions", "ation", "ations", "ment", "ments")
 _MIN_VERB = 3
 _MIN_NOUN = 4
 
