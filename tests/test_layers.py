@@ -20,7 +20,7 @@ LAYERS = (
     ("pacing",),
     ("export", "replay", "demo"),
     ("player", "journals", "summary", "view", "describe"),
-    ("asking",),
+    ("asking", "echo_judge", "audit_echoes"),
     ("supervisor",),
     ("judge",),
     ("loop", "resample"),

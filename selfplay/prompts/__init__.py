@@ -18,6 +18,8 @@ NAMES = (
     "refused",
     "unreadable",
     "judge",
+    "echo_judge",
+    "echo_judge_text",
     "judge_task",
     "judge_step",
     "judge_question",

@@ -11,17 +11,18 @@ from selfplay.clean.echoes.folding import Folded, folded
 from selfplay.clean.echoes.sentences import Stretch, clauses, sentences
 
 _STANDS = re.compile(
-    r"(?:(?:and|so|then|but|therefore|i think) )?(?:i|i'll|i'd|i'm|i've|let me|let's|lemme|we|the|this|these|that's|that|there|next|now|"
-    r"first|it|its|my|what|where|who|how|why|which|no|nothing|all|both|each|only|"
+    r"(?:(?:and|so|then|but|therefore|i think) )?"
+    r"(?:i|i'll|i'd|i'm|i've|let me|let's|lemme|we|the|this|these|that's|that|there|next|now|first|it|its|my|what|"
+    r"where|who|how|why|which|no|nothing|all|both|each|only|"
     r"ich|wir|also|jetzt|nun|der|die|das|je|nous|voyons|regardons|maintenant|le|les|la|voy|vamos|veamos|yo|ahora|el|"
-    r"primero|miro|busco|abro|reviso)\b|j'|[\u6211\u8ba9\u73b0\u5148\u63a5\u4e0b\u3040-\u30ff\u307e]"
+    r"primero|miro|busco|abro|reviso)\b|j'|[\u6211\u8ba9\u73b0\u5148\u63a5\u4e0b\u3040-\u30ff]"
 )
 """How a clause begins that may stand alone, folded."""
 _MIN_CHARS = 8
 _LONG_HEAD_CHARS = 60
 _POINTS_BACK = re.compile(r"\b(?:it|that|them|this|there|those|these)\b")
 _MARKS = "*_#~"
-_PARENTHESIS = re.compile(r"\s*\([^()]{1,200}\)")
+_PARENTHESIS = re.compile(r"\([^()]{1,200}\)")
 _ITEM = re.compile(r"^[ \t]*(?:[-+*\u2022]|\d{1,3}[.)]|>+|#+)[ \t]+$")
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from selfplay.clean.echoes.finding import EchoFinding, EchoKind
+from selfplay.clean.echoes.finding import EchoFinding
 from selfplay.clean.echoes.folding import folded
 from selfplay.clean.echoes.removal import rest_of
 from selfplay.clean.echoes.restating import Restating
@@ -19,7 +19,7 @@ def echoes(text: str, hint: str | None = None, visible: Sequence[str] = ()) -> t
     count as restated. `visible` is what the player could see without it (the task, earlier results): their words
     count for nothing. The same arguments give the same findings, and what `without_echoes` leaves has none.
     """
-    restating = None if hint is None else Restating(hint, visible)
+    restating = Restating(hint, visible) if hint and hint.strip() else None
     found: list[EchoFinding] = []
     for _ in range(ROUNDS):
         rest = rest_of(text, found)

@@ -35,11 +35,11 @@ def _ends_sentence(view: Folded, match: re.Match[str]) -> bool:
         return _ends_line(view, match)
     after = prose[match.end() : match.end() + 2].lstrip()[:1]
     is_followed_by_small = bool(after) and view.raw[prose.index(after, match.end())].islower()
-    return not (is_followed_by_small and prose[max(at - 8, 0) : at].rsplit(None, 1)[-1:] and _is_shortened(prose, at))
+    return not (is_followed_by_small and _last_word(prose[max(at - 8, 0) : at]) in _SHORTENED)
 
 
-def _is_shortened(prose: str, at: int) -> bool:
-    return prose[max(at - 8, 0) : at].split()[-1].lstrip("(") in _SHORTENED
+def _last_word(text: str) -> str:
+    return text.rsplit(maxsplit=1)[-1].lstrip("(") if text.strip() else ""
 
 
 def _ends_line(view: Folded, match: re.Match[str]) -> bool:

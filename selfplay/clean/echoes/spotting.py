@@ -27,17 +27,21 @@ def spots(view: Folded, restating: Restating | None) -> Iterator[Spot]:
         found = list(_in_sentence(view, sentence, is_opening=is_opening, is_hinted=restating is not None))
         if restating is not None and restating.is_in(view.text[slice(*sentence)]):
             found.append(Spot(EchoKind.RESTATED, *sentence))
-        is_opening = is_opening and bool(found)
+        is_opening = is_opening and _is_all(found, sentence)
         yield from found
+
+
+def _is_all(found: Sequence[Spot], sentence: Stretch) -> bool:
+    """Whether nothing of a sentence is left beside the echoes."""
+    return sum(spot.end - spot.start for spot in found) >= sentence[1] - sentence[0] - 1
 
 
 def _in_sentence(view: Folded, sentence: Stretch, *, is_opening: bool, is_hinted: bool) -> Iterator[Spot]:
     start, end = sentence
     text = _Text(view.prose[start:end].replace("\n", " "))
-    scopes: list[Where] = ["any", "sentence", *(("opening",) if is_opening else ())]
     matched = [
         (where, hinted)
-        for where in scopes
+        for where in (Where.ANY, Where.SENTENCE, *([Where.OPENING] if is_opening else []))
         for hinted in ((False, True) if is_hinted else (False,))
         if text.has(finder(where, is_hinted=hinted))
     ]

@@ -3,18 +3,26 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 from importlib import resources
-from typing import Literal
 
 from selfplay.clean.echoes.finding import EchoKind
 from selfplay.clean.echoes.folding import fold_words
 from selfplay_tools.linear import Regex, compiled
 
-Where = Literal["any", "sentence", "opening"]
-"""Anywhere; at the beginning of a sentence; at the beginning of the turn, echoes before it not counted."""
 _SIGNS = re.compile(r"[\u3040-\u9fff]")
 _SLOT = re.compile(r"\{([A-Z]+)\}")
+
+
+class Where(StrEnum):
+    """Where a wording counts."""
+
+    ANY = "any"
+    SENTENCE = "sentence"
+    """At the beginning of one."""
+    OPENING = "opening"
+    """At the beginning of the turn, or after nothing but echoes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +41,14 @@ class Wording:
     def source(self) -> str:
         """The pattern with its place."""
         edge = "" if _SIGNS.search(self.pattern) else r"\b"  # the engine's \b knows no letters but these
-        return f"{edge}(?:{self.pattern})" if self.where == "any" else f"^(?:{_FILLERS})?(?:{self.pattern})"
+        return f"{edge}(?:{self.pattern})" if self.where is Where.ANY else f"^(?:{_FILLERS})?(?:{self.pattern})"
 
     def regex(self) -> Regex:
         """The pattern, compiled once."""
         return _compiled(self.source)
 
 
-_FILLERS = r"(?:(?:ah|oh|hm+|yes|yeah|yep|ok|okay|well|wait|so|right|alright|and|but|hmm+|aha|great|perfect|no)\b[,.!]?\s+){1,2}"
+_FILLERS = r"(?:(?:aha?|oh|hm+|yes|yeah|yep|ok|okay|well|wait|so|right|alright|and|but|great|no)\b[,.!]?\s+){1,2}"
 """What may come before a wording that opens something."""
 
 
@@ -74,12 +82,10 @@ def _read() -> Iterator[Wording]:
             slots[scope] = pattern
             continue
         where, _, hinted = scope.partition("+")
-        if where not in {"any", "sentence", "opening"} or hinted not in {"", "hint"}:
-            raise ValueError(f"wordings.tsv: no such scope: {scope!r} in {line!r}")
         yield Wording(
             kind=None if head == "innocent" else EchoKind(head),
-            where=where,
-            is_hinted=bool(hinted),
+            where=Where(where),
+            is_hinted=hinted == "hint",
             pattern=pattern,
             example=example,
         )
