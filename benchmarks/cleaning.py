@@ -39,13 +39,11 @@ def main(count: int) -> None:
         )
         traces = str(folder / "traces")
         show("clean", count, run("clean", traces, "--quiet"))
-        show("clean once more (nothing changed)", count, run("clean", traces, "--quiet"))
         clean = folder / "traces" / "clean" / "traces.jsonl"
         run("export", traces, "--format", "openai", "-o", str(folder / "sft.jsonl"))
-        for path in (clean, folder / "sft.jsonl"):
-            rows = sum(1 for _ in path.open("rb"))
-            show(f"audit traces {path.name}", rows, run("audit", "traces", str(path)))
-            show(f"audit traces {path.name} --scanner off", rows, run("audit", "traces", str(path), "--scanner", "off"))
+        rows = sum(1 for _ in clean.open("rb"))
+        show("audit traces, the clean traces", rows, run("audit", "traces", str(clean)))
+        show("audit traces, the exported rows", rows, run("audit", "traces", str(folder / "sft.jsonl")))
         journals = [str(p) for p in sorted((folder / "traces").glob("*.jsonl"))]
         show("audit traces, the journals", count, run("audit", "traces", *journals))
 

@@ -46,8 +46,6 @@ class Given:
 
 def read_given(path: Path) -> Iterator[Given | Unread]:
     """Every trace in a file, in order, or why there is none in its place. Raises InputError for an unusable file."""
-    if path.is_dir():
-        raise InputError(f"{path}: a folder; name the files in it, as in {path}/*.jsonl")
     if is_journal(path):
         yield _journal(path)
         return
@@ -178,5 +176,16 @@ def _numbered(messages: tuple[Message, ...]) -> tuple[str, ...]:
 
 
 def read_all(paths: tuple[Path, ...]) -> Iterator[Given | Unread]:
-    """The traces of all files, in order."""
+    """The traces of all files, in order. Raises InputError before the first where a file can't be read."""
+    for path in paths:
+        _require_file(path)
     return chain.from_iterable(map(read_given, paths))
+
+
+def _require_file(path: Path) -> None:
+    if path.is_dir():
+        raise InputError(f"{path}: a folder; name the files in it, as in {path}/*.jsonl")
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise InputError(f"{path}: can't be read: {error.strerror}") from error

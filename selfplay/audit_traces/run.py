@@ -36,8 +36,8 @@ def audit_traces(
 ) -> Iterator[Audited]:
     """What was found in each trace of these files, in order.
 
-    Deterministic; at most a batch of traces is in memory. Raises InputError for a file or for settings that can't be
-    used, and ScanError if the secret scanner fails, after the traces before it.
+    Deterministic; at most a batch of traces is in memory. Raises InputError before the first where a file or a setting
+    can't be used, and ScanError after the traces before it if the secret scanner fails.
     """
     checks = Checks(settings)
     told = summary or AuditSummary()

@@ -245,6 +245,12 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
         list(audit_traces([tmp_path], OFF))
 
 
+def test_a_missing_file_is_said_before_anything_else(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text(json.dumps(a_row()))
+    with pytest.raises(InputError, match="missing: can't be read"):
+        next(audit_traces([tmp_path / "rows.jsonl", tmp_path / "missing"], OFF))
+
+
 def test_hostile_text_ends_nothing(tmp_path: Path) -> None:
     row = a_row()
     row["messages"][3]["content"] = "\0\x1b]0;x\x07\u202e" + "A" * 1_000_000 + "\U0010ffff"

@@ -60,7 +60,7 @@ class Double:
 
 
 class Doubles:
-    """The conversations that were kept so far; about 6 kB of memory for each."""
+    """The conversations that were kept so far; about 10 kB of memory for each."""
 
     def __init__(self, threshold: float | None) -> None:
         self._threshold = threshold
