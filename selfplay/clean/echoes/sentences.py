@@ -10,6 +10,7 @@ _END = re.compile(
 )
 _SHORTENED = frozenset("e.g i.e etc vs cf resp approx fig eg ie".split())
 _ITEM = re.compile(r"(?:[-+\u2022]|\d{1,3}[.)])\s")
+FENCES = ("```", "~~~")
 MARKER = re.compile(r"\s*(?:[-+*\u2022]\s+|\d{1,3}[.)]\s+|[#>]+\s+)?")
 """What stands before the first word of a line: blanks, the sign of a list's item."""
 _WRAPPED_CHARS = 60
@@ -46,6 +47,8 @@ def _ends_line(view: Folded, match: re.Match[str]) -> bool:
     """Whether a line end ends a sentence: a paragraph, an item of a list, a short line before a capital."""
     prose, at, to = view.prose, match.start(), match.end()
     if match.group().count("\n") > 1 or to == len(prose) or _ITEM.match(prose, to) or prose[to] == MASK:
+        return True
+    if prose[at - 1 : at] == MASK and view.raw[max(at - 3, 0) : at] in FENCES:
         return True
     line = prose[prose.rfind("\n", 0, at) + 1 : at]
     return view.raw[to].isupper() and len(line) < _WRAPPED_CHARS and not line.rstrip().endswith((",", "-"))

@@ -8,7 +8,7 @@ from itertools import accumulate
 from selfplay.clean.echoes.finding import EchoKind
 from selfplay.clean.echoes.folding import Folded
 from selfplay.clean.echoes.restating import Restating
-from selfplay.clean.echoes.sentences import Stretch, sentences
+from selfplay.clean.echoes.sentences import FENCES, Stretch, sentences
 from selfplay.clean.echoes.wordings import Where, Wording, finder, wordings
 from selfplay_tools.linear import Regex
 
@@ -26,6 +26,9 @@ def spots(view: Folded, restating: Restating | None) -> Iterator[Spot]:
     """Echoes in order; `restating` is about the hint, None where there was none."""
     is_opening = True
     for sentence in sentences(view):
+        if view.raw[slice(*sentence)].lstrip().startswith(FENCES):
+            is_opening = False
+            continue
         found = list(_in_sentence(view, sentence, is_opening=is_opening, is_hinted=restating is not None))
         if restating is not None and restating.is_in(view.text[slice(*sentence)]):
             found.append(Spot(EchoKind.RESTATED, *sentence))
