@@ -65,7 +65,7 @@ async def clean_to(place: CleanPlace, work: Work, spent: Callable[[], Spent] = S
         write_lines(folder / place.traces.name, _in_order(spool, "trace"))
         write_lines(folder / place.pairs.name, _in_order(spool, "pairs"))
         write_lines(folder / place.dropped.name, spool.lines("dropped"))
-        write_lines(folder / place.funnel.name, [funnel.model_dump_json(indent=2).encode() + b"\n"])
+        write_lines(folder / place.funnel.name, [_told_again(funnel).model_dump_json(indent=2).encode() + b"\n"])
         move(folder, place.results)
     return funnel
 
@@ -186,6 +186,12 @@ def _linted(candidate: Candidate, cleaned: Cleaned) -> Cleaned | DroppedTrace:
 def _in_order(spool: Spool, kind: str) -> Iterator[bytes]:
     for stratum in Stratum:
         yield from spool.lines(f"{kind} {stratum}")
+
+
+def _told_again(funnel: Funnel) -> Funnel:
+    """The funnel without what only this run did, so that the same cleaning again writes the same."""
+    spent = funnel.spent.model_copy(update={"asked": 0, "found": 0})
+    return funnel.model_copy(update={"spent": spent})
 
 
 def _line(text: str) -> bytes:

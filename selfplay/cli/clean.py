@@ -19,7 +19,7 @@ from selfplay.clean.settings import CleanSettings, load_settings
 from selfplay.cleaning import Work, by_nobody, clean_to
 from selfplay.cli.console import ExitCode, complain, people_console, print_json
 from selfplay.cli.given import GivenSettings
-from selfplay.config import RunConfig, checked
+from selfplay.config import RunConfig, checked, read_toml
 from selfplay.errors import InputError
 from selfplay.journals import journals_in
 from selfplay.repos import Repositories
@@ -73,6 +73,9 @@ def clean(
     benchmarks: Annotated[
         list[Path] | None, typer.Option(help="File of repositories that must not be trained on.")
     ] = None,
+    scanner: Annotated[
+        Literal["auto", "on", "off"] | None, typer.Option(help="Secret scanner: auto (if installed), on, off.")
+    ] = None,
     repos: Annotated[Path, typer.Option(help="Folder of clones.", envvar="SELFPLAY_REPOS")] = Path("repos"),
     quiet: Annotated[bool, typer.Option("--quiet", help="Show nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The funnel as one JSON object on standard output.")] = False,
@@ -82,7 +85,12 @@ def clean(
     The raw traces are never changed. The same command again writes the same files and asks models nothing twice.
     """
     base = load_settings(config) if config else CleanSettings()
-    across = {"tokenizer": tokenizer, "max_tokens": max_row_tokens, "benchmarks": tuple(benchmarks or ())}
+    across = {
+        "tokenizer": tokenizer,
+        "max_tokens": max_row_tokens,
+        "benchmarks": tuple(benchmarks or ()),
+        "scanner": scanner,
+    }
     over = {
         "repair": repair,
         "samples": samples,
@@ -94,7 +102,7 @@ def clean(
     }
     settings = _with(base, over, {k: v for k, v in across.items() if v})
     given = None
-    if config or player or supervisor or base_url:
+    if player or supervisor or base_url or (config and {"player", "supervisor"} & read_toml(config).keys()):
         given = GivenSettings(config, player, supervisor, base_url, None, None, None).config()
     job = _Job(traces, settings, given, Budget(max_cost_usd, max_tokens), in_flight, repos, out)
     console = people_console(is_quiet=quiet, is_json=as_json)
