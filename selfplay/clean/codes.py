@@ -49,10 +49,6 @@ class DropCode(StrEnum):
 
     SURPLUS = "surplus"
     """The task has as many traces as were asked for, and better ones."""
-    DUPLICATE = "duplicate"
-    """The same conversation as an earlier trace."""
-    NEAR_DUPLICATE = "near_duplicate"
-    """Almost the same conversation as an earlier trace."""
     SECRET = "secret"  # noqa: S105  a reason, no password
     """A key, a token or a password stands in it."""
     SPECIAL_TOKEN = "special_token"  # noqa: S105  a reason, no password
@@ -61,6 +57,10 @@ class DropCode(StrEnum):
     """More tokens than the limit; nothing is ever cut."""
     CONTAMINATED = "contaminated"
     """Its repository or commit belongs to a benchmark."""
+    DUPLICATE = "duplicate"
+    """The same conversation as an earlier trace."""
+    NEAR_DUPLICATE = "near_duplicate"
+    """Almost the same conversation as an earlier trace."""
 
 
 def failed(reason: StopReason) -> DropCode | None:

@@ -31,11 +31,11 @@ STAGES: tuple[tuple[str, frozenset[DropCode]], ...] = (
     ("answered precisely", frozenset({DropCode.NO_ANSWER, DropCode.IMPRECISE_ANSWER})),
     ("grounded", frozenset({DropCode.NO_CHAIN, DropCode.LEAP, DropCode.ECHO})),
     ("worth learning", frozenset({DropCode.NOTHING_TO_LEARN, DropCode.LINT})),
-    ("no duplicate", frozenset({DropCode.DUPLICATE, DropCode.NEAR_DUPLICATE})),
     (
         "fit for a trainer",
         frozenset({DropCode.SECRET, DropCode.SPECIAL_TOKEN, DropCode.TOO_LONG, DropCode.CONTAMINATED}),
     ),
+    ("no duplicate", frozenset({DropCode.DUPLICATE, DropCode.NEAR_DUPLICATE})),
     ("wanted", frozenset({DropCode.SURPLUS})),
 )
 """What is left after each stage is not dropped for its codes, nor for those of the stages before."""

@@ -15,9 +15,8 @@ from urllib.parse import quote
 import orjson
 
 from selfplay.config import KeyName, RunConfig
+from selfplay.models.endpoint import SHORTEST_SECRET
 
-MIN_LENGTH = 8
-"""Characters from which on a value counts as a key: local servers are given `none` or `EMPTY`."""
 DEPTH = 4
 """Layers of JSON that are looked through."""
 _ESCAPE = re.compile(r'\\(?:u([0-9a-fA-F]{4})|(["\\/]))')
@@ -56,9 +55,9 @@ class Keys:
 
 
 def keys_of(names: Iterable[str], environ: Mapping[str, str] = os.environ) -> Keys:
-    """The keys in these environment variables; an unset one, and a value of less than eight characters, is no key."""
+    """The keys in these environment variables; one too short to protect anything (`EMPTY`) is none."""
     values = ((name, environ.get(name, "").strip()) for name in dict.fromkeys(names))
-    return Keys(Key(name, _forms(value)) for name, value in values if len(value) >= MIN_LENGTH)
+    return Keys(Key(name, _forms(value)) for name, value in values if len(value) >= SHORTEST_SECRET)
 
 
 def key_names_of(config: RunConfig) -> tuple[KeyName, ...]:
