@@ -21,6 +21,8 @@ _FAILURE = re.compile(
     r"is not a|not used as code|unknown|error:",
     re.IGNORECASE,
 )
+_REMARKS = ("in no file at all", "No such file", "no such file", "not found", "cannot access", "does not exist")
+"""What a line after the first says that tells of a failure."""
 _WORD = re.compile(r"\w+")
 
 
@@ -34,7 +36,7 @@ def without_echo(content: str, call: ToolCall) -> str:
     if not lines:
         return content
     units = units_of(call)
-    for start, end in reversed(lines):
+    for start, end in lines:
         content = content[:start] + _blanked(content[start:end], units) + content[end:]
     return content
 
@@ -44,13 +46,14 @@ def _echoing_lines(content: str) -> Iterator[tuple[int, int]]:
     end = len(content) if first < 0 else first
     if end <= MAX_LINE_CHARS and (_HEAD.match(content, 0, end) or _FAILURE.search(content, 0, end)):
         yield 0, end
-    for match in re.finditer(
-        r"^.*(?:in no file at all|[Nn]o such file|not found|cannot access|does not exist).*$",
-        content[end:],
-        re.MULTILINE,
-    ):
-        if match.end() - match.start() <= MAX_LINE_CHARS:
-            yield end + match.start(), end + match.end()
+    for remark in _REMARKS:
+        at = content.find(remark, end)
+        while at >= 0:
+            start, stop = content.rfind("\n", 0, at) + 1, content.find("\n", at)
+            stop = len(content) if stop < 0 else stop
+            if stop - start <= MAX_LINE_CHARS:
+                yield start, stop
+            at = content.find(remark, stop)
 
 
 def _blanked(line: str, units: tuple[Unit, ...]) -> str:

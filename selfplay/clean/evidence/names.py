@@ -130,7 +130,7 @@ def _joined(parts: Sequence[str], seen: Visible) -> Iterator[Finding]:
 
 def _in_task(part: str, seen: Visible) -> Hit | None:
     forms = (part, *(form for form, _ in forms_of(part)))
-    return next((hit for form in forms if (hit := seen.part(form, is_task=True))), None)
+    return next((hit for form in forms if seen.has(form) and (hit := seen.part(form, is_task=True))), None)
 
 
 def _written(part: str, seen: Visible) -> str:

@@ -49,6 +49,11 @@ class Text:
         return Place(message=self.message, line=self.content.count("\n", 0, start) + 1, span=(start, end))
 
     @cached_property
+    def names(self) -> frozenset[str]:
+        """Every name in it as written."""
+        return frozenset(_TOKEN.findall(self.content))
+
+    @cached_property
     def squeezed(self) -> str:
         """Its letters and digits in lower case, nothing between them: what does not stand here stands nowhere in it."""
         return self.content.lower().translate(_SIGNS)
@@ -82,8 +87,8 @@ class Visible:
 
     def __init__(self) -> None:
         self.texts: list[Text] = []
-        self._texts_of: dict[str, list[int]] = {}
-        """By name as written: the texts that have it, by number."""
+        self._known: set[str] = set()
+        """All names as written."""
         self._names_of: dict[str, list[str]] = {}
         """By name as `compact` gives it: the names as written, in the order in which they came up."""
         self._names_with: dict[str, list[str]] = {}
@@ -95,12 +100,10 @@ class Visible:
         number = len(self.texts)
         self.texts.append(text)
         self._numbers[text.message] = number
-        for name in dict.fromkeys(_TOKEN.findall(text.content)):
-            texts = self._texts_of.get(name)
-            if texts is not None:
-                texts.append(number)
-            elif len(name) <= MAX_TOKEN_CHARS:
-                self._texts_of[name] = [number]
+        fresh = text.names - self._known
+        self._known |= fresh
+        for name in sorted(fresh):
+            if len(name) <= MAX_TOKEN_CHARS:
                 self._note(name)
 
     def _note(self, name: str) -> None:
@@ -120,7 +123,7 @@ class Visible:
     def ranked(self, numbers: Iterable[int]) -> list[Text]:
         """The texts of these numbers, best first."""
         texts = [self.texts[number] for number in sorted(numbers)]
-        return sorted(texts, key=lambda text: (not text.is_task, not text.is_grounded))
+        return sorted(texts, key=_rank) if len(texts) > 1 else texts
 
     def name(self, name: str) -> Hit | None:
         """The name exactly as it is, not inside of another."""
@@ -128,8 +131,12 @@ class Visible:
 
     def names(self, name: str) -> Iterator[Hit]:
         """The same, its first place in each text."""
-        for text in self.ranked(self._texts_of.get(name, ())):
-            yield from _hit_of(text, name)
+        if name in self._known:
+            for text in self.ranked(self._having(name)):
+                yield from _hit_of(text, name)
+
+    def _having(self, name: str) -> Iterator[int]:
+        return (number for number, text in enumerate(self.texts) if name in text.names)
 
     def other_form(self, name: str) -> Hit | None:
         """A name that differs in case and underscores only."""
@@ -161,7 +168,7 @@ class Visible:
         """The texts with a name of that key, by number, each with the name."""
         found: dict[int, str] = {}
         for name in names.get(key, ()):
-            for number in self._texts_of[name]:
+            for number in self._having(name):
                 found.setdefault(number, name)
         return found
 
@@ -181,12 +188,20 @@ class Visible:
                 yield text
 
     def containing(self, literal: str) -> list[Text]:
-        """The texts that contain the literal."""
-        return self.ranked(number for number, text in enumerate(self.texts) if literal in text.content)
+        """The texts that contain the literal, its first and last name whole."""
+        names = frozenset(_TOKEN.findall(literal))
+        if not names <= self._known:
+            return []
+        having = (number for number, text in enumerate(self.texts) if names <= text.names)
+        return self.ranked(number for number in having if literal in self.texts[number].content)
 
     def number(self, text: Text) -> int:
         """The number under which a text was added."""
         return self._numbers[text.message]
+
+
+def _rank(text: Text) -> tuple[bool, bool]:
+    return not text.is_task, not text.is_grounded
 
 
 @lru_cache(maxsize=1 << 16)

@@ -1,4 +1,4 @@
-"""Rows of `grounded.jsonl`: what was visible, perhaps a hint, one call, and for each part of it whether it is a leap."""
+"""Rows of `grounded.jsonl`: what was visible, perhaps a hint, one call, and which parts of it are leaps."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
