@@ -4,7 +4,7 @@ Every call goes through the file of samples, so that it is made once and counted
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,14 +14,14 @@ import anyio
 import orjson
 from anyio.abc import TaskGroup
 
-from selfplay.casting import Cast, Role, open_cast
+from selfplay.casting import Cast, Role, role
 from selfplay.clean.assist import Nobody, Point
 from selfplay.clean.candidate import Candidate
 from selfplay.clean.samples import Ask, BudgetSpentError, Samples
 from selfplay.clean.settings import CleanSettings
-from selfplay.config import HintConfig, RunConfig
+from selfplay.config import RunConfig
 from selfplay.dialogue import Dialogue
-from selfplay.errors import ContextTooLong, JournalError, RepositoryError, RequestRefused
+from selfplay.errors import ContextTooLong, JournalError, RepositoryError, RequestRefused, ScriptError
 from selfplay.journal import Event, read_events
 from selfplay.message import Message, Origin, ToolCall
 from selfplay.models.protocol import Reply, Request
@@ -206,7 +206,7 @@ class Casting:
             return
         events = list(read_events(journal))
         config = self._config(events[0])
-        sampler = Sampler(self.desk, await self._cast(config), config, candidate)
+        sampler = Sampler(self.desk, self._cast(config), config, candidate)
         if not (self.settings.samples and self.settings.pairs):
             yield sampler
             return
@@ -224,11 +224,12 @@ class Casting:
         limits = config.limits.model_copy(update={"cost_usd": self.max_usd})
         return config.model_copy(update={"limits": limits})
 
-    async def _cast(self, config: RunConfig) -> Cast:
+    def _cast(self, config: RunConfig) -> Cast:
         seats = orjson.dumps([config.player.model_dump(), config.supervisor.model_dump()])
         if seats not in self.casts:
-            supervised = config.model_copy(update={"hints": HintConfig()})
-            self.casts[seats] = await self.stack.enter_async_context(open_cast(supervised))
+            cast = Cast(role("player", config.player, config), role("supervisor", config.supervisor, config))
+            self.stack.push_async_callback(_close, cast)
+            self.casts[seats] = cast
         return self.casts[seats]
 
     def _snapshot(self, candidate: Candidate) -> Snapshot | None:
@@ -242,6 +243,14 @@ class Casting:
             return snapshot
         snapshot.close()
         return None
+
+
+async def _close(cast: Cast) -> None:
+    """Close the models. Lines of a script that nobody asked for are no fault here."""
+    for each in (cast.player, cast.supervisor):
+        if each is not None:
+            with suppress(ScriptError):
+                await each.model.aclose()
 
 
 def _told(events: list[Event]) -> tuple[Message, Message] | None:
