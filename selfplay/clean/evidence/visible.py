@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import chain
+from operator import attrgetter
 
 from selfplay.clean.evidence.links import Place
 
@@ -18,6 +19,7 @@ PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_A-Za-z]+")
 _TOKEN = re.compile(r"\w+")
 MAX_TOKEN_CHARS = 80
 """Longer runs are data, not names."""
+_GAPS = {code: " " for code in range(128) if not (chr(code).isalnum() or code == ord("_"))}
 _SIGNS = {code: None for code in range(128) if not chr(code).isalnum()}
 
 
@@ -51,12 +53,22 @@ class Text:
     @cached_property
     def names(self) -> frozenset[str]:
         """Every name in it as written."""
+        if self.content.isascii():  # the same three times as fast
+            return frozenset(self.content.translate(_GAPS).split())
         return frozenset(_TOKEN.findall(self.content))
+
+    @cached_property
+    def rank(self) -> int:
+        """Which of several texts that answer comes first: the lowest."""
+        return 0 if self.is_task else 1 if self.is_grounded else 2
 
     @cached_property
     def squeezed(self) -> str:
         """Its letters and digits in lower case, nothing between them: what does not stand here stands nowhere in it."""
         return self.content.lower().translate(_SIGNS)
+
+
+_RANK = attrgetter("rank")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +135,7 @@ class Visible:
     def ranked(self, numbers: Iterable[int]) -> list[Text]:
         """The texts of these numbers, best first."""
         texts = [self.texts[number] for number in sorted(numbers)]
-        return sorted(texts, key=_rank) if len(texts) > 1 else texts
+        return sorted(texts, key=_RANK) if len(texts) > 1 else texts
 
     def name(self, name: str) -> Hit | None:
         """The name exactly as it is, not inside of another."""
@@ -200,12 +212,10 @@ class Visible:
         return self._numbers[text.message]
 
 
-def _rank(text: Text) -> tuple[bool, bool]:
-    return not text.is_task, not text.is_grounded
-
-
 @lru_cache(maxsize=1 << 16)
 def _keys_of(name: str) -> tuple[str, tuple[str, ...]]:
+    if name.isascii() and name.isalpha() and name.islower():
+        return name, (name,)
     return compact(name), tuple(dict.fromkeys(parts_of(name)))
 
 

@@ -1,6 +1,5 @@
 """Laws of evidence, and where parts of calls are cut."""
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -54,10 +53,7 @@ def conversations(draw: st.DrawFn) -> list[Message]:
 
 
 def value_of(message: Message, link: Link) -> str:
-    value: Any = message.tool_calls[link.call].parsed()
-    for key in re.findall(r"[^.\[\]]+", link.argument):
-        value = value[int(key)] if isinstance(value, list) else value[key]
-    return value
+    return (message.tool_calls[link.call].parsed() or {})[link.argument]
 
 
 def asked(task: str, call: dict[str, str], *, results: Sequence[str] = (), hint: str | None = None) -> Evidence:
