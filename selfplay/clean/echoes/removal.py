@@ -50,7 +50,10 @@ def rest_of(text: str, findings: Sequence[EchoFinding]) -> Rest:
         return Rest(text, range(len(text)))
     view = folded(text)
     cuts, capitals = _cuts(view, findings)
-    spans = sorted([view.span(*cut) for cut in cuts] + [f.span for f in findings if _is_invisible(view, f)])
+    ends = (*view.origins, len(text))  # marks on a letter go with it
+    spans = sorted(
+        [(ends[start], ends[end]) for start, end in cuts] + [f.span for f in findings if _is_invisible(view, f)]
+    )
     kept: list[int] = []
     at = 0
     for start, end in _joined(text, spans):
@@ -83,6 +86,7 @@ def _cuts(view: Folded, findings: Sequence[EchoFinding]) -> tuple[list[Stretch],
         if inside:
             part, anew = _cut_of(view, sentence, inside)
             cuts += part
+            cuts += (place[:2] for place in inside if place[1] > sentence[1])
             capitals += anew
             while places and places[0][1] <= sentence[1]:
                 places.popleft()

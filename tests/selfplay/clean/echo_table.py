@@ -11,7 +11,7 @@ from selfplay.rows import read_rows
 class Row(Noun):
     """A turn of a player, and what should be found in it."""
 
-    set: Literal["made", "runs", "held_out", "held_out_2", "held_out_3"]
+    set: Literal["made", "runs", "held_out", "held_out_2", "held_out_3", "held_out_4"]
     """`made` with the wordings; `runs`: the heuristic pair on real commits; `held_out` before any tuning, the others
     each after what the one before it had taught."""
     text: str
