@@ -101,6 +101,8 @@ class Visible:
         self.texts: list[Text] = []
         self._known: set[str] = set()
         """All names as written."""
+        self._plain: list[str] = []
+        """Those that are one part in lower case, which stands for itself below: most names are."""
         self._names_of: dict[str, list[str]] = {}
         """By name as `compact` gives it: the names as written, in the order in which they came up."""
         self._names_with: dict[str, list[str]] = {}
@@ -114,7 +116,9 @@ class Visible:
         self._numbers[text.message] = number
         fresh = text.names - self._known
         self._known |= fresh
-        for name in sorted(fresh):
+        plain = {name for name in fresh if _is_plain(name)}
+        self._plain += sorted(plain)
+        for name in sorted(fresh - plain):
             if len(name) <= MAX_TOKEN_CHARS:
                 self._note(name)
 
@@ -126,11 +130,11 @@ class Visible:
 
     def has(self, word: str) -> bool:
         """Whether a name (as `compact` gives it) or a part of one (in lower case) stands in any text."""
-        return word in self._names_with or word in self._names_of
+        return word in self._known or word in self._names_with or word in self._names_of
 
     def words(self) -> Iterable[str]:
         """All parts of names and names as `compact` gives them, those that came first first."""
-        return chain(self._names_with, self._names_of)
+        return chain(self._plain, self._names_with, self._names_of)
 
     def ranked(self, numbers: Iterable[int]) -> list[Text]:
         """The texts of these numbers, best first."""
@@ -179,7 +183,8 @@ class Visible:
     def _noted(self, names: dict[str, list[str]], key: str) -> dict[int, str]:
         """The texts with a name of that key, by number, each with the name."""
         found: dict[int, str] = {}
-        for name in names.get(key, ()):
+        own = (key,) if key in self._known and _is_plain(key) else ()
+        for name in chain(own, names.get(key, ())):
             for number in self._having(name):
                 found.setdefault(number, name)
         return found
@@ -212,10 +217,12 @@ class Visible:
         return self._numbers[text.message]
 
 
+def _is_plain(name: str) -> bool:
+    return name.islower() and name.isalpha() and name.isascii() and len(name) <= MAX_TOKEN_CHARS
+
+
 @lru_cache(maxsize=1 << 16)
 def _keys_of(name: str) -> tuple[str, tuple[str, ...]]:
-    if name.isascii() and name.isalpha() and name.islower():
-        return name, (name,)
     return compact(name), tuple(dict.fromkeys(parts_of(name)))
 
 
