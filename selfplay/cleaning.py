@@ -4,13 +4,17 @@ Nothing is written before all is decided, and the files of an earlier cleaning s
 is kept as it arrives, so that a cleaning that was broken off asks nothing twice.
 """
 
+import multiprocessing
+import signal
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from selfplay.clean.across import across
-from selfplay.clean.assist import Assistants, Nobody
+from selfplay.clean.assist import Assistants, Nobody, at_once
 from selfplay.clean.candidate import Candidate, Unreadable
 from selfplay.clean.codes import DropCode
 from selfplay.clean.funnel import Count, Funnel, Spent
@@ -45,7 +49,9 @@ class Work:
     settings: CleanSettings
     assisting: Assisting = by_nobody
     at_once: int = 1
-    """Traces that are worked on at the same time: more only helps where models are asked."""
+    """Traces that are worked on at the same time, where models are asked."""
+    processes: int = 1
+    """Processes that share the traces, where no models are asked."""
     told: Callable[[], None] = lambda: None
     """Told of each trace that has been looked at."""
 
@@ -97,30 +103,25 @@ class _Bench:
 
     async def clean(self) -> None:
         """Clean every trace by itself."""
+        if self.work.processes > 1:
+            for cleaned in _by_processes(self.work):
+                self._enter(*cleaned)
+            return
         journals = iter(self.work.journals)
 
         async def worker() -> None:
             for journal in journals:
-                await self._clean_one(journal)
-                self.work.told()
+                self._enter(*await _cleaned(journal, self.work.settings, self.work.assisting))
 
         await gathered([worker] * max(1, min(self.work.at_once, len(self.work.journals))))
 
-    async def _clean_one(self, journal: Path) -> None:
-        candidate = candidate_or_not(journal)
-        if isinstance(candidate, Unreadable):
-            self.spool.enter(candidate.name)
-            self._drop(DroppedTrace(episode=candidate.name, code=DropCode.UNREADABLE, detail=candidate.detail))
-            return
-        self.spool.enter(candidate.trace.episode)
-        async with self.work.assisting(journal, candidate) as assistants:
-            outcome = await clean_trace(candidate, self.work.settings, assistants)
-        if isinstance(outcome, Cleaned):
-            outcome = _linted(candidate, outcome)
+    def _enter(self, episode: str, outcome: Cleaned | DroppedTrace) -> None:
+        self.spool.enter(episode)
         if isinstance(outcome, DroppedTrace):
             self._drop(outcome)
         else:
             self._keep(outcome)
+        self.work.told()
 
     def _keep(self, cleaned: Cleaned) -> None:
         clean = cleaned.clean
@@ -160,6 +161,31 @@ class _Bench:
 
     def _kept(self) -> Iterator[CleanTrace]:
         return (CleanTrace.model_validate_json(line) for line in _in_order(self.spool, "trace"))
+
+
+async def _cleaned(journal: Path, settings: CleanSettings, assisting: Assisting) -> tuple[str, Cleaned | DroppedTrace]:
+    """A journal's episode, and what of it is worth training on."""
+    candidate = candidate_or_not(journal)
+    if isinstance(candidate, Unreadable):
+        name, detail = candidate.name, candidate.detail
+        return name, DroppedTrace(episode=name, code=DropCode.UNREADABLE, detail=detail)
+    async with assisting(journal, candidate) as assistants:
+        outcome = await clean_trace(candidate, settings, assistants)
+    return candidate.trace.episode, _linted(candidate, outcome) if isinstance(outcome, Cleaned) else outcome
+
+
+def _cleaned_offline(settings: CleanSettings, journal: Path) -> tuple[str, Cleaned | DroppedTrace]:
+    return at_once(_cleaned(journal, settings, by_nobody))
+
+
+def _by_processes(work: Work) -> Iterator[tuple[str, Cleaned | DroppedTrace]]:
+    """The same for every journal, in order; an interruption is left to this process."""
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(work.processes, context, signal.signal, (signal.SIGINT, signal.SIG_IGN))
+    try:
+        yield from pool.map(partial(_cleaned_offline, work.settings), work.journals, chunksize=16)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _surplus(slips: dict[str, _Slip], per_task: int | None) -> list[tuple[str, int]]:

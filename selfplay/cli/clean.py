@@ -58,6 +58,7 @@ def clean(
     ] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Likewise, in tokens.", min=1)] = None,
     in_flight: Annotated[int, typer.Option(help="Model calls at once.", min=1)] = 8,
+    jobs: Annotated[int, typer.Option(help="Processes: for thousands of journals, without models.", min=1)] = 1,
     extra_files: Annotated[
         float | None, typer.Option(help="Largest share of an answer's files that may be no targets.", min=0, max=1)
     ] = None,
@@ -104,7 +105,7 @@ def clean(
     given = None
     if player or supervisor or base_url or (config and {"player", "supervisor"} & read_toml(config).keys()):
         given = GivenSettings(config, player, supervisor, base_url, None, None, None).config()
-    job = _Job(traces, settings, given, Budget(max_cost_usd, max_tokens), in_flight, repos, out)
+    job = _Job(traces, settings, given, Budget(max_cost_usd, max_tokens), in_flight, repos, out, jobs)
     console = people_console(is_quiet=quiet, is_json=as_json)
     funnel = _run(job, console)
     if as_json:
@@ -128,6 +129,7 @@ class _Job:
     in_flight: int
     repos: Path
     out: Path | None
+    processes: int
 
     @property
     def place(self) -> CleanPlace:
@@ -167,7 +169,8 @@ async def _clean(job: _Job, journals: tuple[Path, ...], told: Any) -> Funnel:  #
     sources = fingerprint(journals, root)
     async with AsyncExitStack() as stack:
         if not job.asks_models:
-            return await clean_to(job.place, Work(journals, job.settings, by_nobody, told=told), sources=sources)
+            work = Work(journals, job.settings, by_nobody, processes=job.processes, told=told)
+            return await clean_to(job.place, work, sources=sources)
         samples = stack.enter_context(Samples(job.place.samples, job.budget))
         desk = Desk(samples, anyio.CapacityLimiter(job.in_flight), anyio.CapacityLimiter(TOOL_THREADS))
         repositories = Repositories(job.repos, kept=(job.traces, job.place.folder))

@@ -83,6 +83,13 @@ def test_the_same_command_again_writes_the_same_bytes(traces: Path, capsys: Capt
     assert contents(traces / "clean") == before
 
 
+def test_several_processes_write_the_same_bytes(traces: Path, capsys: Capture) -> None:
+    clean(capsys, traces)
+    before = contents(traces / "clean")
+    clean(capsys, traces, "--jobs", "2")
+    assert contents(traces / "clean") == before
+
+
 def test_the_funnel_accounts_for_every_trace(traces: Path, capsys: Capture) -> None:
     (traces / "damaged.jsonl").write_bytes(b'{"event":"start"}\n')
     funnel = clean(capsys, traces)
