@@ -18,6 +18,8 @@ class FromHints:
 
     links: Mapping[Key, Link] = field(default_factory=dict[Key, Link])
     """Parts of arguments that a hint explains best."""
+    breaking: Mapping[Key, Link] = field(default_factory=dict[Key, Link])
+    """Those of them that break the chain of a target."""
     grounded: frozenset[int] = frozenset()
     """Targets that something other than a hint led to all the same."""
 
@@ -52,18 +54,19 @@ class Ground:
         return next((chain.weakest for chain in self.graph.chains if chain.target == target), None)
 
 
-def from_hints(trace: Trace) -> FromHints:
+def from_hints(trace: Trace, *, are_queries_breaking: bool = False) -> FromHints:
     """What of a trace's calls came from its hints: looked for in the conversation as the player had it.
 
     A word that anybody might try counts here, where the player had it from a hint; without the hint there is nothing
-    odd about it any more.
+    odd about it any more. So words of a query break the chain of a target only where that is asked for.
     """
     if trace.stratum is Stratum.UNHINTED:
         return FromHints()
     conversation = trace.conversation
     evidence = evidence_of(conversation)
-    leaps = (link for link in evidence.leaps if link.source is Source.HINT)
-    return FromHints({_key(conversation, link): link for link in leaps}, _grounded(graph_of(trace, evidence)))
+    links = {_key(conversation, link): link for link in evidence.leaps if link.source is Source.HINT}
+    breaking = {key: link for key, link in links.items() if are_queries_breaking or link.kind != "words"}
+    return FromHints(links, breaking, _grounded(graph_of(trace, evidence)))
 
 
 def ground_of(trace: Trace, clean: CleanTrace, hints: FromHints | None = None, alone: Evidence | None = None) -> Ground:
@@ -78,14 +81,19 @@ def ground_of(trace: Trace, clean: CleanTrace, hints: FromHints | None = None, a
     conversation = silent.conversation
     alone = alone or evidence_of(conversation)
     own = {positions[i] for i, turn in enumerate(clean.turns) if turn.repair is Repair.ASKED_AGAIN}
-    played = (
-        link if link.message in own else _as_played(link, hints.links.get(_key(conversation, link)))
-        for link in alone.links
-    )
-    evidence = Evidence(links=tuple(played)) if hints.links else alone
-    graph = graph_of(silent, evidence)
+    others = tuple(link.message not in own for link in alone.links)
+
+    def played(known: Mapping[Key, Link]) -> Evidence:
+        links = (
+            _as_played(link, known.get(_key(conversation, link))) if is_other else link
+            for link, is_other in zip(alone.links, others, strict=True)
+        )
+        return Evidence(links=tuple(links)) if known else alone
+
+    evidence = played(hints.links)
+    graph = graph_of(silent, played(hints.breaking))
     grounded = _grounded(graph)
-    if hints.links:
+    if hints.breaking:
         grounded = (grounded | hints.grounded) & _grounded(graph_of(silent, alone))
     ungrounded = tuple(i for i in range(len(trace.task.answer.targets)) if i not in grounded)
     return Ground(silent, evidence, alone, graph, positions, ungrounded)

@@ -65,6 +65,10 @@ def clean(
     imprecise_answers: Annotated[
         Literal["mask", "drop"] | None, typer.Option(help="Beyond that: don't learn the answer, or drop the trace.")
     ] = None,
+    hinted_queries: Annotated[
+        Literal["mask", "drop"] | None,
+        typer.Option(help="A target reached by a query with a hint's word: don't learn the query, or drop the trace."),
+    ] = None,
     prune_dead_ends: Annotated[
         bool, typer.Option("--prune-dead-ends", help="Leave out turns that led to nothing.")
     ] = False,
@@ -98,6 +102,7 @@ def clean(
         "pairs": pairs,
         "extra_files": extra_files,
         "imprecise_answers": imprecise_answers,
+        "hinted_queries": hinted_queries,
         "prune_dead_ends": prune_dead_ends or None,
         "per_task": per_task,
     }

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -337,6 +338,38 @@ def test_dead_ends_stay_unless_they_are_to_go_and_go_only_where_nothing_rests_on
     assert [turn.step for turn in kept.clean.turns] == [0, 1, 2, 3]
     assert [turn.step for turn in pruned.clean.turns] == [0, 2, 3]
     assert [d.step for d in pruned.clean.dropped] == [1]
+
+
+def reached_by(name: str, **arguments: str) -> Candidate:
+    """A search whose target only the results of one call show; that call stands right behind a hint."""
+    layout, asked = (
+        a_call("grep", id="layout", pattern="fingerprint"),
+        a_call(name, id="asked", raw=orjson.dumps(arguments).decode()),
+    )
+    trace = a_trace(
+        a_step(layout, results=[a_result(layout, "README.md")], hint="Think of the quux that answers."),
+        a_step(asked, text="I search on.", results=[a_result(asked, TARGET)]),
+        reads_target("It came up."),
+        a_step(finish(), text="That is it."),
+    )
+    return Candidate(trace, CONTRACT)
+
+
+def test_a_target_reached_by_a_hints_word_in_a_query_loses_the_query_or_the_trace() -> None:
+    candidate = reached_by("search", query="which part answers")
+    outcome = clean_offline(candidate, OFFLINE)
+    assert isinstance(outcome, Cleaned)
+    assert outcome.clean.turns[1].masks == (Mask.LEAP,)
+    assert outcome.clean.weights == (1, 0, 1, 1)
+    strict = clean_offline(candidate, CleanSettings(hinted_queries="drop"))
+    assert isinstance(strict, DroppedTrace)
+    assert strict.code is DropCode.NO_CHAIN
+
+
+def test_a_target_reached_by_a_hints_pattern_always_loses_the_trace() -> None:
+    outcome = clean_offline(reached_by("grep", pattern="quux"), OFFLINE)
+    assert isinstance(outcome, DroppedTrace)
+    assert outcome.code is DropCode.NO_CHAIN
 
 
 def test_every_way_to_fail_has_its_code() -> None:
