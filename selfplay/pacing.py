@@ -66,6 +66,7 @@ class Pacing:
         self._since_progress = 0
         self._barren = 0
         self._fruitless = 0
+        self._level = 1
         self._is_open = False
         """True while nobody knows whether the last hint bears fruit."""
         self.hints_sent = 0
@@ -89,6 +90,8 @@ class Pacing:
         elif self._is_open and self._news[-1].is_barren:
             self._fruitless += 1
             self._is_open = False
+        # Two hints can turn out fruitless between two steps: the level still rises by one.
+        self._level = min(MAX_LEVEL, self._level + 1, 1 + self._fruitless // self._hints.escalate_after)
 
     def judged(self, quality: Quality | None) -> None:
         """Take in the verdict on the step just counted; None where there is none."""
@@ -110,7 +113,7 @@ class Pacing:
         """The level of the hint that is due after the step just counted; None when none is."""
         if self.is_spent or (self._hints.policy == "when_stuck" and not self.stuck_because):
             return None
-        return min(MAX_LEVEL, 1 + self._fruitless // self._hints.escalate_after)
+        return self._level
 
     @property
     def is_spent(self) -> bool:

@@ -85,6 +85,12 @@ def test_a_step_that_showed_nothing_new_is_no_progress_whatever_the_verdict() ->
     assert [play.step(results=[], is_hinted=True, quality=Quality.PRODUCTIVE) for _ in range(3)] == [1, 2, 3]
 
 
+def test_two_hints_found_fruitless_at_once_raise_the_level_by_one() -> None:
+    """The first one by the hint after it, that one by a step that shows nothing new."""
+    play = Play(HintConfig(escalate_after=1))
+    assert [play.step(is_hinted=True), play.step(is_hinted=True), play.step(results=[])] == [1, 1, 2]
+
+
 def test_a_find_takes_the_level_back() -> None:
     play = Play(HintConfig(escalate_after=1))
     for _ in range(4):
