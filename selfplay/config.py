@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 import orjson
@@ -57,6 +57,9 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+S = TypeVar("S", bound=Section)
+
+
 class PriceConfig(Section):
     """What a seat's tokens cost, in US dollars per million."""
 
@@ -88,7 +91,7 @@ class SeatConfig(Section):
     price: PriceConfig | None = None
     """By default from the model's name; see `limits.cost_usd`."""
     verdict_mode: VerdictMode = "auto"
-    """Supervisor only: how a verdict is asked for. `auto` tries json_schema, then tool, then text."""
+    """Supervisor and judge: how an answer is asked for. `auto` tries json_schema, then tool, then text."""
 
     @property
     def model_name(self) -> str:
@@ -97,23 +100,41 @@ class SeatConfig(Section):
         return name if kind == "openai" else kind
 
 
+class JudgeConfig(SeatConfig):
+    """The gate's second line: a model that does not know the answer and says which files it would open."""
+
+    samples: Count = 3
+    """Guesses without the hint, and as many with it. A seed in `sampling` is raised by one for each."""
+    files: Annotated[int, Field(ge=1, le=20)] = 3
+    """Files of a guess that count; further ones are left out."""
+    max_chars: Annotated[int, Field(ge=1000)] = 60_000
+    """Of the search that it is shown; where it is longer, its first steps are left out."""
+
+
 class HintConfig(Section):
     """When and how the supervisor speaks."""
 
     policy: Policy = "every_step"
-    """`every_step`; `when_stuck`: after `stuck_after` steps without a target, or a repeated call; `after_miss`: only
-    in a second attempt, where an unhinted first one has failed; `never`: no supervisor at all."""
+    """`every_step`; `when_stuck`: when the player repeats itself, goes in circles, sees nothing new or does not get
+    on; `after_miss`: only in a further attempt, where the unhinted ones have failed; `never`: no supervisor at all."""
     channel: Channel = "user"
     """`user`: a message of its own; `tool`: the marked last part of the last tool result, for reasoning models whose
     chat template drops earlier reasoning at each user turn."""
     stuck_after: Count = 3
-    """Steps without a target found before the player counts as stuck."""
+    """Steps without progress, since the last progress or hint, before the player counts as stuck."""
+    barren_after: Count = 2
+    """Steps in a row that show nothing new before the player counts as stuck."""
+    budget: Annotated[int, Field(ge=0)] | None = None
+    """Hints of an episode, the engine's own feedback included; by default without bound."""
+    unhinted_attempts: Count = 1
+    """`after_miss` only: attempts without hints before the hinted one. A seed in the player's `sampling` is raised by
+    one for each."""
     attempts: Count = 3
-    """Proposals per step before the gate's refusals end it."""
+    """Proposals per step before refusals end it."""
     fallback: Literal["feedback", "none"] = "feedback"
     """What is sent when every proposal was refused: whether the last step helped, or nothing."""
     escalate_after: Count = 2
-    """Hints without a target found before the next level."""
+    """Hints that bore no progress, since the last find, before the next level."""
 
 
 class Limits(Section):
@@ -230,19 +251,33 @@ class RunConfig(Section):
 
     player: SeatConfig = SeatConfig()
     supervisor: SeatConfig = SeatConfig()
+    judge: JudgeConfig | None = None
+    """Off by default."""
     hints: HintConfig = HintConfig()
     limits: Limits = Limits()
     tools: ToolsConfig = ToolsConfig()
 
 
 def load_config(path: Path) -> RunConfig:
-    """A TOML file as configuration. Raises ConfigError with the file and the key."""
+    """A TOML file as configuration, without its section `clean`. Raises ConfigError with the file and the key."""
+    values = read_toml(path)
+    values.pop("clean", None)  # how traces are cleaned makes no other episode
+    return checked(RunConfig, values, path)
+
+
+def read_toml(path: Path) -> dict[str, object]:
+    """The content of a TOML file. Raises ConfigError."""
     try:
-        values = tomllib.loads(path.read_text("utf-8"))
-        return RunConfig.model_validate(values)
+        return tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: can't be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not TOML: {error}") from error
+
+
+def checked(section: type[S], values: object, where: object) -> S:
+    """Values as a section. Raises ConfigError with where they stand and the key."""
+    try:
+        return section.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(f"{path}: {explain(error, tuple(RunConfig.model_fields))}") from None
+        raise ConfigError(f"{where}: {explain(error, tuple(section.model_fields))}") from None

@@ -42,14 +42,14 @@ def commit_files(where: Path, files: dict[str, str]) -> None:
 
 
 def answer(request: Json) -> Json:
-    """Player and supervisor of the README's run: the player reads what the task names, then answers."""
+    """Player and supervisor of the README's run: the player lists the files, reads them, then answers."""
     said = sum(m["role"] == "assistant" for m in request["messages"])
     if request["model"] != "Qwen3-32B":
         return {"content": '{"quality": "productive", "why": "w", "hint": null}'}
     paths = ("app/io.py", "app/http/emit.py")
-    calls = [("read_file", {"path": p}) for p in paths]
-    if said:
-        calls = [("finish", {"files": [{"path": p, "reason": "read"} for p in paths]})]
+    reads = [("read_file", {"path": p}) for p in paths]
+    end = ("finish", {"files": [{"path": p, "reason": "read"} for p in paths]})
+    calls = ([("list_dir", {"path": "", "depth": 3})], reads, [end])[min(said, 2)]
     made = [{"id": f"c{i}", "function": {"name": name, "arguments": a}} for i, (name, a) in enumerate(calls)]
     return {"content": "so", "tool_calls": made}
 

@@ -265,6 +265,27 @@ def test_hints_are_audited(
     assert "hints.jsonl:1" in re.sub(r"\n", "", err)
 
 
+def test_echoes_are_audited(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "turns.jsonl"
+    rows = (
+        {"text": "I read on. Good point!"},
+        {"text": "Sure, I read on."},
+        {"text": "Sure, I read on.", "hint": "Go on."},
+    )
+    file.write_text("\n".join(json.dumps(row) for row in rows))
+    code, out, _ = run(capsys, "audit", "echoes", str(file))
+    found = [json.loads(line) for line in out.splitlines()]
+    assert code == 1
+    assert [one["echo"] for one in found] == [True, False, True]
+    assert found[0]["findings"] == [{"kind": "agreement", "text": "Good point!", "span": [11, 22]}]
+    file.write_text(json.dumps(rows[1]))
+    assert run(capsys, "audit", "echoes", str(file))[0] == 0
+    file.write_text('{"text": "x", "hints": "y"}')
+    code, _, err = run(capsys, "audit", "echoes", str(file))
+    assert code == 2
+    assert "turns.jsonl:1" in re.sub(r"\n", "", err)
+
+
 def test_showing_and_exporting_what_is_no_trace_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "x.jsonl").write_text('{"messages": []}\n')
     for arguments in (
@@ -279,7 +300,7 @@ def test_showing_and_exporting_what_is_no_trace_says_so(tmp_path: Path, capsys: 
 
 
 def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
-    for command in ("demo", "run", "show", "export", "audit hints"):
+    for command in ("demo", "run", "show", "export", "audit hints", "audit echoes"):
         code, out, _ = run(capsys, *command.split(), "--help")
         assert code == 0
         _, mark, examples = out.partition("Example")

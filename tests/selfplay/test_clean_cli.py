@@ -1,0 +1,229 @@
+"""`selfplay clean` and what `selfplay export` takes of it, on episodes of the offline pair."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import orjson
+import pytest
+
+from selfplay.audit_traces import audit_traces
+from selfplay.clean.across import AcrossSettings
+from selfplay.clean.codes import DropCode
+from selfplay.clean.funnel import Funnel
+from selfplay.clean.place import CleanPlace
+from selfplay.cli import main
+from selfplay.export.pairs import lint_pair, pair_row
+from selfplay.export.shapes import PAIRS, Format
+from selfplay.sample import CleanTrace
+from selfplay.trace import Stratum
+from tests.selfplay.episodes import TARGETS, make_files
+
+Capture = pytest.CaptureFixture[str]
+WORDS = ("count every message that is lost", "release the pressure when it is full", "take a message and fill the tank")
+
+
+def run(capsys: Capture, *arguments: str) -> tuple[int, str, str]:
+    """Exit code, standard output, standard error of a command."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    out, err = capsys.readouterr()
+    return int(ended.value.code or 0), out, err
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a repository and the journals of three tasks."""
+    root = tmp_path_factory.mktemp("played")
+    make_files(root / "repo")
+    targets = [part for path in TARGETS for part in ("--target", path)]
+    for words in WORDS:
+        about = ["--repo", str(root / "repo"), "--commit", "worktree", "--task", words, *targets]
+        with pytest.raises(SystemExit):
+            main(["run", *about, "--out", str(root / "traces"), "--repos", str(root / "repos"), "--quiet"])
+    return root
+
+
+@pytest.fixture
+def traces(played: Path, tmp_path: Path) -> Path:
+    """The journals, in a folder of the test's own."""
+    return Path(shutil.copytree(played / "traces", tmp_path / "traces"))
+
+
+def clean(capsys: Capture, traces: Path, *options: str) -> Funnel:
+    repos = ("--repos", str(traces.parent / "repos"))
+    code, out, _ = run(capsys, "clean", str(traces), *repos, "--scanner", "off", "--json", *options)
+    assert code == 0
+    return Funnel.model_validate_json(out)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def kept(traces: Path) -> list[CleanTrace]:
+    return [each for each in CleanPlace(traces / "clean").read() if isinstance(each, CleanTrace)]
+
+
+def test_clean_writes_beside_the_journals_and_never_over_them(traces: Path, capsys: Capture) -> None:
+    before = contents(traces)
+    funnel = clean(capsys, traces)
+    assert {p.name: p.read_bytes() for p in traces.iterdir() if p.is_file()} == before
+    assert sorted(contents(traces / "clean")) == ["dropped.jsonl", "funnel.json", "pairs.jsonl", "traces.jsonl"]
+    assert funnel.traces == len(WORDS)
+    assert funnel.rows == len(kept(traces))
+
+
+def test_the_same_command_again_writes_the_same_bytes(traces: Path, capsys: Capture) -> None:
+    clean(capsys, traces)
+    before = contents(traces / "clean")
+    clean(capsys, traces)
+    assert contents(traces / "clean") == before
+
+
+def test_several_processes_write_the_same_bytes(traces: Path, capsys: Capture) -> None:
+    clean(capsys, traces)
+    before = contents(traces / "clean")
+    clean(capsys, traces, "--jobs", "2")
+    assert contents(traces / "clean") == before
+
+
+def test_the_funnel_accounts_for_every_trace(traces: Path, capsys: Capture) -> None:
+    (traces / "damaged.jsonl").write_bytes(b'{"event":"start"}\n')
+    funnel = clean(capsys, traces)
+    left = [funnel.traces, *(stage.left for stage in funnel.stages)]
+    assert [a - b for a, b in pairwise(left)] == [sum(stage.dropped.values()) for stage in funnel.stages]
+    assert left[-1] == funnel.rows
+    assert funnel.stages[0].dropped == {DropCode.UNREADABLE: 1}
+
+
+def test_samples_are_asked_once_and_their_budget_is_kept(traces: Path, capsys: Capture) -> None:
+    first = clean(capsys, traces, "--samples", "2", "--repair", "models").spent
+    assert first.asked > 0
+    before = contents(traces / "clean")
+    again = clean(capsys, traces, "--samples", "2", "--repair", "models").spent
+    assert (again.asked, again.remaining) == (0, 0)
+    assert contents(traces / "clean") == before
+    more = clean(capsys, traces, "--samples", "3", "--max-tokens", "1").spent
+    assert more.asked == 0
+    assert more.remaining > 0
+    assert more.tokens == first.tokens
+
+
+def test_a_cleaning_that_was_killed_asks_only_for_what_it_lost(traces: Path, capsys: Capture) -> None:
+    """As a kill leaves it: half of the samples, the last line torn, and no results yet."""
+    whole = clean(capsys, traces, "--samples", "2").spent.asked
+    before = contents(traces / "clean")
+    samples = traces / "clean" / "samples.jsonl"
+    lines = samples.read_bytes().splitlines(keepends=True)
+    for path in CleanPlace(traces / "clean").results:
+        path.unlink()
+    half = whole // 2
+    samples.write_bytes(b"".join(lines[:half]) + lines[half][:20])
+    assert clean(capsys, traces, "--samples", "2").spent.asked == whole - half
+    after = contents(traces / "clean")
+    assert {n: after[n] for n in ("traces.jsonl", "pairs.jsonl")} == {
+        n: before[n] for n in ("traces.jsonl", "pairs.jsonl")
+    }
+
+
+def test_hinted_turns_have_their_reliance(traces: Path, capsys: Capture) -> None:
+    funnel = clean(capsys, traces, "--samples", "2")
+    measured = [t.reliance for trace in kept(traces) for t in trace.turns if t.reliance is not None]
+    assert len(measured) == funnel.hinted_turns
+    assert {reliance.samples for reliance in measured} == {2}
+
+
+def test_unhinted_traces_come_first_and_are_kept_before_others(played: Path, traces: Path, capsys: Capture) -> None:
+    about = ["--repo", str(played / "repo"), "--commit", "worktree", "--task", WORDS[0], "--policy", "never"]
+    targets = [part for path in TARGETS for part in ("--target", path)]
+    code, _, _ = run(capsys, "run", *about, *targets, "--out", str(traces), "--repos", str(played / "repos"), "--quiet")
+    assert code == 0
+    clean(capsys, traces)
+    assert [trace.stratum for trace in kept(traces)] == [Stratum.UNHINTED, *[Stratum.HINTED] * (len(kept(traces)) - 1)]
+    clean(capsys, traces, "--per-task", "1")
+    tasks = [trace.task for trace in kept(traces)]
+    assert len(tasks) == len(set(tasks))
+    assert kept(traces)[0].stratum is Stratum.UNHINTED
+
+
+@pytest.mark.parametrize("form", ["openai", "trl"])
+def test_exports_with_and_without_a_cleaning_before_are_the_same(
+    form: Format, traces: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    code, _, _ = run(capsys, "export", str(traces), "--format", form, "-o", str(tmp_path / "raw"))
+    assert code == 0
+    clean(capsys, traces)
+    for place in (traces, traces / "clean"):
+        shutil.rmtree(tmp_path / "cleaned", ignore_errors=True)
+        run(capsys, "export", str(place), "--format", form, "-o", str(tmp_path / "cleaned"))
+        assert contents(tmp_path / "cleaned") == contents(tmp_path / "raw")
+    assert all(audited.passes for audited in audit_traces([tmp_path / "raw" / "sft.jsonl"], AcrossSettings()))
+
+
+def test_a_cleaning_of_other_journals_is_not_exported(traces: Path, tmp_path: Path, capsys: Capture) -> None:
+    clean(capsys, traces)
+    next(iter(sorted(traces.glob("*.jsonl")))).unlink()
+    code, _, err = run(capsys, "export", str(traces), "-o", str(tmp_path / "out"))
+    assert code == 2
+    assert "made of other journals" in " ".join(err.split())
+
+
+@pytest.mark.parametrize("form", ["openai", "trl"])
+def test_pairs_are_exported_in_both_formats(form: Format, traces: Path, tmp_path: Path, capsys: Capture) -> None:
+    funnel = clean(capsys, traces, "--samples", "2")
+    assert funnel.pairs
+    out = tmp_path / "dpo"
+    code, told, _ = run(capsys, "export", str(traces), "--pairs", "--format", form, "-o", str(out), "--json")
+    assert (code, json.loads(told)["rows"]) == (0, funnel.pairs)
+    rows = (out / "pairs.jsonl").read_bytes().splitlines()
+    pairs = list(CleanPlace(traces / "clean").read_pairs())
+    for line, pair in zip(rows, pairs, strict=True):
+        assert PAIRS[form].model_validate_json(line)
+        assert orjson.loads(line) == pair_row(pair, form)
+        assert lint_pair(pair, form) == ()
+
+
+def test_there_are_no_pairs_without_samples(traces: Path, tmp_path: Path, capsys: Capture) -> None:
+    code, _, err = run(capsys, "export", str(traces), "--pairs", "-o", str(tmp_path / "dpo"))
+    assert code == 2
+    assert "--samples 4" in " ".join(err.split())
+
+
+def test_settings_come_from_the_section_of_a_file_and_options_stand_above_it(
+    traces: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text('[player]\nmodel = "heuristic"\n[clean]\nsamples = 1\n[clean.across]\nmax_tokens = 1\n')
+    assert clean(capsys, traces, "--config", str(file)).rows == 0
+    assert clean(capsys, traces, "--config", str(file), "--max-row-tokens", "1000000").rows > 0
+    measured = [t.reliance for trace in kept(traces) for t in trace.turns if t.reliance is not None]
+    assert {reliance.samples for reliance in measured} == {1}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[clean]\nsample = 1\n", "unknown key 'sample', did you mean 'samples'?"),
+        ("[clean]\nsamples = -1\n", "samples"),
+    ],
+)
+def test_a_wrong_section_is_explained(
+    content: str, message: str, traces: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text(content)
+    code, _, err = run(capsys, "clean", str(traces), "--config", str(file))
+    assert code == 2
+    assert message in err
+
+
+def test_the_view_for_people_ends_with_the_funnel(traces: Path, capsys: Capture) -> None:
+    code, out, _ = run(capsys, "clean", str(traces))
+    assert code == 0
+    lines: Sequence[str] = out.splitlines()
+    assert lines[0].split() == ["traces", "left", "dropped"]
+    assert any(line.startswith("grounded") for line in lines)
+    assert f"written to {traces / 'clean'}" in "".join(lines)

@@ -1,0 +1,83 @@
+"""`selfplay explain` on journals of real episodes of the heuristic pair."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from selfplay.cli import main
+from tests.selfplay.episodes import PROMPT, TARGETS, make_files
+
+
+def run(capfdbinary: pytest.CaptureFixture[bytes], *arguments: str) -> tuple[int, str, str]:
+    """Exit code, standard output, standard error of a command."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    out, err = capfdbinary.readouterr()
+    return int(ended.value.code or 0), out.decode(), err.decode()
+
+
+@pytest.fixture
+def journal(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> Path:
+    repo = make_files(tmp_path / "repo")
+    targets = [part for path in TARGETS for part in ("--target", path)]
+    about = ["--repo", str(repo), "--commit", "worktree", "--task", PROMPT, *targets]
+    _, out, _ = run(capfdbinary, "run", *about, "--out", str(tmp_path / "traces"), "--json")
+    return Path(json.loads(out)["trace"])
+
+
+def explain(capfdbinary: pytest.CaptureFixture[bytes], *arguments: str | Path) -> tuple[int, str, str]:
+    return run(capfdbinary, "explain", *map(str, arguments))
+
+
+def test_every_step_and_every_target_is_told_of(journal: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    code, out, _ = explain(capfdbinary, journal)
+    assert code == 0
+    assert "\nstep 2\n" in out
+    assert all(f"target {path}: task -> step" in out for path in TARGETS)
+    assert "<- task, line 1: exact" in out
+
+
+def test_json_has_the_same_by_option_and_by_format(journal: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    _, out, _ = explain(capfdbinary, journal, "--json")
+    assert explain(capfdbinary, journal, "--format", "json")[1] == out
+    told = json.loads(out)
+    assert [chain["target"] for chain in told["chains"]] == [0, 1]
+    _, one, _ = explain(capfdbinary, journal, "--json", "--step", "1")
+    assert json.loads(one)["links"] == [link for link in told["links"] if link["message"] == 2]
+
+
+@pytest.mark.parametrize(("shape", "begin"), [("mermaid", "flowchart TD\n"), ("svg", "<svg ")])
+def test_the_graph_goes_to_standard_output(
+    shape: str, begin: str, journal: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    code, out, err = explain(capfdbinary, journal, "--format", shape)
+    assert (code, err) == (0, "")
+    assert out.startswith(begin)
+
+
+def test_a_journal_cut_anywhere_is_explained_as_far_as_it_goes(
+    journal: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    whole = journal.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    played: list[int] = []
+    for count in range(5, len(lines), 4):
+        journal.write_bytes(b"".join(lines[:count]) + lines[count][:7])
+        code, out, _ = explain(capfdbinary, journal)
+        assert code == 0
+        played.append(out.count("\nstep ") + out.startswith("step "))
+    assert played == sorted(played)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"), [(["--step", "99"], "no step 99"), (["nowhere.jsonl"], "can't be read")]
+)
+def test_what_cant_be_used_is_exit_code_2(
+    arguments: Sequence[str], complaint: str, journal: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    given = arguments if "--step" not in arguments else [journal, *arguments]
+    code, _, err = explain(capfdbinary, *given)
+    assert code == 2
+    assert complaint in err
