@@ -35,7 +35,7 @@ Schema = dict[str, Any]
 
 @cache
 def function_schema(tool: AnyTool) -> Schema:
-    """`{"type": "function", "function": {"name", "description", "parameters"}}`, made once for a tool: not to be changed.
+    """`{"type": "function", "function": {...}}`, made once for a tool; not to be changed.
 
     Raises TypeError for an arguments model that needs more than plain types, lists and nested models: that is a
     mistake in the tool, not in a call of it.
