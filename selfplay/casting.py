@@ -1,6 +1,6 @@
 """From a configuration to models that play: opened once, shared by all episodes, closed at the end."""
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -13,13 +13,18 @@ from selfplay.errors import ConfigError, JournalError, ScriptError
 from selfplay.hiding import is_journal
 from selfplay.journal import Journal, Seat, read_events
 from selfplay.loop import Seats
-from selfplay.models.heuristic import HeuristicPlayer, HeuristicSupervisor
+from selfplay.models.heuristic import HeuristicJudge, HeuristicPlayer, HeuristicSupervisor
 from selfplay.models.prices import FREE, Price, price_of
 from selfplay.models.protocol import Model, Reply, Request
 from selfplay.models.recorded import RecordedModel
 from selfplay.models.retry import Policy, Retry, complete
 from selfplay.models.scripted import ScriptedModel
 
+HEURISTIC: dict[Seat, Callable[[], Model]] = {
+    "player": HeuristicPlayer,
+    "supervisor": HeuristicSupervisor,
+    "judge": HeuristicJudge,
+}
 KINDS = "openai:NAME, heuristic, scripted:FILE, recorded:DIR"
 
 
@@ -46,15 +51,19 @@ class Cast:
 
     player: Role
     supervisor: Role | None
+    judge: Role | None = None
 
     def seats(self, journal: Journal, *, is_supervised: bool) -> Seats:
         """Who plays one episode."""
         supervisor = self.supervisor if is_supervised else None
+        judge = self.judge if is_supervised else None
         return Seats(
             player=partial(self.player.ask, journal),
             supervisor=partial(supervisor.ask, journal) if supervisor else None,
+            judge=partial(judge.ask, journal) if judge else None,
             player_price=self.player.price,
             supervisor_price=supervisor.price if supervisor else None,
+            judge_price=judge.price if judge else None,
         )
 
 
@@ -62,12 +71,18 @@ class Cast:
 async def open_cast(config: RunConfig) -> AsyncGenerator[Cast]:
     """The models of a configuration. Raises ConfigError before anything is asked of them."""
     async with AsyncExitStack() as stack:
-        player = role("player", config.player, config)
-        stack.push_async_exit(partial(_close, player.model))
-        supervisor = None if config.hints.policy == "never" else role("supervisor", config.supervisor, config)
-        if supervisor is not None:
-            stack.push_async_exit(partial(_close, supervisor.model))
-        yield Cast(player, supervisor)
+
+        def opened(seat: Seat, seat_config: SeatConfig) -> Role:
+            made = role(seat, seat_config, config)
+            stack.push_async_exit(partial(_close, made.model))
+            return made
+
+        player = opened("player", config.player)
+        if config.hints.policy == "never":
+            yield Cast(player, None)
+            return
+        supervisor = opened("supervisor", config.supervisor)
+        yield Cast(player, supervisor, opened("judge", config.judge) if config.judge else None)
 
 
 async def _close(model: Model, _: object, error: BaseException | None, __: object) -> None:
@@ -105,7 +120,7 @@ def model_of(seat: Seat, config: SeatConfig) -> Model:
     kind, _, name = config.model.partition(":")
     match kind, bool(name):
         case "heuristic", False:
-            return HeuristicPlayer() if seat == "player" else HeuristicSupervisor()
+            return HEURISTIC[seat]()
         case "openai", True:
             return _openai(name, config)
         case "scripted", True:

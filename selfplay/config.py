@@ -88,7 +88,7 @@ class SeatConfig(Section):
     price: PriceConfig | None = None
     """By default from the model's name; see `limits.cost_usd`."""
     verdict_mode: VerdictMode = "auto"
-    """Supervisor only: how a verdict is asked for. `auto` tries json_schema, then tool, then text."""
+    """Supervisor and judge: how an answer is asked for. `auto` tries json_schema, then tool, then text."""
 
     @property
     def model_name(self) -> str:
@@ -97,23 +97,41 @@ class SeatConfig(Section):
         return name if kind == "openai" else kind
 
 
+class JudgeConfig(SeatConfig):
+    """The gate's second line: a model that does not know the answer and says which files it would open."""
+
+    samples: Count = 3
+    """Guesses without the hint, and as many with it. A seed in `sampling` is raised by one for each."""
+    files: Annotated[int, Field(ge=1, le=20)] = 3
+    """Files of a guess that count; further ones are left out."""
+    max_chars: Annotated[int, Field(ge=1000)] = 60_000
+    """Of the search that it is shown; where it is longer, its first steps are left out."""
+
+
 class HintConfig(Section):
     """When and how the supervisor speaks."""
 
     policy: Policy = "every_step"
-    """`every_step`; `when_stuck`: after `stuck_after` steps without a target, or a repeated call; `after_miss`: only
-    in a second attempt, where an unhinted first one has failed; `never`: no supervisor at all."""
+    """`every_step`; `when_stuck`: when the player repeats itself, goes in circles, sees nothing new or does not get
+    on; `after_miss`: only in a further attempt, where the unhinted ones have failed; `never`: no supervisor at all."""
     channel: Channel = "user"
     """`user`: a message of its own; `tool`: the marked last part of the last tool result, for reasoning models whose
     chat template drops earlier reasoning at each user turn."""
     stuck_after: Count = 3
-    """Steps without a target found before the player counts as stuck."""
+    """Steps without progress, since the last progress or hint, before the player counts as stuck."""
+    barren_after: Count = 2
+    """Steps in a row that show nothing new before the player counts as stuck."""
+    budget: Annotated[int, Field(ge=0)] | None = None
+    """Hints of an episode, the engine's own feedback included; by default without bound."""
+    unhinted_attempts: Count = 1
+    """`after_miss` only: attempts without hints before the hinted one. A seed in the player's `sampling` is raised by
+    one for each."""
     attempts: Count = 3
-    """Proposals per step before the gate's refusals end it."""
+    """Proposals per step before refusals end it."""
     fallback: Literal["feedback", "none"] = "feedback"
     """What is sent when every proposal was refused: whether the last step helped, or nothing."""
     escalate_after: Count = 2
-    """Hints without a target found before the next level."""
+    """Hints that bore no progress, since the last find, before the next level."""
 
 
 class Limits(Section):
@@ -230,6 +248,8 @@ class RunConfig(Section):
 
     player: SeatConfig = SeatConfig()
     supervisor: SeatConfig = SeatConfig()
+    judge: JudgeConfig | None = None
+    """Off by default."""
     hints: HintConfig = HintConfig()
     limits: Limits = Limits()
     tools: ToolsConfig = ToolsConfig()

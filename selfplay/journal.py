@@ -1,7 +1,7 @@
 """The journal: one append-only JSONL file per episode, one event a line, readable, enough to go on from any byte.
 
     start     what the episode is: task, seats, rules, prompts, tool schemas, versions
-    message   something that was said to the player or the supervisor
+    message   something that was said to the player, the supervisor or the judge
     call      a model call: its request (head, hash) and its reply, written when the reply arrives
     result    what a tool call returned
     step      what the supervisor's side made of the step, and which targets it completed
@@ -31,9 +31,11 @@ from selfplay.message import Message
 from selfplay.models.protocol import Reply, Request
 from selfplay.trace import ToolResult
 
-JOURNAL_VERSION = 1
+JOURNAL_VERSION = 2
+READABLE_VERSIONS = frozenset({1, 2})
+"""Version 1 knew no judge, no repeated hints, and no number of an attempt; all else is the same."""
 
-Seat = Literal["player", "supervisor"]
+Seat = Literal["player", "supervisor", "judge"]
 Event = dict[str, Any]
 Watch = Callable[[Event, bool], None]
 """Told of every event, in order; the flag is true for one that was recorded earlier."""
@@ -303,8 +305,9 @@ def parse_events(data: bytes, where: str) -> tuple[list[Event], int]:
             break
         if not _is_event(event, is_first=number == 1):
             raise JournalError(f"{where}:{number}: not a journal of this program")
-        if number == 1 and event.get("journal") != JOURNAL_VERSION:
-            raise JournalError(f"{where}: journal version {event.get('journal')}, this program reads {JOURNAL_VERSION}")
+        if number == 1 and event.get("journal") not in READABLE_VERSIONS:
+            known = " and ".join(map(str, sorted(READABLE_VERSIONS)))
+            raise JournalError(f"{where}: journal version {event.get('journal')}, this program reads {known}")
         events.append(event)
         size += len(line)
     return events, size

@@ -11,13 +11,15 @@ import anyio
 
 from selfplay.config import RunConfig
 from selfplay.dialogue import Dialogue
-from selfplay.errors import ContextTooLong, JournalError, ModelError, RequestRefused
+from selfplay.errors import ConfigError, ContextTooLong, JournalError, ModelError, RequestRefused
 from selfplay.gate import Secret, Seen, findings
+from selfplay.gate.judge import findings_of
 from selfplay.journal import JOURNAL_VERSION, Event, Journal, said
+from selfplay.judge import Judge
 from selfplay.message import Message, Origin, ToolCall
 from selfplay.models.prices import Price, cost_usd
 from selfplay.models.protocol import Reply, Usage
-from selfplay.pacing import Pacing
+from selfplay.pacing import Pacing, defaults_of
 from selfplay.player import Ask, Player, player_head
 from selfplay.progress import Progress
 from selfplay.prompts import prompt, shipped
@@ -25,7 +27,7 @@ from selfplay.replay import trace_of
 from selfplay.supervisor import Report, Supervisor, opening
 from selfplay.task import Task
 from selfplay.tasks import row_of
-from selfplay.trace import Finding, Judgement, Step, StopReason, ToolResult, Trace
+from selfplay.trace import Attempt, Judgement, Step, StopReason, ToolResult, Trace
 from selfplay.wire import WIRE_VERSION
 from selfplay_tools.errors import ToolsError
 from selfplay_tools.toolbox import Toolbox
@@ -37,8 +39,11 @@ class Seats:
 
     player: Ask
     supervisor: Ask | None = None
+    judge: Ask | None = None
+    """The gate's second line, for supervised episodes; how it is asked is in the configuration."""
     player_price: Price | None = None
     supervisor_price: Price | None = None
+    judge_price: Price | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,8 @@ class Stage:
     toolbox: Toolbox
     snapshot_id: str
     config: RunConfig
+    attempt: int = 1
+    """Which unhinted attempt at the task this is; 1 for every other episode."""
     threads: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(4))
     """Tools and gate run in at most so many threads at once."""
 
@@ -135,8 +142,9 @@ class _Episode:
             channel=stage.config.hints.channel, mark=self._mark, reasoning=stage.config.player.history_reasoning
         )
         self._supervisor = self._supervised() if seats.supervisor else None
+        self._judge = self._judging() if seats.supervisor and seats.judge else None
         self._progress = Progress(stage.task.answer.targets)
-        self._pacing = Pacing(stage.config.hints)
+        self._pacing = Pacing(stage.config.hints, defaults_of(self._schemas))
         self._seen = Seen()
         self._ids: frozenset[str] = frozenset()
         self._cost = 0.0
@@ -152,6 +160,12 @@ class _Episode:
             dialogue=Dialogue(),
             journal=self._journal,
         )
+
+    def _judging(self) -> Judge:
+        config = self._stage.config.judge
+        if config is None or self._seats.judge is None:
+            raise ConfigError("a judge without its settings; give the section [judge]")
+        return Judge(self._seats.judge, config, self._journal, self._stage.task.brief.prompt)
 
     async def play(self) -> Trace:
         while self.trace.stop is None:
@@ -170,6 +184,7 @@ class _Episode:
             "task": row_of(stage.task).model_dump(mode="json", exclude_defaults=True),
             "snapshot": stage.snapshot_id,
             "supervised": self._supervisor is not None,
+            "attempt": stage.attempt,
             "config": stage.config.model_dump(mode="json", exclude_defaults=True),
             "channel": stage.config.hints.channel,
             "mark": self._mark,
@@ -250,19 +265,29 @@ class _Episode:
     async def _judged(self, action: Message, results: tuple[ToolResult, ...], reply: Reply) -> Step:
         """The step with what it found, the verdict, the hint, and the engine's own words."""
         found = self._progress.add(part for r in results for part in r.shown)
-        self._pacing.took(action, has_found=bool(found))
+        self._pacing.took(action, results, has_found=bool(found))
         judgement, usage = Judgement(), reply.usage
         if self._supervisor is not None:
-            judgement = await self._supervisor.judge(self._report(action, results), self._reveals)
-            for each in self._supervisor.usages:
-                usage += each
-                self._pay(each, self._seats.supervisor_price)
-        if judgement.hint is not None:
-            self._pacing.hinted()
+            judgement = await self._supervised_step(self._supervisor, self._report(action, results))
+            usage = sum((*self._supervisor.usages, *(self._judge.usages if self._judge else ())), usage)
         nudge = self._nudge(action, results, has_found=bool(found))
         step = Step(action=action, results=results, found=found, judgement=judgement, nudge=nudge, usage=usage)
         self._journal.record(step_event(len(self.trace.steps) + 1, step))
         return step
+
+    async def _supervised_step(self, supervisor: Supervisor, report: Report) -> Judgement:
+        """What supervisor and gate made of a step; its cost is paid and the pacing knows of it."""
+        if self._judge is not None:
+            self._judge.saw(report)
+        judgement = await supervisor.judge(report, self._tried)
+        for usage in supervisor.usages:
+            self._pay(usage, self._seats.supervisor_price)
+        for usage in self._judge.usages if self._judge else ():
+            self._pay(usage, self._seats.judge_price)
+        self._pacing.judged(judgement.verdict.quality if judgement.verdict else None)
+        if judgement.hint is not None:
+            self._pacing.hinted()
+        return judgement
 
     def _report(self, action: Message, results: tuple[ToolResult, ...]) -> Report:
         names = tuple(map(str, self._stage.task.answer.targets))
@@ -274,12 +299,25 @@ class _Episode:
             found=tuple(name for i, name in enumerate(names) if i in found),
             missing=tuple(name for i, name in enumerate(names) if i not in found),
             level=None if self._progress.is_complete else self._pacing.due(),
+            stuck_because=self._pacing.stuck_because,
             said=tuple(message.content for step in self.trace.steps[-1:] for message in step.after),
         )
 
-    async def _reveals(self, hint: str) -> tuple[Finding, ...]:
+    async def _tried(self, hint: str) -> Attempt:
+        """The proposal with what the gate finds in it: its checks, and where they find nothing its judge."""
         check = partial(findings, hint, self._stage.secret, self._seen)
-        return await anyio.to_thread.run_sync(check, limiter=self._stage.threads)
+        found = await anyio.to_thread.run_sync(check, limiter=self._stage.threads)
+        targets = self._unread_targets()
+        if found or self._judge is None or not targets:
+            return Attempt(text=hint, findings=found)
+        opinion = await self._judge.opinion(hint, targets)
+        return Attempt(text=hint, findings=findings_of(hint, opinion), opinion=opinion)
+
+    def _unread_targets(self) -> tuple[str, ...]:
+        """Paths of files of which no target was found yet."""
+        targets = self._stage.task.answer.targets
+        known = {targets[i].path for i in self._progress.found}
+        return tuple(dict.fromkeys(t.path for t in targets if t.path not in known))
 
     def _pay(self, usage: Usage, price: Price | None) -> None:
         if price is not None:

@@ -31,7 +31,9 @@ class Origin(StrEnum):
     SUPERVISOR = "supervisor"
     """A verdict, in the supervisor's own conversation."""
     REPORT = "report"
-    """What the engine tells the supervisor of a step, in the supervisor's own conversation."""
+    """What the engine tells the supervisor or the judge of a step, in a conversation of their own."""
+    JUDGE = "judge"
+    """What the gate's judge answered, in a conversation of its own."""
 
 
 class ToolCall(Noun):

@@ -1,52 +1,165 @@
 """When a hint is due and how far it may go; when the player counts as having given up."""
 
 import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from selfplay.config import HintConfig
 from selfplay.message import Message, ToolCall
+from selfplay.novelty import News, Novelty
+from selfplay.trace import Quality, ToolResult
 
 MAX_LEVEL = 4
+LOOP_PERIODS = (2, 3)
+"""Turns after which a loop begins anew."""
+
+Defaults = Mapping[str, Mapping[str, Any]]
+"""By tool: what its arguments are where they are left out."""
+Signature = tuple[str, str]
+"""A call's tool, and its arguments in a form of which there is one."""
 
 
-def _same(call: ToolCall) -> str:
-    """The arguments in a form that does not depend on how they were written."""
+def defaults_of(schemas: Sequence[Mapping[str, Any]]) -> Defaults:
+    """The defaults in the tools' schemas (OpenAI's function tools)."""
+    functions = [schema["function"] for schema in schemas]
+    return {
+        f["name"]: {k: p["default"] for k, p in f["parameters"]["properties"].items() if "default" in p}
+        for f in functions
+    }
+
+
+def signature(call: ToolCall, defaults: Defaults) -> Signature:
+    """The same for calls that ask for the same: order, white space and arguments at their default do not count."""
     value = call.parsed()
-    return call.arguments if value is None else json.dumps(value, sort_keys=True)
+    if value is None:
+        return call.name, call.arguments
+    usual = defaults.get(call.name, {})
+    kept = {k: v for k, v in value.items() if v is not None and (k not in usual or usual[k] != v)}
+    return call.name, json.dumps(kept, sort_keys=True)
+
+
+def place_of(call: ToolCall) -> Signature:
+    """Where a call goes, whatever part of it it asks for: the path that it names, or the words that it looks for."""
+    value = call.parsed() or {}
+    told = [v for k, v in sorted(value.items()) if k in {"path", "query", "pattern", "name"} and isinstance(v, str)]
+    return call.name, " ".join(sorted(set(" ".join(told).casefold().split())))
 
 
 class Pacing:
-    """Counts of one episode, kept step by step."""
+    """Counts of one episode, kept step by step.
 
-    def __init__(self, hints: HintConfig) -> None:
+    For each step: `took` when its results are there, `due` for the hint that is asked for, `judged` with the verdict,
+    `hinted` if a hint was sent.
+
+    Progress is a target found, or a step that the supervisor calls productive and that showed something new. A hint is
+    fruitless when the next step shows nothing new, or when no progress came before the next hint; it counts once.
+    """
+
+    def __init__(self, hints: HintConfig, defaults: Defaults | None = None) -> None:
         self._hints = hints
-        self._calls: set[tuple[str, str]] = set()
-        self._since_found = 0
-        self._hints_since_found = 0
+        self._defaults = defaults or {}
+        self._novelty = Novelty()
+        self._calls: set[Signature] = set()
+        self._places: list[tuple[Signature, ...]] = []
+        self._news: list[News] = []
         self._has_repeated = False
+        self._since_progress = 0
+        self._barren = 0
+        self._fruitless = 0
+        self._is_open = False
+        """True while nobody knows whether the last hint bears fruit."""
+        self.hints_sent = 0
         self.idle_turns = 0
         """Turns in a row that searched nothing: no call, or only `finish`."""
 
-    def took(self, action: Message, *, has_found: bool) -> None:
-        """Count a step, before its hint."""
-        calls = [(call.name, _same(call)) for call in action.tool_calls]
+    def took(self, action: Message, results: Sequence[ToolResult], *, has_found: bool) -> None:
+        """Count a step, before its verdict and its hint."""
+        calls = [signature(call, self._defaults) for call in action.tool_calls]
         before = len(self._calls)
         self._calls.update(calls)
         self._has_repeated = len(self._calls) < before + len(calls)
         self.idle_turns = 0 if any(name != "finish" for name, _ in calls) else self.idle_turns + 1
-        self._since_found = 0 if has_found else self._since_found + 1
+        self._places.append(tuple(place_of(call) for call in action.tool_calls))
+        self._news.append(self._novelty.add(results))
+        self._barren = self._barren + 1 if self._news[-1].is_barren else 0
+        self._since_progress += 1
         if has_found:
-            self._hints_since_found = 0
+            self._fruitless = 0
+            self._progressed()
+        elif self._is_open and self._news[-1].is_barren:
+            self._fruitless += 1
+            self._is_open = False
+
+    def judged(self, quality: Quality | None) -> None:
+        """Take in the verdict on the step just counted; None where there is none."""
+        if quality is Quality.PRODUCTIVE and self._news and not self._news[-1].is_barren:
+            self._progressed()
+
+    def hinted(self) -> None:
+        """Count a hint that was sent after the step just counted."""
+        self.hints_sent += 1
+        self._fruitless += self._is_open
+        self._is_open = True
+        self._since_progress = 0
+
+    def _progressed(self) -> None:
+        self._since_progress = 0
+        self._is_open = False
 
     def due(self) -> int | None:
         """The level of the hint that is due after the step just counted; None when none is."""
-        if self._hints.policy == "when_stuck" and not self._is_stuck:
+        if self.is_spent or (self._hints.policy == "when_stuck" and not self.stuck_because):
             return None
-        return min(MAX_LEVEL, 1 + self._hints_since_found // self._hints.escalate_after)
+        return min(MAX_LEVEL, 1 + self._fruitless // self._hints.escalate_after)
 
     @property
-    def _is_stuck(self) -> bool:
-        return self._has_repeated or self._since_found >= self._hints.stuck_after
+    def is_spent(self) -> bool:
+        """True when the episode has had all its hints."""
+        return self._hints.budget is not None and self.hints_sent >= self._hints.budget
 
-    def hinted(self) -> None:
-        """Count a hint that was sent."""
-        self._hints_since_found += 1
+    @property
+    def stuck_because(self) -> str | None:
+        """Why the player counts as stuck, in words for the supervisor; None where it does not."""
+        if self.repeats:
+            return "it made a call that it had made before"
+        if self.rereads:
+            return "it read again what it had read before"
+        if self.loops:
+            return "it goes to and fro between the same places"
+        if self.is_barren:
+            return f"its last {self._barren} steps showed nothing new"
+        if self.is_slow:
+            return f"{self._since_progress} steps went by without progress"
+        return None
+
+    @property
+    def repeats(self) -> bool:
+        """True when a call of the step was made before, in this turn or an earlier one."""
+        return self._has_repeated
+
+    @property
+    def rereads(self) -> bool:
+        """True when the step read files and each line of it had been read before, in whatever pieces."""
+        return bool(self._news) and self._news[-1].is_reread
+
+    @property
+    def loops(self) -> bool:
+        """True when the last turns went to the same places in the same order twice, and saw less new than old."""
+        return any(self._is_loop(period) for period in LOOP_PERIODS)
+
+    def _is_loop(self, period: int) -> bool:
+        last, before = self._places[-period:], self._places[-2 * period : -period]
+        if len(before) < period or last != before or len(set(last)) == 1 or not all(last):
+            return False
+        news = self._news[-period:]
+        return sum(n.new for n in news) < sum(n.old for n in news)
+
+    @property
+    def is_barren(self) -> bool:
+        """True when `barren_after` steps in a row showed nothing that was not shown before."""
+        return self._barren >= self._hints.barren_after
+
+    @property
+    def is_slow(self) -> bool:
+        """True when `stuck_after` steps went by without progress, since the last progress or hint."""
+        return self._since_progress >= self._hints.stuck_after

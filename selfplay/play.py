@@ -1,11 +1,11 @@
 """A task played as its hint policy says.
 
-That is one episode, or for `after_miss` an unhinted one and, if it fails, a hinted one.
+That is one episode, or for `after_miss` unhinted ones until one succeeds, and, if all fail, a hinted one.
 """
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import orjson
@@ -16,6 +16,7 @@ from selfplay.describe import describe
 from selfplay.gate import prepare
 from selfplay.journal import Journal, Watch
 from selfplay.loop import Stage, play
+from selfplay.player import nth
 from selfplay.prompts import shipped
 from selfplay.task import Task
 from selfplay.tasks import check_targets, row_of
@@ -70,6 +71,7 @@ def episode_id(stage: Stage, *, is_supervised: bool) -> str:
         "prompts": {name: p.sha256 for name, p in shipped().items()},
         "tools": stage.toolbox.schemas(),
         "supervised": is_supervised,
+        "attempt": stage.attempt,
     }
     sha256 = hashlib.sha256(orjson.dumps(made_of, option=orjson.OPT_SORT_KEYS)).hexdigest()
     return f"{slug(stage.task.brief.id)}-{sha256[:8]}"
@@ -88,10 +90,22 @@ async def play_task(stage: Stage, cast: Cast, folder: Path, watch: Watch | None 
     policy = stage.config.hints.policy
     if policy != "after_miss":
         return (await _play_one(stage, cast, folder, watch, is_supervised=policy != "never"),)
-    unhinted = await _play_one(stage, cast, folder, watch, is_supervised=False)
-    if unhinted.trace.stop is None or unhinted.trace.stop.reason not in MISSES:
-        return (unhinted,)
-    return (unhinted, await _play_one(stage, cast, folder, watch, is_supervised=True))
+    played: list[Played] = []
+    for number in range(1, stage.config.hints.unhinted_attempts + 1):
+        played.append(await _play_one(attempt_at(stage, number), cast, folder, watch, is_supervised=False))
+        stop = played[-1].trace.stop
+        if stop is None or stop.reason not in MISSES:
+            return tuple(played)
+    played.append(await _play_one(stage, cast, folder, watch, is_supervised=True))
+    return tuple(played)
+
+
+def attempt_at(stage: Stage, number: int) -> Stage:
+    """The stage of the `number`-th unhinted attempt (from 1): a seed of the player's is raised by one for each."""
+    player = stage.config.player
+    body = {name: nth(getattr(player, name), number - 1) for name in ("sampling", "extra_body")}
+    config = stage.config.model_copy(update={"player": player.model_copy(update=body)})
+    return replace(stage, attempt=number, config=config)
 
 
 async def _play_one(stage: Stage, cast: Cast, folder: Path, watch: Watch | None, *, is_supervised: bool) -> Played:

@@ -19,6 +19,15 @@ def player_head(config: SeatConfig, tools: Sequence[Mapping[str, Any]]) -> dict[
     return {"model": config.model_name, **config.sampling, "tools": list(tools), **config.extra_body}
 
 
+def nth(head: Mapping[str, Any], number: int) -> dict[str, Any]:
+    """The head for the `number`-th asking (from 0) of the same: a seed in it is raised by `number`.
+
+    Without a seed in the settings the head stays as it is: the server draws anew by itself.
+    """
+    seed = head.get("seed")
+    return dict(head) if not isinstance(seed, int) else {**head, "seed": seed + number}
+
+
 @dataclass(frozen=True, slots=True)
 class Player:
     """Asks a model for the next step."""

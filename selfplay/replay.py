@@ -12,9 +12,10 @@ from pydantic import ValidationError
 
 from selfplay.dialogue import Dialogue, as_said
 from selfplay.errors import JournalError
+from selfplay.gate.judge import question_wire
 from selfplay.journal import Event, Seat, read_events
 from selfplay.message import Message, Noun, Origin
-from selfplay.models.protocol import Reply, Usage
+from selfplay.models.protocol import Reply, Request, Usage
 from selfplay.tasks import parse_task
 from selfplay.trace import Judgement, Step, Stop, ToolResult, Trace
 
@@ -130,14 +131,38 @@ class SentRequest:
         return hashlib.sha256(self.body).hexdigest() == self.sha256
 
 
+@dataclass(slots=True)
+class _Judge:
+    """What the judge has been told, and what it was asked last."""
+
+    told: list[Message] = field(default_factory=list["Message"])
+    question: Message | None = None
+    since: int = 0
+
+    def hear(self, event: Event) -> None:
+        message = _load(Message, event["message"])
+        if "since" in event:
+            self.question, self.since = message, event["since"]
+        else:
+            self.told.append(message)
+
+    def request(self, head: Event) -> Request:
+        if self.question is None:
+            raise JournalError("a call of the judge before it was asked anything")
+        return Request(head=head, messages=question_wire(self.told, self.since, self.question), turn=0)
+
+
 def sent_requests(events: Iterable[Event]) -> Iterator[SentRequest]:
     """Every model call of a journal, rebuilt, in the order in which they were made."""
     dialogues: dict[Seat, Dialogue] = {}
     heads: dict[Seat, Event] = {}
+    judge = _Judge()
     for event in events:
         match event["event"]:
             case "start":
                 dialogues = _dialogues(event)
+            case "message" if event["seat"] == "judge":
+                judge.hear(event)
             case "message":
                 dialogues[event["seat"]].say(_load(Message, event["message"]))
             case "result":
@@ -146,8 +171,11 @@ def sent_requests(events: Iterable[Event]) -> Iterator[SentRequest]:
                 dialogues["player"].say(*_said_after(event))
             case "call":
                 seat: Seat = event["seat"]
-                heads[seat] = event.get("head") or heads[seat]
-                yield (sent := _sent(event, dialogues[seat], heads[seat]))
+                head = heads[seat] = event.get("head") or heads[seat]
+                if seat == "judge":
+                    yield _sent(event, judge.request(head))
+                    continue
+                yield (sent := _sent(event, dialogues[seat].request(head, Origin.PLAYER)))
                 if sent.reply is not None:
                     dialogues[seat].say(as_said(sent.reply))
             case _:
@@ -164,7 +192,6 @@ def _said_after(event: Event) -> tuple[Message, ...]:
     return Step(action=nobody, judgement=_load(Judgement, event["judgement"]), nudge=event["nudge"]).after
 
 
-def _sent(event: Event, dialogue: Dialogue, head: Event) -> SentRequest:
+def _sent(event: Event, request: Request) -> SentRequest:
     reply = _load(Reply, event["reply"]) if "reply" in event else None
-    request = dialogue.request(head, Origin.PLAYER)
     return SentRequest(seat=event["seat"], body=request.body(), sha256=event["sha256"], reply=reply)

@@ -2,6 +2,9 @@
 
 from collections import Counter
 from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
 
 from selfplay.contract import Contract
 from selfplay.message import Message, Noun, ToolCall
@@ -24,6 +27,14 @@ class Mask(StrEnum):
     """The tools could not carry out a call: no such path, no such tool, bad arguments."""
     EDITED = "edited"
     """The turn is not what the model wrote: a call was taken out."""
+    LEAP = "leap"
+    """An argument of a call that only a hint, or nothing, explains."""
+    ECHO = "echo"
+    """Words that answer a hint, and could not be repaired."""
+    UNSEEN = "unseen"
+    """Its words name something that only a hint had told, and could not be repaired."""
+    IMPRECISE = "imprecise"
+    """The answer names files that are no targets."""
 
 
 class DropReason(StrEnum):
@@ -37,6 +48,39 @@ class DropReason(StrEnum):
     """Its results are not those of its calls, because the episode was broken off there."""
     AFTER_ANSWER = "after_answer"
     """The answer had been given."""
+
+
+class Repair(StrEnum):
+    """How the words of a turn were repaired. Its calls and their results are always the ones that were made."""
+
+    ASKED_AGAIN = "asked_again"
+    """The player was asked for the turn once more, without the hint, and made the same calls: its new words stand."""
+    REWRITTEN = "rewritten"
+    """A model wrote the words anew, from what was visible at that point and for the calls that were made."""
+    EXCISED = "excised"
+    """The sentences that answer a hint, or name what only a hint had told, were taken out."""
+
+
+class Reliance(Noun):
+    """How much a hinted turn needed its hint: what the player does at the same point without it."""
+
+    samples: Annotated[int, Field(ge=1)]
+    """Turns that were sampled on the clean prefix."""
+    same: Annotated[int, Field(ge=0)]
+    """Those with the same calls as the hinted turn."""
+
+    @property
+    def share(self) -> float:
+        """The share of samples that take the same action without the hint: 1 needs no hint, 0 rests on it."""
+        return self.same / self.samples
+
+
+class Stratum(StrEnum):
+    """How a trace came to its success; the first is preferred."""
+
+    UNHINTED = "unhinted"
+    """No word of a supervisor reached the player."""
+    HINTED = "hinted"
 
 
 class Dropped(Noun):
@@ -59,6 +103,12 @@ class CleanTurn(Noun):
     """Every reason not to learn it."""
     removed: tuple[ToolCall, ...] = ()
     """Calls that were taken out of it: a `finish` after which the episode went on."""
+    repair: Repair | None = None
+    """How `action` came to its words, where they are not the ones that were first written."""
+    original: Message | None = None
+    """What the model first wrote; set exactly where `repair` is."""
+    reliance: Reliance | None = None
+    """Measured at hinted turns only, and only if samples were asked for."""
 
     @property
     def weight(self) -> int:
@@ -79,6 +129,14 @@ class CleanTrace(Noun):
     """The task as the player was given it."""
     turns: tuple[CleanTurn, ...]
     dropped: tuple[Dropped, ...] = ()
+    repo: str = ""
+    """As the task names it."""
+    commit: str = ""
+    """As the task names it."""
+    snapshot: str = ""
+    """What was searched: `git:<40 hex>` for a commit, `tree:<40 hex>` for a directory; empty where it is not known."""
+    stratum: Stratum | None = None
+    """None before it was looked at."""
 
     @property
     def conversation(self) -> tuple[Message, ...]:
@@ -93,6 +151,14 @@ class CleanTrace(Noun):
     def weights(self) -> tuple[int, ...]:
         """0 or 1 for each turn, in order."""
         return tuple(turn.weight for turn in self.turns)
+
+    @property
+    def reliance(self) -> Reliance | None:
+        """All samples of its hinted turns together; None where none was taken."""
+        measured = [turn.reliance for turn in self.turns if turn.reliance is not None]
+        if not measured:
+            return None
+        return Reliance(samples=sum(r.samples for r in measured), same=sum(r.same for r in measured))
 
     @property
     def answer(self) -> tuple[Relevant, ...] | None:

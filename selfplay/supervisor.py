@@ -1,31 +1,53 @@
-"""The supervisor: judges each step, and proposes hints until the gate lets one through."""
+"""The supervisor: judges each step, and proposes hints until one may be sent."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from selfplay.config import HintConfig, SeatConfig, VerdictMode
+from selfplay.asking import Asking, Record, UnansweredError
+from selfplay.config import HintConfig, SeatConfig
 from selfplay.dialogue import Dialogue, as_said
-from selfplay.errors import ContextTooLong, FatalModelError, RequestRefused
-from selfplay.journal import Journal, said
+from selfplay.gate.text import normalised
+from selfplay.journal import said
 from selfplay.message import Message, Origin
-from selfplay.models.protocol import Reply, Usage
+from selfplay.models.protocol import Usage
 from selfplay.player import Ask
 from selfplay.prompts import prompt
 from selfplay.task import Task
 from selfplay.trace import Attempt, Finding, Hint, HintKind, Judgement, Quality, ToolResult, Verdict
-from selfplay.verdicts import NEXT_MODE, UnreadableVerdictError, read_verdict, verdict_head
+from selfplay.verdicts import VERDICT, UnreadableVerdictError, read_verdict
 
-Gate = Callable[[str], Awaitable[Sequence[Finding]]]
-"""What a hint would reveal, at this moment of the episode."""
+Gate = Callable[[str], Awaitable[Attempt]]
+"""A proposal with what it would reveal, at this moment of the episode."""
 
-FEEDBACK = {
-    Quality.PRODUCTIVE: "Your last step helped. Go on like this.",
-    Quality.NEUTRAL: "Your last step did no harm and did not help much. Try another angle.",
-    Quality.WASTEFUL: "Your last step did not help. Try another angle.",
-    Quality.MISTAKEN: "Your last step rests on a mistake. Think it over before you go on.",
+FEEDBACK: Mapping[Quality, tuple[str, ...]] = {
+    Quality.PRODUCTIVE: (
+        "Your last step helped. Go on like this.",
+        "That was a good step.",
+        "This step brought you forward.",
+        "You are getting on; the last step was of use.",
+    ),
+    Quality.NEUTRAL: (
+        "Your last step did no harm and did not help much. Try another angle.",
+        "The last step changed little. Think of something else to try.",
+        "That did not bring you forward yet. Come at it from another side.",
+        "Nothing was lost with that step, and not much was won.",
+    ),
+    Quality.WASTEFUL: (
+        "Your last step did not help. Try another angle.",
+        "That step was of no use. Do something else.",
+        "The last step could have been spared. Change your way.",
+        "You gained nothing by that. Think before the next step.",
+    ),
+    Quality.MISTAKEN: (
+        "Your last step rests on a mistake. Think it over before you go on.",
+        "Something in your last step is wrong. Go through it again.",
+        "What you took for granted in the last step does not hold.",
+        "The last step went wrong; look again at what you have really seen.",
+    ),
 }
-"""What is said when no proposal passed: only whether the last step helped."""
+"""What is said when no proposal passed: only whether the last step helped. Each wording once in an episode."""
+
+LEVELS = {1: "direction", 2: "concept", 3: "neighbourhood", 4: "kind of thing"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,33 +63,43 @@ class Report:
     """The level of the hint that is asked for; None when none is."""
     said: tuple[str, ...] = ()
     """What was said to the player after the step before."""
+    stuck_because: str | None = None
+    """Why the player counts as stuck, where it does."""
 
     def text(self) -> str:
         """The report in words."""
-        thought = "\n".join(t for t in (self.action.reasoning, self.action.content) if t) or "(no words)"
-        wanted = "No hint is wanted now: answer with `hint` null."
-        if self.level is not None:
-            wanted = f"A hint at level {self.level} is wanted now."
         return prompt("report").fill(
             number=str(self.number),
-            thought=_indented(thought),
-            calls=_calls(self.action, self.results),
+            thought=indented(thought_of(self.action)),
+            calls=calls_in_words(self.action, {r.message.tool_call_id or "": r.message.content for r in self.results}),
             found=", ".join(self.found) or "none",
             missing=", ".join(self.missing) or "none",
-            said=_indented("\n".join(self.said) or "(nothing)"),
-            wanted=wanted,
+            said=indented("\n".join(self.said) or "(nothing)"),
+            wanted=self._wanted(),
         )
 
+    def _wanted(self) -> str:
+        if self.level is None:
+            return "No hint is wanted now: answer with `hint` null."
+        why = f" The player is stuck: {self.stuck_because}." if self.stuck_because else ""
+        return f"A hint at level {self.level} ({LEVELS[self.level]}) is wanted now.{why}"
 
-def _indented(text: str) -> str:
+
+def thought_of(action: Message) -> str:
+    """What the player thought in a turn: its reasoning and its words."""
+    return "\n".join(t for t in (action.reasoning, action.content) if t) or "(no words)"
+
+
+def indented(text: str) -> str:
+    """The text with four blanks before each line: as material, told apart from the report's own words."""
     return "\n".join(f"    {line}" for line in text.split("\n"))
 
 
-def _calls(action: Message, results: tuple[ToolResult, ...]) -> str:
+def calls_in_words(action: Message, said: Mapping[str, str], without: str = "") -> str:
+    """The calls of a turn, each with what `said` holds under its id, or `without`."""
     if not action.tool_calls:
-        return _indented("(no call)")
-    said = {r.message.tool_call_id: r.message.content for r in results}
-    parts = [_indented(f"{c.name} {c.arguments}\n->\n{said.get(c.id, '')}") for c in action.tool_calls]
+        return indented("(no call)")
+    parts = [indented(f"{c.name} {c.arguments}\n->\n{said.get(c.id, without)}") for c in action.tool_calls]
     return "\n\n".join(parts)
 
 
@@ -75,10 +107,10 @@ def opening(task: Task, about: str, instructions: str) -> tuple[Message, Message
     """How the supervisor's conversation begins: its prompt, and the assignment with what the targets are about."""
     patch = task.answer.patch
     assignment = prompt("assignment").fill(
-        instructions=_indented(instructions),
-        task=_indented(task.brief.prompt),
+        instructions=indented(instructions),
+        task=indented(task.brief.prompt),
         targets=about,
-        patch=f"\nThe change that the task led to:\n\n{_indented(patch)}\n" if patch else "",
+        patch=f"\nThe change that the task led to:\n\n{indented(patch)}\n" if patch else "",
     )
     return (
         Message(role="system", content=prompt("supervisor").text, origin=Origin.PROMPT),
@@ -100,52 +132,70 @@ class Supervisor:
     tries: int
     """Attempts at a verdict that can be read."""
     dialogue: Dialogue
-    journal: Journal
-    mode: VerdictMode = field(init=False)
+    journal: Record
+    asking: Asking = field(init=False)
     usages: list[Usage] = field(init=False, default_factory=list[Usage])
     """Of each of its calls since the last `judge` began."""
-    has_answered: bool = field(init=False, default=False)
-    """True once its server took a request: it takes this way of asking."""
     full: str | None = field(init=False, default=None)
     """Set once its conversation no longer fits its model: from then on there are no verdicts."""
+    sent: set[str] = field(init=False, default_factory=set[str])
+    """Every hint of the episode, in the form in which they are compared."""
 
     def __post_init__(self) -> None:
-        """Start with the best way of asking."""
-        self.mode = "json_schema" if self.config.verdict_mode == "auto" else self.config.verdict_mode
+        """Find the way of asking anew in each episode."""
+        self.asking = Asking("supervisor", self.ask, self.config, VERDICT, self.journal)
 
     async def judge(self, report: Report, gate: Gate) -> Judgement:
-        """The verdict on a step, and the hint that passed the gate if one was asked for. Raises ModelError.
+        """The verdict on a step, and the hint that may be sent if one was asked for. Raises ModelError.
 
         A verdict that can't be had is recorded as missing: the episode goes on without a hint.
         """
         self.usages = []
         try:
-            self._tell(report.text())
-            verdict = await self._verdict()
+            verdict = await self.verdict_on(report.text())
         except NoVerdictError as error:
             return Judgement(missing=str(error))
         if report.level is None or verdict.hint is None:
             return Judgement(verdict=verdict)
-        return await self._with_hint(verdict, verdict.hint, report.level, gate)
+        judgement = await self._with_hint(verdict, verdict.hint, report.level, gate)
+        if judgement.hint is not None:
+            self.sent.add(compared(judgement.hint.text))
+        return judgement
 
     async def _with_hint(self, verdict: Verdict, proposal: str, level: int, gate: Gate) -> Judgement:
-        """Ask for other words until the gate finds nothing, up to `hints.attempts` proposals."""
-        attempts = [Attempt(text=proposal, findings=tuple(await gate(proposal)))]
+        """Ask for other words until nothing speaks against them, up to `hints.attempts` proposals."""
+        attempts = [await self._tried(proposal, gate)]
         missing: str | None = None
         while attempts[-1].findings and len(attempts) < self.hints.attempts:
             try:
-                self._tell(_refusal(attempts[-1], level))
-                proposal = (await self._verdict()).hint or ""
+                proposal = (await self.verdict_on(_refusal(attempts[-1], level))).hint or ""
             except NoVerdictError as error:
                 missing = str(error)
                 break
             if not proposal:
                 break
-            attempts.append(Attempt(text=proposal, findings=tuple(await gate(proposal))))
+            attempts.append(await self._tried(proposal, gate))
         hint = _admitted(attempts, level)
         if hint is None and self.hints.fallback == "feedback":
-            hint = Hint(text=FEEDBACK[verdict.quality], kind=HintKind.FEEDBACK, level=level)
+            hint = self._feedback(verdict.quality, level)
         return Judgement(verdict=verdict, missing=missing, attempts=tuple(attempts), hint=hint)
+
+    async def _tried(self, proposal: str, gate: Gate) -> Attempt:
+        """A proposal with what speaks against it: that it was said before, or what the gate finds."""
+        if compared(proposal) in self.sent:
+            return Attempt(text=proposal, findings=(repeated(proposal),))
+        return await gate(proposal)
+
+    def _feedback(self, quality: Quality, level: int) -> Hint | None:
+        """The first wording that was not used yet; None when all were."""
+        fresh = (text for text in FEEDBACK[quality] if compared(text) not in self.sent)
+        text = next(fresh, None)
+        return None if text is None else Hint(text=text, kind=HintKind.FEEDBACK, level=level)
+
+    async def verdict_on(self, text: str) -> Verdict:
+        """The verdict on what `text` reports. Raises NoVerdictError, ModelError."""
+        self._tell(text)
+        return await self._verdict()
 
     def _tell(self, text: str) -> None:
         if self.full is not None:
@@ -159,7 +209,11 @@ class Supervisor:
         for i in range(self.tries):
             if i:
                 self._tell(prompt("unreadable").fill(problem=problem))
-            reply = await self._reply()
+            try:
+                reply = await self.asking.reply(lambda head: self.dialogue.request(head, Origin.SUPERVISOR))
+            except UnansweredError as error:
+                self.full = str(error) if error.is_full else None
+                raise NoVerdictError(str(error)) from error
             self.usages.append(reply.usage)
             self.dialogue.say(as_said(reply))
             try:
@@ -168,37 +222,16 @@ class Supervisor:
                 problem = str(error)
         raise NoVerdictError(f"no readable verdict in {self.tries} tries; the last one: {problem}")
 
-    async def _reply(self) -> Reply:
-        """One reply, asked for in the best way that the server takes."""
-        while True:
-            request = self.dialogue.request(self._head(), Origin.SUPERVISOR)
-            try:
-                reply = await self.journal.call("supervisor", request, self.ask, keeps=self._keeps)
-            except ContextTooLong as error:
-                self.full = f"the supervisor's conversation no longer fits its model: {error}"
-                raise NoVerdictError(self.full) from error
-            except RequestRefused as error:
-                if self._falls_back(error):
-                    self.mode = NEXT_MODE[self.mode]
-                elif self.has_answered:
-                    raise NoVerdictError(f"the supervisor's server refused the request: {error}") from error
-                else:
-                    raise  # it never took one: the set-up is wrong, not this step
-            else:
-                self.has_answered = True
-                return reply
 
-    def _falls_back(self, error: FatalModelError) -> bool:
-        """True where another way of asking may help: it took none yet, and did not name a cause that lies elsewhere."""
-        about_the_way = error.param is None or error.param.split(".")[0] in {"response_format", "tools", "tool_choice"}
-        return self.config.verdict_mode == "auto" and self.mode in NEXT_MODE and about_the_way and not self.has_answered
+def compared(hint: str) -> str:
+    """A hint in the form in which two are the same: its words, without case, signs, markup and white space."""
+    return " ".join(token.text for token in normalised(hint).tokens) or hint.strip()
 
-    def _keeps(self, error: FatalModelError) -> bool:
-        return isinstance(error, ContextTooLong) or self.has_answered or self._falls_back(error)
 
-    def _head(self) -> Mapping[str, Any]:
-        config = self.config
-        return {"model": config.model_name, **config.sampling, **verdict_head(self.mode), **config.extra_body}
+def repeated(hint: str) -> Finding:
+    """What is said to the supervisor of a hint that it gave before."""
+    why = "the player has had this hint already; a second time it tells nothing new. Say another thing"
+    return Finding(kind="repeated", text=hint, span=(0, len(hint)), why=why)
 
 
 def _admitted(attempts: Sequence[Attempt], level: int) -> Hint | None:
@@ -211,4 +244,4 @@ def _admitted(attempts: Sequence[Attempt], level: int) -> Hint | None:
 
 def _refusal(attempt: Attempt, level: int) -> str:
     findings = "\n".join(f"- {f.text!r} ({f.kind}): {f.why}" for f in attempt.findings)
-    return prompt("refused").fill(findings=findings, level=str(level))
+    return prompt("refused").fill(findings=findings, level=f"{level} ({LEVELS[level]})")

@@ -44,7 +44,11 @@ FindingKind = Literal[
     "disguised",
     "translated",
     "quote",
+    "judge",
+    "repeated",
 ]
+"""What a hint gives away; `judge`: a model could name a target with it, and not without it. The last one gives nothing
+away: the player has had this hint before."""
 
 
 class Finding(Noun):
@@ -59,11 +63,33 @@ class Finding(Noun):
     """In words for the supervisor: what it gives away, and what to do instead."""
 
 
+class Guess(Noun):
+    """One sample of the gate's judge."""
+
+    files: tuple[str, ...] = ()
+    """What it would open, in its words, best first."""
+    note: str | None = None
+    """Why it named none, where it could not be read or asked."""
+
+
+class Opinion(Noun):
+    """What the gate's judge, who does not know the answer, made of one proposal."""
+
+    without: tuple[Guess, ...]
+    """Its guesses from what the player has seen; asked for once, and the same for all proposals of a step."""
+    given: tuple[Guess, ...] = ()
+    """Its guesses with the hint beside it; none were asked for where it could name every target without it."""
+    revealed: tuple[str, ...] = ()
+    """Paths of targets that it named with the hint and in no guess without it."""
+
+
 class Attempt(Noun):
     """One hint that the supervisor proposed, and what the gate found in it."""
 
     text: str
     findings: tuple[Finding, ...] = ()
+    opinion: Opinion | None = None
+    """The judge's; None where there is none, or where it needed not be asked."""
 
 
 class HintKind(StrEnum):
@@ -118,7 +144,7 @@ class Step(Noun):
     nudge: str | None = None
     """The engine's own words after the step, if any."""
     usage: Usage = Usage()
-    """Of all calls of the step: player and supervisor."""
+    """Of all calls of the step: player, supervisor and judge."""
 
     @property
     def after(self) -> tuple[Message, ...]:
@@ -152,6 +178,14 @@ class Stop(Noun):
     reason: StopReason
     detail: str = ""
     """In words; for a bug its traceback."""
+
+
+class Stratum(StrEnum):
+    """How far an episode was the player's own; the first is preferred."""
+
+    UNHINTED = "unhinted"
+    """Nobody spoke to the player: no hint, and no word of the engine."""
+    HINTED = "hinted"
 
 
 class Trace(Noun):
@@ -192,6 +226,11 @@ class Trace(Noun):
         """What the player named in its last `finish`, if it called it."""
         answers = [r.answer for step in self.steps for r in step.results if r.answer is not None]
         return answers[-1] if answers else None
+
+    @property
+    def stratum(self) -> Stratum:
+        """Whether anybody spoke to the player."""
+        return Stratum.HINTED if any(step.after for step in self.steps) else Stratum.UNHINTED
 
     @property
     def usage(self) -> Usage:

@@ -1,7 +1,9 @@
-"""Verdicts: the schema they are asked for with, and how they are read from what models really write."""
+"""Verdicts and guesses: the schemas they are asked for with, and how they are read from what models really write."""
 
 import json
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from selfplay.config import VerdictMode
@@ -19,26 +21,49 @@ SCHEMA: dict[str, Any] = {
     "additionalProperties": False,
 }
 
+FILES_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "why": {"type": "string", "description": "What speaks for them, in a sentence."},
+        "files": {"type": "array", "items": {"type": "string"}, "description": "Paths, the likeliest first."},
+    },
+    "required": ["why", "files"],
+    "additionalProperties": False,
+}
+
 MAX_HINT_CHARS = 1000
 """A longer hint is no hint; the prompt asks for one or two sentences."""
-TOOL_NAME = "give_verdict"
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a model is asked to fill in."""
+
+    name: str
+    tool: str
+    description: str
+    schema: dict[str, Any]
+
+
+VERDICT = Form("verdict", "give_verdict", "Give your verdict on the step.", SCHEMA)
+FILES = Form("files", "name_files", "Name the files that you would open.", FILES_SCHEMA)
 NEXT_MODE: dict[VerdictMode, VerdictMode] = {"json_schema": "tool", "tool": "text"}
 """What to fall back to where a server refuses a way of asking."""
 
 
-def verdict_head(mode: VerdictMode) -> dict[str, Any]:
-    """The part of a request's head that asks for a verdict in this way."""
+def form_head(mode: VerdictMode, form: Form = VERDICT) -> dict[str, Any]:
+    """The part of a request's head that asks for a form in this way."""
     if mode == "json_schema":
-        schema = {"name": "verdict", "strict": True, "schema": SCHEMA}
+        schema = {"name": form.name, "strict": True, "schema": form.schema}
         return {"response_format": {"type": "json_schema", "json_schema": schema}}
     if mode == "tool":
-        function = {"name": TOOL_NAME, "description": "Give your verdict on the step.", "parameters": SCHEMA}
+        function = {"name": form.tool, "description": form.description, "parameters": form.schema}
         return {"tools": [{"type": "function", "function": function}], "tool_choice": "required"}
     return {}
 
 
 class UnreadableVerdictError(ValueError):
-    """A reply holds no verdict; the message says why, in words for the supervisor."""
+    """A reply does not hold what was asked for; the message says why, in words for the model."""
 
 
 def read_verdict(reply: Reply) -> Verdict:
@@ -47,20 +72,40 @@ def read_verdict(reply: Reply) -> Verdict:
     Tolerates prose and code fences around the object, a missing or empty hint, other letter case, extra keys.
     Raises UnreadableVerdictError.
     """
+    problem = _no_object(reply)
+    for value in _filled_in(reply):
+        try:
+            return _verdict(value)
+        except UnreadableVerdictError as error:
+            problem = str(error)
+    raise UnreadableVerdictError(problem if reply.finish_reason != "length" else _no_object(reply))
+
+
+def read_files(reply: Reply) -> tuple[str, ...]:
+    """The paths in a judge's reply as it wrote them, each once; found as verdicts are. Raises UnreadableVerdictError."""
+    problem = _no_object(reply)
+    for value in _filled_in(reply):
+        files = value.get("files")
+        if isinstance(files, list):
+            named = [name.strip() for name in files if isinstance(name, str)]  # pyright: ignore[reportUnknownVariableType]
+            return tuple(dict.fromkeys(filter(None, named)))
+        problem = "'files' is no list"
+    raise UnreadableVerdictError(problem)
+
+
+def _filled_in(reply: Reply) -> Iterator[dict[str, Any]]:
+    """JSON objects of a reply, the likeliest first. Raises UnreadableVerdictError where the model refused."""
     if reply.refusal:
         raise UnreadableVerdictError(f"it was refused: {reply.refusal}")
     texts = [call.arguments for call in reply.message.tool_calls]
-    texts += [reply.message.content, reply.message.reasoning or ""]
-    problem = "it holds no JSON object"
-    for text in texts:
-        for value in reversed(objects_in(text)):
-            try:
-                return _verdict(value)
-            except UnreadableVerdictError as error:
-                problem = str(error)
+    for text in (*texts, reply.message.content, reply.message.reasoning or ""):
+        yield from reversed(objects_in(text))
+
+
+def _no_object(reply: Reply) -> str:
     if reply.finish_reason == "length":
-        problem = "it was cut off at its length limit; be brief"
-    raise UnreadableVerdictError(problem)
+        return "it was cut off at its length limit; be brief"
+    return "it holds no JSON object"
 
 
 def _verdict(value: dict[str, Any]) -> Verdict:

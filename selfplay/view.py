@@ -127,8 +127,9 @@ class View:
             yield Row("verdict", f"missing: {missing}", "yellow")
         for attempt in judgement.get("attempts", ()):
             if findings := attempt.get("findings"):
-                why = ", ".join(f"{f['kind']} {f['text']!r}" for f in findings)
-                yield Row("gate", f"refused {attempt['text']!r}: {why}", "red")
+                yield Row("gate", f"refused {attempt['text']!r}: {', '.join(map(_finding, findings))}", "red")
+            if opinion := attempt.get("opinion"):
+                yield Row("judge", _opinion(opinion), "dim")
         if hint := judgement.get("hint"):
             yield Row("hint", f"[level {hint['level']}, {hint['kind']}] {hint['text']}", "bold yellow")
         if event["nudge"]:
@@ -138,6 +139,18 @@ class View:
         style = "bold green" if stop["reason"] == "found" else "bold red"
         yield Rule(style="dim")
         yield Row("stop", stop["reason"] + (f": {stop['detail']}" if stop["detail"] else ""), style)
+
+
+def _finding(finding: dict[str, Any]) -> str:
+    """The kind, and the part of the hint where it is not the whole of it."""
+    return finding["kind"] if finding["kind"] in {"judge", "repeated"} else f"{finding['kind']} {finding['text']!r}"
+
+
+def _opinion(opinion: dict[str, Any]) -> str:
+    def told(guesses: list[dict[str, Any]]) -> str:
+        return "; ".join(", ".join(guess.get("files", ())) or "nothing" for guess in guesses) or "not asked"
+
+    return f"without the hint: {told(opinion['without'])} | with it: {told(opinion.get('given', []))}"
 
 
 def _target(target: dict[str, Any]) -> str:

@@ -36,6 +36,8 @@ def strip(trace: Trace, contract: Contract) -> CleanTrace:
     return CleanTrace(
         episode=trace.episode,
         task=trace.task.brief.id,
+        repo=trace.task.brief.repo,
+        commit=trace.task.brief.commit,
         contract=contract,
         prompt=Message(role="system", content=contract.prompt, origin=Origin.PROMPT),
         opening=trace.opening,

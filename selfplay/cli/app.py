@@ -12,6 +12,8 @@ from selfplay.cli.audit import audit
 from selfplay.cli.console import ExitCode, complain
 from selfplay.cli.demo import EPILOG as DEMO_EPILOG
 from selfplay.cli.demo import demo
+from selfplay.cli.explain import EPILOG as EXPLAIN_EPILOG
+from selfplay.cli.explain import explain
 from selfplay.cli.export import EPILOG as EXPORT_EPILOG
 from selfplay.cli.export import export
 from selfplay.cli.index import EPILOG as INDEX_EPILOG
@@ -40,6 +42,7 @@ app = typer.Typer(
 app.command(epilog=DEMO_EPILOG)(demo)
 app.command(epilog=RUN_EPILOG)(run)
 app.command(epilog=SHOW_EPILOG)(show)
+app.command(epilog=EXPLAIN_EPILOG)(explain)
 app.command(epilog=EXPORT_EPILOG)(export)
 app.command(epilog=INDEX_EPILOG)(index)
 app.add_typer(audit, name="audit")

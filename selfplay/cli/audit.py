@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from selfplay.audit import audit_hints
+from selfplay.audit_echoes import audit_echoes
 from selfplay.cli.console import ExitCode, complain, print_json
 from selfplay.repos import Repositories
 
@@ -36,3 +37,23 @@ def hints(
     if partial:
         complain(f"{partial} hints could be checked in part only, see `partial` in their rows")
     raise typer.Exit(ExitCode.NEGATIVE if reveals or partial else ExitCode.DONE)
+
+
+ECHOES_EPILOG = """Example:
+
+selfplay audit echoes turns.jsonl
+
+where each row is {"text": "what the player said in a turn", "hint": "what stood before it, if anything did"}"""
+
+
+@audit.command(epilog=ECHOES_EPILOG)
+def echoes(file: Annotated[Path, typer.Argument(help="JSONL: text, and hint if there was one.")]) -> None:
+    """Say of each text whether it answers or leans on a hint: one JSON row each, in order, on standard output.
+
+    Exit code 1 if any does.
+    """
+    count = 0
+    for row in audit_echoes(file):
+        count += row["echo"]
+        print_json(row)
+    raise typer.Exit(ExitCode.NEGATIVE if count else ExitCode.DONE)

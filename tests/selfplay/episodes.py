@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from selfplay.casting import Cast, Role
-from selfplay.config import HintConfig, Limits, RunConfig
-from selfplay.journal import Journal, Watch
+from selfplay.config import HintConfig, JudgeConfig, Limits, RunConfig
+from selfplay.journal import Journal, Seat, Watch
 from selfplay.loop import Stage, play
 from selfplay.models.prices import FREE, Price
 from selfplay.models.protocol import Model
@@ -56,6 +56,7 @@ class Table:
         self,
         player: Sequence[Line] | Model,
         supervisor: Sequence[Line] | Model | None,
+        judge: Sequence[Line] | Model | None = None,
         *,
         is_used_up: bool = True,
         price: Price = FREE,
@@ -63,20 +64,20 @@ class Table:
     ) -> Trace:
         """One episode. Scripts must be used up exactly, if not said otherwise."""
         helper = None if supervisor is None else role("supervisor", supervisor, price)
-        cast = Cast(role("player", player, price), helper)
+        cast = Cast(role("player", player, price), helper, None if judge is None else role("judge", judge, price))
         with Journal(self.path, watch) as journal:
             seats = cast.seats(journal, is_supervised=supervisor is not None)
             trace = await play("e", self.stage, seats, journal)
-        for seat in (cast.player, cast.supervisor):
+        for seat in (cast.player, cast.supervisor, cast.judge):
             if seat is not None and is_used_up:
                 await seat.model.aclose()
         return trace
 
 
-def role(seat: str, lines: Sequence[Line] | Model, price: Price = FREE) -> Role:
+def role(seat: Seat, lines: Sequence[Line] | Model, price: Price = FREE) -> Role:
     model = ScriptedModel(lines) if isinstance(lines, Sequence) else lines
     policy = Policy(tries=3, first_wait_s=0.0)
-    return Role("player" if seat == "player" else "supervisor", model, policy, price)
+    return Role(seat, model, policy, price)
 
 
 def table(
@@ -84,11 +85,12 @@ def table(
     *,
     hints: HintConfig | None = None,
     limits: Limits | None = None,
+    judge: JudgeConfig | None = None,
     targets: Sequence[Target] = tuple(Target(path=p) for p in TARGETS),
 ) -> Table:
     repo = tmp_path / "repo"
     if not repo.exists():
         make_files(repo)
-    config = RunConfig(hints=hints or HintConfig(), limits=limits or Limits())
+    config = RunConfig(hints=hints or HintConfig(), limits=limits or Limits(), judge=judge)
     stage = set_stage(the_task(repo, targets), DirectorySnapshot(repo), config)
     return Table(stage, tmp_path / "e.jsonl")

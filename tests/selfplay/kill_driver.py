@@ -11,11 +11,13 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from random import Random
 
 import anyio
 
+from selfplay.config import JudgeConfig
 from selfplay.models.protocol import Reply, Request
 from selfplay.models.script import Line, call, judges, says
 from selfplay.models.scripted import ScriptedModel
@@ -54,8 +56,12 @@ class Slow(ScriptedModel):
         return await super().complete(request)
 
 
+JUDGE: Sequence[Line] = [says('{"why": "w", "files": []}')] * 40
+
+
 def play(folder: Path) -> None:
-    anyio.run(table(folder).play, Slow(PLAYER), Slow(SUPERVISOR))
+    desk = table(folder, judge=JudgeConfig(samples=2))
+    anyio.run(partial(desk.play, Slow(PLAYER), Slow(SUPERVISOR), Slow(JUDGE), is_used_up=False))
 
 
 def play_in_child(folder: Path) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from selfplay.casting import Cast, Role
-from selfplay.config import RunConfig, SeatConfig
+from selfplay.config import JudgeConfig, RunConfig, SeatConfig
 from selfplay.errors import TransientModelError
 from selfplay.journal import Journal, read_events
 from selfplay.loop import play
@@ -47,12 +47,17 @@ PLAYER: Sequence[Json] = (
     {"content": "Again.", "tool_calls": [{**text_call("read_file", path="pump/drain_valve.py"), "id": None}]},
     {"content": "Done.", "tool_calls": [text_call("finish", files=[{"path": p, "reason": "read"} for p in TARGETS])]},
 )
-VERDICT = {"quality": "neutral", "why": "so so", "hint": "Where does what comes in go next?"}
+VERDICT = {"quality": "neutral", "why": "so so"}
 
 
 def answer(request: Json) -> Json:
     turn = sum(m["role"] == "assistant" for m in request["messages"])
-    return PLAYER[turn] if request["model"] == "player" else {"content": f"```json\n{json.dumps(VERDICT)}\n```"}
+    if request["model"] == "player":
+        return PLAYER[turn]
+    if request["model"] == "judge":
+        return {"content": json.dumps({"why": "a guess", "files": ["pump/inlet.py"]})}
+    verdict = {**VERDICT, "hint": "Where does what comes in go next" + ", and next" * turn + "?"}
+    return {"content": f"```json\n{json.dumps(verdict)}\n```"}
 
 
 TROUBLE = (
@@ -72,23 +77,33 @@ def every_other_request_fails(number: int, _: loopback.Received) -> loopback.Beh
     return TROUBLE[number // 2 % len(TROUBLE)] if number % 2 == 0 else None
 
 
-async def episode(folder: Path, plan: loopback.Plan) -> Path:
+async def episode(folder: Path, plan: loopback.Plan, *, is_judged: bool = False) -> Path:
     """Play one episode on a server that follows the plan; the journal's path."""
     repo, path = make_files(folder / "repo"), folder / "e.jsonl"
-    config = RunConfig(player=SeatConfig(model="openai:player"), supervisor=SeatConfig(model="openai:supervisor"))
+    config = RunConfig(
+        player=SeatConfig(model="openai:player"),
+        supervisor=SeatConfig(model="openai:supervisor"),
+        judge=JudgeConfig(model="openai:judge", samples=2, sampling={"seed": 1}) if is_judged else None,
+    )
     stage = set_stage(the_task(repo), DirectorySnapshot(repo), config)
+    before = {request.body for request in sent_requests(read_events(path))} if path.exists() else set[bytes]()
     async with Loopback(answer, plan) as server:
         policy = Policy(tries=4, first_wait_s=0.0)
         player = OpenAIModel("player", base_url=server.base_url, timeout_s=0.5)
         supervisor = OpenAIModel("supervisor", base_url=server.base_url, timeout_s=0.5)
-        cast = Cast(Role("player", player, policy, FREE), Role("supervisor", supervisor, policy, FREE))
-        async with player, supervisor:
+        judge = OpenAIModel("judge", base_url=server.base_url, timeout_s=0.5)
+        cast = Cast(
+            Role("player", player, policy, FREE),
+            Role("supervisor", supervisor, policy, FREE),
+            Role("judge", judge, policy, FREE) if is_judged else None,
+        )
+        async with player, supervisor, judge:
             with Journal(path) as journal:
                 await play("e", stage, cast.seats(journal, is_supervised=True), journal)
         received = {request.body for request in server.received}
     sent = list(sent_requests(read_events(path)))
     assert all(request.is_exact for request in sent)
-    assert {request.body for request in sent} == received
+    assert {request.body for request in sent} == received | before
     return path
 
 
@@ -129,3 +144,28 @@ async def test_a_server_that_stays_down_parks_the_episode(tmp_path: Path) -> Non
     assert len(broken.steps) == 3
     whole = read_trace(await episode(tmp_path / "whole", ()))
     assert whole.steps[:3] == broken.steps
+
+
+async def test_a_judge_over_http_is_asked_and_survives_a_misbehaving_server(tmp_path: Path) -> None:
+    calm = await episode(tmp_path / "calm", (), is_judged=True)
+    troubled = await episode(tmp_path / "troubled", every_other_request_fails, is_judged=True)
+    one, other = (read_trace(path) for path in (calm, troubled))
+    assert one.steps == other.steps
+    assert one.stop is not None
+    assert one.stop.reason is StopReason.FOUND
+    opinions = [a.opinion for step in one.steps for a in step.judgement.attempts if a.opinion]
+    assert opinions
+    assert all(guess.files == ("pump/inlet.py",) for o in opinions for guess in (*o.without, *o.given))
+    asked = [request for request in sent_requests(read_events(calm)) if request.seat == "judge"]
+    assert {json.loads(request.body)["seed"] for request in asked} == {1, 2}
+    assert all("response_format" in json.loads(request.body) for request in asked)
+
+
+async def test_a_judges_server_that_stays_down_parks_the_episode(tmp_path: Path) -> None:
+    def down(_: int, received: loopback.Received) -> loopback.Behaviour | None:
+        return loopback.server_error(502) if json.loads(received.body)["model"] == "judge" else None
+
+    with pytest.raises(TransientModelError):
+        await episode(tmp_path, down, is_judged=True)
+    assert read_trace(tmp_path / "e.jsonl").stop is None
+    assert read_trace(await episode(tmp_path, (), is_judged=True)).stop is not None

@@ -434,7 +434,7 @@ async def test_nothing_of_the_environment_reaches_the_journal(tmp_path: Path) ->
     await desk.play([LIST], [DULL])
     start = orjson.loads(desk.path.read_bytes().split(b"\n", 1)[0])
     assert set(start) == {
-        "event", "journal", "wire", "selfplay", "episode", "task", "snapshot", "supervised", "config", "channel",
-        "mark", "reasoning", "production_prompt", "prompts", "tools", "at",
+        "event", "journal", "wire", "selfplay", "episode", "task", "snapshot", "supervised", "attempt", "config",
+        "channel", "mark", "reasoning", "production_prompt", "prompts", "tools", "at",
     }  # fmt: skip
     assert SeatConfig().api_key_env not in desk.path.read_text()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from selfplay.message import Message, Origin, ToolCall
 from selfplay.models.protocol import Reply
 from selfplay.trace import Quality, Verdict
-from selfplay.verdicts import SCHEMA, UnreadableVerdictError, objects_in, read_verdict, verdict_head
+from selfplay.verdicts import FILES, SCHEMA, UnreadableVerdictError, form_head, objects_in, read_files, read_verdict
 
 GOOD = '{"quality": "wasteful", "why": "again", "hint": "Look wider."}'
 WANT = Verdict(quality=Quality.WASTEFUL, why="again", hint="Look wider.")
@@ -100,6 +100,31 @@ def test_an_object_between_prose_without_braces_is_found(before: str, value: dic
 
 
 def test_each_way_of_asking_carries_the_same_schema() -> None:
-    assert verdict_head("json_schema")["response_format"]["json_schema"]["schema"] is SCHEMA
-    assert verdict_head("tool")["tools"][0]["function"]["parameters"] is SCHEMA
-    assert verdict_head("text") == {}
+    assert form_head("json_schema")["response_format"]["json_schema"]["schema"] is SCHEMA
+    assert form_head("tool")["tools"][0]["function"]["parameters"] is SCHEMA
+    assert form_head("text") == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "files"),
+    [
+        ('{"why": "w", "files": ["a.py", " b/c.py ", "a.py", ""]}', ("a.py", "b/c.py")),
+        ('```json\n{"files": []}\n```', ()),
+        ('{"files": "no"} then {"files": ["x.py", 3]}', ("x.py",)),
+    ],
+)
+def test_the_files_of_a_guess_are_read_from_what_models_write(text: str, files: tuple[str, ...]) -> None:
+    assert read_files(reply(text)) == files
+
+
+@pytest.mark.parametrize(
+    ("text", "says"), [("a.py", "no JSON object"), ('{"files": "a.py"}', "no list"), ("{}", "no list")]
+)
+def test_what_holds_no_guess_says_why(text: str, says: str) -> None:
+    with pytest.raises(UnreadableVerdictError, match=says):
+        read_files(reply(text))
+
+
+def test_a_guess_is_asked_for_by_a_form_of_its_own() -> None:
+    assert form_head("json_schema", FILES)["response_format"]["json_schema"]["schema"] is FILES.schema
+    assert form_head("tool", FILES)["tools"][0]["function"]["name"] == "name_files"

@@ -1,10 +1,11 @@
-"""Player and supervisor without a language model: rules over words.
+"""Player, supervisor and judge without a language model: rules over words.
 
 They let the engine run, be tested and be loaded anywhere. Their traces show that the machinery works; they are not what
 a language model would write, and no model gets better from being trained on them.
 """
 
+from selfplay.models.heuristic.judge import HeuristicJudge
 from selfplay.models.heuristic.player import HeuristicPlayer
 from selfplay.models.heuristic.supervisor import HeuristicSupervisor
 
-__all__ = ["HeuristicPlayer", "HeuristicSupervisor"]
+__all__ = ["HeuristicJudge", "HeuristicPlayer", "HeuristicSupervisor"]

@@ -19,7 +19,7 @@ from selfplay.models.usage import estimated
 _TARGET = re.compile(r"^- (\S.*)$", re.MULTILINE)
 _FOUND = re.compile(r"^Targets found so far: (.*)$", re.MULTILINE)
 _MISSING = re.compile(r"^Targets not found yet: (.*)$", re.MULTILINE)
-_LEVEL = re.compile(r"^A hint at level (\d) is wanted now\.$|^Answer again .* at level (\d) that", re.MULTILINE)
+_LEVEL = re.compile(r"^A hint at level (\d) \(.*?\) is wanted now\.|^Answer again .* at level (\d) \(", re.MULTILINE)
 _COMMENT = re.compile(r"#\s?(.*)$|//+\s?(.*)$|^\s*\*\s(.*)$|\"\"\"(.*)$")
 
 TEMPLATES = {
@@ -29,7 +29,14 @@ TEMPLATES = {
     4: ("What you are after has to do with {}; look for these.", 4),
 }
 """By level: the words of a hint, and how many terms it takes."""
-NO_TERMS = "Follow what the files you have read make use of, and what makes use of them."
+NO_TERMS = (
+    "Follow what the files you have read make use of, and what makes use of them.",
+    "Look wider: is there a part of the code base that you have not seen at all?",
+    "Go back to the task, and say each of its words in another way.",
+    "Who calls what you have read, and who is called by it?",
+    "Think of what has to happen before, and of what comes after.",
+)
+"""What is left to say when a target's words are used up, each once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +83,27 @@ def _verdict(texts: Sequence[tuple[str, str]]) -> str:
     return orjson.dumps({"quality": quality, "why": why, "hint": hint}).decode()
 
 
+CANDIDATE = "Judge one turn that the player might take next."
+"""How the question about a turn outside of an episode begins."""
+
+
+def _judge_candidate(text: str) -> tuple[str, str]:
+    """The verdict on a turn that was not taken: does it open a target, does it repeat?"""
+    before, _, candidate = text.partition(CANDIDATE)
+    calls = _calls(candidate)
+    missing = _MISSING.findall(before)[-1].split(", ")
+    if any(f'"{target.partition(":")[0]}"' in call for target in missing for call in calls):
+        return "productive", "The turn goes to a target."
+    if not calls:
+        return "wasteful", "The turn makes no call."
+    if set(calls) <= set(_calls(before)):
+        return "wasteful", "The turn repeats a call."
+    return "neutral", "The turn goes to no target."
+
+
 def _judge(reports: Sequence[str]) -> tuple[str, str]:
+    if CANDIDATE in reports[-1]:
+        return _judge_candidate(reports[-1])
     found = [_FOUND.findall(report)[-1] for report in reports]
     before = found[-2] if len(found) > 1 else "none"
     if found[-1] != before:
@@ -112,15 +139,17 @@ def _words_of(assignment: str, target: str, *, is_first: bool) -> _Words:
     return _Words(_terms(assignment, target), list(names))
 
 
-def _hint(of: _Words, level: int, said: Sequence[str]) -> str:
-    """A hint at this level with terms that no earlier hint had."""
+def _hint(of: _Words, level: int, said: Sequence[str]) -> str | None:
+    """A hint at this level with terms that no earlier hint had; None when there is nothing left to say."""
     template, count = TEMPLATES[level]
     used = {stem(word) for text in said for word in words(text)}
     terms = [term for term in of.terms if stem(term) not in used]
     names = [name for name in of.names if not any(name in text for text in said)]
     if level >= CARELESS_LEVEL and names:
         terms = [names[0], *terms]
-    return template.format(_listed(terms[:count])) if terms else NO_TERMS
+    if terms:
+        return template.format(_listed(terms[:count]))
+    return next((text for text in NO_TERMS if text not in said), None)
 
 
 def _listed(terms: Sequence[str]) -> str:

@@ -1,0 +1,170 @@
+"""Find conversations that were had before, by what the model did in them.
+
+Only its actions count: its words and its calls, not the results, which repeat whenever two searches touch the same
+code. Compared with the conversations that were kept so far,
+
+- a **duplicate** has the same task text, the same words and the same calls with the same arguments (however their
+  JSON is laid out, and whatever the calls' ids are);
+- a **near duplicate** shares at least `threshold` (Jaccard) of either
+  - the runs of five words of its words and calls, whatever the task is, or
+  - its calls and pairs of neighbouring calls, where the task is the same: two attempts that make the same calls
+    teach the same, however they are worded.
+
+Similarities are estimates from 256 MinHash values (standard error 0.02 at 0.85). What was found to be a duplicate is
+not compared with later ones, so each one has a kept trace that it really resembles.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Protocol, cast
+
+import orjson
+import rensa  # pyright: ignore[reportMissingTypeStubs]  # ships no types: `_Sketch` and `_Index` are where it gets them
+
+from selfplay.clean.across.parts import Subject
+from selfplay.message import Message, ToolCall
+
+NUMBERS = 256
+"""MinHash values of one sketch."""
+BANDS = 32
+"""Groups of values of which one must agree: at a similarity of 0.85 all but one pair in ten thousand are compared."""
+SEED = 20
+RUN = 5
+"""Words of a run."""
+_WORD = re.compile(r"\w+")
+
+
+class _Sketch(Protocol):
+    def update(self, items: list[str]) -> None: ...
+    def jaccard(self, other: "_Sketch") -> float: ...
+
+
+class _Index(Protocol):
+    def insert(self, key: int, minhash: _Sketch) -> None: ...
+    def query(self, minhash: _Sketch) -> list[int]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Double:
+    """A conversation that resembles an earlier one."""
+
+    of: str
+    """The id of the earlier one, which was kept."""
+    similarity: float | None
+    """Estimated, between 0 and 1; None for an exact duplicate."""
+    by: str = ""
+    """What is alike: `words and calls`, or `calls`."""
+
+
+class Doubles:
+    """The conversations that were kept so far; about 6 kB of memory for each."""
+
+    def __init__(self, threshold: float | None) -> None:
+        self._threshold = threshold
+        self._digests: dict[bytes, str] = {}
+        self._whole = _Shelf("words and calls")
+        self._calls = _Shelf("calls")
+
+    def add(self, subject: Subject) -> Double | None:
+        """What the conversation is a double of; None if of nothing, and then it is kept."""
+        turns = [m for m in subject.messages if m.role == "assistant"]
+        digest = _digest(subject.task, turns)
+        if (of := self._digests.get(digest)) is not None:
+            return Double(of, None)
+        if self._threshold is not None and (found := self._near(subject, turns, self._threshold)):
+            return found
+        self._digests[digest] = subject.id
+        return None
+
+    def _near(self, subject: Subject, turns: Sequence[Message], threshold: float) -> Double | None:
+        sketches = [
+            (self._whole, _sketch(runs(list(words_of(turns))))),
+            (self._calls, _sketch(steps(subject.task, list(calls_of(turns))))),
+        ]
+        found = [d for shelf, sketch in sketches if sketch and (d := shelf.nearest(sketch, threshold))]
+        if found:
+            return max(found, key=lambda double: double.similarity or 0.0)
+        for shelf, sketch in sketches:
+            if sketch:
+                shelf.put(subject.id, sketch)
+        return None
+
+
+class _Shelf:
+    """Sketches of one kind, found again by likeness."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        index = cast("Any", rensa).RMinHashLSH(threshold=0.5, num_perm=NUMBERS, num_bands=BANDS)
+        self._index = cast("_Index", index)
+        self._sketches: list[tuple[str, _Sketch]] = []
+
+    def nearest(self, sketch: _Sketch, threshold: float) -> Double | None:
+        """The most similar one from the threshold on; of equals the one that was put first."""
+        near = [(self._sketches[key][1].jaccard(sketch), -key) for key in self._index.query(sketch)]
+        similarity, key = max(near, default=(0.0, 0))
+        return Double(self._sketches[-key][0], similarity, self._name) if near and similarity >= threshold else None
+
+    def put(self, id: str, sketch: _Sketch) -> None:  # noqa: A002  the field's name
+        self._index.insert(len(self._sketches), sketch)
+        self._sketches.append((id, sketch))
+
+
+def words_of(turns: Iterable[Message]) -> Iterator[str]:
+    """The words of what the model thought, said and called, in order and in lower case."""
+    for turn in turns:
+        for text in (turn.reasoning or "", turn.content):
+            yield from _WORD.findall(text.casefold())
+        for call in turn.tool_calls:
+            yield from _WORD.findall(_canonical(call).casefold())
+
+
+def calls_of(turns: Iterable[Message]) -> Iterator[str]:
+    """Each call with its arguments in one order; of `finish` only the files: its reasons are prose."""
+    for turn in turns:
+        for call in turn.tool_calls:
+            yield _canonical(call, only_paths=call.name == "finish")
+
+
+def runs(words: Sequence[str]) -> list[str]:
+    """Every run of five words; of a shorter text the text itself."""
+    if not words:
+        return []
+    return [" ".join(words[i : i + RUN]) for i in range(max(1, len(words) - RUN + 1))]
+
+
+def steps(task: str, calls: Sequence[str]) -> list[str]:
+    """Calls and pairs of neighbours, each marked with the task and with how often it was there before."""
+    seen: dict[str, int] = {}
+    marked: list[str] = []
+    key = hashlib.sha256(task.encode(errors="replace")).hexdigest()[:16]
+    for step in (*calls, *("\0".join(pair) for pair in pairwise(calls))):
+        seen[step] = seen.get(step, 0) + 1
+        marked.append(f"{key}\0{step}\0{seen[step]}")
+    return marked
+
+
+def _sketch(items: list[str]) -> _Sketch | None:
+    if not items:
+        return None
+    sketch = cast("_Sketch", cast("Any", rensa).RMinHash(num_perm=NUMBERS, seed=SEED))
+    sketch.update(items)
+    return sketch
+
+
+def _digest(task: str, turns: Iterable[Message]) -> bytes:
+    parts = [[t.content.strip(), (t.reasoning or "").strip(), *map(_canonical, t.tool_calls)] for t in turns]
+    return hashlib.sha256(orjson.dumps([task, parts])).digest()
+
+
+def _canonical(call: ToolCall, *, only_paths: bool = False) -> str:
+    value: Any = call.parsed()
+    if value is None:
+        return f"{call.name} {call.arguments.strip()}"
+    if only_paths and isinstance(files := value.get("files"), list):
+        named = cast("list[Any]", files)
+        value = [cast("dict[str, Any]", file).get("path") for file in named if isinstance(file, dict)]
+    return f"{call.name} {orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()}"

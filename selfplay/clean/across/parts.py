@@ -1,0 +1,85 @@
+"""What of a conversation is looked at: its texts part by part, each with its place."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+import orjson
+
+from selfplay.contract import Schema
+from selfplay.message import Message, Noun
+from selfplay.sample import CleanTrace
+
+
+class Part(Noun):
+    """One text of a conversation, as a reader of the row sees it."""
+
+    message: int
+    """Position in the conversation, from 0; -1 for the tools' schemas."""
+    place: str
+    """`messages[3].tool_calls[0].arguments`, or `tools`."""
+    role: str
+    text: str
+
+
+class Subject(Noun):
+    """A conversation that may become a row, whoever made it."""
+
+    id: str
+    messages: tuple[Message, ...]
+    tools: tuple[Schema, ...] = ()
+    repo: str = ""
+    commit: str = ""
+    snapshot: str = ""
+
+    @property
+    def parts(self) -> Iterator[Part]:
+        """Every text, in order; arguments as written, and once more without JSON's escapes if they have any."""
+        for number, message in enumerate(self.messages):
+            for place, text in _texts(message):
+                if text:
+                    yield Part(message=number, place=f"messages[{number}].{place}", role=message.role, text=text)
+        if self.tools:
+            yield Part(message=-1, place="tools", role="tools", text=orjson.dumps(self.tools).decode())
+
+    @property
+    def task(self) -> str:
+        """The first user message with its white space evened out: two conversations with the same are at one task."""
+        return next((" ".join(m.content.split()) for m in self.messages if m.role == "user"), "")
+
+
+def subject_of(trace: CleanTrace) -> Subject:
+    """What an exported row of the trace would hold."""
+    return Subject(
+        id=trace.episode,
+        messages=trace.conversation,
+        tools=trace.contract.tools,
+        repo=trace.repo,
+        commit=trace.commit,
+        snapshot=trace.snapshot,
+    )
+
+
+def _texts(message: Message) -> Iterator[tuple[str, str]]:
+    yield "content", message.content
+    yield "reasoning", message.reasoning or ""
+    for k, call in enumerate(message.tool_calls):
+        yield f"tool_calls[{k}].name", call.name
+        yield f"tool_calls[{k}].arguments", call.arguments
+        if "\\" in call.arguments:
+            yield f"tool_calls[{k}].arguments", "\n".join(strings_in(call.parsed()))
+
+
+def strings_in(value: object) -> Iterator[str]:
+    """Every string in a JSON value, keys included, in order."""
+    match value:
+        case str():
+            yield value
+        case Mapping():
+            for key, inner in cast("Mapping[str, Any]", value).items():
+                yield key
+                yield from strings_in(inner)
+        case list() | tuple():
+            for inner in cast("Sequence[object]", value):
+                yield from strings_in(inner)
+        case _:
+            pass

@@ -1,0 +1,10 @@
+"""Echoes: what a player says that answers, thanks for, restates or leans on a hint.
+
+What counts is written in `data/wordings.tsv`; figures and what is missed are in docs/echoes.md.
+"""
+
+from selfplay.clean.echoes.finding import EchoFinding, EchoKind
+from selfplay.clean.echoes.removal import without_echoes
+from selfplay.clean.echoes.search import echoes
+
+__all__ = ["EchoFinding", "EchoKind", "echoes", "without_echoes"]

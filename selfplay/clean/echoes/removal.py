@@ -1,0 +1,182 @@
+"""Take echoes out of a text: whole sentences, or a clause where the rest stands as a sentence."""
+
+import re
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+
+from selfplay.clean.echoes.finding import EchoFinding, EchoKind
+from selfplay.clean.echoes.folding import Folded, folded
+from selfplay.clean.echoes.sentences import Stretch, clauses, sentences
+
+_STANDS = re.compile(
+    r"(?:(?:and|so|then|but|therefore|i think) )?"
+    r"(?:i|i'll|i'd|i'm|i've|let me|let's|lemme|we|the|this|these|that's|that|there|next|now|first|it|its|my|what|"
+    r"where|who|how|why|which|no|nothing|all|both|each|only|"
+    r"ich|wir|also|jetzt|nun|der|die|das|je|nous|voyons|regardons|maintenant|le|les|la|voy|vamos|veamos|yo|ahora|el|"
+    r"primero|miro|busco|abro|reviso)\b|j'|[\u6211\u8ba9\u73b0\u5148\u63a5\u4e0b\u3040-\u30ff]"
+)
+"""How a clause begins that may stand alone, folded."""
+_MIN_CHARS = 8
+_LONG_HEAD_CHARS = 60
+_POINTS_BACK = re.compile(r"\b(?:it|that|them|this|there|those|these)\b")
+_MARKS = "*_#~"
+_PARENTHESIS = re.compile(r"\([^()]{1,200}\)")
+_ITEM = re.compile(r"^[ \t]*(?:[-+*\u2022]|\d{1,3}[.)]|>+|#+)[ \t]+$")
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What is left of a text."""
+
+    text: str
+    origins: Sequence[int]
+    """For each character of it the index in the text that it comes from."""
+
+
+def without_echoes(text: str, findings: Sequence[EchoFinding]) -> str:
+    """The text with the sentences of the findings taken out, or only their clause where the rest is a sentence.
+
+    Blanks are closed up; what is not touched stays byte for byte. Empty if nothing is left.
+    """
+    return rest_of(text, findings).text
+
+
+def rest_of(text: str, findings: Sequence[EchoFinding]) -> Rest:
+    """The same, with where each character comes from: characters of the text in order, some of them made capitals."""
+    if not findings:
+        return Rest(text, range(len(text)))
+    view = folded(text)
+    cuts, capitals = _cuts(view, findings)
+    spans = sorted([view.span(*cut) for cut in cuts] + [f.span for f in findings if _is_invisible(view, f)])
+    kept: list[int] = []
+    at = 0
+    for start, end in _joined(text, spans):
+        kept += range(at, max(at, start))
+        at = max(at, end)
+    kept += range(at, len(text))
+    raised = {view.origins[i] for i in capitals}
+    return Rest("".join(_raised(text[i]) if i in raised else text[i] for i in kept), kept)
+
+
+def _is_invisible(view: Folded, finding: EchoFinding) -> bool:
+    start, end = view.stretch(finding.span)
+    return start == end
+
+
+def _raised(char: str) -> str:
+    return char.upper() if len(char.upper()) == 1 else char
+
+
+def _cuts(view: Folded, findings: Sequence[EchoFinding]) -> tuple[list[Stretch], list[int]]:
+    """Stretches to take out, and the places where a sentence begins anew."""
+    cuts: list[Stretch] = []
+    capitals: list[int] = []
+    places = deque(sorted((*view.stretch(f.span), f.kind) for f in findings))
+    for sentence in sentences(view):
+        while places and places[0][1] <= sentence[0]:
+            cuts.append(places.popleft()[:2])
+        near = takewhile(lambda place: place[0] < sentence[1], places)  # noqa: B023  # used up at once
+        inside = [place for place in near if place[1] > sentence[0]]
+        if inside:
+            part, anew = _cut_of(view, sentence, inside)
+            cuts += part
+            capitals += anew
+            while places and places[0][1] <= sentence[1]:
+                places.popleft()
+    return [cut for cut in (*cuts, *(place[:2] for place in places)) if cut[0] < cut[1]], capitals
+
+
+def _cut_of(
+    view: Folded, sentence: Stretch, inside: Sequence[tuple[int, int, EchoKind]]
+) -> tuple[list[Stretch], list[int]]:
+    whole: tuple[list[Stretch], list[int]] = [sentence], []
+    if any(kind is EchoKind.RESTATED and (a, b) == sentence for a, b, kind in inside):
+        return whole
+    if aside := _aside(view, sentence, inside):
+        return [aside], []
+    parts = clauses(view, sentence)
+    is_echo = [any(a < end and b > start for a, b, _ in inside) for start, end in parts]
+    if all(is_echo) or not any(is_echo):
+        return whole
+    first, last = is_echo.index(False), len(is_echo) - 1 - is_echo[::-1].index(False)
+    if any(is_echo[first : last + 1]) or not _stands(view, (parts[first][0], parts[last][1])):
+        return whole
+    return _trim(view, sentence, parts, first, last) or whole
+
+
+def _aside(view: Folded, sentence: Stretch, inside: Sequence[tuple[int, int, EchoKind]]) -> Stretch | None:
+    """The one parenthesis that all the echoes stand in."""
+    for match in _PARENTHESIS.finditer(view.prose, *sentence):
+        is_around = all(match.start() < a and b < match.end() for a, b, _ in inside)
+        if is_around and match.start() > sentence[0] and match.end() < sentence[1]:
+            return match.span()
+    return None
+
+
+def _trim(
+    view: Folded, sentence: Stretch, parts: Sequence[Stretch], first: int, last: int
+) -> tuple[list[Stretch], list[int]] | None:
+    """Cut the clauses before `first` and after `last`. None where the rest would hang in the air."""
+    cuts: list[Stretch] = []
+    rest = view.prose[parts[first][0] : parts[last][1]]
+    if first:
+        if parts[first][0] - sentence[0] > _LONG_HEAD_CHARS and _POINTS_BACK.search(rest):
+            return None
+        cuts.append((sentence[0], parts[first][0]))
+    if last + 1 < len(parts):
+        end = len(view.prose[: sentence[1]].rstrip(".!?\u3002"))
+        cuts.append((parts[last][1], max(end, parts[-1][0])))
+    return cuts, [parts[first][0]] if first else []
+
+
+def _stands(view: Folded, rest: Stretch) -> bool:
+    text = view.prose[slice(*rest)]
+    return len(text) >= (_MIN_CHARS if text.isascii() else _MIN_CHARS // 2) and _STANDS.match(text) is not None
+
+
+def _joined(text: str, spans: Sequence[Stretch]) -> Iterator[Stretch]:
+    """The cuts with the blanks and marks around them that nobody needs any more."""
+    merged: list[list[int]] = []
+    for start, end in spans:
+        if merged and not text[merged[-1][1] : start].strip(" \t\n" + _MARKS):
+            merged[-1][1] = max(merged[-1][1], end)
+        else:
+            merged.append([start, end])
+    for start, end in merged:
+        yield _closed(text, *_unmarked(text, start, end))
+
+
+def _unmarked(text: str, start: int, end: int) -> Stretch:
+    """The cut with the emphasis around it that would be left with nothing, or with one end, inside."""
+    left = start - len(text[max(start - 3, 0) : start]) + len(text[max(start - 3, 0) : start].rstrip(_MARKS))
+    marks = text[left:start]
+    if not marks:
+        return start, end
+    if text[start:end].count(marks) % 2:
+        return left, end
+    return (left, end + len(marks)) if text.startswith(marks, end) else (start, end)
+
+
+def _closed(text: str, start: int, end: int) -> Stretch:
+    """The cut with the blanks of one side: those that part less."""
+    line = text.rfind("\n", 0, start) + 1
+    after = end
+    while after < len(text) and text[after].isspace():
+        after += 1
+    ends_line = after == len(text) or "\n" in text[end:after]
+    if ends_line and _ITEM.match(text[line:start]):
+        start = line
+    before = start
+    while before and text[before - 1].isspace():
+        before -= 1
+    if after == len(text) or before == 0:
+        return (before if after == len(text) else 0), after
+    if text[start:end].lstrip()[:1] in {",", ";", "(", "-", "\u2014", "\u2013"} and text[end : end + 1] in {
+        ".",
+        "!",
+        "?",
+    }:
+        return before, end
+    return (start, after) if text.count("\n", before, start) >= text.count("\n", end, after) else (before, end)

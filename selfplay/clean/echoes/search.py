@@ -1,0 +1,34 @@
+"""All echoes of a text: look, take out what was found, look again at what is left."""
+
+from collections.abc import Sequence
+
+from selfplay.clean.echoes.finding import EchoFinding
+from selfplay.clean.echoes.folding import folded
+from selfplay.clean.echoes.removal import rest_of
+from selfplay.clean.echoes.restating import Restating
+from selfplay.clean.echoes.spotting import spots
+
+ROUNDS = 12
+"""Looks at one text; one that still has echoes after so many is an echo as a whole."""
+
+
+def echoes(text: str, hint: str | None = None, visible: Sequence[str] = ()) -> tuple[EchoFinding, ...]:
+    """Each part of a player's text that answers, thanks for, restates or leans on a hint, in order of place.
+
+    `hint` is what stood before the turn, if anything did: right after one less is needed ("Understood"), and its words
+    count as restated. `visible` is what the player could see without it (the task, earlier results): their words
+    count for nothing. The same arguments give the same findings, and what `without_echoes` leaves has none.
+    """
+    restating = Restating(hint, visible) if hint and hint.strip() else None
+    found: list[EchoFinding] = []
+    for _ in range(ROUNDS):
+        rest = rest_of(text, found)
+        view = folded(rest.text)
+        new = list(spots(view, restating))
+        if not new:
+            return tuple(sorted(found, key=lambda f: (f.span, f.kind)))
+        for spot in new:
+            start, end = view.span(spot.start, spot.end)
+            span = rest.origins[start], rest.origins[end - 1] + 1
+            found.append(EchoFinding(kind=spot.kind, text=text[slice(*span)], span=span))
+    return (EchoFinding(kind=found[-1].kind, text=text, span=(0, len(text))),)

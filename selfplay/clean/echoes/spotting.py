@@ -1,0 +1,88 @@
+"""One look at a text: the wordings in it, and what of the hint it repeats."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from selfplay.clean.echoes.finding import EchoKind
+from selfplay.clean.echoes.folding import Folded
+from selfplay.clean.echoes.restating import Restating
+from selfplay.clean.echoes.sentences import Stretch, sentences
+from selfplay.clean.echoes.wordings import Where, Wording, finder, wordings
+from selfplay_tools.linear import Regex
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """An echo as a stretch of a view."""
+
+    kind: EchoKind
+    start: int
+    end: int
+
+
+def spots(view: Folded, restating: Restating | None) -> Iterator[Spot]:
+    """Echoes in order; `restating` is about the hint, None where there was none."""
+    is_opening = True
+    for sentence in sentences(view):
+        found = list(_in_sentence(view, sentence, is_opening=is_opening, is_hinted=restating is not None))
+        if restating is not None and restating.is_in(view.text[slice(*sentence)]):
+            found.append(Spot(EchoKind.RESTATED, *sentence))
+        is_opening = is_opening and _is_all(found, sentence)
+        yield from found
+
+
+def _is_all(found: Sequence[Spot], sentence: Stretch) -> bool:
+    """Whether nothing of a sentence is left beside the echoes."""
+    return sum(spot.end - spot.start for spot in found) >= sentence[1] - sentence[0] - 1
+
+
+def _in_sentence(view: Folded, sentence: Stretch, *, is_opening: bool, is_hinted: bool) -> Iterator[Spot]:
+    start, end = sentence
+    text = _Text(view.prose[start:end].replace("\n", " "))
+    matched = [
+        (where, hinted)
+        for where in (Where.ANY, Where.SENTENCE, *([Where.OPENING] if is_opening else []))
+        for hinted in ((False, True) if is_hinted else (False,))
+        if text.has(finder(where, is_hinted=hinted))
+    ]
+    if not matched:
+        return
+    found = [
+        (wording, span)
+        for wording in wordings()
+        if wording.kind and (wording.where, wording.is_hinted) in matched
+        for span in text.spans(wording.regex())
+    ]
+    excused = [s for w in wordings() if w.kind is None for s in text.spans(w.regex())] if found else []
+    for wording, (at, to) in _longest(found):
+        if wording.kind and not any(a <= at and to <= b for a, b in excused):
+            yield Spot(wording.kind, start + at, start + to)
+
+
+def _longest(found: Sequence[tuple[Wording, Stretch]]) -> list[tuple[Wording, Stretch]]:
+    """Of wordings that overlap the longest, in order of place."""
+    kept: list[tuple[Wording, Stretch]] = []
+    for one in sorted(found, key=lambda pair: (pair[1][0], -pair[1][1])):
+        if not kept or one[1][0] >= kept[-1][1][1]:
+            kept.append(one)
+        elif one[1][1] - one[1][0] > kept[-1][1][1] - kept[-1][1][0]:
+            kept[-1] = one
+    return kept
+
+
+class _Text:
+    """A sentence in the engine's bytes, with places in characters."""
+
+    def __init__(self, text: str) -> None:
+        self._bytes = text.encode("utf-8", "replace")
+        self._is_ascii = text.isascii()
+
+    def has(self, regex: Regex) -> bool:
+        return regex.search(self._bytes) is not None
+
+    def spans(self, regex: Regex) -> Iterator[Stretch]:
+        for start, end in regex.spans(self._bytes):
+            yield self._chars(start), self._chars(end)
+
+    def _chars(self, count: int) -> int:
+        return count if self._is_ascii else len(self._bytes[:count].decode("utf-8", "replace"))

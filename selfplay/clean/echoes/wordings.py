@@ -1,0 +1,91 @@
+"""The table of wordings: `data/wordings.tsv`, one a line, each with an example."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from importlib import resources
+
+from selfplay.clean.echoes.finding import EchoKind
+from selfplay.clean.echoes.folding import fold_words
+from selfplay_tools.linear import Regex, compiled
+
+_SIGNS = re.compile(r"[\u3040-\u9fff]")
+_SLOT = re.compile(r"\{([A-Z]+)\}")
+
+
+class Where(StrEnum):
+    """Where a wording counts."""
+
+    ANY = "any"
+    SENTENCE = "sentence"
+    """At the beginning of one."""
+    OPENING = "opening"
+    """At the beginning of the turn, or after nothing but echoes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """One line of the table. A pattern is read as RE2 reads it, a blank in it as any blanks."""
+
+    kind: EchoKind | None
+    """None: no echo, and whatever else is found inside it neither."""
+    where: Where
+    is_hinted: bool
+    """Counts only right after a hint."""
+    pattern: str
+    example: str
+
+    @property
+    def source(self) -> str:
+        """The pattern with its place."""
+        edge = "" if _SIGNS.search(self.pattern) else r"\b"  # the engine's \b knows no letters but these
+        return f"{edge}(?:{self.pattern})" if self.where is Where.ANY else f"^(?:{_FILLERS})?(?:{self.pattern})"
+
+    def regex(self) -> Regex:
+        """The pattern, compiled once."""
+        return _compiled(self.source)
+
+
+_FILLERS = r"(?:(?:aha?|oh|hm+|yes|yeah|yep|ok|okay|well|wait|so|right|alright|and|but|great|no)\b[,.!]?\s+){1,2}"
+"""What may come before a wording that opens something."""
+
+
+@cache
+def _compiled(source: str) -> Regex:
+    return compiled(source)
+
+
+@cache
+def wordings() -> tuple[Wording, ...]:
+    """The table, in its order."""
+    return tuple(_read())
+
+
+@cache
+def finder(where: Where, *, is_hinted: bool) -> Regex:
+    """Matches where any wording of an echo of this scope does."""
+    chosen = [w.source for w in wordings() if w.kind and w.where == where and w.is_hinted == is_hinted]
+    return compiled("|".join(chosen) or r"[^\x00-\x{10FFFF}]")
+
+
+def _read() -> Iterator[Wording]:
+    text = resources.files("selfplay.clean.echoes").joinpath("data/wordings.tsv").read_text("utf-8")
+    slots: dict[str, str] = {}
+    for line in text.splitlines():
+        if not line or line.startswith("#"):
+            continue
+        head, scope, pattern, example = line.split("\t")
+        pattern = _SLOT.sub(lambda m: f"(?:{slots[m.group(1)]})", fold_words(pattern)).replace(" ", r"\s+")
+        if head == "slot":
+            slots[scope] = pattern
+            continue
+        where, _, hinted = scope.partition("+")
+        yield Wording(
+            kind=None if head == "innocent" else EchoKind(head),
+            where=Where(where),
+            is_hinted=hinted == "hint",
+            pattern=pattern,
+            example=example,
+        )

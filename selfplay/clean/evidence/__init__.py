@@ -1,0 +1,7 @@
+"""Evidence: for every argument of every call, where in the visible conversation it came from."""
+
+from selfplay.clean.evidence.gather import evidence_of
+from selfplay.clean.evidence.graph import graph_of
+from selfplay.clean.evidence.links import Chain, Evidence, Graph, Link, Place, Source
+
+__all__ = ["Chain", "Evidence", "Graph", "Link", "Place", "Source", "evidence_of", "graph_of"]

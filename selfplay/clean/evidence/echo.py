@@ -1,0 +1,65 @@
+"""What a result only says because it was asked: "No line matches 'x'" is no evidence that there is an x."""
+
+import re
+from collections.abc import Iterator
+
+from selfplay.clean.evidence.units import Unit, units_of
+from selfplay.message import ToolCall
+from selfplay_tools.terms import stem
+from selfplay_tools.words import singular
+
+MAX_LINE_CHARS = 4_000
+"""Of a line that may be an echo; longer ones are content."""
+_HEAD = re.compile(
+    r"\s*(?:no |not |\"|'|nearest to|(?:over |found )?[\d,]* ?[a-z-]* ?"
+    r"(?:line|file|path|definition|match|result|hit|place)s?\b)",
+    re.IGNORECASE,
+)
+"""How the first line of a result begins that counts what was found, or says that nothing was."""
+_FAILURE = re.compile(
+    r"no such file|not found|cannot access|can't|could not|does not exist|doesn't exist|in no file at all|no match|"
+    r"is not a|not used as code|unknown|error:",
+    re.IGNORECASE,
+)
+_WORD = re.compile(r"\w+")
+
+
+def without_echo(content: str, call: ToolCall) -> str:
+    """The result's text with what it repeats of the call blanked, in lines that count matches or tell of failures.
+
+    As long as before: places stay. Rows that show what was found are left as they are, and so is a first line that
+    begins with a path and shows that the path is there.
+    """
+    lines = list(_echoing_lines(content))
+    if not lines:
+        return content
+    units = units_of(call)
+    for start, end in reversed(lines):
+        content = content[:start] + _blanked(content[start:end], units) + content[end:]
+    return content
+
+
+def _echoing_lines(content: str) -> Iterator[tuple[int, int]]:
+    first = content.find("\n")
+    end = len(content) if first < 0 else first
+    if end <= MAX_LINE_CHARS and (_HEAD.match(content, 0, end) or _FAILURE.search(content, 0, end)):
+        yield 0, end
+    for match in re.finditer(
+        r"^.*(?:in no file at all|[Nn]o such file|not found|cannot access|does not exist).*$",
+        content[end:],
+        re.MULTILINE,
+    ):
+        if match.end() - match.start() <= MAX_LINE_CHARS:
+            yield end + match.start(), end + match.end()
+
+
+def _blanked(line: str, units: tuple[Unit, ...]) -> str:
+    for unit in units:
+        if unit.kind == "path":
+            line = re.sub(rf"(?<![\w/.-]){re.escape(unit.text)}(?![\w/-])", lambda m: " " * len(m.group()), line)
+    words = {_root(unit.text) for unit in units if unit.kind != "path"}
+    return _WORD.sub(lambda m: " " * len(m.group()) if _root(m.group()) in words else m.group(), line)
+
+
+def _root(word: str) -> str:
+    return stem(singular(word.lower()))

@@ -1,0 +1,184 @@
+"""The parts of a call's arguments that have to come from somewhere: paths, names, words of patterns and queries."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from selfplay.clean.evidence.links import UnitKind
+from selfplay.clean.evidence.patterns import (
+    Piece,
+    fixed_folder,
+    has_wildcard,
+    pieces_of_glob,
+    pieces_of_regex,
+    words_in,
+)
+from selfplay.clean.evidence.shell import Told, told_by
+from selfplay.gate.words import CODE_EXTENSIONS
+from selfplay.message import ToolCall
+from selfplay_tools.terms import PLAIN_WORDS
+
+MIN_CHARS = 2
+"""A single letter or digit in a pattern, query or glob explains itself."""
+MIN_DIGITS = 3
+"""So do numbers of fewer digits."""
+MAX_UNITS = 400
+"""Of one argument."""
+
+MAX_CHARS = 20_000
+"""Of one argument that are looked at: what comes after is text, not a search."""
+
+ROLES: dict[str, str] = {
+    **dict.fromkeys(
+        "path paths file files file_path filepath filename dir directory folder cwd target_file".split(), "path"
+    ),
+    **dict.fromkeys("pattern regex regexp".split(), "regex"),
+    **dict.fromkeys("glob include include_pattern globs".split(), "glob"),
+    **dict.fromkeys("query queries q search_term search_terms keywords question snippet".split(), "words"),
+    **dict.fromkeys("name symbol symbol_name function_name class_name method_name identifier".split(), "symbol"),
+    **dict.fromkeys("command cmd commands script".split(), "shell"),
+    **dict.fromkeys(
+        """reason reasons thought thoughts explanation description message summary content text file_text old_str
+        new_str old_string new_string patch diff code replacement body note notes view_range""".split(),
+        "free",
+    ),
+}
+"""What an argument of that name holds, in whatever tool. Free text needs no evidence."""
+GLOB_TOOLS = frozenset({"find_files", "glob", "find_file", "file_search"})
+"""Tools whose `pattern` is a glob."""
+WORDS_TOOLS = frozenset({"search", "semantic_search", "ask_web"})
+_PATH_LIKE = re.compile(r"[\w.@+~-]*(?:/[\w.@+~-]+)+/?|[\w@+~-]+(?:\.[\w@+~-]+)*\.(?P<extension>\w{1,10})")
+_NAME_LIKE = re.compile(r"[^\W\d]\w*(?:(?:\.|::)[^\W\d]\w*)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One part to be explained."""
+
+    argument: str
+    kind: UnitKind
+    text: str
+    start: int
+    """Character of the argument's value where it begins."""
+    is_open_left: bool = False
+    is_open_right: bool = False
+    ignores_case: bool = False
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Its characters in the argument's value."""
+        return self.start, self.start + len(self.text)
+
+
+def units_of(call: ToolCall) -> tuple[Unit, ...]:
+    """The parts of a call in the order of its arguments; none where the arguments are no JSON object."""
+    arguments = call.parsed()
+    if arguments is None:
+        return ()
+    ignores_case = arguments.get("ignore_case") is True
+    found: list[Unit] = []
+    for argument, key, value in _texts(arguments):
+        units = _of_role(call.name, key)(argument, value)
+        for unit, _ in zip(units, range(MAX_UNITS), strict=False):
+            found.append(replace(unit, ignores_case=True) if ignores_case and unit.kind == "pattern" else unit)
+    return tuple(found)
+
+
+def _texts(value: object, argument: str = "", key: str = "") -> Iterator[tuple[str, str, str]]:
+    """Every string in the arguments: its place, the name that says what it is, the string."""
+    if isinstance(value, str):
+        yield argument, key, value[:MAX_CHARS]
+    elif isinstance(value, list):
+        for i, one in enumerate(cast("list[object]", value)):
+            yield from _texts(one, f"{argument}[{i}]", key)
+    elif isinstance(value, dict):
+        for name, one in cast("dict[str, Any]", value).items():
+            yield from _texts(one, f"{argument}.{name}" if argument else name, name)
+
+
+def _of_role(tool: str, key: str) -> Callable[[str, str], Iterator[Unit]]:
+    if key == "pattern" and tool in GLOB_TOOLS:
+        return _of_glob
+    return _CUTS.get(ROLES.get(key, ""), _of_unknown)
+
+
+def _of_path(argument: str, value: str) -> Iterator[Unit]:
+    text = value.rstrip("/")
+    if text.strip("./"):
+        yield Unit(argument, "path", text, 0)
+
+
+def _of_symbol(argument: str, value: str) -> Iterator[Unit]:
+    for piece in words_in(value):
+        yield Unit(argument, "symbol", piece.text, piece.start)
+
+
+def _of_words(argument: str, value: str) -> Iterator[Unit]:
+    for unit in _of_pieces(argument, "words", words_in(value)):
+        if unit.text.lower() not in PLAIN_WORDS and not _is_extension(value, unit):
+            yield replace(unit, ignores_case=True)
+
+
+def _of_regex(argument: str, value: str) -> Iterator[Unit]:
+    ignores_case = value.startswith("(?i")
+    for unit in _of_pieces(argument, "pattern", pieces_of_regex(value)):
+        yield replace(unit, ignores_case=True) if ignores_case else unit
+
+
+def _of_glob(argument: str, value: str) -> Iterator[Unit]:
+    if not has_wildcard(value):
+        yield from _of_path(argument, value)
+        return
+    folder = fixed_folder(value)
+    if folder.strip("./"):
+        yield Unit(argument, "path", folder, 0)
+    for unit in _of_pieces(argument, "literal", pieces_of_glob(value, len(folder))):
+        if not _is_extension(value, unit):
+            yield unit
+
+
+def _of_pieces(argument: str, kind: UnitKind, pieces: tuple[Piece, ...]) -> Iterator[Unit]:
+    for piece in pieces:
+        is_number = piece.text.isdigit()
+        if len(piece.text.strip("_")) >= (MIN_DIGITS if is_number else MIN_CHARS):
+            yield Unit(argument, kind, piece.text, piece.start, piece.is_open_left, piece.is_open_right)
+
+
+def _is_extension(value: str, unit: Unit) -> bool:
+    """`py` in `*.py` and in `*.{py,pyi}`."""
+    before = value[: unit.start]
+    return unit.text.lower() in CODE_EXTENSIONS and (before.endswith(".") or before.rpartition("{")[0].endswith("."))
+
+
+def _of_shell(argument: str, value: str) -> Iterator[Unit]:
+    for told in told_by(value):
+        yield from (_shifted(unit, told) for unit in _CUTS[told.role](argument, told.text))
+
+
+def _shifted(unit: Unit, told: Told) -> Unit:
+    return replace(unit, start=unit.start + told.start, ignores_case=unit.ignores_case or told.ignores_case)
+
+
+def _of_unknown(argument: str, value: str) -> Iterator[Unit]:
+    """A string that is nothing but a path or a name."""
+    path = _PATH_LIKE.fullmatch(value)
+    if path and ("/" in value or path["extension"] in CODE_EXTENSIONS):
+        yield from _of_path(argument, value)
+    elif _NAME_LIKE.fullmatch(value) and ("_" in value or "." in value or not (value.islower() or value.istitle())):
+        yield from _of_symbol(argument, value)
+
+
+def _of_free(_argument: str, _value: str) -> Iterator[Unit]:
+    return iter(())
+
+
+_CUTS: dict[str, Callable[[str, str], Iterator[Unit]]] = {
+    "path": _of_path,
+    "regex": _of_regex,
+    "glob": _of_glob,
+    "words": _of_words,
+    "symbol": _of_symbol,
+    "shell": _of_shell,
+    "free": _of_free,
+}

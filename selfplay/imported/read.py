@@ -1,0 +1,108 @@
+"""Read files with traces of other projects. What a file is shows in its content, not in its name."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import orjson
+from pydantic import ValidationError
+
+from selfplay.errors import InputError
+from selfplay.imported.atif import read_atif
+from selfplay.imported.chat import read_chat, read_openai_pair, read_trl_pair
+from selfplay.imported.conversation import Imported, Unread, UnreadableError
+from selfplay.imported.mini_swe_agent import read_mini_swe_agent
+from selfplay.imported.swe_agent import read_swe_agent
+from selfplay.rows import explain
+
+Reader = Callable[[Any, str], Iterator[Imported]]
+
+FORMATS = "OpenAI chat rows, SWE-agent, mini-swe-agent and ATIF"
+
+
+def read_traces(path: Path) -> Iterator[Imported | Unread]:
+    """Every trace in a file, in order; what can't be read is said in its place. Raises InputError if the file can't be.
+
+    A file is one JSON document, or one a line.
+    """
+    for where, value in documents(path):
+        if isinstance(value, Unread):
+            yield value
+        else:
+            yield from read_document(value, where)
+
+
+def documents(path: Path) -> Iterator[tuple[str, object]]:
+    """Each JSON document with where it stands; an Unread in place of what is none.
+
+    A file whose first line is a JSON object has one a line. Raises InputError if the file can't be read.
+    """
+    try:
+        with path.open("rb") as file:
+            first = next((line for line in file if line.strip()), b"")
+            if isinstance(_parsed(first), dict):
+                file.seek(0)
+                yield from _lines(file, path)
+                return
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: can't be read: {error.strerror}") from error
+    if not data.strip():
+        return
+    yield str(path), _document(data, str(path))
+
+
+def _lines(file: Iterator[bytes], path: Path) -> Iterator[tuple[str, object]]:
+    for number, line in enumerate(file, 1):
+        if line.strip():
+            where = f"{path}:{number}"
+            yield where, _document(line, where)
+
+
+def _document(data: bytes, where: str) -> object:
+    try:
+        return orjson.loads(data.removeprefix(b"\xef\xbb\xbf"))
+    except orjson.JSONDecodeError as error:
+        return Unread(where=where, reason=f"not JSON: {error.msg} (line {error.lineno}, column {error.colno})")
+
+
+def _parsed(data: bytes) -> object:
+    try:
+        return orjson.loads(data.removeprefix(b"\xef\xbb\xbf"))
+    except orjson.JSONDecodeError:
+        return None
+
+
+def read_document(value: object, where: str) -> Iterator[Imported | Unread]:
+    """The traces in one JSON document; an Unread in place of what can't be read."""
+    reader = reader_of(value)
+    if reader is None:
+        keys = ", ".join(sorted(map(str, cast("dict[str, Any]", value)))[:8]) if isinstance(value, dict) else ""
+        what = f"an object with the keys {keys or 'none'}" if isinstance(value, dict) else f"a {type(value).__name__}"
+        yield Unread(where=where, reason=f"not recognised: {what}; known are {FORMATS}")
+        return
+    try:
+        yield from reader(value, where)
+    except ValidationError as error:
+        yield Unread(where=where, reason=explain(error, ()))
+    except UnreadableError as error:
+        yield Unread(where=where, reason=str(error))
+
+
+def reader_of(value: object) -> Reader | None:  # noqa: PLR0911  one line for each format
+    """What reads a document, by the keys it has."""
+    if isinstance(value, list):
+        items = cast("list[Any]", value)
+        return read_mini_swe_agent if items and all(isinstance(i, dict) and "role" in i for i in items) else None
+    if not isinstance(value, dict):
+        return None
+    row = cast("dict[str, Any]", value)
+    if "schema_version" in row and "steps" in row:
+        return read_atif
+    if "trajectory" in row or "history" in row or "attempts" in row:
+        return read_swe_agent
+    if "messages" in row:
+        return read_mini_swe_agent if "trajectory_format" in row or "info" in row else read_chat
+    if "preferred_output" in row:
+        return read_openai_pair
+    return read_trl_pair if {"prompt", "chosen", "rejected"} <= row.keys() else None

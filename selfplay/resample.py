@@ -1,0 +1,152 @@
+"""One more turn, outside of an episode: the player's on a prefix without hints, the supervisor's word on such a turn.
+
+Nothing is recorded here; whoever asks keeps the replies. Both count what they cost in the usage that they return.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from selfplay.config import HintConfig, SeatConfig
+from selfplay.dialogue import Dialogue
+from selfplay.errors import FatalModelError, JournalError
+from selfplay.journal import Event, Seat
+from selfplay.message import Message, Noun, Origin
+from selfplay.models.protocol import Reply, Request, Usage
+from selfplay.player import Ask, nth, with_new_ids
+from selfplay.prompts import prompt
+from selfplay.supervisor import NoVerdictError, Supervisor, calls_in_words, indented, thought_of
+from selfplay.trace import ToolResult, Verdict
+from selfplay.wire import ReasoningKey
+
+FOREIGN = frozenset({Origin.HINT, Origin.NUDGE, Origin.SUPERVISOR, Origin.REPORT, Origin.JUDGE})
+"""Origins that have no place in a prefix of a clean conversation."""
+
+
+async def sample_turn(
+    ask: Ask,
+    head: Mapping[str, Any],
+    messages: Sequence[Message],
+    *,
+    number: int = 0,
+    reasoning: ReasoningKey = "reasoning_content",
+) -> Reply:
+    """The player's next turn on a clean prefix, as it would be asked in production.
+
+    `head` is `selfplay.player.player_head` of the seat and the contract's tools. `messages` are system prompt, task,
+    turns and results, ending with something to answer. `number` counts the samples of one prefix from 0: a seed in
+    `head` is raised by it. `reasoning` is how earlier reasoning goes back (`player.history_reasoning`). Its calls have
+    ids that no call of the prefix has. Raises ModelError, and ValueError for a prefix that holds a word of the
+    supervisor's or the engine's, or that ends with a turn.
+    """
+    if foreign := sorted({m.origin for m in messages} & FOREIGN):
+        raise ValueError(f"a clean prefix holds no message with the origin {foreign[0]}")
+    if not messages or messages[-1].role == "assistant":
+        raise ValueError("nothing to answer: the prefix is empty or ends with a turn of the player")
+    dialogue = Dialogue(reasoning=reasoning)
+    dialogue.say(*messages)
+    reply = await ask(dialogue.request(nth(head, number), Origin.PLAYER))
+    taken = frozenset(call.id for message in messages for call in message.tool_calls)
+    turn = sum(m.role == "assistant" for m in messages)
+    return reply.model_copy(update={"message": with_new_ids(reply.message, taken, turn)})
+
+
+class Judged(Noun):
+    """What the supervisor said of a candidate."""
+
+    verdict: Verdict | None
+    missing: str | None = None
+    """Why there is no verdict: it could not be read, or the conversation does not fit."""
+    usage: Usage = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A turn that might follow a clean prefix, and what the supervisor is told beside it."""
+
+    prefix: tuple[Message, ...]
+    """The clean conversation before it; its system prompt and task are left to the assignment."""
+    action: Message
+    found: tuple[str, ...]
+    """Targets found in the prefix, as `str(target)`."""
+    missing: tuple[str, ...]
+    results: tuple[ToolResult, ...] = ()
+    """What its calls returned; empty where they were not carried out. Turns that are to be compared are judged alike:
+    all with their results, or all without."""
+
+    def text(self) -> str:
+        """The report on it, in words."""
+        return prompt("candidate").fill(
+            search=_search(self.prefix) or "    (nothing yet)",
+            found=", ".join(self.found) or "none",
+            missing=", ".join(self.missing) or "none",
+            thought=indented(thought_of(self.action)),
+            calls=calls_in_words(self.action, _said(r.message for r in self.results), "(not carried out)"),
+        )
+
+
+async def judge_candidate(
+    ask: Ask, config: SeatConfig, told: Sequence[Message], candidate: Candidate, *, tries: int = 3
+) -> Judged:
+    """The supervisor's verdict on a candidate turn, in a conversation of its own; no hint is asked for.
+
+    `told` is how the supervisor's conversation begins: `told_supervisor(events)` of a journal, or
+    `selfplay.supervisor.opening`. Raises ModelError where its server can't be reached or takes no way of asking.
+    """
+    dialogue = Dialogue()
+    dialogue.say(*told)
+    supervisor = Supervisor(
+        ask=ask, config=config, hints=HintConfig(), tries=tries, dialogue=dialogue, journal=Unrecorded()
+    )
+    verdict, missing = None, None
+    try:
+        verdict = await supervisor.verdict_on(candidate.text())
+    except NoVerdictError as error:
+        missing = str(error)
+    return Judged(verdict=verdict, missing=missing, usage=sum(supervisor.usages, Usage()))
+
+
+def told_supervisor(events: Iterable[Event]) -> tuple[Message, Message]:
+    """What the supervisor of a recorded episode was told at its beginning: its prompt and the assignment.
+
+    Raises JournalError for an episode that had no supervisor: make it with `selfplay.supervisor.opening`.
+    """
+    told: list[Message] = []
+    for event in events:
+        if event["event"] == "message" and event["seat"] == "supervisor":
+            told.append(Message.model_validate(event["message"], strict=False))
+        if len(told) == 2:  # noqa: PLR2004  prompt and assignment
+            return told[0], told[1]
+    raise JournalError("the episode had no supervisor: nothing tells what the targets are about")
+
+
+@dataclass(frozen=True, slots=True)
+class Unrecorded:
+    """Keeps nothing: each call is made live."""
+
+    def record(self, event: Event) -> None:
+        """Keep nothing."""
+
+    async def call(
+        self,
+        seat: Seat,  # noqa: ARG002  as a journal takes it
+        request: Request,
+        live: Callable[[Request], Awaitable[Reply]],
+        *,
+        keeps: Callable[[FatalModelError], bool],  # noqa: ARG002  as a journal takes it
+    ) -> Reply:
+        """The live reply. Raises ModelError."""
+        return await live(request)
+
+
+def _search(prefix: Sequence[Message]) -> str:
+    said = _said(m for m in prefix if m.role == "tool")
+    turns = [m for m in prefix if m.role == "assistant"]
+    return "\n\n".join(
+        f"Step {number}.\n{indented(thought_of(turn))}\n{calls_in_words(turn, said)}"
+        for number, turn in enumerate(turns, 1)
+    )
+
+
+def _said(results: Iterable[Message]) -> dict[str, str]:
+    return {m.tool_call_id or "": m.content for m in results}

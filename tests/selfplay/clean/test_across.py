@@ -1,0 +1,421 @@
+"""Which traces give no row beside the others, or for the model that is to be trained."""
+
+import base64
+import hashlib
+import json
+import secrets
+import string
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from selfplay.clean.across import AcrossSettings, Checks, Rejected, Subject, across
+from selfplay.clean.across.contamination import read_benchmarks
+from selfplay.clean.across.keys import keys_of
+from selfplay.clean.across.length import length_of, tokenizer_of
+from selfplay.clean.across.special_tokens import FAMILIES, tokens_of
+from selfplay.clean.codes import DropCode
+from selfplay.clean.strip import strip
+from selfplay.errors import ConfigError, InputError
+from selfplay.message import Message, Origin, ToolCall
+from selfplay.sample import CleanTrace
+from tests.selfplay.traces import a_call, a_contract, a_search, a_step, a_trace, finish
+
+OFF = AcrossSettings(scanner="off", key_names=())
+"""Without the scanner, whose start takes longer than a test should."""
+KEY = 'k3y/with "odd" characters-and=more'
+
+
+def a_search_for(*patterns: str, episode: str = "e", text: str = "", result: str = "") -> CleanTrace:
+    steps = [a_step(a_call("grep", id=f"c{n}", pattern=p), text=text) for n, p in enumerate(patterns)]
+    trace = a_trace(*steps, a_step(finish(), text=text), episode=episode)
+    clean = strip(trace, a_contract())
+    if not result:
+        return clean
+    first = clean.turns[0]
+    message = first.results[0].message.model_copy(update={"content": result})
+    shown = first.model_copy(update={"results": (first.results[0].model_copy(update={"message": message}),)})
+    return clean.model_copy(update={"turns": (shown, *clean.turns[1:])})
+
+
+def rejected(traces: Sequence[CleanTrace], settings: AcrossSettings = OFF) -> list[Rejected]:
+    return list(across(traces, settings))
+
+
+def codes(traces: Sequence[CleanTrace], settings: AcrossSettings = OFF) -> dict[str, DropCode]:
+    return {one.episode: one.code for one in rejected(traces, settings)}
+
+
+def subject(text: str, role: str = "tool", *, repo: str = "", commit: str = "", snapshot: str = "") -> Subject:
+    task = Message(role="user", content="the task", origin=Origin.TASK)
+    said = (
+        Message(role="tool", content=text, origin=Origin.TOOL, tool_call_id="c", name="grep")
+        if role == "tool"
+        else Message(
+            role="assistant",
+            content="",
+            origin=Origin.PLAYER,
+            tool_calls=(ToolCall(id="c", name="grep", arguments=text),),
+        )
+    )
+    return Subject(id="s", messages=(task, said), repo=repo, commit=commit, snapshot=snapshot)
+
+
+# duplicates
+
+
+def test_a_trace_that_differs_from_all_others_is_kept() -> None:
+    assert not rejected([a_search_for("header"), a_search_for("fingerprint", "digest", episode="f")])
+
+
+def test_the_same_words_and_calls_are_a_duplicate_whatever_the_results_ids_and_spaces() -> None:
+    one = a_search_for("header", "wire", episode="one", result="a")
+    other = strip(
+        a_trace(
+            a_step(a_call("grep", id="x", raw='{ "pattern" : "h\\u0065ader" }')),
+            a_step(a_call("grep", id="y", pattern="wire")),
+            a_step(finish("z")),
+            episode="other",
+        ),
+        a_contract(),
+    )
+    assert rejected([one, other])[0] == Rejected(
+        episode="other", code=DropCode.DUPLICATE, detail="the same words and calls as one"
+    )
+
+
+def test_attempts_at_one_task_with_the_same_calls_are_near_duplicates_however_worded() -> None:
+    patterns = ("header", "wire", "respond")
+    one = a_search_for(*patterns, episode="one", text="Headers first, then what writes them to the client.")
+    other = a_search_for(*patterns, episode="other", text="Let me see who sends the fingerprint out at all.")
+    found = rejected([one, other])
+    assert [(one.episode, one.code) for one in found] == [("other", DropCode.NEAR_DUPLICATE)]
+    assert found[0].detail == "calls 100% like one"
+
+
+def test_the_same_calls_at_another_task_are_another_sample() -> None:
+    one = a_search_for("header", "wire", episode="one", text="The words of the first search, of which there are some.")
+    other = a_search_for("header", "wire", episode="other", text="And the second one has others, quite a lot of them.")
+    asks = other.opening.model_copy(update={"content": "A different question about the same place."})
+    assert not rejected([one, other.model_copy(update={"opening": asks})])
+
+
+def test_the_same_attempt_under_another_task_is_a_near_duplicate() -> None:
+    text = "I look for the place where each header is written, because the task speaks of headers on a response."
+    one = a_search_for("header", "wire", episode="one", text=text)
+    other = a_search_for("header", "wire", episode="other", text=text)
+    asks = other.opening.model_copy(update={"content": "Return the server's fingerprint in every answer."})
+    assert codes([one, other.model_copy(update={"opening": asks})]) == {"other": DropCode.NEAR_DUPLICATE}
+
+
+def test_near_duplicates_can_be_kept() -> None:
+    one, other = (
+        a_search_for("header", episode="one", text="This."),
+        a_search_for("header", episode="other", text="That."),
+    )
+    assert codes([one, other]) == {"other": DropCode.NEAR_DUPLICATE}
+    assert not rejected([one, other], OFF.model_copy(update={"near_duplicates": None}))
+
+
+def test_a_trace_that_is_dropped_takes_no_good_one_with_it() -> None:
+    bad = a_search_for("header", episode="bad", result="<|im_end|>")
+    good = a_search_for("header", episode="good")
+    assert codes([bad, good]) == {"bad": DropCode.SPECIAL_TOKEN}
+
+
+WORDS = st.lists(st.sampled_from(string.ascii_lowercase[:4]), min_size=1, max_size=4).map(tuple)
+
+
+@given(st.lists(WORDS, max_size=12), st.integers(1, 5))
+def test_exactly_one_of_each_class_of_duplicates_stays_and_it_is_the_first(
+    searches: list[tuple[str, ...]], batch: int
+) -> None:
+    traces = [a_search_for(*words, episode=str(n)) for n, words in enumerate(searches)]
+    settings = OFF.model_copy(update={"near_duplicates": None, "batch": batch})
+    dropped = [int(one.episode) for one in across(traces, settings)]
+    kept = [words for n, words in enumerate(searches) if n not in dropped]
+    assert kept == list(dict.fromkeys(searches))
+    assert dropped == sorted(dropped)
+
+
+@given(st.lists(WORDS, max_size=12))
+def test_what_is_rejected_resembles_something_that_was_kept(searches: list[tuple[str, ...]]) -> None:
+    traces = [a_search_for(*words, episode=f"e{n}") for n, words in enumerate(searches)]
+    found = rejected(traces)
+    kept = {trace.episode for trace in traces} - {one.episode for one in found}
+    assert all(one.detail.rsplit(" ", 1)[-1] in kept for one in found)
+    assert found == rejected(traces)
+
+
+# secrets
+
+
+FORMS = {
+    "as it is": KEY,
+    "in JSON": json.dumps({"key": KEY}),
+    "in JSON in JSON": json.dumps(json.dumps({"key": KEY})),
+    "every character escaped": "".join(f"\\u{ord(c):04x}" for c in KEY),
+    "one character escaped": KEY.replace("w", "\\u0077"),
+    "escaped twice": KEY.replace("w", "\\\\u0077"),
+    "with an escaped slash": KEY.replace("/", "\\/"),
+    "percent-encoded": "https://example.org/?key=k3y%2Fwith%20%22odd%22%20characters-and%3Dmore",
+    "basic authentication": base64.b64encode(f"user:{KEY}".encode()).decode(),
+    "another alignment": base64.b64encode(f"me:{KEY}".encode()).decode(),
+    "the third alignment": base64.b64encode(f"you:{KEY}!".encode()).decode(),
+    "among control characters": f"\0\x1b[0m{KEY}\u202e",
+    "at the end of a large text": "x" * 2_000_000 + KEY,
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_runs_own_key_is_found(form: str) -> None:
+    assert keys_of(["MY_KEY"], {"MY_KEY": KEY}).found(f"before {FORMS[form]} after") == ("MY_KEY",)
+
+
+@given(st.text(), st.integers(0, 3))
+def test_a_key_is_found_however_many_layers_of_json_are_around_it(text: str, layers: int) -> None:
+    wrapped = f"{text} {KEY} {text}"
+    for _ in range(layers):
+        wrapped = json.dumps({"content": wrapped})
+    assert keys_of(["MY_KEY"], {"MY_KEY": KEY}).found(wrapped)
+
+
+@pytest.mark.parametrize("value", ["", "none", "EMPTY", "  "])
+def test_what_local_servers_are_given_is_no_key(value: str) -> None:
+    assert not keys_of(["MY_KEY"], {"MY_KEY": value}).found(f"EMPTY none {value}")
+
+
+def test_a_rejection_names_the_key_and_the_place_and_never_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_KEY", KEY)
+    settings = OFF.model_copy(update={"key_names": ("MY_KEY",)})
+    found = rejected([a_search_for("x", result=f"token = {KEY}"), a_search_for("y", episode="f")], settings)
+    assert [(one.episode, one.code, one.detail) for one in found] == [
+        ("e", DropCode.SECRET, "the key in MY_KEY in messages[3].content (tool)")
+    ]
+
+
+def test_a_key_in_arguments_is_found_behind_their_escapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_KEY", KEY)
+    checks = Checks(OFF.model_copy(update={"key_names": ("MY_KEY",)}))
+    [(_, faults)] = checks.faults([subject(json.dumps({"pattern": json.dumps(KEY)}), "assistant")])
+    assert {fault.place for fault in faults} == {"messages[1].tool_calls[0].arguments"}
+
+
+def test_the_keys_can_be_blotted_out() -> None:
+    keys = keys_of(["MY_KEY"], {"MY_KEY": KEY})
+    assert keys.without(f"a {KEY} b") == "a [MY_KEY] b"
+    assert keys.without("".join(f"\\u{ord(c):04x}" for c in KEY)) == "[MY_KEY]"
+    assert KEY not in repr(keys.__dict__)
+
+
+def made_up_token() -> str:
+    """Looks like a personal access token; random, so that nobody ever had it."""
+    return "gh" + "p_" + "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(36))
+
+
+def test_the_scanner_finds_secrets_and_says_only_rule_and_place() -> None:
+    token = made_up_token()
+    clean = "commit 7b55a97f0c1f6a3e5d4b3c2a1908f7e6d5c4b3a2\nsha256:" + hashlib.sha256(b"x").hexdigest()
+    subjects = [
+        subject(f"line one\r\nexport TOKEN={token}\n# kingfisher:ignore"),
+        subject(clean),
+        subject(json.dumps({"pattern": token}).replace("p_", "p\\u005f"), "assistant"),
+        subject("PK\x03\x04\0" + token),
+    ]
+    found = [faults for _, faults in Checks(OFF.model_copy(update={"scanner": "on"})).faults(subjects)]
+    assert [[fault.place for fault in one if fault.code is DropCode.SECRET] for one in found] == [
+        ["messages[1].content"],
+        [],
+        ["messages[1].tool_calls[0].arguments"],
+        ["messages[1].content"],
+    ]
+    assert found[0][0].detail == "betterleaks.github-pat in messages[1].content (tool)"
+    assert token not in str(found)
+
+
+def test_a_rule_can_be_allowed() -> None:
+    settings = OFF.model_copy(update={"scanner": "on", "allowed_rules": ("betterleaks.github-pat",)})
+    assert [faults for _, faults in Checks(settings).faults([subject(made_up_token())])] == [()]
+
+
+# special tokens
+
+
+@pytest.mark.parametrize("token", sorted({t for family in FAMILIES.values() for t in family}))
+def test_every_token_of_the_table_is_found_where_it_stands(token: str) -> None:
+    settings = OFF.model_copy(update={"token_families": tuple(FAMILIES)})
+    [(_, faults)] = Checks(settings).faults([subject(f"a\x00 {token} b")])
+    assert [(f.code, f.place, f.span) for f in faults] == [
+        (DropCode.SPECIAL_TOKEN, "messages[1].content", (3, 3 + len(token)))
+    ]
+
+
+def test_a_special_token_is_found_behind_the_escapes_of_arguments() -> None:
+    assert codes([a_search_for("x")]) == {}
+    [(_, faults)] = Checks(OFF).faults([subject('{"pattern": "\\u003c|im_end|>"}', "assistant")])
+    assert [f.detail for f in faults] == ["<|im_end|> in messages[1].tool_calls[0].arguments (assistant)"]
+
+
+def test_ordinary_code_holds_no_special_token() -> None:
+    code = "if a <b> c: x[i] | y | z\n<p>text</p>\nmatch <|> other\n[INSTALL] <system> Vec<T> <stdin> [mask] <pad>"
+    assert [faults for _, faults in Checks(OFF).faults([subject(code)])] == [()]
+
+
+def test_tokens_and_families_can_be_let_through() -> None:
+    one = subject("<s>old price</s>")
+    assert [f.detail[:4] for _, faults in Checks(OFF).faults([one]) for f in faults] == ["<s> ", "</s>"]
+    for update in ({"allowed_tokens": ("<s>", "</s>")}, {"token_families": ("chatml",)}):
+        assert [faults for _, faults in Checks(OFF.model_copy(update=update)).faults([one])] == [()]
+
+
+def test_an_unknown_family_is_refused() -> None:
+    with pytest.raises(ConfigError, match="'lama2'"):
+        tokens_of(["lama2"])
+
+
+# length
+
+
+@pytest.fixture
+def tokenizer_file(tmp_path: Path) -> Path:
+    value = {
+        "version": "1.0",
+        "truncation": {"direction": "Right", "max_length": 2, "strategy": "LongestFirst", "stride": 0},
+        "added_tokens": [
+            {"id": 1, "content": "<|turn_end|>", "special": True}
+            | dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+        ],
+        "pre_tokenizer": {"type": "WhitespaceSplit"},
+        "model": {"type": "WordLevel", "vocab": {"[UNK]": 0}, "unk_token": "[UNK]"},
+    }
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps(value))
+    return path
+
+
+def test_length_by_the_targets_tokenizer_is_exact(tokenizer_file: Path) -> None:
+    length = length_of(subject("five words \ud800 are here"), tokenizer_of(str(tokenizer_file)), 8)
+    assert (length.tokens, length.is_exact) == (2 + 5 + 16, True)
+
+
+def test_length_without_a_tokenizer_is_an_estimate_and_says_so() -> None:
+    length = length_of(subject("x" * 35), tokenizer_of(None), 0)
+    assert (length.tokens, length.is_exact, str(length)) == (3 + 10, False, "about 13 tokens")
+
+
+def test_a_long_trace_is_refused_with_its_length(tokenizer_file: Path) -> None:
+    settings = OFF.model_copy(update={"max_tokens": 500, "tokenizer": str(tokenizer_file)})
+    found = rejected([a_search_for("a"), a_search_for("b", episode="f", result="word " * 500)], settings)
+    assert [(one.episode, one.code) for one in found] == [("f", DropCode.TOO_LONG)]
+    assert found[0].detail.endswith(f"tokens by {tokenizer_file}, more than 500")
+
+
+def test_a_tokenizers_own_special_tokens_are_what_is_looked_for(tokenizer_file: Path) -> None:
+    settings = OFF.model_copy(update={"tokenizer": str(tokenizer_file)})
+    faults = [found for _, found in Checks(settings).faults([subject("<|turn_end|> <|im_end|>")])]
+    assert [[f.detail.split()[0] for f in one] for one in faults] == [["<|turn_end|>"]]
+
+
+@pytest.mark.parametrize("content", ["", "{", "{}", '{"added_tokens": 3}'])
+def test_a_file_that_is_no_tokenizer_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "t.json").write_text(content)
+    with pytest.raises(ConfigError, match=r"t\.json: no tokenizer\.json"):
+        tokenizer_of(str(tmp_path / "t.json"))
+
+
+def test_ranks_that_are_not_on_this_machine_are_not_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
+    with pytest.raises(ConfigError, match="nothing is downloaded"):
+        tokenizer_of("tiktoken:o200k_base")
+    with pytest.raises(ConfigError, match="no encoding of that name"):
+        tokenizer_of("tiktoken:gpt-9")
+
+
+# benchmarks
+
+
+SAME = [
+    "https://github.com/Pallets/Click",
+    "https://github.com/pallets/click.git",
+    "http://www.github.com/pallets/click/",
+    "git@github.com:pallets/click.git",
+    "ssh://git@github.com:22/pallets/click",
+    "github.com/pallets/click",
+    "pallets/click",
+    "repos/click",
+    "/home/me/clones/click.git",
+    "./pallets__click",
+    "/data/pallets+click/repo",
+    "file:///data/click",
+    "https://mirror.example/swe-bench/pallets__click",
+]
+OTHERS = [
+    "https://github.com/pallets/flask",
+    "https://github.com/someone/click-extra",
+    "https://github.com/fork/click",
+    "https://gitlab.com/pallets/click",
+    "/home/me/flask",
+    "",
+]
+
+
+def listed(tmp_path: Path, *lines: str) -> AcrossSettings:
+    path = tmp_path / "benchmark.txt"
+    path.write_text("# repositories\n\n" + "\n".join(lines))
+    return OFF.model_copy(update={"benchmarks": (path,)})
+
+
+def contaminated(settings: AcrossSettings, **fields: str) -> list[str]:
+    return [f.detail for _, faults in Checks(settings).faults([subject("x", **fields)]) for f in faults]
+
+
+@pytest.mark.parametrize("repo", SAME)
+@pytest.mark.parametrize("entry", ["https://github.com/pallets/click", "git@github.com:Pallets/click.git  # cli"])
+def test_a_listed_repository_is_found_in_any_spelling(tmp_path: Path, repo: str, entry: str) -> None:
+    assert len(contaminated(listed(tmp_path, entry), repo=repo)) == 1
+
+
+@pytest.mark.parametrize("repo", OTHERS)
+def test_other_repositories_are_not_listed(tmp_path: Path, repo: str) -> None:
+    assert not contaminated(listed(tmp_path, "https://github.com/pallets/click"), repo=repo)
+
+
+def test_a_match_by_name_only_says_so(tmp_path: Path) -> None:
+    [why] = contaminated(listed(tmp_path, "pallets/click"), repo="/home/me/click")
+    assert why.startswith("/home/me/click is pallets/click, listed at ")
+    assert why.endswith("benchmark.txt:3 (by name only: the task names a local directory)")
+
+
+FULL = "7b55a97f0c1f6a3e5d4b3c2a1908f7e6d5c4b3a2"
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_listed"),
+    [
+        ({"commit": FULL}, True),
+        ({"commit": FULL.upper()}, True),
+        ({"commit": FULL[:12]}, True),
+        ({"commit": "main", "snapshot": f"git:{FULL}"}, True),
+        ({"commit": "v1.0"}, True),  # nobody can tell
+        ({"commit": "0" * 40}, False),
+        ({"commit": "v1.0", "snapshot": "git:" + "0" * 40}, False),
+    ],
+)
+@pytest.mark.parametrize("entry", [f"pallets/click@{FULL}", f"git@github.com:pallets/click@{FULL[:8]}"])
+def test_a_listed_commit_is_only_that_commit(
+    tmp_path: Path, fields: dict[str, str], entry: str, *, is_listed: bool
+) -> None:
+    assert bool(contaminated(listed(tmp_path, entry), repo="pallets/click", **fields)) is is_listed
+
+
+@pytest.mark.parametrize("line", ["click", "@", "pallets/click@", "https://"])
+def test_a_line_that_names_no_repository_is_refused(tmp_path: Path, line: str) -> None:
+    with pytest.raises(InputError, match=r"benchmark\.txt:3: "):
+        read_benchmarks(listed(tmp_path, line).benchmarks)
+
+
+def test_a_found_search_of_ours_passes_every_check() -> None:
+    assert not rejected([strip(a_search(), a_contract())])
