@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
 import orjson
@@ -255,14 +255,25 @@ class RunConfig(Section):
     tools: ToolsConfig = ToolsConfig()
 
 
+ELSEWHERE = "batch"
+"""A table of the same file that says how a run is carried out; `selfplay.batch.settings` reads it."""
+
+
 def load_config(path: Path) -> RunConfig:
     """A TOML file as configuration. Raises ConfigError with the file and the key."""
+    values = read_toml(path)
+    values.pop(ELSEWHERE, None)
     try:
-        values = tomllib.loads(path.read_text("utf-8"))
         return RunConfig.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {explain(error, tuple(RunConfig.model_fields))}") from None
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file. Raises ConfigError with the file."""
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: can't be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not TOML: {error}") from error
-    except ValidationError as error:
-        raise ConfigError(f"{path}: {explain(error, tuple(RunConfig.model_fields))}") from None
