@@ -21,10 +21,13 @@ from random import Random
 import anyio
 
 from selfplay.casting import open_cast
+from selfplay.clean.place import CleanPlace
+from selfplay.clean.settings import CleanSettings
+from selfplay.cleaning import Work, clean_to
 from selfplay.config import RunConfig
 from selfplay.export.write import write_samples
 from selfplay.gate import Seen, findings
-from selfplay.journals import candidates_of, journals_in
+from selfplay.journals import journals_in
 from selfplay.loop import note_shown
 from selfplay.play import play_task, set_stage
 from selfplay.repos import Repositories
@@ -131,7 +134,9 @@ def main() -> None:
             for task, _ in zip(tasks, range(given.count), strict=False):
                 outcomes.append(anyio.run(play, task, repositories, traces))
                 show(outcomes[-1], as_json=given.json)
-        rows = write_samples(candidates_of(journals_in(traces)), Path(scratch) / "rows", "trl")
+        clean = CleanPlace(Path(scratch) / "clean")
+        anyio.run(clean_to, clean, Work(journals_in(traces), CleanSettings()))
+        rows = write_samples(clean.read(), Path(scratch) / "rows", "trl")
         print(f"{rows.rows} rows of {len(outcomes)} episodes; skipped: {dict(rows.skipped)}")
         print(f"delivered hints: {sum(o.hints for o in outcomes)}, revealing: {sum(o.revealing for o in outcomes)}")
 

@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 import orjson
@@ -55,6 +55,9 @@ class Section(BaseModel):
     """Base of the sections of a configuration: frozen, no unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+S = TypeVar("S", bound=Section)
 
 
 class PriceConfig(Section):
@@ -255,25 +258,31 @@ class RunConfig(Section):
     tools: ToolsConfig = ToolsConfig()
 
 
-ELSEWHERE = "batch"
-"""A table of the same file that says how a run is carried out; `selfplay.batch.settings` reads it."""
+ELSEWHERE = ("clean", "batch")
+"""Tables of the same file that make no other episode: how traces are cleaned, how a run is carried out."""
 
 
 def load_config(path: Path) -> RunConfig:
-    """A TOML file as configuration. Raises ConfigError with the file and the key."""
+    """A TOML file as configuration, without its tables for others. Raises ConfigError with the file and the key."""
     values = read_toml(path)
-    values.pop(ELSEWHERE, None)
-    try:
-        return RunConfig.model_validate(values)
-    except ValidationError as error:
-        raise ConfigError(f"{path}: {explain(error, tuple(RunConfig.model_fields))}") from None
+    for table in ELSEWHERE:
+        values.pop(table, None)
+    return checked(RunConfig, values, path)
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """The tables of a TOML file. Raises ConfigError with the file."""
+def read_toml(path: Path) -> dict[str, object]:
+    """The content of a TOML file. Raises ConfigError."""
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: can't be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not TOML: {error}") from error
+
+
+def checked(section: type[S], values: object, where: object) -> S:
+    """Values as a section. Raises ConfigError with where they stand and the key."""
+    try:
+        return section.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {explain(error, tuple(section.model_fields))}") from None

@@ -1,13 +1,12 @@
 """Journals as the source of samples: which files are journals, and the contract that an episode was played under."""
 
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import orjson
 
+from selfplay.clean.candidate import Candidate, Unreadable
 from selfplay.contract import ContextPolicy, Contract
 from selfplay.errors import InputError, JournalError
-from selfplay.export.write import Candidate, Unreadable
 from selfplay.hiding import is_journal
 from selfplay.journal import Event, read_events
 from selfplay.replay import trace_of
@@ -39,13 +38,13 @@ def candidate_of(path: Path) -> Candidate:
     """An episode as a candidate for a sample. Raises JournalError."""
     events = list(read_events(path))
     trace = trace_of(events, str(path))
-    return Candidate(trace, contract_of(events[0]), mark=events[0]["mark"])
+    start = events[0]
+    return Candidate(trace, contract_of(start), mark=start["mark"], snapshot=start["snapshot"])
 
 
-def candidates_of(paths: Iterable[Path]) -> Iterator[Candidate | Unreadable]:
-    """Each episode in turn, or why there is none; only one is held at a time."""
-    for path in paths:
-        try:
-            yield candidate_of(path)
-        except JournalError as error:
-            yield Unreadable(path.stem, str(error))
+def candidate_or_not(path: Path) -> Candidate | Unreadable:
+    """An episode, or why there is none."""
+    try:
+        return candidate_of(path)
+    except JournalError as error:
+        return Unreadable(path.stem, str(error))

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from selfplay.contract import Contract
 from selfplay.message import Message, Noun, ToolCall
-from selfplay.trace import ToolResult
+from selfplay.trace import Stratum, ToolResult, Verdict
 from selfplay_tools.tool import Relevant
 
 
@@ -33,6 +33,8 @@ class Mask(StrEnum):
     """Words that answer a hint, and could not be repaired."""
     UNSEEN = "unseen"
     """Its words name something that only a hint had told, and could not be repaired."""
+    WORDLESS = "wordless"
+    """All its words answered a hint, and none are left: the hint was its reason for the call."""
     IMPRECISE = "imprecise"
     """The answer names files that are no targets."""
 
@@ -48,6 +50,8 @@ class DropReason(StrEnum):
     """Its results are not those of its calls, because the episode was broken off there."""
     AFTER_ANSWER = "after_answer"
     """The answer had been given."""
+    DEAD_END = "dead_end"
+    """No later turn and no target rests on it; left out only where that was asked for."""
 
 
 class Repair(StrEnum):
@@ -73,14 +77,6 @@ class Reliance(Noun):
     def share(self) -> float:
         """The share of samples that take the same action without the hint: 1 needs no hint, 0 rests on it."""
         return self.same / self.samples
-
-
-class Stratum(StrEnum):
-    """How a trace came to its success; the first is preferred."""
-
-    UNHINTED = "unhinted"
-    """No word of a supervisor reached the player."""
-    HINTED = "hinted"
 
 
 class Dropped(Noun):
@@ -147,6 +143,17 @@ class CleanTrace(Noun):
         unread = len(self.turns[-1].results) if self.turns else 0
         return tuple(messages[: len(messages) - unread])
 
+    def before(self, turn: int) -> tuple[Message, ...]:
+        """The conversation up to the turn of that position: what stood there to be answered."""
+        messages = [self.prompt, self.opening]
+        for each in self.turns[:turn]:
+            messages += [each.action, *(r.message for r in each.results)]
+        return tuple(messages)
+
+    def with_turn(self, number: int, turn: CleanTurn) -> "CleanTrace":
+        """This trace with another turn at that position."""
+        return self.model_copy(update={"turns": (*self.turns[:number], turn, *self.turns[number + 1 :])})
+
     @property
     def weights(self) -> tuple[int, ...]:
         """0 or 1 for each turn, in order."""
@@ -175,3 +182,23 @@ class CleanTrace(Noun):
     def mask_counts(self) -> Counter[Mask]:
         """How many turns are only context, by reason; a turn counts once for each of its reasons."""
         return Counter(mask for turn in self.turns for mask in turn.masks)
+
+
+class PreferencePair(Noun):
+    """Two actions at the same point of a search, of which one is better."""
+
+    episode: str
+    task: str
+    """The task's id."""
+    step: int
+    """The chosen action's position in the raw trace's steps, from 0."""
+    contract: Contract
+    prefix: tuple[Message, ...]
+    """The clean conversation before both."""
+    chosen: Message
+    """The hinted action, as the clean trace has it."""
+    rejected: Message
+    """What the player did there without the hint."""
+    chosen_verdict: Verdict
+    rejected_verdict: Verdict
+    """Of lower quality. Both sides were judged alike."""

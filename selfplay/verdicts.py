@@ -82,7 +82,7 @@ def read_verdict(reply: Reply) -> Verdict:
 
 
 def read_files(reply: Reply) -> tuple[str, ...]:
-    """The paths in a judge's reply as it wrote them, each once; found as verdicts are. Raises UnreadableVerdictError."""
+    """The paths in a judge's reply as it wrote them, each once. Raises UnreadableVerdictError."""
     problem = _no_object(reply)
     for value in _filled_in(reply):
         files = value.get("files")

@@ -21,11 +21,12 @@ LAYERS = (
     ("export", "replay", "demo"),
     ("player", "journals", "summary", "view", "describe"),
     ("asking", "echo_judge", "audit_echoes"),
-    ("supervisor",),
+    ("supervisor", "imported"),
     ("judge",),
     ("loop", "resample"),
     ("casting", "indexing"),
-    ("play", "audit"),
+    ("play", "audit", "sampling", "audit_traces"),
+    ("cleaning",),
     ("cli",),
 )
 """From the bottom upwards; a module imports from layers below its own, and from its own package."""

@@ -3,11 +3,9 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from selfplay.config import ELSEWHERE, Address, Count, KeyName, Positive, Section, read_toml
-from selfplay.errors import ConfigError
-from selfplay.rows import explain
+from selfplay.config import Address, Count, KeyName, Positive, Section, checked, read_toml
 
 
 class EndpointSettings(Section):
@@ -64,9 +62,6 @@ class BatchSettings(Section):
 
 def load_batch(path: Path | None) -> BatchSettings:
     """The table `[batch]` of a TOML file. Raises ConfigError with the file and the key."""
-    if path is None:
-        return BatchSettings()
-    try:
-        return BatchSettings.model_validate(read_toml(path).get(ELSEWHERE, {}))
-    except ValidationError as error:
-        raise ConfigError(f"{path}: {ELSEWHERE}: {explain(error, tuple(BatchSettings.model_fields))}") from None
+    return (
+        BatchSettings() if path is None else checked(BatchSettings, read_toml(path).get("batch", {}), f"{path}: batch")
+    )

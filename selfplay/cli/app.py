@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from selfplay.cli.audit import audit
+from selfplay.cli.clean import EPILOG as CLEAN_EPILOG
+from selfplay.cli.clean import clean
 from selfplay.cli.console import ExitCode, complain
 from selfplay.cli.demo import EPILOG as DEMO_EPILOG
 from selfplay.cli.demo import demo
@@ -43,6 +45,7 @@ app.command(epilog=DEMO_EPILOG)(demo)
 app.command(epilog=RUN_EPILOG)(run)
 app.command(epilog=SHOW_EPILOG)(show)
 app.command(epilog=EXPLAIN_EPILOG)(explain)
+app.command(epilog=CLEAN_EPILOG)(clean)
 app.command(epilog=EXPORT_EPILOG)(export)
 app.command(epilog=INDEX_EPILOG)(index)
 app.add_typer(audit, name="audit")

@@ -7,13 +7,17 @@ import sys
 from pathlib import Path
 from typing import Annotated, cast
 
+import anyio
 import orjson
 import typer
 from rich.console import Console
 from rich.rule import Rule
 from rich.text import Text
 
+from selfplay.clean.place import CleanPlace
+from selfplay.clean.settings import CleanSettings
 from selfplay.clean.strip import strip
+from selfplay.cleaning import Work, clean_to
 from selfplay.cli.console import ExitCode, people_console, print_json
 from selfplay.cli.run import Places, play_live
 from selfplay.cli.show import print_side_by_side
@@ -21,7 +25,7 @@ from selfplay.config import RunConfig
 from selfplay.demo.repository import DEMO_ID, demo_task, make_repository
 from selfplay.export.write import Summary, write_samples
 from selfplay.journal import read_events
-from selfplay.journals import candidate_of, candidates_of
+from selfplay.journals import candidate_of
 from selfplay.play import Played
 from selfplay.summary import summary
 from selfplay.trace import StopReason
@@ -55,7 +59,9 @@ def demo(
     _heading(console, "2. The same trace without the supervisor", "left the episode; right the sample, without hints")
     candidate = candidate_of(played.path)
     print_side_by_side(console, candidate.trace, strip(candidate.trace, candidate.contract), max_lines=1)
-    done = write_samples(candidates_of([played.path]), out / "sft", "trl")
+    clean = CleanPlace(out / "clean")
+    anyio.run(clean_to, clean, Work([played.path], CleanSettings()))
+    done = write_samples(clean.read(), out / "sft", "trl")
     _tell(console, played, done)
     if as_json:
         print_json({**summary(played.trace, played.path), "rows": done.model_dump(mode="json")})

@@ -1,41 +1,110 @@
-"""`selfplay export`: traces as training rows."""
+"""`selfplay export`: clean traces as training rows, pairs as preference rows."""
 
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
+import anyio
 import typer
+from rich.console import Console
 from rich.text import Text
 
+from selfplay.clean.place import NAME, CleanPlace, fingerprint
+from selfplay.clean.settings import CleanSettings
+from selfplay.cleaning import Work, clean_to
 from selfplay.cli.console import people_console, print_json
+from selfplay.errors import InputError
+from selfplay.export.pairs import write_pairs
 from selfplay.export.shapes import Format
-from selfplay.export.write import write_samples
-from selfplay.journals import candidates_of, journals_in
+from selfplay.export.write import Summary, write_samples
+from selfplay.journals import journals_in
 
 EPILOG = """Examples:
 
 selfplay export traces --format trl -o data/sft
 
-selfplay export traces --format openai -o data/sft.jsonl"""
+selfplay export traces --format openai -o data/sft.jsonl
+
+selfplay export traces --pairs --format trl -o data/dpo"""
 
 
 def export(
-    traces: Annotated[Path, typer.Argument(help="A folder of journals, or one journal.")],
+    traces: Annotated[Path, typer.Argument(help="A folder of journals, one journal, or a folder of clean traces.")],
     *,
     out: Annotated[Path, typer.Option("--out", "-o", help="A folder, or the name of a .jsonl file.")],
     format: Annotated[Format, typer.Option(help="openai: chat JSONL; trl: messages and tools for TRL.")] = "trl",  # noqa: A002  the option's name
+    pairs: Annotated[bool, typer.Option("--pairs", help="Preference pairs instead of whole traces.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
-    """Strip the supervisor from every trace that ended well and write the rows, with their contract beside them."""
-    done = write_samples(candidates_of(journals_in(traces)), out, format)
+    """Write the rows of clean traces, with their contract beside them.
+
+    Takes what `selfplay clean` left in DIR/clean. Where it left nothing, the traces are cleaned here, with its default
+    settings and without any model.
+    """
+    console = people_console(is_quiet=False, is_json=as_json)
+    if pairs:
+        pair_summary = write_pairs(cleaned_before(traces).read_pairs(), out, format)
+        if as_json:
+            print_json(pair_summary.model_dump(mode="json"))
+        console.print(Text(f"{pair_summary.rows} pairs, {pair_summary.skipped} skipped", style="green"))
+        _list(pair_summary.files, console)
+        return
+    with clean_traces(traces) as place:
+        done = write_samples(place.read(), out, format)
     if as_json:
         print_json(done.model_dump(mode="json"))
         return
-    console = people_console(is_quiet=False, is_json=False)
+    _tell(done, console)
+
+
+@contextmanager
+def clean_traces(traces: Path) -> Generator[CleanPlace]:
+    """Where the clean traces lie: as `selfplay clean` left them, else in a new folder that is gone afterwards."""
+    place = _found(traces)
+    if place is not None:
+        yield place
+        return
+    with tempfile.TemporaryDirectory(prefix="selfplay-clean-") as folder:
+        place = CleanPlace(Path(folder))
+        anyio.run(clean_to, place, Work(journals_in(traces), CleanSettings()))
+        yield place
+
+
+def cleaned_before(traces: Path) -> CleanPlace:
+    """What `selfplay clean` left. Raises InputError if it left nothing."""
+    place = _found(traces)
+    if place is None:
+        raise InputError(f"{traces}: no pairs there; `selfplay clean {traces} --samples 4` makes some")
+    return place
+
+
+def _found(traces: Path) -> CleanPlace | None:
+    """Raises InputError for clean traces that are older than the journals beside them."""
+    if CleanPlace(traces).is_there:
+        return CleanPlace(traces)
+    place = CleanPlace(traces / NAME)
+    if not place.is_there:
+        return None
+    if place.read_funnel().sources != fingerprint(journals_in(traces), traces):
+        raise InputError(
+            f"{place.folder}: made of other journals than there are now; run `selfplay clean {traces}` again, or "
+            "remove the folder"
+        )
+    return place
+
+
+def _tell(done: Summary, console: Console) -> None:
     console.print(Text(f"{done.rows} rows, {done.turns} turns, {done.learned_turns} of them learned", style="green"))
     for title, counts in (("only context", done.masks), ("left out of rows", done.dropped), ("no row", done.skipped)):
         if counts:
             console.print(f"{title}: " + ", ".join(f"{n} {reason}" for reason, n in counts.items()))
     if done.lost_reasoning:
         console.print(f"reasoning of {done.lost_reasoning} turns has no place in this format")
-    for file in done.files:
+    _list(done.files, console)
+
+
+def _list(files: tuple[str, ...], console: Console) -> None:
+    for file in files:
         console.print(Text(file, style="dim"))

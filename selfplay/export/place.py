@@ -2,13 +2,16 @@
 
 import os
 import tempfile
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from pydantic import BaseModel, ValidationError
+
 from selfplay.errors import ExportError
+from selfplay.export.shapes import Format
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +39,8 @@ class Place:
     @contextmanager
     def workshop(self) -> Generator[Path]:
         """A new folder on the same file system, gone afterwards. Raises ExportError."""
-        parent = self.rows.parent
-        with explained(parent):
-            parent.mkdir(parents=True, exist_ok=True)
-            folder = tempfile.TemporaryDirectory(prefix=".export-", dir=parent)
-        with folder as path:
-            yield Path(path)
+        with workshop(self.rows.parent) as folder:
+            yield folder
 
     def fill(self, folder: Path, contents: Iterable[Iterable[bytes]]) -> None:
         """Write each file's lines in `folder`, in the order of `files`, then move all to their places.
@@ -52,11 +51,50 @@ class Place:
         with explained(self.rows.parent):
             for file, lines in zip(self.files, contents, strict=True):
                 _write(folder / file.name, lines)
-            self.rows.unlink(missing_ok=True)
-            for file in reversed(self.files):
-                _sync_folder(file.parent)
-                (folder / file.name).replace(file)
-            _sync_folder(self.rows.parent)
+        move(folder, tuple(reversed(self.files)))
+
+
+@contextmanager
+def workshop(parent: Path) -> Generator[Path]:
+    """A new folder in `parent`, which is made if need be; gone afterwards. Raises ExportError."""
+    with explained(parent):
+        parent.mkdir(parents=True, exist_ok=True)
+        folder = tempfile.TemporaryDirectory(prefix=".export-", dir=parent)
+    with folder as path:
+        yield Path(path)
+
+
+def write_lines(path: Path, lines: Iterable[bytes]) -> None:
+    """Write a file, down to the disk. Raises ExportError."""
+    with explained(path):
+        _write(path, lines)
+
+
+def move(folder: Path, files: Sequence[Path]) -> None:
+    """Move files of these names out of `folder` to their places, in order.
+
+    The old last one goes first: it is there exactly when all are whole. Raises ExportError.
+    """
+    with explained(folder):
+        files[-1].unlink(missing_ok=True)
+        for file in files:
+            _sync_folder(file.parent)
+            (folder / file.name).replace(file)
+        _sync_folder(files[-1].parent)
+
+
+def refuse_other_rows(rows: Path, shape: type[BaseModel], format: Format) -> None:  # noqa: A002  the command line's word
+    """Raise ExportError if a file with rows of another shape, or with other content, stands there already."""
+    if not rows.is_file():
+        return
+    with explained(rows), rows.open("rb") as file:
+        first = file.readline()
+    try:
+        shape.model_validate_json(first)
+    except ValidationError:
+        raise ExportError(
+            f"{rows}: holds something else than rows in the format {format!r}; choose another -o, or remove the file"
+        ) from None
 
 
 @contextmanager

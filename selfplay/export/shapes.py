@@ -159,3 +159,39 @@ ToolTurn = OpenAIToolTurn | TRLToolTurn
 Turn = SystemTurn | UserTurn | AssistantTurn | ToolTurn
 
 ROWS: dict[Format, type[OpenAIRow] | type[TRLRow]] = {"openai": OpenAIRow, "trl": TRLRow}
+
+
+class OpenAISide(Part):
+    """What the model says on one side of a pair: as in a row, without a weight."""
+
+    role: Literal["assistant"]
+    content: str | None
+    tool_calls: Annotated[Sequence[OpenAICall], Field(min_length=1)] = ()
+
+
+class OpenAIInput(Part):
+    """What both sides answer."""
+
+    messages: Sequence[Annotated[SystemTurn | UserTurn | OpenAISide | OpenAIToolTurn, Field(discriminator="role")]]
+    tools: Sequence[FunctionTool]
+    parallel_tool_calls: bool
+
+
+class OpenAIPair(Part):
+    """One row of OpenAI's preference format: exactly one message on each side."""
+
+    input: OpenAIInput
+    preferred_output: Annotated[Sequence[OpenAISide], Field(min_length=1, max_length=1)]
+    non_preferred_output: Annotated[Sequence[OpenAISide], Field(min_length=1, max_length=1)]
+
+
+class TRLPair(Part):
+    """One row of TRL's conversational preference format: exactly one message on each side."""
+
+    prompt: Sequence[Annotated[SystemTurn | UserTurn | TRLAssistantTurn | TRLToolTurn, Field(discriminator="role")]]
+    chosen: Annotated[Sequence[TRLAssistantTurn], Field(min_length=1, max_length=1)]
+    rejected: Annotated[Sequence[TRLAssistantTurn], Field(min_length=1, max_length=1)]
+    tools: Sequence[FunctionTool]
+
+
+PAIRS: dict[Format, type[OpenAIPair] | type[TRLPair]] = {"openai": OpenAIPair, "trl": TRLPair}

@@ -4,15 +4,12 @@ import sqlite3
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Literal
 
 from selfplay.errors import ExportError
 
-Pile = Literal["row", "note", "skipped"]
-
 
 class Spool:
-    """Lines of several piles, each line under the id of its episode."""
+    """Lines of several piles, each under the id of its episode."""
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
@@ -28,8 +25,8 @@ class Spool:
         except sqlite3.IntegrityError:
             raise ExportError(f"two traces of the episode {episode!r}; leave one of them out") from None
 
-    def put(self, pile: Pile, episode: str, line: bytes) -> None:
-        """Add a line to a pile. Raises ExportError when the disk is full."""
+    def put(self, pile: str, episode: str, line: bytes) -> None:
+        """Add a line, or several, to a pile; one time for each episode. Raises ExportError when the disk is full."""
         try:
             self._database.execute("INSERT INTO line VALUES (?, ?, ?)", (pile, episode, line))
         except sqlite3.OperationalError as error:
@@ -37,12 +34,20 @@ class Spool:
                 f"can't hold the rows of {episode!r}: {error}; make room, or choose another place"
             ) from error
 
-    def lines(self, pile: Pile) -> Iterator[bytes]:
+    def take_back(self, pile: str, episode: str) -> None:
+        """Remove an episode's line from a pile, if it is there."""
+        self._database.execute("DELETE FROM line WHERE pile = ? AND episode = ?", (pile, episode))
+
+    def lines(self, pile: str) -> Iterator[bytes]:
         """A pile's lines, by episode in code point order."""
-        query = "SELECT content FROM line WHERE pile = ? ORDER BY episode"
+        for _, line in self.items(pile):
+            yield line
+
+    def items(self, pile: str) -> Iterator[tuple[str, bytes]]:
+        """The same, each with its episode."""
+        query = "SELECT episode, content FROM line WHERE pile = ? ORDER BY episode"
         with closing(self._database.execute(query, (pile,))) as found:
-            for (line,) in found:
-                yield line
+            yield from found
 
 
 @contextmanager

@@ -15,6 +15,7 @@ NAMES = (
     "assignment",
     "report",
     "candidate",
+    "rewrite",
     "refused",
     "unreadable",
     "judge",

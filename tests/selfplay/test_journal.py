@@ -191,3 +191,16 @@ async def test_watchers_hear_everything_and_know_what_is_old(path: Path) -> None
             journal.start(START)
             await journal.call("player", a_request(), answer)
     assert heard == [("start", False), ("call", False), ("start", True), ("call", True)]
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_journals_of_both_versions_are_read(version: int) -> None:
+    start = {**START, "journal": version}
+    assert parse_events(orjson.dumps(start) + b"\n", "e.jsonl")[0] == [start]
+
+
+async def test_calls_of_the_judge_are_recorded_like_others(path: Path) -> None:
+    for live in (answer, never):
+        with Journal(path) as journal:
+            journal.start(START)
+            assert await journal.call("judge", a_request(), live) == a_reply()

@@ -4,8 +4,13 @@ from collections.abc import Sequence
 
 import orjson
 
+from selfplay.clean.fitness import before_cleaning
+from selfplay.clean.pipeline import DroppedTrace
+from selfplay.clean.settings import CleanSettings
+from selfplay.clean.strip import strip
 from selfplay.contract import ContextPolicy, Contract, Schema
 from selfplay.message import Message, Origin, ToolCall
+from selfplay.sample import CleanTrace
 from selfplay.task import Answer, Brief, Target, Task
 from selfplay.trace import (
     Attempt,
@@ -161,3 +166,16 @@ def a_search(episode: str = "e1") -> Trace:
         a_step(finish(), text="Everything is here.", quality=Quality.PRODUCTIVE),
         episode=episode,
     )
+
+
+def as_samples(*traces: Trace, contract: Contract | None = None) -> list[CleanTrace | DroppedTrace]:
+    """Traces without their supervisor, nothing else changed; those that ended otherwise than well are dropped."""
+    return [_as_sample(trace, contract or a_contract()) for trace in traces]
+
+
+def _as_sample(trace: Trace, contract: Contract) -> CleanTrace | DroppedTrace:
+    clean = strip(trace, contract)
+    problem = before_cleaning(trace, clean, CleanSettings())
+    if problem is None:
+        return clean
+    return DroppedTrace(episode=trace.episode, task=clean.task, code=problem.code, detail=problem.detail)

@@ -1,7 +1,9 @@
 """One look at a text: the wordings in it, and what of the hint it repeats."""
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from selfplay.clean.echoes.finding import EchoKind
 from selfplay.clean.echoes.folding import Folded
@@ -53,9 +55,11 @@ def _in_sentence(view: Folded, sentence: Stretch, *, is_opening: bool, is_hinted
         if wording.kind and (wording.where, wording.is_hinted) in matched
         for span in text.spans(wording.regex())
     ]
-    excused = [s for w in wordings() if w.kind is None for s in text.spans(w.regex())] if found else []
+    excused = sorted(s for w in wordings() if w.kind is None for s in text.spans(w.regex())) if found else []
+    begins, ends = [a for a, _ in excused], list(accumulate((b for _, b in excused), max))
     for wording, (at, to) in _longest(found):
-        if wording.kind and not any(a <= at and to <= b for a, b in excused):
+        before = bisect_right(begins, at)
+        if wording.kind and not (before and to <= ends[before - 1]):
             yield Spot(wording.kind, start + at, start + to)
 
 
@@ -75,7 +79,8 @@ class _Text:
 
     def __init__(self, text: str) -> None:
         self._bytes = text.encode("utf-8", "replace")
-        self._is_ascii = text.isascii()
+        self._text = text
+        self._places: list[int] | None = None
 
     def has(self, regex: Regex) -> bool:
         return regex.search(self._bytes) is not None
@@ -85,4 +90,10 @@ class _Text:
             yield self._chars(start), self._chars(end)
 
     def _chars(self, count: int) -> int:
-        return count if self._is_ascii else len(self._bytes[:count].decode("utf-8", "replace"))
+        """How many characters so many bytes are."""
+        if len(self._bytes) == len(self._text):
+            return count
+        if self._places is None:
+            sizes = (len(char.encode("utf-8", "replace")) for char in self._text)
+            self._places = [i for i, size in enumerate(sizes) for _ in range(size)]
+        return self._places[count] if count < len(self._places) else len(self._text)

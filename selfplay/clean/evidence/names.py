@@ -95,9 +95,8 @@ def _halves(word: str, seen: Visible) -> Iterator[Finding]:
 
 def _joined(parts: Sequence[str], seen: Visible) -> Iterator[Finding]:
     """All parts are the task's, of one line of a result, or such as are put around any word."""
-    telling = [part for part in dict.fromkeys(parts) if part not in common().affixes]
-    if not telling:
-        return
+    each = list(dict.fromkeys(parts))
+    telling = [part for part in each if part not in common().affixes] or each
     of_task = {part: hit for part in telling if (hit := _in_task(part, seen))}
     rest = [part for part in telling if part not in of_task]
     if not rest:
@@ -105,7 +104,7 @@ def _joined(parts: Sequence[str], seen: Visible) -> Iterator[Finding]:
         yield Finding(Source.DERIVED, hit, f"joined words of the task: {', '.join(telling)}")
         return
     written = {part: _written(part, seen) for part in rest}
-    if all(written.values()) and (of_task or len(rest) > 1):
+    if all(written.values()) and (of_task or len(rest) > 1 or len(each) > len(telling)):
         yield from islice(_on_one_line(rest, written, seen), 1)
 
 
@@ -149,13 +148,15 @@ def _inside(unit: Unit, seen: Visible) -> Iterator[Finding]:
     for word in seen.words():
         at = word.find(piece)
         if at >= 0 and (unit.is_open_left or at == 0) and (unit.is_open_right or at + len(piece) == len(word)):
-            yield from _as_finding(seen.first([word], other_form(word)), "piece of")
+            yield from _as_finding(seen.first([word], re.compile(re.escape(word), re.IGNORECASE)), "piece of")
 
 
 def commonly(unit: Unit) -> Finding | None:
     """The entry of the list that explains the name, None if there is none."""
     names = common().names
     entry = names.get(unit.text) or (names.get(unit.text.lower()) if unit.ignores_case else None)
+    if unit.kind == "literal":
+        entry = entry or common().paths.get(unit.text)
     return Finding(Source.COMMON, None, f"the list: {unit.text} ({entry})") if entry else None
 
 
@@ -168,7 +169,8 @@ def ordinarily(unit: Unit) -> Finding | None:
     """An ordinary English word that a query, pattern or glob tries; a path or a definition must have been seen."""
     if unit.kind not in {"words", "pattern", "literal"} or len(parts := parts_of(unit.text)) != 1:
         return None
-    return Finding(Source.DERIVED, None, "ordinary word") if is_english(parts[0]) else None
+    is_word = is_english(parts[0]) and not parts[0].isdigit()
+    return Finding(Source.DERIVED, None, "ordinary word") if is_word else None
 
 
 def trace_in(text: str, hints: Visible, seen: Visible) -> Hit | None:

@@ -10,9 +10,11 @@ from selfplay.clean.evidence.links import Source
 from selfplay.clean.evidence.names import Finding, name_in
 from selfplay.clean.evidence.units import Unit
 from selfplay.clean.evidence.visible import Hit, Visible, as_part, compact, other_form, parts_of, whole_name
+from selfplay.gate.words import CODE_EXTENSIONS
 
 GENERIC = frozenset("__init__ index mod main __main__ lib doc package conftest".split())
 """Stems of files that many folders have: with a folder that was seen, such a file is common knowledge."""
+_EXTENSIONS = "|".join(sorted(CODE_EXTENSIONS, key=len, reverse=True))
 TEST_MARKS = frozenset("test tests spec".split())
 
 
@@ -100,10 +102,13 @@ def _as_module(path: str, seen: Visible) -> Iterator[Finding]:
 
 
 def _is_seen_folder(folder: str, seen: Visible) -> bool:
-    """Whether a folder was seen, is at the top, or is one of a standard layout."""
+    """Whether a folder was seen, is at the top, or is one of a standard layout, alone or below one that was seen."""
     if not folder or folder in common().paths:
         return True
-    return next(_whole(folder, seen), None) is not None or next(_listed(folder, seen), None) is not None
+    if next(_whole(folder, seen), None) is not None or next(_listed(folder, seen), None) is not None:
+        return True
+    above, name = split(folder)
+    return bool(above) and name in common().paths and _is_seen_folder(above, seen)
 
 
 def _in_folder(path: str, seen: Visible) -> Iterator[Finding]:
@@ -115,6 +120,8 @@ def _in_folder(path: str, seen: Visible) -> Iterator[Finding]:
     stem, extension = splitext(name)
     if entry or (stem in GENERIC and folder):
         yield Finding(Source.COMMON, None, f"the list: {name} ({entry or 'any folder has one'})")
+    if extension and stem == split(folder)[1]:
+        yield Finding(Source.COMMON, None, f"the list: {name} (a file named as its folder)")
     if folder and (extension or name.startswith(".")):
         for finding in _whole(name, seen):
             yield Finding(Source.DERIVED, finding.hit, f"folder '{folder}' and name '{name}'")
@@ -159,4 +166,6 @@ def _of_words(stem: str, seen: Visible) -> Iterator[Finding]:
 
 def _as_file(stem: str, seen: Visible) -> Hit | None:
     """A file of that stem with any extension."""
-    return seen.first(set(parts_of(stem)) or {stem}, re.compile(rf"(?<!\w){re.escape(stem)}\.[A-Za-z]\w{{0,9}}(?!\w)"))
+    return seen.first(
+        set(parts_of(stem)) or {stem}, re.compile(rf"(?<!\w){re.escape(stem)}\.(?:{_EXTENSIONS})(?![\w(])")
+    )

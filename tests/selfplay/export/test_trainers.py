@@ -15,10 +15,10 @@ import pytest
 from selfplay.clean.strip import strip
 from selfplay.export.shapes import Format
 from selfplay.export.trl import trl_row
-from selfplay.export.write import Candidate, write_samples
+from selfplay.export.write import write_samples
 from selfplay.message import ToolCall
 from selfplay.trace import Quality, Step, Trace
-from tests.selfplay.traces import TASK_TEXT, a_call, a_contract, a_result, a_search, a_step, a_trace, finish
+from tests.selfplay.traces import TASK_TEXT, a_call, a_contract, a_result, a_search, a_step, a_trace, as_samples, finish
 
 datasets = pytest.importorskip("datasets", reason="the trainers group is not installed")
 templating = pytest.importorskip("transformers.utils.chat_template_utils", reason="the trainers group is not installed")
@@ -38,7 +38,7 @@ def loaded(path: Path, cache: Path) -> list[Row]:
 def test_datasets_loads_the_rows_as_they_are(form: Format, tmp_path: Path) -> None:
     """Calls of different tools have arguments of different shapes: none is filled up with the others' keys."""
     short = a_trace(a_step(finish()), episode="short")
-    write_samples((Candidate(t, CONTRACT) for t in (a_search(), marked(), short)), tmp_path / "out", form)
+    write_samples(as_samples(a_search(), marked(), short, contract=CONTRACT), tmp_path / "out", form)
     rows = [orjson.loads(line) for line in (tmp_path / "out" / "sft.jsonl").read_bytes().splitlines()]
     assert loaded(tmp_path / "out" / "sft.jsonl", tmp_path / "cache") == rows
     assert len(rows) == 3
@@ -172,7 +172,7 @@ def test_the_pages_program_learns_the_turns_with_weight_1_and_no_other(tmp_path:
     steps = list(marked(has_reasoning=True).steps)
     judged = a_step(a_call("grep", id="bad", pattern="«bad»"), text="Text «worse».", quality=Quality.WASTEFUL)
     trace = a_trace(*steps[:2], judged, *steps[2:])
-    write_samples([Candidate(trace, CONTRACT)], tmp_path / "out", "trl")
+    write_samples(as_samples(trace, contract=CONTRACT), tmp_path / "out", "trl")
     (program,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     space: dict[str, Any] = {}
     exec(program, space)  # noqa: S102  the page's own words
@@ -220,8 +220,8 @@ def test_the_pages_examples_are_what_the_exporters_write(tmp_path: Path) -> None
         a_step(finish("call_1")),
         episode="e1",
     )
-    write_samples([Candidate(trace, CONTRACT)], tmp_path / "o", "openai")
-    write_samples([Candidate(trace, CONTRACT)], tmp_path / "t", "trl")
+    write_samples(as_samples(trace, contract=CONTRACT), tmp_path / "o", "openai")
+    write_samples(as_samples(trace, contract=CONTRACT), tmp_path / "t", "trl")
     files = [tmp_path / "o" / "sft.jsonl", tmp_path / "t" / "sft.jsonl", tmp_path / "t" / "rows.jsonl"]
     written = [orjson.loads(file.read_bytes()) for file in files]
     for value in written[:2]:

@@ -1,0 +1,66 @@
+"""What cleaning may ask of models. Without any it works too: less is repaired, and nothing is measured."""
+
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from selfplay.message import Message
+from selfplay.sample import CleanTrace
+from selfplay.trace import Verdict
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A place in a clean trace: before its turn of that position."""
+
+    clean: CleanTrace
+    turn: int
+
+    @property
+    def prefix(self) -> tuple[Message, ...]:
+        """The conversation up to the turn."""
+        return self.clean.before(self.turn)
+
+
+class Assistants(Protocol):
+    """Models that know one episode. An empty answer means that there is none: not asked for, not to be had."""
+
+    async def again(self, point: Point, count: int) -> tuple[Message, ...]:
+        """The player's turn at this point, up to `count` times, without any hint."""
+        ...
+
+    async def rewrite(self, point: Point, action: Message, words: str) -> str | None:
+        """Other words for an action, from what is visible at the point; `words` is what may stay of the old ones."""
+        ...
+
+    async def judge(self, point: Point, actions: tuple[Message, ...]) -> tuple[Verdict | None, ...]:
+        """The supervisor's verdict on each of these actions, all asked for alike."""
+        ...
+
+
+class Nobody:
+    """No models."""
+
+    async def again(self, point: Point, count: int) -> tuple[Message, ...]:  # noqa: ARG002  as the protocol says
+        """Nothing."""
+        return ()
+
+    async def rewrite(self, point: Point, action: Message, words: str) -> str | None:  # noqa: ARG002  as the protocol says
+        """Nothing."""
+        return None
+
+    async def judge(self, point: Point, actions: tuple[Message, ...]) -> tuple[Verdict | None, ...]:  # noqa: ARG002  as the protocol says
+        """Nothing."""
+        return (None,) * len(actions)
+
+
+def at_once(work: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that waits for nothing. Raises RuntimeError if it does wait."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        return done.value
+    work.close()
+    raise RuntimeError("it waits for something: run it in an event loop")

@@ -1,0 +1,104 @@
+"""What of a turn answers a hint: in its content, in its reasoning, in the prose inside its calls."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from selfplay.clean.echoes import EchoFinding, echoes
+from selfplay.clean.naming import names_in, unseen
+from selfplay.message import Message
+
+Part = Literal["content", "reasoning"]
+PARTS: tuple[Part, ...] = ("content", "reasoning")
+MIN_PROSE_WORDS = 4
+"""An argument with fewer words is a name, a pattern or a query, and answers nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standpoint:
+    """What stood before a turn."""
+
+    prefix: tuple[Message, ...]
+    """The clean conversation up to it."""
+    hint: str | None = None
+    """What the supervisor's side said since the turn before, hint and nudge together; None if nothing."""
+    told: tuple[str, ...] = ()
+    """Everything that it had said so far."""
+
+    @property
+    def visible(self) -> tuple[str, ...]:
+        """Texts that the player could see without a supervisor: the task and the results, not its own words."""
+        return tuple(m.content for m in self.prefix if m.role in {"user", "tool"})
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What answers a hint in one turn."""
+
+    content: tuple[EchoFinding, ...] = ()
+    reasoning: tuple[EchoFinding, ...] = ()
+    arguments: tuple[EchoFinding, ...] = ()
+    """Spans are in the argument's value. These can't be repaired: a call stays the one that was made."""
+    borrowed: tuple[str, ...] = ()
+    """Names in its words that some hint had told and nothing visible shows."""
+
+    @property
+    def in_words(self) -> bool:
+        """Whether its content or its reasoning has to be repaired."""
+        return bool(self.content or self.reasoning or self.borrowed)
+
+    @property
+    def echoes(self) -> tuple[EchoFinding, ...]:
+        """All echoes, wherever they stand."""
+        return (*self.content, *self.reasoning, *self.arguments)
+
+    def of(self, part: Part) -> tuple[EchoFinding, ...]:
+        """The echoes of one part of the words."""
+        return self.content if part == "content" else self.reasoning
+
+
+def hear(action: Message, at: Standpoint) -> Heard:
+    """What in a turn answers, thanks for, restates or leans on what stood before it."""
+    words = {part: words_of(action, part) for part in PARTS}
+    prose = tuple(_prose(action))
+    if not any(words.values()) and not prose:
+        return Heard()
+    visible = at.visible if at.told else ()
+    return Heard(
+        content=echoes(words["content"], at.hint, visible),
+        reasoning=echoes(words["reasoning"], at.hint, visible),
+        arguments=tuple(found for text in prose for found in echoes(text, at.hint, visible)),
+        borrowed=_borrowed("\n".join(words.values()), at.told, visible),
+    )
+
+
+def words_of(action: Message, part: Part) -> str:
+    """The text of one part."""
+    return action.content if part == "content" else action.reasoning or ""
+
+
+def _borrowed(text: str, told: Sequence[str], visible: Sequence[str]) -> tuple[str, ...]:
+    hints = "\n".join(told).casefold()
+    return unseen((name for name in names_in(text) if name.casefold() in hints), visible) if hints else ()
+
+
+def _prose(action: Message) -> Iterator[str]:
+    """Texts inside the arguments that are long enough to say something to somebody."""
+    for call in action.tool_calls:
+        for text in _strings(call.parsed()):
+            if len(text.split()) >= MIN_PROSE_WORDS:
+                yield text
+
+
+def _strings(value: object) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case dict():
+            for inner in cast("dict[str, Any]", value).values():
+                yield from _strings(inner)
+        case list():
+            for inner in cast("list[Any]", value):
+                yield from _strings(inner)
+        case _:
+            return

@@ -1,0 +1,63 @@
+"""Preference pairs: at one point of a search the hinted action, and a worse one that was taken without the hint.
+
+The chosen side is a turn of the clean trace with weight 1: each part of its calls rests on the prefix that both sides
+share, so it leans neither on a hint nor on what the rejected action would have returned, which is in no prefix.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from selfplay.clean.assist import Assistants, Point
+from selfplay.clean.reliance import Samples
+from selfplay.clean.same import is_same_action
+from selfplay.message import Message
+from selfplay.sample import CleanTrace, PreferencePair
+from selfplay.trace import Quality, Verdict
+
+WORTH = {quality: worth for worth, quality in enumerate(reversed(Quality))}
+"""productive above neutral above wasteful above mistaken."""
+
+
+async def preference_pairs(clean: CleanTrace, samples: Samples, assistants: Assistants) -> tuple[PreferencePair, ...]:
+    """The pairs of a trace: for each learned turn that was sampled, one for each different action that is judged worse.
+
+    Both sides are judged alike, in conversations of their own.
+    """
+    found: list[PreferencePair] = []
+    for number, others in samples.items():
+        turn = clean.turns[number]
+        different = tuple(_different(turn.action, others))
+        if turn.weight and different:
+            point = Point(clean, number)
+            verdicts = await assistants.judge(point, (turn.action, *different))
+            found += _pairs(point, different, verdicts)
+    return tuple(found)
+
+
+def _different(action: Message, others: Sequence[Message]) -> Iterator[Message]:
+    """The other actions, each once; those that called nothing or could not be carried out prefer nothing."""
+    seen = [action]
+    for other in others:
+        is_whole = other.tool_calls and all(c.parsed() is not None and not c.is_cut for c in other.tool_calls)
+        if is_whole and not any(is_same_action(other, known) for known in seen):
+            seen.append(other)
+            yield other
+
+
+def _pairs(point: Point, different: Sequence[Message], verdicts: Sequence[Verdict | None]) -> Iterator[PreferencePair]:
+    chosen, *rest = verdicts
+    if chosen is None or chosen.quality not in {Quality.PRODUCTIVE, Quality.NEUTRAL}:
+        return
+    clean, turn = point.clean, point.clean.turns[point.turn]
+    for other, verdict in zip(different, rest, strict=True):
+        if verdict is not None and WORTH[verdict.quality] < WORTH[chosen.quality]:
+            yield PreferencePair(
+                episode=clean.episode,
+                task=clean.task,
+                step=turn.step,
+                contract=clean.contract,
+                prefix=point.prefix,
+                chosen=turn.action,
+                rejected=other,
+                chosen_verdict=chosen,
+                rejected_verdict=verdict,
+            )

@@ -1,0 +1,87 @@
+"""Where clean traces lie: beside the journals that they were made of, never among them."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from selfplay.clean.funnel import Funnel
+from selfplay.clean.pipeline import DroppedTrace
+from selfplay.errors import InputError
+from selfplay.rows import read_rows
+from selfplay.sample import CleanTrace, PreferencePair
+
+NAME = "clean"
+"""The folder inside the journals' folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class CleanPlace:
+    """A folder of clean traces."""
+
+    folder: Path
+
+    @property
+    def traces(self) -> Path:
+        """One clean trace a line: those without hints first, then by episode."""
+        return self.folder / "traces.jsonl"
+
+    @property
+    def pairs(self) -> Path:
+        """One preference pair a line, in the order of the traces."""
+        return self.folder / "pairs.jsonl"
+
+    @property
+    def dropped(self) -> Path:
+        """One line for each trace that gives no row, with its code, by episode."""
+        return self.folder / "dropped.jsonl"
+
+    @property
+    def funnel(self) -> Path:
+        """What became of all; written last, so that it is there exactly when the others are whole."""
+        return self.folder / "funnel.json"
+
+    @property
+    def samples(self) -> Path:
+        """What models were asked on the way."""
+        return self.folder / "samples.jsonl"
+
+    @property
+    def results(self) -> tuple[Path, ...]:
+        """The files that one cleaning writes, in the order in which they are moved into place."""
+        return (self.traces, self.pairs, self.dropped, self.funnel)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether a cleaning was brought to its end here."""
+        return self.funnel.is_file()
+
+    def read_funnel(self) -> Funnel:
+        """Raises InputError."""
+        try:
+            return Funnel.model_validate_json(self.funnel.read_bytes())
+        except (OSError, ValidationError) as error:
+            raise InputError(f"{self.funnel}: can't be read as a funnel: {error}; run `selfplay clean` again") from None
+
+    def read(self) -> Iterator[CleanTrace | DroppedTrace]:
+        """Every trace of the cleaning, one in memory at a time. Raises InputError."""
+        for _, clean in read_rows(self.traces, CleanTrace):
+            yield clean
+        for _, dropped in read_rows(self.dropped, DroppedTrace):
+            yield dropped
+
+    def read_pairs(self) -> Iterator[PreferencePair]:
+        """Every preference pair. Raises InputError."""
+        for _, pair in read_rows(self.pairs, PreferencePair):
+            yield pair
+
+
+def fingerprint(journals: Iterable[Path], root: Path) -> str:
+    """sha256 of the journals' names below `root` and their sizes: a journal only ever grows."""
+    told = hashlib.sha256()
+    for path in sorted(journals):
+        name = path.relative_to(root) if path.is_relative_to(root) else path
+        told.update(f"{name}\0{path.stat().st_size}\n".encode("utf-8", "surrogateescape"))
+    return told.hexdigest()

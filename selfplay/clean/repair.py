@@ -1,0 +1,101 @@
+"""Repair the words of turns that answer a hint; their calls and results stay the ones that were made.
+
+In this order, each only where the one before it did not do: the player's own words, asked for again without the hint,
+if it makes the same calls; words written anew by a model, held against what was visible; the same words without the
+sentences that answer. What still answers after that is masked, see `selfplay.clean.weights`.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from selfplay.clean.assist import Assistants, Point
+from selfplay.clean.echoes import EchoFinding, EchoKind, without_echoes
+from selfplay.clean.heard import PARTS, Heard, Part, Standpoint, hear, words_of
+from selfplay.clean.naming import names_in, unseen
+from selfplay.clean.same import is_same_action
+from selfplay.message import Message
+from selfplay.sample import CleanTrace, CleanTurn, Repair
+
+
+def standpoint(clean: CleanTrace, turn: int, said: Sequence[tuple[str, ...]]) -> Standpoint:
+    """What stood before a turn. `said[i]` is what the supervisor's side said between the turns `i - 1` and `i`."""
+    told = tuple(text for texts in said[: turn + 1] for text in texts)
+    return Standpoint(clean.before(turn), "\n".join(said[turn]) or None, told)
+
+
+async def repair(clean: CleanTrace, said: Sequence[tuple[str, ...]], assistants: Assistants) -> CleanTrace:
+    """The trace with each turn's words repaired that need it, first to last: later ones rest on repaired ones.
+
+    Turns before which nobody had said anything stay as they are.
+    """
+    for number in range(len(clean.turns)):
+        at = standpoint(clean, number, said)
+        heard = hear(clean.turns[number].action, at) if at.told else Heard()
+        if heard.in_words:
+            clean = clean.with_turn(number, await _repaired(Point(clean, number), at, heard, assistants))
+    return clean
+
+
+async def _repaired(point: Point, at: Standpoint, heard: Heard, assistants: Assistants) -> CleanTurn:
+    turn = point.clean.turns[point.turn]
+    action, how = await _asked_again(point, at, assistants), Repair.ASKED_AGAIN
+    if action is None:
+        action, how = await _rewritten(point, at, heard, assistants), Repair.REWRITTEN
+    if action is None:
+        action, how = excised(turn.action, heard), Repair.EXCISED
+    return turn.model_copy(update={"action": action, "repair": how, "original": turn.original or turn.action})
+
+
+async def _asked_again(point: Point, at: Standpoint, assistants: Assistants) -> Message | None:
+    action = point.clean.turns[point.turn].action
+    for other in await assistants.again(point, 1):
+        if is_same_action(action, other) and not hear(other, at).in_words:
+            return action.model_copy(update={"content": other.content, "reasoning": other.reasoning})
+    return None
+
+
+async def _rewritten(point: Point, at: Standpoint, heard: Heard, assistants: Assistants) -> Message | None:
+    """The action with other words in each part that needs them; None where some can't be had or do not pass."""
+    action = point.clean.turns[point.turn].action
+    new: dict[str, str] = {}
+    for part in _parts_to_mend(action, heard):
+        left = _without(words_of(action, part), heard.of(part), heard.borrowed)
+        words = (await assistants.rewrite(point, action, left) or "").strip()
+        if not words or not _rests_on_visible(words, action, at):
+            return None
+        new[part] = words
+    mended = action.model_copy(update=new)
+    return None if hear(mended, at).in_words else mended
+
+
+def _parts_to_mend(action: Message, heard: Heard) -> Iterator[Part]:
+    for part in PARTS:
+        if heard.of(part) or any(_places(words_of(action, part), heard.borrowed)):
+            yield part
+
+
+def _rests_on_visible(words: str, action: Message, at: Standpoint) -> bool:
+    """Whether words name nothing but what was to be seen, and what the action's own calls name."""
+    own = (call.arguments for call in action.tool_calls)
+    return not unseen(names_in(words), (*at.visible, *own))
+
+
+def excised(action: Message, heard: Heard) -> Message:
+    """The action without the sentences that answer a hint, or name what only a hint had told."""
+    new = {part: _without(words_of(action, part), heard.of(part), heard.borrowed) for part in PARTS}
+    return action.model_copy(update={"content": new["content"], "reasoning": new["reasoning"] or None})
+
+
+def _without(text: str, echoes: Sequence[EchoFinding], borrowed: Sequence[str]) -> str:
+    left = without_echoes(text, echoes) if echoes else text
+    while names := tuple(_places(left, borrowed)):
+        shorter = without_echoes(left, names)
+        left = shorter if len(shorter) < len(left) else ""
+    return left
+
+
+def _places(text: str, names: Sequence[str]) -> Iterator[EchoFinding]:
+    """Where names stand in a text, as something that a hint had said."""
+    for name in names:
+        for match in re.finditer(re.escape(name), text, re.IGNORECASE):
+            yield EchoFinding(kind=EchoKind.RESTATED, text=match[0], span=match.span())

@@ -1,0 +1,52 @@
+"""Decide what of a clean trace is learned: every reason not to learn a turn becomes a mask on it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from selfplay.clean.ground import Ground
+from selfplay.clean.heard import hear
+from selfplay.clean.repair import standpoint
+from selfplay.message import Message
+from selfplay.sample import CleanTrace, CleanTurn, Mask, Repair
+from selfplay.trace import Trace
+
+
+def weigh(clean: CleanTrace, said: Sequence[tuple[str, ...]], ground: Ground) -> CleanTrace:
+    """The trace with a mask on each turn that leans on what is not visible. Masks are only ever added."""
+    turns = [masked(turn, _masks(turn, number, clean, said, ground)) for number, turn in enumerate(clean.turns)]
+    return clean.model_copy(update={"turns": tuple(turns)})
+
+
+def masked(turn: CleanTurn, masks: Iterable[Mask]) -> CleanTurn:
+    """The turn with these masks too, each once."""
+    every = tuple(dict.fromkeys((*turn.masks, *masks)))
+    return turn if every == turn.masks else turn.model_copy(update={"masks": every})
+
+
+def _masks(
+    turn: CleanTurn, number: int, clean: CleanTrace, said: Sequence[tuple[str, ...]], ground: Ground
+) -> Iterator[Mask]:
+    if ground.leaps(number):
+        yield Mask.LEAP
+    heard = hear(turn.action, standpoint(clean, number, said))
+    if heard.echoes:
+        yield Mask.ECHO
+    if _is_wordless_now(turn):
+        yield Mask.WORDLESS
+    if heard.borrowed:
+        yield Mask.UNSEEN
+
+
+def _is_wordless_now(turn: CleanTurn) -> bool:
+    """Whether nothing was left of its words. An answer gives its reasons within its call."""
+    is_answer = any(result.answer is not None for result in turn.results)
+    return turn.repair is Repair.EXCISED and not _has_words(turn.action) and not is_answer
+
+
+def _has_words(action: Message) -> bool:
+    return bool(action.content.strip() or (action.reasoning or "").strip())
+
+
+def extra_share(trace: Trace, clean: CleanTrace) -> float:
+    """The share of the answer's files that are no targets; 0 without an answer."""
+    named = {file.path for file in clean.answer or ()}
+    return len(named - set(trace.task.answer.paths)) / len(named) if named else 0.0

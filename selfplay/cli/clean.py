@@ -1,0 +1,211 @@
+"""`selfplay clean`: raw traces into ones worth training on."""
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import anyio
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from selfplay.clean.funnel import Funnel, Spent
+from selfplay.clean.place import NAME, CleanPlace, fingerprint
+from selfplay.clean.samples import Budget, Samples
+from selfplay.clean.settings import CleanSettings, load_settings
+from selfplay.cleaning import Work, by_nobody, clean_to
+from selfplay.cli.console import ExitCode, complain, people_console, print_json
+from selfplay.cli.given import GivenSettings
+from selfplay.config import RunConfig, checked
+from selfplay.errors import InputError
+from selfplay.journals import journals_in
+from selfplay.repos import Repositories
+from selfplay.sampling import Casting, Desk
+
+EPILOG = """Examples:
+
+selfplay clean traces
+
+selfplay clean traces --samples 4 --repair models --max-cost-usd 5
+
+selfplay clean traces --per-task 1 --max-row-tokens 32000 --tokenizer tokenizer.json --json"""
+
+TOOL_THREADS = 4
+
+
+def clean(
+    traces: Annotated[Path, typer.Argument(help="A folder of journals.")],
+    *,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="A folder; by default DIR/clean.")] = None,
+    config: Annotated[Path | None, typer.Option(help="A TOML file: its section [clean], and its models.")] = None,
+    player: Annotated[str, typer.Option(help="Asked instead of the model that played: openai:NAME, ...")] = "",
+    supervisor: Annotated[str, typer.Option(help="The same, for the supervisor.")] = "",
+    base_url: Annotated[str, typer.Option(help="Server of these models, up to and including /v1.")] = "",
+    repair: Annotated[
+        Literal["offline", "models"] | None, typer.Option(help="Repair words by excision, or ask the player first.")
+    ] = None,
+    samples: Annotated[
+        int | None, typer.Option(help="Turns sampled without hint at each hinted turn: reliance and pairs.", min=0)
+    ] = None,
+    pairs: Annotated[
+        bool | None, typer.Option("--pairs/--no-pairs", help="Judge samples, for preference pairs.")
+    ] = None,
+    max_cost_usd: Annotated[
+        float | None, typer.Option(help="The most that may be spent, earlier runs included.")
+    ] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Likewise, in tokens.", min=1)] = None,
+    in_flight: Annotated[int, typer.Option(help="Model calls at once.", min=1)] = 8,
+    extra_files: Annotated[
+        float | None, typer.Option(help="Largest share of an answer's files that may be no targets.", min=0, max=1)
+    ] = None,
+    imprecise_answers: Annotated[
+        Literal["mask", "drop"] | None, typer.Option(help="Beyond that: don't learn the answer, or drop the trace.")
+    ] = None,
+    prune_dead_ends: Annotated[
+        bool, typer.Option("--prune-dead-ends", help="Leave out turns that led to nothing.")
+    ] = False,
+    per_task: Annotated[int | None, typer.Option(help="Traces kept of one task, unhinted ones first.", min=1)] = None,
+    tokenizer: Annotated[str, typer.Option(help="The target's: a tokenizer.json, or tiktoken:NAME.")] = "",
+    max_row_tokens: Annotated[int | None, typer.Option(help="Longer traces are dropped.", min=1)] = None,
+    benchmarks: Annotated[
+        list[Path] | None, typer.Option(help="File of repositories that must not be trained on.")
+    ] = None,
+    repos: Annotated[Path, typer.Option(help="Folder of clones.", envvar="SELFPLAY_REPOS")] = Path("repos"),
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The funnel as one JSON object on standard output.")] = False,
+) -> None:
+    """Strip, repair, weigh and compare traces, and write what is worth training on beside them.
+
+    The raw traces are never changed. The same command again writes the same files and asks models nothing twice.
+    """
+    base = load_settings(config) if config else CleanSettings()
+    across = {"tokenizer": tokenizer, "max_tokens": max_row_tokens, "benchmarks": tuple(benchmarks or ())}
+    over = {
+        "repair": repair,
+        "samples": samples,
+        "pairs": pairs,
+        "extra_files": extra_files,
+        "imprecise_answers": imprecise_answers,
+        "prune_dead_ends": prune_dead_ends or None,
+        "per_task": per_task,
+    }
+    settings = _with(base, over, {k: v for k, v in across.items() if v})
+    given = None
+    if config or player or supervisor or base_url:
+        given = GivenSettings(config, player, supervisor, base_url, None, None, None).config()
+    job = _Job(traces, settings, given, Budget(max_cost_usd, max_tokens), in_flight, repos, out)
+    console = people_console(is_quiet=quiet, is_json=as_json)
+    funnel = _run(job, console)
+    if as_json:
+        print_json(funnel.model_dump(mode="json"))
+    show_funnel(funnel, console)
+    console.print(f"written to {job.place.folder}", style="dim")
+
+
+def _with(base: CleanSettings, over: dict[str, Any], across: dict[str, Any]) -> CleanSettings:
+    values = base.model_dump() | {k: v for k, v in over.items() if v is not None}
+    values["across"] = {**values["across"], **across}
+    return checked(CleanSettings, values, "the settings on the command line")
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    traces: Path
+    settings: CleanSettings
+    given: RunConfig | None
+    budget: Budget
+    in_flight: int
+    repos: Path
+    out: Path | None
+
+    @property
+    def place(self) -> CleanPlace:
+        """Where the outcome goes. Raises InputError for a single file without `--out`."""
+        if self.out is None and self.traces.is_file():
+            raise InputError(f"{self.traces}: a single journal has no folder of its own; give --out")
+        return CleanPlace(self.out or self.traces / NAME)
+
+    @property
+    def asks_models(self) -> bool:
+        return bool(self.settings.samples) or self.settings.repair == "models"
+
+
+def _run(job: _Job, console: Console) -> Funnel:
+    """Clean, with a bar that shows how far it is. Ctrl-C leaves the outcome of an earlier cleaning, and all samples."""
+    journals = journals_in(job.traces)
+    bar = Progress(
+        TextColumn("cleaning"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with bar:
+        task = bar.add_task("cleaning", total=len(journals))
+        try:
+            return anyio.run(_clean, job, journals, partial(bar.advance, task))
+        except KeyboardInterrupt:
+            complain("interrupted; run the same command again to go on")
+            raise typer.Exit(ExitCode.INTERRUPTED) from None
+
+
+async def _clean(job: _Job, journals: tuple[Path, ...], told: Any) -> Funnel:  # noqa: ANN401  a callable without result
+    root = job.traces if job.traces.is_dir() else job.traces.parent
+    sources = fingerprint(journals, root)
+    async with AsyncExitStack() as stack:
+        if not job.asks_models:
+            return await clean_to(job.place, Work(journals, job.settings, by_nobody, told=told), sources=sources)
+        samples = stack.enter_context(Samples(job.place.samples, job.budget))
+        desk = Desk(samples, anyio.CapacityLimiter(job.in_flight), anyio.CapacityLimiter(TOOL_THREADS))
+        repositories = Repositories(job.repos, kept=(job.traces, job.place.folder))
+        casting = Casting(desk, stack, repositories, job.settings, job.given, job.budget.usd)
+        work = Work(journals, job.settings, casting.assisting, at_once=job.in_flight, told=told)
+        return await clean_to(job.place, work, samples.spent, sources)
+
+
+def show_funnel(funnel: Funnel, console: Console) -> None:
+    """The funnel as a table, and the figures of what is left."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("traces")
+    table.add_column("left", justify="right")
+    table.add_column("dropped", style="dim")
+    table.add_row("all", str(funnel.traces), "")
+    for stage in funnel.stages:
+        table.add_row(stage.name, str(stage.left), _listed(stage.dropped))
+    console.print(table)
+    console.print(
+        f"{funnel.rows} rows ({_listed(funnel.strata)}), {funnel.turns} turns, {funnel.learned_turns} of them learned, "
+        f"{funnel.hinted_turns} hinted, {funnel.pairs} pairs"
+    )
+    for title, counts in (("only context", funnel.masks), ("repaired", funnel.repairs), ("left out", funnel.left_out)):
+        if counts:
+            console.print(f"{title}: {_listed(counts)}")
+    if funnel.mean_reliance is not None:
+        console.print(
+            f"without the hint the same action: {funnel.mean_reliance:.0%} of samples; turns by share: "
+            + ", ".join(f"{share}: {count}" for share, count in funnel.reliance.items())
+        )
+    _show_spent(funnel.spent, console)
+
+
+def _show_spent(spent: Spent, console: Console) -> None:
+    if spent.asked or spent.found or spent.remaining:
+        console.print(
+            f"models: {spent.asked} calls, {spent.found} known from before; {spent.tokens} tokens, "
+            f"{spent.usd:.4f} USD in all"
+        )
+    if spent.remaining:
+        console.print(
+            f"the budget is spent: {spent.remaining} calls or more were not made; raise it and run the same command "
+            "again to go on",
+            style="yellow",
+        )
+
+
+def _listed(counts: dict[Any, int]) -> str:
+    return ", ".join(f"{n} {name}" for name, n in counts.items()) or "none"
