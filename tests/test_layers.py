@@ -27,6 +27,7 @@ LAYERS = (
     ("casting", "indexing"),
     ("play", "audit", "sampling", "audit_traces"),
     ("cleaning",),
+    ("batch",),
     ("cli",),
 )
 """From the bottom upwards; a module imports from layers below its own, and from its own package."""

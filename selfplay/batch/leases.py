@@ -23,19 +23,22 @@ class Leases:
         self._folder = folder.leases
         self._worker = worker
         self._is_alive = is_alive
-        self._held: set[str] = set()
+        self._held: dict[str, int] = {}
 
-    def take(self, unit: Unit) -> bool:
-        """Make the unit ours, if no other living worker has it. Raises StorageError."""
+    def take(self, unit: Unit) -> int:
+        """Make the unit ours, if no other living worker has it. Raises StorageError.
+
+        How many workers had it, this one included; 0 if another one has it now.
+        """
         if unit.id in self._held:
-            return True
+            return self._held[unit.id]
         number = 1
         while not self._make(self._path(unit, number)):
             if not self._path(unit, number + 1).exists() and self._is_alive(self._owner(unit, number)):
-                return False
+                return 0
             number += 1
-        self._held.add(unit.id)
-        return True
+        self._held[unit.id] = number
+        return number
 
     def _path(self, unit: Unit, number: int) -> Path:
         return self._folder / f"{unit.file_name}.{number}"

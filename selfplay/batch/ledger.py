@@ -7,7 +7,7 @@ taken up again, its journals say that they are over, and the line is written ane
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import orjson
 from pydantic import ValidationError
@@ -55,6 +55,8 @@ class UnitLine(Noun):
 
     unit: str
     task: str
+    task_sha256: str
+    """Of the task's row: the same id must not come to mean another task."""
     sample: int
     repo: str
     outcome: Literal["played", "unusable"]
@@ -74,7 +76,7 @@ class Ledger:
         self._path = folder.ledgers / f"{worker}.jsonl"
         self._descriptor = -1
 
-    def __enter__(self) -> "Ledger":
+    def __enter__(self) -> Self:
         """Make the file."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,6 @@
 """What a run is: written once, and held against every later start, so that a run's data is never mixed."""
 
 from importlib.metadata import version
-from typing import Any
 
 import orjson
 from pydantic import JsonValue, ValidationError
@@ -95,7 +94,7 @@ def fork_of(folder: RunFolder) -> RunFolder:
     return RunFolder(root)
 
 
-def _differences(old: Any, new: Any, place: str = "") -> list[tuple[str, object, object]]:  # noqa: ANN401  JSON
+def _differences(old: JsonValue, new: JsonValue, place: str = "") -> list[tuple[str, JsonValue, JsonValue]]:
     if isinstance(old, dict) and isinstance(new, dict):
         keys = [key for key in {**old, **new} if place or key not in NEWS]
         return [d for key in keys for d in _differences(old.get(key), new.get(key), f"{place}.{key}".lstrip("."))]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from selfplay.task import Task
+from selfplay.tasks import row_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,11 @@ class Unit:
     def file_name(self) -> str:
         """Its name as part of a file name."""
         return hashlib.sha256(self.id.encode()).hexdigest()[:32]
+
+
+def sha256_of(task: Task) -> str:
+    """The version of a task: of its row."""
+    return hashlib.sha256(row_of(task).model_dump_json(exclude_defaults=True).encode()).hexdigest()
 
 
 def units_of(tasks: Sequence[tuple[str, Task]], samples: int) -> list[Unit]:

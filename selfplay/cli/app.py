@@ -11,6 +11,8 @@ import typer
 from selfplay.cli.audit import audit
 from selfplay.cli.clean import EPILOG as CLEAN_EPILOG
 from selfplay.cli.clean import clean
+from selfplay.cli.batch import EPILOG as BATCH_EPILOG
+from selfplay.cli.batch import batch
 from selfplay.cli.console import ExitCode, complain
 from selfplay.cli.demo import EPILOG as DEMO_EPILOG
 from selfplay.cli.demo import demo
@@ -43,6 +45,7 @@ app = typer.Typer(
 )
 app.command(epilog=DEMO_EPILOG)(demo)
 app.command(epilog=RUN_EPILOG)(run)
+app.command(epilog=BATCH_EPILOG)(batch)
 app.command(epilog=SHOW_EPILOG)(show)
 app.command(epilog=EXPLAIN_EPILOG)(explain)
 app.command(epilog=CLEAN_EPILOG)(clean)
