@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from selfplay.clean.codes import DropCode, failed
-from selfplay.clean.evidence import Link
+from selfplay.clean.evidence import Link, Source
 from selfplay.clean.ground import Ground
 from selfplay.clean.settings import CleanSettings
 from selfplay.clean.weights import extra_share
@@ -49,4 +49,5 @@ def after_cleaning(trace: Trace, clean: CleanTrace, ground: Ground) -> Unfit | N
 def _told(link: Link | None) -> str:
     if link is None:
         return "no step that showed it is left"
-    return f"nothing visible explains {link.text!r} in {link.argument!r}"
+    what = "only a hint" if link.source is Source.HINT else "nothing visible"
+    return f"{what} explains {link.text!r} in {link.argument!r}"

@@ -10,7 +10,7 @@ from selfplay.clean.assist import Assistants, Nobody, at_once
 from selfplay.clean.candidate import Candidate
 from selfplay.clean.codes import DropCode
 from selfplay.clean.fitness import after_cleaning, before_cleaning
-from selfplay.clean.ground import Ground, ground_of, hinted_turns, said_before
+from selfplay.clean.ground import Ground, from_hints, ground_of, hinted_turns, said_before
 from selfplay.clean.pairs import preference_pairs
 from selfplay.clean.prune import prune
 from selfplay.clean.reliance import measured, sampled
@@ -53,10 +53,10 @@ async def clean_trace(candidate: Candidate, settings: CleanSettings, assistants:
     clean = stripped(candidate)
     if problem := before_cleaning(trace, clean, settings):
         return DroppedTrace(episode=trace.episode, task=clean.task, code=problem.code, detail=problem.detail)
-    ground = ground_of(trace, clean)
-    if problem := after_cleaning(trace, clean, ground):
+    alone = ground_of(trace, clean)
+    if problem := after_cleaning(trace, clean, alone):
         return DroppedTrace(episode=trace.episode, task=clean.task, code=problem.code, detail=problem.detail)
-    clean, ground = await _mended(trace, clean, ground, settings, assistants)
+    clean, ground = await mended(trace, clean, settings, assistants, alone)
     if problem := after_cleaning(trace, clean, ground):
         return DroppedTrace(episode=trace.episode, task=clean.task, code=problem.code, detail=problem.detail)
     hinted = hinted_turns(trace, clean)
@@ -77,15 +77,22 @@ def stripped(candidate: Candidate) -> CleanTrace:
     return clean.model_copy(update={"snapshot": candidate.snapshot, "stratum": candidate.trace.stratum})
 
 
-async def _mended(
-    trace: Trace, clean: CleanTrace, ground: Ground, settings: CleanSettings, assistants: Assistants
+async def mended(
+    trace: Trace, clean: CleanTrace, settings: CleanSettings, assistants: Assistants, alone: Ground
 ) -> tuple[CleanTrace, Ground]:
-    """The trace repaired, pruned if that was asked for, and weighed by what is left then."""
+    """The trace pruned if that was asked for, repaired, and weighed by what is left then; and what it rests on.
+
+    `alone` is what it rests on without its hints.
+    """
+    hints = from_hints(trace)
+    ground = ground_of(trace, clean, hints, alone.evidence)
     if settings.prune_dead_ends:
         clean = prune(trace, clean, ground)
+        ground = ground_of(trace, clean, hints)
     helpers = assistants if settings.repair == "models" else Nobody()
-    clean = await repair(clean, said_before(trace, clean), helpers)
-    ground = ground_of(trace, clean)
+    repaired = await repair(clean, said_before(trace, clean), ground.hinted, helpers)
+    if repaired != clean:
+        clean, ground = repaired, ground_of(trace, repaired, hints)
     clean = weigh(clean, said_before(trace, clean), ground)
     if extra_share(trace, clean) > settings.extra_files:
         last = len(clean.turns) - 1

@@ -1,4 +1,4 @@
-"""Repair the words of turns that answer a hint; their calls and results stay the ones that were made.
+"""Repair turns that answer a hint or lean on one; their calls and results stay the ones that were made.
 
 In this order, each only where the one before it did not do: the player's own words, asked for again without the hint,
 if it makes the same calls; words written anew by a model, held against what was visible; the same words without the
@@ -6,7 +6,7 @@ sentences that answer. What still answers after that is masked, see `selfplay.cl
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from selfplay.clean.assist import Assistants, Point
 from selfplay.clean.echoes import EchoFinding, EchoKind, without_echoes
@@ -23,15 +23,19 @@ def standpoint(clean: CleanTrace, turn: int, said: Sequence[tuple[str, ...]]) ->
     return Standpoint(clean.before(turn), "\n".join(said[turn]) or None, told)
 
 
-async def repair(clean: CleanTrace, said: Sequence[tuple[str, ...]], assistants: Assistants) -> CleanTrace:
-    """The trace with each turn's words repaired that need it, first to last: later ones rest on repaired ones.
+async def repair(
+    clean: CleanTrace, said: Sequence[tuple[str, ...]], hinted: Collection[int], assistants: Assistants
+) -> CleanTrace:
+    """The trace with each turn repaired that needs it, first to last: later ones rest on repaired ones.
 
-    Turns before which nobody had said anything stay as they are.
+    A turn needs it for its words, or because its call took something from a hint (`hinted`): of the latter only the
+    player itself can clear it, by making the same call without the hint. Turns before which nobody had said anything
+    stay as they are, and so do turns that were repaired before.
     """
-    for number in range(len(clean.turns)):
+    for number, turn in enumerate(clean.turns):
         at = standpoint(clean, number, said)
-        heard = hear(clean.turns[number].action, at) if at.told else Heard()
-        if heard.in_words:
+        heard = hear(turn.action, at) if at.told else Heard()
+        if heard.in_words or (number in hinted and turn.repair is not Repair.ASKED_AGAIN):
             clean = clean.with_turn(number, await _repaired(Point(clean, number), at, heard, assistants))
     return clean
 
@@ -39,6 +43,8 @@ async def repair(clean: CleanTrace, said: Sequence[tuple[str, ...]], assistants:
 async def _repaired(point: Point, at: Standpoint, heard: Heard, assistants: Assistants) -> CleanTurn:
     turn = point.clean.turns[point.turn]
     action, how = await _asked_again(point, at, assistants), Repair.ASKED_AGAIN
+    if action is None and not heard.in_words:
+        return turn
     if action is None:
         action, how = await _rewritten(point, at, heard, assistants), Repair.REWRITTEN
     if action is None:

@@ -1,16 +1,22 @@
 """`selfplay audit`: check what was made elsewhere."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
+from rich.text import Text
 
 from selfplay.audit import audit_hints
 from selfplay.audit_echoes import audit_echoes
-from selfplay.cli.console import ExitCode, complain, print_json
+from selfplay.audit_traces import AuditSummary, Severity, audit_traces
+from selfplay.clean.across import AcrossSettings
+from selfplay.cli.console import ExitCode, complain, people_console, print_json
+from selfplay.errors import ConfigError
 from selfplay.repos import Repositories
+from selfplay.rows import explain
 
-audit = typer.Typer(help="Check hints (and more to come) from any source.", no_args_is_help=True)
+audit = typer.Typer(help="Check hints, echoes and whole traces from any source.", no_args_is_help=True)
 
 EPILOG = """Example:
 
@@ -57,3 +63,70 @@ def echoes(file: Annotated[Path, typer.Argument(help="JSONL: text, and hint if t
         count += row["echo"]
         print_json(row)
     raise typer.Exit(ExitCode.NEGATIVE if count else ExitCode.DONE)
+
+
+TRACES_EPILOG = """Examples:
+
+selfplay audit traces traces/clean/traces.jsonl data/sft.jsonl
+
+selfplay audit traces runs/*.traj --max-tokens 32000 --tokenizer tokenizer.json
+
+Files: journals, clean traces and exports of this program; OpenAI chat rows, SWE-agent, mini-swe-agent and ATIF."""
+
+
+@audit.command(epilog=TRACES_EPILOG)
+def traces(
+    files: Annotated[list[Path], typer.Argument(help="Traces or rows, in any of the forms below.")],
+    *,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="Longer traces are findings.")] = None,
+    tokenizer: Annotated[str | None, typer.Option(help="tokenizer.json of the target, or tiktoken:NAME.")] = None,
+    benchmark: Annotated[
+        list[Path] | None, typer.Option(help="File of repositories that no trace may be from.")
+    ] = None,
+    allow_token: Annotated[list[str] | None, typer.Option(help="Special token that may stand in a trace.")] = None,
+    token_family: Annotated[list[str] | None, typer.Option(help="Special tokens to look for: chatml, ...")] = None,
+    allow_rule: Annotated[list[str] | None, typer.Option(help="Rule of the secret scanner to let through.")] = None,
+    key_env: Annotated[list[str] | None, typer.Option(help="Variable whose value is a key.")] = None,
+    scanner: Annotated[str, typer.Option(help="Secret scanner: auto (if installed), on, off.")] = "auto",
+    near_duplicates: Annotated[float, typer.Option(min=0, max=1, help="Similarity that counts; 0 for none.")] = 0.85,
+) -> None:
+    """Say of each trace what should not be trained on: one JSON row each, in order, on standard output.
+
+    A summary goes to standard error. Exit code 1 if any trace has a finding that is no mere note.
+    """
+    values = {
+        "max_tokens": max_tokens,
+        "tokenizer": tokenizer,
+        "benchmarks": tuple(benchmark or ()),
+        "allowed_tokens": tuple(allow_token or ()),
+        "token_families": tuple(token_family) if token_family else None,
+        "allowed_rules": tuple(allow_rule or ()),
+        "scanner": scanner,
+        "near_duplicates": near_duplicates or None,
+    }
+    if key_env:
+        values["key_names"] = (*AcrossSettings().key_names, *key_env)
+    summary = AuditSummary()
+    for audited in audit_traces(files, _across_settings(values), summary):
+        print_json(audited.row())
+    _tell(summary)
+    raise typer.Exit(ExitCode.DONE if summary.passed == summary.traces else ExitCode.NEGATIVE)
+
+
+def _across_settings(values: dict[str, Any]) -> AcrossSettings:
+    try:
+        return AcrossSettings.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(explain(error, tuple(AcrossSettings.model_fields))) from None
+
+
+def _tell(summary: AuditSummary) -> None:
+    console = people_console(is_quiet=False, is_json=True)
+    style = "green" if summary.passed == summary.traces else "red"
+    console.print(Text(f"{summary.passed} of {summary.traces} traces pass", style=style))
+    for severity in Severity:
+        counts = sorted((code, n) for (code, kind), n in summary.findings.items() if kind == severity)
+        if counts:
+            console.print(f"{severity}s: " + ", ".join(f"{n} {code}" for code, n in counts))
+    if not summary.scanner:
+        console.print(Text("secrets: only this run's keys were looked for; pip install 'selfplay[secrets]' for more"))

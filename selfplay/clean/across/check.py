@@ -59,7 +59,7 @@ class Checks:
                     *self._length(subject),
                     *self._contamination(subject),
                 )
-                yield subject, faults or self._double(subject)
+                yield subject, faults or (self._double(subject) if subject.is_compared else ())
 
     def _secrets(self, batch: Sequence[Subject]) -> list[tuple[Fault, ...]]:
         scanned = scan(batch, self.scanner) if self.scanner else ((),) * len(batch)

@@ -30,6 +30,8 @@ class Subject(Noun):
     repo: str = ""
     commit: str = ""
     snapshot: str = ""
+    is_compared: bool = True
+    """False for one side of a preference pair: the other side resembles it on purpose."""
 
     @property
     def parts(self) -> Iterator[Part]:

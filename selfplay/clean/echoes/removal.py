@@ -1,23 +1,24 @@
 """Take echoes out of a text: whole sentences, or a clause where the rest stands as a sentence."""
 
 import re
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import accumulate, takewhile
 
 from selfplay.clean.echoes.finding import EchoFinding, EchoKind
 from selfplay.clean.echoes.folding import Folded, folded
 from selfplay.clean.echoes.sentences import Stretch, clauses, sentences
 
+_LINK = re.compile(r"(?:and|so|then|but|therefore|thus|also|hence),? (?=i\b|i'|let\b|let's|we\b)")
+"""What ties a clause to the one before it."""
 _STANDS = re.compile(
-    r"(?:(?:and|so|then|but|therefore|i think) )?"
-    r"(?:i|i'll|i'd|i'm|i've|let me|let's|lemme|we|the|this|these|that's|that|there|next|now|first|it|its|my|what|"
-    r"where|who|how|why|which|no|nothing|all|both|each|only|"
-    r"ich|wir|also|jetzt|nun|der|die|das|je|nous|voyons|regardons|maintenant|le|les|la|voy|vamos|veamos|yo|ahora|el|"
-    r"primero|miro|busco|abro|reviso)\b|j'|[\u6211\u8ba9\u73b0\u5148\u63a5\u4e0b\u3040-\u30ff]"
+    r"(?:i|i'll|i'd|i'm|i've|let me|let's|lemme|we|we'll|my next|next i|now i|first i|"
+    r"ich|wir|jetzt|nun|je|nous|voyons|regardons|voy|vamos|veamos|yo|primero|miro|busco|abro|reviso)\b|j'|"
+    r"[\u6211\u8ba9\u73b0\u5148\u3040-\u30ff]|\u63a5\u4e0b"
 )
-"""How a clause begins that may stand alone, folded."""
+"""How a clause begins, folded, that may stand alone: in the first person. Another one may be what the hint had said."""
 _MIN_CHARS = 8
 _LONG_HEAD_CHARS = 60
 _POINTS_BACK = re.compile(r"\b(?:it|that|them|this|there|those|these)\b")
@@ -97,7 +98,8 @@ def _cut_of(
     if aside := _aside(view, sentence, inside):
         return [aside], []
     parts = clauses(view, sentence)
-    is_echo = [any(a < end and b > start for a, b, _ in inside) for start, end in parts]
+    begins, ends = [a for a, _, _ in inside], list(accumulate((b for _, b, _ in inside), max))
+    is_echo = [(n := bisect_left(begins, end)) > 0 and ends[n - 1] > start for start, end in parts]
     if all(is_echo) or not any(is_echo):
         return whole
     first, last = is_echo.index(False), len(is_echo) - 1 - is_echo[::-1].index(False)
@@ -120,19 +122,23 @@ def _trim(
 ) -> tuple[list[Stretch], list[int]] | None:
     """Cut the clauses before `first` and after `last`. None where the rest would hang in the air."""
     cuts: list[Stretch] = []
-    rest = view.prose[parts[first][0] : parts[last][1]]
+    begin = parts[first][0]
+    rest = view.prose[begin : parts[last][1]]
     if first:
-        if parts[first][0] - sentence[0] > _LONG_HEAD_CHARS and _POINTS_BACK.search(rest):
+        if begin - sentence[0] > _LONG_HEAD_CHARS and _POINTS_BACK.search(rest):
             return None
-        cuts.append((sentence[0], parts[first][0]))
+        link = _LINK.match(view.prose, begin)
+        begin = link.end() if link else begin
+        cuts.append((sentence[0], begin))
     if last + 1 < len(parts):
-        end = len(view.prose[: sentence[1]].rstrip(".!?\u3002"))
+        end = sentence[0] + len(view.prose[slice(*sentence)].rstrip(".!?\u3002"))
         cuts.append((parts[last][1], max(end, parts[-1][0])))
-    return cuts, [parts[first][0]] if first else []
+    return cuts, [begin] if first else []
 
 
 def _stands(view: Folded, rest: Stretch) -> bool:
-    text = view.prose[slice(*rest)]
+    link = _LINK.match(view.prose, *rest)
+    text = view.prose[link.end() if link else rest[0] : rest[1]]
     return len(text) >= (_MIN_CHARS if text.isascii() else _MIN_CHARS // 2) and _STANDS.match(text) is not None
 
 

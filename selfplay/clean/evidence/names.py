@@ -14,12 +14,8 @@ from selfplay.clean.evidence.visible import (
     Hit,
     Text,
     Visible,
-    as_part,
     compact,
-    in_a_row,
-    other_form,
     parts_of,
-    whole_name,
 )
 from selfplay.gate.words import is_english
 
@@ -27,6 +23,9 @@ MIN_HALF = 3
 """Letters of each half of two words written as one: `requestid` is no case of it, `eventloop` is."""
 MAX_LINES = 200
 """Lines of one text in which the words of a compound are looked for side by side."""
+TEST_MARKS = frozenset("test tests spec".split())
+MAX_LINE_CHARS = 2_000
+"""Of such a line."""
 MIN_PIECE = 3
 """Letters of a piece of a word that is looked for inside of others."""
 
@@ -48,19 +47,24 @@ def name_in(unit: Unit, seen: Visible) -> Finding | None:
 
 
 def _exact(unit: Unit, seen: Visible) -> Finding | None:
-    hit = seen.first([compact(unit.text)], whole_name(unit.text, ignores_case=unit.ignores_case))
+    hit = seen.name(unit.text) or (_ignoring_case(unit.text, seen) if unit.ignores_case else None)
     if hit is None:
         return None
     return Finding(Source.TASK if hit.text.is_task else Source.RESULT, hit, "exact")
 
 
+def _ignoring_case(name: str, seen: Visible) -> Hit | None:
+    return next((hit for hit in seen.other_forms(name) if hit.found.lower() == name.lower()), None)
+
+
 def _derived(unit: Unit, seen: Visible) -> Iterator[Finding]:
     parts = parts_of(unit.text)
-    yield from _as_finding(seen.first([compact(unit.text)], other_form(unit.text)), "other writing of")
+    yield from _as_finding(seen.other_form(unit.text), "other writing of")
     if len(parts) == 1:
         yield from _one_part(parts[0], seen)
     elif parts:
-        yield from _as_finding(seen.first(set(parts), in_a_row(parts)), "joined or part of")
+        yield from _as_finding(seen.row(parts), "joined or part of")
+        yield from _siblings(parts, seen)
         yield from _joined(parts, seen)
     if unit.is_open_left or unit.is_open_right:
         yield from _inside(unit, seen)
@@ -76,10 +80,10 @@ def _quoted(text: str) -> str:
 
 
 def _one_part(part: str, seen: Visible) -> Iterator[Finding]:
-    yield from _as_finding(seen.first([part], as_part(part)), "part of a name:")
+    yield from _as_finding(seen.part(part), "part of a name:")
     for form, how in forms_of(part):
         if seen.has(form):
-            yield from _as_finding(seen.first([form], as_part(form)), how)
+            yield from _as_finding(seen.part(form), how)
     yield from _halves(part, seen)
 
 
@@ -90,7 +94,24 @@ def _halves(word: str, seen: Visible) -> Iterator[Finding]:
     for cut in range(MIN_HALF, len(word) - MIN_HALF + 1):
         halves = (word[:cut], word[cut:])
         if all(map(seen.has, halves)):
-            yield from _as_finding(seen.first(halves, in_a_row(halves)), "joined")
+            yield from _as_finding(seen.row(halves), "joined")
+
+
+def _siblings(parts: Sequence[str], seen: Visible) -> Iterator[Finding]:
+    """The same name with another word put around it (`setExpire` where `getExpire` was read), or a test of it."""
+    affixes = common().affixes
+    telling = tuple(part for part in parts if part not in affixes)
+    if not telling or len(telling) == len(parts):
+        return
+    if len(telling) > 1:
+        yield from _as_finding(seen.row(telling), "made of")
+    inner = "".join(telling)
+    if parts[0] in TEST_MARKS:
+        yield from _as_finding(seen.other_form(inner), "test of")
+    for affix in sorted(affixes):
+        for name in (affix + inner, inner + affix):
+            if seen.has(name):
+                yield from _as_finding(seen.other_form(name), "made as")
 
 
 def _joined(parts: Sequence[str], seen: Visible) -> Iterator[Finding]:
@@ -100,21 +121,16 @@ def _joined(parts: Sequence[str], seen: Visible) -> Iterator[Finding]:
     of_task = {part: hit for part in telling if (hit := _in_task(part, seen))}
     rest = [part for part in telling if part not in of_task]
     if not rest:
-        hit = of_task[telling[0]]
-        yield Finding(Source.DERIVED, hit, f"joined words of the task: {', '.join(telling)}")
+        yield Finding(Source.DERIVED, of_task[telling[0]], f"joined words of the task: {', '.join(telling)}")
         return
     written = {part: _written(part, seen) for part in rest}
-    if all(written.values()) and (of_task or len(rest) > 1 or len(each) > len(telling)):
-        yield from islice(_on_one_line(rest, written, seen), 1)
+    if all(written.values()) and (of_task or len(rest) > 1):
+        yield from islice(_on_one_line([written[part] for part in rest], seen), 1)
 
 
 def _in_task(part: str, seen: Visible) -> Hit | None:
-    for form in (part, *(form for form, _ in forms_of(part))):
-        if seen.is_in_task(form):
-            hit = seen.first([form], as_part(form))
-            if hit is not None and hit.text.is_task:
-                return hit
-    return None
+    forms = (part, *(form for form, _ in forms_of(part)))
+    return next((hit for form in forms if (hit := seen.part(form, is_task=True))), None)
 
 
 def _written(part: str, seen: Visible) -> str:
@@ -122,21 +138,25 @@ def _written(part: str, seen: Visible) -> str:
     return next((form for form in (part, *(form for form, _ in forms_of(part))) if seen.has(form)), "")
 
 
-def _on_one_line(parts: Sequence[str], written: dict[str, str], seen: Visible) -> Iterator[Finding]:
-    patterns = [as_part(written[part]) for part in parts]
-    for text in seen.holding(written[part] for part in parts):
-        hit = _line_with(text, patterns)
+def _on_one_line(words: Sequence[str], seen: Visible) -> Iterator[Finding]:
+    for text in seen.holding(words):
+        hit = _line_with(text, words)
         if hit is not None:
-            yield Finding(Source.DERIVED, hit, f"joined words of one line: {', '.join(written[p] for p in parts)}")
+            yield Finding(Source.DERIVED, hit, f"joined words of one line: {', '.join(words)}")
 
 
-def _line_with(text: Text, patterns: Sequence[re.Pattern[str]]) -> Hit | None:
-    first, *others = patterns
-    for match in islice(first.finditer(text.content), MAX_LINES):
-        start = text.content.rfind("\n", 0, match.start()) + 1
-        end = text.content.find("\n", match.end())
-        if all(other.search(text.content, start, end if end >= 0 else len(text.content)) for other in others):
-            return Hit(text, match.start(), match.end())
+def _line_with(text: Text, words: Sequence[str]) -> Hit | None:
+    """The first of the words, where it stands as a part of a name on a line with the others."""
+    lower = text.content.lower()
+    at = -1
+    for _ in range(MAX_LINES):
+        at = lower.find(words[0], at + 1)
+        if at < 0:
+            return None
+        start, end = lower.rfind("\n", 0, at) + 1, lower.find("\n", at)
+        line = text.content[start : end if end >= 0 else None][:MAX_LINE_CHARS]
+        if set(words) <= set(parts_of(line)):
+            return Hit(text, at, at + len(words[0]))
     return None
 
 
@@ -148,7 +168,7 @@ def _inside(unit: Unit, seen: Visible) -> Iterator[Finding]:
     for word in seen.words():
         at = word.find(piece)
         if at >= 0 and (unit.is_open_left or at == 0) and (unit.is_open_right or at + len(piece) == len(word)):
-            yield from _as_finding(seen.first([word], re.compile(re.escape(word), re.IGNORECASE)), "piece of")
+            yield from _as_finding(seen.part(word), "piece of")
 
 
 def commonly(unit: Unit) -> Finding | None:
@@ -180,7 +200,7 @@ def trace_in(text: str, hints: Visible, seen: Visible) -> Hit | None:
     for part in unseen or parts:
         form = _written(part, hints)
         if form:
-            hit = hints.first([form], as_part(form))
+            hit = hints.part(form)
             if hit is not None:
                 return hit
     return None

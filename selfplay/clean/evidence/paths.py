@@ -2,20 +2,24 @@
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
+from itertools import islice
 from posixpath import normpath, split, splitext
 
 from selfplay.clean.evidence.common import common
 from selfplay.clean.evidence.links import Source
-from selfplay.clean.evidence.names import Finding, name_in
+from selfplay.clean.evidence.names import TEST_MARKS, Finding, name_in
 from selfplay.clean.evidence.units import Unit
-from selfplay.clean.evidence.visible import Hit, Visible, as_part, compact, other_form, parts_of, whole_name
+from selfplay.clean.evidence.visible import Hit, Visible, parts_of, places_of
 from selfplay.gate.words import CODE_EXTENSIONS
 
 GENERIC = frozenset("__init__ index mod main __main__ lib doc package conftest".split())
 """Stems of files that many folders have: with a folder that was seen, such a file is common knowledge."""
-_EXTENSIONS = "|".join(sorted(CODE_EXTENSIONS, key=len, reverse=True))
-TEST_MARKS = frozenset("test tests spec".split())
+_EXTENSION = re.compile(r"\.(\w{1,12})(?![\w(])")
+_IMPORT = re.compile(r"\b(?:import|from|require|include|use|mod|using)\b")
+MAX_PLACES = 50
+"""Places of a name in one text that are looked at."""
+MAX_IMPORT_CHARS = 300
+"""Of a line before the name that it imports."""
 
 
 def path_in(unit: Unit, seen: Visible) -> Finding | None:
@@ -46,15 +50,23 @@ def _explained(path: str, seen: Visible) -> Iterator[Finding]:
 
 
 def _whole(path: str, seen: Visible) -> Iterator[Finding]:
-    hit = seen.first(set(parts_of(path)) or {compact(path)}, _path_pattern(path))
-    if hit is not None:
-        yield Finding(Source.TASK if hit.text.is_task else Source.RESULT, hit, "exact")
+    for text in seen.containing(path):
+        at = next(path_places(text.content, path), None)
+        if at is not None:
+            hit = Hit(text, at, at + len(path))
+            yield Finding(Source.TASK if text.is_task else Source.RESULT, hit, "exact")
 
 
-@lru_cache(maxsize=1 << 12)
-def _path_pattern(path: str) -> re.Pattern[str]:
-    """The path with whole names, perhaps below more folders; a folder's may go on."""
-    return re.compile(rf"(?<![\w.-]){re.escape(path)}(?![\w-])(?!\.\w)")
+def path_places(content: str, path: str) -> Iterator[int]:
+    """Where the path stands with whole names, perhaps below more folders; a folder's may go on."""
+    at = content.find(path)
+    while at >= 0:
+        end = at + len(path)
+        before, after = content[at - 1 : at], content[end : end + 2]
+        goes_on = after[:1].isalnum() or after[:1] in {"_", "-"} or (after[:1] == "." and after[1:].isalnum())
+        if not (before.isalnum() or before in {"_", "-", "."}) and not goes_on:
+            yield at
+        at = content.find(path, at + 1)
 
 
 def _below_root(path: str) -> str:
@@ -71,12 +83,12 @@ def _below_root(path: str) -> str:
 
 def _listed(path: str, seen: Visible) -> Iterator[Finding]:
     """A name in the listing of a folder above it: `io.py` where `src/app` was listed."""
-    for text in seen.holding(set(parts_of(split(path)[1])) or {compact(path)}):
+    for text in seen.containing(split(path)[1]):
         if text.folder and path.startswith(f"{text.folder}/"):
             below = path[len(text.folder) + 1 :]
-            match = _path_pattern(below).search(text.content)
-            if match:
-                yield Finding(Source.RESULT, Hit(text, *match.span()), f"listed in {text.folder}")
+            at = next(path_places(text.content, below), None)
+            if at is not None:
+                yield Finding(Source.RESULT, Hit(text, at, at + len(below)), f"listed in {text.folder}")
 
 
 def _as_module(path: str, seen: Visible) -> Iterator[Finding]:
@@ -84,21 +96,25 @@ def _as_module(path: str, seen: Visible) -> Iterator[Finding]:
     parts = splitext(path)[0].split("/")
     if parts[-1] in GENERIC and len(parts) > 1:
         parts = parts[:-1]
-    if len(parts) > 1:
-        last = r"(?:\.|::|/|\\)+".join(map(re.escape, parts[-2:]))
-        hit = seen.first(set(parts_of(" ".join(parts[-2:]))), re.compile(rf"(?<!\w){last}(?!\w)"))
-        if hit is not None and _is_seen_folder("/".join(parts[:-2]), seen):
-            yield Finding(Source.DERIVED, hit, f"module '{hit.found}'")
-    stem = parts[-1]
-    imported = re.compile(
-        rf"^[^\n]*?(?:\b(?:import|from|require|include|use|mod|using)\b)[^\n]*?(?<!\w){re.escape(stem)}(?!\w)",
-        re.MULTILINE,
-    )
-    for hit in seen.all(set(parts_of(stem)), whole_name(stem, ignores_case=False)):
-        match = imported.search(hit.text.content, hit.text.content.rfind("\n", 0, hit.start) + 1)
-        if match and _is_seen_folder("/".join(parts[:-1]), seen):
-            at = match.end() - len(stem)
-            yield Finding(Source.DERIVED, Hit(hit.text, at, at + len(stem)), f"imported as '{stem}'")
+    if len(parts) > 1 and _is_seen_folder("/".join(parts[:-2]), seen):
+        for sign in (".", "::", "/", "\\"):
+            name = sign.join(parts[-2:])
+            for text in seen.containing(name):
+                for at in islice(places_of(text.content, name), 1):
+                    yield Finding(Source.DERIVED, Hit(text, at, at + len(name)), f"module '{name}'")
+    if _is_seen_folder("/".join(parts[:-1]), seen):
+        for hit in seen.names(parts[-1]):
+            yield from _imports(hit)
+
+
+def _imports(first: Hit) -> Iterator[Finding]:
+    """A line that imports the name."""
+    text, stem = first.text, first.found
+    for at in islice(places_of(text.content, stem, first.start), MAX_PLACES):
+        line = text.content[max(text.content.rfind("\n", 0, at) + 1, at - MAX_IMPORT_CHARS) : at]
+        if _IMPORT.search(line):
+            yield Finding(Source.DERIVED, Hit(text, at, at + len(stem)), f"imported as '{stem}'")
+            return
 
 
 def _is_seen_folder(folder: str, seen: Visible) -> bool:
@@ -136,7 +152,7 @@ def _made_of(stem: str, extension: str, seen: Visible) -> Iterator[Finding]:
     hit = _as_file(stem, seen)
     if hit is not None:
         yield Finding(Source.DERIVED, hit, f"other ending of file '{hit.found}'")
-    for hit in seen.all([compact(stem)], other_form(stem)):
+    for hit in seen.other_forms(stem):
         if hit.text.is_task or not hit.found.islower() or "_" in hit.found:
             yield Finding(Source.DERIVED, hit, f"file for '{hit.found}'")
     yield from _of_words(stem, seen)
@@ -146,7 +162,7 @@ def _as_test(stem: str, seen: Visible) -> Iterator[Finding]:
     parts = parts_of(stem)
     bare = "_".join(part for part in parts if part not in TEST_MARKS)
     if bare and bare != "_".join(parts):
-        hit = seen.first([compact(bare)], other_form(bare)) or _as_file(bare, seen)
+        hit = seen.other_form(bare) or _as_file(bare, seen)
         if hit is not None:
             yield Finding(Source.DERIVED, hit, f"test of '{hit.found}'")
 
@@ -158,14 +174,18 @@ def _of_words(stem: str, seen: Visible) -> Iterator[Finding]:
         finding = name_in(Unit("", "symbol", stem, 0), seen)
         if finding is not None:
             yield Finding(Source.DERIVED, finding.hit, f"file, {finding.how}")
-    elif parts and seen.is_in_task(parts[0]):
-        hit = seen.first([parts[0]], as_part(parts[0]))
-        if hit is not None and hit.text.is_task:
+    elif parts:
+        hit = seen.part(parts[0], is_task=True)
+        if hit is not None:
             yield Finding(Source.DERIVED, hit, f"file for the task's '{hit.found}'")
 
 
 def _as_file(stem: str, seen: Visible) -> Hit | None:
-    """A file of that stem with any extension."""
-    return seen.first(
-        set(parts_of(stem)) or {stem}, re.compile(rf"(?<!\w){re.escape(stem)}\.(?:{_EXTENSIONS})(?![\w(])")
-    )
+    """A file of that stem with any extension of code."""
+    for first in seen.names(stem):
+        content = first.text.content
+        for at in islice(places_of(content, stem, first.start), MAX_PLACES):
+            extension = _EXTENSION.match(content, at + len(stem))
+            if extension and extension[1].lower() in CODE_EXTENSIONS:
+                return Hit(first.text, at, extension.end())
+    return None

@@ -1,13 +1,15 @@
 """What stands in the texts that a player has read, found by word.
 
-Each text is cut into words once, when it is added; a question looks up which texts have all the words it is about and
-searches only those. Positions of texts are positions in the conversation.
+Each text is cut into names once, when it is added, and every name is noted as it is, without its case and underscores,
+and by its parts; a question looks up in which texts the answer stands and then finds the place. Positions of texts are
+positions in the conversation.
 """
 
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from itertools import chain
 
 from selfplay.clean.evidence.links import Place
 
@@ -16,6 +18,7 @@ PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_A-Za-z]+")
 _TOKEN = re.compile(r"\w+")
 MAX_TOKEN_CHARS = 80
 """Longer runs are data, not names."""
+_SIGNS = {code: None for code in range(128) if not chr(code).isalnum()}
 
 
 def parts_of(name: str) -> tuple[str, ...]:
@@ -28,7 +31,7 @@ def compact(name: str) -> str:
     return name.lower().replace("_", "").replace("-", "")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Text:
     """One text that the player has read."""
 
@@ -44,6 +47,11 @@ class Text:
     def place(self, start: int, end: int) -> Place:
         """That span of it."""
         return Place(message=self.message, line=self.content.count("\n", 0, start) + 1, span=(start, end))
+
+    @cached_property
+    def squeezed(self) -> str:
+        """Its letters and digits in lower case, nothing between them: what does not stand here stands nowhere in it."""
+        return self.content.lower().translate(_SIGNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,85 +74,148 @@ class Hit:
 
 
 class Visible:
-    """Texts by word. Grows only; a question is about the texts added so far."""
+    """Texts by word. Grows only; a question is about the texts added so far.
+
+    Of several texts that answer, the task comes first, then those without a leap behind them, then others, earlier
+    ones before later ones.
+    """
 
     def __init__(self) -> None:
         self.texts: list[Text] = []
-        self._holding: dict[str, list[int]] = {}
+        self._texts_of: dict[str, list[int]] = {}
+        """By name as written: the texts that have it, by number."""
+        self._names_of: dict[str, list[str]] = {}
+        """By name as `compact` gives it: the names as written, in the order in which they came up."""
+        self._names_with: dict[str, list[str]] = {}
+        """By part of a name in lower case: the same."""
+        self._numbers: dict[int, int] = {}
 
     def add(self, text: Text) -> None:
         """Take in one text; costs as much as it is long."""
         number = len(self.texts)
         self.texts.append(text)
-        for word in _words_of(text.content):
-            self._holding.setdefault(word, []).append(number)
+        self._numbers[text.message] = number
+        for name in dict.fromkeys(_TOKEN.findall(text.content)):
+            texts = self._texts_of.get(name)
+            if texts is not None:
+                texts.append(number)
+            elif len(name) <= MAX_TOKEN_CHARS:
+                self._texts_of[name] = [number]
+                self._note(name)
+
+    def _note(self, name: str) -> None:
+        key, parts = _keys_of(name)
+        self._names_of.setdefault(key, []).append(name)
+        for part in parts:
+            self._names_with.setdefault(part, []).append(name)
 
     def has(self, word: str) -> bool:
         """Whether a name (as `compact` gives it) or a part of one (in lower case) stands in any text."""
-        return word in self._holding
-
-    def is_in_task(self, word: str) -> bool:
-        """The same of the task's text."""
-        return any(self.texts[number].is_task for number in self._holding.get(word, ()))
+        return word in self._names_with or word in self._names_of
 
     def words(self) -> Iterable[str]:
-        """All names and parts, those that came first first."""
-        return self._holding
+        """All parts of names and names as `compact` gives them, those that came first first."""
+        return chain(self._names_with, self._names_of)
 
-    def holding(self, words: Iterable[str]) -> list[Text]:
-        """The texts that have all these words: the task's first, then those without a leap behind them, then others."""
-        lists = sorted((self._holding.get(word, []) for word in words), key=len)
-        if not lists or not lists[0]:
-            return []
-        common = set(lists[0]).intersection(*lists[1:])
-        texts = [self.texts[number] for number in sorted(common)]
+    def ranked(self, numbers: Iterable[int]) -> list[Text]:
+        """The texts of these numbers, best first."""
+        texts = [self.texts[number] for number in sorted(numbers)]
         return sorted(texts, key=lambda text: (not text.is_task, not text.is_grounded))
 
-    def first(self, words: Iterable[str], pattern: re.Pattern[str]) -> Hit | None:
-        """The first match of the pattern in a text that has all these words, in the order of `holding`."""
-        return next(self.all(words, pattern), None)
+    def name(self, name: str) -> Hit | None:
+        """The name exactly as it is, not inside of another."""
+        return next(self.names(name), None)
 
-    def all(self, words: Iterable[str], pattern: re.Pattern[str]) -> Iterator[Hit]:
-        """The first match in each such text."""
-        for text in self.holding(words):
-            match = pattern.search(text.content)
+    def names(self, name: str) -> Iterator[Hit]:
+        """The same, its first place in each text."""
+        for text in self.ranked(self._texts_of.get(name, ())):
+            yield from _hit_of(text, name)
+
+    def other_form(self, name: str) -> Hit | None:
+        """A name that differs in case and underscores only."""
+        return next(self.other_forms(name), None)
+
+    def other_forms(self, name: str) -> Iterator[Hit]:
+        """The same, the first place in each text."""
+        noted = self._noted(self._names_of, compact(name))
+        for text in self.ranked(noted):
+            yield from _hit_of(text, noted[self.number(text)])
+
+    def part(self, part: str, *, is_task: bool = False) -> Hit | None:
+        """A name that has this part (in lower case), the part's place in it; of the task only, if so asked."""
+        noted = self._noted(self._names_with, part)
+        for text in self.ranked(noted):
+            if text.is_task or not is_task:
+                whole = noted[self.number(text)]
+                inner = next((m.span() for m in PART.finditer(whole) if m.group().lower() == part), (0, len(whole)))
+                for hit in _hit_of(text, whole):
+                    return Hit(text, hit.start + inner[0], hit.start + inner[1])
+        return self.other_form(part) if not is_task else None
+
+    def holding(self, parts: Iterable[str]) -> list[Text]:
+        """The texts that have all these parts."""
+        sets = sorted((set(self._noted(self._names_with, part)) for part in parts), key=len)
+        return self.ranked(sets[0].intersection(*sets[1:])) if sets else []
+
+    def _noted(self, names: dict[str, list[str]], key: str) -> dict[int, str]:
+        """The texts with a name of that key, by number, each with the name."""
+        found: dict[int, str] = {}
+        for name in names.get(key, ()):
+            for number in self._texts_of[name]:
+                found.setdefault(number, name)
+        return found
+
+    def row(self, parts: tuple[str, ...]) -> Hit | None:
+        """These parts after one another, at most one sign or blank between two, in any case, perhaps inside a name."""
+        joined = "".join(parts)
+        for text in self.texts_with(joined, self.holding(parts)):
+            match = _in_a_row(parts).search(text.content)
             if match:
-                yield Hit(text, match.start(), match.end())
+                return Hit(text, match.start(), match.end())
+        return None
+
+    def texts_with(self, squeezed: str, texts: Iterable[Text] | None = None) -> Iterator[Text]:
+        """Those of the texts (or of all) in which these letters follow one another, signs left aside."""
+        for text in self.ranked(range(len(self.texts))) if texts is None else texts:
+            if squeezed in text.squeezed:
+                yield text
+
+    def containing(self, literal: str) -> list[Text]:
+        """The texts that contain the literal."""
+        return self.ranked(number for number, text in enumerate(self.texts) if literal in text.content)
+
+    def number(self, text: Text) -> int:
+        """The number under which a text was added."""
+        return self._numbers[text.message]
 
 
-def _words_of(content: str) -> set[str]:
-    """Parts of names, and whole names without their underscores."""
-    tokens = set(_TOKEN.findall(content))
-    words = {part.lower() for part in set(PART.findall(content))}
-    words.update(token.lower().replace("_", "") for token in tokens if len(token) <= MAX_TOKEN_CHARS)
-    return words
+@lru_cache(maxsize=1 << 16)
+def _keys_of(name: str) -> tuple[str, tuple[str, ...]]:
+    return compact(name), tuple(dict.fromkeys(parts_of(name)))
+
+
+def _hit_of(text: Text, name: str) -> Iterator[Hit]:
+    at = next(places_of(text.content, name), None)
+    if at is not None:
+        yield Hit(text, at, at + len(name))
+
+
+def places_of(content: str, name: str, start: int = 0) -> Iterator[int]:
+    """Where the name stands, not inside of another."""
+    at = content.find(name, start)
+    while at >= 0:
+        end = at + len(name)
+        if not _is_word(content[at - 1 : at]) and not _is_word(content[end : end + 1]):
+            yield at
+        at = content.find(name, at + 1)
+
+
+def _is_word(char: str) -> bool:
+    return char.isalnum() or char == "_"
 
 
 @lru_cache(maxsize=1 << 12)
-def whole_name(name: str, *, ignores_case: bool) -> re.Pattern[str]:
-    """The name, not inside of another."""
-    return re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE if ignores_case else 0)
-
-
-@lru_cache(maxsize=1 << 12)
-def other_form(name: str) -> re.Pattern[str]:
-    """The name in any case, with underscores or hyphens anywhere inside, not inside of another."""
-    letters = "[_-]?".join(re.escape(letter) for letter in compact(name)[:MAX_TOKEN_CHARS])
-    return re.compile(rf"(?<!\w)_*{letters}_*(?!\w)", re.IGNORECASE)
-
-
-@lru_cache(maxsize=1 << 12)
-def in_a_row(parts: tuple[str, ...]) -> re.Pattern[str]:
-    """These parts after one another, at most one sign or blank between two, in any case, each as a part of a name."""
+def _in_a_row(parts: tuple[str, ...]) -> re.Pattern[str]:
     inner = r"[\W_]?".join(map(re.escape, parts))
     first = rf"(?:(?<![^\W_])|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z]))(?i:{inner}s?)"
     return re.compile(rf"{first}(?:(?![^\W_])|(?=[A-Z0-9]))")
-
-
-@lru_cache(maxsize=1 << 12)
-def as_part(part: str) -> re.Pattern[str]:
-    """The word as one part of a name, in any case."""
-    return re.compile(
-        rf"(?<![A-Za-z])(?i:{re.escape(part)})(?![a-z])"
-        rf"|(?:{re.escape(part.capitalize())}|(?<=[a-z]){re.escape(part.upper())})(?![a-z])"
-    )

@@ -1,0 +1,76 @@
+"""How fast traces are cleaned and audited, and how much memory that takes, on one core: figures of docs/benchmarks.md.
+
+python -m benchmarks.cleaning [COUNT]
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.synthetic_traces import write_journals
+
+COUNT = 10_000
+COMMAND = (sys.executable, "-m", "selfplay")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a command took."""
+
+    wall_s: float
+    peak_mb: float
+    last_words: str
+
+
+def main(count: int) -> None:
+    """Print the table."""
+    core = min(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {core})
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        size = write_journals(folder / "traces", count)
+        print(f"{count} journals, {size / 1e6:.0f} MB\n")
+        print(
+            "| command | traces | seconds | traces per second | peak memory, MB |\n| --- | ---: | ---: | ---: | ---: |"
+        )
+        traces = str(folder / "traces")
+        show("clean", count, run("clean", traces, "--quiet"))
+        show("clean once more (nothing changed)", count, run("clean", traces, "--quiet"))
+        clean = folder / "traces" / "clean" / "traces.jsonl"
+        run("export", traces, "--format", "openai", "-o", str(folder / "sft.jsonl"))
+        for path in (clean, folder / "sft.jsonl"):
+            rows = sum(1 for _ in path.open("rb"))
+            show(f"audit traces {path.name}", rows, run("audit", "traces", str(path)))
+            show(f"audit traces {path.name} --scanner off", rows, run("audit", "traces", str(path), "--scanner", "off"))
+        journals = [str(p) for p in sorted((folder / "traces").glob("*.jsonl"))]
+        show("audit traces, the journals", count, run("audit", "traces", *journals))
+
+
+def run(*arguments: str) -> Run:
+    """Run the command; what it took with its own children."""
+    began = time.perf_counter()
+    with tempfile.TemporaryFile() as words:
+        process = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.DEVNULL, stderr=words)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        wall_s = time.perf_counter() - began
+        words.seek(0)
+        said = words.read().decode(errors="replace").strip()
+    if process.returncode not in {0, 1}:
+        raise SystemExit(f"{arguments[:2]}: ended with {process.returncode}: {said[-500:]}")
+    return Run(wall_s, used.ru_maxrss / 1024, said)
+
+
+def show(name: str, count: int, done: Run) -> None:
+    """Print a line of the table."""
+    print(f"| {name} | {count} | {done.wall_s:.1f} | {count / done.wall_s:.0f} | {done.peak_mb:.0f} |", flush=True)
+    if done.last_words:
+        print("\n".join(f"    {line}" for line in done.last_words.splitlines()[-6:]), file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else COUNT)

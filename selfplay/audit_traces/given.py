@@ -1,0 +1,182 @@
+"""The traces that an audit is given, from our files and from others', in one form."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any, cast
+
+import orjson
+from pydantic import ValidationError
+
+from selfplay.clean.across import Subject, subject_of
+from selfplay.errors import InputError, JournalError
+from selfplay.hiding import is_journal
+from selfplay.imported import Imported, Unread, read_document
+from selfplay.imported.read import documents
+from selfplay.journals import candidate_of
+from selfplay.message import Message
+from selfplay.rows import explain
+from selfplay.sample import CleanTrace, PreferencePair
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A trace to audit."""
+
+    where: str
+    format: str
+    subject: Subject
+    places: tuple[str, ...]
+    """Where each message stands in its document."""
+    weights: tuple[int | None, ...]
+    """For each message: 1 if it is learned, 0 if not, None where nobody says."""
+    is_ours: bool
+    """Made by this program: after the task no user speaks but a supervisor or the engine."""
+    mark: str = ""
+    """What hints are marked with inside results, where that is known."""
+    refused: frozenset[int] = frozenset()
+    """Messages with a call that the tools could not carry out, where that is known."""
+    notes: tuple[str, ...] = ()
+
+    def weight(self, message: int) -> int | None:
+        """Whether a message is learned."""
+        return self.weights[message]
+
+
+def read_given(path: Path) -> Iterator[Given | Unread]:
+    """Every trace in a file, in order, or why there is none in its place. Raises InputError for an unusable file."""
+    if path.is_dir():
+        raise InputError(f"{path}: a folder; name the files in it, as in {path}/*.jsonl")
+    if is_journal(path):
+        yield _journal(path)
+        return
+    beside = _weights_beside(path)
+    for number, (where, value) in enumerate(documents(path)):
+        if isinstance(value, Unread):
+            yield value
+            continue
+        for trace in _read(value, where):
+            if isinstance(trace, Given) and trace.is_ours and number < len(beside):
+                yield _weighted(trace, beside[number])
+            else:
+                yield trace
+
+
+def _journal(path: Path) -> Given | Unread:
+    try:
+        candidate = candidate_of(path)
+    except JournalError as error:
+        return Unread(where=str(path), reason=str(error))
+    trace = candidate.trace
+    brief = trace.task.brief
+    messages = trace.conversation
+    subject = Subject(
+        id=trace.episode,
+        messages=messages,
+        tools=candidate.contract.tools,
+        repo=brief.repo,
+        commit=brief.commit,
+        snapshot=candidate.snapshot,
+    )
+    nobody_says = (None,) * len(messages)
+    return Given(str(path), "journal", subject, _numbered(messages), nobody_says, is_ours=True, mark=candidate.mark)
+
+
+def _read(value: object, where: str) -> Iterator[Given | Unread]:
+    row: dict[str, Any] = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+    try:
+        if {"episode", "contract", "turns"} <= row.keys():
+            yield _clean(CleanTrace.model_validate_json(orjson.dumps(row)), where)
+            return
+        if {"episode", "contract", "prefix"} <= row.keys():
+            yield from _pair(PreferencePair.model_validate_json(orjson.dumps(row)), where)
+            return
+    except ValidationError as error:
+        yield Unread(where=where, reason=explain(error, ()))
+        return
+    for found in read_document(cast("object", value), where):
+        yield _imported(found) if isinstance(found, Imported) else found
+
+
+def _clean(trace: CleanTrace, where: str) -> Given:
+    messages = trace.conversation
+    actions = [n for n, m in enumerate(messages) if m.role == "assistant"]
+    weights: list[int | None] = [None] * len(messages)
+    for number, weight in zip(actions, trace.weights, strict=True):
+        weights[number] = weight
+    refused = (n for n, turn in zip(actions, trace.turns, strict=True) if not all(r.ok for r in turn.results))
+    return Given(
+        where,
+        "clean",
+        subject_of(trace),
+        _numbered(messages),
+        tuple(weights),
+        is_ours=True,
+        refused=frozenset(refused),
+    )
+
+
+def _pair(pair: PreferencePair, where: str) -> Iterator[Given]:
+    """Both sides; only the chosen one is learned."""
+    for side, action, weight in (("chosen", pair.chosen, 1), ("rejected", pair.rejected, 0)):
+        messages = (*pair.prefix, action)
+        weights = [0 if m.role == "assistant" else None for m in pair.prefix]
+        subject = Subject(
+            id=f"{pair.episode}#{pair.step}.{side}", messages=messages, tools=pair.contract.tools, is_compared=False
+        )
+        yield Given(f"{where}#{side}", "preference", subject, _numbered(messages), (*weights, weight), is_ours=True)
+
+
+def _imported(trace: Imported) -> Given:
+    return Given(
+        trace.where,
+        trace.format,
+        Subject(id=trace.id, messages=trace.messages, tools=trace.tools, is_compared=trace.format != "preference"),
+        trace.places,
+        trace.weights,
+        is_ours=trace.format in {"chat", "preference"} and _has_our_finish(trace),
+        notes=trace.notes,
+    )
+
+
+def _has_our_finish(trace: Imported) -> bool:
+    """Whether the row's tools have our `finish`, which takes the relevant files with a reason each."""
+    for tool in trace.tools:
+        match tool:
+            case {"function": {"name": "finish", "parameters": {"properties": {"files": {"items": _}}}}}:
+                return True
+            case _:
+                pass
+    return False
+
+
+def _weights_beside(path: Path) -> list[list[int]]:
+    """The weights in the notes that an export puts beside its rows; empty where there are none."""
+    for notes in (path.with_suffix(".rows.jsonl"), path.with_name("rows.jsonl")):
+        if notes != path and notes.is_file():
+            try:
+                rows = [orjson.loads(line) for line in notes.read_bytes().splitlines() if line.strip()]
+                return [list(row["weights"]) for row in rows]
+            except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
+                continue
+    return []
+
+
+def _weighted(trace: Given, weights: list[int]) -> Given:
+    """The trace with weights for its turns, if it says nothing itself and they fit."""
+    actions = [n for n, m in enumerate(trace.subject.messages) if m.role == "assistant"]
+    if any(w is not None for w in trace.weights) or len(weights) != len(actions):
+        return trace
+    known = dict(zip(actions, weights, strict=True))
+    every = tuple(known.get(n) for n in range(len(trace.places)))
+    return Given(trace.where, trace.format, trace.subject, trace.places, every, is_ours=True, notes=trace.notes)
+
+
+def _numbered(messages: tuple[Message, ...]) -> tuple[str, ...]:
+    return tuple(f"messages[{n}]" for n in range(len(messages)))
+
+
+def read_all(paths: tuple[Path, ...]) -> Iterator[Given | Unread]:
+    """The traces of all files, in order."""
+    return chain.from_iterable(map(read_given, paths))
