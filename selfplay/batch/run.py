@@ -197,7 +197,7 @@ class Run:
                     if not (self._running or self._parked or self._elsewhere):
                         return None
                     await self._idle()
-                elif await self._is_ours(unit):
+                elif unit.id not in self._ledgers.units and await self._is_ours(unit):
                     return unit
             return None
 
