@@ -31,9 +31,7 @@ class Source:
     blobs: Blobs
 
 
-def measured(
-    source: Source, found: Sequence[Candidate], settings: MineSettings, funnel: Funnel
-) -> Iterator[Candidate]:
+def measured(source: Source, found: Sequence[Candidate], settings: MineSettings, funnel: Funnel) -> Iterator[Candidate]:
     """Those of the candidates whose targets can be read and whose change is small enough, with their lines."""
     sizes = _sizes(source.git_dir, {oid for one in found for oid in _blobs(one)})
     whole: list[Candidate] = []

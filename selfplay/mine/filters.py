@@ -1,8 +1,8 @@
 """Which commits may become tasks, told from their history entry alone."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from selfplay.mine.drops import Drop, Funnel
 from selfplay.mine.history import Change, Commit
@@ -49,21 +49,17 @@ def candidates(history: Iterable[Commit], settings: MineSettings, funnel: Funnel
 def _dropped(commit: Commit, settings: MineSettings, reverted: set[str]) -> Drop | None:
     """The first reason against a commit that its head alone gives."""
     message = commit.message.strip()
-    if not commit.parents:
-        return Drop.ROOT
-    if not _is_wanted(commit, settings.commits):
-        return Drop.OTHER_KIND
-    if not _is_in_time(commit, settings):
-        return Drop.DATE
-    if not settings.with_bots and is_bot(commit.author, commit.email):
-        return Drop.BOT
-    if len(message) > MAX_MESSAGE_CHARS:
-        return Drop.LONG_MESSAGE
-    if is_revert(message):
-        return Drop.REVERT
-    if any(commit.id.startswith(one) for one in _shortened(commit.id, reverted)):
-        return Drop.REVERTED
-    return Drop.RELEASE if is_release(message.partition("\n")[0]) else None
+    reasons: tuple[tuple[Drop, Callable[[], bool]], ...] = (
+        (Drop.ROOT, lambda: not commit.parents),
+        (Drop.OTHER_KIND, lambda: not _is_wanted(commit, settings.commits)),
+        (Drop.DATE, lambda: not _is_in_time(commit, settings)),
+        (Drop.BOT, lambda: not settings.with_bots and is_bot(commit.author, commit.email)),
+        (Drop.LONG_MESSAGE, lambda: len(message) > MAX_MESSAGE_CHARS),
+        (Drop.REVERT, lambda: is_revert(message)),
+        (Drop.REVERTED, lambda: any(_shortened(commit.id, reverted))),
+        (Drop.RELEASE, lambda: is_release(message.partition("\n")[0])),
+    )
+    return next((drop for drop, holds in reasons if holds()), None)
 
 
 def _shortened(commit: str, reverted: set[str]) -> Iterator[str]:
@@ -88,24 +84,25 @@ def _is_in_time(commit: Commit, settings: MineSettings) -> bool:
     return (settings.since or day) <= day <= (settings.until or day)
 
 
-def _day(seconds: int):  # noqa: ANN202  date, or the last day there is
+def _day(seconds: int) -> date:
     try:
         return datetime.fromtimestamp(seconds, UTC).date()
     except (OverflowError, ValueError, OSError):  # a clock that was never right
-        return datetime.max.replace(tzinfo=UTC).date()
+        return date.max
 
 
 def _candidate(commit: Commit, settings: MineSettings) -> Candidate | Drop:
     prompt = cleaned(commit.message)
-    if len(prompt.text) > settings.max_chars:
-        return Drop.LONG_MESSAGE
-    # What a merge says may all have stood in its first line, which is left out; then the second is its subject.
-    if prompt.words < settings.min_words:
-        return Drop.SHORT_MESSAGE
-    if is_release(prompt.text.partition("\n")[0]):
-        return Drop.RELEASE
-    if len(commit.changes) > settings.max_files:
-        return Drop.MANY_FILES
+    reasons: tuple[tuple[Drop, Callable[[], bool]], ...] = (
+        (Drop.LONG_MESSAGE, lambda: len(prompt.text) > settings.max_chars),
+        (Drop.SHORT_MESSAGE, lambda: prompt.words < settings.min_words),
+        # Of a merge only what stands below its first line is left: that may be a release as well.
+        (Drop.RELEASE, lambda: is_release(prompt.text.partition("\n")[0])),
+        (Drop.MANY_FILES, lambda: len(commit.changes) > settings.max_files),
+    )
+    drop = next((drop for drop, holds in reasons if holds()), None)
+    if drop is not None:
+        return drop
     targets = _targets(commit.changes, settings)
     if isinstance(targets, Drop):
         return targets
@@ -135,7 +132,9 @@ def _targets(changes: tuple[Change, ...], settings: MineSettings) -> tuple[Chang
 def _is_source(path: str, settings: MineSettings) -> bool:
     kind = kind_of(path)
     is_code = kind is FileKind.SOURCE or (kind is FileKind.OTHER and bool(settings.suffixes))
-    wanted = is_code or (kind is FileKind.TEST and settings.with_tests) or (kind is FileKind.DOCS and settings.with_docs)
+    wanted = (
+        is_code or (kind is FileKind.TEST and settings.with_tests) or (kind is FileKind.DOCS and settings.with_docs)
+    )
     if not wanted or (settings.suffixes and not path.endswith(tuple(settings.suffixes))):
         return False
     return not settings.under or any(path.startswith(f"{folder.strip('/')}/") for folder in settings.under)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 
@@ -26,40 +26,38 @@ class Edit:
 
 def edits(patch: bytes) -> Iterator[Edit]:
     """Every run of changed lines in one file's patch, in order."""
-    lines = patch.split(b"\n")
-    at = 0
-    while at < len(lines):
-        found = _HUNK.match(lines[at])
-        at += 1
-        if found is not None:
-            old, count, new_count = int(found[1]), int(found[2] or 1), int(found[4] or 1)
-            # A hunk without old lines names the line before it.
-            at = yield from _of_hunk(lines, at, (old if count else old + 1, count, new_count))
-
-
-def _of_hunk(lines: list[bytes], at: int, head: tuple[int, int, int]) -> Iterator[Edit]:
-    number, old_left, new_left = head
-    gone, come = 0, list[str]()
-    while at < len(lines) and (old_left > 0 or new_left > 0):
-        sign, text = lines[at][:1], lines[at][1:]
-        at += 1
-        if sign == b"-":
-            gone, old_left = gone + 1, old_left - 1
-        elif sign == b"+":
-            come.append(text.decode("utf-8", "replace"))
+    run = _Run()
+    old_left = new_left = 0
+    for line in patch.split(b"\n"):
+        if old_left <= 0 and new_left <= 0:
+            yield from run.ended()
+            if found := _HUNK.match(line):
+                old_left, new_left = int(found[2] or 1), int(found[4] or 1)
+                # A hunk without old lines names the line before it.
+                run.number = int(found[1]) if old_left else int(found[1]) + 1
+        elif line[:1] == b"-":
+            run.gone, old_left = run.gone + 1, old_left - 1
+        elif line[:1] == b"+":
+            run.come.append(line[1:].decode("utf-8", "replace"))
             new_left -= 1
-        elif sign == b"\\":
-            continue
-        else:
-            if gone or come:
-                yield _edit(number, gone, come)
-            number, gone, come = number + gone + 1, 0, []
-            old_left, new_left = old_left - 1, new_left - 1
-    if gone or come:
-        yield _edit(number, gone, come)
-    return at  # noqa: B901  what `yield from` gives to the caller
+        elif line[:1] != b"\\":
+            yield from run.ended()
+            run.number, old_left, new_left = run.number + 1, old_left - 1, new_left - 1
+    yield from run.ended()
 
 
-def _edit(number: int, gone: int, come: list[str]) -> Edit:
-    first = number if gone else number - 1
-    return Edit(first, first + gone - 1, tuple(come))
+@dataclass(slots=True)
+class _Run:
+    """The run of changed lines that is being read."""
+
+    number: int = 0
+    """Of the old line where it begins."""
+    gone: int = 0
+    come: list[str] = field(default_factory=list[str])
+
+    def ended(self) -> Iterator[Edit]:
+        """It, if there is one; the next begins after it."""
+        if self.gone or self.come:
+            first = self.number if self.gone else self.number - 1
+            yield Edit(first, first + self.gone - 1, tuple(self.come))
+            self.number, self.gone, self.come = self.number + self.gone, 0, []

@@ -5,9 +5,11 @@ ordinary word is no name. A definition counts where the prompt writes it as code
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+
+from pydantic import JsonValue
 
 from selfplay.gate import Seen, prepare
 from selfplay.gate.names import imports_in, names_in
@@ -159,6 +161,6 @@ def _is_word_of_none(name: str, prompt: str, match: re.Match[str]) -> bool:
     return name[0].isupper() and not name.isupper() and bool(before) and before[-1] not in _ENDS_SENTENCE
 
 
-def leak_meta(leaked: Leaked) -> Mapping[str, object]:
+def leak_meta(leaked: Leaked) -> dict[str, JsonValue]:
     """As in a task's `meta`."""
     return {"leak": leaked.grade.value, **({"leaked": list(leaked.names)} if leaked.names else {})}

@@ -11,8 +11,12 @@ _TRAILER = re.compile(
     r"tryjob-\w+|run-tryjob|bug|bug-url|link|ticket|issue|pr|pull-request|differential[ -]revision|phabricator|"
     r"x-\w[\w-]*|gitorigin-revid|piperorigin-revid|cr-commit-position|backport-\w+|updated-dependencies)[ \t]*:.*\n?"
 )
-_SVN = re.compile(r"(?im)^[ \t]*(?:git-svn-id|svn path|cvs[- ]?(?:exportcommit|revision)|hg[- ]?(?:changeset|branch))\s*[:=].*\n?")
-_CHERRY = re.compile(r"(?im)^[ \t]*\(?(?:cherry[- ]picked|backported|ported) (?:from|of) (?:commit )?[^\n]*\)?[ \t]*\n?")
+_SVN = re.compile(
+    r"(?im)^[ \t]*(?:git-svn-id|svn path|cvs[- ]?(?:exportcommit|revision)|hg[- ]?(?:changeset|branch))\s*[:=].*\n?"
+)
+_CHERRY = re.compile(
+    r"(?im)^[ \t]*\(?(?:cherry[- ]picked|backported|ported) (?:from|of) (?:commit )?[^\n]*\)?[ \t]*\n?"
+)
 _REFERENCE = re.compile(
     r"(?im)^[ \t*-]*(?:(?:and|also)\s+)?(?:clos(?:e[sd]?|ing)|fix(?:e[sd]|ing)?|resolv(?:e[sd]?|ing)|refs?|references|see(?: also)?|"
     r"addresses|part of|related(?: to)?|relates to|re|issues?|bugs?|tickets?|pull request|pr|prs|gh)[ \t]*:?[ \t]*"
@@ -24,7 +28,10 @@ _MERGE = re.compile(
     r"merge (?:commit|from|of)\b|merge\s+\S+\s+(?:into|from)\b|automatic merge\b|auto merge\b)[^\n]*\n?",
     re.IGNORECASE,
 )
-_NUMBER = re.compile(r"[ \t]*[(\[](?:\w[\w.-]*/[\w.-]+|GH-?|PR[ -]?|closes |fixes )?#?\d+(?:[ \t]*,[ \t]*#\d+)*[)\]](?=[ \t]*$)", re.I | re.M)
+_NUMBER = re.compile(
+    r"[ \t]*[(\[](?:\w[\w.-]*/[\w.-]+|GH-?|PR[ -]?|closes |fixes )?#?\d+(?:[ \t]*,[ \t]*#\d+)*[)\]](?=[ \t]*$)",
+    re.IGNORECASE | re.MULTILINE,
+)
 _URL = re.compile(r"<?\b(?:https?|ftp|git|ssh|file)://[^\s<>\"'`]*[^\s<>\"'`.,;:!?)\]}]>?")
 _ISSUE = re.compile(
     r"(?:(?<![\w&/])#|\bgh-|/(?:issues|pull|pulls|merge_requests|bugs?|ticket|tickets)/|\bissue[ \t]+#?|\bbug[ \t]+#?)"
@@ -33,7 +40,9 @@ _ISSUE = re.compile(
 )
 _CI = re.compile(r"[ \t]*\[(?:ci[ -]skip|skip[ -]ci|skip actions|no ci|nochangelog|skip changelog)\]", re.IGNORECASE)
 _RULE = re.compile(r"(?m)^[ \t]*[-=_*]{3,}[ \t]*\n?")
-_COMMENT = re.compile(r"(?m)^#[ \t]+(?:Conflicts|Please enter|On branch|Changes to be).*(?:\n#.*)*\n?|^Conflicts:\n(?:[ \t#]+\S.*\n?)*")
+_COMMENT = re.compile(
+    r"(?m)^#[ \t]+(?:Conflicts|Please enter|On branch|Changes to be).*(?:\n#.*)*\n?|^Conflicts:\n(?:[ \t#]+\S.*\n?)*"
+)
 _BLANK = re.compile(r"\n{3,}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff]")
 _WORD = re.compile(r"[^\W\d_]{2,}")
@@ -106,7 +115,10 @@ def is_bot(author: str, email: str) -> bool:
     return _BOT.search(author) is not None or _BOT.search(email) is not None
 
 
-_REVERT = re.compile(r"(?i)\A\s*(?:\[?[\w./-]+\]?:\s*)?(?:revert|back ?out|rollback|roll back|undo)\b|^This reverts commit\b", re.M)
+_REVERT = re.compile(
+    r"(?i)\A\s*(?:\[?[\w./-]+\]?:\s*)?(?:revert|back ?out|rollback|roll back|undo)\b|^This reverts commit\b",
+    re.MULTILINE,
+)
 _REVERTED = re.compile(r"(?i)\breverts commit ([0-9a-f]{7,64})\b")
 _RELEASE = re.compile(
     r"(?i)\s*(?:\[?[\w./-]{1,30}\]?:\s*)?(?:"

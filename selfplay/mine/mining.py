@@ -6,10 +6,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
-from pathlib import Path
 
 from pydantic import JsonValue
 
@@ -45,9 +44,7 @@ class Mined:
     funnel: Funnel
 
 
-def mine(
-    repositories: Repositories, repo: str, tip: str, settings: MineSettings, tell: Tell = _silent
-) -> Mined:
+def mine_tasks(repositories: Repositories, repo: str, tip: str, settings: MineSettings, tell: Tell = _silent) -> Mined:
     """Tasks out of the history that leads to `tip` (any revision). Blocks; raises RepositoryError.
 
     The same history, settings and seed give the same tasks; further commits at the tip leave the choice among the
@@ -59,14 +56,13 @@ def mine(
     try:
         source = Source(git_dir, blobs)
         found = _found(source, full, settings, funnel, tell)
-        drawn = _drawn(found, source, _Names(repositories, repo), settings, funnel, tell)
+        drawn = _Maker(source, _Names(repositories, repo), settings, funnel).drawn(found, tell)
     except ToolsError as error:
         raise RepositoryError(f"{repo}: {error}") from error
     finally:
         blobs.close()
-    tasks = split_by_time(drawn, settings.validation)
-    funnel.tasks, funnel.seconds = len(tasks), time.monotonic() - began
-    return Mined(tasks, funnel)
+    funnel.tasks, funnel.seconds = len(drawn), time.monotonic() - began
+    return Mined(tuple(drawn), funnel)
 
 
 def _found(source: Source, tip: str, settings: MineSettings, funnel: Funnel, tell: Tell) -> list[Candidate]:
@@ -104,74 +100,74 @@ def _slug(place: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", (telling or ["task"])[-1].lower())[:40].strip("-") or "task"
 
 
-def _drawn(
-    found: Sequence[Candidate], source: Source, names: _Names, settings: MineSettings, funnel: Funnel, tell: Tell
-) -> list[Task]:
-    """Tasks of the candidates in an order that the seed decides, until there are enough; then oldest first."""
-    order = sorted(found, key=lambda one: hashlib.sha256(f"{settings.seed} {one.id}".encode()).digest())
-    wanted = settings.count or len(order)
-    directories: Counter[str] = Counter()
-    tasks: list[tuple[int, str, Task]] = []
-    looked_at = 0
-    for one, patch in _with_patches(order, source, settings):
-        if len(tasks) == wanted:
-            break
-        looked_at += 1
-        made = _task(one, patch, source, names, settings, directories)
-        if isinstance(made, Drop):
-            funnel.drops[made] += 1
-        else:
-            tasks.append((one.time, one.id, made))
-            directories[_directory(one)] += 1
-        tell("making tasks", len(tasks), wanted)
-    funnel.drops[Drop.NOT_DRAWN] += len(order) - looked_at
-    return [task for _, _, task in sorted(tasks, key=lambda row: row[:2])]
+@dataclass(slots=True)
+class _Maker:
+    """Makes tasks of candidates."""
 
+    source: Source
+    names: _Names
+    settings: MineSettings
+    funnel: Funnel
+    directories: Counter[str] = field(default_factory=Counter[str])
+    """Tasks made, by the folder of their first target."""
 
-def _with_patches(
-    order: Sequence[Candidate], source: Source, settings: MineSettings
-) -> Iterator[tuple[Candidate, dict[str, bytes]]]:
-    if not (settings.functions or settings.with_patch):
-        yield from ((one, {}) for one in order)
-        return
-    rest = iter(order)
-    while some := list(islice(rest, PATCHES)):
-        yield from zip(some, patches(source, some), strict=True)
+    def drawn(self, found: Sequence[Candidate], tell: Tell) -> list[Task]:
+        """Tasks in an order that the seed decides, until there are enough; then oldest first."""
+        seed = self.settings.seed
+        order = sorted(found, key=lambda one: hashlib.sha256(f"{seed} {one.id}".encode()).digest())
+        wanted = self.settings.count or len(order)
+        tasks: list[tuple[int, str, Task]] = []
+        looked_at = 0
+        for one, patch in self._with_patches(order):
+            if len(tasks) == wanted:
+                break
+            looked_at += 1
+            made = self._task(one, patch)
+            if isinstance(made, Drop):
+                self.funnel.drops[made] += 1
+            else:
+                tasks.append((one.time, one.id, made))
+                self.directories[_directory(one)] += 1
+            tell("making tasks", len(tasks), wanted)
+        self.funnel.drops[Drop.NOT_DRAWN] += len(order) - looked_at
+        return [task for _, _, task in sorted(tasks, key=lambda row: row[:2])]
+
+    def _with_patches(self, order: Sequence[Candidate]) -> Iterator[tuple[Candidate, dict[str, bytes]]]:
+        if not (self.settings.functions or self.settings.with_patch):
+            yield from ((one, {}) for one in order)
+            return
+        rest = iter(order)
+        while some := list(islice(rest, PATCHES)):
+            yield from zip(some, patches(self.source, some), strict=True)
+
+    def _task(self, one: Candidate, patch: dict[str, bytes]) -> Task | Drop:
+        limit = self.settings.per_directory
+        if limit is not None and self.directories[_directory(one)] >= limit:
+            return Drop.FULL_DIRECTORY
+        texts = read_targets(self.source, one, self.settings)
+        if isinstance(texts, Drop):
+            return texts
+        targets = self._targets(texts, patch)
+        if not targets:
+            return Drop.NO_FUNCTION
+        prompt = one.prompt.text
+        leaked = leak_of(prompt, targets, lambda path: texts[path])
+        if leaked.grade > self.settings.max_leak:
+            return Drop.LEAK
+        brief = Brief(id=f"{self.names.slug}-{one.id[:12]}", repo=self.names.repo, commit=one.parent, prompt=prompt)
+        change = (
+            b"".join(patch[path] for path in texts).decode("utf-8", "replace") if self.settings.with_patch else None
+        )
+        return Task(brief=brief, answer=Answer(targets=targets, patch=change), meta={**_meta(one), **leak_meta(leaked)})
+
+    def _targets(self, texts: dict[str, bytes], patch: dict[str, bytes]) -> tuple[Target, ...]:
+        if not self.settings.functions:
+            return tuple(Target(path=path) for path in texts)
+        return tuple(target for path, text in texts.items() for target in function_targets(path, text, patch[path]))
 
 
 def _directory(one: Candidate) -> str:
     return one.targets[0].path.rpartition("/")[0]
-
-
-def _task(
-    one: Candidate,
-    patch: dict[str, bytes],
-    source: Source,
-    names: _Names,
-    settings: MineSettings,
-    directories: Counter[str],
-) -> Task | Drop:
-    if settings.per_directory is not None and directories[_directory(one)] >= settings.per_directory:
-        return Drop.FULL_DIRECTORY
-    texts = read_targets(source, one, settings)
-    if isinstance(texts, Drop):
-        return texts
-    targets = _targets(texts, patch, settings)
-    if not targets:
-        return Drop.NO_FUNCTION
-    leaked = leak_of(one.prompt.text, targets, lambda path: texts[path])
-    if leaked.grade > settings.max_leak:
-        return Drop.LEAK
-    brief = Brief(id=f"{names.slug}-{one.id[:12]}", repo=names.repo, commit=one.parent, prompt=one.prompt.text)
-    whole = b"".join(patch[path] for path in texts).decode("utf-8", "replace") if settings.with_patch else None
-    meta = {**_meta(one), **leak_meta(leaked)}
-    return Task(brief=brief, answer=Answer(targets=targets, patch=whole), meta=meta)
-
-
-def _targets(texts: dict[str, bytes], patch: dict[str, bytes], settings: MineSettings) -> tuple[Target, ...]:
-    if not settings.functions:
-        return tuple(Target(path=path) for path in texts)
-    return tuple(target for path, text in texts.items() for target in function_targets(path, text, patch[path]))
 
 
 def _meta(one: Candidate) -> dict[str, JsonValue]:

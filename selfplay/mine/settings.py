@@ -67,5 +67,3 @@ class MineSettings(Section):
     """Tasks of one repository; by default all."""
     seed: int = 0
     """Decides which ones."""
-    validation: Share | None = None
-    """Share of the tasks, the newest, whose `meta` says `validation`."""
