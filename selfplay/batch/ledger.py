@@ -44,6 +44,8 @@ class EpisodeLine(Noun):
     """Model calls, of all seats."""
     retries: int
     usage: Usage
+    reusable_tokens: int
+    """Input that the same seat had been sent in its call before: what a server's prefix cache can spare."""
     cost_usd: float
     seconds: float
     """In calls and tools."""

@@ -34,8 +34,11 @@ class Tally:
     calls: int = 0
     retries: int = 0
     usage: Usage = field(default_factory=Usage)
+    reusable_tokens: int = 0
     cost_usd: float = 0.0
     seconds: float = 0.0
+    _before: dict[Seat, tuple[int, int]] = field(default_factory=dict[Seat, tuple[int, int]])
+    """Messages and input tokens of each seat's last call."""
 
     def hear(self, event: Event) -> None:
         """Count an event."""
@@ -47,15 +50,19 @@ class Tally:
                 self.retries += 1
             case "call":
                 self.calls += 1
-                self._spend(event["seat"], event.get("reply", {}).get("usage"))
+                self._spend(event["seat"], event["messages"], event.get("reply", {}).get("usage"))
             case _:
                 pass
 
-    def _spend(self, seat: Seat, used: Mapping[str, Any] | None) -> None:
+    def _spend(self, seat: Seat, messages: int, used: Mapping[str, Any] | None) -> None:
         if used is None:
             return
         usage = Usage.model_validate_json(orjson.dumps(used))
         self.usage += usage
+        said, tokens = self._before.get(seat, (0, 0))
+        if seat != "judge" and said <= messages:  # a conversation only grows: all that was sent before is sent again, and then more
+            self.reusable_tokens += min(tokens, usage.input_tokens)
+        self._before[seat] = (messages, usage.input_tokens)
         price = self.prices.get(seat)
         if price is not None:
             self.cost_usd += cost_usd(usage, price)
@@ -93,6 +100,7 @@ def line_of(trace: Trace, tally: Tally, path: Path, root: Path) -> EpisodeLine:
         calls=tally.calls,
         retries=tally.retries,
         usage=tally.usage,
+        reusable_tokens=tally.reusable_tokens,
         cost_usd=tally.cost_usd,
         seconds=round(tally.seconds, 6),
         digest=trace.digest,
