@@ -292,7 +292,7 @@ class Run:
             task_sha256=sha256_of(unit.task),
             sample=unit.sample,
             repo=unit.task.brief.repo,
-            grade=str(unit.task.meta.get("grade", "")),
+            grade=str(unit.task.meta.get("leak", "")),
             worker=self._shop.pulse.worker,
             at=now(),
             **more,
