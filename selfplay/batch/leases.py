@@ -33,35 +33,45 @@ class Leases:
         if unit.id in self._held:
             return self._held[unit.id]
         number = 1
-        while not self._make(self._path(unit, number)):
+        while not self._make(self._path(unit, number), self._worker):
             if not self._path(unit, number + 1).exists() and self._is_alive(self._owner(unit, number)):
                 return 0
             number += 1
         self._held[unit.id] = number
         return number
 
+    def give_up(self, unit: Unit) -> None:
+        """Leave a unit that can't be played here to others: a lease that names nobody. Raises StorageError."""
+        self._make(self._path(unit, self._held.pop(unit.id) + 1), "")
+
     def _path(self, unit: Unit, number: int) -> Path:
         return self._folder / f"{unit.file_name}.{number}"
 
-    def _make(self, path: Path) -> bool:
+    def _make(self, path: Path, owner: str) -> bool:
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         except FileExistsError:
             return False
         except OSError as error:
-            raise StorageError(f"{path}: can't be written: {error.strerror}") from error
+            raise StorageError(
+                f"{path}: can't be written: {error.strerror}; mend that and run the same command again"
+            ) from error
         try:
-            os.write(descriptor, self._worker.encode())
+            os.write(descriptor, owner.encode())
         except OSError as error:
-            raise StorageError(f"{path}: can't be written: {error.strerror}") from error
+            raise StorageError(
+                f"{path}: can't be written: {error.strerror}; mend that and run the same command again"
+            ) from error
         finally:
             os.close(descriptor)
         return True
 
     def _owner(self, unit: Unit, number: int) -> str:
-        """The worker's name; empty for one that died, or fell foul of the disk, before it could write its name."""
+        """The worker's name; empty where it gave the unit up, died, or met a full disk before it could write its name."""
         path = self._path(unit, number)
         try:
             return path.read_text("utf-8", "replace")
         except OSError as error:
-            raise StorageError(f"{path}: can't be read: {error.strerror}") from error
+            raise StorageError(
+                f"{path}: can't be read: {error.strerror}; mend that and run the same command again"
+            ) from error

@@ -85,7 +85,9 @@ class Ledger:
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
             self._descriptor = os.open(self._path, flags, 0o644)
         except OSError as error:
-            raise StorageError(f"{self._path}: can't be written: {error.strerror}") from error
+            raise StorageError(
+                f"{self._path}: can't be written: {error.strerror}; mend that and run the same command again"
+            ) from error
         return self
 
     def __exit__(self, *_: object) -> None:
