@@ -23,6 +23,9 @@ class Purse:
     cost_usd: float = 0.0
     usage: Usage = field(default_factory=Usage)
     calls: int = 0
+    """Of this worker."""
+    in_flight: int = 0
+    """Calls that were made and not answered yet."""
 
     def pay(self, usage: Usage, price: Price | None) -> None:
         """Take what a call cost."""
@@ -58,7 +61,11 @@ class PayingModel:
         if lacking := self.purse.lacking():
             self.drain.begin(lacking)
         self.drain.check()
-        reply = await self.model.complete(request)
+        self.purse.in_flight += 1
+        try:
+            reply = await self.model.complete(request)
+        finally:
+            self.purse.in_flight -= 1
         self.purse.pay(reply.usage, self.price)
         return reply
 

@@ -51,6 +51,9 @@ LONGEST_PARK_S = 300.0
 class BatchWatch(Protocol):
     """Is told what happens, within the event loop, and must not take long."""
 
+    def opened(self, state: Callable[[], dict[str, Any]]) -> None:
+        """The run begins; `state` tells at any time how this worker is doing."""
+
     def started(self, unit: Unit) -> None:
         """A unit is begun or taken up."""
 
@@ -69,6 +72,9 @@ class BatchWatch(Protocol):
 
 class Unwatched:
     """Nobody looks."""
+
+    def opened(self, state: Callable[[], dict[str, Any]]) -> None:
+        """Ignore it."""
 
     def started(self, unit: Unit) -> None:
         """Ignore it."""
@@ -143,6 +149,7 @@ class Run:
 
     async def play(self) -> Session:
         """Play until there is nothing left to play, or a reason to stop. Raises nothing that concerns one unit only."""
+        self._shop.watch.opened(self.state)
         async with anyio.create_task_group() as group:
             group.start_soon(self._live, group)
             async with anyio.create_task_group() as slots:
@@ -157,6 +164,7 @@ class Run:
         """How the worker is doing, for others to see."""
         return {
             "at": now(),
+            "units": len(self._units),
             "running": len(self._running),
             "waiting": len(self._queue),
             "parked": {p.unit.id: p.error for p in self._parked},
@@ -164,6 +172,9 @@ class Run:
             "failed": self.session.failed,
             "reason": self._shop.drain.reason,
             "calls": self._shop.purse.calls,
+            "in_flight": self._shop.purse.in_flight,
+            "cost_usd": self._shop.purse.cost_usd,
+            "usage": self._shop.purse.usage.model_dump(),
             **self._shop.about(),
         }
 
@@ -252,16 +263,16 @@ class Run:
         except (StorageError, ConfigError) as error:
             self._end(error)
         except (JournalError, RepositoryError) as error:
-            self._fail(unit, error)
+            await self._fail(unit, error)
         except FatalModelError as error:
             if isinstance(error, RequestRefused) and self._has_reached:
-                self._fail(unit, error)
+                await self._fail(unit, error)
             else:
                 self._end(error)
         except SelfplayError as error:
             self._end(error)
         except Exception as error:  # noqa: BLE001  one unit's bug is that unit's
-            self._fail(unit, error)
+            await self._fail(unit, error)
 
     async def _bring_to_an_end(self, unit: Unit) -> None:
         shop = self._shop
@@ -315,10 +326,15 @@ class Run:
         if is_down:
             await self._shop.drain.wait(wait_s)
 
-    def _fail(self, unit: Unit, error: Exception) -> None:
+    async def _fail(self, unit: Unit, error: Exception) -> None:
+        """Tell it, and leave the unit to other workers: perhaps they have what is missing here."""
         is_bug = not isinstance(error, SelfplayError)
         self.session.failed[unit.id] = "".join(traceback.format_exception(error)) if is_bug else str(error)
         self._shop.watch.failed(unit, error)
+        try:
+            await anyio.to_thread.run_sync(self._leases.give_up, unit)
+        except StorageError as storage:
+            self._end(storage)
 
     def _end(self, error: SelfplayError) -> None:
         self.session.error = self.session.error or error

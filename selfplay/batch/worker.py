@@ -61,12 +61,7 @@ class Pulse:
         """Whether another worker still plays: it has not left, its process runs, its last sign of life is recent."""
         if not worker:
             return False
-        state = read_state(self._path_of(worker))
-        if state is None or state.get("is_over"):
-            return False
-        if state.get("machine") == self._me["machine"]:
-            return _began(state.get("pid", 0)) == state.get("began")
-        return self._age_s(worker) < DEAD_AFTER_S
+        return lives(read_state(self._path_of(worker)), self._age_s(worker))
 
     def _age_s(self, worker: str) -> float:
         """Seconds since a worker's last sign of life, as of our own last one."""
@@ -77,6 +72,15 @@ class Pulse:
 
     def _path_of(self, worker: str) -> Path:
         return self._folder.workers / f"{worker}.json"
+
+
+def lives(state: Mapping[str, Any] | None, age_s: float) -> bool:
+    """Whether a worker that said this of itself so many seconds ago still plays."""
+    if state is None or state.get("is_over"):
+        return False
+    if state.get("machine") == this_machine():
+        return _began(state.get("pid", 0)) == state.get("began")
+    return age_s < DEAD_AFTER_S
 
 
 def read_state(path: Path) -> dict[str, Any] | None:
