@@ -67,7 +67,7 @@ class Leases:
         return True
 
     def _owner(self, unit: Unit, number: int) -> str:
-        """The worker's name; empty where it gave the unit up, died, or met a full disk before it could write its name."""
+        """The worker's name; empty where it gave the unit up, or could not write its name before it died."""
         path = self._path(unit, number)
         try:
             return path.read_text("utf-8", "replace")

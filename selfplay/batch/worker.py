@@ -19,12 +19,14 @@ DEAD_AFTER_S = 60.0
 
 
 def this_machine() -> str:
-    """What tells this machine since it was started from every other."""
+    """What tells this machine since it was started from every other, and its containers from each other."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        # Containers of one machine may share its name; a process number says something within one of them only.
+        numbers = str(Path("/proc/self/ns/pid").readlink())
     except OSError:
-        boot = ""
-    return f"{socket.gethostname()} {boot}"
+        boot = numbers = ""
+    return f"{socket.gethostname()} {boot} {numbers}"
 
 
 def new_worker() -> str:

@@ -7,7 +7,7 @@ from selfplay.batch.layout import RunFolder
 from selfplay.batch.ledger import Ledgers, UnitLine
 from selfplay.batch.manifest import fork_of
 from selfplay.batch.purse import BUDGET
-from selfplay.batch.run import Unwatched
+from selfplay.batch.run import Session, Unwatched
 from selfplay.batch.settings import BatchSettings, Budget, load_batch
 from selfplay.batch.start import spent_before
 from selfplay.batch.tally import line_of, prices_of, tally_of
@@ -102,6 +102,23 @@ async def test_two_workers_in_one_folder_play_no_task_twice(tmp_path: Path, repo
     assert lines_in(the_order) == 12
     assert len(list(the_order.folder.workers.glob("*.json"))) == 2
     assert not any(b'"event":"resume"' in text for text in journals(the_order).values())
+
+
+async def test_workers_do_not_wait_for_what_another_one_can_not_play(tmp_path: Path, repo: Path) -> None:
+    tasks = [*make_tasks(tmp_path / "gone.git", 4), *make_tasks(repo, 2, start=4)]
+    the_order = order(tmp_path, tasks, settings=BatchSettings(at_once=1))
+    sessions: list[Session] = []
+
+    async def work() -> None:
+        sessions.append(await run(the_order))
+
+    with anyio.fail_after(30):
+        async with anyio.create_task_group() as group:
+            group.start_soon(work)
+            group.start_soon(work)
+    assert [session.left for session in sessions] == [4, 4]
+    assert {unit for session in sessions for unit in session.failed} == {f"t{n}#1" for n in range(4)}
+    assert sorted(ledger_of(the_order)) == ["t4#1", "t5#1"]
 
 
 async def test_what_a_dead_worker_had_begun_is_taken_over(tmp_path: Path, repo: Path) -> None:
