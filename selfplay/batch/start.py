@@ -49,11 +49,17 @@ class Order:
     """The user's own files about the tasks, which a directory's snapshot must not show."""
 
 
-async def carry_out(order: Order, watch: BatchWatch | None = None, *, heeds_signals: bool = True) -> Session:
-    """Play what has not come to an end yet. The first SIGINT or SIGTERM ends the run in order, the second at once.
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What is known of a run before anything is played."""
 
-    Raises ConfigError, RunError, StorageError before anything is played.
-    """
+    prices: Prices
+    ledgers: Ledgers
+    units: list[Unit]
+
+
+def open_run(order: Order) -> Opening:
+    """Make the run's folder, or make sure that it fits. Blocking. Raises ConfigError, RunError, StorageError."""
     make_folders(order.folder)
     keep_manifest(order.folder, manifest_of(order.config))
     prices = prices_of(order.config)
@@ -62,8 +68,20 @@ async def carry_out(order: Order, watch: BatchWatch | None = None, *, heeds_sign
     ledgers.refresh()
     units = units_of(order.tasks, order.settings.samples)
     require_same_tasks(units, ledgers)
+    return Opening(prices, ledgers, units)
+
+
+async def carry_out(
+    order: Order, watch: BatchWatch | None = None, *, heeds_signals: bool = True, drain: Drain | None = None
+) -> Session:
+    """Play what has not come to an end yet. The first SIGINT or SIGTERM ends the run in order, the second at once.
+
+    `drain` ends it in order too. Raises ConfigError, RunError, StorageError before anything is played.
+    """
+    opening = open_run(order)
+    prices, ledgers, units = opening.prices, opening.ledgers, opening.units
     raise_file_limit()
-    drain, purse = Drain(), spent_before(order, ledgers, prices)
+    drain, purse = drain or Drain(), spent_before(order, ledgers, prices)
     pulse = Pulse(order.folder, new_worker())
 
     def dress(role: Role) -> Role:
@@ -74,7 +92,7 @@ async def carry_out(order: Order, watch: BatchWatch | None = None, *, heeds_sign
     with Ledger(order.folder, pulse.worker) as ledger:
         async with open_cast(order.config, dress=dress) as cast, anyio.create_task_group() as group:
             if heeds_signals:
-                await group.start(_heed_signals, drain, group)
+                await group.start(heed_signals, drain, group)
             shop = Shop(
                 folder=order.folder,
                 settings=order.settings,
@@ -89,7 +107,7 @@ async def carry_out(order: Order, watch: BatchWatch | None = None, *, heeds_sign
             pulse.beat({})
             run = Run(shop, units, ledgers, ledger)
             if order.settings.budget.time_s is not None:
-                group.start_soon(_end_after, order.settings.budget.time_s, drain)
+                group.start_soon(end_after, order.settings.budget.time_s, drain)
             try:
                 session = await run.play()
             finally:
@@ -151,14 +169,16 @@ def _desk(order: Order) -> Desk:
     return Desk(repositories, order.config, toolset(order.config.tools), threads)
 
 
-async def _end_after(seconds: float, drain: Drain) -> None:
+async def end_after(seconds: float, drain: Drain) -> None:
+    """End the run in order after so long."""
     await anyio.sleep(seconds)
     drain.begin(f"the budget is used up: {seconds:g} s of this session are over")
 
 
-async def _heed_signals(
+async def heed_signals(
     drain: Drain, group: TaskGroup, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED
 ) -> None:
+    """End the run in order at the first SIGINT or SIGTERM, and cancel the group at the second."""
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         task_status.started()
         async for number in signals:
