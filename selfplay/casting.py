@@ -17,7 +17,7 @@ from selfplay.models.heuristic import HeuristicJudge, HeuristicPlayer, Heuristic
 from selfplay.models.prices import FREE, Price, price_of
 from selfplay.models.protocol import Model, Reply, Request
 from selfplay.models.recorded import RecordedModel
-from selfplay.models.retry import Policy, Retry, complete
+from selfplay.models.retry import CLOCK, Clock, Policy, Retry, complete
 from selfplay.models.scripted import ScriptedModel
 
 HEURISTIC: dict[Seat, Callable[[], Model]] = {
@@ -36,10 +36,12 @@ class Role:
     model: Model
     policy: Policy
     price: Price | None
+    clock: Clock = CLOCK
 
     async def ask(self, journal: Journal, request: Request) -> Reply:
         """A reply, after as many tries as it takes; each failed one is noted in the journal."""
-        return await complete(self.model, request, self.policy, on_retry=partial(self._note, journal))
+        note = partial(self._note, journal)
+        return await complete(self.model, request, self.policy, on_retry=note, clock=self.clock)
 
     def _note(self, journal: Journal, retry: Retry) -> None:
         journal.retried(self.seat, retry.attempt, str(retry.error), retry.wait_s)
@@ -67,13 +69,26 @@ class Cast:
         )
 
 
+Make = Callable[[Seat, SeatConfig], Model]
+"""Makes the model that a seat's configuration names. Raises ConfigError."""
+
+
+def _as_it_is(role: Role) -> Role:
+    return role
+
+
 @asynccontextmanager
-async def open_cast(config: RunConfig) -> AsyncGenerator[Cast]:
-    """The models of a configuration. Raises ConfigError before anything is asked of them."""
+async def open_cast(
+    config: RunConfig, make: Make | None = None, dress: Callable[[Role], Role] = _as_it_is
+) -> AsyncGenerator[Cast]:
+    """The models of a configuration. Raises ConfigError before anything is asked of them.
+
+    `make` makes them in another way than `model_of`; `dress` may put something around each.
+    """
     async with AsyncExitStack() as stack:
 
         def opened(seat: Seat, seat_config: SeatConfig) -> Role:
-            made = role(seat, seat_config, config)
+            made = dress(role(seat, seat_config, config, make))
             stack.push_async_exit(partial(_close, made.model))
             return made
 
@@ -94,18 +109,19 @@ async def _close(model: Model, _: object, error: BaseException | None, __: objec
             raise
 
 
-def role(seat: Seat, config: SeatConfig, run: RunConfig) -> Role:
+def role(seat: Seat, config: SeatConfig, run: RunConfig, make: Make | None = None) -> Role:
     """A seat's model. Raises ConfigError for an unknown model, a missing key, or a limit without a price."""
-    price = _price(config)
+    price = price_for(config)
     if price is None and run.limits.cost_usd is not None:
         raise ConfigError(
             f"no price is known for the {seat}'s model {config.model_name!r}, so limits.cost_usd can't be kept; "
             f"give [{seat}.price] with input and output in US dollars per million tokens"
         )
-    return Role(seat, model_of(seat, config), Policy(tries=config.tries), price)
+    return Role(seat, (make or model_of)(seat, config), Policy(tries=config.tries), price)
 
 
-def _price(config: SeatConfig) -> Price | None:
+def price_for(config: SeatConfig) -> Price | None:
+    """What a seat's calls cost; None where nobody says it."""
     if config.price is not None:
         given = config.price
         cached = given.input if given.cached_input is None else given.cached_input

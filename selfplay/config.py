@@ -258,10 +258,15 @@ class RunConfig(Section):
     tools: ToolsConfig = ToolsConfig()
 
 
+ELSEWHERE = ("clean", "batch")
+"""Tables of the same file that make no other episode: how traces are cleaned, how a run is carried out."""
+
+
 def load_config(path: Path) -> RunConfig:
-    """A TOML file as configuration, without its section `clean`. Raises ConfigError with the file and the key."""
+    """A TOML file as configuration, without its tables for others. Raises ConfigError with the file and the key."""
     values = read_toml(path)
-    values.pop("clean", None)  # how traces are cleaned makes no other episode
+    for table in ELSEWHERE:
+        values.pop(table, None)
     return checked(RunConfig, values, path)
 
 

@@ -6,10 +6,14 @@
     │   └── ConfigError         a run's configuration
     ├── RepositoryError         cloning, fetching, resolving a commit
     ├── JournalError            a journal that can't be read, or that does not fit what is being resumed
+    │   └── StorageError            the disk does not take what is to be kept: full, read-only, gone
+    ├── RunError                a run's folder that can't be used: another configuration, another version
     ├── ExportError             a trace that can't become a sample
     └── ModelError              a call of a language model
         ├── TransientModelError     worth another try: timeout, server down, cut reply; carries the server's Retry-After
-        │   └── RateLimited             the server said to slow down
+        │   ├── RateLimited             the server said to slow down
+        │   └── EndpointDown            no server of the seat is in reach; nothing was sent
+        ├── RunEnding               the run is being ended: the call was not made
         ├── FatalModelError         no try will help: bad key, unknown model, bad request; carries what was refused
         │   ├── RequestRefused          400, 413, 422: the server does not take this request
         │   └── ContextTooLong          the conversation no longer fits
@@ -44,6 +48,14 @@ class JournalError(SelfplayError):
     """A journal is damaged beyond its last line, or was written by a different episode."""
 
 
+class StorageError(JournalError):
+    """The disk does not take what is to be kept: it is full, read-only, or gone. What was kept before is whole."""
+
+
+class RunError(SelfplayError):
+    """A run's folder can't be used as it is asked for."""
+
+
 class ExportError(SelfplayError):
     """A trace can't become a sample of the wanted format."""
 
@@ -61,8 +73,16 @@ class TransientModelError(ModelError):
         """How long the server asked to wait, if it said."""
 
 
+class RunEnding(ModelError):
+    """The run is being ended: the call was not made, and the episode goes on when the run does."""
+
+
 class RateLimited(TransientModelError):
     """The server said to slow down (429, 529)."""
+
+
+class EndpointDown(TransientModelError):
+    """No server of the seat is in reach at present; nothing was sent. The episode is parked until one is back."""
 
 
 class FatalModelError(ModelError):

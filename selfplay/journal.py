@@ -26,7 +26,7 @@ from typing import Any, Literal, Self, cast
 
 import orjson
 
-from selfplay.errors import ContextTooLong, FatalModelError, JournalError, RequestRefused
+from selfplay.errors import ContextTooLong, FatalModelError, JournalError, RequestRefused, StorageError
 from selfplay.message import Message
 from selfplay.models.protocol import Reply, Request
 from selfplay.trace import ToolResult
@@ -65,7 +65,7 @@ class Journal:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            raise JournalError(f"{self.path}: can't be written: {error.strerror}; choose another --out") from error
+            raise StorageError(f"{self.path}: can't be written: {error.strerror}; choose another --out") from error
         try:
             self._lock()
             self._recorded.extend((n, e) for n, e in self._load() if e["event"] not in INFORMATION)
@@ -224,7 +224,7 @@ class Journal:
             while line:
                 line = line[os.write(self._descriptor, line) :]
         except OSError as error:
-            raise JournalError(
+            raise StorageError(
                 f"{self.path}: can't be written: {error.strerror}; mend that and run the same command again"
             ) from error
         self._tell(event, is_recorded=False)
@@ -241,7 +241,7 @@ class Journal:
         try:
             os.fsync(self._descriptor)
         except OSError as error:
-            raise JournalError(f"{self.path}: can't be written: {error.strerror}") from error
+            raise StorageError(f"{self.path}: can't be written: {error.strerror}") from error
 
     def _mismatch(self, line: int, recorded: Event, now_: Event) -> JournalError:
         if recorded["event"] in {"call", "result"}:  # of these only some keys are known before they happen

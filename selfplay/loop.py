@@ -60,7 +60,7 @@ class Stage:
     snapshot_id: str
     config: RunConfig
     attempt: int = 1
-    """Which unhinted attempt at the task this is; 1 for every other episode."""
+    """Which attempt at the task this is, from 1; hinted and unhinted ones are counted apart."""
     threads: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(4))
     """Tools and gate run in at most so many threads at once."""
 

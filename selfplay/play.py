@@ -5,6 +5,7 @@ That is one episode, or for `after_miss` unhinted ones until one succeeds, and, 
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from selfplay.tasks import check_targets, row_of
 from selfplay.toolset import toolset
 from selfplay.trace import StopReason, Trace
 from selfplay_tools.snapshot import Snapshot
+from selfplay_tools.tool import AnyTool
 from selfplay_tools.toolbox import Toolbox
 
 MISSES = frozenset({StopReason.GAVE_UP, StopReason.STEPS, StopReason.TOKENS, StopReason.TIME, StopReason.COST})
@@ -45,13 +47,15 @@ def pinned(task: Task, snapshot: Snapshot) -> Task:
     return task.model_copy(update={"brief": task.brief.model_copy(update={"commit": commit})})
 
 
-def set_stage(task: Task, snapshot: Snapshot, config: RunConfig, where: str = "") -> Stage:
-    """What an episode of this task plays on. Blocking.
+def set_stage(
+    task: Task, snapshot: Snapshot, config: RunConfig, where: str = "", tools: Sequence[AnyTool] | None = None
+) -> Stage:
+    """What an episode of this task plays on. Blocking. `tools` are those of the configuration, where they are there.
 
     Raises TaskError for targets that the snapshot has not, and ConfigError for tools that can't be offered.
     """
     task = check_targets(pinned(task, snapshot), snapshot, where)
-    toolbox = Toolbox(snapshot, toolset(config.tools))
+    toolbox = Toolbox(snapshot, toolset(config.tools) if tools is None else tools)
     return Stage(
         task=task,
         secret=prepare(task, snapshot),
@@ -82,26 +86,32 @@ def slug(text: str, max_chars: int = 48) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower())[:max_chars].strip("-") or "task"
 
 
-async def play_task(stage: Stage, cast: Cast, folder: Path, watch: Watch | None = None) -> tuple[Played, ...]:
+async def play_task(
+    stage: Stage, cast: Cast, folder: Path, watch: Watch | None = None, sample: int = 1
+) -> tuple[Played, ...]:
     """Play a task as its hint policy says; an episode that was begun in `folder` is taken up, one that ended is read.
+
+    `sample` tells several plays of the task apart, from 1: their episodes have other names and other seeds.
 
     Raises what `selfplay.loop.play` raises.
     """
     policy = stage.config.hints.policy
     if policy != "after_miss":
+        stage = attempt_at(stage, sample)
         return (await _play_one(stage, cast, folder, watch, is_supervised=policy != "never"),)
     played: list[Played] = []
-    for number in range(1, stage.config.hints.unhinted_attempts + 1):
+    attempts = stage.config.hints.unhinted_attempts
+    for number in range((sample - 1) * attempts + 1, sample * attempts + 1):
         played.append(await _play_one(attempt_at(stage, number), cast, folder, watch, is_supervised=False))
         stop = played[-1].trace.stop
         if stop is None or stop.reason not in MISSES:
             return tuple(played)
-    played.append(await _play_one(stage, cast, folder, watch, is_supervised=True))
+    played.append(await _play_one(attempt_at(stage, sample), cast, folder, watch, is_supervised=True))
     return tuple(played)
 
 
 def attempt_at(stage: Stage, number: int) -> Stage:
-    """The stage of the `number`-th unhinted attempt (from 1): a seed of the player's is raised by one for each."""
+    """The stage of the `number`-th attempt (from 1): a seed of the player's is raised by one for each."""
     player = stage.config.player
     body = {name: nth(getattr(player, name), number - 1) for name in ("sampling", "extra_body")}
     config = stage.config.model_copy(update={"player": player.model_copy(update=body)})

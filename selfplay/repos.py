@@ -64,6 +64,11 @@ class Repositories:
         self._progress = progress
         self._kept = (self._root, *kept)
 
+    @property
+    def root(self) -> Path:
+        """Where names are looked up."""
+        return self._root
+
     def open(self, repo: str, commit: str) -> Snapshot:
         """The files of a commit, or with `worktree` of a directory as it is. The caller closes it.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 LAYERS = (
-    ("errors",),
+    ("errors", "likeness"),
     ("message",),
     ("wire", "prompts", "task"),
     ("models", "rows", "source", "hiding"),
@@ -21,12 +21,13 @@ LAYERS = (
     ("export", "replay", "demo"),
     ("player", "journals", "summary", "view", "describe"),
     ("asking", "echo_judge", "audit_echoes"),
-    ("supervisor", "imported"),
-    ("judge",),
+    ("supervisor", "imported", "mine"),
+    ("judge", "benchmark"),
     ("loop", "resample"),
     ("casting", "indexing"),
     ("play", "audit", "sampling", "audit_traces"),
     ("cleaning",),
+    ("batch",),
     ("cli",),
 )
 """From the bottom upwards; a module imports from layers below its own, and from its own package."""

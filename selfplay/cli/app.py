@@ -11,6 +11,8 @@ import typer
 from selfplay.cli.audit import audit
 from selfplay.cli.clean import EPILOG as CLEAN_EPILOG
 from selfplay.cli.clean import clean
+from selfplay.cli.batch import EPILOG as BATCH_EPILOG
+from selfplay.cli.batch import batch
 from selfplay.cli.console import ExitCode, complain
 from selfplay.cli.demo import EPILOG as DEMO_EPILOG
 from selfplay.cli.demo import demo
@@ -18,12 +20,17 @@ from selfplay.cli.explain import EPILOG as EXPLAIN_EPILOG
 from selfplay.cli.explain import explain
 from selfplay.cli.export import EPILOG as EXPORT_EPILOG
 from selfplay.cli.export import export
+from selfplay.cli.import_ import EPILOG as IMPORT_EPILOG
+from selfplay.cli.import_ import import_
 from selfplay.cli.index import EPILOG as INDEX_EPILOG
 from selfplay.cli.index import index
+from selfplay.cli.mine import EPILOG as MINE_EPILOG
+from selfplay.cli.mine import mine
 from selfplay.cli.run import EPILOG as RUN_EPILOG
 from selfplay.cli.run import run
 from selfplay.cli.show import EPILOG as SHOW_EPILOG
 from selfplay.cli.show import show
+from selfplay.cli.tasks import tasks
 from selfplay.cli.tools import tools
 from selfplay.errors import SelfplayError
 from selfplay_tools.errors import ToolsError
@@ -42,7 +49,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(epilog=DEMO_EPILOG)(demo)
+app.command(epilog=MINE_EPILOG)(mine)
+app.command("import", epilog=IMPORT_EPILOG)(import_)
+app.add_typer(tasks, name="tasks")
 app.command(epilog=RUN_EPILOG)(run)
+app.command(epilog=BATCH_EPILOG)(batch)
 app.command(epilog=SHOW_EPILOG)(show)
 app.command(epilog=EXPLAIN_EPILOG)(explain)
 app.command(epilog=CLEAN_EPILOG)(clean)

@@ -22,6 +22,8 @@ class ExitCode(IntEnum):
     """What was given can't be used."""
     OUT_OF_REACH = 3
     """A model can't be had; the same command goes on later."""
+    BUDGET = 4
+    """A run's budget is used up; the same command goes on with a larger one."""
     BUG = 70
     """A fault of the program itself; its traceback is on standard error."""
     INTERRUPTED = 130

@@ -12,7 +12,7 @@ from typing import Annotated
 import anyio
 from pydantic import Field
 
-from selfplay.errors import TransientModelError
+from selfplay.errors import EndpointDown, TransientModelError
 from selfplay.message import Noun
 from selfplay.models.protocol import Model, Reply, Request
 
@@ -92,6 +92,8 @@ async def complete(
     while True:
         try:
             return await model.complete(request)
+        except EndpointDown:
+            raise  # no server is in reach, and somebody watches for one: asking again here would only wait
         except TransientModelError as error:
             wait_s = policy.wait_s(attempt, error, random)
             if attempt >= policy.tries or clock.now() + wait_s > deadline:

@@ -29,6 +29,8 @@ NAMES = (
     "nudge_found",
     "nudge_early",
     "nudge_incomplete",
+    "issue",
+    "issue_again",
 )
 
 

@@ -9,7 +9,9 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Generator, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import IO
 
 from selfplay_tools.errors import GitFailed
@@ -104,17 +106,19 @@ def output(git_dir: Path, *arguments: str, stdin: bytes | None = None) -> bytes:
     return out
 
 
-def records(git_dir: Path, *arguments: str) -> Generator[bytes]:
+def records(git_dir: Path, *arguments: str, given: bytes = b"") -> Generator[bytes]:
     """The NUL-terminated records that a git command prints, as they come. Raises GitFailed at their end.
 
-    A caller that stops early must close the iterator; the process ends with it.
+    `given` is its input. A caller that stops early must close the iterator; the process ends with it.
     """
     # A file: a pipe that nobody reads meanwhile would hold git up once it is full.
     with tempfile.TemporaryFile() as complaint:
         process = start(git_dir, *arguments, stderr=complaint)
         stdin, stdout = pipes(process)
+        # In a thread: a command that answers as it reads would wait for us while we wait for it.
+        feeder = Thread(target=_feed, args=(stdin, given), name="feeds git", daemon=True)
+        feeder.start()
         try:
-            stdin.close()
             rest = b""
             while chunk := os.read(stdout.fileno(), 1 << 20):
                 *whole, rest = (rest + chunk).split(b"\0")
@@ -125,7 +129,13 @@ def records(git_dir: Path, *arguments: str) -> Generator[bytes]:
         finally:
             process.kill()
             process.wait()
+            feeder.join()
             stdout.close()
+
+
+def _feed(stdin: IO[bytes], given: bytes) -> None:
+    with suppress(BrokenPipeError), stdin:
+        stdin.write(given)
 
 
 def words(stderr: bytes) -> str:

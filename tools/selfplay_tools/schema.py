@@ -6,6 +6,7 @@ tools give equal bytes.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, cast
 
 from selfplay_tools.tool import AnyTool
@@ -32,8 +33,9 @@ DROPPED = frozenset({"title", "$defs"})
 Schema = dict[str, Any]
 
 
+@cache
 def function_schema(tool: AnyTool) -> Schema:
-    """`{"type": "function", "function": {"name", "description", "parameters"}}`.
+    """`{"type": "function", "function": {...}}`, made once for a tool; not to be changed.
 
     Raises TypeError for an arguments model that needs more than plain types, lists and nested models: that is a
     mistake in the tool, not in a call of it.

@@ -44,8 +44,12 @@ class Toolbox:
         return {tool.name: tool for tool in self.tools}
 
     def schemas(self) -> list[Schema]:
-        """The tools' function schemas, in order; the same bytes every time they are dumped."""
-        return [function_schema(tool) for tool in self.tools]
+        """The tools' function schemas, in order; the same bytes every time they are dumped. Not to be changed."""
+        return list(self._schemas)
+
+    @cached_property
+    def _schemas(self) -> tuple[Schema, ...]:
+        return tuple(function_schema(tool) for tool in self.tools)
 
     def run(self, name: str, arguments: str) -> Result:
         """Carry out one call; blocks. `arguments` is the JSON text of an object.

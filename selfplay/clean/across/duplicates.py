@@ -19,32 +19,17 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import orjson
-import rensa  # pyright: ignore[reportMissingTypeStubs]  # ships no types: `_Sketch` and `_Index` are where it gets them
 
 from selfplay.clean.across.parts import Subject
+from selfplay.likeness import Shelf, runs, sketch_of
 from selfplay.message import Message, ToolCall
 
-NUMBERS = 256
-"""MinHash values of one sketch."""
-BANDS = 32
-"""Groups of values of which one must agree: at a similarity of 0.85 all but one pair in ten thousand are compared."""
-SEED = 20
 RUN = 5
 """Words of a run."""
 _WORD = re.compile(r"\w+")
-
-
-class _Sketch(Protocol):
-    def update(self, items: list[str]) -> None: ...
-    def jaccard(self, other: "_Sketch") -> float: ...
-
-
-class _Index(Protocol):
-    def insert(self, key: int, minhash: _Sketch) -> None: ...
-    def query(self, minhash: _Sketch) -> list[int]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +50,8 @@ class Doubles:
     def __init__(self, threshold: float | None) -> None:
         self._threshold = threshold
         self._digests: dict[bytes, str] = {}
-        self._whole = _Shelf("words and calls")
-        self._calls = _Shelf("calls")
+        self._whole = Shelf()
+        self._calls = Shelf()
 
     def add(self, subject: Subject) -> Double | None:
         """What the conversation is a double of; None if of nothing, and then it is kept."""
@@ -81,36 +66,20 @@ class Doubles:
 
     def _near(self, subject: Subject, turns: Sequence[Message], threshold: float) -> Double | None:
         sketches = [
-            (self._whole, _sketch(runs(list(words_of(turns))))),
-            (self._calls, _sketch(steps(subject.task, list(calls_of(turns))))),
+            ("words and calls", self._whole, sketch_of(runs(list(words_of(turns)), RUN))),
+            ("calls", self._calls, sketch_of(steps(subject.task, list(calls_of(turns))))),
         ]
-        found = [d for shelf, sketch in sketches if sketch and (d := shelf.nearest(sketch, threshold))]
+        found = [
+            Double(like.of, like.similarity, name)
+            for name, shelf, sketch in sketches
+            if sketch and (like := shelf.nearest(sketch, threshold))
+        ]
         if found:
             return max(found, key=lambda double: double.similarity or 0.0)
-        for shelf, sketch in sketches:
+        for _, shelf, sketch in sketches:
             if sketch:
                 shelf.put(subject.id, sketch)
         return None
-
-
-class _Shelf:
-    """Sketches of one kind, found again by likeness."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        index = cast("Any", rensa).RMinHashLSH(threshold=0.5, num_perm=NUMBERS, num_bands=BANDS)
-        self._index = cast("_Index", index)
-        self._sketches: list[tuple[str, _Sketch]] = []
-
-    def nearest(self, sketch: _Sketch, threshold: float) -> Double | None:
-        """The most similar one from the threshold on; of equals the one that was put first."""
-        near = [(self._sketches[key][1].jaccard(sketch), -key) for key in self._index.query(sketch)]
-        similarity, key = max(near, default=(0.0, 0))
-        return Double(self._sketches[-key][0], similarity, self._name) if near and similarity >= threshold else None
-
-    def put(self, id: str, sketch: _Sketch) -> None:  # noqa: A002  the field's name
-        self._index.insert(len(self._sketches), sketch)
-        self._sketches.append((id, sketch))
 
 
 def words_of(turns: Iterable[Message]) -> Iterator[str]:
@@ -129,13 +98,6 @@ def calls_of(turns: Iterable[Message]) -> Iterator[str]:
             yield _canonical(call, only_paths=call.name == "finish")
 
 
-def runs(words: Sequence[str]) -> list[str]:
-    """Every run of five words; of a shorter text the text itself."""
-    if not words:
-        return []
-    return [" ".join(words[i : i + RUN]) for i in range(max(1, len(words) - RUN + 1))]
-
-
 def steps(task: str, calls: Sequence[str]) -> list[str]:
     """Calls and pairs of neighbours, each marked with the task and with how often it was there before."""
     seen: dict[str, int] = {}
@@ -145,14 +107,6 @@ def steps(task: str, calls: Sequence[str]) -> list[str]:
         seen[step] = seen.get(step, 0) + 1
         marked.append(f"{key}\0{step}\0{seen[step]}")
     return marked
-
-
-def _sketch(items: list[str]) -> _Sketch | None:
-    if not items:
-        return None
-    sketch = cast("_Sketch", cast("Any", rensa).RMinHash(num_perm=NUMBERS, seed=SEED))
-    sketch.update(items)
-    return sketch
 
 
 def _digest(task: str, turns: Iterable[Message]) -> bytes:

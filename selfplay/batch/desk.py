@@ -1,0 +1,62 @@
+"""What units are played on: snapshots are opened once for all units of a commit, stages set in threads."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+import anyio
+from anyio import CapacityLimiter
+
+from selfplay.batch.units import Unit
+from selfplay.config import RunConfig
+from selfplay.loop import Stage
+from selfplay.play import set_stage
+from selfplay.repos import Repositories
+from selfplay_tools.snapshot import Snapshot
+from selfplay_tools.tool import AnyTool
+
+
+@dataclass(slots=True)
+class _Open:
+    """A commit's snapshot, opened by the first who needs it and closed by the last."""
+
+    users: int = 0
+    lock: anyio.Lock = field(default_factory=anyio.Lock)
+    snapshot: Snapshot | None = None
+
+
+class Desk:
+    """Hands out stages. Made and used within one event loop."""
+
+    def __init__(
+        self, repositories: Repositories, config: RunConfig, tools: Sequence[AnyTool], threads: CapacityLimiter
+    ) -> None:
+        self._repositories, self._config, self._tools = repositories, config, tools
+        self._threads = threads
+        self._open: dict[tuple[str, str], _Open] = {}
+
+    @asynccontextmanager
+    async def stage(self, unit: Unit) -> AsyncGenerator[Stage]:
+        """What the unit is played on, as long as it is played. Raises RepositoryError, TaskError, ConfigError."""
+        async with self._snapshot(unit.task.brief.repo, unit.task.brief.commit) as snapshot:
+            stage = await anyio.to_thread.run_sync(
+                set_stage, unit.task, snapshot, self._config, unit.where, self._tools, limiter=self._threads
+            )
+            yield replace(stage, threads=self._threads)
+
+    @asynccontextmanager
+    async def _snapshot(self, repo: str, commit: str) -> AsyncGenerator[Snapshot]:
+        opened = self._open.setdefault((repo, commit), _Open())
+        opened.users += 1
+        try:
+            async with opened.lock:
+                if opened.snapshot is None:
+                    # Threads of its own: a clone may take long, and tools must not wait for it.
+                    opened.snapshot = await anyio.to_thread.run_sync(self._repositories.open, repo, commit)
+            yield opened.snapshot
+        finally:
+            opened.users -= 1
+            if not opened.users:
+                del self._open[repo, commit]
+                if opened.snapshot is not None:
+                    opened.snapshot.close()

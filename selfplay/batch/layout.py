@@ -1,0 +1,72 @@
+"""Where things lie in a run's folder.
+
+    manifest.json              what the run is: settings, prompts, tools, versions; written once
+    episodes/AB/EPISODE.jsonl  journals, 256 folders of them
+    ledger/WORKER.jsonl        what became of each task's attempts, appended by the worker that brought them to an end
+    leases/UNIT.N              who plays a task's attempt just now; the highest N counts
+    workers/WORKER.json        a worker's sign of life, and how it is doing
+
+Only the journals and the manifest are truth: everything else can be made from them.
+"""
+
+import hashlib
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from selfplay.errors import StorageError
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """A run's folder."""
+
+    root: Path
+
+    @property
+    def manifest(self) -> Path:
+        """What the run is."""
+        return self.root / "manifest.json"
+
+    @property
+    def episodes(self) -> Path:
+        """Above the journals."""
+        return self.root / "episodes"
+
+    @property
+    def ledgers(self) -> Path:
+        """One file a worker."""
+        return self.root / "ledger"
+
+    @property
+    def leases(self) -> Path:
+        """Small files that come and go."""
+        return self.root / "leases"
+
+    @property
+    def workers(self) -> Path:
+        """One file a worker."""
+        return self.root / "workers"
+
+    def journals_of(self, task: str) -> Path:
+        """The folder of a task's journals."""
+        return self.episodes / hashlib.sha256(task.encode()).hexdigest()[:2]
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that it is there whole or not at all. Raises StorageError."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise StorageError(
+            f"{path}: can't be written: {error.strerror}; mend that and run the same command again"
+        ) from error

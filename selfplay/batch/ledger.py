@@ -1,0 +1,139 @@
+"""What became of each unit: a line each, appended by the worker that brought it to an end.
+
+A unit counts once, however many lines tell of it. A line that was lost with a machine's power is no loss: the unit is
+taken up again, its journals say that they are over, and the line is written anew.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, Self
+
+import orjson
+from pydantic import ValidationError
+
+from selfplay.batch.layout import RunFolder
+from selfplay.errors import StorageError
+from selfplay.message import Noun
+from selfplay.models.protocol import Usage
+from selfplay.trace import Quality, StopReason
+
+
+class EpisodeLine(Noun):
+    """An episode that ended."""
+
+    episode: str
+    path: str
+    """Relative to the run's folder."""
+    stop: StopReason
+    detail: str = ""
+    """The first line of why."""
+    stratum: str
+    attempt: int
+    steps: int
+    targets: int
+    found: int
+    hints: int
+    refused: int
+    """Proposals that the gate sent back."""
+    missing_verdicts: int
+    qualities: dict[Quality, int]
+    tools: dict[str, int]
+    """Calls by tool."""
+    calls: int
+    """Model calls, of all seats."""
+    retries: int
+    usage: Usage
+    reusable_tokens: int
+    """Input that the same seat had been sent in its call before: what a server's prefix cache can spare."""
+    cost_usd: float
+    seconds: float
+    """In calls and tools."""
+    digest: str
+
+
+class UnitLine(Noun):
+    """A unit that came to an end."""
+
+    unit: str
+    task: str
+    task_sha256: str
+    """Of the task's row: the same id must not come to mean another task."""
+    sample: int
+    repo: str
+    outcome: Literal["played", "unusable"]
+    """`unusable`: the task does not fit its repository; `detail` says why."""
+    detail: str = ""
+    grade: str = ""
+    """The task's leak grade, where its row tells one."""
+    episodes: tuple[EpisodeLine, ...] = ()
+    worker: str
+    at: str
+
+
+class Ledger:
+    """A worker's own file, open for adding to. Use as a context manager. Blocking."""
+
+    def __init__(self, folder: RunFolder, worker: str) -> None:
+        self._path = folder.ledgers / f"{worker}.jsonl"
+        self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        """Make the file."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+            self._descriptor = os.open(self._path, flags, 0o644)
+        except OSError as error:
+            raise StorageError(
+                f"{self._path}: can't be written: {error.strerror}; mend that and run the same command again"
+            ) from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        os.close(self._descriptor)
+
+    def add(self, line: UnitLine) -> None:
+        """Append a line, and wait until it is on the disk. Raises StorageError; the line may then be there in part."""
+        data = memoryview(b"\n" + orjson.dumps(line.model_dump(mode="json")) + b"\n")
+        try:
+            while data:
+                data = data[os.write(self._descriptor, data) :]
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise StorageError(
+                f"{self._path}: can't be written: {error.strerror}; mend that and run the same command again"
+            ) from error
+
+
+class Ledgers:
+    """All workers' ledgers, read as they grow. Blocking."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder.ledgers
+        self._read: dict[Path, int] = {}
+        self.units: dict[str, UnitLine] = {}
+        """Every unit that came to an end, by its id."""
+
+    def refresh(self) -> list[UnitLine]:
+        """Read on; the units that are new since the last time. Lines that can't be read are passed over."""
+        new: list[UnitLine] = []
+        for path in sorted(self._folder.glob("*.jsonl")):
+            for line in self._lines(path):
+                if line.unit not in self.units:
+                    self.units[line.unit] = line
+                    new.append(line)
+        return new
+
+    def _lines(self, path: Path) -> Iterator[UnitLine]:
+        with path.open("rb") as file:
+            file.seek(self._read.get(path, 0))
+            data = file.read()
+        whole = data.rfind(b"\n") + 1
+        self._read[path] = self._read.get(path, 0) + whole
+        for line in data[:whole].splitlines():
+            try:
+                yield UnitLine.model_validate_json(line)
+            except ValidationError:  # half of one, from a disk that was full: the unit was taken up again
+                continue

@@ -1,0 +1,112 @@
+"""What a run is: written once, and held against every later start, so that a run's data is never mixed."""
+
+from importlib.metadata import version
+
+import orjson
+from pydantic import JsonValue, ValidationError
+
+from selfplay.batch.layout import RunFolder, write_whole
+from selfplay.config import RunConfig
+from selfplay.errors import RunError
+from selfplay.journal import JOURNAL_VERSION
+from selfplay.message import Noun
+from selfplay.prompts import shipped
+from selfplay.toolset import toolset
+from selfplay.wire import WIRE_VERSION
+from selfplay_tools.schema import function_schema
+
+MANIFEST_VERSION = 1
+NEWS = frozenset({"selfplay"})
+"""What may differ between two starts of a run: a program that writes the same journals may be of another version."""
+
+
+class Manifest(Noun):
+    """Everything that shapes the episodes of a run, but the tasks themselves: a run takes further ones."""
+
+    manifest: int = MANIFEST_VERSION
+    selfplay: str
+    journal: int = JOURNAL_VERSION
+    wire: int = WIRE_VERSION
+    config: dict[str, JsonValue]
+    """What differs from the defaults."""
+    prompts: dict[str, str]
+    """sha256 by name."""
+    tools: tuple[dict[str, JsonValue], ...]
+    """Schemas of the player's tools."""
+
+
+def manifest_of(config: RunConfig) -> Manifest:
+    """What a run with this configuration and this program is. Raises ConfigError for tools that can't be offered."""
+    value = {
+        "selfplay": version("selfplay"),
+        "config": config.model_dump(mode="json", exclude_defaults=True),
+        "prompts": {name: prompt.sha256 for name, prompt in shipped().items()},
+        "tools": [function_schema(tool) for tool in toolset(config.tools)],
+    }
+    return Manifest.model_validate_json(orjson.dumps(value))
+
+
+def keep_manifest(folder: RunFolder, manifest: Manifest) -> None:
+    """Write the manifest of a new run, or make sure that the run in the folder is the same.
+
+    Raises RunError with every difference for another run, and StorageError where it can't be written.
+    """
+    if not folder.manifest.exists():
+        _require_new(folder)
+        write_whole(folder.manifest, _bytes(manifest))
+    before = read_manifest(folder)
+    differences = tuple(_differences(before.model_dump(mode="json"), manifest.model_dump(mode="json")))
+    if differences:
+        told = "\n".join(f"  {place}: was {_short(old)}, is {_short(new)}" for place, old, new in differences)
+        raise RunError(
+            f"{folder.root} holds a run of another kind, and its data must not be mixed:\n{told}\n"
+            "start with what it was begun with, give another --out, or --fork to begin anew beside it"
+        )
+
+
+def read_manifest(folder: RunFolder) -> Manifest:
+    """The manifest of a run. Raises RunError where there is none, or none that can be read."""
+    try:
+        return Manifest.model_validate_json(folder.manifest.read_bytes())
+    except FileNotFoundError:
+        raise RunError(f"{folder.root}: no run in it: there is no {folder.manifest.name}") from None
+    except OSError as error:
+        raise RunError(f"{folder.manifest}: can't be read: {error.strerror}") from error
+    except ValidationError as error:
+        raise RunError(
+            f"{folder.manifest}: not a manifest of this program's version "
+            f"({error.errors()[0]['msg']}); go on with the version that began the run, or give another --out"
+        ) from None
+
+
+def _require_new(folder: RunFolder) -> None:
+    if folder.episodes.exists():
+        raise RunError(
+            f"{folder.root} holds episodes and no {folder.manifest.name}: put it back, or give another --out"
+        )
+
+
+def fork_of(folder: RunFolder) -> RunFolder:
+    """The first folder beside a run's that is free: `NAME-2`, `NAME-3`, ..."""
+    number = 2
+    while (root := folder.root.with_name(f"{folder.root.name}-{number}")).exists():
+        number += 1
+    return RunFolder(root)
+
+
+def _differences(old: JsonValue, new: JsonValue, place: str = "") -> list[tuple[str, JsonValue, JsonValue]]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = [key for key in {**old, **new} if place or key not in NEWS]
+        return [d for key in keys for d in _differences(old.get(key), new.get(key), f"{place}.{key}".lstrip("."))]
+    return [] if old == new else [(place, old, new)]
+
+
+def _short(value: object) -> str:
+    if value is None:
+        return "not set"
+    text = orjson.dumps(value).decode()
+    return text if len(text) <= 100 else text[:97] + "..."  # noqa: PLR2004  a line's worth
+
+
+def _bytes(manifest: Manifest) -> bytes:
+    return orjson.dumps(manifest.model_dump(mode="json"), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)

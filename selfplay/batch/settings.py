@@ -1,0 +1,67 @@
+"""How a run is carried out: the table `[batch]` of a configuration. None of it makes another episode."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from selfplay.config import Address, Count, KeyName, Positive, Section, checked, read_toml
+
+
+class EndpointSettings(Section):
+    """One server that a seat's model runs on."""
+
+    base_url: Address
+    """Up to and including `/v1`."""
+    api_key_env: KeyName = "OPENAI_API_KEY"
+    """Name of the environment variable that holds its key."""
+
+
+class SeatLimits(Section):
+    """What a seat's servers may be asked, each of them."""
+
+    endpoints: tuple[EndpointSettings, ...] = ()
+    """Servers of the same model; the least busy one that works is asked. By default the seat's own `base_url`."""
+    in_flight: Count = 64
+    """Calls at once at most; halved when a server says that it is too much, and raised again as calls succeed."""
+    requests_per_minute: Count | None = None
+    """By default what the server's headers say, if they say it."""
+    tokens_per_minute: Count | None = None
+    """Input and output; likewise."""
+
+
+class Budget(Section):
+    """What a run may use, in all its sessions together. At the limit it ends cleanly, and can go on with more."""
+
+    cost_usd: Positive | None = None
+    """Money for all calls. Needs a known price for each seat; see `unknown_price`."""
+    tokens: Count | None = None
+    """Input and output of all calls."""
+    time_s: Positive | None = None
+    """Wall-clock seconds of one session of the command."""
+    unknown_price: Literal["error", "ignore"] = "error"
+    """`ignore`: calls of a model without a known price cost nothing, and the totals say so."""
+
+
+class BatchSettings(Section):
+    """How a run is carried out."""
+
+    at_once: Count = 64
+    """Episodes played at the same time."""
+    samples: Count = 1
+    """Attempts at each task, each of its own. A seed in the player's `sampling` is raised by one for each."""
+    threads: Annotated[int, Field(ge=1, le=64)] = 4
+    """Tools and gate run in at most so many threads."""
+    patience_s: Positive = 3600.0
+    """How long servers that are out of reach are waited for before the command ends (exit code 3)."""
+    player: SeatLimits = SeatLimits()
+    supervisor: SeatLimits = SeatLimits()
+    judge: SeatLimits = SeatLimits()
+    budget: Budget = Budget()
+
+
+def load_batch(path: Path | None) -> BatchSettings:
+    """The table `[batch]` of a TOML file. Raises ConfigError with the file and the key."""
+    return (
+        BatchSettings() if path is None else checked(BatchSettings, read_toml(path).get("batch", {}), f"{path}: batch")
+    )

@@ -1,0 +1,188 @@
+"""Starting a run, or going on with it: everything is opened, played, and closed again."""
+
+import resource
+import signal
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import anyio
+from anyio.abc import TaskGroup
+
+from selfplay.batch.desk import Desk
+from selfplay.batch.drain import Drain
+from selfplay.batch.layout import RunFolder
+from selfplay.batch.ledger import Ledger, Ledgers
+from selfplay.batch.manifest import keep_manifest, manifest_of
+from selfplay.batch.purse import PayingModel, Purse, require_prices
+from selfplay.batch.run import BatchWatch, Run, Session, Shop, Unwatched
+from selfplay.batch.settings import BatchSettings
+from selfplay.batch.tally import Prices, prices_of, tally_of
+from selfplay.batch.units import Unit, sha256_of, units_of
+from selfplay.batch.worker import Pulse, new_worker
+from selfplay.casting import Role, open_cast
+from selfplay.config import RunConfig
+from selfplay.errors import JournalError, RunError, StorageError
+from selfplay.hiding import is_journal
+from selfplay.journal import read_events
+from selfplay.models.retry import Clock
+from selfplay.repos import Repositories
+from selfplay.task import Task
+from selfplay.toolset import toolset
+
+INTERRUPTED = "interrupted"
+"""How the reason of a run begins that a signal ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a run is to do."""
+
+    tasks: Sequence[tuple[str, Task]]
+    """Each with where it stands."""
+    folder: RunFolder
+    config: RunConfig
+    settings: BatchSettings
+    repos: Path
+    kept: tuple[Path, ...] = ()
+    """The user's own files about the tasks, which a directory's snapshot must not show."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What is known of a run before anything is played."""
+
+    prices: Prices
+    ledgers: Ledgers
+    units: list[Unit]
+
+
+def open_run(order: Order) -> Opening:
+    """Make the run's folder, or make sure that it fits. Blocking. Raises ConfigError, RunError, StorageError."""
+    make_folders(order.folder)
+    keep_manifest(order.folder, manifest_of(order.config))
+    prices = prices_of(order.config)
+    require_prices(order.config, prices, order.settings.budget)
+    ledgers = Ledgers(order.folder)
+    ledgers.refresh()
+    units = units_of(order.tasks, order.settings.samples)
+    require_same_tasks(units, ledgers)
+    return Opening(prices, ledgers, units)
+
+
+async def carry_out(
+    order: Order, watch: BatchWatch | None = None, *, heeds_signals: bool = True, drain: Drain | None = None
+) -> Session:
+    """Play what has not come to an end yet. The first SIGINT or SIGTERM ends the run in order, the second at once.
+
+    `drain` ends it in order too. Raises ConfigError, RunError, StorageError before anything is played.
+    """
+    opening = open_run(order)
+    prices, ledgers, units = opening.prices, opening.ledgers, opening.units
+    raise_file_limit()
+    drain, purse = drain or Drain(), spent_before(order, ledgers, prices)
+    pulse = Pulse(order.folder, new_worker())
+
+    def dress(role: Role) -> Role:
+        paying = PayingModel(role.model, role.price, purse, drain)
+        return replace(role, model=paying, clock=Clock(sleep=drain.sleep))
+
+    session = Session(reason=INTERRUPTED)
+    with Ledger(order.folder, pulse.worker) as ledger:
+        async with open_cast(order.config, dress=dress) as cast, anyio.create_task_group() as group:
+            if heeds_signals:
+                await group.start(heed_signals, drain, group)
+            shop = Shop(
+                folder=order.folder,
+                settings=order.settings,
+                prices=prices,
+                cast=cast,
+                desk=_desk(order),
+                pulse=pulse,
+                purse=purse,
+                drain=drain,
+                watch=watch or Unwatched(),
+            )
+            pulse.beat({})
+            run = Run(shop, units, ledgers, ledger)
+            if order.settings.budget.time_s is not None:
+                group.start_soon(end_after, order.settings.budget.time_s, drain)
+            try:
+                session = await run.play()
+            finally:
+                with suppress(StorageError):  # whoever looks finds it dead by its age
+                    pulse.beat(run.state(), is_over=True)
+            group.cancel_scope.cancel()
+    return session
+
+
+def make_folders(folder: RunFolder) -> None:
+    """Make the run's folders. Raises StorageError."""
+    try:
+        for place in (folder.root, folder.ledgers, folder.leases, folder.workers):
+            place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{folder.root}: can't be written: {error.strerror}; choose another --out") from error
+
+
+def require_same_tasks(units: Sequence[Unit], ledgers: Ledgers) -> None:
+    """Raises RunError where an id means another task now than when it was played."""
+    for unit in units:
+        line = ledgers.units.get(unit.id)
+        if line is not None and line.task_sha256 != sha256_of(unit.task):
+            raise RunError(
+                f"{unit.where}: the task {unit.task.brief.id!r} is not the one that was played under this id; "
+                "give it a new id, or give another --out"
+            )
+
+
+def spent_before(order: Order, ledgers: Ledgers, prices: Prices) -> Purse:
+    """What all workers used until now: of units that came to an end, and of journals that go on."""
+    purse = Purse(order.settings.budget)
+    ended: set[str] = set()
+    for line in ledgers.units.values():
+        for episode in line.episodes:
+            ended.add(episode.path)
+            purse.usage += episode.usage
+            purse.cost_usd += episode.cost_usd
+    root = order.folder.root
+    for path in sorted(order.folder.episodes.rglob("*.jsonl")):
+        if path.relative_to(root).as_posix() not in ended and is_journal(path):
+            with suppress(JournalError):  # its unit will tell
+                tally = tally_of(read_events(path), prices)
+                purse.usage += tally.usage
+                purse.cost_usd += tally.cost_usd
+    return purse
+
+
+def raise_file_limit() -> None:
+    """Allow as many open files as the system lets us: each episode has a journal and a connection or two."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _desk(order: Order) -> Desk:
+    repositories = Repositories(order.repos, kept=(order.folder.root, *order.kept))
+    threads = anyio.CapacityLimiter(order.settings.threads)
+    return Desk(repositories, order.config, toolset(order.config.tools), threads)
+
+
+async def end_after(seconds: float, drain: Drain) -> None:
+    """End the run in order after so long."""
+    await anyio.sleep(seconds)
+    drain.begin(f"the budget is used up: {seconds:g} s of this session are over")
+
+
+async def heed_signals(
+    drain: Drain, group: TaskGroup, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+) -> None:
+    """End the run in order at the first SIGINT or SIGTERM, and cancel the group at the second."""
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        task_status.started()
+        async for number in signals:
+            if drain.reason.startswith(INTERRUPTED):
+                group.cancel_scope.cancel()
+                return
+            drain.begin(f"{INTERRUPTED} by {signal.Signals(number).name}")

@@ -1,0 +1,107 @@
+"""What an episode cost and came to, counted from its journal's events: the same live, resumed, and read afterwards."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from selfplay.batch.ledger import EpisodeLine
+from selfplay.casting import price_for
+from selfplay.config import RunConfig
+from selfplay.journal import Event, Seat
+from selfplay.models.prices import Price, cost_usd
+from selfplay.models.protocol import Usage
+from selfplay.trace import Trace
+
+Prices = Mapping[Seat, Price | None]
+
+
+def prices_of(config: RunConfig) -> dict[Seat, Price | None]:
+    """What the calls of each seat cost; None where nobody says it."""
+    seats: dict[Seat, Price | None] = {"player": price_for(config.player), "supervisor": price_for(config.supervisor)}
+    return seats if config.judge is None else {**seats, "judge": price_for(config.judge)}
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was counted of one episode so far."""
+
+    prices: Prices
+    attempt: int = 1
+    calls: int = 0
+    retries: int = 0
+    usage: Usage = field(default_factory=Usage)
+    reusable_tokens: int = 0
+    cost_usd: float = 0.0
+    seconds: float = 0.0
+    _before: dict[Seat, tuple[int, int]] = field(default_factory=dict[Seat, tuple[int, int]])
+    """Messages and input tokens of each seat's last call."""
+
+    def hear(self, event: Event) -> None:
+        """Count an event."""
+        self.seconds += event.get("seconds", 0.0)
+        match event["event"]:
+            case "start":
+                self.attempt = event.get("attempt", 1)
+            case "retry":
+                self.retries += 1
+            case "call":
+                self.calls += 1
+                self._spend(event["seat"], event["messages"], event.get("reply", {}).get("usage"))
+            case _:
+                pass
+
+    def _spend(self, seat: Seat, messages: int, used: Mapping[str, Any] | None) -> None:
+        if used is None:
+            return
+        usage = Usage.model_validate_json(orjson.dumps(used))
+        self.usage += usage
+        said, tokens = self._before.get(seat, (0, 0))
+        if seat != "judge" and said <= messages:  # a conversation only grows: all that was sent before is sent again, and then more
+            self.reusable_tokens += min(tokens, usage.input_tokens)
+        self._before[seat] = (messages, usage.input_tokens)
+        price = self.prices.get(seat)
+        if price is not None:
+            self.cost_usd += cost_usd(usage, price)
+
+
+def tally_of(events: Iterable[Event], prices: Prices) -> Tally:
+    """All events of a journal, counted."""
+    tally = Tally(prices)
+    for event in events:
+        tally.hear(event)
+    return tally
+
+
+def line_of(trace: Trace, tally: Tally, path: Path, root: Path) -> EpisodeLine:
+    """An episode that ended, as the ledger keeps it. `path` is its journal, `root` the run's folder."""
+    if trace.stop is None:
+        raise ValueError(f"{trace.episode} has not ended")
+    judgements = [step.judgement for step in trace.steps]
+    attempts = [attempt for judgement in judgements for attempt in judgement.attempts]
+    return EpisodeLine(
+        episode=trace.episode,
+        path=path.relative_to(root).as_posix(),
+        stop=trace.stop.reason,
+        detail=trace.stop.detail.strip().rpartition("\n")[2][:300],
+        stratum=trace.stratum,
+        attempt=tally.attempt,
+        steps=len(trace.steps),
+        targets=len(trace.task.answer.targets),
+        found=len(trace.found),
+        hints=sum(judgement.hint is not None for judgement in judgements),
+        refused=sum(bool(attempt.findings) for attempt in attempts),
+        missing_verdicts=sum(judgement.missing is not None for judgement in judgements),
+        qualities=Counter(j.verdict.quality for j in judgements if j.verdict is not None),
+        tools=Counter(call.name for step in trace.steps for call in step.action.tool_calls),
+        calls=tally.calls,
+        retries=tally.retries,
+        usage=tally.usage,
+        reusable_tokens=tally.reusable_tokens,
+        cost_usd=tally.cost_usd,
+        seconds=round(tally.seconds, 6),
+        digest=trace.digest,
+    )

@@ -1,0 +1,111 @@
+"""A worker's sign of life: a file that it writes every few seconds, by which others tell whether it still plays."""
+
+import os
+import socket
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from secrets import token_hex
+from typing import Any, cast
+
+import orjson
+
+from selfplay.batch.layout import RunFolder, write_whole
+
+BEAT_S = 5.0
+"""Seconds between two signs of life."""
+DEAD_AFTER_S = 60.0
+"""A worker that gave none for so long is taken for dead, by itself too."""
+
+
+def this_machine() -> str:
+    """What tells this machine since it was started from every other, and its containers from each other."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        # Containers of one machine may share its name; a process number says something within one of them only.
+        numbers = str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        boot = numbers = ""
+    return f"{socket.gethostname()} {boot} {numbers}"
+
+
+def new_worker() -> str:
+    """A name that no other worker has."""
+    host = "".join(c if c.isalnum() else "-" for c in socket.gethostname())[:32]
+    return f"{host}-{os.getpid()}-{token_hex(4)}"
+
+
+class Pulse:
+    """This worker's sign of life, and the others'.
+
+    Ages are differences between times that the file system gave, the same one for all workers: their clocks don't
+    matter. Of a worker on the same machine its process tells at once.
+    """
+
+    def __init__(self, folder: RunFolder, worker: str) -> None:
+        self.worker = worker
+        self._folder = folder
+        self._path = self._path_of(worker)
+        self._beaten_at = time.time()  # unlike the monotonic clock it goes on while the machine sleeps
+        self._me = {"worker": worker, "machine": this_machine(), "pid": os.getpid(), "began": _began(os.getpid())}
+
+    def beat(self, state: Mapping[str, Any], *, is_over: bool = False) -> None:
+        """Show that this worker lives (or, at its end, leaves), and how it is doing. Blocking. Raises StorageError."""
+        write_whole(self._path, orjson.dumps({**self._me, **state, "is_over": is_over}) + b"\n")
+        self._beaten_at = time.time()
+
+    @property
+    def is_lost(self) -> bool:
+        """True when others may soon take this worker for dead: it was halted, or could not write."""
+        return time.time() - self._beaten_at > DEAD_AFTER_S * 2 / 3
+
+    def is_alive(self, worker: str) -> bool:
+        """Whether another worker still plays: it has not left, its process runs, its last sign of life is recent."""
+        if not worker:
+            return False
+        return lives(read_state(self._path_of(worker)), self._age_s(worker))
+
+    def _age_s(self, worker: str) -> float:
+        """Seconds since a worker's last sign of life, as of our own last one."""
+        try:
+            return self._path.stat().st_mtime - self._path_of(worker).stat().st_mtime
+        except OSError:
+            return DEAD_AFTER_S
+
+    def _path_of(self, worker: str) -> Path:
+        return self._folder.workers / f"{worker}.json"
+
+
+def lives(state: Mapping[str, Any] | None, age_s: float) -> bool:
+    """Whether a worker that said this of itself so many seconds ago still plays."""
+    if state is None or state.get("is_over"):
+        return False
+    if state.get("machine") == this_machine():
+        return _began(state.get("pid", 0)) == state.get("began")
+    return age_s < DEAD_AFTER_S
+
+
+def read_state(path: Path) -> dict[str, Any] | None:
+    """What a worker last said of itself; None where it said nothing that can be read."""
+    try:
+        state = orjson.loads(path.read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return None
+    return cast("dict[str, Any]", state) if isinstance(state, dict) else None
+
+
+def _began(pid: int) -> str | None:
+    """When a process of this machine began, in the kernel's ticks: a number that is used again is another process.
+
+    None for a process that is not there; empty where the system does not tell, as long as it is there.
+    """
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except OSError:
+        pass  # it is there, and another user's
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""

@@ -1,0 +1,92 @@
+"""`selfplay import`: tasks out of benchmarks' rows."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+
+from selfplay.benchmark import FORMATS, BenchmarkFormat, Places, Rejected, import_rows
+from selfplay.cli.console import ExitCode, people_console, print_json
+from selfplay.errors import InputError
+from selfplay.export.place import explained, move, workshop, write_lines
+from selfplay.mine import refuse_other, write_tasks
+from selfplay.task import Task
+from selfplay.view import safe
+
+EPILOG = """Examples:
+
+selfplay import swebench SWE-bench_Verified.parquet -o tasks.jsonl
+
+selfplay import locbench locbench.jsonl -o tasks.jsonl --repos-from ~/clones
+
+selfplay import openai chats.jsonl -o tasks.jsonl"""
+
+LISTED = 10
+
+
+def import_(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="swebench, locbench or openai.")],
+    file: Annotated[Path, typer.Argument(help="JSONL, a JSON list, or Parquet (needs pyarrow).")],
+    *,
+    out: Annotated[Path, typer.Option("-o", "--out", help="The task file.")],
+    repos_from: Annotated[
+        Path | None,
+        typer.Option(help='A folder of clones, or a JSON file {"owner/name": "path or URL"}; by default GitHub.'),
+    ] = None,
+    files: Annotated[bool, typer.Option("--files", help="Whole files as targets, where rows name functions.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Turn rows of SWE-bench (Lite, Verified, SWE-smith), Loc-Bench or chat rows with metadata into tasks.
+
+    Rows that give none are written beside the tasks, as NAME.rejected.jsonl, each with its reason; exit code 1 then.
+    """
+    chosen = _format(kind)
+    refuse_other(out)
+    rows = [made for _, made in import_rows(file, chosen, Places.at(repos_from), whole_files=files)]
+    tasks = [made for made in rows if isinstance(made, Task)]
+    rejected = [made for made in rows if isinstance(made, Rejected)]
+    if not rows:
+        raise InputError(f"{file}: no row in it")
+    beside = out.with_suffix(".rejected.jsonl")
+    _write_rejected(beside, rejected)
+    write_tasks([(out, tasks)])
+    if as_json:
+        print_json({"tasks": len(tasks), "rejected": list(map(_row, rejected))})
+    else:
+        _show(tasks, rejected, out, beside)
+    raise typer.Exit(ExitCode.NEGATIVE if rejected else ExitCode.DONE)
+
+
+def _format(kind: str) -> BenchmarkFormat:
+    match kind:
+        case "swebench" | "locbench" | "openai":
+            return kind
+        case _:
+            raise InputError(f"unknown kind {kind!r}; use one of {', '.join(FORMATS)}")
+
+
+def _row(one: Rejected) -> dict[str, str]:
+    return {"where": one.where, "id": one.id, "reason": one.reason}
+
+
+def _write_rejected(path: Path, rejected: list[Rejected]) -> None:
+    with explained(path):
+        path.unlink(missing_ok=True)
+    if rejected:
+        with workshop(path.absolute().parent) as folder:
+            write_lines(folder / path.name, (orjson.dumps(_row(one)) + b"\n" for one in rejected))
+            move(folder, [path.absolute()])
+
+
+def _show(tasks: list[Task], rejected: list[Rejected], out: Path, beside: Path) -> None:
+    console = people_console(is_quiet=False, is_json=False)
+    for one in rejected[:LISTED]:
+        console.print(safe(f"{one.where} {one.id}: {one.reason}"), markup=False, soft_wrap=True)
+    if len(rejected) > LISTED:
+        console.print(f"and {len(rejected) - LISTED} more")
+    repos = Counter(task.brief.repo for task in tasks)
+    console.print(f"{len(tasks)} tasks of {len(repos)} repositories in {out}", markup=False)
+    if rejected:
+        console.print(f"{len(rejected)} rows rejected, see {beside}", markup=False)

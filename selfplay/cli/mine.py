@@ -1,0 +1,261 @@
+"""`selfplay mine`: tasks out of git history."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import anyio
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from selfplay.casting import model_of
+from selfplay.cli.console import complain, people_console, print_json
+from selfplay.cli.revision import repo_and_commit
+from selfplay.config import SeatConfig, checked, read_toml
+from selfplay.errors import ConfigError
+from selfplay.mine import (
+    Answers,
+    Commits,
+    Drop,
+    Funnel,
+    Leak,
+    Mined,
+    MineSettings,
+    Rewriter,
+    Spent,
+    Unless,
+    mine_tasks,
+    refuse_other,
+    split_by_time,
+    write_tasks,
+)
+from selfplay.repos import Repositories
+from selfplay.task import Task
+
+EPILOG = """Examples:
+
+selfplay mine ~/src/app -o tasks.jsonl
+
+selfplay mine https://github.com/pallets/click ~/src/app@v2.1 -o tasks.jsonl --count 200 --max-leak symbol
+
+selfplay mine ~/src/app -o train.jsonl --validation 0.1 --validation-to validation.jsonl --since 2020-01-01
+
+selfplay mine ~/src/app -o tasks.jsonl --count 100 --rewrite-with openai:Qwen3-32B --base-url http://localhost:8000/v1"""
+
+
+def mine(
+    repositories: Annotated[
+        list[str], typer.Argument(help="A path, URL or name under repos/, with or without @COMMIT to begin at.")
+    ],
+    *,
+    out: Annotated[Path, typer.Option("-o", "--out", help="The task file.")],
+    commits: Annotated[
+        Commits, typer.Option(help="single: one parent; merge: pull requests; mainline: along first parents.")
+    ] = Commits.SINGLE,
+    since: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day (of the commit).")] = None,
+    until: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day.")] = None,
+    max_files: Annotated[int, typer.Option(min=1, help="Files a commit changes, tests and all.")] = 20,
+    max_lines: Annotated[int, typer.Option(min=1, help="Lines it adds and removes.")] = 1000,
+    max_targets: Annotated[int, typer.Option(min=1, help="Source files it changes.")] = 5,
+    min_words: Annotated[int, typer.Option(min=1, help="Words of its message, cleaned.")] = 4,
+    max_chars: Annotated[int, typer.Option(min=1, help="Characters of its message, cleaned.")] = 4000,
+    suffix: Annotated[list[str] | None, typer.Option(help="Ends of targets' names, as .py; may be repeated.")] = None,
+    under: Annotated[list[str] | None, typer.Option(help="Folders of targets; may be repeated.")] = None,
+    with_tests: Annotated[bool, typer.Option("--with-tests", help="Tests become targets too.")] = False,
+    with_docs: Annotated[bool, typer.Option("--with-docs", help="Documentation too.")] = False,
+    with_bots: Annotated[bool, typer.Option("--with-bots", help="Commits of bots too.")] = False,
+    near_duplicates: Annotated[
+        float, typer.Option(min=0.1, max=1, help="Likeness that makes a duplicate; 1 for equal ones only.")
+    ] = 0.85,
+    max_leak: Annotated[Leak, typer.Option(help="The most that a prompt may name of its targets.")] = Leak.PATH,
+    functions: Annotated[bool, typer.Option("--functions", help="Definitions as targets, not whole files.")] = False,
+    patch: Annotated[bool, typer.Option(help="Give the change to the supervisor.")] = True,
+    per_directory: Annotated[int | None, typer.Option(min=1, help="Tasks with a first target in one folder.")] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="Tasks of each repository; by default all.")] = None,
+    seed: Annotated[int, typer.Option(help="Decides which ones are drawn.")] = 0,
+    validation: Annotated[
+        float | None, typer.Option(min=0.001, max=0.999, help="Share of the tasks, the newest, for validation.")
+    ] = None,
+    validation_to: Annotated[Path | None, typer.Option(help="A file of their own for those.")] = None,
+    rewrite_with: Annotated[
+        str, typer.Option(help="A model that rewrites messages as issues that name no target: openai:NAME, ...")
+    ] = "",
+    base_url: Annotated[str, typer.Option(help="Its server, up to and including /v1.")] = "",
+    rewrite_config: Annotated[
+        Path | None, typer.Option(help="Its further settings: a TOML file with a table [rewrite], as a seat's.")
+    ] = None,
+    rewrite_tries: Annotated[int, typer.Option(min=1, help="Answers per message, refused ones included.")] = 3,
+    unless_rewritten: Annotated[str, typer.Option(help="keep the message, or drop the task.")] = "keep",
+    at_once: Annotated[int, typer.Option(min=1, help="Rewrites at the same time.")] = 8,
+    repos: Annotated[Path, typer.Option(help="Folder of clones.", envvar="SELFPLAY_REPOS")] = Path("repos"),
+    as_json: Annotated[bool, typer.Option("--json", help="The funnel as one JSON object.")] = False,
+) -> None:
+    """Search tasks in git history: a commit's message asks, the source files that it changed are the answer.
+
+    A task is played at the commit's parent; files that the commit adds are no targets. Each task's `meta` says how
+    much its prompt gives away, from `nothing` to `path`.
+    """
+    if validation_to is not None and validation is None:
+        raise ConfigError("--validation-to needs --validation, the share of tasks that go there")
+    settings = MineSettings(
+        commits=commits,
+        since=since.date() if since else None,
+        until=until.date() if until else None,
+        max_files=max_files,
+        max_lines=max_lines,
+        max_targets=max_targets,
+        min_words=min_words,
+        max_chars=max_chars,
+        suffixes=frozenset(suffix or ()),
+        under=tuple(under or ()),
+        with_tests=with_tests,
+        with_docs=with_docs,
+        with_bots=with_bots,
+        near_duplicates=None if near_duplicates == 1 else near_duplicates,
+        max_leak=Leak.PATH if rewrite_with else max_leak,
+        functions=functions,
+        with_patch=patch,
+        per_directory=per_directory,
+        count=count,
+        seed=seed,
+    )
+    for path in (out, validation_to):
+        if path is not None:
+            refuse_other(path)
+    seat = _seat(rewrite_with, base_url, rewrite_config)
+    unless = _unless(unless_rewritten)
+    console = people_console(is_quiet=False, is_json=as_json)
+    opened = Repositories(repos)
+    found = [_mined(opened, text, settings, console) for text in repositories]
+    spent = None
+    if seat is not None:
+        worker = _Rewriting(seat, out.with_suffix(".rewrites.jsonl"), opened, rewrite_tries, unless, at_once)
+        found, spent = worker.work(found, max_leak, console)
+    _write(found, out, validation, validation_to)
+    if as_json:
+        print_json(_as_json(found, spent))
+    else:
+        _show(found, spent, out, console)
+
+
+def _seat(model: str, base_url: str, file: Path | None) -> SeatConfig | None:
+    if not model:
+        if base_url or file:
+            raise ConfigError("--base-url and --rewrite-config say how a model is asked: name it with --rewrite-with")
+        return None
+    values: object = {} if file is None else read_toml(file).get("rewrite", {})
+    base = checked(SeatConfig, values, f"{file} [rewrite]").model_dump(exclude_defaults=True)
+    given = {"model": model, **({"base_url": base_url} if base_url else {})}
+    return checked(SeatConfig, {**base, **given}, "the settings on the command line")
+
+
+def _unless(text: str) -> Unless:
+    match text:
+        case "keep" | "drop":
+            return text
+        case _:
+            raise ConfigError(f"--unless-rewritten is {text!r}; use keep or drop")
+
+
+def _mined(repositories: Repositories, text: str, settings: MineSettings, console: Console) -> Mined:
+    repo, tip = repo_and_commit(text)
+    with _bar(console) as progress:
+        bar = progress.add_task(f"{repo}: cloning", total=None)
+
+        def tell(what: str, done: int, total: int | None) -> None:
+            progress.update(bar, description=f"{repo}: {what}", completed=done, total=total)
+
+        return mine_tasks(repositories, repo, tip, settings, tell)
+
+
+def _bar(console: Console) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=console, transient=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rewriting:
+    """The rewriting of all tasks, with its progress."""
+
+    seat: SeatConfig
+    file: Path
+    repositories: Repositories
+    tries: int
+    unless: Unless
+    at_once: int
+
+    def work(self, found: Sequence[Mined], max_leak: Leak, console: Console) -> tuple[list[Mined], Spent]:
+        """The same with rewritten prompts; those that give too much away all the same are dropped."""
+        return anyio.run(self._work, found, max_leak, console)
+
+    async def _work(self, found: Sequence[Mined], max_leak: Leak, console: Console) -> tuple[list[Mined], Spent]:
+        model = model_of("player", self.seat)
+        try:
+            with Answers(self.file) as answers, _bar(console) as progress:
+                rewriter = Rewriter(model, self.seat, answers, self.repositories, self.tries, self.unless, self.at_once)
+                done: list[Mined] = []
+                for one in found:
+                    bar = progress.add_task(f"{one.funnel.repo}: rewriting", total=len(one.tasks))
+                    tasks = await rewriter.rewrite(one.tasks, lambda n, bar=bar: progress.update(bar, completed=n))
+                    done.append(_rewritten(one, tasks, max_leak))
+            return done, rewriter.spent
+        finally:
+            await model.aclose()
+
+
+def _rewritten(one: Mined, tasks: Sequence[Task], max_leak: Leak) -> Mined:
+    kept = tuple(task for task in tasks if Leak(str(task.meta["leak"])) <= max_leak)
+    one.funnel.drops[Drop.NOT_REWRITTEN] += len(one.tasks) - len(tasks)
+    one.funnel.drops[Drop.LEAK] += len(tasks) - len(kept)
+    one.funnel.tasks = len(kept)
+    return Mined(kept, one.funnel)
+
+
+def _write(found: Iterable[Mined], out: Path, validation: float | None, validation_to: Path | None) -> None:
+    tasks = [task for one in found for task in split_by_time(one.tasks, validation)]
+    if not tasks:
+        complain("no task was found; the funnel says why")
+    if validation_to is None:
+        write_tasks([(out, tasks)])
+        return
+    sides = {side: [task for task in tasks if task.meta["split"] == side] for side in ("train", "validation")}
+    write_tasks([(out, sides["train"]), (validation_to, sides["validation"])])
+
+
+def _leaks(tasks: Iterable[Task]) -> dict[str, int]:
+    counts = Counter(str(task.meta["leak"]) for task in tasks)
+    return {leak.value: counts[leak.value] for leak in Leak if counts[leak.value]}
+
+
+def _as_json(found: Sequence[Mined], spent: Spent | None) -> dict[str, object]:
+    rows = [{**one.funnel.as_json(), "leaks": _leaks(one.tasks)} for one in found]
+    cost = {} if spent is None else {"rewriting": {name: getattr(spent, name) for name in Spent.__slots__}}
+    return {"repositories": rows, "tasks": sum(len(one.tasks) for one in found), **cost}
+
+
+def _show(found: Sequence[Mined], spent: Spent | None, out: Path, console: Console) -> None:
+    for one in found:
+        console.print(_table(one.funnel))
+        leaks = ", ".join(f"{count} {name}" for name, count in _leaks(one.tasks).items())
+        console.print(f"named in prompts: {leaks or '-'}; {one.funnel.seconds:.1f} s", markup=False)
+    if spent is not None:
+        console.print(
+            f"rewriting: {spent.asked} calls, {spent.known} known from before, {spent.failed} tasks not rewritten; "
+            f"{spent.input_tokens} + {spent.output_tokens} tokens"
+        )
+    console.print(f"{sum(len(one.tasks) for one in found)} tasks in {out}", markup=False)
+
+
+def _table(funnel: Funnel) -> Table:
+    table = Table(title=funnel.repo, title_justify="left", show_header=False, box=None)
+    table.add_row("commits", str(funnel.seen))
+    for drop in Drop:
+        if funnel.drops[drop]:
+            table.add_row(f"- {drop.value}", str(funnel.drops[drop]), style="dim")
+    table.add_row("tasks", str(funnel.tasks), style="bold")
+    return table

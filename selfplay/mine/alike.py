@@ -1,0 +1,44 @@
+"""Commits that ask for the same thing twice: copied to another branch, landed again, or swept in a row."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+
+from selfplay.likeness import Shelf, runs, sketch_of
+from selfplay.mine.drops import Drop, Funnel
+from selfplay.mine.filters import Candidate
+
+RUN = 2
+"""Words of a run: messages are short."""
+_WORD = re.compile(r"\w+")
+
+
+def distinct(found: Iterable[Candidate], threshold: float | None, funnel: Funnel) -> Iterator[Candidate]:
+    """The candidates without those that repeat an earlier one, in the given order: oldest first keeps the original.
+
+    The same are two with one message, or with the same files changed from and to the same contents; nearly the same
+    are two whose messages (by pairs of words) or changes (by files and contents) have `threshold` in common.
+    """
+    digests: set[bytes] = set()
+    messages, changes = Shelf(), Shelf()
+    for one in found:
+        words = [word.casefold() for word in _WORD.findall(one.prompt.text)]
+        touched = sorted(f"{change.path}\0{change.blobs[1]}" for change in one.changes)
+        keys = {_digest(b"message", words), _digest(b"change", touched)}
+        if keys & digests:
+            funnel.drops[Drop.DUPLICATE] += 1
+            continue
+        sketches = [(messages, sketch_of(runs(words, RUN))), (changes, sketch_of(touched))]
+        if threshold is not None and any(s and shelf.nearest(s, threshold) for shelf, s in sketches):
+            funnel.drops[Drop.NEAR_DUPLICATE] += 1
+            continue
+        digests |= keys
+        if threshold is not None:
+            for shelf, sketch in sketches:
+                if sketch:
+                    shelf.put(one.id, sketch)
+        yield one
+
+
+def _digest(kind: bytes, parts: Iterable[str]) -> bytes:
+    return hashlib.sha256(kind + b"\0" + "\0\0".join(parts).encode("utf-8", "replace")).digest()

@@ -1,0 +1,94 @@
+"""A history in one pass of `git log`: who, when, what was said, which files changed. No contents are read.
+
+The git directory is a clone of the engine's own (`selfplay.repos`), so nothing that the source's configuration says
+takes part. One commit is held at a time.
+"""
+
+import re
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from selfplay.errors import RepositoryError
+from selfplay_tools.git import records
+from selfplay_tools.paths import shown
+
+_FORM = "%x00%H%x00%P%x00%ct%x00%an%x00%ae%x00%B%x00"
+_FIELDS = 6
+_OPTIONS = (
+    "--raw", "-z", "--no-abbrev", "--no-renames", "--no-ext-diff", "--no-textconv", "--no-color", "--no-notes",
+    "--no-show-signature", "--no-decorate", "--diff-merges=first-parent",
+    "--ignore-submodules=dirty", "--encoding=UTF-8", f"--format=tformat:{_FORM}",
+)  # fmt: skip
+_ID = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_HEAD_OF_CHANGE = re.compile(rb"\n?:(\d{6}) (\d{6}) ([0-9a-f]+) ([0-9a-f]+) ([A-Z])\d*")
+REGULAR = frozenset({"100644", "100755"})
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One file that differs from the first parent."""
+
+    path: str
+    """As in a snapshot."""
+    status: str
+    """`A`, `M`, `D` or `T` (another type)."""
+    modes: tuple[str, str]
+    """Before and after."""
+    blobs: tuple[str, str]
+    """Ids before and after; zeros where there is none."""
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it was a regular file before, and is one now if it is still there."""
+        return self.modes[0] in REGULAR and (self.status == "D" or self.modes[1] in REGULAR)
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One commit and what it changed of its first parent."""
+
+    id: str
+    parents: tuple[str, ...]
+    time: int
+    """When it was committed, in seconds since 1970."""
+    author: str
+    email: str
+    message: str
+    changes: tuple[Change, ...]
+
+
+def read_history(git_dir: Path, tip: str, *, is_mainline: bool = False) -> Generator[Commit]:
+    """Every commit that leads to `tip` (a full id), newest first; along first parents only if asked.
+
+    Raises GitFailed, and RepositoryError for an answer that can't be read. A caller that stops early closes it.
+    """
+    along = ("--first-parent",) if is_mainline else ()
+    with closing(records(git_dir, "log", *_OPTIONS, *along, "--end-of-options", tip)) as given:
+        fields = iter(given)
+        next(fields, None)  # each commit begins with a NUL, and so with an empty record
+        while (head := next(fields, None)) is not None:
+            yield _commit(head, fields)
+
+
+def _commit(head: bytes, fields: Iterator[bytes]) -> Commit:
+    rest = [next(fields, b"") for _ in range(_FIELDS - 1)]
+    if not _ID.fullmatch(head) or not rest[1].isdigit():
+        raise RepositoryError(f"git log gave {head[:60]!r} where a commit begins: this git is not understood")
+    parents, time, author, email, message = (field.decode("utf-8", "replace") for field in rest)
+    changes = tuple(_changes(fields))
+    return Commit(head.decode(), tuple(parents.split()), int(time), author, email, message, changes)
+
+
+def _changes(fields: Iterator[bytes]) -> Iterator[Change]:
+    """The changes that follow a message, up to the NUL with which the next commit begins."""
+    next(fields, None)  # what ends the message's record
+    for field in fields:
+        if not field:
+            return
+        found = _HEAD_OF_CHANGE.fullmatch(field)
+        if found is None:
+            raise RepositoryError(f"git log gave {field[:60]!r} where a change begins: this git is not understood")
+        old, new, before, after, status = (part.decode() for part in found.groups())
+        yield Change(shown(next(fields, b"")), status, (old, new), (before, after))

@@ -1,0 +1,166 @@
+"""How much a prompt gives away of where its answer lies.
+
+Names of files and modules are found as the gate finds them in hints (`selfplay.gate`), without the repository: an
+ordinary word is no name. A definition counts where the prompt writes it as code is written, or in no ordinary word.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pydantic import JsonValue
+
+from selfplay.gate import Seen, prepare
+from selfplay.gate.names import imports_in, names_in
+from selfplay.gate.text import normalised
+from selfplay.gate.words import may_be_english
+from selfplay.task import Answer, Brief, Target, Task
+from selfplay.trace import FindingKind
+from selfplay_tools.code import parsed
+from selfplay_tools.languages import likely_languages
+from selfplay_tools.likely import may_define
+from selfplay_tools.searched import Span
+
+
+class Leak(StrEnum):
+    """The most telling thing that a prompt names of its targets, from nothing to everything."""
+
+    NOTHING = "nothing"
+    SYMBOL = "symbol"
+    """A definition in a target."""
+    MODULE = "module"
+    """A target's module, its file's stem, or a folder that holds only targets."""
+    FILE_NAME = "file_name"
+    PATH = "path"
+
+    @property
+    def rank(self) -> int:
+        """0 for nothing; higher for more."""
+        return tuple(Leak).index(self)
+
+    def __lt__(self, other: str) -> bool:
+        return self.rank < Leak(other).rank
+
+    def __le__(self, other: str) -> bool:
+        return self.rank <= Leak(other).rank
+
+    def __gt__(self, other: str) -> bool:
+        return self.rank > Leak(other).rank
+
+    def __ge__(self, other: str) -> bool:
+        return self.rank >= Leak(other).rank
+
+
+@dataclass(frozen=True, slots=True)
+class Leaked:
+    """What a prompt gives away."""
+
+    grade: Leak
+    names: tuple[str, ...] = ()
+    """The names of that grade as the prompt writes them, each once, at most `LISTED`."""
+
+
+LISTED = 5
+_GRADES: dict[FindingKind, Leak] = {
+    "path": Leak.PATH, "file_name": Leak.FILE_NAME, "module": Leak.MODULE, "stem": Leak.MODULE,
+    "directory": Leak.MODULE, "disguised": Leak.MODULE,
+}  # fmt: skip
+_TOPIC = re.compile(r"\A\s*\[?(?P<topic>[\w./+-]{2,60})\]?(?:\([^)\n]*\))?!?:\s")
+"""`termui: keep the cursor`: what a first line is about."""
+_NAME = re.compile(r"(?<![\w$@])[A-Za-z_$][\w$]{2,99}")
+_CAMEL = re.compile(r"[a-z0-9][A-Z]|[A-Z]{2,}[a-z]")
+_ENDS_SENTENCE = frozenset(".!?:\n")
+
+Reader = Callable[[str], bytes]
+"""The content of a target by its path; empty where there is none to read."""
+
+
+def leak_of(prompt: str, targets: Iterable[Target], read: Reader) -> Leaked:
+    """What the prompt names of the targets. `read` is asked only where a definition may be named."""
+    targets = tuple(targets)
+    found = dict[Leak, dict[str, None]]()
+    for grade, name in _file_names(prompt, targets):
+        found.setdefault(grade, {})[name] = None
+    if not found:
+        symbols = tuple(dict.fromkeys(_symbols(prompt, targets, read)))
+        return Leaked(Leak.SYMBOL, symbols[:LISTED]) if symbols else Leaked(Leak.NOTHING)
+    worst = max(found, key=lambda grade: grade.rank)
+    return Leaked(worst, tuple(found[worst])[:LISTED])
+
+
+def _file_names(prompt: str, targets: tuple[Target, ...]) -> Iterator[tuple[Leak, str]]:
+    # The prompt is what is judged here, so the task that the gate gets has another.
+    task = Task(brief=Brief(id="-", repo="-", commit="-", prompt="-"), answer=Answer(targets=targets))
+    secret, view = prepare(task, None), normalised(prompt)
+    for found in (*names_in(view, secret, Seen()), *imports_in(view, secret, Seen())):
+        yield _GRADES.get(found.kind, Leak.MODULE), found.text
+    topic = _TOPIC.match(prompt)
+    if topic is not None:
+        yield from _topics(topic["topic"], targets)
+
+
+def _topics(topic: str, targets: tuple[Target, ...]) -> Iterator[tuple[Leak, str]]:
+    last = re.split(r"[./]", topic)[-1].lower()
+    for target in targets:
+        name = target.path.rpartition("/")[2].lower()
+        if topic.lower() == name:
+            yield Leak.FILE_NAME, topic
+        elif last == name.partition(".")[0].strip("_") or last == name.partition(".")[0]:
+            yield Leak.MODULE, topic
+
+
+def _symbols(prompt: str, targets: tuple[Target, ...], read: Reader) -> Iterator[str]:
+    written = tuple(dict.fromkeys(_written(prompt)))
+    for target in targets:
+        parts = set(re.split(r"[.:#]+", target.symbol or ""))
+        yield from (name for name in written if name in parts)
+    if written:
+        for path in dict.fromkeys(target.path for target in targets):
+            defined = _defined(path, written, read)
+            yield from (name for name in written if name in defined)
+
+
+def _defined(path: str, names: tuple[str, ...], read: Reader) -> frozenset[str]:
+    languages = likely_languages(path)
+    if not languages:
+        return frozenset()
+    text = read(path)
+    span = Span(text, (path,), (0,), (len(text),))
+    if not any(name.encode() in text and may_define(one, name, span) for name in names for one in languages):
+        return frozenset()
+    return parsed(path, text).names
+
+
+def _written(prompt: str) -> Iterator[str]:
+    """Words of the prompt that can only be names, in order."""
+    for match in _NAME.finditer(prompt):
+        name = match.group()
+        is_dunder = name.startswith("__") and name.endswith("__")
+        if not is_dunder and (_is_shaped(name) or _is_marked(prompt, match) or _is_word_of_none(name, prompt, match)):
+            yield name
+
+
+def _is_shaped(name: str) -> bool:
+    return "_" in name or "$" in name or _CAMEL.search(name) is not None
+
+
+def _is_marked(prompt: str, match: re.Match[str]) -> bool:
+    before, after = prompt[match.start() - 1 : match.start()], prompt[match.end() : match.end() + 2]
+    is_called = after[:1] == "("
+    is_member = (before == "." and prompt[match.start() - 2 : match.start() - 1].isalnum()) or before == "`"
+    is_owner = after[:1] in {"`", "#"} or after == "::" or (after[:1] == "." and after[1:2].isalpha())
+    return is_called or is_member or is_owner
+
+
+def _is_word_of_none(name: str, prompt: str, match: re.Match[str]) -> bool:
+    """No English word, or one with a capital inside a sentence."""
+    if not may_be_english(name.lower()):
+        return True
+    before = prompt[: match.start()].rstrip(" \t")
+    return name[0].isupper() and not name.isupper() and bool(before) and before[-1] not in _ENDS_SENTENCE
+
+
+def leak_meta(leaked: Leaked) -> dict[str, JsonValue]:
+    """As in a task's `meta`."""
+    return {"leak": leaked.grade.value, **({"leaked": list(leaked.names)} if leaked.names else {})}

@@ -1,0 +1,168 @@
+"""Messages rewritten, by a model, as issues that someone would have filed, through the gate that hints pass."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Literal
+
+import anyio
+from anyio import CapacityLimiter, to_thread
+from pydantic import JsonValue
+
+from selfplay.config import SeatConfig
+from selfplay.errors import SelfplayError
+from selfplay.gate import Seen, findings, prepare
+from selfplay.message import Message, Origin
+from selfplay.mine.answers import Answer, Answers
+from selfplay.mine.leaks import leak_meta, leak_of
+from selfplay.mine.reading import reader_of
+from selfplay.models.protocol import Model, Request
+from selfplay.models.retry import Policy, complete
+from selfplay.prompts import prompt
+from selfplay.repos import Repositories
+from selfplay.task import Task
+from selfplay.wire import encode
+from selfplay_tools.snapshot import Snapshot
+
+MAX_CHARS = 4000
+"""A longer answer is no issue."""
+MIN_CHARS = 20
+Unless = Literal["keep", "drop"]
+"""What becomes of a task whose message was not rewritten well: it keeps the message, or it is dropped."""
+
+
+@dataclass(slots=True)
+class Spent:
+    """What the rewriting took."""
+
+    asked: int = 0
+    """Calls that were made now."""
+    known: int = 0
+    """Answers that were there from before."""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    """Of the calls made now."""
+    failed: int = 0
+    """Tasks without an issue that may be used."""
+
+
+@dataclass(slots=True)
+class Rewriter:
+    """A model at work. It answers each request once; what it answered before is read."""
+
+    model: Model
+    config: SeatConfig
+    answers: Answers
+    repositories: Repositories
+    tries: int = 3
+    unless: Unless = "keep"
+    at_once: int = 8
+    spent: Spent = field(default_factory=Spent)
+
+    async def rewrite(self, tasks: Sequence[Task], tell: Callable[[int], None]) -> list[Task]:
+        """The tasks with issues as prompts, in order; `tell` hears how many are done.
+
+        Raises ModelError when the model can't be had, and RepositoryError: what was answered is kept, the same call
+        goes on there.
+        """
+        done: dict[int, Task | None] = {}
+        errors: list[SelfplayError] = []
+        limiter, threads = CapacityLimiter(self.at_once), CapacityLimiter(2)
+        async with anyio.create_task_group() as group:
+
+            async def one(number: int) -> None:
+                async with limiter:
+                    try:
+                        done[number] = await self._rewritten(tasks[number], threads)
+                        tell(len(done))
+                    except SelfplayError as error:
+                        errors.append(error)
+                        group.cancel_scope.cancel()
+
+            for number in range(len(tasks)):
+                group.start_soon(one, number)
+        if errors:
+            raise errors[0]
+        return [task for number in sorted(done) if (task := done[number]) is not None]
+
+    async def _rewritten(self, task: Task, threads: CapacityLimiter) -> Task | None:
+        snapshot = await to_thread.run_sync(self.repositories.open, task.brief.repo, task.brief.commit, limiter=threads)
+        with closing(snapshot):
+            # The task's own words stand in no one's way here: the player will not get them.
+            secret = prepare(_with_prompt(task, "-"), snapshot)
+
+            def check(text: str) -> tuple[str, ...]:
+                return tuple(f"{found.text!r}: {found.why}" for found in findings(text, secret, Seen()))
+
+            messages = [_says("user", prompt("issue").fill(message=task.brief.prompt))]
+            problems: list[str] = []
+            for number in range(1, self.tries + 1):
+                answer = await self._answer(messages)
+                text = answer.text.strip()
+                found = _shape(answer, text) or await to_thread.run_sync(check, text, limiter=threads)
+                if not found:
+                    return await to_thread.run_sync(self._changed, task, text, number, snapshot, limiter=threads)
+                problems = list(found)
+                listed = "\n".join(f"- {problem}" for problem in found)
+                messages += [_says("assistant", text or "(nothing)"), _says("user", _again(listed))]
+        self.spent.failed += 1
+        return None if self.unless == "drop" else _kept(task, self.model.name, problems)
+
+    async def _answer(self, messages: Sequence[Message]) -> Answer:
+        head = {"model": self.config.model_name, **self.config.sampling, **self.config.extra_body}
+        request = Request(head, tuple(encode(messages)), turn=len(messages) // 2)
+        key = hashlib.sha256(f"{self.model.name}\0{self.config.base_url or ''}\0".encode() + request.body()).hexdigest()
+        known = self.answers.get(key)
+        if known is not None:
+            self.spent.known += 1
+            return known
+        reply = await complete(self.model, request, Policy(tries=self.config.tries))
+        is_whole = reply.finish_reason not in {"length", "content_filter"} and reply.refusal is None
+        answer = Answer(
+            key=key,
+            text=reply.message.content,
+            is_whole=is_whole,
+            input_tokens=reply.usage.input_tokens,
+            output_tokens=reply.usage.output_tokens,
+        )
+        self.answers.put(answer)
+        self.spent.asked += 1
+        self.spent.input_tokens += answer.input_tokens
+        self.spent.output_tokens += answer.output_tokens
+        return answer
+
+    def _changed(self, task: Task, text: str, tries: int, snapshot: Snapshot) -> Task:
+        leaked = leak_of(text, task.answer.targets, reader_of(snapshot))
+        told: dict[str, JsonValue] = {"by": self.model.name, "tries": tries, "original": task.brief.prompt}
+        for key in ("leak", "leaked"):
+            if key in task.meta:
+                told[f"original_{key}"] = task.meta[key]
+        kept = {key: value for key, value in task.meta.items() if key not in {"leak", "leaked"}}
+        meta = {**kept, **leak_meta(leaked), "rewritten": told}
+        return _with_prompt(task, text).model_copy(update={"meta": meta})
+
+
+def _says(role: Literal["user", "assistant"], text: str) -> Message:
+    return Message(role=role, content=text, origin=Origin.PROMPT if role == "user" else Origin.PLAYER)
+
+
+def _again(findings: str) -> str:
+    return prompt("issue_again").fill(findings=findings)
+
+
+def _shape(answer: Answer, text: str) -> tuple[str, ...]:
+    if not answer.is_whole:
+        return ("the answer was cut off, or refused",)
+    if not MIN_CHARS <= len(text) <= MAX_CHARS:
+        return (f"it has {len(text)} characters; an issue has {MIN_CHARS} to {MAX_CHARS}",)
+    return ()
+
+
+def _with_prompt(task: Task, text: str) -> Task:
+    return task.model_copy(update={"brief": task.brief.model_copy(update={"prompt": text})})
+
+
+def _kept(task: Task, by: str, problems: list[str]) -> Task:
+    told: dict[str, JsonValue] = {"by": by, "failed": list(problems)}
+    return task.model_copy(update={"meta": {**task.meta, "rewritten": told}})

@@ -1,0 +1,74 @@
+"""A small repository, tasks on it, and runs of them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from selfplay.batch.layout import RunFolder
+from selfplay.batch.ledger import Ledgers, UnitLine
+from selfplay.batch.run import BatchWatch, Session
+from selfplay.batch.settings import BatchSettings
+from selfplay.batch.start import Order, carry_out
+from selfplay.config import HintConfig, Limits, RunConfig
+from selfplay.task import Answer, Brief, Target, Task
+from selfplay.tasks import row_of
+from tests.repositories import commit_files, make_git_dir
+from tests.selfplay.episodes import FILES
+
+PROMPTS = (
+    ("release pressure when the tank is full", "pump/drain_valve.py"),
+    ("fill the tank with every message", "pump/tank.py"),
+    ("take messages in", "pump/inlet.py"),
+    ("the guide says how messages come in", "docs/guide.md"),
+)
+CONFIG = RunConfig(hints=HintConfig(policy="when_stuck"), limits=Limits(steps=12))
+
+
+def make_repository(path: Path) -> Path:
+    commit_files(make_git_dir(path), {name.encode(): text.encode() for name, text in FILES.items()})
+    return path
+
+
+def make_tasks(repo: Path, count: int, *, start: int = 0) -> tuple[tuple[str, Task], ...]:
+    tasks: list[tuple[str, Task]] = []
+    for number in range(start, start + count):
+        prompt, target = PROMPTS[number % len(PROMPTS)]
+        brief = Brief(id=f"t{number}", repo=str(repo), commit="main", prompt=f"{prompt}, case {number}")
+        tasks.append((f"tasks.jsonl:{number + 1}", Task(brief=brief, answer=Answer(targets=(Target(path=target),)))))
+    return tuple(tasks)
+
+
+def write_tasks(path: Path, tasks: Sequence[tuple[str, Task]]) -> Path:
+    path.write_text("".join(row_of(task).model_dump_json(exclude_defaults=True) + "\n" for _, task in tasks))
+    return path
+
+
+def order(
+    tmp: Path,
+    tasks: Sequence[tuple[str, Task]],
+    *,
+    config: RunConfig = CONFIG,
+    settings: BatchSettings | None = None,
+    name: str = "run",
+) -> Order:
+    return Order(tasks, RunFolder(tmp / name), config, settings or BatchSettings(at_once=4), tmp / "repos")
+
+
+async def run(the_order: Order, watch: BatchWatch | None = None) -> Session:
+    return await carry_out(the_order, watch, heeds_signals=False)
+
+
+def ledger_of(the_order: Order) -> dict[str, UnitLine]:
+    ledgers = Ledgers(the_order.folder)
+    ledgers.refresh()
+    return ledgers.units
+
+
+def lines_in(the_order: Order) -> int:
+    """Lines of all ledgers: one for each time that a unit came to an end."""
+    texts = [path.read_bytes() for path in the_order.folder.ledgers.glob("*.jsonl")]
+    return sum(bool(line.strip()) for text in texts for line in text.splitlines())
+
+
+def journals(the_order: Order) -> dict[str, bytes]:
+    root = the_order.folder.episodes
+    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*.jsonl"))}

@@ -1,0 +1,191 @@
+"""Runs in processes of their own, which are killed, interrupted, and run out of disk."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from selfplay.batch.start import Order
+from selfplay.batch.tally import prices_of, tally_of
+from selfplay.batch.worker import read_state
+from selfplay.config import RunConfig
+from selfplay.journal import read_events
+from selfplay.models.protocol import Usage
+from selfplay.trace import StopReason
+from tests.loopback import Json, Loopback, calls, hang, in_thread
+from tests.selfplay.batch.runs import ledger_of, make_repository, make_tasks, order, write_tasks
+
+PATIENCE_S = 60.0
+KEY = {"OPENAI_API_KEY": "unused"}
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    return make_repository(tmp_path / "pump.git")
+
+
+@contextmanager
+def started(
+    tmp: Path, tasks: Path, *options: str, before: Callable[[], None] | None = None
+) -> Generator[subprocess.Popen[str]]:
+    """The command at work; it is killed at the end."""
+    command = [
+        sys.executable,
+        "-m",
+        "selfplay",
+        "batch",
+        str(tasks),
+        "--out",
+        str(tmp / "run"),
+        "--repos",
+        str(tmp / "repos"),
+    ]
+    with subprocess.Popen(
+        [*command, *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, **KEY},
+        preexec_fn=before,  # noqa: PLW1509  sets a limit of the child, nothing else
+        start_new_session=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def recorded(tmp: Path) -> int:
+    """Bytes in all journals of the run."""
+    return sum(path.stat().st_size for path in (tmp / "run" / "episodes").rglob("*.jsonl"))
+
+
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> bool:
+    """Wait until it holds, or the process has ended: then False."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        if process.poll() is not None:
+            return False
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    return True
+
+
+def finish(tmp: Path, tasks: Path, *options: str) -> str:
+    with started(tmp, tasks, *options) as process:
+        told, _ = process.communicate(timeout=PATIENCE_S)
+        assert process.returncode == 0, told
+    return told
+
+
+def digests(the_order: Order) -> dict[str, str]:
+    return {unit: line.episodes[0].digest for unit, line in ledger_of(the_order).items()}
+
+
+def check_totals(the_order: Order) -> None:
+    """What the ledger says is what the journals say, call by call."""
+    prices = prices_of(the_order.config)
+    told = [episode for line in ledger_of(the_order).values() for episode in line.episodes]
+    read = [tally_of(read_events(path), prices) for path in the_order.folder.episodes.rglob("*.jsonl")]
+    assert sum(episode.calls for episode in told) == sum(tally.calls for tally in read)
+    assert sum((e.usage for e in told), Usage()) == sum((tally.usage for tally in read), Usage())
+
+
+def test_killed_again_and_again_a_run_ends_each_task_once_and_as_it_would_have(tmp_path: Path, repo: Path) -> None:
+    the_tasks = make_tasks(repo, 12)
+    tasks = write_tasks(tmp_path / "tasks.jsonl", the_tasks)
+    options = ("--policy", "every_step", "--at-once", "3")
+    kills = 0
+    for more in (30_000, 170_000, 60_000, 110_000, 90_000):
+        size = recorded(tmp_path) + more
+        with started(tmp_path, tasks, *options) as process:
+            kills += wait_for(lambda size=size: recorded(tmp_path) >= size, process)
+            process.kill()
+    finish(tmp_path, tasks, *options)
+    the_order = order(tmp_path, the_tasks, config=RunConfig())
+    assert kills >= 2, "the kills did not fall into the run"
+    assert sorted(ledger_of(the_order)) == sorted(f"t{n}#1" for n in range(12))
+    check_totals(the_order)
+    whole = tmp_path / "whole"
+    finish(whole, tasks, *options)
+    assert digests(the_order) == digests(order(whole, the_tasks, config=RunConfig()))
+
+
+def slow(_: Json) -> Json:
+    """Lists the folder, after a while."""
+    time.sleep(0.3)
+    return calls(("list_dir", {}))
+
+
+def http_settings(tmp: Path, base_url: str) -> Path:
+    file = tmp / "run.toml"
+    file.write_text(
+        f'[player]\nmodel = "openai:m"\nbase_url = "{base_url}"\n[hints]\npolicy = "never"\n[limits]\nsteps = 60\n'
+        '[batch]\nat_once = 4\n[batch.budget]\nunknown_price = "ignore"\n'
+    )
+    return file
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_once_a_run_finishes_the_calls_in_flight_and_writes_them(
+    tmp_path: Path, repo: Path, number: signal.Signals
+) -> None:
+    tasks = write_tasks(tmp_path / "tasks.jsonl", make_tasks(repo, 4))
+    with in_thread(Loopback(slow)) as server:
+        config = http_settings(tmp_path, server.base_url)
+        with started(tmp_path, tasks, "--config", str(config)) as process:
+            assert wait_for(lambda: len(server.received) >= 6, process)
+            process.send_signal(number)
+            told, _ = process.communicate(timeout=PATIENCE_S)
+        asked = len(server.received)
+    assert process.returncode == 130, told
+    answered = [
+        e for path in (tmp_path / "run").rglob("episodes/*/*.jsonl") for e in read_events(path) if e["event"] == "call"
+    ]
+    assert len(answered) == asked, "each call that was made is written down"
+    [worker] = (tmp_path / "run" / "workers").iterdir()
+    assert (read_state(worker) or {})["is_over"]
+
+
+def test_interrupted_twice_a_run_leaves_at_once(tmp_path: Path, repo: Path) -> None:
+    tasks = write_tasks(tmp_path / "tasks.jsonl", make_tasks(repo, 2))
+    with in_thread(Loopback(slow, properly=hang())) as server:
+        config = http_settings(tmp_path, server.base_url)
+        with started(tmp_path, tasks, "--config", str(config)) as process:
+            assert wait_for(lambda: len(server.received) >= 2, process)
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.2)
+            assert process.poll() is None, "it waits for the calls in flight"
+            process.send_signal(signal.SIGINT)
+            told, _ = process.communicate(timeout=10)
+    assert process.returncode == 130, told
+
+
+def limited(size: int) -> Callable[[], None]:
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    return limit
+
+
+def test_a_disk_that_takes_no_more_ends_the_run_with_an_error_and_nothing_is_lost(tmp_path: Path, repo: Path) -> None:
+    the_tasks = make_tasks(repo, 6)
+    tasks = write_tasks(tmp_path / "tasks.jsonl", the_tasks)
+    with started(tmp_path, tasks, "--policy", "every_step", before=limited(30_000)) as process:
+        told, _ = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 2, told
+    assert "can't be written: File too large; mend that and run the same command again" in " ".join(told.split())
+    assert "Traceback" not in told
+    finish(tmp_path, tasks, "--policy", "every_step")
+    the_order = order(tmp_path, the_tasks, config=RunConfig())
+    assert len(ledger_of(the_order)) == 6
+    check_totals(the_order)
+    assert all(e.stop is not StopReason.BUG for line in ledger_of(the_order).values() for e in line.episodes)

@@ -1,0 +1,94 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from selfplay.batch.layout import RunFolder, write_whole
+from selfplay.batch.leases import Leases
+from selfplay.batch.start import make_folders
+from selfplay.batch.units import Queue, Unit, units_of
+from selfplay.batch.worker import Pulse, new_worker, read_state
+from selfplay.errors import StorageError
+from selfplay.task import Answer, Brief, Target, Task
+
+
+def unit(name: str, repo: str = "r", sample: int = 1) -> Unit:
+    brief = Brief(id=name, repo=repo, commit="main", prompt="find it")
+    return Unit(Task(brief=brief, answer=Answer(targets=(Target(path="a"),))), sample, "")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    folder = RunFolder(tmp_path / "run")
+    make_folders(folder)
+    return folder
+
+
+def test_only_one_of_two_living_workers_gets_a_unit(folder: RunFolder) -> None:
+    first, second = (Leases(folder, name, lambda _: True) for name in ("a", "b"))
+    assert first.take(unit("t")) == 1
+    assert second.take(unit("t")) == 0
+    assert first.take(unit("t")) == 1, "what one has one keeps"
+
+
+def test_a_dead_workers_unit_goes_to_one_of_those_who_notice(folder: RunFolder) -> None:
+    living = {"b", "c"}
+    dead, *others = (Leases(folder, name, living.__contains__) for name in ("a", "b", "c"))
+    dead.take(unit("t"))
+    assert [each.take(unit("t")) for each in others] == [2, 0]
+    living.remove("b")
+    assert others[1].take(unit("t")) == 3
+
+
+def test_a_worker_that_died_before_it_wrote_its_name_holds_nothing(folder: RunFolder) -> None:
+    pulse = Pulse(folder, "me")
+    (folder.leases / f"{unit('t').file_name}.1").touch()
+    assert Leases(folder, "me", pulse.is_alive).take(unit("t")) == 2
+
+
+def test_a_worker_on_this_machine_is_alive_as_long_as_its_process(folder: RunFolder) -> None:
+    mine, other = Pulse(folder, new_worker()), Pulse(folder, new_worker())
+    other.beat({})
+    assert mine.is_alive(other.worker)
+    path = folder.workers / f"{other.worker}.json"
+    state = read_state(path)
+    assert state is not None
+    write_whole(path, path.read_bytes().replace(f'"pid":{os.getpid()}'.encode(), b'"pid":999999999'))
+    assert not mine.is_alive(other.worker)
+
+
+def test_a_worker_elsewhere_is_alive_as_long_as_it_gives_signs_of_life(folder: RunFolder) -> None:
+    mine, other = Pulse(folder, new_worker()), Pulse(folder, new_worker())
+    other.beat({"machine": "another"})
+    mine.beat({})
+    assert mine.is_alive(other.worker)
+    path = folder.workers / f"{other.worker}.json"
+    old = path.stat().st_mtime - 3600
+    os.utime(path, (old, old))
+    assert not mine.is_alive(other.worker)
+
+
+def test_who_has_left_holds_nothing_any_more(folder: RunFolder) -> None:
+    mine, other = Pulse(folder, new_worker()), Pulse(folder, new_worker())
+    other.beat({}, is_over=True)
+    assert not mine.is_alive(other.worker)
+
+
+def test_repositories_take_turns_and_keep_their_order() -> None:
+    tasks = [("", unit(name, repo).task) for name, repo in (("a1", "a"), ("a2", "a"), ("a3", "a"), ("b1", "b"))]
+    queue = Queue(units_of(tasks, 1))
+    taken = [queue.take() for _ in range(5)]
+    assert [each.id if each else None for each in taken] == ["a1#1", "b1#1", "a2#1", "a3#1", None]
+
+
+def test_each_task_has_its_turn_before_any_has_a_second() -> None:
+    tasks = [("", unit(name).task) for name in ("a", "b")]
+    assert [each.id for each in units_of(tasks, 2)] == ["a#1", "b#1", "a#2", "b#2"]
+
+
+def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    (tmp_path / "in the way").write_text("a file")
+    with pytest.raises(StorageError, match="can't be written"):
+        write_whole(tmp_path / "in the way" / "x.json", b"{}")
+    write_whole(tmp_path / "x.json", b"{}")
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []

@@ -1,0 +1,220 @@
+from pathlib import Path
+
+import anyio
+import pytest
+
+from selfplay.batch.layout import RunFolder
+from selfplay.batch.ledger import Ledgers, UnitLine
+from selfplay.batch.manifest import fork_of
+from selfplay.batch.purse import BUDGET
+from selfplay.batch.run import Session, Unwatched
+from selfplay.batch.settings import BatchSettings, Budget, load_batch
+from selfplay.batch.start import spent_before
+from selfplay.batch.tally import line_of, prices_of, tally_of
+from selfplay.batch.units import Unit
+from selfplay.config import HintConfig, PriceConfig, SeatConfig, load_config
+from selfplay.errors import ConfigError, RunError
+from selfplay.journal import read_events
+from selfplay.models.prices import FREE
+from selfplay.replay import trace_of
+from selfplay.task import Answer, Target
+from tests.selfplay.batch.runs import CONFIG, journals, ledger_of, lines_in, make_repository, make_tasks, order, run
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    return make_repository(tmp_path / "pump.git")
+
+
+async def test_each_task_comes_to_an_end_once_and_a_second_start_plays_nothing(tmp_path: Path, repo: Path) -> None:
+    the_order = order(tmp_path, make_tasks(repo, 8))
+    first = await run(the_order)
+    assert (first.reason, first.failed, first.left) == ("", {}, 0)
+    assert sorted(ledger_of(the_order)) == [f"t{n}#1" for n in range(8)]
+    before = journals(the_order)
+    assert await run(the_order) == first
+    assert journals(the_order) == before
+    assert lines_in(the_order) == 8
+
+
+async def test_what_is_played_does_not_depend_on_how_many_are_played_at_once(tmp_path: Path, repo: Path) -> None:
+    digests: list[dict[str, str]] = []
+    for at_once in (1, 7):
+        the_order = order(tmp_path, make_tasks(repo, 8), settings=BatchSettings(at_once=at_once), name=f"run{at_once}")
+        await run(the_order)
+        digests.append({unit: line.episodes[0].digest for unit, line in ledger_of(the_order).items()})
+    assert digests[0] == digests[1]
+
+
+async def test_the_same_run_takes_further_tasks_and_samples(tmp_path: Path, repo: Path) -> None:
+    await run(order(tmp_path, make_tasks(repo, 2)))
+    more = order(tmp_path, make_tasks(repo, 3), settings=BatchSettings(samples=2))
+    await run(more)
+    assert sorted(ledger_of(more)) == sorted(f"t{n}#{s}" for n in range(3) for s in (1, 2))
+    assert lines_in(more) == 6
+    assert len({line.episodes[0].episode for line in ledger_of(more).values()}) == 6
+
+
+async def test_a_run_of_another_kind_is_refused_with_every_difference(tmp_path: Path, repo: Path) -> None:
+    await run(order(tmp_path, make_tasks(repo, 1)))
+    other = CONFIG.model_copy(update={"hints": HintConfig(policy="every_step", stuck_after=5)})
+    with pytest.raises(RunError) as caught:
+        await run(order(tmp_path, make_tasks(repo, 1), config=other))
+    assert 'config.hints.policy: was "when_stuck", is not set' in str(caught.value)
+    assert "config.hints.stuck_after: was not set, is 5" in str(caught.value)
+    assert fork_of(RunFolder(tmp_path / "run")).root == tmp_path / "run-2"
+
+
+async def test_an_id_that_means_another_task_now_is_refused(tmp_path: Path, repo: Path) -> None:
+    [(where, task)] = make_tasks(repo, 1)
+    await run(order(tmp_path, [(where, task)]))
+    changed = task.model_copy(update={"answer": Answer(targets=(Target(path="README.md"),))})
+    with pytest.raises(RunError, match=r"tasks.jsonl:1: the task 't0' is not the one"):
+        await run(order(tmp_path, [(where, changed)]))
+
+
+async def test_a_task_that_does_not_fit_is_written_down_and_the_others_go_on(tmp_path: Path, repo: Path) -> None:
+    tasks = list(make_tasks(repo, 3))
+    wrong = tasks[1][1].model_copy(update={"answer": Answer(targets=(Target(path="pump/none.py"),))})
+    tasks[1] = (tasks[1][0], wrong)
+    nowhere = tasks[2][1].model_copy(
+        update={"brief": tasks[2][1].brief.model_copy(update={"repo": str(tmp_path / "gone")})}
+    )
+    tasks[2] = (tasks[2][0], nowhere)
+    the_order = order(tmp_path, tasks)
+    session = await run(the_order)
+    lines = ledger_of(the_order)
+    assert lines["t0#1"].outcome == "played"
+    assert lines["t1#1"].outcome == "unusable"
+    assert "pump/none.py" in lines["t1#1"].detail
+    assert list(session.failed) == ["t2#1"], "a repository may be back tomorrow: it is tried again"
+    assert session.left == 1
+
+
+async def test_two_workers_in_one_folder_play_no_task_twice(tmp_path: Path, repo: Path) -> None:
+    the_order = order(tmp_path, make_tasks(repo, 12), settings=BatchSettings(at_once=3))
+    async with anyio.create_task_group() as group:
+        group.start_soon(run, the_order)
+        group.start_soon(run, the_order)
+    assert len(ledger_of(the_order)) == 12
+    assert lines_in(the_order) == 12
+    assert len(list(the_order.folder.workers.glob("*.json"))) == 2
+    assert not any(b'"event":"resume"' in text for text in journals(the_order).values())
+
+
+async def test_workers_do_not_wait_for_what_another_one_can_not_play(tmp_path: Path, repo: Path) -> None:
+    tasks = [*make_tasks(tmp_path / "gone.git", 4), *make_tasks(repo, 2, start=4)]
+    the_order = order(tmp_path, tasks, settings=BatchSettings(at_once=1))
+    sessions: list[Session] = []
+
+    async def work() -> None:
+        sessions.append(await run(the_order))
+
+    with anyio.fail_after(30):
+        async with anyio.create_task_group() as group:
+            group.start_soon(work)
+            group.start_soon(work)
+    assert [session.left for session in sessions] == [4, 4]
+    assert {unit for session in sessions for unit in session.failed} == {f"t{n}#1" for n in range(4)}
+    assert sorted(ledger_of(the_order)) == ["t4#1", "t5#1"]
+
+
+async def test_what_a_dead_worker_had_begun_is_taken_over(tmp_path: Path, repo: Path) -> None:
+    the_order = order(tmp_path, make_tasks(repo, 2))
+    await run(order(tmp_path, make_tasks(repo, 1)))
+    unit = Unit(make_tasks(repo, 2)[1][1], 1, "")
+    lease = the_order.folder.leases / f"{unit.file_name}.1"
+    lease.write_text("somebody-who-never-lived")
+    session = await run(the_order)
+    assert session.left == 0
+    assert lease.with_suffix(".2").exists()
+
+
+async def test_the_ledger_says_what_the_journals_say(tmp_path: Path, repo: Path) -> None:
+    priced = SeatConfig(model="heuristic", price=PriceConfig(input=2.0, output=5.0))
+    config = CONFIG.model_copy(update={"player": priced})
+    the_order = order(tmp_path, make_tasks(repo, 4), config=config)
+    await run(the_order)
+    prices = prices_of(config)
+    for line in ledger_of(the_order).values():
+        for episode in line.episodes:
+            path = the_order.folder.root / episode.path
+            events = list(read_events(path))
+            again = line_of(trace_of(events, str(path)), tally_of(events, prices), path, the_order.folder.root)
+            assert again == episode
+            assert episode.cost_usd > 0
+
+
+async def test_a_run_ends_at_its_budget_and_goes_on_with_a_larger_one(tmp_path: Path, repo: Path) -> None:
+    tasks = make_tasks(repo, 6)
+    small = order(tmp_path, tasks, settings=BatchSettings(at_once=2, budget=Budget(tokens=60_000)))
+    session = await run(small)
+    assert session.reason.startswith(BUDGET)
+    assert session.left > 0
+    ledgers = Ledgers(small.folder)
+    ledgers.refresh()
+    spent = spent_before(small, ledgers, {"player": FREE}).usage.total_tokens
+    assert 60_000 <= spent < 60_000 + 2 * 40_000, "no more than the calls that were in flight"
+    again = await run(small)
+    assert again.left == session.left, "what was spent before counts"
+    assert (await run(order(tmp_path, tasks))).left == 0
+
+
+async def test_money_is_not_counted_with_a_price_that_nobody_knows(tmp_path: Path, repo: Path) -> None:
+    seat = SeatConfig(model="openai:my-own", base_url="http://127.0.0.1:9/v1")
+    config = CONFIG.model_copy(update={"player": seat, "hints": HintConfig(policy="never")})
+    with pytest.raises(ConfigError, match="no price is known for the player's model 'my-own'"):
+        await run(order(tmp_path, make_tasks(repo, 1), config=config))
+
+
+async def test_a_unit_whose_journal_is_damaged_fails_alone(tmp_path: Path, repo: Path) -> None:
+    await run(order(tmp_path, make_tasks(repo, 1)))
+    the_order = order(tmp_path, make_tasks(repo, 2))
+    [path] = the_order.folder.episodes.rglob("*.jsonl")
+    for ledger in the_order.folder.ledgers.iterdir():
+        ledger.unlink()
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([lines[0], b"{broken\n", *lines[2:]]))
+    session = await run(the_order)
+    assert list(session.failed) == ["t0#1"]
+    assert "damaged" in session.failed["t0#1"]
+    assert list(ledger_of(the_order)) == ["t1#1"]
+
+
+async def test_a_ledger_that_is_lost_is_written_anew_from_the_journals(tmp_path: Path, repo: Path) -> None:
+    the_order = order(tmp_path, make_tasks(repo, 3))
+    await run(the_order)
+    before, kept = ledger_of(the_order), journals(the_order)
+    for ledger in the_order.folder.ledgers.iterdir():
+        ledger.unlink()
+    await run(the_order)
+    assert journals(the_order) == kept
+    after = ledger_of(the_order)
+    assert {u: line.episodes for u, line in after.items()} == {u: line.episodes for u, line in before.items()}
+
+
+async def test_a_watcher_hears_of_every_unit(tmp_path: Path, repo: Path) -> None:
+    started: list[str] = []
+    ended: list[str] = []
+
+    class Watch(Unwatched):
+        def started(self, unit: Unit) -> None:
+            started.append(unit.id)
+
+        def ended(self, line: UnitLine) -> None:
+            ended.append(line.unit)
+
+    await run(order(tmp_path, make_tasks(repo, 3)), Watch())
+    assert sorted(started) == sorted(ended) == ["t0#1", "t1#1", "t2#1"]
+
+
+def test_how_a_run_is_carried_out_stands_in_the_same_file_and_makes_no_other_episode(tmp_path: Path) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text('[hints]\npolicy = "never"\n[batch]\nat_once = 9\n[batch.budget]\ncost_usd = 3\n')
+    assert load_config(file).hints.policy == "never"
+    assert load_batch(file).at_once == 9
+    file.write_text("[batch]\nat_onec = 9\n")
+    with pytest.raises(ConfigError, match=r"batch: unknown key 'at_onec', did you mean 'at_once'\?"):
+        load_batch(file)
