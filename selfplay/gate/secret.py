@@ -207,7 +207,7 @@ class Secret:
         for target in self._task.answer.targets:
             for name in re.split(r"[.:#]+", target.symbol or ""):
                 found.setdefault((name, "identifier"), set()).add(target.path)
-        for (name, kind), paths in found.items():
+        for (name, kind), paths in sorted(found.items()):  # sets have another order in each process
             if len(compact(name)) >= MIN_NAME and (name.lower() not in KEYWORDS or compact(name) in self.symbols):
                 yield needle("identifier" if kind == "identifier" else "literal", (name,), written=name, targets=paths)
 
