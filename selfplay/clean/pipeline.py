@@ -84,7 +84,7 @@ async def mended(
 
     `alone` is what it rests on without its hints.
     """
-    hints = from_hints(trace, are_queries_breaking=settings.hinted_queries == "drop")
+    hints = from_hints(trace, is_strict=settings.hinted_queries == "drop")
     ground = ground_of(trace, clean, hints, alone.evidence)
     if settings.prune_dead_ends:
         clean = prune(trace, clean, ground)

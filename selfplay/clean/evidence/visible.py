@@ -41,8 +41,9 @@ class Text:
     content: str
     """As in the conversation; what only echoes the call is blanked."""
     is_task: bool
-    is_grounded: bool
-    """Whether the call that it answers, and those that call rests on, have no leap."""
+    doubt: int = 0
+    """Of the call that it answers and those that call rests on: 0 if none has a leap, 1 if some queries with a hint's
+    words are carried by the others, 2 if a leap breaks the way."""
     folder: str | None = None
     """The folder that the call looked at: names in a listing are relative to it."""
 
@@ -60,7 +61,7 @@ class Text:
     @cached_property
     def rank(self) -> int:
         """Which of several texts that answer comes first: the lowest."""
-        return 0 if self.is_task else 1 if self.is_grounded else 2
+        return 0 if self.is_task else 1 + self.doubt
 
     @cached_property
     def squeezed(self) -> str:
@@ -93,8 +94,8 @@ class Hit:
 class Visible:
     """Texts by word. Grows only; a question is about the texts added so far.
 
-    Of several texts that answer, the task comes first, then those without a leap behind them, then others, earlier
-    ones before later ones.
+    Of several texts that answer, the task comes first, then those with the least doubt behind them, earlier ones before
+    later ones.
     """
 
     def __init__(self) -> None:
