@@ -92,7 +92,7 @@ async def mended(
     helpers = assistants if settings.repair == "models" else Nobody()
     repaired = await repair(clean, said_before(trace, clean), ground.hinted, helpers)
     if repaired != clean:
-        clean, ground = repaired, ground_of(trace, repaired, hints)
+        clean, ground = repaired, ground_of(trace, repaired, hints, ground.alone)
     clean = weigh(clean, said_before(trace, clean), ground)
     if extra_share(trace, clean) > settings.extra_files:
         last = len(clean.turns) - 1

@@ -54,9 +54,7 @@ class Text:
     @cached_property
     def names(self) -> frozenset[str]:
         """Every name in it as written."""
-        if self.content.isascii():  # the same three times as fast
-            return frozenset(self.content.translate(_GAPS).split())
-        return frozenset(_TOKEN.findall(self.content))
+        return _names_in(self.content)
 
     @cached_property
     def rank(self) -> int:
@@ -216,6 +214,14 @@ class Visible:
     def number(self, text: Text) -> int:
         """The number under which a text was added."""
         return self._numbers[text.message]
+
+
+@lru_cache(maxsize=256)
+def _names_in(content: str) -> frozenset[str]:
+    """Kept for a while: a trace is looked at with its hints and without them."""
+    if content.isascii():  # the same three times as fast
+        return frozenset(content.translate(_GAPS).split())
+    return frozenset(_TOKEN.findall(content))
 
 
 def _is_plain(name: str) -> bool:
