@@ -22,6 +22,8 @@ class Run:
     """What a command took."""
 
     wall_s: float
+    cpu_s: float
+    """Of all its processes, whatever else the machine does."""
     peak_mb: float
     last_words: str
 
@@ -35,7 +37,8 @@ def main(count: int) -> None:
         size = write_journals(folder / "traces", count)
         print(f"{count} journals, {size / 1e6:.0f} MB\n")
         print(
-            "| command | traces | seconds | traces per second | peak memory, MB |\n| --- | ---: | ---: | ---: | ---: |"
+            "| command | traces | seconds | processor seconds | traces per processor second | peak memory, MB |\n"
+            "| --- | ---: | ---: | ---: | ---: | ---: |"
         )
         traces = str(folder / "traces")
         show("clean", count, run("clean", traces, "--quiet"))
@@ -60,12 +63,15 @@ def run(*arguments: str) -> Run:
         said = words.read().decode(errors="replace").strip()
     if process.returncode not in {0, 1}:
         raise SystemExit(f"{arguments[:2]}: ended with {process.returncode}: {said[-500:]}")
-    return Run(wall_s, used.ru_maxrss / 1024, said)
+    return Run(wall_s, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, said)
 
 
 def show(name: str, count: int, done: Run) -> None:
     """Print a line of the table."""
-    print(f"| {name} | {count} | {done.wall_s:.1f} | {count / done.wall_s:.0f} | {done.peak_mb:.0f} |", flush=True)
+    print(
+        f"| {name} | {count} | {done.wall_s:.0f} | {done.cpu_s:.0f} | {count / done.cpu_s:.0f} | {done.peak_mb:.0f} |",
+        flush=True,
+    )
     if done.last_words:
         print("\n".join(f"    {line}" for line in done.last_words.splitlines()[-6:]), file=sys.stderr, flush=True)
 

@@ -17,9 +17,9 @@ class FromHints:
     """What a trace's calls took from its hints, as long as these stand in the conversation."""
 
     links: Mapping[Key, Link] = field(default_factory=dict[Key, Link])
-    """Parts of arguments that a hint explains best."""
-    breaking: Mapping[Key, Link] = field(default_factory=dict[Key, Link])
-    """Those of them that break the chain of a target."""
+    """Parts of arguments that a hint explains best, or that a hint had said as well."""
+    is_strict: bool = False
+    """Whether a hint's word in a query always breaks the chain of a target."""
     grounded: frozenset[int] = frozenset()
     """Targets that something other than a hint led to all the same."""
 
@@ -54,19 +54,19 @@ class Ground:
         return next((chain.weakest for chain in self.graph.chains if chain.target == target), None)
 
 
-def from_hints(trace: Trace, *, are_queries_breaking: bool = False) -> FromHints:
+def from_hints(trace: Trace, *, is_strict: bool = False) -> FromHints:
     """What of a trace's calls came from its hints: looked for in the conversation as the player had it.
 
     A word that anybody might try counts here, where the player had it from a hint; without the hint there is nothing
-    odd about it any more. So words of a query break the chain of a target only where that is asked for.
+    odd about it any more.
     """
     if trace.stratum is Stratum.UNHINTED:
         return FromHints()
     conversation = trace.conversation
     evidence = evidence_of(conversation)
-    links = {_key(conversation, link): link for link in evidence.leaps if link.source is Source.HINT}
-    breaking = {key: link for key, link in links.items() if are_queries_breaking or link.kind != "words"}
-    return FromHints(links, breaking, _grounded(graph_of(trace, evidence)))
+    heard = (link for link in evidence.links if link.source is Source.HINT or link.is_told)
+    links = {_key(conversation, link): link for link in heard}
+    return FromHints(links, is_strict, _grounded(graph_of(trace, evidence, is_strict=is_strict)))
 
 
 def ground_of(trace: Trace, clean: CleanTrace, hints: FromHints | None = None, alone: Evidence | None = None) -> Ground:
@@ -81,19 +81,14 @@ def ground_of(trace: Trace, clean: CleanTrace, hints: FromHints | None = None, a
     conversation = silent.conversation
     alone = alone or evidence_of(conversation)
     own = {positions[i] for i, turn in enumerate(clean.turns) if turn.repair is Repair.ASKED_AGAIN}
-    others = tuple(link.message not in own for link in alone.links)
-
-    def played(known: Mapping[Key, Link]) -> Evidence:
-        links = (
-            _as_played(link, known.get(_key(conversation, link))) if is_other else link
-            for link, is_other in zip(alone.links, others, strict=True)
-        )
-        return Evidence(links=tuple(links)) if known else alone
-
-    evidence = played(hints.links)
-    graph = graph_of(silent, played(hints.breaking))
+    played = (
+        link if link.message in own else _as_played(link, hints.links.get(_key(conversation, link)))
+        for link in alone.links
+    )
+    evidence = Evidence(links=tuple(played)) if hints.links else alone
+    graph = graph_of(silent, evidence, is_strict=hints.is_strict)
     grounded = _grounded(graph)
-    if hints.breaking:
+    if hints.links:
         grounded = (grounded | hints.grounded) & _grounded(graph_of(silent, alone))
     ungrounded = tuple(i for i in range(len(trace.task.answer.targets)) if i not in grounded)
     return Ground(silent, evidence, alone, graph, positions, ungrounded)
@@ -106,6 +101,8 @@ def _grounded(graph: Graph) -> frozenset[int]:
 def _as_played(link: Link, hinted: Link | None) -> Link:
     if hinted is None or link.source.is_leap:
         return link
+    if hinted.is_told:
+        return link.model_copy(update={"is_told": True})
     return link.model_copy(update={"source": hinted.source, "place": None, "how": hinted.how})
 
 

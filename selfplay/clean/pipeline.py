@@ -84,7 +84,7 @@ async def mended(
 
     `alone` is what it rests on without its hints.
     """
-    hints = from_hints(trace, are_queries_breaking=settings.hinted_queries == "drop")
+    hints = from_hints(trace, is_strict=settings.hinted_queries == "drop")
     ground = ground_of(trace, clean, hints, alone.evidence)
     if settings.prune_dead_ends:
         clean = prune(trace, clean, ground)
@@ -92,7 +92,7 @@ async def mended(
     helpers = assistants if settings.repair == "models" else Nobody()
     repaired = await repair(clean, said_before(trace, clean), ground.hinted, helpers)
     if repaired != clean:
-        clean, ground = repaired, ground_of(trace, repaired, hints)
+        clean, ground = repaired, ground_of(trace, repaired, hints, ground.alone)
     clean = weigh(clean, said_before(trace, clean), ground)
     if extra_share(trace, clean) > settings.extra_files:
         last = len(clean.turns) - 1

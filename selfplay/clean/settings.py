@@ -26,9 +26,10 @@ class CleanSettings(Section):
     imprecise_answers: Literal["mask", "drop"] = "mask"
     """What is done with a trace whose answer has more: the search is learned and the answer is not, or it gives no
     row."""
-    hinted_queries: Literal["mask", "drop"] = "mask"
-    """What is done where a target was reached by a query with an ordinary word that only a hint had: the query is not
-    learned, or the trace gives no row. A path, a name or a pattern from a hint always breaks the chain."""
+    hinted_queries: Literal["carried", "drop"] = "carried"
+    """Where a target was reached by a query with an ordinary word that only a hint had: the trace stays if the query
+    is carried by words that the player could see (`selfplay.clean.evidence.carried`), or gives no row in any case. The
+    query is not learned. A path, a name or a pattern from a hint always breaks the chain."""
     prune_dead_ends: bool = False
     """Leave out turns on which no later turn and no target rests."""
     per_task: Annotated[int, Field(ge=1)] | None = None

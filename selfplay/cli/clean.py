@@ -66,8 +66,11 @@ def clean(
         Literal["mask", "drop"] | None, typer.Option(help="Beyond that: don't learn the answer, or drop the trace.")
     ] = None,
     hinted_queries: Annotated[
-        Literal["mask", "drop"] | None,
-        typer.Option(help="A target reached by a query with a hint's word: don't learn the query, or drop the trace."),
+        Literal["carried", "drop"] | None,
+        typer.Option(
+            help="A target reached by a query with a hint's word: drop the trace if no visible words carry the query, "
+            "or in any case."
+        ),
     ] = None,
     prune_dead_ends: Annotated[
         bool, typer.Option("--prune-dead-ends", help="Leave out turns that led to nothing.")

@@ -86,7 +86,7 @@ def _cuts(view: Folded, findings: Sequence[EchoFinding]) -> tuple[list[Stretch],
         if inside:
             part, anew = _cut_of(view, sentence, inside)
             cuts += part
-            cuts += (place[:2] for place in inside if place[1] > sentence[1])
+            cuts += (place[:2] for place in inside if place[0] < sentence[0] or place[1] > sentence[1])
             capitals += anew
             while places and places[0][1] <= sentence[1]:
                 places.popleft()

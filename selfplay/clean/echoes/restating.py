@@ -27,17 +27,22 @@ _REMEMBERED = 1024
 
 def tokens_of(text: str) -> list[str]:
     """Stems of the words of a folded text in order; of scripts without blanks each pair of neighbouring signs."""
+    words = _TOKEN.findall(text)
+    if text.isascii() or not _IDEOGRAPH.search(text):
+        return [_stem(word) for word in words]
     found: list[str] = []
-    for match in _TOKEN.finditer(text):
-        word = match.group()
+    for word in words:
         if _IDEOGRAPH.search(word):
             found += [word[i : i + 2] for i in range(max(len(word) - 1, 1))]
         else:
-            found.append(word if word in COMMON else _stem(word))
+            found.append(_stem(word))
     return found
 
 
+@lru_cache(maxsize=1 << 16)
 def _stem(word: str) -> str:
+    if word in COMMON:
+        return word
     for ending in _ENDINGS:
         if word.endswith(ending) and len(word) - len(ending) >= _MIN_STEM:
             word = word.removesuffix(ending)

@@ -1,6 +1,7 @@
 """All echoes of a text: look, take out what was found, look again at what is left."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from selfplay.clean.echoes.finding import EchoFinding
 from selfplay.clean.echoes.folding import folded
@@ -10,6 +11,8 @@ from selfplay.clean.echoes.spotting import spots
 
 ROUNDS = 12
 """Looks at one text; one that still has echoes after so many is an echo as a whole."""
+REMEMBERED = 512
+"""Texts of which the echoes are kept: cleaning asks about each turn before and after its repair."""
 
 
 def echoes(text: str, hint: str | None = None, visible: Sequence[str] = ()) -> tuple[EchoFinding, ...]:
@@ -19,6 +22,11 @@ def echoes(text: str, hint: str | None = None, visible: Sequence[str] = ()) -> t
     count as restated. `visible` is what the player could see without it (the task, earlier results): their words
     count for nothing. The same arguments give the same findings, and what `without_echoes` leaves has none.
     """
+    return _echoes(text, hint, tuple(visible))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _echoes(text: str, hint: str | None, visible: tuple[str, ...]) -> tuple[EchoFinding, ...]:
     restating = Restating(hint, visible) if hint and hint.strip() else None
     found: list[EchoFinding] = []
     for _ in range(ROUNDS):

@@ -71,7 +71,11 @@ def chain_lines(told: Told) -> Iterator[str]:
             yield f"target {target}: not found"
             continue
         way = " -> ".join(["task", *(f"step {step + 1}" for step in chain.steps), str(target)])
-        weakest = f"; weakest: {link_line(told.trace, chain.weakest)}" if chain.weakest else ""
+        weakest = (
+            f"; {'weakest' if chain.is_grounded else 'broken by'}: {link_line(told.trace, chain.weakest)}"
+            if chain.weakest
+            else ""
+        )
         yield f"target {target}: {way} ({'grounded' if chain.is_grounded else 'not grounded'}{weakest})"
     yield f"leaps: {len(told.evidence.leaps)} of {len(told.evidence.links)} links"
     ends = ", ".join(str(step + 1) for step in told.graph.dead_ends)

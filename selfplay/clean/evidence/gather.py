@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from selfplay.clean.evidence.carried import breaking
 from selfplay.clean.evidence.echo import without_echo
 from selfplay.clean.evidence.links import Evidence, Link, Source
 from selfplay.clean.evidence.names import Finding, commonly, is_too_short, name_in, ordinarily, trace_in
@@ -20,7 +21,7 @@ class _Asked:
 
     call: ToolCall
     links: tuple[Link, ...]
-    is_grounded: bool
+    doubt: int
 
 
 @dataclass(slots=True)
@@ -31,38 +32,41 @@ class _Reader:
     hints: Visible = field(default_factory=Visible)
     links: list[Link] = field(default_factory=list["Link"])
     asked: dict[str, _Asked] = field(default_factory=dict[str, "_Asked"])
-    grounded: dict[int, bool] = field(default_factory=dict[int, bool])
-    """By position of a text: whether nothing that it rests on is a leap."""
+    doubts: dict[int, int] = field(default_factory=dict[int, int])
+    """By position of a text, see `Text.doubt`."""
 
     def read(self, position: int, message: Message) -> None:
         if message.role == "assistant":
             for number, call in enumerate(message.tool_calls):
                 self._ask(position, number, call)
         elif message.origin in {Origin.HINT, Origin.NUDGE}:
-            self.hints.add(Text(position, message.content, is_task=False, is_grounded=False))
+            self.hints.add(Text(position, message.content, is_task=False))
         elif message.origin is Origin.TASK:
-            self._see(Text(position, message.content, is_task=True, is_grounded=True))
+            self._see(Text(position, message.content, is_task=True))
         elif message.role == "tool":
             self._see(self._result(position, message))
 
     def _see(self, text: Text) -> None:
-        self.grounded[text.message] = text.is_grounded
+        self.doubts[text.message] = text.doubt
         self.seen.add(text)
 
     def _result(self, position: int, message: Message) -> Text:
         asked = self.asked.get(message.tool_call_id or "")
         if asked is None:
-            return Text(position, message.content, is_task=False, is_grounded=True)
+            return Text(position, message.content, is_task=False)
         content = without_echo(message.content, asked.call)
-        return Text(position, content, is_task=False, is_grounded=asked.is_grounded, folder=_folder_of(asked))
+        return Text(position, content, is_task=False, doubt=asked.doubt, folder=_folder_of(asked))
 
     def _ask(self, position: int, number: int, call: ToolCall) -> None:
         links = tuple(self._link(position, number, unit) for unit in units_of(call))
         self.links += links
-        is_grounded = all(
-            not link.source.is_leap and (link.place is None or self.grounded[link.place.message]) for link in links
-        )
-        self.asked[call.id] = _Asked(call, links, is_grounded)
+        self.asked[call.id] = _Asked(call, links, self._doubt(links))
+
+    def _doubt(self, links: tuple[Link, ...]) -> int:
+        """Of what these links rest on, and of the call that has them."""
+        behind = (self.doubts.get(link.place.message, 0) for link in links if link.place and not link.source.is_leap)
+        own = 2 if any(breaking(links)) else 1 if any(link.source.is_leap for link in links) else 0
+        return max((own, *behind))
 
     def _link(self, position: int, number: int, unit: Unit) -> Link:
         found = explain(unit, self.seen, self.hints)
@@ -75,8 +79,15 @@ class _Reader:
             span=unit.span,
             source=found.source,
             place=found.hit.place if found.hit else None,
+            is_told=self._is_told(unit, found),
             how=found.how,
         )
+
+    def _is_told(self, unit: Unit, found: Finding) -> bool:
+        if unit.kind != "words" or found.source.is_leap or found.hit is None or found.hit.text.is_task:
+            return False
+        hinted = name_in(unit, self.hints)
+        return hinted is not None and hinted.hit is not None
 
 
 def _folder_of(asked: _Asked) -> str | None:

@@ -1,16 +1,17 @@
 """What rests on what: from each target back to the task.
 
 A call rests on the calls whose results explain its arguments, each by the one place that its link names (the task
-before results; of results the earliest behind which there is no leap, else the earliest). A call of which every part
+before results; of results the earliest with the least doubt behind it). A call of which every part
 comes from the task, from common knowledge, or from nowhere rests on the task. The chain of a target is the shortest way
 from the task to the call that showed it; of several the one through the earliest calls.
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from selfplay.clean.evidence.carried import breaking
 from selfplay.clean.evidence.links import Chain, Evidence, Graph, Link
 from selfplay.trace import Trace
 
@@ -69,6 +70,7 @@ class _Rests:
 
     layout: Layout
     evidence: Evidence
+    is_strict: bool = False
 
     @cached_property
     def links(self) -> dict[Call, list[Link]]:
@@ -77,6 +79,10 @@ class _Rests:
             if link.message in self.layout.actions:
                 found.setdefault((self.layout.actions[link.message], link.call), []).append(link)
         return found
+
+    def breaking(self, calls: Iterable[Call]) -> list[Link]:
+        """The links of these calls that break the way."""
+        return [link for call in calls for link in breaking(self.links.get(call, ()), is_strict=self.is_strict)]
 
     def on(self, call: Call) -> list[Call]:
         """The calls whose results explain a part of it, in their order."""
@@ -101,9 +107,12 @@ class _Rests:
         return reached
 
 
-def graph_of(trace: Trace, evidence: Evidence) -> Graph:
-    """The chain to each target that was found, and the dead ends. `evidence` is that of `trace.conversation`."""
-    rests = _Rests(Layout(trace), evidence)
+def graph_of(trace: Trace, evidence: Evidence, *, is_strict: bool = False) -> Graph:
+    """The chain to each target that was found, and the dead ends. `evidence` is that of `trace.conversation`.
+
+    If strict, every word of a query that only a hint had breaks a chain.
+    """
+    rests = _Rests(Layout(trace), evidence, is_strict)
     chains = tuple(_chain(rests, target) for target in sorted(trace.found))
     return Graph(chains=chains, dead_ends=tuple(_dead_ends(trace, rests)))
 
@@ -122,12 +131,14 @@ def edges_of(trace: Trace, evidence: Evidence) -> tuple[tuple[int | None, int], 
 
 def _chain(rests: _Rests, target: int) -> Chain:
     shown = rests.layout.shown_by(target)
-    needed = [link for call in sorted(rests.all_of(shown)) for link in rests.links.get(call, ())]
+    needed = sorted(rests.all_of(shown))
+    links = [link for call in needed for link in rests.links.get(call, ())]
+    breaks = rests.breaking(needed)
     return Chain(
         target=target,
         steps=tuple(dict.fromkeys(step for step, _ in _shortest(rests, shown))),
-        is_grounded=bool(shown) and not any(link.source.is_leap for link in needed),
-        weakest=max(needed, key=lambda link: (link.source.rank, -link.message, -link.call), default=None),
+        is_grounded=bool(shown) and not breaks,
+        weakest=max(breaks or links, key=lambda link: (link.source.rank, -link.message, -link.call), default=None),
     )
 
 

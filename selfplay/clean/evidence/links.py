@@ -64,6 +64,8 @@ class Link(Noun):
     source: Source
     place: Place | None
     """Where it comes from; None where that is no text (an entry of the list, an ordinary word, nowhere)."""
+    is_told: bool = False
+    """For a word of a query that stands in a result: whether a hint had said it too, and the task had not."""
     how: str
     """In words: `exact`, `plural of headers`, `joined 'server header'`, `the list: python, setup.py`, ..."""
 
@@ -98,9 +100,11 @@ class Chain(Noun):
     steps: tuple[int, ...]
     """Positions in the trace's steps: from one that rests on the task to the one that showed the target."""
     is_grounded: bool
-    """Whether no link is a leap in any call that the last one rests on, directly or through others."""
+    """Whether nothing breaks the way (`carried.breaking`) in any call that the last one rests on, directly or through
+    others."""
     weakest: Link | None
-    """Of all these links the one with the weakest source, the earliest of several; None if there are no links."""
+    """Of all these links one that breaks it, else the one with the weakest source, the earliest of several; None if
+    there are no links."""
 
 
 class Graph(Noun):

@@ -187,10 +187,15 @@ def is_too_short(unit: Unit) -> bool:
 
 def ordinarily(unit: Unit) -> Finding | None:
     """An ordinary English word that a query, pattern or glob tries; a path or a definition must have been seen."""
-    if unit.kind not in {"words", "pattern", "literal"} or len(parts := parts_of(unit.text)) != 1:
+    if unit.kind not in {"words", "pattern", "literal"} or not is_ordinary(unit.text):
         return None
-    is_word = is_english(parts[0]) and not parts[0].isdigit()
-    return Finding(Source.DERIVED, None, "ordinary word") if is_word else None
+    return Finding(Source.DERIVED, None, "ordinary word")
+
+
+def is_ordinary(name: str) -> bool:
+    """Whether it is one ordinary English word."""
+    parts = parts_of(name)
+    return len(parts) == 1 and is_english(parts[0]) and not parts[0].isdigit()
 
 
 def trace_in(text: str, hints: Visible, seen: Visible) -> Hit | None:

@@ -41,8 +41,9 @@ class Text:
     content: str
     """As in the conversation; what only echoes the call is blanked."""
     is_task: bool
-    is_grounded: bool
-    """Whether the call that it answers, and those that call rests on, have no leap."""
+    doubt: int = 0
+    """Of the call that it answers and those that call rests on: 0 if none has a leap, 1 if some queries with a hint's
+    words are carried by the others, 2 if a leap breaks the way."""
     folder: str | None = None
     """The folder that the call looked at: names in a listing are relative to it."""
 
@@ -53,14 +54,12 @@ class Text:
     @cached_property
     def names(self) -> frozenset[str]:
         """Every name in it as written."""
-        if self.content.isascii():  # the same three times as fast
-            return frozenset(self.content.translate(_GAPS).split())
-        return frozenset(_TOKEN.findall(self.content))
+        return _names_in(self.content)
 
     @cached_property
     def rank(self) -> int:
         """Which of several texts that answer comes first: the lowest."""
-        return 0 if self.is_task else 1 if self.is_grounded else 2
+        return 0 if self.is_task else 1 + self.doubt
 
     @cached_property
     def squeezed(self) -> str:
@@ -93,8 +92,8 @@ class Hit:
 class Visible:
     """Texts by word. Grows only; a question is about the texts added so far.
 
-    Of several texts that answer, the task comes first, then those without a leap behind them, then others, earlier
-    ones before later ones.
+    Of several texts that answer, the task comes first, then those with the least doubt behind them, earlier ones before
+    later ones.
     """
 
     def __init__(self) -> None:
@@ -215,6 +214,14 @@ class Visible:
     def number(self, text: Text) -> int:
         """The number under which a text was added."""
         return self._numbers[text.message]
+
+
+@lru_cache(maxsize=256)
+def _names_in(content: str) -> frozenset[str]:
+    """Kept for a while: a trace is looked at with its hints and without them."""
+    if content.isascii():  # the same three times as fast
+        return frozenset(content.translate(_GAPS).split())
+    return frozenset(_TOKEN.findall(content))
 
 
 def _is_plain(name: str) -> bool:

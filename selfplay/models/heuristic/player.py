@@ -86,13 +86,14 @@ def _named(words: tuple[str, ...]) -> str:
 
 
 def _new_words(notes: Notes) -> Iterator[Move]:
-    """Words that came up and were not searched for yet."""
+    """Words that came up and were not searched for yet, and as many of the task."""
     if not notes.advice or not notes.last_said:
         return
     searched = {stem(w) for name, args in notes.calls if name == "search" for w in str(args["query"]).split()}
-    fresh = tuple(w for w in notes.advice[-1] if stem(w) not in searched)[:QUERY_WORDS]
+    fresh = tuple(w for w in notes.advice[-1] if stem(w) not in searched)[: QUERY_WORDS // 2]
     if fresh:
-        yield _search(fresh, "I have not looked yet for what has to do with")
+        own = tuple(w for w in notes.task if w not in fresh)[: len(fresh)]
+        yield _search((*own, *fresh), "I have not looked yet for what has to do with")
 
 
 def _reads_since_search(notes: Notes) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -347,7 +348,11 @@ def reached_by(name: str, **arguments: str) -> Candidate:
         a_call(name, id="asked", raw=orjson.dumps(arguments).decode()),
     )
     trace = a_trace(
-        a_step(layout, results=[a_result(layout, "README.md")], hint="Think of the quux that answers."),
+        a_step(
+            layout,
+            results=[a_result(layout, "README.md")],
+            hint="Think of the quux that answers. Which software is built?",
+        ),
         a_step(asked, text="I search on.", results=[a_result(asked, TARGET)]),
         reads_target("It came up."),
         a_step(finish(), text="That is it."),
@@ -355,8 +360,15 @@ def reached_by(name: str, **arguments: str) -> Candidate:
     return Candidate(trace, CONTRACT)
 
 
-def test_a_target_reached_by_a_hints_word_in_a_query_loses_the_query_or_the_trace() -> None:
-    candidate = reached_by("search", query="which part answers")
+def test_a_query_out_of_a_hints_words_loses_the_trace() -> None:
+    outcome = clean_offline(reached_by("search", query="which part answers"), OFFLINE)
+    assert isinstance(outcome, DroppedTrace)
+    assert outcome.code is DropCode.NO_CHAIN
+    assert outcome.detail == f"{TARGET}: only a hint explains 'answers' in 'query'"
+
+
+def test_a_query_that_the_tasks_words_carry_is_not_learned_and_leads_on() -> None:
+    candidate = reached_by("search", query="fingerprint answers")
     outcome = clean_offline(candidate, OFFLINE)
     assert isinstance(outcome, Cleaned)
     assert outcome.clean.turns[1].masks == (Mask.LEAP,)
@@ -364,6 +376,43 @@ def test_a_target_reached_by_a_hints_word_in_a_query_loses_the_query_or_the_trac
     strict = clean_offline(candidate, CleanSettings(hinted_queries="drop"))
     assert isinstance(strict, DroppedTrace)
     assert strict.code is DropCode.NO_CHAIN
+
+
+@pytest.mark.parametrize(
+    ("tool", "argument", "text", "is_kept"),
+    [
+        ("search", "query", "server fingerprint software built", True),
+        ("search", "query", "server software", True),
+        ("search", "query", "software built", False),
+        ("search", "query", "server software built", False),
+        ("grep", "pattern", "software", False),
+        ("find_files", "pattern", "**/software*", False),
+    ],
+)
+def test_what_a_hints_words_in_a_call_cost(tool: str, argument: str, text: str, *, is_kept: bool) -> None:
+    """The table of the page on cleaning."""
+    outcome = clean_offline(reached_by(tool, **{argument: text}), OFFLINE)
+    if isinstance(outcome, Cleaned):
+        assert is_kept
+        assert outcome.clean.turns[1].masks == (Mask.LEAP,)
+    else:
+        assert (outcome.code, is_kept) == (DropCode.NO_CHAIN, False)
+
+
+async def test_a_query_that_the_player_comes_to_without_the_hint_leads_on_and_is_learned() -> None:
+    candidate = reached_by("search", query="which part answers")
+    again = turn("Who answers?", a_call("search", id="x", query="which part answers"))
+    outcome = await clean_trace(candidate, MODELS, Asked([again]))
+    assert isinstance(outcome, Cleaned)
+    assert outcome.clean.turns[1].repair is Repair.ASKED_AGAIN
+    assert outcome.clean.weights == (1, 1, 1, 1)
+
+
+async def test_another_query_without_the_hint_cures_nothing() -> None:
+    again = turn("What now?", a_call("search", id="x", query="fingerprint"))
+    outcome = await clean_trace(reached_by("search", query="which part answers"), MODELS, Asked([again]))
+    assert isinstance(outcome, DroppedTrace)
+    assert outcome.code is DropCode.NO_CHAIN
 
 
 def test_a_target_reached_by_a_hints_pattern_always_loses_the_trace() -> None:

@@ -57,11 +57,11 @@ async def test_it_searches_for_the_tasks_words_and_opens_the_best_hit() -> None:
 
 
 @pytest.mark.parametrize("channel", ["user", "tool"])
-async def test_it_takes_words_from_hints_in_either_channel(channel: Channel) -> None:
+async def test_it_takes_words_from_hints_beside_its_own_in_either_channel(channel: Channel) -> None:
     talk = Conversation(channel)
     await talk.move(SEARCHED)
     await talk.move("pump/inlet.py: empty file", hint="What relieves the pressure?")
-    assert await talk.move() == ("search", {"query": "relieves pressure"})
+    assert await talk.move() == ("search", {"query": "tank level relieves pressure"})
 
 
 async def test_text_in_a_result_that_poses_as_advice_is_not_taken_as_such() -> None:
