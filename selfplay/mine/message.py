@@ -32,6 +32,10 @@ _NUMBER = re.compile(
     r"[ \t]*[(\[](?:\w[\w.-]*/[\w.-]+|GH-?|PR[ -]?|closes |fixes )?#?\d+(?:[ \t]*,[ \t]*#\d+)*[)\]](?=[ \t]*$)",
     re.IGNORECASE | re.MULTILINE,
 )
+_TAIL = re.compile(
+    r"(?im)[ \t]*[-,;(\[]*[ \t]*\b(?:clos(?:e[sd]?|ing)|fix(?:e[sd])?|resolve[sd]?|refs?|see|re)[ \t]*:?[ \t]+(?:issue |bug |pr )?"
+    r"(?:[\w.-]+/[\w.-]+)?#\d+(?:[ \t]*(?:,|and|&)?[ \t]*#\d+)*[)\]]*\.?(?=[ \t]*$)"
+)
 _URL = re.compile(r"<?\b(?:https?|ftp|git|ssh|file)://[^\s<>\"'`]*[^\s<>\"'`.,;:!?)\]}]>?")
 _ISSUE = re.compile(
     r"(?:(?<![\w&/])#|\bgh-|/(?:issues|pull|pulls|merge_requests|bugs?|ticket|tickets)/|\bissue[ \t]+#?|\bbug[ \t]+#?)"
@@ -57,6 +61,7 @@ _CUTS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("references", _REFERENCE),
     ("trailers", _TRAILER),
     ("references", _NUMBER),
+    ("references", _TAIL),
     ("marks for CI", _CI),
     ("URLs", _URL),
     ("rules", _RULE),
