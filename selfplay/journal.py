@@ -130,6 +130,10 @@ class Journal:
         self._began = perf_counter() + wait_s
         self._append({"event": "retry", "seat": seat, "try": attempt, "error": error, "wait_s": wait_s})
 
+    def sent(self) -> None:
+        """Note that a call that had to wait is sent now: the wait does not count as the episode's time."""
+        self._began = perf_counter()
+
     def start(self, event: Event) -> Event:
         """The episode's start: the recorded one, which must agree with `event` in all but time and version."""
         if not self._recorded:

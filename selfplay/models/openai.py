@@ -18,10 +18,12 @@ import httpx2
 import openai
 
 from selfplay.errors import TransientModelError
+from selfplay.models.around import ON_HEADERS
 from selfplay.models.classify import failure, models_fault
 from selfplay.models.complaint import complaint_of
 from selfplay.models.endpoint import endpoint
 from selfplay.models.protocol import Reply, Request
+from selfplay.models.ratelimits import MARK
 from selfplay.models.reply import reply_of, spoiled
 from selfplay.models.response import Answer, decode
 
@@ -127,6 +129,8 @@ class OpenAIModel:
         content = response.content
         if len(content) > self._max_response_bytes:
             return self._too_large()
+        if (hear := ON_HEADERS.get()) is not None:
+            hear({name: value for name, value in response.headers.items() if MARK in name})
         headers = {name: self._endpoint.scrub_text(response.headers[name]) for name in READ if name in response.headers}
         return Answer(status=response.status_code, body=self._endpoint.scrub(content), headers=headers)
 
