@@ -1,4 +1,4 @@
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -129,7 +129,7 @@ def test_large_binary_and_generated_targets_are_left(history: History) -> None:
 def test_dates_bound_the_commits(history: History) -> None:
     for number in range(4):
         history.commit(f"{ASK} {'abcd'[number] * 4}", {b"app/io.py": b"%d\n" % number}, time=START + number * DAY)
-    first = date.fromtimestamp(START)
+    first = datetime.fromtimestamp(START, UTC).date()
     found = mined(history, since=date.fromordinal(first.toordinal() + 1), until=date.fromordinal(first.toordinal() + 2))
     assert [task.brief.prompt[-4:] for task in found.tasks] == ["bbbb", "cccc"]
 
