@@ -74,11 +74,11 @@ class Purse:
         self.dearest = self.dearest.largest(cost)
 
     def remember(self, usage: Usage, cost_usd: float, calls: int) -> None:
-        """Take what an episode cost before this worker began."""
+        """Take what an episode cost before this worker began. Its calls grew, the last about twice the mean."""
         self.usage += usage
         self.cost_usd += cost_usd
         if calls:
-            self.dearest = self.dearest.largest(Spent(cost_usd / calls, usage.total_tokens / calls))
+            self.dearest = self.dearest.largest(Spent(2 * cost_usd / calls, 2 * usage.total_tokens / calls))
 
     def lacking(self) -> str | None:
         """Which limit of the budget leaves no room for one more call, in words; None as long as none does."""
