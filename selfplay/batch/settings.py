@@ -58,6 +58,10 @@ class BatchSettings(Section):
     supervisor: SeatLimits = SeatLimits()
     judge: SeatLimits = SeatLimits()
     budget: Budget = Budget()
+    otel: bool = False
+    """Tell episodes, calls and tools as OpenTelemetry spans (extra `otel`); OTEL_* variables say where to."""
+    otel_content: bool = False
+    """With what was said and what tools returned, which holds the tasks' answers; otherwise names and numbers only."""
 
 
 def load_batch(path: Path | None) -> BatchSettings:
