@@ -14,7 +14,6 @@ code for it. What is recomputed is compared with what was recorded, so that an e
 """
 
 import fcntl
-import hashlib
 import os
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
@@ -159,7 +158,7 @@ class Journal:
         says that the episode goes on from there. Every other error leaves the journal as it is, and the call is made
         again when the episode is taken up.
         """
-        sha256 = hashlib.sha256(request.body()).hexdigest()
+        sha256 = request.sha256
         if self._recorded:
             return self._recorded_reply(seat, sha256)
         event: Event = {"event": "call", "seat": seat, "messages": len(request.messages), "sha256": sha256}
