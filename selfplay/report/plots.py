@@ -1,23 +1,25 @@
 """Plots as SVG: bars, histograms and curves, each with its title and axes. Colours are the page's style."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from selfplay.batch.figures import count, outcome
 from selfplay.batch.totals import Outcomes
 from selfplay.report.html import Html, join, tag, text, words
-from selfplay.trace import StopReason
 
 WIDTH = 460.0
 WIDE = 940.0
 LABEL = 130.0
 LABEL_CHARS = 19
 ROW = 24.0
-VALUE = 88.0
+VALUE = 104.0
 HEIGHT = 190.0
-LEFT, RIGHT, TOP, BOTTOM = 48.0, 12.0, 10.0, 40.0
+LEFT, RIGHT, TOP, BOTTOM = 64.0, 12.0, 10.0, 40.0
 BINS = 24
+"""Of a histogram, at most, and one at its edge."""
+LABEL_WIDTH = 34.0
+LARGE = 100_000
 TICKS = 5
 BAR = "bar"
 
@@ -47,9 +49,9 @@ class Bar:
         return sum(part.value for part in self.parts)
 
 
-def figure(title: str, plot: Html, legend: Html = Html("")) -> Html:  # noqa: B008  an immutable default
+def figure(title: str, plot: Html) -> Html:
     """A plot under its title."""
-    return tag("figure", words("figcaption", title), legend, plot)
+    return tag("figure", words("figcaption", title), plot)
 
 
 def bars(title: str, rows: Sequence[Bar], axis: str, *, is_wide: bool = False, is_share: bool = False) -> Html:
@@ -65,7 +67,7 @@ def bars(title: str, rows: Sequence[Bar], axis: str, *, is_wide: bool = False, i
     ]
     most = 100.0 if is_share else longest
     ends = _across(label, ROW * len(rows), room, most, axis, unit="%" if is_share else "")
-    return figure(title, _svg(title, width, height, join(ends, *shapes)), _legend(rows))
+    return figure(title, _svg(title, width, height, join(ends, *shapes)))
 
 
 def outcome_parts(outcomes: Outcomes) -> tuple[Part, ...]:
@@ -90,18 +92,10 @@ def _label(label: str, x: float, y: float, most: int) -> Html:
     return tag("text", words("title", label), text(shown), x=x - 8, y=y + 13, text_anchor="end")
 
 
-def _legend(rows: Iterable[Bar]) -> Html:
-    kinds = {part.kind for row in rows for part in row.parts} - {BAR}
-    if not kinds:
-        return Html("")
-    keys = [tag("span", tag("i", class_=r), text(outcome(r))) for r in StopReason if str(r) in kinds]
-    return tag("div", *keys, class_="legend")
-
-
 def histogram(title: str, counts: Mapping[int, int], axis: str, across: str = "episodes") -> Html:
     """How often each whole number came; neighbours are put together where there are too many."""
-    low, high = min(counts), max(counts)
-    step = max(1, math.ceil((high - low + 1) / BINS))
+    step = max(1, math.ceil(_round_up((max(counts) - min(counts) + 1) / BINS)))
+    low, high = min(counts) // step * step, max(counts)
     bins = [0] * ((high - low) // step + 1)
     for value, number in counts.items():
         bins[(value - low) // step] += number
@@ -109,7 +103,7 @@ def histogram(title: str, counts: Mapping[int, int], axis: str, across: str = "e
     each = room / max(len(bins), 6)
     tall = HEIGHT - TOP - BOTTOM
     shapes: list[Html] = [_up(most, across)]
-    every = max(1, math.ceil(len(bins) / 12))
+    every = max(1, math.ceil(LABEL_WIDTH / each))
     for i, number in enumerate(bins):
         first = low + i * step
         x, height = LEFT + i * each, tall * number / _top(most)
@@ -117,7 +111,7 @@ def histogram(title: str, counts: Mapping[int, int], axis: str, across: str = "e
         bar = tag("rect", x=x + 1, y=TOP + tall - height, width=max(each - 2, 1.0), height=height, class_=BAR)
         shapes.append(tag("g", words("title", f"{about}: {number:,}"), bar))
         if i % every == 0:
-            shapes.append(tag("text", text(f"{first:,}"), x=x + each / 2, y=TOP + tall + 15, text_anchor="middle"))
+            shapes.append(tag("text", text(_short(first)), x=x + each / 2, y=TOP + tall + 15, text_anchor="middle"))
     note = axis if step == 1 else f"{axis} (each bar: {step})"
     shapes.append(_below(note, LEFT + room / 2, HEIGHT - 6))
     return figure(title, _svg(title, WIDTH, HEIGHT, join(*shapes)))
@@ -129,11 +123,13 @@ def curves(title: str, lines: Mapping[str, Sequence[tuple[float, float]]], axis:
     far, most = max((x for x, _ in points), default=1) or 1, max((y for _, y in points), default=1) or 1
     room, tall = WIDE - LEFT - RIGHT - 90, HEIGHT - TOP - BOTTOM
     shapes: list[Html] = [_up(most, up, WIDE - 90)]
+    lowest = -math.inf
     for name, line in lines.items():
         drawn = [(LEFT + room * x / far, TOP + tall - tall * y / _top(most)) for x, y in line]
         shapes.append(tag("polyline", points=" ".join(f"{x:.1f},{y:.1f}" for x, y in drawn), class_=f"curve {name}"))
         if drawn:
-            shapes.append(tag("text", text(name), x=drawn[-1][0] + 6, y=drawn[-1][1] + 4))
+            lowest = max(lowest + 14, drawn[-1][1] + 4)
+            shapes.append(tag("text", text(name), x=drawn[-1][0] + 6, y=lowest))
     for value in _ticks(far):
         x = LEFT + room * value / far
         shapes.append(tag("text", text(_short(value)), x=x, y=TOP + tall + 15, text_anchor="middle"))
@@ -182,15 +178,20 @@ def _top(most: float) -> float:
 
 
 def _round_step(most: float) -> float:
-    """1, 2 or 5 times a power of ten; whole from 1 upwards."""
-    rough = most / TICKS
-    power = 10 ** math.floor(math.log10(rough)) if rough > 0 else 1
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
+    """A fifth, rounded up to 1, 2 or 5 times a power of ten; at least 1 where `most` is."""
+    step = _round_up(most / TICKS)
     return max(step, 1.0) if most >= 1 else step
 
 
+def _round_up(rough: float) -> float:
+    power = 10.0 ** math.floor(math.log10(rough)) if rough > 0 else 1.0
+    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
+
+
 def _short(value: float) -> str:
-    return count(value) if value >= 1 or not value else f"{value:.3g}"
+    if value >= LARGE:
+        return count(value)
+    return f"{value:,.0f}" if value >= 1 or not value else f"{value:.3g}"
 
 
 def _svg(title: str, width: float, height: float, content: Html) -> Html:

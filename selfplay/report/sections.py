@@ -86,7 +86,10 @@ def outcomes(found: Findings) -> Html:
         )
         if groups
     ]
-    return tag("div", *parts, class_="pair")
+    note = element(
+        "p", "Colours are those of the first plot; behind each bar stands the share that was found.", class_="soft"
+    )
+    return join(tag("div", *parts, class_="pair"), note)
 
 
 def _shares(title: str, groups: Mapping[str, Outcomes]) -> Html:
@@ -95,7 +98,7 @@ def _shares(title: str, groups: Mapping[str, Outcomes]) -> Html:
         units = sum(counts.values())
         told = f"{percent_of(counts.get(StopReason.FOUND, 0), units)} of {units:,}"
         rows.append(Bar(name, outcome_parts(counts), told))
-    return bars(title, rows, "share of attempts; behind it: found", is_share=True)
+    return bars(title, rows, "share of attempts", is_share=True)
 
 
 def search(found: Findings) -> Html:
@@ -125,7 +128,7 @@ def search(found: Findings) -> Html:
 
 def _counted(title: str, counts: Mapping[str, int], axis: str) -> Html:
     whole = sum(counts.values())
-    rows = [Bar(words(str(k)), (Part(n),), f"{n:,} ({percent_of(n, whole)})") for k, n in counts.items()]
+    rows = [Bar(str(k), (Part(n),), f"{n:,} ({percent_of(n, whole)})") for k, n in counts.items()]
     return bars(title, rows[:MOST_GROUPS], axis)
 
 
