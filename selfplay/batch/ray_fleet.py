@@ -29,6 +29,8 @@ from selfplay.journal import now
 
 LOOK_S = 1.0
 """Seconds between two looks at the actors and the ledgers."""
+ANSWER_S = 5.0
+"""Seconds that an actor has to answer; one that is slower is asked again."""
 SEEN_AFTER_S = 30.0
 """How long a file of another machine may take to be seen."""
 LOSSES = 8
@@ -68,6 +70,9 @@ class Fleet:
     drain: Drain
     watch: BatchWatch
     say: Callable[[str], None]
+    look_s: float = LOOK_S
+    pause_s: float = 1.0
+    """Before another actor takes the place of one that was lost; doubled as long as nothing gets on."""
     session: Session = field(default_factory=Session)
     _places: list[_Place] = field(default_factory=list[_Place])
     _reasons: list[str] = field(default_factory=list[str])
@@ -122,7 +127,7 @@ class Fleet:
                     self._end(RunError(f"actor {place.number} died {losses} times without getting on: {error}"))
                     return
                 self.say(f"actor {place.number} was lost ({error}); another one takes its place")
-                await self.drain.wait(min(LONGEST_PAUSE_S, 2.0 ** (losses - 1)))
+                await self.drain.wait(min(LONGEST_PAUSE_S, self.pause_s * 2.0 ** (losses - 1)))
             else:
                 self._take(place, session)
                 return
@@ -156,7 +161,7 @@ class Fleet:
         path = token_path(self.order.folder, token)
         with anyio.move_on_after(SEEN_AFTER_S):
             while not await anyio.to_thread.run_sync(_took_away, path):  # noqa: ASYNC110  no event tells of a file
-                await anyio.sleep(LOOK_S / 5)
+                await anyio.sleep(self.look_s / 5)
             return ""
         return "it is another folder there than here"
 
@@ -186,7 +191,7 @@ class Fleet:
 
     async def _look_again_and_again(self) -> None:
         while True:
-            await (anyio.sleep(LOOK_S) if self.drain.has_begun else self.drain.wait(LOOK_S))
+            await (anyio.sleep(self.look_s) if self.drain.has_begun else self.drain.wait(self.look_s))
             async with anyio.create_task_group() as group:
                 group.start_soon(self._refresh)
                 for place in self._places:
@@ -202,7 +207,7 @@ class Fleet:
                 actor.kill()  # there is no room for it, or not yet
             return
         try:
-            with anyio.move_on_after(LOOK_S * 5):
+            with anyio.move_on_after(ANSWER_S):
                 if self.drain.has_begun and not place.is_told:
                     await actor.end(self.drain.reason)
                     place.is_told = True
