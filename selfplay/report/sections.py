@@ -55,13 +55,16 @@ def funnel(found: Findings) -> Html:
         ("ended", units.ended),
         ("found", results.found),
     ]
+    plots = [_stages("The run: what is left after each stage", stages, "attempts")]
     if found.funnel is not None:
-        stages.append(("cleaned: traces", found.funnel.traces))
-        stages += [(stage.name, stage.left) for stage in found.funnel.stages]
-    rows = [Bar(name, (Part(number),), f"{number:,} ({percent_of(number, units.all)})") for name, number in stages]
-    note = "The first stages count attempts at tasks; those of cleaning count traces, which may be several each."
-    notes = element("p", note, class_="soft") if found.funnel is not None else Html("")
-    return join(bars("What is left after each stage", rows, "attempts", is_wide=True), notes)
+        left = [("all", found.funnel.traces), *((stage.name, stage.left) for stage in found.funnel.stages)]
+        plots.append(_stages("Cleaning: what is left after each stage", left, "traces"))
+    return join(*plots)
+
+
+def _stages(title: str, stages: list[tuple[str, int]], axis: str) -> Html:
+    rows = [Bar(name, (Part(number),), f"{number:,} ({percent_of(number, stages[0][1])})") for name, number in stages]
+    return bars(title, rows, axis, is_wide=True)
 
 
 def outcomes(found: Findings) -> Html:
