@@ -240,7 +240,7 @@ def _servers(signs: Iterable[Sign]) -> Iterator[Server]:
 
 
 def _servers_of(state: Mapping[str, Any]) -> Iterator[Server]:
-    for told in state.get("endpoints", ()):
+    for told in state.get("servers", ()):
         try:
             yield Server.model_validate(told)
         except ValidationError:  # of another version's worker
