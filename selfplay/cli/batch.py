@@ -20,6 +20,7 @@ from selfplay.batch.start import INTERRUPTED, Order
 from selfplay.batch.tally import unpriced_seats
 from selfplay.batch.view import LiveView, Several, Tracker
 from selfplay.cli.console import ExitCode, complain, people_console, print_json
+from selfplay.cli.dry_run import estimate_of, sample_of, show, warn
 from selfplay.cli.engines import Engine, Play, engine_of
 from selfplay.cli.given import GivenSettings
 from selfplay.config import Policy
@@ -32,6 +33,8 @@ from selfplay.wire import Channel
 EPILOG = """Examples:
 
 selfplay batch tasks.jsonl --out traces/night --config run.toml
+
+selfplay batch tasks.jsonl --out traces/night --config run.toml --dry-run 20   # what will the others cost?
 
 selfplay batch tasks.jsonl --out traces/try --policy when_stuck --at-once 8   # no model: the heuristic pair
 
@@ -58,6 +61,12 @@ def batch(
     engine: Annotated[Engine, typer.Option(help="Play in this process, or on a Ray cluster (extra `ray`).")] = "local",
     ray_address: Annotated[str, typer.Option(help="A cluster that runs: HOST:PORT, auto. By default its own.")] = "",
     ray_actors: Annotated[int | None, typer.Option(help="Actors; by default one a node.", min=1)] = None,
+    dry_run: Annotated[
+        int | None,
+        typer.Option(
+            "--dry-run", metavar="N", min=0, help="Play N tasks only, for real; estimate the others from them."
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show nothing while it runs.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output at its end.")] = False,
 ) -> None:
@@ -72,8 +81,10 @@ def batch(
         kept=tuple(path for path in (tasks, config) if path is not None),
     )
     console = people_console(is_quiet=quiet, is_json=as_json)
-    tracker = Tracker(order.folder, unpriced_seats(order.config))
     play = engine_of(engine, ray_address, ray_actors, partial(console.print, markup=False))
+    if dry_run is not None:
+        raise typer.Exit(_estimate(play, order, dry_run, console, is_json=as_json))
+    tracker = Tracker(order.folder, unpriced_seats(order.config))
     session = anyio.run(_play_watched, play, order, tracker, LiveView(console, tracker))
     _tell(session, tracker, console, is_json=as_json)
     if session.error is not None:
@@ -96,6 +107,22 @@ async def _play_watched(play: Play, order: Order, tracker: Tracker, view: LiveVi
     if isinstance(session, SelfplayError):
         raise session
     return session
+
+
+def _estimate(play: Play, order: Order, number: int, console: Console, *, is_json: bool) -> ExitCode:
+    """Play so many tasks, and say what the others will take."""
+    session: Session | None = None
+    if number:
+        warn(number, console)
+        tracker = Tracker(order.folder, unpriced_seats(order.config))
+        session = anyio.run(_play_watched, play, sample_of(order, number), tracker, LiveView(console, tracker))
+    known = estimate_of(order)
+    if is_json:
+        print_json(known.model_dump(mode="json"))
+    show(known, session, order.settings.budget, console)
+    if session is not None and session.error is not None:
+        complain(session.error)
+    return ExitCode.DONE if session is None else _code(session)
 
 
 def _tell(session: Session, tracker: Tracker, console: Console, *, is_json: bool) -> None:
