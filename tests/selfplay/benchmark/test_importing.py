@@ -118,15 +118,16 @@ def test_a_chat_row_asks_with_its_first_user_message(tmp_path: Path) -> None:
 def test_what_gives_no_task_is_said_row_by_row(tmp_path: Path) -> None:
     tests_only = PATCH[PATCH.index("diff --git a/tests") : PATCH.index("diff --git a/CHANGES")]
     made = imported(
-        tmp_path, "swebench", "{", "[]", {**ROW, "patch": "nonsense"}, {**ROW, "patch": tests_only}, {**ROW, "repo": "x"},
+        tmp_path, "swebench", "{", "[]", {**ROW, "patch": "nonsense"}, {**ROW, "patch": tests_only},
+        {**ROW, "repo": "x"},
         {**ROW, "problem_statement": " "}, {"instance_id": "q"}, ROW, ROW, {**ROW, "patch": 3},
     )  # fmt: skip
     assert len(made) == 10
     found = reasons(made)
     assert len(found) == 9
     for part, reason in zip(
-        ("not JSON", "no object", "no unified diff", "only tests", "no owner/name", "is empty", "is missing", "stands at",
-         "no text"),
+        ("not JSON", "no object", "no unified diff", "only tests", "no owner/name", "is empty", "is missing",
+         "stands at", "no text"),
         found, strict=True,
     ):  # fmt: skip
         assert part in reason

@@ -16,7 +16,8 @@ from selfplay.mine.message import cleaned, is_bot, is_release, is_revert
         ("Fix a leak\n\nSigned-off-by: A <a@b.c>\nCo-authored-by: B <b@c.d>\nChange-Id: I123", "Fix a leak", ()),
         ("Fix a leak\n\ngit-svn-id: https://x/y@12 3f-4", "Fix a leak", ()),
         ("Fix a leak\n\n(cherry picked from commit 0123456789)", "Fix a leak", ()),
-        ("Fix a leak, see https://example.com/a(b)?c=d.", "Fix a leak, see (link).", ()),
+        ("Fix a leak, see https://example.com/a(b)?c=d.", "Fix a leak", ()),
+        ("Fix what http://a.b/c(d)?e=f. says", "Fix what (link). says", ()),
         ("Merge pull request #5 from a/b\n\nFix a leak", "Fix a leak", (5,)),
         ("Merge branch 'x' into y", "", ()),
         ("Fix a leak\r\n\r\nIt dripped.\r\n", "Fix a leak\n\nIt dripped.", ()),
@@ -34,6 +35,25 @@ def test_a_message_keeps_what_speaks_to_people(message: str, text: str, issues: 
 def test_what_was_left_out_is_said() -> None:
     found = cleaned("Fix a leak (#1)\n\nSigned-off-by: A <a@b.c>\nAcked-by: B <a@b.c>\nsee http://x.y/z for more")
     assert found.left_out == {"references": 1, "trailers": 2, "URLs": 1}
+
+
+SLOW = (
+    "Fixes " + "#1" * 5000 + " x",
+    "Fixes " + "#1  " * 5000 + "x",
+    "see " + "https://a,https://a " * 3000 + "x",
+    " " * 50_000 + "x",
+    "fixes " + "and #1 " * 5000,
+    "(#1" + " ,#1" * 5000 + "x",
+    "a" * 50_000 + "#1",
+    "-by" * 20_000,
+    "Conflicts:\n" + " #" * 20_000,
+)
+
+
+@pytest.mark.parametrize("text", SLOW, ids=range(len(SLOW)))
+def test_no_message_makes_the_cleaning_slow(text: str) -> None:
+    """A pattern that can read a text in many ways would not end here."""
+    assert cleaned(f"Keep this\n{text}\nand this").text.startswith("Keep this")
 
 
 @given(st.text(max_size=300))
