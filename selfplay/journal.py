@@ -251,7 +251,7 @@ class Journal:
             recorded = {k: v for k, v in recorded.items() if k in now_}
         return JournalError(
             f"{self.path}:{line}: the episode recorded here went another way ({difference(recorded, now_)}); "
-            "go on with the settings and version it was begun with, or play anew under another name"
+            "go on with the settings and version it was begun with, or delete this journal to play the episode anew"
         )
 
 
