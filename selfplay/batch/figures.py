@@ -12,7 +12,7 @@ def count(number: float) -> str:
     for size, letter in _SCALES:
         if number >= size:
             value = number / (1000 if letter == "k" else size)
-            return f"{value:.3g} {letter}" if value < 1000 else f"{value:,.0f} {letter}"  # noqa: PLR2004  no exponent
+            return f"{value:.3g} {letter}" if value < 999.5 else f"{value:,.0f} {letter}"  # noqa: PLR2004  no exponent
     return f"{number:,.0f}"
 
 

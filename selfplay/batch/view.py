@@ -135,7 +135,7 @@ class LiveView:
         """In a thread: a terminal that takes nothing must not hold up the run. One that fails gets nothing more."""
         try:
             await anyio.to_thread.run_sync(write, abandon_on_cancel=True, limiter=self._threads)
-        except Exception:  # noqa: BLE001  a terminal that went away, a character that it can't show
+        except (Exception, SystemExit):  # noqa: BLE001  a terminal that went away: rich makes an exit of it
             self._is_gone = True
 
 

@@ -131,7 +131,7 @@ def _tell(session: Session, tracker: Tracker, console: Console, *, is_json: bool
     if is_json:
         told = {"reason": session.reason, "failed": session.failed, "left": session.left}
         print_json({**told, "totals": totals.model_dump(mode="json")})
-    with suppress(OSError):  # a terminal that went away
+    with suppress(OSError, SystemExit):  # a terminal that went away: rich makes an exit of it
         console.print(screen(totals, seconds=tracker.seconds, is_full=True))
         if session.left:
             why = session.reason or f"{len(session.failed)} could not be played"
