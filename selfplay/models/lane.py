@@ -119,7 +119,7 @@ class Lane:
     def hear(self, headers: Mapping[str, str], asked: Sent, now: float, date: datetime) -> None:
         """What a response's headers say of limits."""
         for kind, said in read_limits(headers, now=date).items():
-            self._allowances[kind].hear(now, said, asked.totals[kind])
+            self._allowances[kind].hear(now, said, asked.totals[kind], asked.began)
 
     def worked(self, sent: Sent, now: float, usage: Usage | None) -> None:
         """The server took the call; `usage` where it was answered as it should be."""

@@ -87,17 +87,18 @@ class Allowance:
             return 0.0
         return missing / self._per_s if self._per_s > 0 else MINUTE_S
 
-    def hear(self, now: float, said: Said, total: float) -> None:
-        """What a response says, to a call after which `total` had been taken.
+    def hear(self, now: float, said: Said, total: float, began: float) -> None:
+        """What a response says, to a call that began then, after which `total` had been taken.
 
-        What was taken since then may be on its way, so that the server does not know of it.
+        Whether it counts the calls that were sent since then, nobody knows: they are held against what was refilled.
         """
-        limit = said.remaining if said.limit is None else max(said.limit, said.remaining)
-        if said.limit is None or not limit:  # nothing to tell the rate from
-            self._limit, self._per_s = math.inf, max(said.remaining, 1.0) / MINUTE_S
+        limit = math.inf if said.limit is None else max(said.limit, said.remaining)
+        used = limit - said.remaining if said.limit is not None else 0.0
+        if math.isinf(limit):
+            self._per_s = max(said.remaining, 1.0) / MINUTE_S
         else:
-            used = limit - said.remaining
-            self._limit = limit
-            self._per_s = used / said.reset_s if used and said.reset_s else limit / MINUTE_S
-        self._left = min(self._limit, said.remaining - (self._total - total))
+            self._per_s = (used or limit) / said.reset_s if said.reset_s else limit / MINUTE_S
+        since = self._per_s * (now - began) - (self._total - total)
+        self._limit = limit
+        self._left = said.remaining + min(0.0, since)
         self._at = now

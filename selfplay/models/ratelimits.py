@@ -58,10 +58,10 @@ def _said(headers: Mapping[str, str], name: str, kind: Kind, now: datetime) -> S
     def value(field: str) -> str:
         return headers.get(name.format(field=field, kind=kind), "").strip()
 
-    remaining = _number(value("remaining"))
-    if remaining is None:
+    remaining, limit = _number(value("remaining")), _number(value("limit"))
+    if remaining is None or limit == 0:  # none of nothing: a server without limits
         return None
-    return Said(remaining, _number(value("limit")), seconds_until(value("reset"), now=now))
+    return Said(remaining, limit, seconds_until(value("reset"), now=now))
 
 
 def seconds_until(text: str, *, now: datetime) -> float | None:

@@ -8,7 +8,7 @@ import pytest
 from selfplay.batch.layout import RunFolder
 from selfplay.batch.purse import BUDGET, Others, Purse, Spent
 from selfplay.batch.servers import Servers, require_one_price
-from selfplay.batch.settings import BatchSettings, Budget, EndpointSettings, SeatLimits
+from selfplay.batch.settings import BatchSettings, Budget, EndpointSettings, SeatLimits, load_batch
 from selfplay.batch.worker import Pulse
 from selfplay.config import HintConfig, PriceConfig, RunConfig, SeatConfig
 from selfplay.errors import ConfigError
@@ -165,3 +165,13 @@ async def test_a_server_out_of_reach_parks_and_never_fails(tmp_path: Path, repo:
         session = await run(the_order)
     assert session.reason.startswith("no server answered")
     assert (session.left, session.failed, ledger_of(the_order)) == (2, {}, {})
+
+
+def test_the_page_shows_settings_that_there_are(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "batch.md").read_text("utf-8")
+    blocks = [block.partition("```")[0] for block in page.split("```toml\n")[1:]]
+    file = tmp_path / "run.toml"
+    for block in blocks:
+        file.write_text(block)
+        assert load_batch(file) != BatchSettings()
+    assert len(blocks) >= 2

@@ -56,7 +56,7 @@ def test_without_a_word_of_the_server_there_is_no_limit() -> None:
 def test_a_bucket_is_refilled_as_fast_as_the_server_says() -> None:
     allowance = Allowance()
     total = allowance.take(0, 1)
-    allowance.hear(0, Said(remaining=2, limit=60, reset_s=58), total)
+    allowance.hear(0, Said(remaining=2, limit=60, reset_s=58), total, began=0)
     assert allowance.wait_s(0, 2) == 0
     allowance.take(0, 2)
     assert allowance.wait_s(0, 1) == pytest.approx(1)
@@ -64,12 +64,27 @@ def test_a_bucket_is_refilled_as_fast_as_the_server_says() -> None:
     assert allowance.wait_s(1e6, 1000) == 0, "more than there ever is need not be there"
 
 
-def test_what_the_server_can_not_know_of_yet_counts_as_taken() -> None:
+def test_what_was_sent_since_is_held_against_what_was_refilled_since() -> None:
     allowance = Allowance()
     total = allowance.take(0, 1)
     allowance.take(0, 3)
-    allowance.hear(0, Said(remaining=10, limit=60, reset_s=50), total)
+    allowance.hear(0, Said(remaining=10, limit=60, reset_s=50), total, began=0)
     assert allowance.left(0) == 7
+    allowance.hear(2, Said(remaining=10, limit=60, reset_s=50), total, began=0)
+    assert allowance.left(2) == 9
+    allowance.hear(9, Said(remaining=10, limit=60, reset_s=50), total, began=0)
+    assert allowance.left(9) == 10
+
+
+@given(st.floats(0, 1e6), st.none() | st.floats(0, 1e6), st.none() | st.floats(0, 1e5), st.floats(1, 1e5))
+def test_whatever_a_server_says_a_call_goes_some_day(
+    remaining: float, limit: float | None, reset_s: float | None, amount: float
+) -> None:
+    allowance = Allowance()
+    allowance.hear(0, Said(remaining, limit, reset_s), 0, began=0)
+    wait_s = allowance.wait_s(0, amount)
+    assert wait_s >= 0
+    assert allowance.wait_s(wait_s * (1 + 1e-9) + 1e-6, amount) == pytest.approx(0, abs=1e-3 * wait_s)
 
 
 def test_a_breaker_opens_after_failures_in_a_row_only() -> None:

@@ -37,6 +37,7 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
         ({"x-ratelimit-remaining": "1", "x-ratelimit-reset": "1767323055000"}, {"requests": Said(1, None, 10)}),
         ({"x-ratelimit-limit-requests": "60"}, {}),
         ({"x-ratelimit-remaining-requests": "-1", "x-ratelimit-remaining-tokens": "many"}, {}),
+        ({"x-ratelimit-limit-requests": "0", "x-ratelimit-remaining-requests": "0"}, {}),
         ({}, {}),
     ],
 )
