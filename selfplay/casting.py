@@ -13,6 +13,7 @@ from selfplay.errors import ConfigError, JournalError, ScriptError
 from selfplay.hiding import is_journal
 from selfplay.journal import Journal, Seat, read_events
 from selfplay.loop import Seats
+from selfplay.models.around import ON_SEND, telling
 from selfplay.models.heuristic import HeuristicJudge, HeuristicPlayer, HeuristicSupervisor
 from selfplay.models.prices import FREE, Price, price_of
 from selfplay.models.protocol import Model, Reply, Request
@@ -41,7 +42,8 @@ class Role:
     async def ask(self, journal: Journal, request: Request) -> Reply:
         """A reply, after as many tries as it takes; each failed one is noted in the journal."""
         note = partial(self._note, journal)
-        return await complete(self.model, request, self.policy, on_retry=note, clock=self.clock)
+        with telling(ON_SEND, journal.sent):
+            return await complete(self.model, request, self.policy, on_retry=note, clock=self.clock)
 
     def _note(self, journal: Journal, retry: Retry) -> None:
         journal.retried(self.seat, retry.attempt, str(retry.error), retry.wait_s)

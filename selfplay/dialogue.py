@@ -5,7 +5,7 @@ from typing import Any
 
 from selfplay.message import Message, Origin
 from selfplay.models.protocol import Reply, Request
-from selfplay.wire import Channel, ReasoningKey, WireMessage, encode
+from selfplay.wire import Channel, Digests, ReasoningKey, WireMessage, encode
 
 
 class Dialogue:
@@ -21,6 +21,7 @@ class Dialogue:
         self._encoded: list[WireMessage] = []
         self._waiting: list[Message] = []
         self._turn = 0
+        self._digests = Digests()
 
     def say(self, *messages: Message) -> None:
         """Add messages at the end."""
@@ -31,7 +32,7 @@ class Dialogue:
         """All of it as a request."""
         self._encoded += encode(self._waiting, channel=self._channel, mark=self._mark, reasoning=self._reasoning)
         self._waiting.clear()
-        return Request(head=head, messages=tuple(self._encoded), turn=self._turn, origin=origin)
+        return Request(head, tuple(self._encoded), self._turn, origin, self._digests)
 
 
 def as_said(reply: Reply) -> Message:

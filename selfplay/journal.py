@@ -14,7 +14,6 @@ code for it. What is recomputed is compared with what was recorded, so that an e
 """
 
 import fcntl
-import hashlib
 import os
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
@@ -130,6 +129,10 @@ class Journal:
         self._began = perf_counter() + wait_s
         self._append({"event": "retry", "seat": seat, "try": attempt, "error": error, "wait_s": wait_s})
 
+    def sent(self) -> None:
+        """Note that a call that had to wait is sent now: the wait does not count as the episode's time."""
+        self._began = perf_counter()
+
     def start(self, event: Event) -> Event:
         """The episode's start: the recorded one, which must agree with `event` in all but time and version."""
         if not self._recorded:
@@ -155,7 +158,7 @@ class Journal:
         says that the episode goes on from there. Every other error leaves the journal as it is, and the call is made
         again when the episode is taken up.
         """
-        sha256 = hashlib.sha256(request.body()).hexdigest()
+        sha256 = request.sha256
         if self._recorded:
             return self._recorded_reply(seat, sha256)
         event: Event = {"event": "call", "seat": seat, "messages": len(request.messages), "sha256": sha256}
@@ -248,7 +251,7 @@ class Journal:
             recorded = {k: v for k, v in recorded.items() if k in now_}
         return JournalError(
             f"{self.path}:{line}: the episode recorded here went another way ({difference(recorded, now_)}); "
-            "go on with the settings and version it was begun with, or play anew under another name"
+            "go on with the settings and version it was begun with, or delete this journal to play the episode anew"
         )
 
 

@@ -147,6 +147,7 @@ class _Episode:
         self._pacing = Pacing(stage.config.hints, defaults_of(self._schemas))
         self._seen = Seen()
         self._ids: frozenset[str] = frozenset()
+        self._tokens = 0
         self._cost = 0.0
 
     def _supervised(self) -> Supervisor:
@@ -201,15 +202,15 @@ class _Episode:
         for message in opening_words:
             self._journal.record(said("player", message))
         self._dialogue.say(*opening_words)
-        self._seen.add(self.trace.opening.content)
         if self._supervisor is not None:
+            self._seen.add(self.trace.opening.content)
             words = opening(self._stage.task, self._stage.about, self.trace.prompt.content)
             for message in words:
                 self._journal.record(said("supervisor", message))
             self._supervisor.dialogue.say(*words)
 
     def _over_a_limit(self) -> Trace | None:
-        limits, usage, spent = self._limits, self.trace.usage.total_tokens, self._journal.seconds
+        limits, usage, spent = self._limits, self._tokens, self._journal.seconds
         if len(self.trace.steps) >= limits.steps:
             return self.trace.ended(StopReason.STEPS, f"{limits.steps} steps taken")
         if limits.tokens is not None and usage >= limits.tokens:
@@ -242,8 +243,9 @@ class _Episode:
         results: list[ToolResult] = []
         for call in action.tool_calls:
             results.append(await self._journal.result(number, call.id, partial(self._carry_out_one, call, results)))
-        for result in results:
-            note_shown(self._seen, result)
+        if self._supervisor is not None:
+            for result in results:
+                note_shown(self._seen, result)
         return tuple(results)
 
     async def _carry_out_one(self, call: ToolCall, before: Sequence[ToolResult]) -> ToolResult:
@@ -320,6 +322,7 @@ class _Episode:
         return tuple(dict.fromkeys(t.path for t in targets if t.path not in known))
 
     def _pay(self, usage: Usage, price: Price | None) -> None:
+        self._tokens += usage.total_tokens
         if price is not None:
             self._cost += cost_usd(usage, price)
 

@@ -4,9 +4,11 @@ A conversation only grows at its end, so a request body is the request's head, t
 before, then the new ones. The same messages always give the same bytes: a journal rebuilds every body from them.
 """
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import orjson
@@ -33,9 +35,52 @@ class WireMessage:
 
 def body(head: Mapping[str, Any], messages: Sequence[WireMessage]) -> bytes:
     """The bytes of a request: `head`'s keys in their order, then `messages`."""
-    start = orjson.dumps(head)[:-1]
-    comma = b"," if head else b""
-    return b"".join((start, comma, b'"messages":[', b",".join(m.raw for m in messages), b"]}"))
+    return b"".join((_start(head), b",".join([m.raw for m in messages]), _END))
+
+
+_END = b"]}"
+
+
+def _start(head: Mapping[str, Any]) -> bytes:
+    """A body up to its first message."""
+    return b"".join((orjson.dumps(head)[:-1], b"," if head else b"", b'"messages":['))
+
+
+class Digests:
+    """sha256 of the ever longer bodies of one conversation: what was hashed once is not hashed again."""
+
+    def __init__(self) -> None:
+        self._grown: dict[bytes, _Grown] = {}
+
+    def sha256(self, head: Mapping[str, Any], messages: Sequence[WireMessage]) -> str:
+        """That of `body(head, messages)`. `messages` begin with those of the calls before, or are fewer of them."""
+        start = _shared(_start(head))
+        grown = self._grown.get(start)
+        if grown is None or grown.count > len(messages):
+            grown = self._grown[start] = _Grown(start)
+        return grown.sha256(messages)
+
+
+class _Grown:
+    """The sha256 of one beginning and the messages so far."""
+
+    def __init__(self, start: bytes) -> None:
+        self.count = 0
+        self._hashed = hashlib.sha256(start)
+
+    def sha256(self, messages: Sequence[WireMessage]) -> str:
+        for i in range(self.count, len(messages)):
+            self._hashed.update(b"," + messages[i].raw if i else messages[i].raw)
+        self.count = len(messages)
+        whole = self._hashed.copy()
+        whole.update(_END)
+        return whole.hexdigest()
+
+
+@lru_cache(maxsize=256)
+def _shared(start: bytes) -> bytes:
+    """The same bytes as one object: episodes with the same settings begin their bodies alike."""
+    return start
 
 
 def encode(
@@ -56,7 +101,12 @@ def encode(
             values[-1]["content"] += f"\n\n{text}"
         else:
             values.append({**_value(message, reasoning), "content": text})
-    return [WireMessage(value, orjson.dumps(value)) for value in values]
+    return [WireMessage(value, _fitted(orjson.dumps(value))) for value in values]
+
+
+def _fitted(raw: bytes) -> bytes:
+    """The same bytes in no more memory than they need: orjson leaves the room in which it wrote, 8 kB for 500 bytes."""
+    return bytes(memoryview(raw))
 
 
 def _value(message: Message, reasoning: ReasoningKey) -> dict[str, Any]:

@@ -28,6 +28,7 @@ LAYERS = (
     ("play", "audit", "sampling", "audit_traces"),
     ("cleaning",),
     ("batch",),
+    ("report", "tracing"),
     ("cli",),
 )
 """From the bottom upwards; a module imports from layers below its own, and from its own package."""

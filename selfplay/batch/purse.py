@@ -1,10 +1,20 @@
-"""What a run has used, over all its sessions, against its budget; and the model that pays from it."""
+"""What a run has used, over all its sessions and workers, against its budget; and the model that pays from it.
 
+A call is made only where the budget has room for it and for all that are in flight, each taken to cost as much as the
+dearest one so far. What other workers spend is known from their signs of life.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any, cast
+
+import anyio
 
 from selfplay.batch.drain import Drain
+from selfplay.batch.layout import RunFolder
 from selfplay.batch.settings import Budget
 from selfplay.batch.tally import Prices
+from selfplay.batch.worker import BEAT_S, read_state
 from selfplay.config import RunConfig, SeatConfig
 from selfplay.errors import ConfigError
 from selfplay.journal import Seat
@@ -15,9 +25,29 @@ BUDGET = "the budget is used up"
 """How the reason of a run begins that ended for it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Money and tokens."""
+
+    cost_usd: float = 0.0
+    tokens: float = 0.0
+
+    def __add__(self, other: "Spent") -> "Spent":
+        """Both together."""
+        return Spent(self.cost_usd + other.cost_usd, self.tokens + other.tokens)
+
+    def __sub__(self, other: "Spent") -> "Spent":
+        """What is more of it; never less than nothing."""
+        return Spent(max(0.0, self.cost_usd - other.cost_usd), max(0.0, self.tokens - other.tokens))
+
+    def largest(self, other: "Spent") -> "Spent":
+        """The larger of each."""
+        return Spent(max(self.cost_usd, other.cost_usd), max(self.tokens, other.tokens))
+
+
 @dataclass(slots=True)
 class Purse:
-    """Money and tokens of a run, of this worker and of what others had used before it began."""
+    """Money and tokens of a run: of this worker, and of all workers before it began."""
 
     budget: Budget
     cost_usd: float = 0.0
@@ -26,20 +56,56 @@ class Purse:
     """Of this worker."""
     in_flight: int = 0
     """Calls that were made and not answered yet."""
+    own: Spent = Spent()
+    """By this worker in this session."""
+    others: Spent = Spent()
+    """By other workers since this one began, as far as it is known."""
+    dearest: Spent = Spent()
+    """What one call took at most."""
+    _returned: anyio.Event = field(default_factory=anyio.Event)
 
     def pay(self, usage: Usage, price: Price | None) -> None:
         """Take what a call cost."""
+        cost = Spent(0.0 if price is None else cost_usd(usage, price), usage.total_tokens)
         self.calls += 1
         self.usage += usage
-        self.cost_usd += 0.0 if price is None else cost_usd(usage, price)
+        self.cost_usd += cost.cost_usd
+        self.own += cost
+        self.dearest = self.dearest.largest(cost)
+
+    def remember(self, usage: Usage, cost_usd: float, calls: int) -> None:
+        """Take what an episode cost before this worker began. Its calls grew, the last about twice the mean."""
+        self.usage += usage
+        self.cost_usd += cost_usd
+        if calls:
+            self.dearest = self.dearest.largest(Spent(2 * cost_usd / calls, 2 * usage.total_tokens / calls))
 
     def lacking(self) -> str | None:
-        """Which limit of the budget is reached, in words; None as long as none is."""
-        if self.budget.cost_usd is not None and self.cost_usd >= self.budget.cost_usd:
-            return f"{BUDGET}: {self.cost_usd:.4f} USD of {self.budget.cost_usd:g} USD spent"
-        if self.budget.tokens is not None and self.usage.total_tokens >= self.budget.tokens:
-            return f"{BUDGET}: {self.usage.total_tokens:,} tokens of {self.budget.tokens:,} used"
+        """Which limit of the budget leaves no room for one more call, in words; None as long as none does."""
+        calls = self.in_flight + 1
+        usd, limit_usd = self.cost_usd + self.others.cost_usd, self.budget.cost_usd
+        if limit_usd is not None and _is_over(usd, self.dearest.cost_usd, calls, limit_usd):
+            more = "" if usd >= limit_usd else f", and a call may cost {self.dearest.cost_usd:.4f}"
+            return f"{BUDGET}: {usd:.4f} USD of {limit_usd:g} USD spent{more}"
+        tokens, limit = self.usage.total_tokens + self.others.tokens, self.budget.tokens
+        if limit is not None and _is_over(tokens, self.dearest.tokens, calls, limit):
+            more = "" if tokens >= limit else f", and a call may take {self.dearest.tokens:,.0f}"
+            return f"{BUDGET}: {tokens:,.0f} tokens of {limit:,} used{more}"
         return None
+
+    def come_back(self) -> None:
+        """A call is in flight no more, however it ended."""
+        self.in_flight -= 1
+        returned, self._returned = self._returned, anyio.Event()
+        returned.set()
+
+    async def until_one_is_back(self) -> None:
+        """Wait until a call that is in flight has come back."""
+        await self._returned.wait()
+
+
+def _is_over(spent: float, dearest: float, calls: int, limit: float) -> bool:
+    return spent >= limit or spent + calls * dearest > limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +124,62 @@ class PayingModel:
 
     async def complete(self, request: Request) -> Reply:
         """Answer once. Raises RunEnding instead where the run is being ended, or the budget is used up."""
-        if lacking := self.purse.lacking():
-            self.drain.begin(lacking)
-        self.drain.check()
+        await self._until_there_is_room()
         self.purse.in_flight += 1
         try:
             reply = await self.model.complete(request)
+            self.purse.pay(reply.usage, self.price)
         finally:
-            self.purse.in_flight -= 1
-        self.purse.pay(reply.usage, self.price)
+            self.purse.come_back()
         return reply
+
+    async def _until_there_is_room(self) -> None:
+        """Calls in flight may turn out cheaper than feared: the budget is used up only when none is left."""
+        self.drain.check()
+        while lacking := self.purse.lacking():
+            if not self.purse.in_flight:
+                self.drain.begin(lacking)
+            self.drain.check()
+            await self.purse.until_one_is_back()
+        self.drain.check()
 
     async def aclose(self) -> None:
         """Close the model."""
         await self.model.aclose()
+
+
+class Others:
+    """What other workers of a run spend from now on. Blocking.
+
+    Make it before it is counted what was spent until now: a call in between is counted twice then, and none is missed.
+    """
+
+    def __init__(self, folder: RunFolder, worker: str) -> None:
+        self._folder, self._worker = folder.workers, worker
+        self._before = dict(self._told())
+
+    def spent(self) -> Spent:
+        """As far as they have told; a worker that was killed has not told of its last seconds."""
+        return sum((now - self._before.get(worker, Spent()) for worker, now in self._told()), Spent())
+
+    def _told(self) -> Iterator[tuple[str, Spent]]:
+        for path in sorted(self._folder.glob("*.json")):
+            state = read_state(path) if path.stem != self._worker else None
+            if state is not None:
+                yield path.stem, _spent(state.get("spent"))
+
+
+def _spent(told: object) -> Spent:
+    values = cast("dict[str, Any]", told) if isinstance(told, dict) else {}
+    usd, tokens = values.get("cost_usd"), values.get("tokens")
+    return Spent(*(float(v) if isinstance(v, int | float) else 0.0 for v in (usd, tokens)))
+
+
+async def follow(others: Others, purse: Purse) -> None:
+    """Keep a purse informed of what others spend, for ever: at most 2 BEAT_S behind them."""
+    while True:
+        purse.others = await anyio.to_thread.run_sync(others.spent)
+        await anyio.sleep(BEAT_S)
 
 
 def require_prices(config: RunConfig, prices: Prices, budget: Budget) -> None:

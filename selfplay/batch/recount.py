@@ -39,7 +39,8 @@ def config_of(folder: RunFolder) -> RunConfig:
 def recounted(folder: RunFolder) -> Results:
     """What the journals say of the units that were played to their end; reads all of them.
 
-    Raises RunError and ConfigError for a manifest that can't be used. Journals that are damaged, or still going on, belong to units that have not ended.
+    Raises RunError and ConfigError for a manifest that can't be used. Journals that are damaged, or
+    still going on, belong to units that have not ended.
     """
     config = config_of(folder)
     count = Count()

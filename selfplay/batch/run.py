@@ -173,7 +173,7 @@ class Run:
             "reason": self._shop.drain.reason,
             "calls": self._shop.purse.calls,
             "in_flight": self._shop.purse.in_flight,
-            "cost_usd": self._shop.purse.cost_usd,
+            "cost_usd": self._shop.purse.cost_usd + self._shop.purse.others.cost_usd,
             "usage": self._shop.purse.usage.model_dump(),
             **self._shop.about(),
         }

@@ -21,11 +21,12 @@ class SeatLimits(Section):
     """What a seat's servers may be asked, each of them."""
 
     endpoints: tuple[EndpointSettings, ...] = ()
-    """Servers of the same model; the least busy one that works is asked. By default the seat's own `base_url`."""
+    """Servers of the same model. A conversation begins on the one with most room and stays there while that works. By
+    default the seat's own `base_url`."""
     in_flight: Count = 64
-    """Calls at once at most; halved when a server says that it is too much, and raised again as calls succeed."""
+    """Calls at once at most: halved when a server refuses all of them (429), and raised again as calls succeed."""
     requests_per_minute: Count | None = None
-    """By default what the server's headers say, if they say it."""
+    """In no 60 seconds more; what the server's headers say is kept besides."""
     tokens_per_minute: Count | None = None
     """Input and output; likewise."""
 
@@ -34,7 +35,7 @@ class Budget(Section):
     """What a run may use, in all its sessions together. At the limit it ends cleanly, and can go on with more."""
 
     cost_usd: Positive | None = None
-    """Money for all calls. Needs a known price for each seat; see `unknown_price`."""
+    """Money for all calls; not passed, as far as no call costs more than any before it. See `unknown_price`."""
     tokens: Count | None = None
     """Input and output of all calls."""
     time_s: Positive | None = None
@@ -58,6 +59,10 @@ class BatchSettings(Section):
     supervisor: SeatLimits = SeatLimits()
     judge: SeatLimits = SeatLimits()
     budget: Budget = Budget()
+    otel: bool = False
+    """Tell episodes, calls and tools as OpenTelemetry spans (extra `otel`); OTEL_* variables say where to."""
+    otel_content: bool = False
+    """With what was said and what tools returned, which holds the tasks' answers; otherwise names and numbers only."""
 
 
 def load_batch(path: Path | None) -> BatchSettings:

@@ -4,8 +4,9 @@ import resource
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
@@ -15,8 +16,9 @@ from selfplay.batch.drain import Drain
 from selfplay.batch.layout import RunFolder
 from selfplay.batch.ledger import Ledger, Ledgers
 from selfplay.batch.manifest import keep_manifest, manifest_of
-from selfplay.batch.purse import PayingModel, Purse, require_prices
+from selfplay.batch.purse import BUDGET, Others, PayingModel, Purse, follow, require_prices
 from selfplay.batch.run import BatchWatch, Run, Session, Shop, Unwatched
+from selfplay.batch.servers import Servers, require_one_price
 from selfplay.batch.settings import BatchSettings
 from selfplay.batch.tally import Prices, prices_of, tally_of
 from selfplay.batch.units import Unit, sha256_of, units_of
@@ -64,6 +66,7 @@ def open_run(order: Order) -> Opening:
     keep_manifest(order.folder, manifest_of(order.config))
     prices = prices_of(order.config)
     require_prices(order.config, prices, order.settings.budget)
+    require_one_price(order.config, order.settings)
     ledgers = Ledgers(order.folder)
     ledgers.refresh()
     units = units_of(order.tasks, order.settings.samples)
@@ -81,16 +84,22 @@ async def carry_out(
     opening = open_run(order)
     prices, ledgers, units = opening.prices, opening.ledgers, opening.units
     raise_file_limit()
-    drain, purse = drain or Drain(), spent_before(order, ledgers, prices)
     pulse = Pulse(order.folder, new_worker())
+    others = Others(order.folder, pulse.worker)
+    drain, purse = drain or Drain(), spent_before(order, ledgers, prices)
+    clock = Clock(sleep=drain.sleep)
+    servers = Servers(order.settings, clock)
 
     def dress(role: Role) -> Role:
-        paying = PayingModel(role.model, role.price, purse, drain)
-        return replace(role, model=paying, clock=Clock(sleep=drain.sleep))
+        return replace(role, model=PayingModel(role.model, role.price, purse, drain), clock=clock)
+
+    def about() -> dict[str, Any]:
+        in_flight = purse.in_flight - servers.waiting
+        return {**servers.about(), "in_flight": in_flight, "spent": asdict(purse.own)}
 
     session = Session(reason=INTERRUPTED)
     with Ledger(order.folder, pulse.worker) as ledger:
-        async with open_cast(order.config, dress=dress) as cast, anyio.create_task_group() as group:
+        async with open_cast(order.config, servers.make, dress) as cast, anyio.create_task_group() as group:
             if heeds_signals:
                 await group.start(heed_signals, drain, group)
             shop = Shop(
@@ -103,9 +112,11 @@ async def carry_out(
                 purse=purse,
                 drain=drain,
                 watch=watch or Unwatched(),
+                about=about,
             )
             pulse.beat({})
             run = Run(shop, units, ledgers, ledger)
+            group.start_soon(follow, others, purse)
             if order.settings.budget.time_s is not None:
                 group.start_soon(end_after, order.settings.budget.time_s, drain)
             try:
@@ -144,15 +155,13 @@ def spent_before(order: Order, ledgers: Ledgers, prices: Prices) -> Purse:
     for line in ledgers.units.values():
         for episode in line.episodes:
             ended.add(episode.path)
-            purse.usage += episode.usage
-            purse.cost_usd += episode.cost_usd
+            purse.remember(episode.usage, episode.cost_usd, episode.calls)
     root = order.folder.root
     for path in sorted(order.folder.episodes.rglob("*.jsonl")):
         if path.relative_to(root).as_posix() not in ended and is_journal(path):
             with suppress(JournalError):  # its unit will tell
                 tally = tally_of(read_events(path), prices)
-                purse.usage += tally.usage
-                purse.cost_usd += tally.cost_usd
+                purse.remember(tally.usage, tally.cost_usd, tally.calls)
     return purse
 
 
@@ -172,7 +181,7 @@ def _desk(order: Order) -> Desk:
 async def end_after(seconds: float, drain: Drain) -> None:
     """End the run in order after so long."""
     await anyio.sleep(seconds)
-    drain.begin(f"the budget is used up: {seconds:g} s of this session are over")
+    drain.begin(f"{BUDGET}: {seconds:g} s of this session are over")
 
 
 async def heed_signals(

@@ -25,6 +25,13 @@ def prices_of(config: RunConfig) -> dict[Seat, Price | None]:
     return seats if config.judge is None else {**seats, "judge": price_for(config.judge)}
 
 
+def unpriced_seats(config: RunConfig) -> tuple[Seat, ...]:
+    """Seats that take part and whose calls nobody gave a price for."""
+    is_supervised = config.hints.policy != "never"
+    prices = prices_of(config)
+    return tuple(seat for seat, price in prices.items() if price is None and (is_supervised or seat == "player"))
+
+
 @dataclass(slots=True)
 class Tally:
     """What was counted of one episode so far."""
@@ -60,7 +67,7 @@ class Tally:
         usage = Usage.model_validate_json(orjson.dumps(used))
         self.usage += usage
         said, tokens = self._before.get(seat, (0, 0))
-        if seat != "judge" and said <= messages:  # a conversation only grows: all that was sent before is sent again, and then more
+        if seat != "judge" and said <= messages:  # a conversation only grows: what was sent before is sent again
             self.reusable_tokens += min(tokens, usage.input_tokens)
         self._before[seat] = (messages, usage.input_tokens)
         price = self.prices.get(seat)

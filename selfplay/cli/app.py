@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from selfplay.cli.audit import audit
-from selfplay.cli.clean import EPILOG as CLEAN_EPILOG
-from selfplay.cli.clean import clean
 from selfplay.cli.batch import EPILOG as BATCH_EPILOG
 from selfplay.cli.batch import batch
+from selfplay.cli.clean import EPILOG as CLEAN_EPILOG
+from selfplay.cli.clean import clean
 from selfplay.cli.console import ExitCode, complain
 from selfplay.cli.demo import EPILOG as DEMO_EPILOG
 from selfplay.cli.demo import demo
@@ -26,10 +26,14 @@ from selfplay.cli.index import EPILOG as INDEX_EPILOG
 from selfplay.cli.index import index
 from selfplay.cli.mine import EPILOG as MINE_EPILOG
 from selfplay.cli.mine import mine
+from selfplay.cli.report import EPILOG as REPORT_EPILOG
+from selfplay.cli.report import report
 from selfplay.cli.run import EPILOG as RUN_EPILOG
 from selfplay.cli.run import run
 from selfplay.cli.show import EPILOG as SHOW_EPILOG
 from selfplay.cli.show import show
+from selfplay.cli.status import EPILOG as STATUS_EPILOG
+from selfplay.cli.status import status
 from selfplay.cli.tasks import tasks
 from selfplay.cli.tools import tools
 from selfplay.errors import SelfplayError
@@ -54,6 +58,8 @@ app.command("import", epilog=IMPORT_EPILOG)(import_)
 app.add_typer(tasks, name="tasks")
 app.command(epilog=RUN_EPILOG)(run)
 app.command(epilog=BATCH_EPILOG)(batch)
+app.command(epilog=STATUS_EPILOG)(status)
+app.command(epilog=REPORT_EPILOG)(report)
 app.command(epilog=SHOW_EPILOG)(show)
 app.command(epilog=EXPLAIN_EPILOG)(explain)
 app.command(epilog=CLEAN_EPILOG)(clean)

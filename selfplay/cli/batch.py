@@ -1,29 +1,44 @@
 """`selfplay batch`: many episodes."""
 
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import anyio
 import typer
+from rich.console import Console
+from rich.text import Text
 
 from selfplay.batch.layout import RunFolder
 from selfplay.batch.manifest import fork_of
 from selfplay.batch.purse import BUDGET
 from selfplay.batch.run import Session
+from selfplay.batch.screen import screen
 from selfplay.batch.settings import BatchSettings, load_batch
-from selfplay.batch.start import INTERRUPTED, Order, carry_out
+from selfplay.batch.start import INTERRUPTED, Order
+from selfplay.batch.tally import unpriced_seats
+from selfplay.batch.view import LiveView, Several, Tracker
 from selfplay.cli.console import ExitCode, complain, people_console, print_json
+from selfplay.cli.dry_run import estimate_of, sample_of, show, warn
+from selfplay.cli.engines import Engine, Play, engine_of
 from selfplay.cli.given import GivenSettings
 from selfplay.config import Policy
+from selfplay.errors import SelfplayError
 from selfplay.tasks import read_tasks
+from selfplay.tracing import open_tracing
+from selfplay.view import safe
 from selfplay.wire import Channel
 
 EPILOG = """Examples:
 
 selfplay batch tasks.jsonl --out traces/night --config run.toml
 
+selfplay batch tasks.jsonl --out traces/night --config run.toml --dry-run 20   # what will the others cost?
+
 selfplay batch tasks.jsonl --out traces/try --policy when_stuck --at-once 8   # no model: the heuristic pair
+
+selfplay batch tasks.jsonl --out /shared/night --config run.toml --engine ray --ray-address auto
 
 The same command starts a run, goes on with it, and takes further tasks and samples."""
 
@@ -43,10 +58,19 @@ def batch(
     channel: Annotated[Channel | None, typer.Option(help="How hints travel.")] = None,
     steps: Annotated[int | None, typer.Option(help="Turns the player may take.", min=1)] = None,
     repos: Annotated[Path, typer.Option(help="Folder of clones.", envvar="SELFPLAY_REPOS")] = Path("repos"),
+    engine: Annotated[Engine, typer.Option(help="Play in this process, or on a Ray cluster (extra `ray`).")] = "local",
+    ray_address: Annotated[str, typer.Option(help="A cluster that runs: HOST:PORT, auto. By default its own.")] = "",
+    ray_actors: Annotated[int | None, typer.Option(help="Actors; by default one a node.", min=1)] = None,
+    dry_run: Annotated[
+        int | None,
+        typer.Option(
+            "--dry-run", metavar="N", min=0, help="Play N tasks only, for real; estimate the others from them."
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show nothing while it runs.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output at its end.")] = False,
 ) -> None:
-    """Play the tasks of a file, many at once. Ctrl-C ends it in order, a second one at once; the same command goes on."""
+    """Play the tasks of a file, many at once. Ctrl-C ends it in order, a second one now; the same command goes on."""
     folder = RunFolder(out)
     order = Order(
         tasks=read_tasks(tasks),
@@ -57,13 +81,62 @@ def batch(
         kept=tuple(path for path in (tasks, config) if path is not None),
     )
     console = people_console(is_quiet=quiet, is_json=as_json)
-    session = anyio.run(partial(carry_out, order))
-    if as_json:
-        print_json({"reason": session.reason, "failed": session.failed, "left": session.left})
-    console.print(f"{session.left} left; {session.reason}")
+    play = engine_of(engine, ray_address, ray_actors, partial(console.print, markup=False))
+    if dry_run is not None:
+        raise typer.Exit(_estimate(play, order, dry_run, console, is_json=as_json))
+    tracker = Tracker(order.folder, unpriced_seats(order.config))
+    session = anyio.run(_play_watched, play, order, tracker, LiveView(console, tracker))
+    _tell(session, tracker, console, is_json=as_json)
     if session.error is not None:
         complain(session.error)
     raise typer.Exit(_code(session))
+
+
+async def _play_watched(play: Play, order: Order, tracker: Tracker, view: LiveView) -> Session:
+    """Carry out the order while its view is shown. Raises what the engine raises."""
+    outcome: list[Session | SelfplayError] = []
+    async with anyio.create_task_group() as group:
+        group.start_soon(view.show)
+        try:
+            with open_tracing(order.settings) as tracing:
+                outcome.append(await play(order, Several(tracker, *tracing)))
+        except SelfplayError as error:  # a task group would wrap it
+            outcome.append(error)
+        group.cancel_scope.cancel()
+    [session] = outcome
+    if isinstance(session, SelfplayError):
+        raise session
+    return session
+
+
+def _estimate(play: Play, order: Order, number: int, console: Console, *, is_json: bool) -> ExitCode:
+    """Play so many tasks, and say what the others will take."""
+    session: Session | None = None
+    if number:
+        warn(number, console)
+        tracker = Tracker(order.folder, unpriced_seats(order.config))
+        session = anyio.run(_play_watched, play, sample_of(order, number), tracker, LiveView(console, tracker))
+    known = estimate_of(order)
+    if is_json:
+        print_json(known.model_dump(mode="json"))
+    show(known, session, order.settings.budget, console)
+    if session is not None and session.error is not None:
+        complain(session.error)
+    return ExitCode.DONE if session is None else _code(session)
+
+
+def _tell(session: Session, tracker: Tracker, console: Console, *, is_json: bool) -> None:
+    tracker.is_over = True
+    totals = tracker.totals()
+    if is_json:
+        told = {"reason": session.reason, "failed": session.failed, "left": session.left}
+        print_json({**told, "totals": totals.model_dump(mode="json")})
+    with suppress(OSError, SystemExit):  # a terminal that went away: rich makes an exit of it
+        console.print(screen(totals, seconds=tracker.seconds, is_full=True))
+        if session.left:
+            why = session.reason or f"{len(session.failed)} could not be played"
+            console.print(Text(safe(f"{session.left} left ({why}); the same command goes on"), style="yellow"))
+        console.print(Text(f"selfplay report {totals.folder} shows more", style="dim"), soft_wrap=True)
 
 
 def _over(settings: BatchSettings, **given: int | None) -> BatchSettings:

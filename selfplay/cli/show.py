@@ -13,7 +13,7 @@ from rich.text import Text
 from selfplay.clean.strip import strip
 from selfplay.cli.console import ExitCode, complain, people_console, print_json
 from selfplay.journal import Event, read_events
-from selfplay.journals import contract_of
+from selfplay.journals import contract_of, journals_in
 from selfplay.message import Message
 from selfplay.replay import sent_requests, trace_of
 from selfplay.sample import CleanTrace
@@ -25,11 +25,13 @@ EPILOG = """Examples:
 
 selfplay show traces/app-fix-1a2b3c4d.jsonl
 
-selfplay show traces/app-fix-1a2b3c4d.jsonl --stripped"""
+selfplay show traces/app-fix-1a2b3c4d.jsonl --stripped
+
+selfplay show traces/night --check --json"""
 
 
 def show(
-    traces: Annotated[list[Path], typer.Argument(help="Journals, as `selfplay run` writes them.", metavar="TRACE")],
+    traces: Annotated[list[Path], typer.Argument(help="Journals, or folders of journals.", metavar="TRACE")],
     *,
     stripped: Annotated[bool, typer.Option("--stripped", help="Each trace beside the sample that it becomes.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Show results whole.")] = False,
@@ -40,7 +42,7 @@ def show(
 ) -> None:
     """Replay a trace, readably; with --stripped beside what is left without the supervisor."""
     console = people_console(is_quiet=False, is_json=as_json)
-    for path in traces:
+    for path in (journal for place in traces for journal in _journals(place)):
         events = list(read_events(path))
         told = trace_of(events, str(path))
         if as_json:
@@ -53,6 +55,11 @@ def show(
                 view.watch(event, False)
         if check:
             _check(console, events, path)
+
+
+def _journals(place: Path) -> tuple[Path, ...]:
+    """A file is taken as it is: what is wrong with it is said of it."""
+    return journals_in(place) if place.is_dir() else (place,)
 
 
 def _check(console: Console, events: Sequence[Event], path: Path) -> None:

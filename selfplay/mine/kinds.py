@@ -45,12 +45,15 @@ _DOCS = re.compile(
     r"locales?|translations)/|\.(md|mdx|rst|txt|adoc|tex|texi|[1-8]|html?)$"
     r"|(^|/)(readme|changes|changelog|news|history|authors|contributors|license|licence|copying|todo)[^/.]*$"
 )
+_TOOLING = re.compile(r"(?i)(^|/)\.[\w-]+/|^(ci|\.ci)/")
+"""Folders of services around the code (`.github`, `.circleci`)."""
 _PAGES = re.compile(r"(?i)(^|/)(templates?|views|components|layouts)/")
 _TABLE = (
     (_VENDORED, FileKind.VENDORED),
     (_GENERATED, FileKind.GENERATED),
     (_TEST, FileKind.TEST),
     (_DOCS, FileKind.DOCS),
+    (_TOOLING, FileKind.OTHER),
 )
 _MARKS = re.compile(
     rb"(?i)@generated\b|\bcode generated\b.{0,200}\bdo not edit\b|\b(auto-?|automatically )generated\b.{0,200}"

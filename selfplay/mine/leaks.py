@@ -86,7 +86,8 @@ def leak_of(prompt: str, targets: Iterable[Target], read: Reader) -> Leaked:
         symbols = tuple(dict.fromkeys(_symbols(prompt, targets, read)))
         return Leaked(Leak.SYMBOL, symbols[:LISTED]) if symbols else Leaked(Leak.NOTHING)
     worst = max(found, key=lambda grade: grade.rank)
-    return Leaked(worst, tuple(found[worst])[:LISTED])
+    names = [name for name in found[worst] if not any(name in other and name != other for other in found[worst])]
+    return Leaked(worst, tuple(names)[:LISTED])
 
 
 def _file_names(prompt: str, targets: tuple[Target, ...]) -> Iterator[tuple[Leak, str]]:

@@ -17,11 +17,16 @@ _SVN = re.compile(
 _CHERRY = re.compile(
     r"(?im)^[ \t]*\(?(?:cherry[- ]picked|backported|ported) (?:from|of) (?:commit )?[^\n]*\)?[ \t]*\n?"
 )
+_ITEM = r"(?:(?:\w[\w.-]{0,60}/[\w.-]{1,60})?(?:#|gh-?)\d+|https?://[^\s,;&]+)"
+_VERB = r"(?:clos(?:e[sd]?|ing)|fix(?:e[sd]|ing)?|resolv(?:e[sd]?|ing)|refs?|see(?: also)?|re)"
+_ITEMS = (
+    rf"{_ITEM}(?:(?:[ \t]{{0,8}}[,;&][ \t]{{0,8}}|[ \t]{{1,8}}(?:and[ \t]{{1,8}})?)(?:{_VERB}[ \t]{{1,8}})?{_ITEM})*+"
+)
+"""References one after another. Nothing in it can be read in two ways, so it takes linear time."""
 _REFERENCE = re.compile(
-    r"(?im)^[ \t*-]*(?:(?:and|also)\s+)?(?:clos(?:e[sd]?|ing)|fix(?:e[sd]|ing)?|resolv(?:e[sd]?|ing)|refs?|references|see(?: also)?|"
-    r"addresses|part of|related(?: to)?|relates to|re|issues?|bugs?|tickets?|pull request|pr|prs|gh)[ \t]*:?[ \t]*"
-    r"(?:(?:issue|bug|ticket|pr|pull request|and|[,&])[ \t]*)*(?:\w[\w.-]*/[\w.-]+)?(?:#|gh-?|https?://)[^\s]*"
-    r"(?:[ \t]*(?:(?:,|and|&|;)[ \t]*)?(?:fix(?:es)?|clos(?:es)?|refs?)?[ \t]*(?:#|gh-?|https?://)[^\s]*)*[ \t]*[.;]?[ \t]*(?:\n|$)"
+    rf"(?im)^[ \t*-]*+(?:(?:and|also)[ \t]+)?(?:{_VERB}|references|addresses|part of|related(?: to)?|relates to|issues?|bugs?|"
+    r"tickets?|pull request|prs?|gh)[ \t]*+:?[ \t]*+(?:(?:issue|bug|ticket|pr|pull request)[ \t]+)?"
+    rf"{_ITEMS}[ \t]*+[.;]?[ \t]*+(?:\n|$)"
 )
 _MERGE = re.compile(
     r"\A[ \t]*(?:merge (?:pull|merge) request\b|merged? in\b|merge (?:remote-tracking )?branch(?:es)?\b|merge tag\b|"
@@ -29,8 +34,10 @@ _MERGE = re.compile(
     re.IGNORECASE,
 )
 _NUMBER = re.compile(
-    r"[ \t]*[(\[](?:\w[\w.-]*/[\w.-]+|GH-?|PR[ -]?|closes |fixes )?#?\d+(?:[ \t]*,[ \t]*#\d+)*[)\]](?=[ \t]*$)",
-    re.IGNORECASE | re.MULTILINE,
+    r"(?im)[ \t]{0,8}[(\[](?:\w[\w.-]{0,60}/[\w.-]{1,60}|GH-?|PR[ -]?|closes |fixes )?#?\d+(?:[ \t]{0,8},[ \t]{0,8}#\d+)*[)\]](?=[ \t]*$)"
+)
+_TAIL = re.compile(
+    rf"(?im)[ \t]{{0,8}}[-,;(\[]?[ \t]{{0,8}}\b{_VERB}[ \t]{{0,8}}:?[ \t]{{1,8}}(?:issue |bug |pr )?{_ITEMS}[)\]]?\.?(?=[ \t]*$)"
 )
 _URL = re.compile(r"<?\b(?:https?|ftp|git|ssh|file)://[^\s<>\"'`]*[^\s<>\"'`.,;:!?)\]}]>?")
 _ISSUE = re.compile(
@@ -38,7 +45,9 @@ _ISSUE = re.compile(
     r"(?P<number>\d{1,7})\b",
     re.IGNORECASE,
 )
-_CI = re.compile(r"[ \t]*\[(?:ci[ -]skip|skip[ -]ci|skip actions|no ci|nochangelog|skip changelog)\]", re.IGNORECASE)
+_CI = re.compile(
+    r"[ \t]{0,8}\[(?:ci[ -]skip|skip[ -]ci|skip actions|no ci|nochangelog|skip changelog)\]", re.IGNORECASE
+)
 _RULE = re.compile(r"(?m)^[ \t]*[-=_*]{3,}[ \t]*\n?")
 _COMMENT = re.compile(
     r"(?m)^#[ \t]+(?:Conflicts|Please enter|On branch|Changes to be).*(?:\n#.*)*\n?|^Conflicts:\n(?:[ \t#]+\S.*\n?)*"
@@ -57,6 +66,7 @@ _CUTS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("references", _REFERENCE),
     ("trailers", _TRAILER),
     ("references", _NUMBER),
+    ("references", _TAIL),
     ("marks for CI", _CI),
     ("URLs", _URL),
     ("rules", _RULE),

@@ -1,16 +1,16 @@
-"""Any server of the chat completions protocol, through the `openai` client's request path.
+"""Any server of the chat completions protocol.
 
-The body is sent exactly as `Request.body()` gives it and the response is read by our own model: the client's own
-`chat.completions.create` walks the whole conversation again at each call. The client does not retry; one `complete` is
-one request.
+The body is sent exactly as `Request.body()` gives it (see `selfplay.models.exchange`) and the response is read by our
+own model: the `openai` client's own `chat.completions.create` walks the whole conversation again at each call. Nothing
+is tried again; one `complete` is one request.
 
 Not covered: streaming, the Responses API, images, several choices.
 """
 
 import errno
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Self
 
 import aiohttp
 import anyio
@@ -18,14 +18,16 @@ import httpx2
 import openai
 
 from selfplay.errors import TransientModelError
+from selfplay.models.around import ON_HEADERS
 from selfplay.models.classify import failure, models_fault
 from selfplay.models.complaint import complaint_of
 from selfplay.models.endpoint import endpoint
+from selfplay.models.exchange import Direct, Exchange, Received, ThroughClient, TooLargeError
 from selfplay.models.protocol import Reply, Request
+from selfplay.models.ratelimits import MARK
 from selfplay.models.reply import reply_of, spoiled
 from selfplay.models.response import Answer, decode
 
-CONNECT_S = 15.0
 MAX_RESPONSE_BYTES = 64 << 20
 READ = ("content-type", "date", "location", "retry-after", "retry-after-ms", "x-ms-retry-after-ms")
 """Headers that tell something."""
@@ -40,7 +42,8 @@ class OpenAIModel:
     """One model at one server. Made and used within one event loop; safe for many calls at once.
 
     `timeout_s` bounds a call from its first byte out to its last byte in. `http_client` replaces the transport (for
-    tests, proxies, own certificates) and is closed with the model. Raises ConfigError, see `endpoint`.
+    tests, own certificates): calls then go the `openai` client's own way. It is closed with the model. Raises
+    ConfigError, see `endpoint`.
     """
 
     def __init__(
@@ -59,15 +62,8 @@ class OpenAIModel:
         self._timeout_s = timeout_s
         self._max_response_bytes = max_response_bytes
         self._now = now
-        self._client = openai.AsyncOpenAI(
-            api_key=self._endpoint.key,
-            base_url=self._endpoint.url,
-            default_query=dict(self._endpoint.query),
-            default_headers=_headers(is_vendors=self._endpoint.is_vendors),
-            timeout=httpx2.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s)),
-            max_retries=0,
-            http_client=http_client or self._aiohttp_client(),
-        )
+        limits = (self._endpoint, timeout_s, max_response_bytes)
+        self._line: Exchange = ThroughClient(*limits, http_client) if http_client else Direct(*limits)
 
     @property
     def name(self) -> str:
@@ -90,7 +86,7 @@ class OpenAIModel:
 
     async def aclose(self) -> None:
         """Give connections back."""
-        await self._client.close()
+        await self._line.aclose()
 
     async def complete(self, request: Request) -> Reply:
         """Ask once. Raises TransientModelError, FatalModelError and their children; the key is in none of them."""
@@ -104,63 +100,22 @@ class OpenAIModel:
         """Send `body` and read the response to its end; an error for what happened on the way there and back."""
         try:
             with anyio.fail_after(self._timeout_s):
-                return self._answer(await self._post(body))
-        except openai.APIStatusError as error:
-            return self._answer(error.response)
-        except TransientModelError as error:
-            return error
+                return self._answer(await self._line.post(body))
+        except TooLargeError:
+            problem = f"a response of more than {self._max_response_bytes} bytes"
+        except aiohttp.ServerTimeoutError as error:
+            problem = _lost(error)
         except TimeoutError:
             problem = f"no complete response within {self._timeout_s:g} s"
         except (openai.APIConnectionError, httpx2.HTTPError, aiohttp.ClientError, OSError) as error:
             problem = _lost(error)
         return TransientModelError(self._endpoint.scrub_text(f"{self.base_url}: {problem}"))
 
-    async def _post(self, body: bytes) -> httpx2.Response:
-        return await self._client.post(
-            "/chat/completions",
-            content=body,
-            cast_to=httpx2.Response,
-            options={"headers": {"Content-Type": "application/json"}, "follow_redirects": False},
-        )
-
-    def _answer(self, response: httpx2.Response) -> Answer | TransientModelError:
-        content = response.content
-        if len(content) > self._max_response_bytes:
-            return self._too_large()
-        headers = {name: self._endpoint.scrub_text(response.headers[name]) for name in READ if name in response.headers}
-        return Answer(status=response.status_code, body=self._endpoint.scrub(content), headers=headers)
-
-    def _too_large(self) -> TransientModelError:
-        return TransientModelError(f"{self.base_url}: a response of more than {self._max_response_bytes} bytes")
-
-    def _aiohttp_client(self) -> httpx2.AsyncClient:
-        """The faster transport; proxies of the environment are for servers that are not on this machine."""
-
-        async def bound(response: httpx2.Response) -> None:
-            response.stream = _Bounded(response.stream, self._max_response_bytes, self._too_large)
-
-        return openai.DefaultAioHttpClient(
-            trust_env=not self._endpoint.is_loopback, event_hooks={"response": [bound]}, follow_redirects=False
-        )
-
-
-class _Bounded(httpx2.AsyncByteStream):
-    """A response's bytes, up to a limit: a server that never ends must not fill the memory."""
-
-    def __init__(self, stream: Any, limit: int, too_large: Callable[[], TransientModelError]) -> None:  # noqa: ANN401  httpx2 types it as sync or async
-        self._stream: httpx2.AsyncByteStream = stream
-        self._left = limit
-        self._too_large = too_large
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._stream:
-            self._left -= len(chunk)
-            if self._left < 0:
-                raise self._too_large()
-            yield chunk
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
+    def _answer(self, received: Received) -> Answer:
+        if (hear := ON_HEADERS.get()) is not None:
+            hear({name.lower(): value for name, value in received.headers.items() if MARK in name.lower()})
+        headers = {name: self._endpoint.scrub_text(received.headers[name]) for name in READ if name in received.headers}
+        return Answer(status=received.status, body=self._endpoint.scrub(received.body), headers=headers)
 
 
 def read(answer: Answer, request: Request, now: datetime) -> Reply:
@@ -174,14 +129,6 @@ def read(answer: Answer, request: Request, now: datetime) -> Reply:
     if fault is not None:
         return spoiled(request, fault, complaint.written)
     raise failure(answer, complaint, request.head, now=now)
-
-
-def _headers(*, is_vendors: bool) -> dict[str, Any]:
-    """Headers of every request. Bodies come uncompressed, so that their bound is one on memory too."""
-    headers: dict[str, Any] = {"Accept-Encoding": "identity"}
-    if not is_vendors:  # the client takes these from the environment; they are nobody else's business
-        headers |= {"OpenAI-Organization": openai.omit, "OpenAI-Project": openai.omit}
-    return headers
 
 
 def _lost(error: BaseException) -> str:

@@ -4,15 +4,14 @@ An implementation makes exactly one attempt per `complete`: trying again is `sel
 failure of the infrastructure is classified in one place and never mistaken for a failure of the player.
 """
 
-import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from pydantic import Field, JsonValue
 
 from selfplay.message import Message, Noun, Origin
-from selfplay.wire import WireMessage, body
+from selfplay.wire import Digests, WireMessage, body
 
 
 class Usage(Noun):
@@ -71,10 +70,17 @@ class Request:
     """How many replies of this model the conversation already holds: 0 at the first call of an episode."""
     origin: Origin = Origin.PLAYER
     """What the reply's message is born with: PLAYER or SUPERVISOR."""
+    digests: Digests = field(default_factory=Digests, repr=False, compare=False)
+    """Those of the conversation, where the request is one of many that it grows by."""
 
     def body(self) -> bytes:
         """The exact bytes that are sent."""
         return body(self.head, self.messages)
+
+    @property
+    def sha256(self) -> str:
+        """That of the body, in hex."""
+        return self.digests.sha256(self.head, self.messages)
 
     @property
     def key(self) -> str:
@@ -83,7 +89,7 @@ class Request:
         What one model was asked and another one is asked again has the same key: it finds a recorded reply.
         """
         asked = {k: self.head[k] for k in ("tools", "tool_choice", "response_format") if k in self.head}
-        return hashlib.sha256(body(asked, self.messages)).hexdigest()
+        return self.digests.sha256(asked, self.messages)
 
 
 class Model(Protocol):

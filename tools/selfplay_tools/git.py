@@ -119,11 +119,14 @@ def records(git_dir: Path, *arguments: str, given: bytes = b"") -> Generator[byt
         feeder = Thread(target=_feed, args=(stdin, given), name="feeds git", daemon=True)
         feeder.start()
         try:
-            rest = b""
+            parts: list[bytes] = []
             while chunk := os.read(stdout.fileno(), 1 << 20):
-                *whole, rest = (rest + chunk).split(b"\0")
-                yield from whole
-            if process.wait() != 0 or rest:
+                parts.append(chunk)
+                if b"\0" in chunk:  # joined once per record, however long it is
+                    *whole, rest = b"".join(parts).split(b"\0")
+                    parts = [rest]
+                    yield from whole
+            if process.wait() != 0 or any(parts):
                 complaint.seek(0)
                 raise GitFailed(f"git {arguments[0]} in {git_dir}: {words(complaint.read(_MAX_COMPLAINT_BYTES))}")
         finally:

@@ -156,7 +156,7 @@ async def test_a_run_ends_at_its_budget_and_goes_on_with_a_larger_one(tmp_path: 
     ledgers = Ledgers(small.folder)
     ledgers.refresh()
     spent = spent_before(small, ledgers, {"player": FREE}).usage.total_tokens
-    assert 60_000 <= spent < 60_000 + 2 * 40_000, "no more than the calls that were in flight"
+    assert 20_000 < spent <= 60_000, "no call is made that may pass it"
     again = await run(small)
     assert again.left == session.left, "what was spent before counts"
     assert (await run(order(tmp_path, tasks))).left == 0

@@ -1,0 +1,73 @@
+"""Figures for people: short, with their units."""
+
+from selfplay.batch.totals import share
+from selfplay.trace import StopReason
+
+_SCALES = ((1_000_000_000, "G"), (1_000_000, "M"), (10_000, "k"))
+MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
+
+
+def count(number: float) -> str:
+    """`9,999`, `12.3 k`, `4.56 M`."""
+    for size, letter in _SCALES:
+        if number >= size:
+            value = number / (1000 if letter == "k" else size)
+            return f"{value:.3g} {letter}" if value < 999.5 else f"{value:,.0f} {letter}"  # noqa: PLR2004  no exponent
+    return f"{number:,.0f}"
+
+
+def percent(part: float | None) -> str:
+    """A share as whole percents; `-` for none."""
+    return "-" if part is None else f"{part:.0%}"
+
+
+def percent_of(part: float, whole: float) -> str:
+    """The same of a part and a whole."""
+    return percent(share(part, whole))
+
+
+def dollars(amount: float | None) -> str:
+    """`0.0042 USD`, `3.14 USD`, `1,204 USD`."""
+    if amount is None:
+        return "-"
+    if not amount:
+        return "0 USD"
+    digits = 4 if amount < 1 else 2 if amount < 1000 else 0  # noqa: PLR2004  where fractions stop to matter
+    return f"{amount:,.{digits}f} USD"
+
+
+def duration(seconds: float | None) -> str:
+    """`42 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`."""
+    if seconds is None:
+        return "-"
+    whole = round(seconds)
+    if whole < MINUTE_S:
+        return f"{whole} s"
+    if whole < HOUR_S:
+        return _two(whole, MINUTE_S, "min", 1, "s")
+    if whole < DAY_S:
+        return _two(whole, HOUR_S, "h", MINUTE_S, "min")
+    return _two(whole, DAY_S, "d", HOUR_S, "h")
+
+
+def _two(seconds: int, large_s: int, large: str, small_s: int, small: str) -> str:
+    rest = seconds % large_s // small_s
+    return f"{seconds // large_s} {large}" + (f" {rest} {small}" if rest else "")
+
+
+_OUTCOMES = {
+    StopReason.STEPS: "out of steps",
+    StopReason.TOKENS: "out of tokens",
+    StopReason.TIME: "out of time",
+    StopReason.COST: "out of money",
+}
+
+
+def outcome(reason: StopReason) -> str:
+    """Why an episode ended, in words."""
+    return _OUTCOMES.get(reason, words(reason))
+
+
+def words(name: str) -> str:
+    """The name of a reason or kind as words."""
+    return name.replace("_", " ")

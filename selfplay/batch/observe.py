@@ -1,0 +1,76 @@
+"""Looking at a run from outside: its ledgers, its workers' signs of life, and the journals that go on."""
+
+import time
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from selfplay.batch.layout import RunFolder
+from selfplay.batch.ledger import Ledgers, UnitLine
+from selfplay.batch.open_journals import OpenJournals
+from selfplay.batch.rate import WINDOW_S, Rate
+from selfplay.batch.recount import config_of
+from selfplay.batch.status import Known, Sign, Totals, totals_of
+from selfplay.batch.tally import prices_of, unpriced_seats
+from selfplay.batch.totals import Count
+from selfplay.batch.worker import lives, read_state
+
+
+class Observer:
+    """Looks at a run from outside, again and again; reads only what is new. Blocking."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        """Raises RunError where there is no run, and ConfigError for a manifest of another version."""
+        config = config_of(folder)
+        self._folder = folder
+        self._unpriced = unpriced_seats(config)
+        self._ledgers = Ledgers(folder)
+        self._open = OpenJournals(folder, prices_of(config))
+        self._count = Count()
+        self._paths: set[str] = set()
+        self._rate: Rate | None = None
+
+    @property
+    def units(self) -> Mapping[str, UnitLine]:
+        """Units that came to an end, as of the last look."""
+        return self._ledgers.units
+
+    def look(self) -> Totals:
+        """How the run stands now."""
+        signs = sorted(signs_in(self._folder), key=lambda sign: sign.age_s)
+        for line in sorted(self._ledgers.refresh(), key=lambda line: line.at):
+            self._count.add(line)
+            self._paths.update(episode.path for episode in line.episodes)
+            self._pace(line)
+        spent = self._open.refresh(self._paths)
+        results = self._count.results()
+        is_running = any(sign.is_alive for sign in signs)
+        known = Known(
+            folder=self._folder,
+            ended=self._ledgers.units,
+            count=self._count,
+            signs=signs,
+            usage=results.usage + spent.usage,
+            cost_usd=results.cost_usd + spent.cost_usd,
+            unpriced=self._unpriced,
+        )
+        return totals_of(known, self._rate.per_minute(time.time()) if is_running and self._rate else None)
+
+    def _pace(self, line: UnitLine) -> None:
+        """Ledgers tell of ends, with the steps that led there; of those long ago nothing follows for now."""
+        at = datetime.fromisoformat(line.at).timestamp()
+        if at < time.time() - WINDOW_S:
+            return
+        self._rate = self._rate or Rate(began_at=at)
+        self._rate.add(at, units=1, steps=sum(episode.steps for episode in line.episodes))
+
+
+def signs_in(folder: RunFolder) -> Iterator[Sign]:
+    """All workers' last signs of life. Ages are by this machine's clock."""
+    for path in folder.workers.glob("*.json"):
+        state = read_state(path)
+        try:
+            age_s = max(0.0, time.time() - path.stat().st_mtime)
+        except OSError:
+            continue
+        if state is not None:
+            yield Sign(state, age_s, lives(state, age_s))

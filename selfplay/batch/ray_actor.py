@@ -1,0 +1,142 @@
+"""One actor: a worker of a run like any other, which is asked from afar how it is doing, and told to come to an end.
+
+Nothing here knows of Ray: what is sent to an actor and what it answers are the plain values below. Journals, leases and
+ledger lines go to the run's folder, never through Ray.
+"""
+
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from selfplay.batch.drain import Drain
+from selfplay.batch.layout import RunFolder
+from selfplay.batch.run import Session, Unwatched
+from selfplay.batch.start import Order, carry_out
+from selfplay.errors import SelfplayError
+from selfplay.models.protocol import Usage
+
+
+class ActorLost(Exception):
+    """An actor died, or its node did, or it is out of reach."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """What an actor says of itself once it is there."""
+
+    host: str
+    pid: int
+    problem: str = ""
+    """Why it can't write into the run's folder; empty where it can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How an actor is doing."""
+
+    state: dict[str, Any] = field(default_factory=dict[str, Any])
+    """As in its sign of life."""
+    cost_usd: float = 0.0
+    """What it spent itself."""
+    usage: Usage = field(default_factory=Usage)
+    """Likewise."""
+
+
+class Actor(Protocol):
+    """An actor, as it is spoken to. Every method but `kill` raises ActorLost."""
+
+    async def hello(self, token: str) -> Hello:
+        """Wait until it is there."""
+        ...
+
+    async def play(self) -> Session:
+        """Play until there is nothing left to play, or a reason to stop."""
+        ...
+
+    async def progress(self) -> Progress:
+        """How it is doing."""
+        ...
+
+    async def end(self, reason: str) -> None:
+        """Let it come to an end in order; returns at once."""
+        ...
+
+    def kill(self) -> None:
+        """End it at once, if it still lives."""
+
+
+class _Meter(Unwatched):
+    """What this worker spent: all that is told now, less what was spent when it began."""
+
+    def __init__(self) -> None:
+        self._state: Callable[[], dict[str, Any]] = dict
+        self._before = Progress()
+
+    def opened(self, state: Callable[[], dict[str, Any]]) -> None:
+        self._state = state
+        self._before = self._now()
+
+    def progress(self) -> Progress:
+        now, before = self._now(), self._before
+        return Progress(now.state, now.cost_usd - before.cost_usd, _less(now.usage, before.usage))
+
+    def _now(self) -> Progress:
+        state = self._state()
+        usage = Usage.model_validate(state.get("usage", {}))
+        return Progress(state, state.get("cost_usd", 0.0), usage)
+
+
+def _less(usage: Usage, before: Usage) -> Usage:
+    return Usage(
+        input_tokens=usage.input_tokens - before.input_tokens,
+        cached_tokens=usage.cached_tokens - before.cached_tokens,
+        output_tokens=usage.output_tokens - before.output_tokens,
+        is_approximate=usage.is_approximate,
+    )
+
+
+class Player:
+    """The actor itself."""
+
+    def __init__(self, order: Order) -> None:
+        self._order = order
+        self._meter = _Meter()
+        self._drain: Drain | None = None
+        self._reason = ""
+
+    async def hello(self, token: str) -> Hello:
+        """Leave a file in the run's folder, by which the driver tells that it is the same folder. Makes no folder."""
+        host, pid = socket.gethostname(), os.getpid()
+        try:
+            token_path(self._order.folder, token).write_bytes(b"")
+        except OSError as error:
+            return Hello(host, pid, error.strerror or str(error))
+        return Hello(host, pid)
+
+    async def play(self) -> Session:
+        """Play. What concerns all units is the session's error; raises only what is a fault of the program."""
+        self._drain = Drain()
+        if self._reason:
+            self._drain.begin(self._reason)
+        try:
+            return await carry_out(self._order, self._meter, heeds_signals=False, drain=self._drain)
+        except SelfplayError as error:
+            return Session(reason=str(error), error=error)
+
+    async def progress(self) -> Progress:
+        """How it is doing."""
+        return self._meter.progress()
+
+    async def end(self, reason: str) -> None:
+        """Finish calls in flight, write, leave; also where `play` comes only after it."""
+        self._reason = self._reason or reason
+        if self._drain is not None:
+            self._drain.begin(reason)
+
+
+def token_path(folder: RunFolder, token: str) -> Path:
+    """Where an actor leaves its token."""
+    return folder.workers / f".{token}.hello"

@@ -1,0 +1,247 @@
+"""How a run stands: everything that the live view, `selfplay status` and the report say."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from selfplay.batch.layout import RunFolder
+from selfplay.batch.ledger import UnitLine
+from selfplay.batch.totals import Count, Results
+from selfplay.journal import now
+from selfplay.message import Noun
+from selfplay.models.protocol import Usage
+
+
+class Units(Noun):
+    """Units by state. The states are disjoint, and together all there are."""
+
+    waiting: int = 0
+    running: int = 0
+    parked: int = 0
+    """Their model is out of reach; they are tried again in a while."""
+    failed: int = 0
+    """They could not be played in this session; the next start tries them again."""
+    unusable: int = 0
+    """Their task does not fit its repository."""
+    ended: int = 0
+    """Played to their end."""
+
+    @property
+    def all(self) -> int:
+        """All there are."""
+        return self.waiting + self.left_without_waiting + self.unusable + self.ended
+
+    @property
+    def left_without_waiting(self) -> int:
+        """Those that were begun and have not ended."""
+        return self.running + self.parked + self.failed
+
+    @property
+    def left(self) -> int:
+        """Those that have not come to an end."""
+        return self.waiting + self.left_without_waiting
+
+
+class Worker(Noun):
+    """A process that plays, or played."""
+
+    name: str
+    pid: int
+    is_alive: bool
+    has_left: bool
+    """It ended in order. One that is not alive and has not left is dead."""
+    age_s: float
+    """Seconds since its last sign of life."""
+    running: int
+    parked: int
+    failed: int
+    calls: int
+    in_flight: int
+    reason: str
+    """Why it ends or ended before all units did."""
+
+
+class Server(BaseModel):
+    """How a model's server is doing, as `selfplay.models` tells it; of several workers added up."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    seat: str = ""
+    url: str
+    in_flight: int = 0
+    limit: int = 0
+    waiting: int = 0
+    calls: int = 0
+    rate_limited: int = 0
+    failures: int = 0
+    latency_p50_s: float | None = None
+    latency_p95_s: float | None = None
+    waited_s: float = 0.0
+    paused_s: float = 0.0
+    breaker: str = "closed"
+
+    def and_(self, other: "Server") -> "Server":
+        """Both workers' together; latencies are the slower worker's."""
+        sums = ("in_flight", "limit", "waiting", "calls", "rate_limited", "failures", "waited_s")
+        most = ("paused_s", "latency_p50_s", "latency_p95_s")
+        update: dict[str, Any] = {name: getattr(self, name) + getattr(other, name) for name in sums}
+        for name in most:
+            update[name] = max((v for v in (getattr(self, name), getattr(other, name)) if v is not None), default=None)
+        is_open = self.breaker != "closed"
+        return self.model_copy(update={**update, "breaker": self.breaker if is_open else other.breaker})
+
+
+class Totals(Noun):
+    """How a run stands."""
+
+    folder: str
+    at: str
+    units: Units
+    results: Results
+    """Of the units that ended."""
+    usage: Usage
+    """Of all calls, those of units that have not ended too."""
+    cost_usd: float
+    """Likewise."""
+    unpriced: tuple[str, ...] = ()
+    """Seats whose calls are not in it, for nobody said what they cost."""
+    projected_usd: float | None = None
+    """What all units will have cost, at the mean cost of those that ended."""
+    units_per_minute: float | None = None
+    steps_per_minute: float | None = None
+    """Both of the last minutes; None when nobody plays."""
+    eta_s: float | None = None
+    in_flight: int = 0
+    """Calls that wait for their reply."""
+    reason: str = ""
+    """Why the run is being ended, or ended before all units did."""
+    parked: dict[str, str]
+    """Units, and why each is parked."""
+    failed: dict[str, str]
+    """Units, and why each failed."""
+    workers: tuple[Worker, ...]
+    servers: tuple[Server, ...]
+
+    @property
+    def is_running(self) -> bool:
+        """True while a worker lives."""
+        return any(worker.is_alive for worker in self.workers)
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """A worker's state, and whether it lives."""
+
+    state: Mapping[str, Any]
+    age_s: float = 0.0
+    is_alive: bool = True
+
+    def worker(self) -> Worker:
+        """In short."""
+        state = self.state
+        return Worker(
+            name=str(state.get("worker", "")),
+            pid=int(state.get("pid", 0)),
+            is_alive=self.is_alive,
+            has_left=bool(state.get("is_over")),
+            age_s=round(self.age_s, 1),
+            running=int(state.get("running", 0)),
+            parked=len(state.get("parked", ())),
+            failed=len(state.get("failed", ())),
+            calls=int(state.get("calls", 0)),
+            in_flight=int(state.get("in_flight", 0)),
+            reason=str(state.get("reason", "")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What totals are made of."""
+
+    folder: RunFolder
+    ended: Mapping[str, UnitLine]
+    """Units that came to an end, by id."""
+    count: Count
+    signs: Sequence[Sign]
+    usage: Usage
+    cost_usd: float
+    unpriced: tuple[str, ...] = ()
+
+
+def totals_of(known: Known, rate: tuple[float, float] | None) -> Totals:
+    """How the run stands. `rate` is units and steps per minute, where somebody plays."""
+    signs = current(known.signs)
+    parked = _told(signs, "parked", known.ended)
+    failed = {unit: why for unit, why in _told(signs, "failed", known.ended).items() if unit not in parked}
+    results = known.count.results()
+    running = sum(int(sign.state.get("running", 0)) for sign in signs if sign.is_alive)
+    begun = results.units + known.count.unusable + len(parked) + len(failed) + running
+    units = Units(
+        waiting=max(0, _ordered_units(known) - begun),
+        running=running,
+        parked=len(parked),
+        failed=len(failed),
+        unusable=known.count.unusable,
+        ended=results.units,
+    )
+    return Totals(
+        folder=str(known.folder.root),
+        at=now(),
+        units=units,
+        results=results,
+        usage=known.usage,
+        cost_usd=known.cost_usd,
+        unpriced=known.unpriced,
+        projected_usd=_projected(results, units, known.cost_usd),
+        units_per_minute=None if rate is None else rate[0],
+        steps_per_minute=None if rate is None else rate[1],
+        eta_s=None if rate is None or not rate[0] else units.left / rate[0] * 60,
+        in_flight=sum(int(sign.state.get("in_flight", 0)) for sign in signs if sign.is_alive),
+        reason=next((str(sign.state["reason"]) for sign in signs if sign.state.get("reason")), ""),
+        parked=parked,
+        failed=failed,
+        workers=tuple(sign.worker() for sign in known.signs),
+        servers=tuple(_servers(signs)),
+    )
+
+
+def current(signs: Sequence[Sign]) -> Sequence[Sign]:
+    """The workers that tell how the run stands: those that live, else the one that was seen last."""
+    living = [sign for sign in signs if sign.is_alive]
+    return living or sorted(signs, key=lambda sign: sign.age_s)[:1]
+
+
+def _told(signs: Iterable[Sign], name: str, ended: Mapping[str, UnitLine]) -> dict[str, str]:
+    told = {unit: str(why) for sign in signs for unit, why in dict(sign.state.get(name, {})).items()}
+    return {unit: why for unit, why in sorted(told.items()) if unit not in ended}
+
+
+def _ordered_units(known: Known) -> int:
+    """How many units the run is about; a start may name fewer than have ended."""
+    named = max((int(sign.state.get("units", 0)) for sign in known.signs), default=0)
+    return max(named, len(known.ended))
+
+
+def _projected(results: Results, units: Units, spent_usd: float) -> float | None:
+    if not results.units:
+        return None
+    return max(spent_usd, results.cost_usd / results.units * (results.units + units.left))
+
+
+def _servers(signs: Iterable[Sign]) -> Iterator[Server]:
+    """All workers' servers, the slowest first."""
+    by_name: dict[tuple[str, str], Server] = {}
+    for server in (server for sign in signs for server in _servers_of(sign.state)):
+        key = (server.seat, server.url)
+        by_name[key] = by_name[key].and_(server) if key in by_name else server
+    yield from sorted(by_name.values(), key=lambda server: -(server.latency_p95_s or 0.0))
+
+
+def _servers_of(state: Mapping[str, Any]) -> Iterator[Server]:
+    for told in state.get("servers", ()):
+        try:
+            yield Server.model_validate(told)
+        except ValidationError:  # of another version's worker
+            continue

@@ -1,0 +1,33 @@
+"""`selfplay report`: a run as one page."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from selfplay.batch.layout import RunFolder, write_whole
+from selfplay.cli.console import people_console, print_json
+from selfplay.report import gather, page
+
+EPILOG = """Examples:
+
+selfplay report traces/night
+
+selfplay report traces/night -o night.html"""
+
+
+def report(
+    run: Annotated[Path, typer.Argument(help="A run's folder.", metavar="DIR")],
+    *,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="A file; by default DIR/report.html.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """Write what became of a run as one HTML file: outcomes, search, cost, failures. It needs no network."""
+    console = people_console(is_quiet=False, is_json=as_json)
+    path = out or run / "report.html"
+    found = gather(RunFolder(run))
+    write_whole(path, page(found, path.absolute().parent))
+    if as_json:
+        print_json({"report": str(path), "totals": found.totals.model_dump(mode="json")})
+    console.print(Text(str(path), style="green"), soft_wrap=True)

@@ -1,0 +1,50 @@
+"""Leaving a server alone that does not work, and finding out when it does again."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+State = Literal["closed", "open", "half_open"]
+
+FAILURES = 5
+"""In a row; then the server is left alone."""
+FIRST_OPEN_S = 1.0
+"""Until it is tried again, by one call; twice as long after each trial that fails."""
+LONGEST_OPEN_S = 15.0
+
+
+@dataclass(slots=True)
+class Breaker:
+    """Closed: calls go through. Open: none does. Half open: one does, and decides."""
+
+    state: State = "closed"
+    _failures: int = 0
+    _trials: int = 0
+    _until: float = 0.0
+
+    def open_s(self, now: float) -> float:
+        """Seconds for which no call goes through; 0 if it is closed, being tried, or due to be tried."""
+        return max(0.0, self._until - now) if self.state == "open" else 0.0
+
+    def begin(self) -> bool:
+        """A call begins. True if it is the one that decides."""
+        if self.state != "open":
+            return False
+        self.state = "half_open"
+        return True
+
+    def worked(self) -> None:
+        """The server answered, whatever it answered."""
+        self.state, self._failures, self._trials = "closed", 0, 0
+
+    def failed(self, now: float, *, is_trial: bool) -> None:
+        """The server did not answer, or with what is no answer."""
+        self._failures += 1
+        if is_trial or (self.state == "closed" and self._failures >= FAILURES):
+            self.state = "open"
+            self._until = now + min(LONGEST_OPEN_S, FIRST_OPEN_S * 2.0 ** min(self._trials, 30))
+            self._trials += 1
+
+    def abandoned(self, *, is_trial: bool) -> None:
+        """A call was broken off by the caller. If it was to decide, the next one does."""
+        if is_trial and self.state == "half_open":
+            self.state = "open"

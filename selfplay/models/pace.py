@@ -1,0 +1,104 @@
+"""How fast a server may be asked. Nothing here waits: it says how long to wait, at a time that it is told."""
+
+import math
+from collections import deque
+from dataclasses import dataclass, field
+
+from selfplay.models.ratelimits import Said
+
+MINUTE_S = 60.0
+
+
+@dataclass(slots=True)
+class Taken:
+    """An amount that a call took at a time. It may be corrected when the call has told what it really took."""
+
+    at: float
+    amount: float
+
+
+@dataclass(slots=True)
+class Window:
+    """A limit of the user's: in no 60 seconds more than so much. One amount that is larger goes alone."""
+
+    per_minute: float
+    _taken: deque[Taken] = field(default_factory=deque[Taken])
+    _total: float = 0.0
+
+    def wait_s(self, now: float, amount: float) -> float:
+        """Seconds until `amount` may be taken; 0 if it may be now."""
+        while self._taken and self._taken[0].at <= now - MINUTE_S:
+            self._total -= self._taken.popleft().amount
+        excess = self._total + amount - self.per_minute if self._taken else 0.0
+        if excess <= 0:
+            return 0.0
+        for taken in self._taken:
+            excess -= taken.amount
+            if excess <= 0:
+                return taken.at + MINUTE_S - now
+        return self._taken[-1].at + MINUTE_S - now
+
+    def take(self, now: float, amount: float) -> Taken:
+        """Take it, whether it may be taken or not."""
+        self._taken.append(Taken(now, amount))
+        self._total = self._total + amount if len(self._taken) > 1 else amount
+        return self._taken[-1]
+
+    def correct(self, taken: Taken, amount: float) -> None:
+        """What a call really took, as long as it counts."""
+        if self._taken and taken.at >= self._taken[0].at:
+            self._total += amount - taken.amount
+        taken.amount = amount
+
+
+@dataclass(slots=True)
+class Allowance:
+    """What the server says is left, refilled at the rate at which it says it refills. Without a word: no limit.
+
+    A server that fills a bucket says with what is used and with the time until all is back how fast it fills; one that
+    counts within fixed windows is approached more slowly than it would allow.
+    """
+
+    _left: float = math.inf
+    _limit: float = math.inf
+    _per_s: float = 0.0
+    _at: float = 0.0
+    _total: float = 0.0
+
+    def take(self, now: float, amount: float) -> float:
+        """Take it. What was taken in all, for `hear`."""
+        self._left = self.left(now) - amount
+        self._at = now
+        self._total += amount
+        return self._total
+
+    def give_back(self, amount: float) -> None:
+        """It was not needed after all."""
+        self._left = min(self._limit, self._left + amount)
+
+    def left(self, now: float) -> float:
+        """What may be taken."""
+        return min(self._limit, self._left + self._per_s * (now - self._at))
+
+    def wait_s(self, now: float, amount: float) -> float:
+        """Seconds until `amount`, or as much as there ever is, may be taken."""
+        missing = min(amount, self._limit) - self.left(now)
+        if missing <= 0:
+            return 0.0
+        return missing / self._per_s if self._per_s > 0 else MINUTE_S
+
+    def hear(self, now: float, said: Said, total: float, began: float) -> None:
+        """What a response says, to a call that began then, after which `total` had been taken.
+
+        Whether it counts the calls that were sent since then, nobody knows: they are held against what was refilled.
+        """
+        limit = math.inf if said.limit is None else max(said.limit, said.remaining)
+        used = limit - said.remaining if said.limit is not None else 0.0
+        if math.isinf(limit):
+            self._per_s = max(said.remaining, 1.0) / MINUTE_S
+        else:
+            self._per_s = (used or limit) / said.reset_s if said.reset_s else limit / MINUTE_S
+        since = self._per_s * (now - began) - (self._total - total)
+        self._limit = limit
+        self._left = said.remaining + min(0.0, since)
+        self._at = now

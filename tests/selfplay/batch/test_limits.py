@@ -1,0 +1,177 @@
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import anyio
+import pytest
+
+from selfplay.batch.layout import RunFolder
+from selfplay.batch.purse import BUDGET, Others, Purse, Spent
+from selfplay.batch.servers import Servers, require_one_price
+from selfplay.batch.settings import BatchSettings, Budget, EndpointSettings, SeatLimits, load_batch
+from selfplay.batch.worker import Pulse
+from selfplay.config import HintConfig, PriceConfig, RunConfig, SeatConfig
+from selfplay.errors import ConfigError
+from selfplay.models.prices import Price
+from selfplay.models.protocol import Usage
+from selfplay.trace import StopReason
+from tests import loopback
+from tests.loopback import Behaviour, Exchange, Loopback, Received, completion
+from tests.selfplay.batch.chaos import Chaos, outline, play
+from tests.selfplay.batch.runs import journals, ledger_of, make_repository, make_tasks, order, run
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    return make_repository(tmp_path / "pump.git")
+
+
+def config_for(base_url: str, timeout_s: float = 30) -> RunConfig:
+    free = PriceConfig(input=0, output=0)
+    seat = SeatConfig(model="openai:p", base_url=base_url, api_key_env="NO_KEY", price=free, timeout_s=timeout_s)
+    return RunConfig(player=seat, hints=HintConfig(policy="never"))
+
+
+def servers_told(folder: RunFolder) -> Sequence[dict[str, object]]:
+    [path] = folder.workers.glob("*.json")
+    return json.loads(path.read_bytes())["servers"]
+
+
+async def test_in_chaos_all_tasks_end_as_they_would_without_it(tmp_path: Path, repo: Path) -> None:
+    tasks = make_tasks(repo, 24)
+    settings = BatchSettings(at_once=12, player=SeatLimits(in_flight=12))
+    outcomes: list[dict[str, object]] = []
+    chaos = Chaos(retry_after_s=0.05)
+    async with Loopback(play) as calm:
+        config = config_for(calm.base_url, timeout_s=1)
+        quiet = order(tmp_path, tasks, config=config, settings=settings, name="quiet")
+        assert (await run(quiet)).left == 0
+    async with Loopback(play, chaos) as wild:
+        began = anyio.current_time()
+        chaos.is_out = lambda: began + 0.2 < anyio.current_time() < began + 1.2
+        # The same episodes: their names and journals hold the address, so the second server is told as an endpoint.
+        place = EndpointSettings(base_url=wild.base_url, api_key_env="NO_KEY")
+        over = settings.model_copy(update={"player": SeatLimits(in_flight=12, endpoints=(place,))})
+        noisy = order(tmp_path, tasks, config=config, settings=over, name="noisy")
+        with anyio.fail_after(60):
+            session = await run(noisy)
+    assert (session.failed, session.left, session.reason) == ({}, 0, "")
+    assert chaos.did["out"] > 0
+    for one in (quiet, noisy):
+        outcomes.append({name: outline(text) for name, text in journals(one).items()})
+        stops = {episode.stop for line in ledger_of(one).values() for episode in line.episodes}
+        assert stops == {StopReason.FOUND}
+    assert outcomes[0] == outcomes[1]
+
+
+async def test_player_and_supervisor_have_limits_of_their_own() -> None:
+    settings = BatchSettings(player=SeatLimits(in_flight=3), supervisor=SeatLimits(in_flight=5))
+    servers = Servers(settings)
+    seat = SeatConfig(model="openai:p", base_url="http://127.0.0.1:9/v1", api_key_env="NO_KEY")
+    for name in ("player", "supervisor"):
+        await servers.make(name, seat).aclose()
+    assert [(told["seat"], told["limit"]) for told in servers.about()["servers"]] == [("player", 3), ("supervisor", 5)]
+
+
+async def test_a_worker_tells_how_its_servers_do(tmp_path: Path, repo: Path) -> None:
+    async with Loopback(play, [loopback.rate_limited(0)]) as server:
+        the_order = order(tmp_path, make_tasks(repo, 2), config=config_for(server.base_url))
+        await run(the_order)
+        url = server.base_url
+    [told] = servers_told(the_order.folder)
+    assert told["url"] == url
+    assert (told["calls"], told["rate_limited"], told["failures"], told["in_flight"]) == (11, 1, 0, 0)
+    assert told["breaker"] == "closed"
+
+
+async def nothing_left(exchange: Exchange) -> None:
+    """Answer properly, and say that the limit of 20 requests a second is used up."""
+    headers = {f"x_ratelimit_{field}_requests": value for field, value in (("limit", "20"), ("remaining", "0"))}
+    body = json.dumps(completion(exchange.message())).encode()
+    await exchange.send(200, body, **headers, x_ratelimit_reset_requests="1s")
+
+
+async def test_what_a_server_says_of_its_limits_is_kept_and_is_no_part_of_the_episode(
+    tmp_path: Path, repo: Path
+) -> None:
+    async with Loopback(play, properly=nothing_left) as server:
+        the_order = order(tmp_path, make_tasks(repo, 6), config=config_for(server.base_url))
+        await run(the_order)
+    [told] = servers_told(the_order.folder)
+    waited_s = told["waited_s"]
+    assert isinstance(waited_s, float)
+    assert waited_s > 24 / 20, "all but the first calls had to wait, one behind the other"
+    assert not any(b"ratelimit" in text for text in journals(the_order).values())
+    events = [json.loads(line) for text in journals(the_order).values() for line in text.splitlines()]
+    assert sum(event["seconds"] for event in events if event["event"] == "call") < waited_s, "waits are not its time"
+
+
+def _drops_everything(_: int, __: Received) -> Behaviour:
+    return loopback.reset()
+
+
+async def test_a_second_server_takes_over_from_one_that_is_dead(tmp_path: Path, repo: Path) -> None:
+    async with Loopback(play) as alive, Loopback(play, _drops_everything) as dead:
+        config = config_for(alive.base_url)
+        places = tuple(EndpointSettings(base_url=x.base_url, api_key_env="NO_KEY") for x in (dead, alive))
+        settings = BatchSettings(at_once=4, player=SeatLimits(endpoints=places))
+        session = await run(order(tmp_path, make_tasks(repo, 8), config=config, settings=settings))
+        assert session.left == 0
+        assert len(dead.received) < len(alive.received) / 2
+
+
+async def test_other_workers_spending_counts(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    before = Pulse(folder, "before")
+    before.beat({"spent": {"cost_usd": 3.0, "tokens": 10}})
+    others = Others(folder, "me")
+    assert others.spent() == Spent()
+    Pulse(folder, "me").beat({"spent": {"cost_usd": 50.0, "tokens": 50}})
+    before.beat({"spent": {"cost_usd": 4.5, "tokens": 30}})
+    Pulse(folder, "new").beat({"spent": {"cost_usd": 1.0, "tokens": 5}})
+    (folder.workers / "broken.json").write_text('{"spent": {"cost_usd": "much"}}')
+    assert others.spent() == Spent(2.5, 25)
+    purse = Purse(Budget(cost_usd=2.5), others=others.spent())
+    assert str(purse.lacking()).startswith(BUDGET)
+
+
+def test_a_call_is_made_only_where_the_budget_has_room_for_it_and_for_those_in_flight() -> None:
+    purse = Purse(Budget(cost_usd=10))
+    assert purse.lacking() is None
+    purse.pay(Usage(input_tokens=1_000_000), Price(input=2, cached_input=2, output=0))
+    purse.in_flight = 2
+    assert purse.lacking() is None
+    purse.in_flight = 4
+    assert purse.lacking() == f"{BUDGET}: 2.0000 USD of 10 USD spent, and a call may cost 2.0000"
+
+
+async def test_endpoints_of_another_price_are_refused() -> None:
+    place = EndpointSettings(base_url="http://127.0.0.1:9/v1")
+    settings = BatchSettings(player=SeatLimits(endpoints=(place,)))
+    known = SeatConfig(model="openai:gpt-4.1", api_key_env="NO_KEY")
+    with pytest.raises(ConfigError, match=r"give \[player.price\]"):
+        require_one_price(RunConfig(player=known), settings)
+    said = known.model_copy(update={"price": PriceConfig(input=0, output=0)})
+    require_one_price(RunConfig(player=said), settings)
+
+
+async def test_a_server_out_of_reach_parks_and_never_fails(tmp_path: Path, repo: Path) -> None:
+    settings = BatchSettings(at_once=2, patience_s=2)
+    config = config_for("http://127.0.0.1:9/v1")
+    the_order = order(tmp_path, make_tasks(repo, 2), config=config, settings=settings)
+    with anyio.fail_after(60):
+        session = await run(the_order)
+    assert session.reason.startswith("no server answered")
+    assert (session.left, session.failed, ledger_of(the_order)) == (2, {}, {})
+
+
+def test_the_page_shows_settings_that_there_are(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "batch.md").read_text("utf-8")
+    blocks = [block.partition("```")[0] for block in page.split("```toml\n")[1:]]
+    file = tmp_path / "run.toml"
+    for block in blocks:
+        file.write_text(block)
+        assert load_batch(file) != BatchSettings()
+    assert len(blocks) >= 2

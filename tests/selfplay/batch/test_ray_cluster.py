@@ -1,0 +1,228 @@
+"""A real cluster of two nodes on this machine, whose actors, node and driver are killed. Needs Ray, and a minute."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from selfplay.batch.layout import RunFolder
+from selfplay.batch.ledger import UnitLine
+from selfplay.batch.tally import prices_of, tally_of
+from selfplay.batch.worker import read_state
+from selfplay.config import load_config
+from selfplay.journal import read_events
+from selfplay.models.protocol import Usage
+from tests.loopback import Behaviour, Exchange, Json, Loopback, calls, in_thread, well
+from tests.selfplay.batch.runs import ledger_of, lines_in, make_repository, make_tasks, order, write_tasks
+
+pytest.importorskip("ray", reason="needs the extra `ray`")
+PATIENCE_S = 180.0
+TASKS, STEPS, SLOTS, ACTORS = 16, 12, 8, 4
+EACH = SLOTS // ACTORS
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Generator[Any]:
+    """Its first node. All that Ray writes goes to a folder of its own, with a short path: it puts sockets there."""
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(prefix="ray") as folder:
+        for name in ("HOME", "RAY_TMPDIR"):
+            patch.setenv(name, folder)
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("OPENAI_API_KEY", "unused")
+        patch.delenv("RAY_ADDRESS", raising=False)
+        first = {"num_cpus": ACTORS // 2, "include_dashboard": False}
+        made = import_module("ray.cluster_utils").Cluster(initialize_head=True, head_node_args=first)
+        try:
+            yield made
+        finally:
+            made.shutdown()
+
+
+@dataclass
+class Gate:
+    """Lets so many requests through, in the order of their arrival; the others wait for their answers."""
+
+    server: Loopback = field(init=False)
+    allowed: int = 0
+
+    def __post_init__(self) -> None:
+        self.server = Loopback(lists, plan=lambda number, _: self.behaviour(number))
+
+    def behaviour(self, number: int) -> Behaviour:
+        async def behave(exchange: Exchange) -> None:
+            while number >= self.allowed:  # noqa: ASYNC110  opened from another thread
+                await asyncio.sleep(0.005)
+            await well(exchange)
+
+        return behave
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A run whose model waits at a gate."""
+
+    tmp: Path
+    gate: Gate
+    address: str
+
+    @property
+    def folder(self) -> RunFolder:
+        return RunFolder(self.tmp / "run")
+
+    @property
+    def config(self) -> Path:
+        return self.tmp / "run.toml"
+
+    def write(self) -> None:
+        write_tasks(self.tmp / "tasks.jsonl", make_tasks(make_repository(self.tmp / "pump.git"), TASKS))
+        self.config.write_text(
+            f'[player]\nmodel = "openai:m"\nbase_url = "{self.gate.server.base_url}"\n[hints]\npolicy = "never"\n'
+            f'[limits]\nsteps = {STEPS}\n[batch]\nat_once = {SLOTS}\n[batch.budget]\nunknown_price = "ignore"\n'
+        )
+
+    @contextmanager
+    def driver(self) -> Generator[subprocess.Popen[str]]:
+        command = [sys.executable, "-m", "selfplay", "batch", "tasks.jsonl", "--out", "run", "--config", "run.toml"]
+        command += ["--engine", "ray", "--ray-address", self.address, "--ray-actors", str(ACTORS)]
+        with subprocess.Popen(
+            command,
+            cwd=self.tmp,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def actors(self) -> list[int]:
+        """Process ids of the workers that play."""
+        states = [read_state(path) or {"is_over": True} for path in self.folder.workers.glob("*.json")]
+        return [state["pid"] for state in states if not state["is_over"] and is_there(state["pid"])]
+
+    def journals(self) -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in sorted(self.folder.episodes.rglob("*.jsonl"))}
+
+    def go_on(self, process: subprocess.Popen[str], answers: int, slots: int) -> dict[Path, bytes]:
+        """Let so many calls be answered, until all slots wait for the next; what was kept then."""
+        self.gate.allowed += answers
+        wait_for(lambda: len(self.gate.server.received) >= self.gate.allowed + slots, process)
+        return self.journals()
+
+    def lines(self) -> dict[str, UnitLine]:
+        return ledger_of(order(self.tmp, ()))
+
+
+def lists(_: Json) -> Json:
+    return calls(("list_dir", {}))
+
+
+def is_there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def scene(tmp_path: Path, cluster: Any) -> Generator[Scene]:  # noqa: ANN401  Ray's
+    gate = Gate()
+    with in_thread(gate.server):
+        scene = Scene(tmp_path, gate, cluster.address)
+        scene.write()
+        yield scene
+        gate.allowed = sys.maxsize
+
+
+def test_with_actor_node_and_driver_killed_every_unit_ends_once_and_only_calls_in_flight_are_lost(
+    scene: Scene,
+    cluster: Any,  # noqa: ANN401  Ray's
+) -> None:
+    second = cluster.add_node(num_cpus=ACTORS // 2)
+    kept: list[dict[Path, bytes]] = []
+    with scene.driver() as process:
+        kept.append(scene.go_on(process, 30, SLOTS))
+        assert len(scene.actors()) == ACTORS
+        os.kill(scene.actors()[0], signal.SIGKILL)
+
+        # Another actor takes its place, and takes its units up.
+        kept.append(scene.go_on(process, EACH + 30, SLOTS))
+        before = scene.actors()
+        assert len(before) == ACTORS
+        cluster.remove_node(second, allow_graceful=False)
+        wait_for(lambda: sum(map(is_there, before)) == ACTORS // 2, process)
+
+        # There is room for half of them now.
+        kept.append(scene.go_on(process, SLOTS // 2 + 30, SLOTS // 2))
+        process.kill()
+    wait_for_none(scene.actors)
+    assert len(scene.lines()) < TASKS
+
+    scene.gate.allowed = sys.maxsize
+    with scene.driver() as process:
+        told, _ = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, told
+    check(scene, kept, lost=EACH + SLOTS // 2 + SLOTS // 2)
+
+
+def wait_for_none(actors: Callable[[], list[int]]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while actors():
+        assert time.monotonic() < deadline, "actors outlive their driver"
+        time.sleep(0.02)
+
+
+def check(scene: Scene, kept: list[dict[Path, bytes]], lost: int) -> None:
+    lines, journals = scene.lines(), scene.journals()
+    assert sorted(lines) == sorted(f"t{n}#1" for n in range(TASKS))
+    assert lines_in(order(scene.tmp, ())) == TASKS
+    assert [text.count(b'"event":"stop"') for text in journals.values()] == [1] * TASKS
+    for earlier in kept:
+        for path, text in earlier.items():
+            assert journals[path].startswith(text[: text.rfind(b"\n") + 1]), f"{path}: what was kept is gone"
+    tallies = [tally_of(read_events(path), prices_of(load_config(scene.config))) for path in journals]
+    episodes = [episode for line in lines.values() for episode in line.episodes]
+    recorded = sum(tally.calls for tally in tallies)
+    assert recorded == sum(episode.calls for episode in episodes) == TASKS * STEPS
+    assert sum((e.usage for e in episodes), Usage()) == sum((tally.usage for tally in tallies), Usage())
+    assert len(scene.gate.server.received) - recorded == lost
+
+
+def test_interrupted_once_actors_finish_their_calls_and_leave(scene: Scene) -> None:
+    with scene.driver() as process:
+        scene.go_on(process, 12, SLOTS // 2)
+        process.send_signal(signal.SIGINT)
+        wait_for(lambda: any_says(scene, "interrupted"), process)
+        scene.gate.allowed = sys.maxsize
+        told, _ = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 130, told
+    recorded = sum(text.count(b'"event":"call"') for text in scene.journals().values())
+    assert recorded == len(scene.gate.server.received) == 12 + SLOTS // 2
+    assert scene.actors() == []
+
+
+def any_says(scene: Scene, reason: str) -> bool:
+    states = [read_state(path) or {} for path in scene.folder.workers.glob("*.json")]
+    return len([state for state in states if str(state.get("reason", "")).startswith(reason)]) == ACTORS // 2

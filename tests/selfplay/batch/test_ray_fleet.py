@@ -1,0 +1,231 @@
+"""The driver's side, with actors that live in this process."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from selfplay.batch.drain import Drain
+from selfplay.batch.layout import RunFolder
+from selfplay.batch.ledger import UnitLine
+from selfplay.batch.purse import BUDGET, Purse
+from selfplay.batch.ray_actor import Actor, ActorLost, Hello, Player, Progress, token_path
+from selfplay.batch.ray_fleet import LOSSES, Fleet, Start
+from selfplay.batch.ray_shares import LIMITS, shares_of
+from selfplay.batch.run import BatchWatch, Session, Unwatched
+from selfplay.batch.settings import BatchSettings, Budget, SeatLimits
+from selfplay.batch.start import Order, open_run
+from selfplay.cli.engines import engine_of
+from selfplay.config import HintConfig
+from selfplay.errors import ConfigError, RunError
+from selfplay.models.protocol import Usage
+from tests.selfplay.batch.runs import ledger_of, lines_in, make_repository, make_tasks, order
+
+pytestmark = pytest.mark.anyio
+T = TypeVar("T")
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    return make_repository(tmp_path / "pump.git")
+
+
+class Here:
+    """An actor in this process; killed, it stops wherever it is."""
+
+    def __init__(self, the_order: Order) -> None:
+        self._player = Player(the_order)
+        self._scopes: list[anyio.CancelScope] = []
+        self._is_dead = False
+
+    async def hello(self, token: str) -> Hello:
+        return await self._living(lambda: self._player.hello(token))
+
+    async def play(self) -> Session:
+        return await self._living(self._player.play)
+
+    async def progress(self) -> Progress:
+        return await self._living(self._player.progress)
+
+    async def end(self, reason: str) -> None:
+        await self._living(lambda: self._player.end(reason))
+
+    def kill(self) -> None:
+        self._is_dead = True
+        for scope in self._scopes:
+            scope.cancel()
+
+    async def _living(self, work: Callable[[], Awaitable[T]]) -> T:
+        if not self._is_dead:
+            with anyio.CancelScope() as scope:
+                self._scopes.append(scope)
+                return await work()
+        raise ActorLost("killed")
+
+
+@dataclass
+class Idle:
+    """An actor that plays nothing until it is told to come to an end, and says that it spent 600 tokens."""
+
+    folder: RunFolder
+    told: anyio.Event = field(default_factory=anyio.Event)
+    reason: str = ""
+
+    async def hello(self, token: str) -> Hello:
+        token_path(self.folder, token).touch()
+        return Hello("there", 1)
+
+    async def play(self) -> Session:
+        await self.told.wait()
+        return Session(reason=self.reason)
+
+    async def progress(self) -> Progress:
+        return Progress(usage=Usage(input_tokens=600))
+
+    async def end(self, reason: str) -> None:
+        self.reason = reason
+        self.told.set()
+
+    def kill(self) -> None:
+        self.told.set()
+
+
+def fleet(the_order: Order, start: Start, watch: BatchWatch | None = None, said: list[str] | None = None) -> Fleet:
+    return Fleet(
+        order=the_order,
+        opening=open_run(the_order),
+        start=start,
+        before=Purse(the_order.settings.budget),
+        drain=Drain(),
+        watch=watch or Unwatched(),
+        say=(said if said is not None else list[str]()).append,
+        look_s=0.02,
+        pause_s=0.0,
+    )
+
+
+def here(the_order: Order) -> Callable[[BatchSettings], Here]:
+    return lambda share: Here(replace(the_order, settings=share))
+
+
+async def test_actors_share_the_work_and_their_spending_adds_up(tmp_path: Path, repo: Path) -> None:
+    the_order = order(tmp_path, make_tasks(repo, 8))
+    driver = fleet(the_order, here(the_order))
+    session = await driver.play(shares_of(the_order.settings, 2))
+    assert (session.reason, session.error, session.left) == ("", None, 0)
+    lines = ledger_of(the_order)
+    assert (len(lines), lines_in(the_order)) == (8, 8)
+    assert len({line.worker for line in lines.values()}) == 2
+    used = sum((episode.usage for line in lines.values() for episode in line.episodes), Usage())
+    assert driver.state()["usage"] == used.model_dump()
+    assert not list(the_order.folder.workers.glob(".*"))
+
+
+async def test_another_actor_takes_the_place_of_one_that_was_lost(tmp_path: Path, repo: Path) -> None:
+    the_order = order(tmp_path, make_tasks(repo, 8))
+    actors: list[Actor] = []
+    said: list[str] = []
+
+    def start(share: BatchSettings) -> Actor:
+        actors.append(Here(replace(the_order, settings=share)))
+        return actors[-1]
+
+    class Killer(Unwatched):
+        def ended(self, line: UnitLine) -> None:
+            assert line.outcome == "played"
+            if len(actors) == 1:
+                actors[0].kill()
+
+    session = await fleet(the_order, start, Killer(), said).play(shares_of(the_order.settings, 1))
+    assert (session.error, session.left, len(actors)) == (None, 0, 2)
+    assert lines_in(the_order) == 8
+    assert any("actor 1 was lost (killed)" in text for text in said)
+
+
+async def test_actors_that_only_ever_die_are_given_up(tmp_path: Path, repo: Path) -> None:
+    the_order = order(tmp_path, make_tasks(repo, 2))
+    started: list[Actor] = []
+
+    def start(_: BatchSettings) -> Actor:
+        started.append(Here(the_order))
+        started[-1].kill()
+        return started[-1]
+
+    session = await fleet(the_order, start).play(shares_of(the_order.settings, 1))
+    assert isinstance(session.error, RunError)
+    assert (len(started), session.left) == (LOSSES, 2)
+
+
+async def test_an_actor_without_the_runs_folder_ends_the_run_and_says_where(tmp_path: Path, repo: Path) -> None:
+    the_order = order(tmp_path, make_tasks(repo, 2))
+    elsewhere = replace(the_order, folder=RunFolder(tmp_path / "another disk"))
+    session = await fleet(the_order, here(elsewhere)).play(shares_of(the_order.settings, 2))
+    assert "--out must lie on a filesystem that all nodes share" in str(session.error)
+    assert not elsewhere.folder.root.exists()
+
+
+async def test_actors_end_together_when_all_of_them_have_used_up_the_budget(tmp_path: Path, repo: Path) -> None:
+    settings = BatchSettings(budget=Budget(tokens=1000))
+    the_order = order(tmp_path, make_tasks(repo, 2), settings=settings)
+    driver = fleet(the_order, lambda _: Idle(the_order.folder))
+    with anyio.fail_after(30):
+        session = await driver.play(shares_of(settings, 2))
+    assert session.reason == f"{BUDGET}: 1,200 tokens of 1,000 used"
+    assert session.left == 2
+
+
+async def test_the_end_of_a_run_is_passed_on_to_every_actor(tmp_path: Path, repo: Path) -> None:
+    the_order = order(tmp_path, make_tasks(repo, 2))
+    idle = [Idle(the_order.folder) for _ in range(3)]
+    waiting = list(idle)
+    driver = fleet(the_order, lambda _: waiting.pop())
+    driver.drain.begin("interrupted by SIGINT")
+    with anyio.fail_after(30):
+        session = await driver.play(shares_of(the_order.settings, 3))
+    assert session.reason == "interrupted by SIGINT"
+    assert waiting == idle, "none was even begun"
+
+
+async def test_an_actor_that_is_told_to_end_before_it_plays_plays_nothing(tmp_path: Path, repo: Path) -> None:
+    the_order = order(tmp_path, make_tasks(repo, 2))
+    open_run(the_order)
+    player = Player(the_order)
+    await player.end("enough")
+    session = await player.play()
+    assert (session.reason, session.left) == ("enough", 2)
+
+
+async def test_an_actor_with_other_settings_is_refused_as_every_worker_is(tmp_path: Path, repo: Path) -> None:
+    the_order = order(tmp_path, make_tasks(repo, 2))
+    open_run(the_order)
+    other = replace(the_order, config=the_order.config.model_copy(update={"hints": HintConfig(policy="never")}))
+    session = await fleet(the_order, here(other)).play(shares_of(the_order.settings, 1))
+    assert "config.hints.policy" in str(session.error)
+    assert session.left == 2
+
+
+@given(at_once=st.integers(1, 500), limit=st.integers(9, 500), count=st.integers(1, 9))
+def test_shares_add_up_to_the_whole(at_once: int, limit: int, count: int) -> None:
+    limits = SeatLimits(in_flight=limit, requests_per_minute=limit, tokens_per_minute=limit)
+    settings = BatchSettings(at_once=at_once, player=limits)
+    shares = shares_of(settings, count)
+    assert len(shares) == min(count, at_once)
+    assert sum(share.at_once for share in shares) == at_once
+    for name in LIMITS:
+        assert sum(getattr(share.player, name) for share in shares) == limit
+
+
+def test_a_limit_that_is_too_small_to_be_shared_is_an_error() -> None:
+    settings = BatchSettings(supervisor=SeatLimits(requests_per_minute=2))
+    with pytest.raises(ConfigError, match=r"batch.supervisor.requests_per_minute: 2 can't be shared by 3 actors"):
+        shares_of(settings, 3)
+
+
+def test_what_is_said_of_ray_without_ray_is_an_error() -> None:
+    with pytest.raises(ConfigError, match="--engine ray"):
+        engine_of("local", "auto", None, print)

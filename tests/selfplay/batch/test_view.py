@@ -1,0 +1,245 @@
+import io
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import anyio
+import orjson
+import pytest
+from rich.console import Console
+
+from selfplay.batch.layout import RunFolder
+from selfplay.batch.ledger import UnitLine
+from selfplay.batch.observe import Observer
+from selfplay.batch.rate import WINDOW_S, Rate
+from selfplay.batch.run import BatchWatch, Session, Unwatched
+from selfplay.batch.screen import line, screen
+from selfplay.batch.settings import BatchSettings
+from selfplay.batch.start import Order, carry_out
+from selfplay.batch.status import Totals
+from selfplay.batch.units import Unit
+from selfplay.batch.view import LiveView, Several, Tracker
+from selfplay.batch.worker import DEAD_AFTER_S, Pulse
+from selfplay.errors import EndpointDown
+from selfplay.journal import Event
+from tests.selfplay.batch.runs import make_repository, make_tasks, order, run
+
+PATIENCE_S = 20.0
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    return make_repository(tmp_path / "pump.git")
+
+
+def shown(totals: Totals) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    console.print(screen(totals, is_full=True))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+async def watched(the_order: Order, view: LiveView, watch: BatchWatch) -> Session | None:
+    """A run beside its view."""
+    session: Session | None = None
+    with anyio.fail_after(PATIENCE_S):
+        async with anyio.create_task_group() as group:
+            group.start_soon(view.show)
+            session = await carry_out(the_order, Several(watch), heeds_signals=False)
+            group.cancel_scope.cancel()
+    return session
+
+
+def state(**more: object) -> dict[str, Any]:
+    return {"units": 9, "running": 2, "waiting": 3, "parked": {}, "failed": {}, "calls": 5, "reason": "", **more}
+
+
+def sign(folder: RunFolder, name: str, said: dict[str, Any], age_s: float = 0.0) -> None:
+    """A worker of another machine that told of itself so long ago."""
+    path = folder.workers / f"{name}.json"
+    path.write_bytes(orjson.dumps({"worker": name, "machine": "elsewhere", "pid": 1, **said}))
+    then = time.time() - age_s
+    os.utime(path, (then, then))
+
+
+@pytest.mark.anyio
+async def test_the_live_view_and_the_status_from_outside_agree(tmp_path: Path, repo: Path) -> None:
+    for count in (2, 5):  # the second session begins with what the first one ended
+        the_order = order(tmp_path, make_tasks(repo, count))
+        tracker = Tracker(the_order.folder)
+        await carry_out(the_order, tracker, heeds_signals=False)
+        tracker.is_over = True
+        live, outside = tracker.totals(), Observer(the_order.folder).look()
+        assert live.results == outside.results
+        assert live.units == outside.units
+        assert live.usage == outside.usage
+        assert live.units.ended == count
+        assert not outside.is_running
+
+
+@pytest.mark.anyio
+async def test_a_terminal_that_goes_away_does_not_end_the_run(tmp_path: Path, repo: Path) -> None:
+    class Gone(io.StringIO):
+        writes = 0
+
+        def write(self, _text: str) -> int:
+            self.writes += 1
+            raise BrokenPipeError
+
+    for is_terminal in (True, False):
+        the_order = order(tmp_path, make_tasks(repo, 3), name=f"run{is_terminal}")
+        gone, tracker = Gone(), Tracker(the_order.folder)
+        view = LiveView(Console(file=gone, force_terminal=is_terminal), tracker, line_s=0.0)
+        session = await watched(the_order, view, tracker)
+        assert session is not None
+        assert session.left == 0
+        assert gone.writes == 1
+
+
+@pytest.mark.anyio
+async def test_a_watch_that_fails_is_no_part_of_the_run(tmp_path: Path, repo: Path) -> None:
+    class Failing(Unwatched):
+        told = 0
+
+        def heard(self, unit: Unit, event: Event, is_recorded: bool) -> None:  # noqa: ARG002, FBT001  see BatchWatch
+            self.told += 1
+            raise ValueError
+
+    failing = Failing()
+    the_order = order(tmp_path, make_tasks(repo, 3))
+    tracker = Tracker(the_order.folder)
+    session = await carry_out(the_order, Several(failing, tracker), heeds_signals=False)
+    assert (session.left, session.failed, failing.told) == (0, {}, 1)
+    assert tracker.totals().results.units == 3
+
+
+async def texts_of(view: LiveView, out: io.StringIO, has: str) -> str:
+    """What a view has shown when it has shown this."""
+    with anyio.fail_after(PATIENCE_S):
+        async with anyio.create_task_group() as group:
+            group.start_soon(view.show)
+            while has not in out.getvalue():  # noqa: ASYNC110  it is written by a thread
+                await anyio.sleep(0.01)
+            group.cancel_scope.cancel()
+    return out.getvalue()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("is_terminal", [True, False])
+async def test_it_says_what_the_first_ctrl_c_does_and_what_the_second_would(
+    tmp_path: Path,
+    is_terminal: bool,  # noqa: FBT001  parametrized
+) -> None:
+    out, tracker = io.StringIO(), Tracker(RunFolder(tmp_path))
+    view = LiveView(Console(file=out, force_terminal=is_terminal, width=160), tracker)
+    tracker.opened(lambda: state(reason="interrupted by SIGINT", in_flight=12))
+    text = await texts_of(view, out, "leaves at once")
+    assert "interrupted by SIGINT: 12 calls in flight are finished and written, then it ends; Ctrl-C now" in text
+    assert ("\x1b" in text) == is_terminal
+
+
+@pytest.mark.anyio
+async def test_a_quiet_view_says_nothing(tmp_path: Path) -> None:
+    out = io.StringIO()
+    await LiveView(Console(file=out, quiet=True), Tracker(RunFolder(tmp_path)), line_s=0.0).show()
+    assert not out.getvalue()
+
+
+@pytest.mark.anyio
+async def test_workers_are_added_up_and_a_dead_one_is_shown_as_such(tmp_path: Path, repo: Path) -> None:
+    the_order = order(tmp_path, make_tasks(repo, 2))
+    await run(the_order)
+    folder = the_order.folder
+    server = {"seat": "player", "url": "http://one/v1", "in_flight": 3, "calls": 10, "waited_s": 1.5}
+    sign(folder, "a", state(parked={"t7#1": "out of reach"}, servers=[{**server, "latency_p95_s": 2.0}]))
+    sign(
+        folder, "b", state(in_flight=4, failed={"t0#1": "ended since", "t8#1": "no such repository"}, servers=[server])
+    )
+    sign(folder, "c", state(running=50, reason="killed"), age_s=2 * DEAD_AFTER_S)
+    totals = Observer(folder).look()
+    assert totals.units.model_dump() == {
+        "waiting": 1, "running": 4, "parked": 1, "failed": 1, "unusable": 0, "ended": 2,
+    }  # fmt: skip
+    assert totals.is_running
+    assert totals.failed == {"t8#1": "no such repository"}
+    [told] = totals.servers
+    assert (told.in_flight, told.calls, told.waited_s, told.latency_p95_s) == (6, 20, 3.0, 2.0)
+    text = shown(totals)
+    assert "c: dead, its last sign is 2 min old" in text
+    assert "killed" not in text
+
+
+@pytest.mark.anyio
+async def test_a_process_that_is_gone_is_dead_at_once(tmp_path: Path, repo: Path) -> None:
+    the_order = order(tmp_path, make_tasks(repo, 1))
+    await run(the_order)
+    [path] = the_order.folder.workers.glob("*.json")
+    said = orjson.loads(path.read_bytes())
+    path.write_bytes(orjson.dumps({**said, "is_over": False, "began": "1"}))
+    [worker] = Observer(the_order.folder).look().workers
+    assert not worker.is_alive
+    assert not worker.has_left
+    Pulse(the_order.folder, "living").beat(state())
+    assert Observer(the_order.folder).look().is_running
+
+
+@pytest.mark.anyio
+async def test_an_observer_reads_on(tmp_path: Path, repo: Path) -> None:
+    await run(order(tmp_path, make_tasks(repo, 2)))
+    observer = Observer(RunFolder(tmp_path / "run"))
+    assert observer.look().units.ended == 2
+    await run(order(tmp_path, make_tasks(repo, 3), settings=BatchSettings(samples=2)))
+    assert observer.look().model_copy(update={"at": ""}) == Observer(RunFolder(tmp_path / "run")).look().model_copy(
+        update={"at": ""}
+    )
+
+
+def test_what_tasks_are_called_does_nothing_to_a_terminal(tmp_path: Path) -> None:
+    tracker = Tracker(RunFolder(tmp_path / "\x1b[2J\u202e"))
+    tracker.opened(lambda: state(failed={"\x1b]0;x\x07#1": "a\n\x1b[31mb"}, parked={"[red]x[/]": "[/nothing]"}))
+    text = shown(tracker.totals())
+    assert not set(text) & {"\x1b", "\x07", "\u202e"}
+    assert "[red]x[/]: [/nothing]" in text
+
+
+def test_one_line_holds_what_matters(tmp_path: Path) -> None:
+    tracker = Tracker(RunFolder(tmp_path))
+    tracker.opened(lambda: state(cost_usd=1.5, parked={"a": "x"}))
+    assert line(tracker.totals()).startswith("0 of 9 ended, 0 found (-), 2 running, 1 parked, 0 steps/min")
+    assert "1.50 USD" in line(tracker.totals())
+
+
+def test_rates_are_those_of_the_last_minutes() -> None:
+    rate = Rate(began_at=0.0)
+    for second in range(600):
+        rate.add(second, units=2 if second < 300 else 1, steps=10)
+    units, steps = rate.per_minute(600.0)
+    assert (units, steps) == (60.0, 600.0)
+    assert rate.per_minute(600.0 + 2 * WINDOW_S) == (0.0, 0.0)
+
+
+def test_a_young_run_has_the_rate_of_its_seconds() -> None:
+    rate = Rate(began_at=100.0)
+    rate.add(110.0, units=5)
+    assert rate.per_minute(130.0) == (10.0, 0.0)
+
+
+def test_all_watches_are_told_of_everything(tmp_path: Path, repo: Path) -> None:
+    told: list[str] = []
+
+    class Listing(Unwatched):
+        def parked(self, unit: Unit, error: Exception, wait_s: float) -> None:
+            told.append(f"parked {unit.id} {error} {wait_s:g}")
+
+        def failed(self, unit: Unit, error: Exception) -> None:
+            told.append(f"failed {unit.id} {error}")
+
+        def ended(self, line: UnitLine) -> None:
+            told.append(line.unit)
+
+    several = Several(Listing(), Unwatched(), Listing())
+    unit = Unit(make_tasks(repo, 1)[0][1], 1, str(tmp_path))
+    several.parked(unit, EndpointDown("down"), 3.0)
+    several.failed(unit, ValueError("no"))
+    assert told == ["parked t0#1 down 3", "parked t0#1 down 3", "failed t0#1 no", "failed t0#1 no"]

@@ -1,0 +1,77 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from selfplay.batch.layout import RunFolder
+from selfplay.cli import main
+from tests.selfplay.batch.runs import make_repository, make_tasks, write_tasks
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Exit code, standard output, standard error of a command."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    out, err = capsys.readouterr()
+    return int(ended.value.code or 0), out, err
+
+
+@pytest.fixture
+def played(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    """A run's folder."""
+    tasks = write_tasks(tmp_path / "tasks.jsonl", make_tasks(make_repository(tmp_path / "pump.git"), 4))
+    out = tmp_path / "run"
+    code, told, _ = run(capsys, "batch", str(tasks), "-o", str(out), "--repos", str(tmp_path / "repos"), "--json")
+    assert code == 0
+    assert json.loads(told)["totals"]["units"]["ended"] == 4
+    return out
+
+
+def test_a_run_is_seen_from_another_shell(played: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "status", str(played), "--recount")
+    assert code == 0
+    assert "4 of 4" in out
+    assert "found 4 (100%)" in out
+    code, out, _ = run(capsys, "status", str(played), "--json", "--watch")
+    assert json.loads(out)["results"]["outcomes"] == {"found": 4}
+
+
+def test_ledgers_that_do_not_fit_the_journals_are_told(played: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = min((played / "episodes").rglob("*.jsonl"))
+    first.unlink()
+    code, _, err = run(capsys, "status", str(played), "--recount")
+    assert code == 1
+    assert "the journals say something else than the ledgers" in err
+
+
+def test_a_report_is_one_file(played: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "report", str(played))
+    assert code == 0
+    assert out.strip().replace("\n", "") == str(played / "report.html")
+    assert (played / "report.html").read_bytes().startswith(b"<!doctype html>")
+    code, out, _ = run(capsys, "report", str(played), "-o", str(tmp_path / "night.html"), "--json")
+    assert json.loads(out)["totals"]["units"]["ended"] == 4
+    assert (tmp_path / "night.html").exists()
+
+
+def test_the_other_commands_take_a_runs_folder(
+    played: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(capsys, "report", str(played))[0] == 0, "a report in the folder is no journal"
+    code, out, _ = run(capsys, "show", str(played), "--check", "--json")
+    assert (code, len(out.splitlines())) == (0, 4)
+    code, out, _ = run(capsys, "clean", str(played), "--json")
+    rows = json.loads(out)["rows"]
+    assert (code, json.loads(out)["traces"]) == (0, 4)
+    code, out, _ = run(capsys, "export", str(played), "-o", str(tmp_path / "sft"), "--json")
+    assert (code, json.loads(out)["rows"]) == (0, rows)
+
+
+@pytest.mark.parametrize("command", ["status", "report"])
+def test_a_folder_without_a_run_is_said_to_be_none(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = run(capsys, command, str(tmp_path))
+    assert code == 2
+    assert "no run in it" in err.replace("\n", " ")
+    assert not list(RunFolder(tmp_path).root.iterdir()), "and nothing is made there"
