@@ -27,6 +27,12 @@ def commands() -> list[str]:
     return [line for line in (re.sub(r"\s+#.*", "", line).strip() for line in lines) if line]
 
 
+def settings() -> str:
+    """The README's run.toml."""
+    [block] = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    return block
+
+
 def git(where: Path, *arguments: str) -> None:
     identity = ("-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "init.defaultBranch=main")
     subprocess.run(["git", *identity, *arguments], cwd=where, check=True, capture_output=True)
@@ -58,6 +64,16 @@ def answer(request: Json) -> Json:
 def place(tmp_path: Path) -> Iterator[Path]:
     """A folder in which the README's commands make sense."""
     commit_files(tmp_path / "app", {"app/io.py": "x = 1\n", "app/http/emit.py": "y = 2\n"})
+    (tmp_path / "app/app/io.py").write_text("x = 1\n# all of it\n")
+    (tmp_path / "app/app/http/emit.py").write_text("y = 2\n# until the end\n")
+    git(
+        tmp_path / "app",
+        "commit",
+        "--quiet",
+        "--all",
+        "--message",
+        "Uploads are no longer cut where the other side is slow",
+    )
     here = tmp_path / "here"
     shutil.copytree(ROOT / "selfplay", here / "selfplay", ignore=shutil.ignore_patterns("__pycache__"))
     commit_files(here, {"issue.md": "Uploads are cut.\n", "hints.jsonl": hints(tmp_path / "app")})
@@ -79,6 +95,7 @@ def test_every_command_of_the_readme_works(place: Path) -> None:
     told = commands()
     assert {"make demo", "make test"} <= set(told)
     with in_thread(Loopback(answer)) as server:
+        (place / "run.toml").write_text(re.sub(r"http://localhost:\d+/v1", server.base_url, settings()))
         for command in told:
             if command in MADE_BY_CI:
                 continue
