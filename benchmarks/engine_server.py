@@ -21,7 +21,12 @@ def _completion(message: dict[str, Any], reason: str) -> dict[str, Any]:
         "created": 1,
         "model": "bench",
         "choices": [{"index": 0, "finish_reason": reason, "message": {"role": "assistant", **message}}],
-        "usage": {"prompt_tokens": 1000, "completion_tokens": 30, "total_tokens": 1030, "prompt_tokens_details": {"cached_tokens": 900}},
+        "usage": {
+            "prompt_tokens": 1000,
+            "completion_tokens": 30,
+            "total_tokens": 1030,
+            "prompt_tokens_details": {"cached_tokens": 900},
+        },
     }
 
 
