@@ -1,6 +1,7 @@
 """All blobs of a store under one numbering: those of the first segment, then of the next, and so on."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +9,8 @@ from numpy.typing import NDArray
 from selfplay_tools.literals import Need
 from selfplay_tools.store.blobs import Oids, keys_of
 from selfplay_tools.store.container import Array
-from selfplay_tools.store.grams import Bits
+from selfplay_tools.store.grams import Bits, asked
+from selfplay_tools.store.pieces import Pieces
 from selfplay_tools.store.segment import Segment
 
 MISSING = -1
@@ -57,17 +59,21 @@ class Shelf:
         """For each blob the place of its segment."""
         return np.searchsorted(self.bases, blobs, side="right") - 1
 
+    @cached_property
+    def pieces(self) -> Pieces:
+        """The pieces of all texts."""
+        return Pieces.of(self.segments)
+
     def holding(self, need: Need) -> Bits | None:
-        """For each blob whether its text may hold what is needed; None if any may."""
-        each = [segment.holding(need) for segment in self.segments]
-        if all(bits is None for bits in each):
+        """For each place of `pieces` whether the piece may have a line with what is needed; None if any may."""
+        what = asked(need)
+        if what is None or all(one.grams is None for one in self.segments):
             return None
-        return np.concatenate(
-            [
-                np.ones(len(one), np.bool_) if bits is None else bits
-                for one, bits in zip(self.segments, each, strict=True)
-            ]
-        )
+        each = [
+            np.full(size, 255, np.uint8) if one.grams is None else one.grams.holding(what)
+            for one, size in zip(self.segments, self.pieces.sizes, strict=True)
+        ]
+        return np.unpackbits(np.concatenate(each), bitorder="little").view(np.bool_)
 
     @property
     def has_grams(self) -> bool:
