@@ -6,11 +6,11 @@ ingest.py      contents out of git, in bulk
 segment.py     some thousand blobs: their texts, and what is known of them
   blobs.py       which blobs these are
   grams.py       which pieces of them may hold three bytes in a row
+  pieces.py      where these pieces are
   words.py       their words and the names they define, by tokens.py, postings.py and lexicon.py
 manifest.py    which segments there are
 store.py       all of a repository's segments, grown by one process at a time and read by many
   shelf.py       their blobs under one numbering
-  pieces.py      the pieces of their texts
   used.py        the commits that were asked for
   writing.py     the lock of the one writer
 trees.py       the entries of commits, with every tree read once

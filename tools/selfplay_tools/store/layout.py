@@ -13,7 +13,8 @@ from selfplay_tools.searched import Span
 from selfplay_tools.snapshot import Entry
 from selfplay_tools.store.container import ints
 from selfplay_tools.store.grams import Bits
-from selfplay_tools.store.shelf import MISSING, Shelf
+from selfplay_tools.store.segment import Segment
+from selfplay_tools.store.shelf import Shelf
 
 PART_BYTES = 1 << 20
 """Of texts that are searched at once."""
@@ -30,22 +31,26 @@ class Layout:
     shelf: Shelf
     files: Sequence[Entry]
     blobs: NDArray[np.int32]
-    """For each file its blob, or `MISSING`."""
+    """For each file its blob, or `MISSING`, which is -1."""
     is_complete: bool
     """Whether no file that belongs here is missing, and all words are counted: it need not be looked up again."""
 
     @cached_property
     def _stops(self) -> NDArray[np.int32]:
         """For each file how many pieces all files before it have, and one more."""
-        counts = np.where(self.blobs != MISSING, _taken(self.shelf.pieces.counts, self.blobs), 0)
-        return np.append(np.int32(0), np.cumsum(counts, dtype=np.int32))
+        counts = np.append(_joined([np.diff(one.pieces.first) for one in self.shelf.segments]), np.int32(0))
+        return np.append(np.int32(0), np.cumsum(counts.take(self.blobs), dtype=np.int32))  # the last one is `MISSING`
 
     @cached_property
     def _places(self) -> NDArray[np.int32]:
         """For the pieces of all files, in their order, the places of their flags."""
-        stops = self._stops
-        numbers = np.repeat(_taken(self.shelf.pieces.first, self.blobs) - stops[:-1], np.diff(stops))
-        return self.shelf.pieces.places.take(numbers + np.arange(stops[-1], dtype=np.int32))
+        pieces = [one.pieces for one in self.shelf.segments]
+        before = np.cumsum([0, *(len(one.places) for one in pieces)], dtype=np.int32)
+        first = _joined([one.first[:-1] + more for one, more in zip(pieces, before, strict=False)])
+        flags = np.cumsum([0, *(8 * one.size for one in pieces)], dtype=np.int32)
+        places = _joined([one.places + more for one, more in zip(pieces, flags, strict=False)])
+        numbers = np.repeat(np.append(first, np.int32(0)).take(self.blobs) - self._stops[:-1], np.diff(self._stops))
+        return places.take(numbers + np.arange(len(numbers), dtype=np.int32))
 
     def spans(self, bits: Bits | None, flags: Bits, first: int, last: int) -> Iterator[Span]:
         """Of the flagged files from `first` up to `last`, exclusive, the pieces that `Shelf.holding` left."""
@@ -71,27 +76,34 @@ class Layout:
 
     def _spans(self, owners: NDArray[np.intp], inside: NDArray[np.intp]) -> Iterator[Span]:
         """Of pieces, by their files and their numbers within them."""
-        shelf = self.shelf
         blobs = self.blobs.take(owners)
-        numbers = shelf.pieces.first.take(blobs) + inside
-        starts, ends = shelf.pieces.starts.take(numbers), shelf.pieces.starts.take(numbers + 1)
-        homes = shelf.homes(blobs)
+        homes = self.shelf.homes(blobs)
+        for first, last in pairwise([0, *ints(np.flatnonzero(homes[1:] != homes[:-1]) + 1), len(owners)]):
+            home = int(homes[first])
+            own = blobs[first:last] - int(self.shelf.bases[home])
+            yield from self._in_segment(self.shelf.segments[home], owners[first:last], own, inside[first:last])
+
+    def _in_segment(
+        self, segment: Segment, owners: NDArray[np.intp], blobs: NDArray[np.int32], inside: NDArray[np.intp]
+    ) -> Iterator[Span]:
+        """The same within one segment, by its own numbers of blobs."""
+        numbers = segment.pieces.first.take(blobs) + inside
+        starts, ends = segment.pieces.starts.take(numbers), segment.pieces.starts.take(numbers + 1)
         is_text = np.append(True, owners[1:] != owners[:-1])  # the first piece of one
         group = np.cumsum(is_text) // _TEXTS
-        is_span = np.append(True, (homes[1:] != homes[:-1]) | (starts[1:] < ends[:-1]) | (group[1:] != group[:-1]))
+        is_span = np.append(True, (starts[1:] < ends[:-1]) | (group[1:] != group[:-1]))
         is_part = is_span.copy()
         is_part[1:] |= (starts[1:] != ends[:-1]) | (starts[1:] // PART_BYTES != starts[:-1] // PART_BYTES)
-        parts, texts = np.flatnonzero(is_part), np.flatnonzero(is_text)
-        part_ends = ends.take(np.append(parts[1:], len(ends)) - 1)
-        ranges = list(zip(ints(starts.take(parts)), ints(part_ends), strict=True))
-        text_starts = shelf.starts.take(blobs.take(texts))
-        text_ends = text_starts + shelf.lengths.take(blobs.take(texts))
+        texts, parts = np.flatnonzero(is_text), np.flatnonzero(is_part)
+        ranges = list(zip(ints(starts.take(parts)), ints(ends.take(np.append(parts[1:], len(ends)) - 1)), strict=True))
+        text_starts = segment.table.offsets.take(blobs.take(texts))
+        text_ends = text_starts + segment.table.lengths.take(blobs.take(texts))
         first, last, places = ints(text_starts), ints(text_ends), ints(owners.take(texts))
         text_at, part_at = ints(texts), ints(parts)
         for begin, end in pairwise([*ints(np.flatnonzero(is_span)), len(owners)]):
             one, other = bisect_left(text_at, begin), bisect_left(text_at, end)
             yield Span(
-                shelf.segments[int(homes[begin])].buffer,
+                segment.buffer,
                 [self.files[place].path for place in places[one:other]],
                 first[one:other],
                 last[one:other],
@@ -99,6 +111,5 @@ class Layout:
             )
 
 
-def _taken(values: NDArray[np.int32], blobs: NDArray[np.int32]) -> NDArray[np.int32]:
-    """The value of each blob, anything for those that are missing."""
-    return values.take(blobs, mode="clip") if len(values) else np.zeros(len(blobs), np.int32)
+def _joined(arrays: Sequence[NDArray[np.int32]]) -> NDArray[np.int32]:
+    return np.concatenate([np.zeros(0, np.int32), *arrays])

@@ -18,6 +18,7 @@ from selfplay_tools.store.blobs import Blob, Table, row_of
 from selfplay_tools.store.cleaning import ENCODINGS, Clean
 from selfplay_tools.store.container import Damaged, boot, checksum, ints, mapped, pack, save, settle, unpack
 from selfplay_tools.store.grams import Grams
+from selfplay_tools.store.pieces import Pieces
 from selfplay_tools.store.words import Words
 
 
@@ -52,6 +53,7 @@ class Segment:
     text: memoryview
     table: Table
     grams: Grams | None
+    pieces: Pieces
     words: Words | None
 
     @classmethod
@@ -66,7 +68,7 @@ class Segment:
             words = Words.unpacked(unpack(content["words"])) if "words" in content else None
         except (KeyError, IndexError) as error:
             raise Damaged(f"segment {name} lacks {error}") from error
-        return cls(name, files, content["text"], table, signatures, words)
+        return cls(name, files, content["text"], table, signatures, Pieces.of(table, signatures), words)
 
     def __len__(self) -> int:
         return len(self.table)

@@ -1,7 +1,6 @@
 """All blobs of a store under one numbering: those of the first segment, then of the next, and so on."""
 
 from collections.abc import Sequence
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +9,6 @@ from selfplay_tools.literals import Need
 from selfplay_tools.store.blobs import Oids, keys_of
 from selfplay_tools.store.container import Array
 from selfplay_tools.store.grams import Bits, asked
-from selfplay_tools.store.pieces import Pieces
 from selfplay_tools.store.segment import Segment
 
 MISSING = -1
@@ -59,19 +57,16 @@ class Shelf:
         """For each blob the place of its segment."""
         return np.searchsorted(self.bases, blobs, side="right") - 1
 
-    @cached_property
-    def pieces(self) -> Pieces:
-        """The pieces of all texts."""
-        return Pieces.of(self.segments)
-
     def holding(self, need: Need) -> Bits | None:
-        """For each place of `pieces` whether the piece may have a line with what is needed; None if any may."""
+        """At the place of each piece whether it may have a line with what is needed; None if any may.
+
+        The places of a segment's pieces follow those of the segments before, eight for each byte of their flags.
+        """
         what = asked(need)
-        if what is None or all(one.grams is None for one in self.segments):
+        if what is None or not any(one.grams for one in self.segments):
             return None
         each = [
-            np.full(size, 255, np.uint8) if one.grams is None else one.grams.holding(what)
-            for one, size in zip(self.segments, self.pieces.sizes, strict=True)
+            one.grams.holding(what) if one.grams else np.full(one.pieces.size, 255, np.uint8) for one in self.segments
         ]
         return np.unpackbits(np.concatenate(each), bitorder="little").view(np.bool_)
 
