@@ -249,9 +249,8 @@ def texts_holding(snapshot: Snapshot, scope: Scope, word: str) -> Iterator[Span]
         return
     literal = compiled(escaped(word))
     for span in snapshot.index.spans(Literal(word), scope.inside):
-        for path, start, end in zip(span.paths, span.starts, span.ends, strict=True):
-            if literal.place(span.buffer, start, end) >= 0:
-                yield Span(span.buffer, (path,), (start,), (end,))
+        for which in span.holding(literal):
+            yield Span(span.buffer, (span.paths[which],), (span.starts[which],), (span.ends[which],))
 
 
 def unsearched(scope: Scope) -> list[str]:

@@ -59,18 +59,25 @@ class Hops:
 
 
 class Hopper:
-    """Finds the first matching line from some place on, in one buffer, from its beginning to its end."""
+    """Finds the first matching line from some place on, in parts of one buffer, from its beginning to its end."""
 
-    def __init__(self, hops: Hops, buffer: Buffer, stop: int) -> None:
-        """Nothing is looked for beyond `stop`."""
+    def __init__(self, hops: Hops, buffer: Buffer) -> None:
         self._hops = hops
         self._buffer = buffer
-        self._marks = [_Mark(literal, buffer, stop) for literal in hops.literals]
+        self._marks = [_Mark(literal, buffer) for literal in hops.literals]
+        self._stop = -1
+
+    def enter(self, stop: int) -> None:
+        """Go on with the part that ends at `stop`: nothing is looked for beyond it."""
+        if stop != self._stop:
+            self._stop = stop
+            for mark in self._marks:
+                mark.enter(stop)
 
     def place(self, at: int, last: int) -> int:
         """Where the first match from the line that begins at `at` up to `last`, a line's end, begins; else -1.
 
-        Places asked for must not go back.
+        All within the part that was entered. Places asked for must not go back.
         """
         hops, buffer = self._hops, self._buffer
         while at <= last and hops.is_worthwhile:
@@ -93,11 +100,13 @@ class Hopper:
 class _Mark:
     """The next occurrence of a literal."""
 
-    def __init__(self, literal: Regex, buffer: Buffer, stop: int) -> None:
+    def __init__(self, literal: Regex, buffer: Buffer) -> None:
         self._literal = literal
         self._buffer = buffer
-        self._stop = stop
-        self._next = -1
+        self._stop = self._next = -1
+
+    def enter(self, stop: int) -> None:
+        self._stop, self._next = stop, -1
 
     def after(self, at: int) -> int:
         if self._next < at:

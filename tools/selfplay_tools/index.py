@@ -45,8 +45,8 @@ class BaseIndex(ABC):
         """For each file whether questions look into it."""
 
     @abstractmethod
-    def _spans(self, need: Need, files: NDArray[np.intp]) -> Iterator[Span]:
-        """The texts among `files` (all searched, ascending) that may meet the need, in path order."""
+    def _spans(self, need: Need, flags: Flags) -> Iterator[Span]:
+        """The texts of the flagged files (all searched) that may meet the need, in path order."""
 
     @abstractmethod
     def _ranking(self) -> Ranking:
@@ -96,7 +96,7 @@ class BaseIndex(ABC):
 
     def spans(self, need: Need, place: Place | None = None) -> Iterator[Span]:
         """As `Index.spans`."""
-        return self._spans(need, np.flatnonzero(self._flags(place)))
+        return self._spans(need, self._flags(place))
 
     def _flags(self, place: Place | None) -> Flags:
         if place is None:
@@ -199,8 +199,8 @@ class ScanIndex(BaseIndex):
             self._known = flags
         return self._known
 
-    def _spans(self, need: Need, files: NDArray[np.intp]) -> Iterator[Span]:
-        entries: list[Entry] = [self._files[at] for at in ints(files)]
+    def _spans(self, need: Need, flags: Flags) -> Iterator[Span]:
+        entries: list[Entry] = [self._files[at] for at in ints(np.flatnonzero(flags))]
         return scanned(entries, need, self._contents)
 
     def ranking(self) -> Ranking:

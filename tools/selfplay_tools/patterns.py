@@ -16,7 +16,7 @@ from selfplay_tools.hopping import Hopper, Hops, finders
 from selfplay_tools.linear import BadRegex, Regex, compiled
 from selfplay_tools.literals import Need, required
 from selfplay_tools.output import quoted
-from selfplay_tools.searched import Buffer, Span
+from selfplay_tools.searched import Span
 
 MAX_PATTERN_CHARS = 2_000
 
@@ -96,7 +96,7 @@ class Pattern:
     def hits(self, span: Span) -> Iterator["Found"]:
         """The texts of a span with a matching line, in order."""
         hops = self._hops
-        return self._one_by_one(span) if hops is None else _found(Hopper(hops, span.buffer, span.ends[-1]), span)
+        return self._one_by_one(span) if hops is None else _found(Hopper(hops, span.buffer), span)
 
     @cached_property
     def need(self) -> Need:
@@ -134,24 +134,36 @@ class Found:
 
 
 def _found(hopper: Hopper, span: Span) -> Iterator[Found]:
-    """All texts of the span are searched at once, which costs less than one by one."""
+    """All texts of a part are searched at once, which costs less than one by one."""
     starts, ends = span.starts, span.ends
-    at, last = starts[0], ends[-1] - 1
-    which = 0
-    while at <= last and (place := hopper.place(at, last)) >= 0:
-        which = bisect_right(starts, place, which) - 1
-        yield Found(span, which, _matches(hopper, span.buffer, place, ends[which] - 1))
-        at = ends[which]
+    which = at = 0
+    for number, (first, end) in enumerate(span.searched):
+        at = max(at, first)
+        while at < end:
+            hopper.enter(end)
+            place = hopper.place(at, end - 1)
+            if place < 0:
+                break
+            which = bisect_right(starts, place, which) - 1
+            yield Found(span, which, _matches(hopper, span, which, number, place))
+            at = ends[which]
 
 
-def _matches(hopper: Hopper, buffer: Buffer, place: int, last: int) -> Iterator[int]:
-    """The first match of each line, from a match at `place` on up to the last line's end."""
-    while place >= 0:
-        yield place
-        end = buffer.find(b"\n", place, last)
-        if end < 0:
+def _matches(hopper: Hopper, span: Span, which: int, number: int, place: int) -> Iterator[int]:
+    """The first match of each line of a text, from a match at `place` in a part on."""
+    parts, end = span.searched, span.ends[which]
+    while True:
+        last = min(parts[number][1], end) - 1
+        while place >= 0:
+            yield place
+            line_end = span.buffer.find(b"\n", place, last)
+            place = hopper.place(line_end + 1, last) if line_end >= 0 else -1
+        number += 1
+        if number == len(parts) or parts[number][0] >= end:
             return
-        place = hopper.place(end + 1, last)
+        start, stop = parts[number]
+        hopper.enter(stop)
+        place = hopper.place(start, min(stop, end) - 1)
 
 
 def _refusal(source: str, engine: str) -> str:

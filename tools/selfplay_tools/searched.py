@@ -1,5 +1,6 @@
 """Texts as an index hands them out to be searched, and the lines of one of them."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,10 +24,27 @@ class Span:
     paths: Sequence[str]
     starts: Sequence[int]
     ends: Sequence[int]
+    parts: Sequence[tuple[int, int]] = ()
+    """From where to where lines stand that may have what is asked for, whole lines, in order; anywhere if empty."""
+
+    @property
+    def searched(self) -> Sequence[tuple[int, int]]:
+        """The same, where the texts without gaps between them are one part unless told otherwise."""
+        return self.parts or ((self.starts[0], self.ends[-1]),)
 
     def text(self, which: int) -> "Lines":
         """One of the texts."""
         return Lines(self.buffer, self.starts[which], self.ends[which])
+
+    def holding(self, regex: Regex) -> Iterator[int]:
+        """The texts with a match of what stands on one line, in order."""
+        which = at = 0
+        for start, end in self.searched:
+            at = max(at, start)
+            while at < end and (place := regex.place(self.buffer, at, end)) >= 0:
+                which = bisect_right(self.starts, place, which) - 1
+                yield which
+                at = self.ends[which]
 
 
 class Lines(Sequence[str]):

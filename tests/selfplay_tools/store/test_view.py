@@ -13,6 +13,8 @@ from selfplay_tools.commit import CommitSnapshot
 from selfplay_tools.grepping import Grep, grep
 from selfplay_tools.linear import BadRegex, compiled
 from selfplay_tools.literals import required
+from selfplay_tools.patterns import Pattern
+from selfplay_tools.references import FindReferences, find_references
 from selfplay_tools.searching import Search, search
 from selfplay_tools.snapshot import Snapshot
 from selfplay_tools.store.library import library_at
@@ -154,6 +156,50 @@ def test_signatures_leave_out_what_lacks_a_word(snapshots: tuple[Snapshot, Snaps
     paths = [path for span in kept.index.spans(need) for path in span.paths]
     assert paths == ["a/wide.txt", "d/café_server.c"]
     assert not re.search("huge", str(paths))
+
+
+_ROWS = ("int spin_lock(int lock)", "\treturn spin_lock(7);", "/* Out of Memory */", "", "x" * 3000, "}")
+LONG = st.lists(
+    st.tuples(st.sampled_from(_ROWS), st.integers(1, 400)).map(lambda rows: f"{rows[0]}\n" * rows[1]), max_size=9
+).map(lambda runs: "".join(runs).encode())
+LONG_PATTERNS = (
+    "spin_lock", "(?i)out of memory", "return.*7|Memory", r"\bint\b.*lock|^}$", "^$", r"\Areturn", "xxxx$", "nowhere"
+)  # fmt: skip
+
+
+@given(one=LONG, two=LONG, three=LONG, offset=st.integers(0, 90))
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_files_of_many_pieces_answer_as_whole_ones(
+    tmp_path_factory: pytest.TempPathFactory, one: bytes, two: bytes, three: bytes, offset: int
+) -> None:
+    root = tmp_path_factory.mktemp("long")
+    git_dir = make_git_dir(root / "r.git")
+    for tree in (
+        {b"a.c": one, b"b.c": two, b"c.c": one},
+        {b"a.c": one, b"b.c": three, b"d.c": two + b"x" * 9000 + one},
+    ):
+        with both(git_dir, commit_files(git_dir, tree), root / "index") as (plain, kept):
+            for pattern in LONG_PATTERNS:
+                asked = Grep.model_validate({"pattern": pattern, "offset": offset, "limit": 20, "context": offset % 2})
+                assert grep(kept, asked) == grep(plain, asked)
+            uses = FindReferences.model_validate({"name": "spin_lock", "offset": offset})
+            assert find_references(kept, uses) == find_references(plain, uses)
+
+
+def test_literals_in_different_pieces_of_a_file_are_found_together(tmp_path: Path) -> None:
+    git_dir = make_git_dir(tmp_path / "r.git")
+    far = b"first\n" + b"line\n" * 20_000
+    commit = commit_files(
+        git_dir, {b"a": far + b"second\n", b"b": b"first\n", b"c": b"second\n", b"d": b"second first"}
+    )
+    with both(git_dir, commit, tmp_path / "index") as (_, kept):
+        found = [entry.path for entry in kept.index.candidates(["first", "second"], ignore_case=False)]
+        assert found == ["a", "d"]
+        assert len(list(kept.index.candidates([], ignore_case=False))) == 4
+        (span,) = kept.index.spans(required("second|nowhere", ignore_case=False))
+        assert sum(end - start for start, end in span.searched) < len(far) // 2
+        number, _ = next(iter(span.text(0).numbered(next(Pattern("second").hits(span)).matches)))
+        assert number == 20_001
 
 
 def test_much_is_stored_in_the_background_and_answers_do_not_change(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from selfplay_tools.store.cleaning import Clean
 from selfplay_tools.store.container import Array
-from selfplay_tools.store.grams import row_class
 
 Oids = NDArray[np.uint8]
 """(count, 20 or 32): git's ids, one in a row."""
@@ -39,7 +38,7 @@ def keys_of(oids: Oids) -> NDArray[np.uint64]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """A segment's blobs, sorted by the class of their signatures' rows."""
+    """A segment's blobs, in the order of their texts."""
 
     oids: Oids
     keys: NDArray[np.uint64]
@@ -58,8 +57,7 @@ class Table:
 
     @classmethod
     def of(cls, rows: Sequence[tuple[bytes, int, int, int, int, int]]) -> "Table":
-        """From id, offset, length, size, encoding and LFS size of each blob."""
-        rows = sorted(rows, key=lambda row: (row_class(row[2]), row[1]))
+        """From id, offset, length, size, encoding and LFS size of each blob, in the order of their texts."""
         oids = np.frombuffer(b"".join(row[0] for row in rows), np.uint8).reshape(len(rows), -1)
         keys = keys_of(oids)
         order = np.argsort(keys, kind="stable")

@@ -1,25 +1,31 @@
-"""Which texts may hold three bytes in a row: bit-sliced signatures.
+"""Which pieces of texts may hold three bytes in a row: bit-sliced signatures.
 
-Each text has a row of 2^12 to 2^18 bits, as many as it has bytes, rounded up; a trigram's hash says which bit stands
-for it. Rows of one size are stored turned round, up to 1024 texts in a block: one bit of all of them lies together, so
-that a question reads a few short runs of bytes. A text that holds the trigrams is never missed; one in some hundred
-that lacks them is found too.
+Texts are cut at line ends into pieces of at most `PIECE_BYTES`; a longer line is a piece of its own. So each line lies
+in one piece, and what one line must hold is asked of pieces.
+
+Each piece has a row of 2^12 bits or more, as many as it has bytes, rounded up; a trigram's hash says which bit stands
+for it. Rows of one size are stored turned round: one bit of all of them lies together, so that a question reads a few
+short runs of bytes. A piece that holds the trigrams is never missed; one in some dozen that lacks them is found too.
 
 Case is folded (ASCII letters, and the two characters beyond ASCII that a case-insensitive search takes for them), so
 one index serves searches of both kinds.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from selfplay_tools.store.container import Array
+from selfplay_tools.literals import AllOf, AnyOf, Literal, Need
+from selfplay_tools.searched import Buffer
+from selfplay_tools.store.container import Array, ints
 
 SMALLEST, LARGEST = 12, 18
 """Binary logarithms of the shortest and the longest row."""
-BLOCK = 1024
+PIECE_BYTES = 1 << 13
 GRAM = 3
 MAX_GRAMS = 12
 """Of one literal that are asked for; more tell nothing new."""
@@ -29,12 +35,35 @@ _UPPER_A, _LETTERS, _CASE = np.uint8(65), np.uint8(26), np.uint8(32)
 
 _ASCII = re.compile("[\\x00-\\x7f]+")
 
+_BLOCK = 1024
+"""Rows that are turned round at once."""
+
 Bits = NDArray[np.bool_]
+Packed = NDArray[np.uint8]
+"""Eight flags in a byte, the first one lowest."""
 
 
-def row_class(size: int) -> int:
-    """The binary logarithm of the row's length for a text of `size` bytes."""
-    return min(max(SMALLEST, (size - 1).bit_length()), LARGEST)
+def row_classes(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The binary logarithm of the row's length for pieces of those sizes in bytes."""
+    return np.clip(np.frexp(np.maximum(sizes - 1, 0))[1], SMALLEST, LARGEST).astype(np.int64)
+
+
+def cut(buffer: Buffer, offsets: Sequence[int], lengths: Sequence[int]) -> NDArray[np.int64]:
+    """Where pieces begin in texts that lie one after another from place 0 on, and where the last one ends."""
+    starts: list[int] = []
+    for offset, length in zip(offsets, lengths, strict=True):
+        at, end = offset, offset + length
+        while at < end:
+            starts.append(at)
+            at = _end_of_piece(buffer, at, end)
+    starts.append(offsets[-1] + lengths[-1] if offsets else 0)
+    return np.array(starts, np.int64)
+
+
+def _end_of_piece(buffer: Buffer, at: int, end: int) -> int:
+    if end - at <= PIECE_BYTES:
+        return end
+    return buffer.rfind(b"\n", at, at + PIECE_BYTES) + 1 or buffer.find(b"\n", at, end) + 1
 
 
 def lowered(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -54,36 +83,45 @@ def hashes(codes: NDArray[np.uint8], bits: int) -> NDArray[np.int64]:
     return packed.astype(np.int64)
 
 
-def build(sizes: Sequence[int], text: Callable[[int], memoryview]) -> dict[str, Array]:
-    """The signatures of texts that are sorted by `row_class` of their sizes, by names for a container."""
-    arrays: dict[str, Array] = {}
-    classes = np.array([row_class(size) for size in sizes], np.uint8)
-    arrays["classes"] = classes
+def build(text: memoryview, starts: NDArray[np.int64]) -> dict[str, Array]:
+    """The signatures of a text's pieces, which `cut` gave, by names for a container."""
+    arrays: dict[str, Array] = {"starts": starts}
+    classes = row_classes(np.diff(starts))
     for bits in range(SMALLEST, LARGEST + 1):
-        first, last = np.searchsorted(classes, [bits, bits + 1]).tolist()
-        whole = (last - first) // BLOCK * BLOCK
-        if whole:
-            blocks = [_block(range(at, at + BLOCK), bits, text) for at in range(first, first + whole, BLOCK)]
-            arrays[f"whole{bits}"] = np.stack(blocks)
-        if first + whole < last:
-            arrays[f"rest{bits}"] = _block(range(first + whole, last), bits, text)[None]
+        numbers = np.flatnonzero(classes == bits)
+        if len(numbers):
+            arrays[f"rows{bits}"] = _rows(text, starts, numbers, bits)
     return arrays
 
 
-def _block(numbers: range, bits: int, text: Callable[[int], memoryview]) -> NDArray[np.uint8]:
-    """(2^bits, a bit for each text) of the signatures turned round."""
-    groups = [numbers[at : at + 8] for at in range(0, len(numbers), 8)]
-    turned = np.empty((len(groups), 1 << bits), np.uint8)
+def _rows(text: memoryview, starts: NDArray[np.int64], numbers: NDArray[np.intp], bits: int) -> Packed:
+    """(2^bits, a bit for each of those pieces) of the signatures turned round."""
+    pieces = [text[start:end] for start, end in zip(ints(starts[numbers]), ints(starts[numbers + 1]), strict=True)]
+    rows = np.empty((1 << bits, _packed_size(len(pieces))), np.uint8)
+    for at in range(0, len(pieces), _BLOCK):
+        block = _block(pieces[at : at + _BLOCK], bits)
+        rows[:, at // 8 : at // 8 + len(block)] = block.T
+    return rows
+
+
+def _packed_size(flags: int) -> int:
+    return -(-flags // 8)
+
+
+def _block(pieces: Sequence[memoryview], bits: int) -> NDArray[np.uint8]:
+    """(a bit for each piece, 2^bits) of the signatures."""
+    groups = [pieces[at : at + 8] for at in range(0, len(pieces), 8)]
+    packed = np.empty((len(groups), 1 << bits), np.uint8)
     flags = np.zeros((8, 1 << bits), np.uint8)
     for row, group in enumerate(groups):
         flags[:] = 0
-        for place, number in enumerate(group):
-            _mark(flags[place], text(number), bits)
-        turned[row] = flags[0]
+        for place, piece in enumerate(group):
+            _mark(flags[place], piece, bits)
+        packed[row] = flags[0]
         for place in range(1, len(group)):
             np.left_shift(flags[place], place, out=flags[place])
-            np.bitwise_or(turned[row], flags[place], out=turned[row])
-    return np.ascontiguousarray(turned.T)
+            np.bitwise_or(packed[row], flags[place], out=packed[row])
+    return packed
 
 
 def _mark(flags: NDArray[np.uint8], text: memoryview, bits: int) -> None:
@@ -113,37 +151,79 @@ def folded(literal: str) -> bytes:
     return lowered(np.frombuffer(literal.encode("utf-8", "replace"), np.uint8)).tobytes()
 
 
-class Grams:
-    """The signatures of one segment."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """What a piece must hold to meet a need, as far as signatures can tell."""
 
-    def __init__(self, arrays: Mapping[str, Array], count: int) -> None:
-        self._count = count
-        classes = arrays["classes"]
-        self._parts: list[tuple[int, int, int, Array]] = []
-        for bits in range(SMALLEST, LARGEST + 1):
-            first, last = np.searchsorted(classes, [bits, bits + 1]).tolist()
-            middle = first + (last - first) // BLOCK * BLOCK
-            if middle > first:
-                self._parts.append((bits, first, middle, arrays[f"whole{bits}"]))
-            if last > middle:
-                self._parts.append((bits, middle, last, arrays[f"rest{bits}"]))
+    hashes: NDArray[np.uint32]
+    """Full hashes of trigrams, all of which must be there."""
+    choices: tuple[tuple["Asked", ...], ...] = ()
+    """Of each of these, one must be met too."""
 
-    def holding(self, literal: bytes) -> Bits:
-        """For each text whether it may hold the literal, which is folded and has three bytes or more."""
-        found = np.empty(self._count, np.bool_)
-        grams = _spread(np.frombuffer(literal, np.uint8))
-        for bits, first, last, blocks in self._parts:
-            rows = blocks[:, (grams >> np.uint32(32 - bits)).astype(np.intp), :]
-            slices = np.bitwise_and.reduce(rows, axis=1)
-            flags = np.unpackbits(slices, axis=1, bitorder="little").reshape(-1)
-            found[first:last] = flags[: last - first].view(np.bool_)
-        return found
+    def holding(self, rows: Packed, bits: int) -> Packed:
+        """For each piece of a class whether it may hold this."""
+        found: list[Packed] = [np.bitwise_or.reduce([one.holding(rows, bits) for one in some]) for some in self.choices]
+        if len(self.hashes):
+            found.append(np.bitwise_and.reduce(rows.take(self.hashes >> np.uint32(32 - bits), axis=0), axis=0))
+        return found[0] if len(found) == 1 else np.bitwise_and.reduce(found)
 
 
-def _spread(codes: NDArray[np.uint8]) -> NDArray[np.uint32]:
-    """The full hashes of the literal's trigrams, at most `MAX_GRAMS` of them, spread over it."""
-    wide = codes.astype(np.uint32)
+@lru_cache(maxsize=256)
+def asked(need: Need) -> Asked | None:
+    """What to ask signatures about a need that one line must meet; None if they tell nothing."""
+    match need:
+        case Literal(text, is_folded):
+            return _asked_literal(text, is_folded=is_folded)
+        case AllOf(needs):
+            each = [one for need in needs if (one := asked(need)) is not None]
+            hashes = np.unique(np.concatenate([np.zeros(0, np.uint32), *(one.hashes for one in each)]))
+            choices = tuple(choice for one in each for choice in one.choices)
+            return Asked(hashes, choices) if each else None
+        case AnyOf(needs):
+            some = [one for need in needs if (one := asked(need)) is not None]
+            return Asked(np.zeros(0, np.uint32), (tuple(some),)) if len(some) == len(needs) else None
+
+
+def _asked_literal(text: str, *, is_folded: bool) -> Asked | None:
+    if "\n" in text:  # its parts may lie in two pieces
+        return None
+    # Without regard to case, only ASCII is the same in all its forms.
+    runs = ascii_runs(text) if is_folded else [text]
+    each = [_hashes_of(literal) for run in runs if len(literal := folded(run)) >= GRAM]
+    return Asked(np.unique(np.concatenate(each))) if each else None
+
+
+def _hashes_of(literal: bytes) -> NDArray[np.uint32]:
+    """The full hashes of a folded literal's trigrams, at most `MAX_GRAMS` of them, spread over it."""
+    wide = np.frombuffer(literal, np.uint8).astype(np.uint32)
     packed = (wide[:-2] << np.uint32(16)) | (wide[1:-1] << np.uint32(8)) | wide[2:]
     if len(packed) > MAX_GRAMS:
         packed = packed[np.linspace(0, len(packed) - 1, MAX_GRAMS).astype(np.intp)]
     return packed * _MULTIPLIER
+
+
+class Grams:
+    """The signatures of one segment."""
+
+    def __init__(self, arrays: Mapping[str, Array]) -> None:
+        self.starts = np.array(arrays["starts"])
+        """Where each piece begins in the segment's text, and where the last one ends."""
+        classes = row_classes(np.diff(self.starts))
+        self.places = np.empty(len(classes), np.int32)
+        """For each piece its place among the flags of `holding`."""
+        self._parts: list[tuple[int, Packed]] = []
+        size = 0
+        for bits in range(SMALLEST, LARGEST + 1):
+            here = np.flatnonzero(classes == bits)
+            if len(here):
+                rows = arrays[f"rows{bits}"]
+                self._parts.append((bits, rows))
+                self.places[here] = 8 * size + np.arange(len(here))
+                size += rows.shape[1]
+        self.size = size
+        """Bytes of the flags of `holding`."""
+
+    def holding(self, asked: Asked) -> Packed:
+        """For each piece, at its place, whether it may hold what is asked for; a few places are of no piece."""
+        each = [asked.holding(rows, bits) for bits, rows in self._parts]
+        return np.concatenate(each) if each else np.zeros(0, np.uint8)

@@ -14,7 +14,7 @@ from typing import Any, TypedDict
 from selfplay_tools.store.container import save
 from selfplay_tools.store.segment import Files, Stamp
 
-VERSION = 2
+VERSION = 3
 NAME = "manifest.json"
 
 

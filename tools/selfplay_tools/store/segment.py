@@ -12,15 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-import numpy as np
-
-from selfplay_tools.literals import AllOf, AnyOf, Literal, Need
 from selfplay_tools.searched import Buffer
 from selfplay_tools.store import grams
 from selfplay_tools.store.blobs import Blob, Table, row_of
 from selfplay_tools.store.cleaning import ENCODINGS, Clean
-from selfplay_tools.store.container import Damaged, boot, checksum, mapped, pack, save, settle, unpack
-from selfplay_tools.store.grams import Bits, Grams
+from selfplay_tools.store.container import Damaged, boot, checksum, ints, mapped, pack, save, settle, unpack
+from selfplay_tools.store.grams import Grams
+from selfplay_tools.store.pieces import Pieces
 from selfplay_tools.store.words import Words
 
 
@@ -55,6 +53,7 @@ class Segment:
     text: memoryview
     table: Table
     grams: Grams | None
+    pieces: Pieces
     words: Words | None
 
     @classmethod
@@ -65,11 +64,11 @@ class Segment:
         files = {suffix: stamp for suffix, (_, stamp) in found.items()}
         try:
             table = Table.unpacked(unpack(content["blobs"]))
-            signatures = Grams(unpack(content["grams"]), len(table)) if "grams" in content else None
+            signatures = Grams(unpack(content["grams"])) if "grams" in content else None
             words = Words.unpacked(unpack(content["words"])) if "words" in content else None
         except (KeyError, IndexError) as error:
             raise Damaged(f"segment {name} lacks {error}") from error
-        return cls(name, files, content["text"], table, signatures, words)
+        return cls(name, files, content["text"], table, signatures, Pieces.of(table, signatures), words)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -97,29 +96,8 @@ class Segment:
 
     def stored(self) -> Iterable[Blob]:
         """All blobs in the order of arrival."""
-        for blob in np.argsort(self.table.offsets, kind="stable").tolist():
+        for blob in range(len(self)):
             yield Blob(self.table.oids[blob].tobytes(), int(self.table.sizes[blob]), self.clean(blob))
-
-    def holding(self, need: Need) -> Bits | None:
-        """For each blob whether its text may hold what is needed; None if any may."""
-        match need:
-            case Literal(text, is_folded):
-                return self._holding_literal(text, is_folded=is_folded)
-            case AllOf(needs):
-                found = [bits for one in needs if (bits := self.holding(one)) is not None]
-                return np.logical_and.reduce(found) if found else None
-            case AnyOf(needs):
-                each = [self.holding(one) for one in needs]
-                some = [bits for bits in each if bits is not None]
-                return np.logical_or.reduce(some) if len(some) == len(each) else None
-
-    def _holding_literal(self, text: str, *, is_folded: bool) -> Bits | None:
-        if self.grams is None:
-            return None
-        # Without regard to case, only ASCII is the same in all its forms.
-        runs = grams.ascii_runs(text) if is_folded else [text]
-        found = [self.grams.holding(literal) for run in runs if len(literal := grams.folded(run)) >= grams.GRAM]
-        return np.logical_and.reduce(found) if found else None
 
 
 def _verified(path: Path, stamp: Stamp) -> tuple[memoryview, Stamp]:
@@ -158,7 +136,8 @@ def write(folder: Path, name: str, blobs: Iterable[Blob]) -> Segment | None:
 
 def with_grams(folder: Path, segment: Segment) -> Segment:
     """The segment with its signatures, which are made and stored now. Raises OSError."""
-    signatures = grams.build(segment.table.lengths.tolist(), segment.source)
+    starts = grams.cut(segment.buffer, ints(segment.table.offsets), ints(segment.table.lengths))
+    signatures = grams.build(segment.text, starts)
     stamp = _save(folder, f"{segment.name}.grams", signatures)
     return Segment.opened(folder, segment.name, {**segment.files, "grams": stamp})
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from selfplay_tools.literals import Need
 from selfplay_tools.store.blobs import Oids, keys_of
 from selfplay_tools.store.container import Array
-from selfplay_tools.store.grams import Bits
+from selfplay_tools.store.grams import Bits, asked
 from selfplay_tools.store.segment import Segment
 
 MISSING = -1
@@ -58,16 +58,17 @@ class Shelf:
         return np.searchsorted(self.bases, blobs, side="right") - 1
 
     def holding(self, need: Need) -> Bits | None:
-        """For each blob whether its text may hold what is needed; None if any may."""
-        each = [segment.holding(need) for segment in self.segments]
-        if all(bits is None for bits in each):
+        """At the place of each piece whether it may have a line with what is needed; None if any may.
+
+        The places of a segment's pieces follow those of the segments before, eight for each byte of their flags.
+        """
+        what = asked(need)
+        if what is None or not any(one.grams for one in self.segments):
             return None
-        return np.concatenate(
-            [
-                np.ones(len(one), np.bool_) if bits is None else bits
-                for one, bits in zip(self.segments, each, strict=True)
-            ]
-        )
+        each = [
+            one.grams.holding(what) if one.grams else np.full(one.pieces.size, 255, np.uint8) for one in self.segments
+        ]
+        return np.unpackbits(np.concatenate(each), bitorder="little").view(np.bool_)
 
     @property
     def has_grams(self) -> bool:

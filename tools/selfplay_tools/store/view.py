@@ -15,29 +15,16 @@ from selfplay_tools.searched import Span
 from selfplay_tools.snapshot import Entry, Text
 from selfplay_tools.store.blobs import as_oids
 from selfplay_tools.store.container import ints
+from selfplay_tools.store.grams import Bits
+from selfplay_tools.store.layout import Layout
 from selfplay_tools.store.library import MAX_BYTES_AT_ONCE, Library
 from selfplay_tools.store.placing import Placing
 from selfplay_tools.store.segment import Segment
 from selfplay_tools.store.shelf import MISSING, Shelf
 from selfplay_tools.store.words import Listing, Words, joined
 
-SPAN_BYTES = 1 << 20
-"""Of texts that are searched at once."""
-_FIRST_TEXTS, _MOST_TEXTS = 32, 4096
-"""Texts that are looked up at once: few at first, because a search often ends early."""
 _MANY_OTHERS = 8
 """If less than this part of what is found belongs to other commits, to leave it in is quicker than to leave it out."""
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Layout:
-    """Where the contents of a commit's files are stored."""
-
-    shelf: Shelf
-    blobs: NDArray[np.int32]
-    """For each file its blob, or `MISSING`."""
-    is_complete: bool
-    """Whether no file that belongs here is missing, and all words are counted: it need not be looked up again."""
 
 
 class StoreIndex(BaseIndex):
@@ -91,7 +78,7 @@ class StoreIndex(BaseIndex):
         found = shelf.find(as_oids([self._files[at].oid for at in unknown]))
         blobs[unknown] = found
         self._library.placing = Placing.of(shelf, self._files, blobs)
-        return Layout(shelf, blobs, bool((found != MISSING).all()) and shelf.has_words)
+        return Layout(shelf, self._files, blobs, bool((found != MISSING).all()) and shelf.has_words)
 
     def _searched(self) -> Flags:
         flags = self._flagged
@@ -109,45 +96,33 @@ class StoreIndex(BaseIndex):
     def _is_small(self, at: int) -> bool:
         return self._files[at].size <= MAX_INDEXED_BYTES
 
-    def _spans(self, need: Need, files: NDArray[np.intp]) -> Iterator[Span]:
+    def _spans(self, need: Need, flags: Flags) -> Iterator[Span]:
         layout = self._read_in()
-        blobs = layout.blobs[files]
-        is_stored = blobs != MISSING
         bits = layout.shelf.holding(need)
-        if is_stored.all():
-            return self._stored(layout, files if bits is None else files[bits[blobs]])
-        if bits is not None:
-            may_hold = ~is_stored
-            may_hold[is_stored] = bits[blobs[is_stored]]
-            files, is_stored = files[may_hold], is_stored[may_hold]
-        return self._mixed(layout, files, is_stored, need)
+        is_missing = flags & (layout.blobs == MISSING)
+        if not is_missing.any():
+            return layout.spans(bits, flags, 0, len(flags))
+        return self._mixed(layout, bits, flags, is_missing, need)
 
-    def _mixed(self, layout: Layout, files: NDArray[np.intp], is_stored: Flags, need: Need) -> Iterator[Span]:
-        for run in np.split(files, np.flatnonzero(is_stored[1:] != is_stored[:-1]) + 1):
-            if layout.blobs[run[0]] != MISSING:
-                yield from self._stored(layout, run)
+    def _mixed(self, layout: Layout, bits: Bits | None, flags: Flags, is_missing: Flags, need: Need) -> Iterator[Span]:
+        """Of files that are stored and of those that are not, in path order."""
+        cuts = [0, *ints(np.flatnonzero(is_missing[1:] != is_missing[:-1]) + 1), len(flags)]
+        for first, last in pairwise(cuts):
+            if is_missing[first]:
+                yield from scanned(self._files[first:last], need, self._library.contents)
             else:
-                yield from scanned([self._files[at] for at in ints(run)], need, self._library.contents)
+                yield from layout.spans(bits, flags, first, last)
 
-    def _stored(self, layout: Layout, files: NDArray[np.intp]) -> Iterator[Span]:
-        at, count = 0, _FIRST_TEXTS
-        while at < len(files):
-            yield from self._neighbours(layout, files[at : at + count])
-            at += count
-            count = min(4 * count, _MOST_TEXTS)
-
-    def _neighbours(self, layout: Layout, files: NDArray[np.intp]) -> Iterator[Span]:
-        """Spans of those that lie one after another."""
-        shelf, blobs = layout.shelf, layout.blobs[files]
-        homes, starts = shelf.homes(blobs), shelf.starts[blobs]
-        ends = starts + shelf.lengths[blobs]
-        is_apart = (homes[1:] != homes[:-1]) | (starts[1:] != ends[:-1])
-        is_apart |= starts[1:] // SPAN_BYTES != starts[:-1] // SPAN_BYTES
-        cuts = [0, *ints(np.flatnonzero(is_apart) + 1), len(files)]
-        places, first, last = ints(files), ints(starts), ints(ends)
-        for start, end in pairwise(cuts):
-            paths = [self._files[place].path for place in places[start:end]]
-            yield Span(shelf.segments[int(homes[start])].buffer, paths, first[start:end], last[start:end])
+    def candidates(self, literals: Sequence[str], *, ignore_case: bool) -> Iterator[Entry]:
+        """As `Index.candidates`. Literals may stand in different pieces of a file, so each is asked for by itself."""
+        first, *others = literals or ("",)
+        also = [
+            {entry.path for entry in super(StoreIndex, self).candidates([one], ignore_case=ignore_case)}
+            for one in others
+        ]
+        for entry in super().candidates([first], ignore_case=ignore_case):
+            if all(entry.path in paths for paths in also):
+                yield entry
 
     def stored(self, path: str) -> tuple[Segment, int] | None:
         """Where the text of that path lies; None if it is not stored, or no text."""
