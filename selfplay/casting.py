@@ -10,8 +10,9 @@ import orjson
 
 from selfplay.config import RunConfig, SeatConfig
 from selfplay.errors import ConfigError, JournalError, ScriptError
+from selfplay.events import Seat, read_events
 from selfplay.hiding import is_journal
-from selfplay.journal import Journal, Seat, read_events
+from selfplay.journal import Journal
 from selfplay.loop import Seats
 from selfplay.models.heuristic import HeuristicJudge, HeuristicPlayer, HeuristicSupervisor
 from selfplay.models.prices import FREE, Price, price_of

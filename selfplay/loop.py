@@ -12,9 +12,10 @@ import anyio
 from selfplay.config import RunConfig
 from selfplay.dialogue import Dialogue
 from selfplay.errors import ConfigError, ContextTooLong, JournalError, ModelError, RequestRefused
+from selfplay.events import JOURNAL_VERSION, Event, said
 from selfplay.gate import Secret, Seen, findings
 from selfplay.gate.judge import findings_of
-from selfplay.journal import JOURNAL_VERSION, Event, Journal, said
+from selfplay.journal import Journal
 from selfplay.judge import Judge
 from selfplay.message import Message, Origin, ToolCall
 from selfplay.models.prices import Price, cost_usd

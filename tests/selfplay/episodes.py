@@ -6,7 +6,8 @@ from pathlib import Path
 
 from selfplay.casting import Cast, Role
 from selfplay.config import HintConfig, JudgeConfig, Limits, RunConfig
-from selfplay.journal import Journal, Seat, Watch
+from selfplay.events import Seat
+from selfplay.journal import Journal, Watch
 from selfplay.loop import Stage, play
 from selfplay.models.prices import FREE, Price
 from selfplay.models.protocol import Model

@@ -7,7 +7,7 @@ import pytest
 from selfplay.casting import Cast
 from selfplay.config import HintConfig, Limits, SeatConfig
 from selfplay.errors import FatalModelError
-from selfplay.journal import read_events
+from selfplay.events import read_events
 from selfplay.loop import Stage
 from selfplay.models.protocol import Reply, Request
 from selfplay.models.script import Line, call, fails, judges, says
