@@ -13,13 +13,13 @@ from selfplay.errors import ConfigError, JournalError, ScriptError
 from selfplay.events import Seat, read_events
 from selfplay.hiding import is_journal
 from selfplay.journal import Journal
-from selfplay.loop import Seats
 from selfplay.models.heuristic import HeuristicJudge, HeuristicPlayer, HeuristicSupervisor
 from selfplay.models.prices import FREE, Price, price_of
 from selfplay.models.protocol import Model, Reply, Request
 from selfplay.models.recorded import RecordedModel
 from selfplay.models.retry import Policy, Retry, complete
 from selfplay.models.scripted import ScriptedModel
+from selfplay.stage import Seats
 
 HEURISTIC: dict[Seat, Callable[[], Model]] = {
     "player": HeuristicPlayer,

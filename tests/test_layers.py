@@ -22,7 +22,7 @@ LAYERS = (
     ("export", "replay", "demo"),
     ("player", "journals", "summary", "view", "describe"),
     ("asking", "echo_judge", "audit_echoes"),
-    ("supervisor", "imported"),
+    ("supervisor", "stage", "imported"),
     ("judge",),
     ("loop", "resample"),
     ("casting", "indexing"),
