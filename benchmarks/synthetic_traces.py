@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from selfplay.journal import JOURNAL_VERSION, Event
+from selfplay.events import JOURNAL_VERSION, Event
 from selfplay.message import Message, Origin, ToolCall
 from selfplay.prompts import prompt
 from selfplay.trace import Hint, HintKind, Judgement, Quality, Stop, StopReason, ToolResult, Verdict

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from selfplay.config import SeatConfig, VerdictMode
 from selfplay.errors import ContextTooLong, FatalModelError, RequestRefused
-from selfplay.journal import Event, Seat
+from selfplay.events import Event, Seat
 from selfplay.models.protocol import Reply, Request
 from selfplay.player import Ask
 from selfplay.verdicts import NEXT_MODE, Form, form_head

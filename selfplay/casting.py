@@ -10,9 +10,9 @@ import orjson
 
 from selfplay.config import RunConfig, SeatConfig
 from selfplay.errors import ConfigError, JournalError, ScriptError
+from selfplay.events import Seat, read_events
 from selfplay.hiding import is_journal
-from selfplay.journal import Journal, Seat, read_events
-from selfplay.loop import Seats
+from selfplay.journal import Journal
 from selfplay.models.around import ON_SEND, telling
 from selfplay.models.heuristic import HeuristicJudge, HeuristicPlayer, HeuristicSupervisor
 from selfplay.models.prices import FREE, Price, price_of
@@ -20,6 +20,7 @@ from selfplay.models.protocol import Model, Reply, Request
 from selfplay.models.recorded import RecordedModel
 from selfplay.models.retry import CLOCK, Clock, Policy, Retry, complete
 from selfplay.models.scripted import ScriptedModel
+from selfplay.stage import Seats
 
 HEURISTIC: dict[Seat, Callable[[], Model]] = {
     "player": HeuristicPlayer,

@@ -1,47 +1,28 @@
 """The journal: one append-only JSONL file per episode, one event a line, readable, enough to go on from any byte.
 
-    start     what the episode is: task, seats, rules, prompts, tool schemas, versions
-    message   something that was said to the player, the supervisor or the judge
-    call      a model call: its request (head, hash) and its reply, written when the reply arrives
-    result    what a tool call returned
-    step      what the supervisor's side made of the step, and which targets it completed
-    retry     an attempt at a call that failed on the way; information only
-    resume    the episode was taken up again here; information only
-    stop      why the episode ended
-
-Taking up an episode is running it again with the journal's replies and results in place of live ones: the loop has no
-code for it. What is recomputed is compared with what was recorded, so that an episode never goes on as something else.
+What events there are is told in `selfplay.events`. Taking up an episode is running it again with the journal's replies
+and results in place of live ones: the loop has no code for it. What is recomputed is compared with what was recorded,
+so that an episode never goes on as something else.
 """
 
 import fcntl
 import os
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
-from typing import Any, Literal, Self, cast
+from typing import Any, Self
 
 import orjson
 
 from selfplay.errors import ContextTooLong, FatalModelError, JournalError, RequestRefused, StorageError
-from selfplay.message import Message
+from selfplay.events import INFORMATION, Event, Seat, canonical, difference, now, parse_events
 from selfplay.models.protocol import Reply, Request
 from selfplay.trace import ToolResult
 
-JOURNAL_VERSION = 2
-READABLE_VERSIONS = frozenset({1, 2})
-"""Version 1 knew no judge, no repeated hints, and no number of an attempt; all else is the same."""
-
-Seat = Literal["player", "supervisor", "judge"]
-Event = dict[str, Any]
 Watch = Callable[[Event, bool], None]
 """Told of every event, in order; the flag is true for one that was recorded earlier."""
-
-FREE = frozenset({"at", "seconds", "selfplay"})
-"""What may differ between two tellings of the same: times, and the program's version."""
-INFORMATION = frozenset({"retry", "resume"})
 
 
 class Journal:
@@ -255,78 +236,5 @@ class Journal:
         )
 
 
-def said(seat: Seat, message: Message) -> Event:
-    """The event of a message that is said to a seat."""
-    return {"event": "message", "seat": seat, "message": message.model_dump(mode="json", exclude_defaults=True)}
-
-
-def now() -> str:
-    """The present as ISO 8601 in UTC, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def canonical(event: Event) -> bytes:
-    """An event's bytes without what may differ between two tellings of the same."""
-    kept = {k: v for k, v in event.items() if k not in FREE}
-    return orjson.dumps(kept, option=orjson.OPT_SORT_KEYS)
-
-
 def _ignore(_event: Event, _is_recorded: bool) -> None:  # noqa: FBT001  a Watch
     pass
-
-
-def difference(recorded: object, present: object, place: str = "") -> str:
-    """The first place where two JSON values differ, in words."""
-    if isinstance(recorded, dict) and isinstance(present, dict):
-        before, after = cast("Event", recorded), cast("Event", present)
-        for key in [*before, *after]:
-            if key not in FREE and before.get(key) != after.get(key):
-                return difference(before.get(key), after.get(key), f"{place}.{key}".lstrip("."))
-    return f"{place or 'event'} was {_short(cast('object', recorded))}, is {_short(cast('object', present))}"
-
-
-def _short(value: object) -> str:
-    text = orjson.dumps(value, default=str).decode()
-    return text if len(text) <= 80 else text[:77] + "..."  # noqa: PLR2004  a line's worth
-
-
-def parse_events(data: bytes, where: str) -> tuple[list[Event], int]:
-    """The whole lines of a journal as events, and how many bytes they take; a half-written last line is left out.
-
-    Raises JournalError for a damaged line before the last, and for a journal of a version this program can't read.
-    """
-    events: list[Event] = []
-    size = 0
-    for number, line in enumerate(data.splitlines(keepends=True), 1):
-        try:
-            event: Event = orjson.loads(line)
-        except orjson.JSONDecodeError:
-            if size + len(line) == len(data):
-                break
-            raise JournalError(f"{where}:{number}: damaged; restore the file or delete it to play anew") from None
-        if not line.endswith(b"\n"):
-            break
-        if not _is_event(event, is_first=number == 1):
-            raise JournalError(f"{where}:{number}: not a journal of this program")
-        if number == 1 and event.get("journal") not in READABLE_VERSIONS:
-            known = " and ".join(map(str, sorted(READABLE_VERSIONS)))
-            raise JournalError(f"{where}: journal version {event.get('journal')}, this program reads {known}")
-        events.append(event)
-        size += len(line)
-    return events, size
-
-
-def _is_event(value: object, *, is_first: bool) -> bool:
-    if not isinstance(value, dict):
-        return False
-    kind = cast("Event", value).get("event")
-    return isinstance(kind, str) and is_first == (kind == "start")
-
-
-def read_events(path: Path) -> Iterator[Event]:
-    """The events of a journal that someone may still be writing. Raises JournalError."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise JournalError(f"{path}: can't be read: {error.strerror}") from error
-    yield from parse_events(data, str(path))[0]

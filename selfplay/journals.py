@@ -7,8 +7,8 @@ import orjson
 from selfplay.clean.candidate import Candidate, Unreadable
 from selfplay.contract import ContextPolicy, Contract
 from selfplay.errors import InputError, JournalError
+from selfplay.events import Event, read_events
 from selfplay.hiding import is_journal
-from selfplay.journal import Event, read_events
 from selfplay.replay import trace_of
 from selfplay_tools.output import MAX_CHARS
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from selfplay.asking import Asking, Record, UnansweredError
 from selfplay.config import JudgeConfig
+from selfplay.events import said
 from selfplay.gate.judge import opinion_of, question_wire
-from selfplay.journal import said
 from selfplay.message import Message, Origin
 from selfplay.models.protocol import Request, Usage
 from selfplay.player import Ask, nth

@@ -1,68 +1,33 @@
 """One episode: player, tools, supervisor and gate, step by step, until there is a reason to stop."""
 
-import hashlib
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
 
 import anyio
 
-from selfplay.config import RunConfig
 from selfplay.dialogue import Dialogue
 from selfplay.errors import ConfigError, ContextTooLong, JournalError, ModelError, RequestRefused
-from selfplay.gate import Secret, Seen, findings
+from selfplay.events import JOURNAL_VERSION, Event, said
+from selfplay.gate import Seen, findings
 from selfplay.gate.judge import findings_of
-from selfplay.journal import JOURNAL_VERSION, Event, Journal, said
+from selfplay.journal import Journal
 from selfplay.judge import Judge
 from selfplay.message import Message, Origin, ToolCall
 from selfplay.models.prices import Price, cost_usd
 from selfplay.models.protocol import Reply, Usage
 from selfplay.pacing import Pacing, defaults_of
-from selfplay.player import Ask, Player, player_head
+from selfplay.player import Player, player_head
 from selfplay.progress import Progress
 from selfplay.prompts import prompt, shipped
 from selfplay.replay import trace_of
+from selfplay.stage import Seats, Stage, advice_mark, instructions
 from selfplay.supervisor import Report, Supervisor, opening
-from selfplay.task import Task
 from selfplay.tasks import row_of
 from selfplay.trace import Attempt, Judgement, Step, StopReason, ToolResult, Trace
 from selfplay.wire import WIRE_VERSION
 from selfplay_tools.errors import ToolsError
-from selfplay_tools.toolbox import Toolbox
-
-
-@dataclass(frozen=True, slots=True)
-class Seats:
-    """Who plays. `supervisor` None is a plain rollout: no verdicts, no hints, the production prompt."""
-
-    player: Ask
-    supervisor: Ask | None = None
-    judge: Ask | None = None
-    """The gate's second line, for supervised episodes; how it is asked is in the configuration."""
-    player_price: Price | None = None
-    supervisor_price: Price | None = None
-    judge_price: Price | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """What an episode plays on."""
-
-    task: Task
-    """With its targets checked against the repository: symbols have lines."""
-    secret: Secret
-    """What the gate guards, prepared from task and repository."""
-    about: str
-    """The targets in outline, for the supervisor."""
-    toolbox: Toolbox
-    snapshot_id: str
-    config: RunConfig
-    attempt: int = 1
-    """Which attempt at the task this is, from 1; hinted and unhinted ones are counted apart."""
-    threads: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(4))
-    """Tools and gate run in at most so many threads at once."""
 
 
 async def play(episode: str, stage: Stage, seats: Seats, journal: Journal) -> Trace:
@@ -89,24 +54,6 @@ async def play(episode: str, stage: Stage, seats: Seats, journal: Journal) -> Tr
     journal.record({"event": "stop", "stop": trace.stop.model_dump(mode="json")})
     await anyio.to_thread.run_sync(journal.sync)
     return trace
-
-
-def advice_mark(stage: Stage) -> str:
-    """The mark of the supervisor's words in the `tool` channel.
-
-    No text in the repository can hold it: it is made from the commit's id, which depends on that text.
-    """
-    secret = f"{stage.snapshot_id}\0{stage.task.brief.id}\0{stage.task.brief.prompt}"
-    return f"[advice {hashlib.sha256(secret.encode()).hexdigest()[:16]}]"
-
-
-def instructions(config: RunConfig, mark: str, *, is_supervised: bool) -> str:
-    """The player's system prompt: the production prompt, and for a supervised episode what advice is."""
-    if not is_supervised:
-        return prompt("player").text
-    tool = config.hints.channel == "tool"
-    advice = prompt("advice_tool").fill(mark=mark) if tool else prompt("advice_user").fill()
-    return f"{prompt('player').text}\n\n{advice}"
 
 
 def note_shown(seen: Seen, result: ToolResult) -> None:

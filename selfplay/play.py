@@ -16,9 +16,10 @@ from selfplay.config import RunConfig
 from selfplay.describe import describe
 from selfplay.gate import prepare
 from selfplay.journal import Journal, Watch
-from selfplay.loop import Stage, play
+from selfplay.loop import play
 from selfplay.player import nth
 from selfplay.prompts import shipped
+from selfplay.stage import Stage
 from selfplay.task import Task
 from selfplay.tasks import check_targets, row_of
 from selfplay.toolset import toolset

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from selfplay.dialogue import Dialogue, as_said
 from selfplay.errors import JournalError
+from selfplay.events import Event, Seat, read_events
 from selfplay.gate.judge import question_wire
-from selfplay.journal import Event, Seat, read_events
 from selfplay.message import Message, Noun, Origin
 from selfplay.models.protocol import Reply, Request, Usage
 from selfplay.tasks import parse_task

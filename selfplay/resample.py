@@ -10,7 +10,7 @@ from typing import Any
 from selfplay.config import HintConfig, SeatConfig
 from selfplay.dialogue import Dialogue
 from selfplay.errors import FatalModelError, JournalError
-from selfplay.journal import Event, Seat
+from selfplay.events import Event, Seat
 from selfplay.message import Message, Noun, Origin
 from selfplay.models.protocol import Reply, Request, Usage
 from selfplay.player import Ask, nth, with_new_ids

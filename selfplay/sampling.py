@@ -22,7 +22,7 @@ from selfplay.clean.settings import CleanSettings
 from selfplay.config import RunConfig
 from selfplay.dialogue import Dialogue
 from selfplay.errors import ContextTooLong, JournalError, RepositoryError, RequestRefused, ScriptError
-from selfplay.journal import Event, read_events
+from selfplay.events import Event, read_events
 from selfplay.message import Message, Origin, ToolCall
 from selfplay.models.protocol import Reply, Request
 from selfplay.models.retry import complete

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from selfplay.asking import Asking, Record, UnansweredError
 from selfplay.config import HintConfig, SeatConfig
 from selfplay.dialogue import Dialogue, as_said
+from selfplay.events import said
 from selfplay.gate.text import normalised
-from selfplay.journal import said
 from selfplay.message import Message, Origin
 from selfplay.models.protocol import Usage
 from selfplay.player import Ask

@@ -9,7 +9,7 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.rule import Rule
 from rich.text import Text
 
-from selfplay.journal import Event
+from selfplay.events import Event
 
 MAX_LINES = 6
 """Lines of a tool result that are shown; the journal holds all."""

@@ -40,7 +40,7 @@ def clean(
     traces: Annotated[Path, typer.Argument(help="A folder of journals.")],
     *,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="A folder; by default DIR/clean.")] = None,
-    config: Annotated[Path | None, typer.Option(help="A TOML file: its section [clean], and its models.")] = None,
+    config: Annotated[Path | None, typer.Option(help="A TOML file: its section `clean`, and its models.")] = None,
     player: Annotated[str, typer.Option(help="Asked instead of the model that played: openai:NAME, ...")] = "",
     supervisor: Annotated[str, typer.Option(help="The same, for the supervisor.")] = "",
     base_url: Annotated[str, typer.Option(help="Server of these models, up to and including /v1.")] = "",

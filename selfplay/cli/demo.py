@@ -23,8 +23,8 @@ from selfplay.cli.run import Places, play_live
 from selfplay.cli.show import print_side_by_side
 from selfplay.config import RunConfig
 from selfplay.demo.repository import DEMO_ID, demo_task, make_repository
+from selfplay.events import read_events
 from selfplay.export.write import Summary, write_samples
-from selfplay.journal import read_events
 from selfplay.journals import candidate_of
 from selfplay.play import Played
 from selfplay.summary import summary

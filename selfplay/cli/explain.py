@@ -41,7 +41,8 @@ def explain(
 ) -> None:
     """Say of each argument where it came from, and of each target how it was reached.
 
-    Arguments that only a hint, or nothing, explains are marked LEAP.
+    Arguments that only a hint, or nothing, explains are marked LEAP. They break the way to a target, unless they are
+    words of a query that is carried by its other words.
     """
     told_trace = read_trace(trace)
     if step is not None and step > len(told_trace.steps):

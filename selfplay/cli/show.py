@@ -12,7 +12,7 @@ from rich.text import Text
 
 from selfplay.clean.strip import strip
 from selfplay.cli.console import ExitCode, complain, people_console, print_json
-from selfplay.journal import Event, read_events
+from selfplay.events import Event, read_events
 from selfplay.journals import contract_of, journals_in
 from selfplay.message import Message
 from selfplay.replay import sent_requests, trace_of

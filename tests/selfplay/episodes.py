@@ -6,14 +6,16 @@ from pathlib import Path
 
 from selfplay.casting import Cast, Role
 from selfplay.config import HintConfig, JudgeConfig, Limits, RunConfig
-from selfplay.journal import Journal, Seat, Watch
-from selfplay.loop import Stage, play
+from selfplay.events import Seat
+from selfplay.journal import Journal, Watch
+from selfplay.loop import play
 from selfplay.models.prices import FREE, Price
 from selfplay.models.protocol import Model
 from selfplay.models.retry import Policy
 from selfplay.models.script import Line
 from selfplay.models.scripted import ScriptedModel
 from selfplay.play import set_stage
+from selfplay.stage import Stage
 from selfplay.task import Answer, Brief, Target, Task
 from selfplay.trace import Trace
 from selfplay_tools.directory import DirectorySnapshot

@@ -10,7 +10,8 @@ import pytest
 from selfplay.casting import Cast, Role
 from selfplay.config import JudgeConfig, RunConfig, SeatConfig
 from selfplay.errors import TransientModelError
-from selfplay.journal import Journal, read_events
+from selfplay.events import read_events
+from selfplay.journal import Journal
 from selfplay.loop import play
 from selfplay.models.openai import OpenAIModel
 from selfplay.models.prices import FREE

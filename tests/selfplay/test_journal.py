@@ -5,7 +5,8 @@ import pytest
 
 from selfplay.dialogue import Dialogue
 from selfplay.errors import ContextTooLong, JournalError, RequestRefused, TransientModelError
-from selfplay.journal import Event, Journal, parse_events, read_events, said
+from selfplay.events import Event, parse_events, read_events, said
+from selfplay.journal import Journal
 from selfplay.message import Message, Origin
 from selfplay.models.protocol import Reply, Request, Usage
 from selfplay.trace import ToolResult

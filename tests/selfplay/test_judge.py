@@ -8,8 +8,8 @@ from rich.console import Console
 
 from selfplay.config import HintConfig, JudgeConfig, Limits
 from selfplay.errors import RequestRefused, TransientModelError
+from selfplay.events import read_events
 from selfplay.gate.judge import findings_of, is_named, opinion_of
-from selfplay.journal import read_events
 from selfplay.message import Message, Origin
 from selfplay.models.heuristic import HeuristicJudge
 from selfplay.models.heuristic.judge import best_files

@@ -6,7 +6,8 @@ import pytest
 
 from selfplay.config import HintConfig, Limits, SeatConfig
 from selfplay.errors import FatalModelError, RequestRefused, TransientModelError
-from selfplay.journal import Event, Journal, read_events
+from selfplay.events import Event, read_events
+from selfplay.journal import Journal
 from selfplay.message import Origin
 from selfplay.models.prices import Price
 from selfplay.models.script import Line, call, fails, judges, raw_call, says

@@ -7,12 +7,12 @@ import pytest
 from selfplay.casting import Cast
 from selfplay.config import HintConfig, Limits, SeatConfig
 from selfplay.errors import FatalModelError
-from selfplay.journal import read_events
-from selfplay.loop import Stage
+from selfplay.events import read_events
 from selfplay.models.protocol import Reply, Request
 from selfplay.models.script import Line, call, fails, judges, says
 from selfplay.models.scripted import ScriptedModel
 from selfplay.play import episode_id, play_task, slug
+from selfplay.stage import Stage
 from selfplay.summary import summary
 from selfplay.trace import StopReason, Stratum
 from tests.selfplay.episodes import TARGETS, role, table

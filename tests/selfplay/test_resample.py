@@ -5,7 +5,7 @@ import pytest
 
 from selfplay.config import Limits, SeatConfig
 from selfplay.errors import JournalError, TransientModelError
-from selfplay.journal import read_events
+from selfplay.events import read_events
 from selfplay.message import Message, Origin
 from selfplay.models.heuristic import HeuristicSupervisor
 from selfplay.models.response import Called, CallPart

@@ -9,7 +9,7 @@ import pytest
 
 from selfplay.config import AskWebConfig, RunConfig, ToolsConfig, load_config
 from selfplay.errors import ConfigError, TransientModelError
-from selfplay.journal import read_events
+from selfplay.events import read_events
 from selfplay.models.script import call, fails, says
 from selfplay.play import episode_id, set_stage
 from selfplay.toolset import toolset

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from selfplay.clean.evidence.carried import breaking
 from selfplay.clean.evidence.graph import Layout, edges_of, graph_of
 from selfplay.clean.evidence.links import Evidence, Graph, Link
 from selfplay.trace import Trace
@@ -41,13 +42,20 @@ def step_lines(told: Told, step: int) -> Iterator[str]:
     for number, call in enumerate(calls):
         yield f"  {call.name} {_short(call.arguments, LINE_CHARS)}"
         links = [link for link in told.links(step) if link.call == number]
-        yield from (f"    {link_line(told.trace, link)}" for link in links)
+        breaks = tuple(breaking(links))
+        yield from (f"    {link_line(told.trace, link)}{_mark(link, breaks)}" for link in links)
+
+
+def _mark(link: Link, breaks: Sequence[Link]) -> str:
+    """What is said of a leap: whether the query that it stands in is carried by its other words."""
+    if not link.source.is_leap:
+        return ""
+    return "  LEAP" if link in breaks else "  LEAP, carried by the rest of the query"
 
 
 def link_line(trace: Trace, link: Link) -> str:
     """`query words 'header' <- task, line 1: exact`."""
-    leap = "  LEAP" if link.source.is_leap else ""
-    return f"{link.argument} {link.kind} {link.text!r} <- {_where(trace, link)}: {_short(link.how, LINE_CHARS)}{leap}"
+    return f"{link.argument} {link.kind} {link.text!r} <- {_where(trace, link)}: {_short(link.how, LINE_CHARS)}"
 
 
 def _where(trace: Trace, link: Link) -> str:

@@ -1,0 +1,64 @@
+"""What an episode plays on and who plays it, and what its player is told at the beginning."""
+
+import hashlib
+from dataclasses import dataclass, field
+
+import anyio
+
+from selfplay.config import RunConfig
+from selfplay.gate import Secret
+from selfplay.models.prices import Price
+from selfplay.player import Ask
+from selfplay.prompts import prompt
+from selfplay.task import Task
+from selfplay_tools.toolbox import Toolbox
+
+
+@dataclass(frozen=True, slots=True)
+class Seats:
+    """Who plays. `supervisor` None is a plain rollout: no verdicts, no hints, the production prompt."""
+
+    player: Ask
+    supervisor: Ask | None = None
+    judge: Ask | None = None
+    """The gate's second line, for supervised episodes; how it is asked is in the configuration."""
+    player_price: Price | None = None
+    supervisor_price: Price | None = None
+    judge_price: Price | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What an episode plays on."""
+
+    task: Task
+    """With its targets checked against the repository: symbols have lines."""
+    secret: Secret
+    """What the gate guards, prepared from task and repository."""
+    about: str
+    """The targets in outline, for the supervisor."""
+    toolbox: Toolbox
+    snapshot_id: str
+    config: RunConfig
+    attempt: int = 1
+    """Which attempt at the task this is, from 1; hinted and unhinted ones are counted apart."""
+    threads: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(4))
+    """Tools and gate run in at most so many threads at once."""
+
+
+def advice_mark(stage: Stage) -> str:
+    """The mark of the supervisor's words in the `tool` channel.
+
+    No text in the repository can hold it: it is made from the commit's id, which depends on that text.
+    """
+    secret = f"{stage.snapshot_id}\0{stage.task.brief.id}\0{stage.task.brief.prompt}"
+    return f"[advice {hashlib.sha256(secret.encode()).hexdigest()[:16]}]"
+
+
+def instructions(config: RunConfig, mark: str, *, is_supervised: bool) -> str:
+    """The player's system prompt: the production prompt, and for a supervised episode what advice is."""
+    if not is_supervised:
+        return prompt("player").text
+    tool = config.hints.channel == "tool"
+    advice = prompt("advice_tool").fill(mark=mark) if tool else prompt("advice_user").fill()
+    return f"{prompt('player').text}\n\n{advice}"
