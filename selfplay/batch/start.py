@@ -187,11 +187,11 @@ async def end_after(seconds: float, drain: Drain) -> None:
 async def heed_signals(
     drain: Drain, group: TaskGroup, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED
 ) -> None:
-    """End the run in order at the first SIGINT or SIGTERM, and cancel the group at the second."""
+    """End the run in order at the first SIGINT or SIGTERM; cancel the group at one while it is being ended."""
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         task_status.started()
         async for number in signals:
-            if drain.reason.startswith(INTERRUPTED):
+            if drain.has_begun:
                 group.cancel_scope.cancel()
                 return
             drain.begin(f"{INTERRUPTED} by {signal.Signals(number).name}")

@@ -1,5 +1,6 @@
 import io
 import os
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,16 @@ import orjson
 import pytest
 from rich.console import Console
 
+from selfplay.batch.drain import Drain
 from selfplay.batch.layout import RunFolder
 from selfplay.batch.ledger import UnitLine
 from selfplay.batch.observe import Observer
+from selfplay.batch.purse import BUDGET
 from selfplay.batch.rate import WINDOW_S, Rate
 from selfplay.batch.run import BatchWatch, Session, Unwatched
 from selfplay.batch.screen import line, screen
 from selfplay.batch.settings import BatchSettings
-from selfplay.batch.start import Order, carry_out
+from selfplay.batch.start import Order, carry_out, heed_signals
 from selfplay.batch.status import Totals
 from selfplay.batch.units import Unit
 from selfplay.batch.view import LiveView, Several, Tracker
@@ -137,6 +140,19 @@ async def test_it_says_what_the_first_ctrl_c_does_and_what_the_second_would(
     text = await texts_of(view, out, "leaves at once")
     assert "interrupted by SIGINT: 12 calls in flight are finished and written, then it ends; Ctrl-C now" in text
     assert ("\x1b" in text) == is_terminal
+
+
+@pytest.mark.anyio
+async def test_ctrl_c_leaves_at_once_where_the_run_is_being_ended_for_another_reason() -> None:
+    drain = Drain()
+    drain.begin(BUDGET)
+    with anyio.fail_after(PATIENCE_S):
+        async with anyio.create_task_group() as group:
+            await group.start(heed_signals, drain, group)
+            os.kill(os.getpid(), signal.SIGINT)
+            await anyio.sleep_forever()
+    assert group.cancel_scope.cancel_called
+    assert drain.reason == BUDGET
 
 
 @pytest.mark.anyio
