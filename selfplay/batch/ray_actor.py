@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from selfplay.batch.drain import Drain
 from selfplay.batch.layout import RunFolder
+from selfplay.batch.ray_carry import SinkPart, carry_out_with_sink
 from selfplay.batch.run import Session, Unwatched
 from selfplay.batch.start import Order, carry_out
 from selfplay.errors import SelfplayError
@@ -101,8 +102,9 @@ def _less(usage: Usage, before: Usage) -> Usage:
 class Player:
     """The actor itself."""
 
-    def __init__(self, order: Order) -> None:
-        self._order = order
+    def __init__(self, order: Order, sink: SinkPart | None = None) -> None:
+        """With a sink the run's folder is this machine's own; without, all machines share it."""
+        self._order, self._sink = order, sink
         self._meter = _Meter()
         self._drain: Drain | None = None
         self._reason = ""
@@ -110,6 +112,8 @@ class Player:
     async def hello(self, token: str) -> Hello:
         """Leave a file in the run's folder, by which the driver tells that it is the same folder. Makes no folder."""
         host, pid = socket.gethostname(), os.getpid()
+        if self._sink is not None:
+            return Hello(host, pid)
         try:
             token_path(self._order.folder, token).write_bytes(b"")
         except OSError as error:
@@ -122,6 +126,8 @@ class Player:
         if self._reason:
             self._drain.begin(self._reason)
         try:
+            if self._sink is not None:
+                return await carry_out_with_sink(self._order, self._sink, self._meter, self._drain)
             return await carry_out(self._order, self._meter, heeds_signals=False, drain=self._drain)
         except SelfplayError as error:
             return Session(reason=str(error), error=error)
