@@ -2,6 +2,7 @@ import io
 import os
 import signal
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,20 @@ async def test_the_live_view_and_the_status_from_outside_agree(tmp_path: Path, r
         assert live.usage == outside.usage
         assert live.units.ended == count
         assert not outside.is_running
+
+
+@pytest.mark.anyio
+async def test_a_worker_sees_what_the_others_bring_to_an_end(tmp_path: Path, repo: Path) -> None:
+    the_order = order(tmp_path, make_tasks(repo, 8), settings=BatchSettings(at_once=2))
+    trackers = [Tracker(the_order.folder), Tracker(the_order.folder)]
+    async with anyio.create_task_group() as group:
+        for tracker in trackers:
+            group.start_soon(partial(carry_out, the_order, tracker, heeds_signals=False))
+    outside = Observer(the_order.folder).look()
+    assert outside.units.ended == 8
+    for tracker in trackers:
+        assert tracker.totals().results == outside.results
+        assert tracker.totals().usage == outside.usage
 
 
 @pytest.mark.anyio
