@@ -69,34 +69,33 @@ class Actor(Protocol):
         """End it at once, if it still lives."""
 
 
-class _Meter(Unwatched):
-    """What this worker spent: all that is told now, less what was spent when it began."""
+class Meter(Unwatched):
+    """What this worker spent itself: its purse also knows what was spent before, and what others spend."""
 
     def __init__(self) -> None:
         self._state: Callable[[], dict[str, Any]] = dict
-        self._before = Progress()
+        self._before = Usage()
 
     def opened(self, state: Callable[[], dict[str, Any]]) -> None:
+        """The run begins."""
         self._state = state
-        self._before = self._now()
+        self._before = _usage(state())
 
     def progress(self) -> Progress:
-        now, before = self._now(), self._before
-        return Progress(now.state, now.cost_usd - before.cost_usd, _less(now.usage, before.usage))
-
-    def _now(self) -> Progress:
+        """How it is doing now."""
         state = self._state()
-        usage = Usage.model_validate(state.get("usage", {}))
-        return Progress(state, state.get("cost_usd", 0.0), usage)
+        usage, before = _usage(state), self._before
+        own = Usage(
+            input_tokens=usage.input_tokens - before.input_tokens,
+            cached_tokens=usage.cached_tokens - before.cached_tokens,
+            output_tokens=usage.output_tokens - before.output_tokens,
+            is_approximate=usage.is_approximate,
+        )
+        return Progress(state, state.get("spent", {}).get("cost_usd", 0.0), own)
 
 
-def _less(usage: Usage, before: Usage) -> Usage:
-    return Usage(
-        input_tokens=usage.input_tokens - before.input_tokens,
-        cached_tokens=usage.cached_tokens - before.cached_tokens,
-        output_tokens=usage.output_tokens - before.output_tokens,
-        is_approximate=usage.is_approximate,
-    )
+def _usage(state: dict[str, Any]) -> Usage:
+    return Usage.model_validate(state.get("usage", {}))
 
 
 class Player:
@@ -105,7 +104,7 @@ class Player:
     def __init__(self, order: Order, sink: SinkPart | None = None) -> None:
         """With a sink the run's folder is this machine's own; without, all machines share it."""
         self._order, self._sink = order, sink
-        self._meter = _Meter()
+        self._meter = Meter()
         self._drain: Drain | None = None
         self._reason = ""
 

@@ -39,6 +39,8 @@ SEEN_AFTER_S = 30.0
 LOSSES = 8
 """So many actors may die one after the other in one place without a unit coming to its end anywhere."""
 LONGEST_PAUSE_S = 60.0
+LONG_S = 20.0
+"""An actor that is not there after so many seconds is told of: the cluster may have no room."""
 
 Start = Callable[[int, BatchSettings], Actor]
 """Starts an actor in a place (from 1) with its share of the settings; it may take long until it is there."""
@@ -54,6 +56,9 @@ class _Place:
     host: str = ""
     """Empty until the actor is there."""
     heard_at: float = 0.0
+    """When it last answered; until it does, when it was started."""
+    is_awaited: bool = False
+    """It was told that the actor takes long to be there."""
     progress: Progress = field(default_factory=Progress)
     spent: Progress = field(default_factory=Progress)
     """By those that were here before."""
@@ -145,6 +150,7 @@ class Fleet:
                 return
 
     async def _play_one(self, place: _Place) -> Session:
+        place.heard_at, place.is_awaited = time.monotonic(), False
         place.actor = actor = self.start(place.number, place.settings)
         token = token_hex(8)
         try:
@@ -217,6 +223,9 @@ class Fleet:
         if not place.host:
             if self.drain.has_begun or self._is_over:
                 actor.kill()  # there is no room for it, or not yet
+            elif not place.is_awaited and time.monotonic() - place.heard_at > LONG_S:
+                place.is_awaited = True
+                self.say(f"actor {place.number} waits for a node with a CPU to spare")
             return
         try:
             with anyio.move_on_after(ANSWER_S):

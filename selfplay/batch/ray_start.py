@@ -13,6 +13,7 @@ from selfplay.batch.ray_shares import shares_of
 from selfplay.batch.ray_sink import Mirror, Sink
 from selfplay.batch.run import BatchWatch, Session, Unwatched
 from selfplay.batch.start import INTERRUPTED, Order, end_after, heed_signals, open_run, spent_before
+from selfplay.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ async def carry_out_on_ray(
 
     Ray ends the actors when this process dies; the same command then goes on.
     """
+    if order.settings.otel:
+        raise ConfigError("batch.otel: actors send no spans; leave it out with --engine ray")
     order = _with_whole_paths(order)
     mirror = Mirror(order.folder, Sink(ray.sink)) if ray.sink else None
     if mirror is not None:

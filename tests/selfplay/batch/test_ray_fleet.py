@@ -12,19 +12,19 @@ from hypothesis import strategies as st
 from selfplay.batch.layout import RunFolder
 from selfplay.batch.ledger import UnitLine
 from selfplay.batch.purse import BUDGET
-from selfplay.batch.ray_actor import Actor, Hello, Player, Progress, token_path
+from selfplay.batch.ray_actor import Actor, Hello, Meter, Player, Progress, token_path
 from selfplay.batch.ray_fleet import LOSSES
 from selfplay.batch.ray_shares import LIMITS, shares_of
-from selfplay.batch.ray_start import RaySettings
+from selfplay.batch.ray_start import RaySettings, carry_out_on_ray
 from selfplay.batch.run import Session, Unwatched
 from selfplay.batch.settings import BatchSettings, Budget, SeatLimits
 from selfplay.batch.start import open_run
 from selfplay.cli.engines import engine_of
-from selfplay.config import HintConfig
+from selfplay.config import HintConfig, PriceConfig, SeatConfig
 from selfplay.errors import ConfigError, RunError
 from selfplay.models.protocol import Usage
 from tests.selfplay.batch.actors import Here, fleet, here
-from tests.selfplay.batch.runs import ledger_of, lines_in, make_repository, make_tasks, order
+from tests.selfplay.batch.runs import CONFIG, ledger_of, lines_in, make_repository, make_tasks, order
 
 pytestmark = pytest.mark.anyio
 T = TypeVar("T")
@@ -63,7 +63,8 @@ class Idle:
 
 
 async def test_actors_share_the_work_and_their_spending_adds_up(tmp_path: Path, repo: Path) -> None:
-    the_order = order(tmp_path, make_tasks(repo, 8))
+    priced = SeatConfig(model="heuristic", price=PriceConfig(input=2.0, output=5.0))
+    the_order = order(tmp_path, make_tasks(repo, 8), config=CONFIG.model_copy(update={"player": priced}))
     driver = fleet(the_order, here(the_order))
     session = await driver.play(shares_of(the_order.settings, 2))
     assert (session.reason, session.error, session.left) == ("", None, 0)
@@ -71,8 +72,26 @@ async def test_actors_share_the_work_and_their_spending_adds_up(tmp_path: Path, 
     assert (len(lines), lines_in(the_order)) == (8, 8)
     assert len({line.worker for line in lines.values()}) == 2
     used = sum((episode.usage for line in lines.values() for episode in line.episodes), Usage())
+    cost = sum(episode.cost_usd for line in lines.values() for episode in line.episodes)
     assert driver.state()["usage"] == used.model_dump()
+    assert driver.state()["cost_usd"] == pytest.approx(cost)  # pyright: ignore[reportUnknownMemberType]  pytest's
+    assert cost > 0
     assert not list(the_order.folder.workers.glob(".*"))
+
+
+def test_what_others_spent_is_not_an_actors_own() -> None:
+    purse = {"cost_usd": 10.0, "usage": {"input_tokens": 50}, "spent": {"cost_usd": 0.0, "tokens": 0}}
+    meter = Meter()
+    meter.opened(lambda: purse)
+    purse |= {"cost_usd": 17.0, "usage": {"input_tokens": 80}, "spent": {"cost_usd": 2.0, "tokens": 30}}
+    progress = meter.progress()
+    assert (progress.cost_usd, progress.usage) == (2.0, Usage(input_tokens=30))
+
+
+async def test_spans_that_nobody_would_send_are_an_error(tmp_path: Path) -> None:
+    the_order = order(tmp_path, (), settings=BatchSettings(otel=True))
+    with pytest.raises(ConfigError, match=r"batch\.otel"):
+        await carry_out_on_ray(the_order, ray=RaySettings(), say=print)
 
 
 async def test_another_actor_takes_the_place_of_one_that_was_lost(tmp_path: Path, repo: Path) -> None:
