@@ -25,7 +25,7 @@ from selfplay.batch.ledger import Ledgers
 from selfplay.batch.tally import prices_of, tally_of
 from selfplay.config import RunConfig
 from selfplay.errors import SelfplayError
-from selfplay.journal import read_events
+from selfplay.events import read_events
 from selfplay.models.protocol import Usage
 
 FIRST_LIFE_S = 20.0

@@ -2,7 +2,7 @@
 
 import traceback
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 
 import anyio
@@ -54,6 +54,11 @@ async def play(episode: str, stage: Stage, seats: Seats, journal: Journal) -> Tr
     journal.record({"event": "stop", "stop": trace.stop.model_dump(mode="json")})
     await anyio.to_thread.run_sync(journal.sync)
     return trace
+
+
+@cache
+def _release() -> str:
+    return version("selfplay")
 
 
 def note_shown(seen: Seen, result: ToolResult) -> None:
@@ -127,7 +132,7 @@ class _Episode:
             "event": "start",
             "journal": JOURNAL_VERSION,
             "wire": WIRE_VERSION,
-            "selfplay": version("selfplay"),
+            "selfplay": _release(),
             "episode": self.trace.episode,
             "task": row_of(stage.task).model_dump(mode="json", exclude_defaults=True),
             "snapshot": stage.snapshot_id,
@@ -214,9 +219,11 @@ class _Episode:
     async def _judged(self, action: Message, results: tuple[ToolResult, ...], reply: Reply) -> Step:
         """The step with what it found, the verdict, the hint, and the engine's own words."""
         found = self._progress.add(part for r in results for part in r.shown)
-        self._pacing.took(action, results, has_found=bool(found))
         judgement, usage = Judgement(), reply.usage
-        if self._supervisor is not None:
+        if self._supervisor is None:
+            self._pacing.turned(action)
+        else:
+            self._pacing.took(action, results, has_found=bool(found))
             judgement = await self._supervised_step(self._supervisor, self._report(action, results))
             usage = sum((*self._supervisor.usages, *(self._judge.usages if self._judge else ())), usage)
         nudge = self._nudge(action, results, has_found=bool(found))

@@ -73,13 +73,18 @@ class Pacing:
         self.idle_turns = 0
         """Turns in a row that searched nothing: no call, or only `finish`."""
 
+    def turned(self, action: Message) -> None:
+        """Count a turn: all that an episode without a supervisor needs."""
+        is_idle = all(call.name == "finish" for call in action.tool_calls)
+        self.idle_turns = self.idle_turns + 1 if is_idle else 0
+
     def took(self, action: Message, results: Sequence[ToolResult], *, has_found: bool) -> None:
         """Count a step, before its verdict and its hint."""
+        self.turned(action)
         calls = [signature(call, self._defaults) for call in action.tool_calls]
         before = len(self._calls)
         self._calls.update(calls)
         self._has_repeated = len(self._calls) < before + len(calls)
-        self.idle_turns = 0 if any(name != "finish" for name, _ in calls) else self.idle_turns + 1
         self._places.append(tuple(place_of(call) for call in action.tool_calls))
         self._news.append(self._novelty.add(results))
         self._barren = self._barren + 1 if self._news[-1].is_barren else 0

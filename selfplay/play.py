@@ -60,7 +60,7 @@ def set_stage(
     return Stage(
         task=task,
         secret=prepare(task, snapshot),
-        about=describe(task.answer, toolbox),
+        about="" if config.hints.policy == "never" else describe(task.answer, toolbox),
         toolbox=toolbox,
         snapshot_id=snapshot.identity,
         config=config,

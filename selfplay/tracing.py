@@ -24,7 +24,7 @@ from selfplay.batch.run import Unwatched
 from selfplay.batch.settings import BatchSettings
 from selfplay.batch.units import Unit
 from selfplay.errors import ConfigError
-from selfplay.journal import Event
+from selfplay.events import Event
 from selfplay.models.prices import FREE_KINDS
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from anyio import CapacityLimiter
 
 from selfplay.batch.units import Unit
 from selfplay.config import RunConfig
-from selfplay.loop import Stage
 from selfplay.play import set_stage
 from selfplay.repos import Repositories
+from selfplay.stage import Stage
 from selfplay_tools.snapshot import Snapshot
 from selfplay_tools.tool import AnyTool
 

@@ -18,7 +18,7 @@ from selfplay.batch.servers import limits_of
 from selfplay.batch.settings import BatchSettings
 from selfplay.batch.tally import Prices, tally_of
 from selfplay.errors import JournalError
-from selfplay.journal import Event, Seat, read_events
+from selfplay.events import Event, Seat, read_events
 from selfplay.message import Noun
 
 MOST_MEASURED = 300

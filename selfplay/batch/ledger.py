@@ -132,8 +132,13 @@ class Ledgers:
             data = file.read()
         whole = data.rfind(b"\n") + 1
         self._read[path] = self._read.get(path, 0) + whole
-        for line in data[:whole].splitlines():
-            try:
-                yield UnitLine.model_validate_json(line)
-            except ValidationError:  # half of one, from a disk that was full: the unit was taken up again
-                continue
+        yield from parse_lines(data[:whole])
+
+
+def parse_lines(data: bytes) -> Iterator[UnitLine]:
+    """The lines of a ledger; what can't be read is passed over."""
+    for line in data.splitlines():
+        try:
+            yield UnitLine.model_validate_json(line)
+        except ValidationError:  # half of one, from a disk that was full: the unit was taken up again
+            continue

@@ -8,7 +8,7 @@ from pydantic import JsonValue, ValidationError
 from selfplay.batch.layout import RunFolder, write_whole
 from selfplay.config import RunConfig
 from selfplay.errors import RunError
-from selfplay.journal import JOURNAL_VERSION
+from selfplay.events import JOURNAL_VERSION
 from selfplay.message import Noun
 from selfplay.prompts import shipped
 from selfplay.toolset import toolset
@@ -67,14 +67,21 @@ def keep_manifest(folder: RunFolder, manifest: Manifest) -> None:
 def read_manifest(folder: RunFolder) -> Manifest:
     """The manifest of a run. Raises RunError where there is none, or none that can be read."""
     try:
-        return Manifest.model_validate_json(folder.manifest.read_bytes())
+        data = folder.manifest.read_bytes()
     except FileNotFoundError:
         raise RunError(f"{folder.root}: no run in it: there is no {folder.manifest.name}") from None
     except OSError as error:
         raise RunError(f"{folder.manifest}: can't be read: {error.strerror}") from error
+    return parse_manifest(data, str(folder.manifest))
+
+
+def parse_manifest(data: bytes, where: str) -> Manifest:
+    """A manifest's content. Raises RunError."""
+    try:
+        return Manifest.model_validate_json(data)
     except ValidationError as error:
         raise RunError(
-            f"{folder.manifest}: not a manifest of this program's version "
+            f"{where}: not a manifest of this program's version "
             f"({error.errors()[0]['msg']}); go on with the version that began the run, or give another --out"
         ) from None
 

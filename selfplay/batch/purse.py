@@ -17,7 +17,7 @@ from selfplay.batch.tally import Prices
 from selfplay.batch.worker import BEAT_S, read_state
 from selfplay.config import RunConfig, SeatConfig
 from selfplay.errors import ConfigError
-from selfplay.journal import Seat
+from selfplay.events import Seat
 from selfplay.models.prices import Price, cost_usd
 from selfplay.models.protocol import Model, Reply, Request, Usage
 

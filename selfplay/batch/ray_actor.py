@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from selfplay.batch.drain import Drain
 from selfplay.batch.layout import RunFolder
+from selfplay.batch.ray_carry import SinkPart, carry_out_with_sink
 from selfplay.batch.run import Session, Unwatched
 from selfplay.batch.start import Order, carry_out
 from selfplay.errors import SelfplayError
@@ -68,48 +69,50 @@ class Actor(Protocol):
         """End it at once, if it still lives."""
 
 
-class _Meter(Unwatched):
-    """What this worker spent: all that is told now, less what was spent when it began."""
+class Meter(Unwatched):
+    """What this worker spent itself: its purse also knows what was spent before, and what others spend."""
 
     def __init__(self) -> None:
         self._state: Callable[[], dict[str, Any]] = dict
-        self._before = Progress()
+        self._before = Usage()
 
     def opened(self, state: Callable[[], dict[str, Any]]) -> None:
+        """The run begins."""
         self._state = state
-        self._before = self._now()
+        self._before = _usage(state())
 
     def progress(self) -> Progress:
-        now, before = self._now(), self._before
-        return Progress(now.state, now.cost_usd - before.cost_usd, _less(now.usage, before.usage))
-
-    def _now(self) -> Progress:
+        """How it is doing now."""
         state = self._state()
-        usage = Usage.model_validate(state.get("usage", {}))
-        return Progress(state, state.get("cost_usd", 0.0), usage)
+        usage, before = _usage(state), self._before
+        own = Usage(
+            input_tokens=usage.input_tokens - before.input_tokens,
+            cached_tokens=usage.cached_tokens - before.cached_tokens,
+            output_tokens=usage.output_tokens - before.output_tokens,
+            is_approximate=usage.is_approximate,
+        )
+        return Progress(state, state.get("spent", {}).get("cost_usd", 0.0), own)
 
 
-def _less(usage: Usage, before: Usage) -> Usage:
-    return Usage(
-        input_tokens=usage.input_tokens - before.input_tokens,
-        cached_tokens=usage.cached_tokens - before.cached_tokens,
-        output_tokens=usage.output_tokens - before.output_tokens,
-        is_approximate=usage.is_approximate,
-    )
+def _usage(state: dict[str, Any]) -> Usage:
+    return Usage.model_validate(state.get("usage", {}))
 
 
 class Player:
     """The actor itself."""
 
-    def __init__(self, order: Order) -> None:
-        self._order = order
-        self._meter = _Meter()
+    def __init__(self, order: Order, sink: SinkPart | None = None) -> None:
+        """With a sink the run's folder is this machine's own; without, all machines share it."""
+        self._order, self._sink = order, sink
+        self._meter = Meter()
         self._drain: Drain | None = None
         self._reason = ""
 
     async def hello(self, token: str) -> Hello:
         """Leave a file in the run's folder, by which the driver tells that it is the same folder. Makes no folder."""
         host, pid = socket.gethostname(), os.getpid()
+        if self._sink is not None:
+            return Hello(host, pid)
         try:
             token_path(self._order.folder, token).write_bytes(b"")
         except OSError as error:
@@ -122,6 +125,8 @@ class Player:
         if self._reason:
             self._drain.begin(self._reason)
         try:
+            if self._sink is not None:
+                return await carry_out_with_sink(self._order, self._sink, self._meter, self._drain)
             return await carry_out(self._order, self._meter, heeds_signals=False, drain=self._drain)
         except SelfplayError as error:
             return Session(reason=str(error), error=error)

@@ -1,7 +1,7 @@
 """The only door to Ray. It is loaded when it is needed: it comes with the extra `ray`."""
 
 import os
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -10,6 +10,8 @@ from types import ModuleType
 from typing import Any
 
 from selfplay.batch.ray_actor import Actor, ActorLost, Hello, Player, Progress
+from selfplay.batch.ray_carry import SinkPart
+from selfplay.batch.ray_fleet import Start
 from selfplay.batch.run import Session
 from selfplay.batch.settings import BatchSettings
 from selfplay.batch.start import Order
@@ -20,10 +22,10 @@ from selfplay.task import Task
 class _RayPlayer(Player):
     """The actor as Ray makes it, in a process of its own."""
 
-    def __init__(self, tasks: Sequence[tuple[str, Task]], order: Order, place: Path) -> None:
+    def __init__(self, tasks: Sequence[tuple[str, Task]], order: Order, sink: SinkPart | None, place: Path) -> None:
         with suppress(OSError):  # a node without this folder has a use for absolute paths only
             os.chdir(place)
-        super().__init__(replace(order, tasks=tasks))
+        super().__init__(replace(order, tasks=tasks), sink)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +71,15 @@ class Cluster:
         """Nodes that are alive."""
         return sum(bool(node["Alive"]) for node in self.ray.nodes())
 
-    def starter(self, order: Order) -> Callable[[BatchSettings], Actor]:
-        """Starts actors that play an order, each with its share of the settings."""
+    def starter(self, order: Order, sink: str, count: int) -> Start:
+        """Starts actors that play an order, each with its share of the settings, and with a sink of the tasks."""
         make = self.ray.remote(_RayPlayer).options(num_cpus=1, max_restarts=0, scheduling_strategy="SPREAD")
         tasks = self.ray.put(tuple(order.tasks))  # sent once, not with each actor
         place = Path.cwd()
 
-        def start(share: BatchSettings) -> Actor:
-            return _RayActor(self.ray, make.remote(tasks, replace(order, tasks=(), settings=share), place))
+        def start(number: int, share: BatchSettings) -> Actor:
+            part = SinkPart(sink, number, count) if sink else None
+            return _RayActor(self.ray, make.remote(tasks, replace(order, tasks=(), settings=share), part, place))
 
         return start
 

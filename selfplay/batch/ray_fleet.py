@@ -1,7 +1,8 @@
 """Keeps a run's actors at work: starts them, puts others in the place of those that die, sums up, brings them home.
 
 Actors share the run's folder, so a unit is safe with any of them: the driver hands out nothing. An actor that dies
-leaves a lease behind, and another one takes its units over, from where their journals stand. Ray could restart an
+leaves a lease behind, and another one takes its units over, from where their journals stand. Where they share none,
+each place has its part of the tasks, and who takes a place finds what was done there in the sink. Ray could restart an
 actor itself; it would do so without a pause, on a node whose disk is broken as well, and nobody would tell it to play.
 
 The budget is one for all actors: once a second the driver adds up what each spent, and ends the run at the limit. So
@@ -10,6 +11,7 @@ it may be exceeded by a second's calls and those in flight.
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from secrets import token_hex
@@ -20,12 +22,13 @@ import anyio
 from selfplay.batch.drain import Drain
 from selfplay.batch.purse import BUDGET, Purse
 from selfplay.batch.ray_actor import Actor, ActorLost, Progress, token_path
+from selfplay.batch.ray_sink import SYNC_S
 from selfplay.batch.run import BatchWatch, Session
 from selfplay.batch.settings import BatchSettings
 from selfplay.batch.start import Opening, Order
 from selfplay.batch.worker import DEAD_AFTER_S
-from selfplay.errors import RunError, SelfplayError
-from selfplay.journal import now
+from selfplay.errors import RunError, SelfplayError, StorageError
+from selfplay.events import now
 
 LOOK_S = 1.0
 """Seconds between two looks at the actors and the ledgers."""
@@ -36,9 +39,11 @@ SEEN_AFTER_S = 30.0
 LOSSES = 8
 """So many actors may die one after the other in one place without a unit coming to its end anywhere."""
 LONGEST_PAUSE_S = 60.0
+LONG_S = 20.0
+"""An actor that is not there after so many seconds is told of: the cluster may have no room."""
 
-Start = Callable[[BatchSettings], Actor]
-"""Starts an actor with its share of the settings; it may take long until it is there."""
+Start = Callable[[int, BatchSettings], Actor]
+"""Starts an actor in a place (from 1) with its share of the settings; it may take long until it is there."""
 
 
 @dataclass(slots=True)
@@ -51,6 +56,9 @@ class _Place:
     host: str = ""
     """Empty until the actor is there."""
     heard_at: float = 0.0
+    """When it last answered; until it does, when it was started."""
+    is_awaited: bool = False
+    """It was told that the actor takes long to be there."""
     progress: Progress = field(default_factory=Progress)
     spent: Progress = field(default_factory=Progress)
     """By those that were here before."""
@@ -70,6 +78,9 @@ class Fleet:
     drain: Drain
     watch: BatchWatch
     say: Callable[[str], None]
+    fetch: Callable[[], object] | None = None
+    """Brings ledgers here where actors share no folder with the driver; each place then has tasks of its own."""
+    fetch_s: float = SYNC_S
     look_s: float = LOOK_S
     pause_s: float = 1.0
     """Before another actor takes the place of one that was lost; doubled as long as nothing gets on."""
@@ -83,10 +94,16 @@ class Fleet:
         self.watch.opened(self.state)
         async with anyio.create_task_group() as group:
             group.start_soon(self._look_again_and_again)
+            group.start_soon(self._fetch_again_and_again)
             async with anyio.create_task_group() as places:
                 for place in self._places:
                     places.start_soon(self._hold, place)
             group.cancel_scope.cancel()
+        try:
+            if self.fetch is not None:
+                await anyio.to_thread.run_sync(self.fetch)
+        except StorageError as error:
+            self._end(error)
         await self._refresh()
         return self._summed_up()
 
@@ -133,11 +150,12 @@ class Fleet:
                 return
 
     async def _play_one(self, place: _Place) -> Session:
-        place.actor = actor = self.start(place.settings)
+        place.heard_at, place.is_awaited = time.monotonic(), False
+        place.actor = actor = self.start(place.number, place.settings)
         token = token_hex(8)
         try:
             hello = await actor.hello(token)
-            if problem := hello.problem or await self._strangeness(token):
+            if problem := hello.problem or (self.fetch is None and await self._strangeness(token)):
                 error = RunError(
                     f"{hello.host}: {self.order.folder.root}: {problem}; "
                     "--out must lie on a filesystem that all nodes share, at the same path"
@@ -178,8 +196,8 @@ class Fleet:
 
     @property
     def _is_over(self) -> bool:
-        """True once an actor found nothing left to play."""
-        return "" in self._reasons
+        """True once an actor found nothing left to play, for itself and all others."""
+        return self.fetch is None and "" in self._reasons
 
     def _end(self, error: SelfplayError) -> None:
         self.session.error = self.session.error or error
@@ -205,6 +223,9 @@ class Fleet:
         if not place.host:
             if self.drain.has_begun or self._is_over:
                 actor.kill()  # there is no room for it, or not yet
+            elif not place.is_awaited and time.monotonic() - place.heard_at > LONG_S:
+                place.is_awaited = True
+                self.say(f"actor {place.number} waits for a node with a CPU to spare")
             return
         try:
             with anyio.move_on_after(ANSWER_S):
@@ -217,6 +238,12 @@ class Fleet:
             return  # `_hold` hears of it too
         if time.monotonic() - place.heard_at > DEAD_AFTER_S:
             actor.kill()  # its machine or its event loop stands still: others take over
+
+    async def _fetch_again_and_again(self) -> None:
+        while self.fetch is not None:
+            await anyio.sleep(self.fetch_s)
+            with suppress(StorageError):  # it may work the next time; the last time is told of
+                await anyio.to_thread.run_sync(self.fetch)
 
     async def _refresh(self) -> None:
         for line in await anyio.to_thread.run_sync(self.opening.ledgers.refresh):

@@ -10,8 +10,10 @@ from selfplay.batch.layout import RunFolder
 from selfplay.batch.ray_cluster import open_cluster
 from selfplay.batch.ray_fleet import Fleet
 from selfplay.batch.ray_shares import shares_of
+from selfplay.batch.ray_sink import Mirror, Sink
 from selfplay.batch.run import BatchWatch, Session, Unwatched
 from selfplay.batch.start import INTERRUPTED, Order, end_after, heed_signals, open_run, spent_before
+from selfplay.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,8 @@ class RaySettings:
     """Empty: what RAY_ADDRESS says, or a cluster of one node that lives as long as the run."""
     actors: int | None = None
     """How many; by default one for each node."""
+    sink: str = ""
+    """Where traces are kept if nodes share no disk: an address that fsspec knows."""
 
 
 async def carry_out_on_ray(
@@ -31,15 +35,23 @@ async def carry_out_on_ray(
 
     Ray ends the actors when this process dies; the same command then goes on.
     """
+    if order.settings.otel:
+        raise ConfigError("batch.otel: actors send no spans; leave it out with --engine ray")
     order = _with_whole_paths(order)
+    mirror = Mirror(order.folder, Sink(ray.sink)) if ray.sink else None
+    if mirror is not None:
+        mirror.fetch_ledgers()
     opening = open_run(order)
+    if mirror is not None:
+        mirror.bring_manifest()
     drain, session = Drain(), Session(reason=INTERRUPTED)
     with open_cluster(ray.address) as cluster:
         shares = shares_of(order.settings, ray.actors or cluster.nodes)
         fleet = Fleet(
             order=order,
             opening=opening,
-            start=cluster.starter(order),
+            start=cluster.starter(order, ray.sink, len(shares)),
+            fetch=None if mirror is None else mirror.fetch_ledgers,
             before=spent_before(order, opening.ledgers, opening.prices),
             drain=drain,
             watch=watch or Unwatched(),

@@ -10,8 +10,8 @@ from selfplay.batch.tally import Prices, line_of, prices_of, tally_of
 from selfplay.batch.totals import Count, Results
 from selfplay.config import RunConfig, checked
 from selfplay.errors import JournalError
+from selfplay.events import Event, read_events
 from selfplay.hiding import is_journal
-from selfplay.journal import Event, read_events
 from selfplay.play import MISSES
 from selfplay.replay import trace_of
 

@@ -39,7 +39,7 @@ from selfplay.errors import (
     TaskError,
     TransientModelError,
 )
-from selfplay.journal import Event, now
+from selfplay.events import Event, now
 from selfplay.play import play_task
 
 POLL_S = 0.5

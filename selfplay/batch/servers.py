@@ -7,7 +7,7 @@ from selfplay.batch.settings import BatchSettings, EndpointSettings, SeatLimits
 from selfplay.casting import model_of, price_for
 from selfplay.config import RunConfig, SeatConfig
 from selfplay.errors import ConfigError
-from selfplay.journal import Seat
+from selfplay.events import Seat
 from selfplay.models.endpoint import endpoint
 from selfplay.models.pool import EndpointLimits, PooledModel, Server
 from selfplay.models.prices import price_of

@@ -26,8 +26,8 @@ from selfplay.batch.worker import Pulse, new_worker
 from selfplay.casting import Role, open_cast
 from selfplay.config import RunConfig
 from selfplay.errors import JournalError, RunError, StorageError
+from selfplay.events import read_events
 from selfplay.hiding import is_journal
-from selfplay.journal import read_events
 from selfplay.models.retry import Clock
 from selfplay.repos import Repositories
 from selfplay.task import Task
@@ -187,11 +187,11 @@ async def end_after(seconds: float, drain: Drain) -> None:
 async def heed_signals(
     drain: Drain, group: TaskGroup, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED
 ) -> None:
-    """End the run in order at the first SIGINT or SIGTERM, and cancel the group at the second."""
+    """End the run in order at the first SIGINT or SIGTERM; cancel the group at one while it is being ended."""
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         task_status.started()
         async for number in signals:
-            if drain.reason.startswith(INTERRUPTED):
+            if drain.has_begun:
                 group.cancel_scope.cancel()
                 return
             drain.begin(f"{INTERRUPTED} by {signal.Signals(number).name}")

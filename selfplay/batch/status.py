@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from selfplay.batch.layout import RunFolder
 from selfplay.batch.ledger import UnitLine
 from selfplay.batch.totals import Count, Results
-from selfplay.journal import now
+from selfplay.events import now
 from selfplay.message import Noun
 from selfplay.models.protocol import Usage
 

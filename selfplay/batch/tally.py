@@ -11,7 +11,7 @@ import orjson
 from selfplay.batch.ledger import EpisodeLine
 from selfplay.casting import price_for
 from selfplay.config import RunConfig
-from selfplay.journal import Event, Seat
+from selfplay.events import Event, Seat
 from selfplay.models.prices import Price, cost_usd
 from selfplay.models.protocol import Usage
 from selfplay.trace import Trace

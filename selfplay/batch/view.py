@@ -18,7 +18,7 @@ from selfplay.batch.screen import ending, leaving, line, screen
 from selfplay.batch.status import Known, Sign, Totals, totals_of
 from selfplay.batch.totals import Count
 from selfplay.batch.units import Unit
-from selfplay.journal import Event
+from selfplay.events import Event
 from selfplay.models.protocol import Usage
 
 DRAW_S = 0.5
@@ -73,15 +73,17 @@ class Tracker(Unwatched):
         return time.monotonic() - self.began_at
 
     def totals(self) -> Totals:
-        """How the run stands, as far as this worker knows."""
+        """How the run stands, as far as this worker knows: of others, what they brought to an end."""
         state = self.state()
+        results = self.count.results()
+        used = Usage(**state["usage"]) if "usage" in state else Usage()
         known = Known(
             folder=self.folder,
             ended=self.ended_units,
             count=self.count,
             signs=[Sign({**state, "is_over": self.is_over}, is_alive=not self.is_over)],
-            usage=Usage(**state["usage"]) if "usage" in state else Usage(),
-            cost_usd=state.get("cost_usd", 0.0),
+            usage=max(used, results.usage, key=lambda usage: usage.total_tokens),
+            cost_usd=max(state.get("cost_usd", 0.0), results.cost_usd),
             unpriced=self.unpriced,
         )
         return totals_of(known, self.rate.per_minute(time.monotonic()))
@@ -108,7 +110,9 @@ class LiveView:
             await anyio.sleep(DRAW_S)
 
     async def _show_pictures(self) -> None:
-        live = Live(console=self._console, auto_refresh=False, transient=True, redirect_stdout=False)
+        live = Live(
+            console=self._console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
+        )
         await self._write(live.start)
         try:
             while not self._is_gone:

@@ -13,6 +13,7 @@ from rich.text import Text
 from selfplay.batch.layout import RunFolder
 from selfplay.batch.manifest import fork_of
 from selfplay.batch.purse import BUDGET
+from selfplay.batch.ray_start import RaySettings
 from selfplay.batch.run import Session
 from selfplay.batch.screen import screen
 from selfplay.batch.settings import BatchSettings, load_batch
@@ -67,6 +68,7 @@ def batch(
             "--dry-run", metavar="N", min=0, help="Play N tasks only, for real; estimate the others from them."
         ),
     ] = None,
+    sink: Annotated[str, typer.Option(help="Where actors without a common disk keep traces: s3://..., gs://...")] = "",
     quiet: Annotated[bool, typer.Option("--quiet", help="Show nothing while it runs.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output at its end.")] = False,
 ) -> None:
@@ -81,7 +83,7 @@ def batch(
         kept=tuple(path for path in (tasks, config) if path is not None),
     )
     console = people_console(is_quiet=quiet, is_json=as_json)
-    play = engine_of(engine, ray_address, ray_actors, partial(console.print, markup=False))
+    play = engine_of(engine, RaySettings(ray_address, ray_actors, sink), partial(console.print, markup=False))
     if dry_run is not None:
         raise typer.Exit(_estimate(play, order, dry_run, console, is_json=as_json))
     tracker = Tracker(order.folder, unpriced_seats(order.config))

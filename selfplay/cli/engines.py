@@ -14,10 +14,10 @@ Play = Callable[[Order, BatchWatch], Awaitable[Session]]
 """Carries out an order while a watcher is told of it."""
 
 
-def engine_of(name: Engine, address: str, actors: int | None, say: Callable[[str], None]) -> Play:
+def engine_of(name: Engine, ray: RaySettings, say: Callable[[str], None]) -> Play:
     """The engine of this name. Raises ConfigError for settings that are another one's."""
     if name == "ray":
-        return partial(carry_out_on_ray, ray=RaySettings(address, actors), say=say)
-    if address or actors is not None:
-        raise ConfigError("--ray-address and --ray-actors say something only with --engine ray")
+        return partial(carry_out_on_ray, ray=ray, say=say)
+    if ray != RaySettings():
+        raise ConfigError("--ray-address, --ray-actors and --sink say something only with --engine ray")
     return carry_out

@@ -61,7 +61,9 @@ def mine(
     until: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day.")] = None,
     max_files: Annotated[int, typer.Option(min=1, help="Files a commit changes, tests and all.")] = 20,
     max_lines: Annotated[int, typer.Option(min=1, help="Lines it adds and removes.")] = 1000,
-    max_targets: Annotated[int, typer.Option(min=1, help="Source files it changes.")] = 5,
+    max_targets: Annotated[
+        int, typer.Option(min=1, help="Source files (or with --functions definitions) it changes.")
+    ] = 5,
     min_words: Annotated[int, typer.Option(min=1, help="Words of its message, cleaned.")] = 4,
     max_chars: Annotated[int, typer.Option(min=1, help="Characters of its message, cleaned.")] = 4000,
     suffix: Annotated[list[str] | None, typer.Option(help="Ends of targets' names, as .py; may be repeated.")] = None,

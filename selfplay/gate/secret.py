@@ -36,10 +36,15 @@ class Secret:
         self._task = task
         self._snapshot = snapshot
         self.paths = frozenset(task.answer.paths)
-        self.told = Seen()
-        self.told.add(task.brief.prompt)
         self.prompt = task.brief.prompt
         self.elsewhere = Elsewhere(snapshot, self.paths)
+
+    @cached_property
+    def told(self) -> Seen:
+        """What the task itself tells."""
+        told = Seen()
+        told.add(self.prompt)
+        return told
 
     @cached_property
     def files(self) -> Sequence[TargetFile]:

@@ -21,7 +21,7 @@ class Drop(StrEnum):
     ODD_CHANGE = "changes a file's type or name only"
     NEW_ONLY = "source files are new"
     NO_SOURCE = "no source file"
-    MANY_TARGETS = "too many source files"
+    MANY_TARGETS = "too many targets"
     MISSING = "contents not in the repository"
     LARGE_TARGET = "a source file too large"
     GENERATED = "a source file is generated"

@@ -16,7 +16,8 @@ def function_targets(path: str, text: bytes, patch: bytes) -> tuple[Target, ...]
     """The innermost definitions that hold a changed line of the file as it was, in order, each once.
 
     Lines that go in at a definition's end count where they are indented deeper than its head. A change in a long
-    class, outside its methods, gives the changed lines. Changes outside every definition (imports) give nothing.
+    class, outside its methods, gives the changed lines, and a name that is defined several times gives the
+    definition's lines. Changes outside every definition (imports) give nothing.
     """
     code = parsed(path, text)
     lines = text.decode("utf-8", "replace").split("\n")
@@ -30,7 +31,7 @@ def _targets(path: str, code: Code, edit: Edit, lines: Sequence[str]) -> Iterato
             yield Target(path=path, lines=touched)
         else:
             is_only = len(named(code.definitions, one.qualified)) == 1
-            yield Target(path=path, symbol=one.qualified, lines=None if is_only else (one.first, one.last))
+            yield Target(path=path, symbol=one.qualified) if is_only else Target(path=path, lines=(one.first, one.last))
 
 
 def _touched(

@@ -150,6 +150,8 @@ class _Maker:
         targets = self._targets(texts, patch)
         if not targets:
             return Drop.NO_FUNCTION
+        if len(targets) > self.settings.max_targets:
+            return Drop.MANY_TARGETS
         prompt = one.prompt.text
         leaked = leak_of(prompt, targets, lambda path: texts[path])
         if leaked.grade > self.settings.max_leak:

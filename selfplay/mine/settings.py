@@ -36,7 +36,7 @@ class MineSettings(Section):
     max_lines: Count = 1000
     """Lines that a commit adds and removes, in all its files."""
     max_targets: Count = 5
-    """Source files that a commit changes."""
+    """Source files that a commit changes, and with `functions` definitions as well."""
     max_file_bytes: Count = 2 << 20
     """Of a target."""
     min_words: Count = 4

@@ -9,7 +9,7 @@ FAILURES = 5
 """In a row; then the server is left alone."""
 FIRST_OPEN_S = 1.0
 """Until it is tried again, by one call; twice as long after each trial that fails."""
-LONGEST_OPEN_S = 15.0
+LONGEST_OPEN_S = 10.0
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ the HTTP library by itself. Its own way there (`ThroughClient`, for a transport 
 for each request what never changes.
 """
 
+import math
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,8 +48,8 @@ class Exchange(Protocol):
     async def post(self, body: bytes) -> Received:
         """One request; no redirect is followed.
 
-        Raises TooLargeError, and what its HTTP library raises: openai.APIConnectionError, httpx2.HTTPError,
-        aiohttp.ClientError, OSError. How long it may take is the caller's to say.
+        Raises TooLargeError, TimeoutError, and what its HTTP library raises: openai.APIConnectionError,
+        httpx2.HTTPError, aiohttp.ClientError, OSError.
         """
         ...
 
@@ -112,7 +113,11 @@ def session_for(url: str, timeout_s: float) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         # How many calls may be in flight is decided elsewhere: here none waits for another's connection.
         connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_S, ssl=tls),
-        timeout=aiohttp.ClientTimeout(sock_connect=min(CONNECT_S, timeout_s)),
+        timeout=aiohttp.ClientTimeout(
+            total=timeout_s,
+            sock_connect=min(CONNECT_S, timeout_s),
+            ceil_threshold=math.inf,  # no rounding up to whole seconds
+        ),
         cookie_jar=aiohttp.DummyCookieJar(),
     )
 
@@ -122,12 +127,13 @@ class ThroughClient:
 
     def __init__(self, endpoint: Endpoint, timeout_s: float, max_bytes: int, http_client: httpx2.AsyncClient) -> None:
         self._client = client_of(endpoint, timeout_s, http_client)
-        self._max_bytes = max_bytes
+        self._timeout_s, self._max_bytes = timeout_s, max_bytes
 
     async def post(self, body: bytes) -> Received:
         """As `Exchange.post`."""
         try:
-            response = await _post(self._client, body)
+            with anyio.fail_after(self._timeout_s):
+                response = await _post(self._client, body)
         except openai.APIStatusError as error:
             response = error.response
         if len(response.content) > self._max_bytes:

@@ -87,6 +87,11 @@ class Lane:
         """Calls at once that are let through at present."""
         return int(max(1, min(self.most, self._limit)))
 
+    @property
+    def is_on_trial(self) -> bool:
+        """True while one call finds out whether it works again; that may take as long as a call may take."""
+        return self.breaker.state == "half_open"
+
     def out_s(self, now: float) -> float:
         """For how long it is out of reach; 0 if it is not."""
         asleep_s = max(self._paused_until - now, *(self._allowances[kind].wait_s(now, 1) for kind in KINDS))
@@ -94,7 +99,7 @@ class Lane:
 
     def wait_s(self, now: float, tokens: float) -> float:
         """Seconds until a call may go; 0 if it may go now, infinity if only when another one comes back."""
-        if self.breaker.state == "half_open" or self.in_flight >= self.limit:
+        if self.is_on_trial or self.in_flight >= self.limit:
             return math.inf
         waits = [self.breaker.open_s(now), self._paused_until - now, 0.0]
         for kind, amount in _amounts(tokens).items():

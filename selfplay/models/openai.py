@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from typing import Self
 
 import aiohttp
-import anyio
 import httpx2
 import openai
 
@@ -99,8 +98,7 @@ class OpenAIModel:
     async def _exchange(self, body: bytes) -> Answer | TransientModelError:
         """Send `body` and read the response to its end; an error for what happened on the way there and back."""
         try:
-            with anyio.fail_after(self._timeout_s):
-                return self._answer(await self._line.post(body))
+            return self._answer(await self._line.post(body))
         except TooLargeError:
             problem = f"a response of more than {self._max_response_bytes} bytes"
         except aiohttp.ServerTimeoutError as error:

@@ -194,11 +194,12 @@ class PooledModel:
     def _home(self, home: int) -> Lane:
         """The server that knows the conversation, or else the one with the most room."""
         known = self._homes.get(home)
-        return known if known is not None and not known.out_s(self.clock.now()) else self._freest(self._lanes)
+        is_there = known is not None and not known.is_on_trial and not known.out_s(self.clock.now())
+        return known if known is not None and is_there else self._freest(self._lanes)
 
     def _freest(self, lanes: Sequence[Lane]) -> Lane:
         now = self.clock.now()
-        return min(lanes, key=lambda x: (x.out_s(now), (x.in_flight + len(self._queues[x])) / x.limit))
+        return min(lanes, key=lambda x: (x.out_s(now), x.is_on_trial, (x.in_flight + len(self._queues[x])) / x.limit))
 
     def _remember(self, home: int, lane: Lane) -> None:
         self._homes[home] = lane

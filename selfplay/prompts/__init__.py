@@ -1,7 +1,7 @@
 """The engine's prompts: one Markdown file each, `string.Template` slots, a text's sha256 is its version."""
 
 import hashlib
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from string import Template
 
@@ -40,7 +40,7 @@ class Prompt(Noun):
     name: str
     text: str
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """The version of the text."""
         return hashlib.sha256(self.text.encode()).hexdigest()

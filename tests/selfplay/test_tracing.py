@@ -13,7 +13,7 @@ from selfplay.batch.settings import BatchSettings, Budget
 from selfplay.batch.start import Order, carry_out
 from selfplay.batch.units import Unit
 from selfplay.errors import ConfigError, EndpointDown
-from selfplay.journal import read_events
+from selfplay.events import read_events
 from selfplay.tracing import Tracing, open_tracing
 from tests.selfplay.batch.runs import ledger_of, make_repository, make_tasks, order
 

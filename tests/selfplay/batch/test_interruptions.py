@@ -16,7 +16,7 @@ from selfplay.batch.start import Order
 from selfplay.batch.tally import prices_of, tally_of
 from selfplay.batch.worker import read_state
 from selfplay.config import RunConfig
-from selfplay.journal import read_events
+from selfplay.events import read_events
 from selfplay.models.protocol import Usage
 from selfplay.trace import StopReason
 from tests.loopback import Json, Loopback, calls, hang, in_thread

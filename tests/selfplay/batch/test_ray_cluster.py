@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from selfplay.batch.ledger import UnitLine
 from selfplay.batch.tally import prices_of, tally_of
 from selfplay.batch.worker import read_state
 from selfplay.config import load_config
-from selfplay.journal import read_events
+from selfplay.events import read_events
 from selfplay.models.protocol import Usage
 from tests.loopback import Behaviour, Exchange, Json, Loopback, calls, in_thread, well
 from tests.selfplay.batch.runs import ledger_of, lines_in, make_repository, make_tasks, order, write_tasks
@@ -92,11 +93,11 @@ class Scene:
         )
 
     @contextmanager
-    def driver(self) -> Generator[subprocess.Popen[str]]:
+    def driver(self, *options: str) -> Generator[subprocess.Popen[str]]:
         command = [sys.executable, "-m", "selfplay", "batch", "tasks.jsonl", "--out", "run", "--config", "run.toml"]
         command += ["--engine", "ray", "--ray-address", self.address, "--ray-actors", str(ACTORS)]
         with subprocess.Popen(
-            command,
+            [*command, *options],
             cwd=self.tmp,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -214,7 +215,7 @@ def test_interrupted_once_actors_finish_their_calls_and_leave(scene: Scene) -> N
     with scene.driver() as process:
         scene.go_on(process, 12, SLOTS // 2)
         process.send_signal(signal.SIGINT)
-        wait_for(lambda: any_says(scene, "interrupted"), process)
+        wait_for(lambda: all_say(scene, "interrupted"), process)
         scene.gate.allowed = sys.maxsize
         told, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130, told
@@ -223,6 +224,27 @@ def test_interrupted_once_actors_finish_their_calls_and_leave(scene: Scene) -> N
     assert scene.actors() == []
 
 
-def any_says(scene: Scene, reason: str) -> bool:
-    states = [read_state(path) or {} for path in scene.folder.workers.glob("*.json")]
+def all_say(scene: Scene, reason: str) -> bool:
+    """Whether both actors that had room end for this reason."""
+    states = [read_state(path) or {} for path in scene.folder.root.rglob("workers/*.json")]
     return len([state for state in states if str(state.get("reason", "")).startswith(reason)]) == ACTORS // 2
+
+
+def test_with_a_sink_each_actor_plays_in_a_folder_of_its_own_and_all_of_it_comes_together(scene: Scene) -> None:
+    """There is room for half of the actors at a time; the sink alone is enough to go on from."""
+    pytest.importorskip("fsspec")
+    sink = scene.tmp / "sink"
+    with scene.driver("--sink", f"file://{sink}") as process:
+        scene.go_on(process, TASKS * STEPS // 2, SLOTS // 2)
+        process.send_signal(signal.SIGINT)
+        wait_for(lambda: all_say(scene, "interrupted"), process)
+        scene.gate.allowed = sys.maxsize
+        told, _ = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 130, told
+    shutil.rmtree(scene.folder.root)
+    with scene.driver("--sink", f"file://{sink}") as process:
+        told, _ = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, told
+    shutil.rmtree(scene.folder.root)
+    sink.rename(scene.folder.root)
+    check(scene, [], lost=0)

@@ -1,6 +1,5 @@
 """The driver's side, with actors that live in this process."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -10,21 +9,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay.batch.drain import Drain
 from selfplay.batch.layout import RunFolder
 from selfplay.batch.ledger import UnitLine
-from selfplay.batch.purse import BUDGET, Purse
-from selfplay.batch.ray_actor import Actor, ActorLost, Hello, Player, Progress, token_path
-from selfplay.batch.ray_fleet import LOSSES, Fleet, Start
+from selfplay.batch.purse import BUDGET
+from selfplay.batch.ray_actor import Actor, Hello, Meter, Player, Progress, token_path
+from selfplay.batch.ray_fleet import LOSSES
 from selfplay.batch.ray_shares import LIMITS, shares_of
-from selfplay.batch.run import BatchWatch, Session, Unwatched
+from selfplay.batch.ray_start import RaySettings, carry_out_on_ray
+from selfplay.batch.run import Session, Unwatched
 from selfplay.batch.settings import BatchSettings, Budget, SeatLimits
-from selfplay.batch.start import Order, open_run
+from selfplay.batch.start import open_run
 from selfplay.cli.engines import engine_of
-from selfplay.config import HintConfig
+from selfplay.config import HintConfig, PriceConfig, SeatConfig
 from selfplay.errors import ConfigError, RunError
 from selfplay.models.protocol import Usage
-from tests.selfplay.batch.runs import ledger_of, lines_in, make_repository, make_tasks, order
+from tests.selfplay.batch.actors import Here, fleet, here
+from tests.selfplay.batch.runs import CONFIG, ledger_of, lines_in, make_repository, make_tasks, order
 
 pytestmark = pytest.mark.anyio
 T = TypeVar("T")
@@ -33,39 +33,6 @@ T = TypeVar("T")
 @pytest.fixture
 def repo(tmp_path: Path) -> Path:
     return make_repository(tmp_path / "pump.git")
-
-
-class Here:
-    """An actor in this process; killed, it stops wherever it is."""
-
-    def __init__(self, the_order: Order) -> None:
-        self._player = Player(the_order)
-        self._scopes: list[anyio.CancelScope] = []
-        self._is_dead = False
-
-    async def hello(self, token: str) -> Hello:
-        return await self._living(lambda: self._player.hello(token))
-
-    async def play(self) -> Session:
-        return await self._living(self._player.play)
-
-    async def progress(self) -> Progress:
-        return await self._living(self._player.progress)
-
-    async def end(self, reason: str) -> None:
-        await self._living(lambda: self._player.end(reason))
-
-    def kill(self) -> None:
-        self._is_dead = True
-        for scope in self._scopes:
-            scope.cancel()
-
-    async def _living(self, work: Callable[[], Awaitable[T]]) -> T:
-        if not self._is_dead:
-            with anyio.CancelScope() as scope:
-                self._scopes.append(scope)
-                return await work()
-        raise ActorLost("killed")
 
 
 @dataclass
@@ -95,26 +62,9 @@ class Idle:
         self.told.set()
 
 
-def fleet(the_order: Order, start: Start, watch: BatchWatch | None = None, said: list[str] | None = None) -> Fleet:
-    return Fleet(
-        order=the_order,
-        opening=open_run(the_order),
-        start=start,
-        before=Purse(the_order.settings.budget),
-        drain=Drain(),
-        watch=watch or Unwatched(),
-        say=(said if said is not None else list[str]()).append,
-        look_s=0.02,
-        pause_s=0.0,
-    )
-
-
-def here(the_order: Order) -> Callable[[BatchSettings], Here]:
-    return lambda share: Here(replace(the_order, settings=share))
-
-
 async def test_actors_share_the_work_and_their_spending_adds_up(tmp_path: Path, repo: Path) -> None:
-    the_order = order(tmp_path, make_tasks(repo, 8))
+    priced = SeatConfig(model="heuristic", price=PriceConfig(input=2.0, output=5.0))
+    the_order = order(tmp_path, make_tasks(repo, 8), config=CONFIG.model_copy(update={"player": priced}))
     driver = fleet(the_order, here(the_order))
     session = await driver.play(shares_of(the_order.settings, 2))
     assert (session.reason, session.error, session.left) == ("", None, 0)
@@ -122,8 +72,26 @@ async def test_actors_share_the_work_and_their_spending_adds_up(tmp_path: Path, 
     assert (len(lines), lines_in(the_order)) == (8, 8)
     assert len({line.worker for line in lines.values()}) == 2
     used = sum((episode.usage for line in lines.values() for episode in line.episodes), Usage())
+    cost = sum(episode.cost_usd for line in lines.values() for episode in line.episodes)
     assert driver.state()["usage"] == used.model_dump()
+    assert driver.state()["cost_usd"] == pytest.approx(cost)  # pyright: ignore[reportUnknownMemberType]  pytest's
+    assert cost > 0
     assert not list(the_order.folder.workers.glob(".*"))
+
+
+def test_what_others_spent_is_not_an_actors_own() -> None:
+    purse = {"cost_usd": 10.0, "usage": {"input_tokens": 50}, "spent": {"cost_usd": 0.0, "tokens": 0}}
+    meter = Meter()
+    meter.opened(lambda: purse)
+    purse |= {"cost_usd": 17.0, "usage": {"input_tokens": 80}, "spent": {"cost_usd": 2.0, "tokens": 30}}
+    progress = meter.progress()
+    assert (progress.cost_usd, progress.usage) == (2.0, Usage(input_tokens=30))
+
+
+async def test_spans_that_nobody_would_send_are_an_error(tmp_path: Path) -> None:
+    the_order = order(tmp_path, (), settings=BatchSettings(otel=True))
+    with pytest.raises(ConfigError, match=r"batch\.otel"):
+        await carry_out_on_ray(the_order, ray=RaySettings(), say=print)
 
 
 async def test_another_actor_takes_the_place_of_one_that_was_lost(tmp_path: Path, repo: Path) -> None:
@@ -131,7 +99,7 @@ async def test_another_actor_takes_the_place_of_one_that_was_lost(tmp_path: Path
     actors: list[Actor] = []
     said: list[str] = []
 
-    def start(share: BatchSettings) -> Actor:
+    def start(_: int, share: BatchSettings) -> Actor:
         actors.append(Here(replace(the_order, settings=share)))
         return actors[-1]
 
@@ -151,7 +119,7 @@ async def test_actors_that_only_ever_die_are_given_up(tmp_path: Path, repo: Path
     the_order = order(tmp_path, make_tasks(repo, 2))
     started: list[Actor] = []
 
-    def start(_: BatchSettings) -> Actor:
+    def start(_: int, __: BatchSettings) -> Actor:
         started.append(Here(the_order))
         started[-1].kill()
         return started[-1]
@@ -172,7 +140,7 @@ async def test_an_actor_without_the_runs_folder_ends_the_run_and_says_where(tmp_
 async def test_actors_end_together_when_all_of_them_have_used_up_the_budget(tmp_path: Path, repo: Path) -> None:
     settings = BatchSettings(budget=Budget(tokens=1000))
     the_order = order(tmp_path, make_tasks(repo, 2), settings=settings)
-    driver = fleet(the_order, lambda _: Idle(the_order.folder))
+    driver = fleet(the_order, lambda _, __: Idle(the_order.folder))
     with anyio.fail_after(30):
         session = await driver.play(shares_of(settings, 2))
     assert session.reason == f"{BUDGET}: 1,200 tokens of 1,000 used"
@@ -183,7 +151,7 @@ async def test_the_end_of_a_run_is_passed_on_to_every_actor(tmp_path: Path, repo
     the_order = order(tmp_path, make_tasks(repo, 2))
     idle = [Idle(the_order.folder) for _ in range(3)]
     waiting = list(idle)
-    driver = fleet(the_order, lambda _: waiting.pop())
+    driver = fleet(the_order, lambda _, __: waiting.pop())
     driver.drain.begin("interrupted by SIGINT")
     with anyio.fail_after(30):
         session = await driver.play(shares_of(the_order.settings, 3))
@@ -228,4 +196,4 @@ def test_a_limit_that_is_too_small_to_be_shared_is_an_error() -> None:
 
 def test_what_is_said_of_ray_without_ray_is_an_error() -> None:
     with pytest.raises(ConfigError, match="--engine ray"):
-        engine_of("local", "auto", None, print)
+        engine_of("local", RaySettings("auto"), print)

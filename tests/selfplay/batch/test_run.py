@@ -14,7 +14,7 @@ from selfplay.batch.tally import line_of, prices_of, tally_of
 from selfplay.batch.units import Unit
 from selfplay.config import HintConfig, PriceConfig, SeatConfig, load_config
 from selfplay.errors import ConfigError, RunError
-from selfplay.journal import read_events
+from selfplay.events import read_events
 from selfplay.models.prices import FREE
 from selfplay.replay import trace_of
 from selfplay.task import Answer, Target

@@ -1,6 +1,8 @@
 import io
 import os
+import signal
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,20 +11,22 @@ import orjson
 import pytest
 from rich.console import Console
 
+from selfplay.batch.drain import Drain
 from selfplay.batch.layout import RunFolder
 from selfplay.batch.ledger import UnitLine
 from selfplay.batch.observe import Observer
+from selfplay.batch.purse import BUDGET
 from selfplay.batch.rate import WINDOW_S, Rate
 from selfplay.batch.run import BatchWatch, Session, Unwatched
 from selfplay.batch.screen import line, screen
 from selfplay.batch.settings import BatchSettings
-from selfplay.batch.start import Order, carry_out
+from selfplay.batch.start import Order, carry_out, heed_signals
 from selfplay.batch.status import Totals
 from selfplay.batch.units import Unit
 from selfplay.batch.view import LiveView, Several, Tracker
 from selfplay.batch.worker import DEAD_AFTER_S, Pulse
 from selfplay.errors import EndpointDown
-from selfplay.journal import Event
+from selfplay.events import Event
 from tests.selfplay.batch.runs import make_repository, make_tasks, order, run
 
 PATIENCE_S = 20.0
@@ -76,6 +80,20 @@ async def test_the_live_view_and_the_status_from_outside_agree(tmp_path: Path, r
         assert live.usage == outside.usage
         assert live.units.ended == count
         assert not outside.is_running
+
+
+@pytest.mark.anyio
+async def test_a_worker_sees_what_the_others_bring_to_an_end(tmp_path: Path, repo: Path) -> None:
+    the_order = order(tmp_path, make_tasks(repo, 8), settings=BatchSettings(at_once=2))
+    trackers = [Tracker(the_order.folder), Tracker(the_order.folder)]
+    async with anyio.create_task_group() as group:
+        for tracker in trackers:
+            group.start_soon(partial(carry_out, the_order, tracker, heeds_signals=False))
+    outside = Observer(the_order.folder).look()
+    assert outside.units.ended == 8
+    for tracker in trackers:
+        assert tracker.totals().results == outside.results
+        assert tracker.totals().usage == outside.usage
 
 
 @pytest.mark.anyio
@@ -137,6 +155,19 @@ async def test_it_says_what_the_first_ctrl_c_does_and_what_the_second_would(
     text = await texts_of(view, out, "leaves at once")
     assert "interrupted by SIGINT: 12 calls in flight are finished and written, then it ends; Ctrl-C now" in text
     assert ("\x1b" in text) == is_terminal
+
+
+@pytest.mark.anyio
+async def test_ctrl_c_leaves_at_once_where_the_run_is_being_ended_for_another_reason() -> None:
+    drain = Drain()
+    drain.begin(BUDGET)
+    with anyio.fail_after(PATIENCE_S):
+        async with anyio.create_task_group() as group:
+            await group.start(heed_signals, drain, group)
+            os.kill(os.getpid(), signal.SIGINT)
+            await anyio.sleep_forever()
+    assert group.cancel_scope.cancel_called
+    assert drain.reason == BUDGET
 
 
 @pytest.mark.anyio

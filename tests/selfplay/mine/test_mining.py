@@ -207,6 +207,14 @@ def test_functions_that_changed_are_the_targets(history: History) -> None:
     assert dropped(history, functions=True)[Drop.NO_FUNCTION] == 1
 
 
+def test_definitions_count_as_targets_too(history: History) -> None:
+    before = b"def one():\n    return 1\n\ndef two():\n    return 2\n"
+    history.commit("Import the module with two functions", {b"app/m.py": before})
+    history.commit("Every number is off by three", {b"app/m.py": before.replace(b"return ", b"return 3 + ")})
+    assert len(mined(history, functions=True).tasks[0].answer.targets) == 2
+    assert dropped(history, functions=True, max_targets=1)[Drop.MANY_TARGETS] == 1
+
+
 def test_strange_names_and_bytes_do_not_disturb_the_rest(history: History) -> None:
     names = (b"app/new\nline.py", b"app/caf\xe9.py", b"app/:100644 100644.py", b'app/q"uote.py', b"app/tab\t.py")
     history.commit("Import some strange files here", dict.fromkeys(names, b"1\n"))

@@ -286,6 +286,21 @@ async def test_those_who_wait_for_a_dead_server_go_elsewhere_in_their_order() ->
         assert not [error for error in b.errors.values() if isinstance(error, EndpointDown)]
 
 
+async def test_nobody_waits_for_a_server_on_trial_where_another_works() -> None:
+    async with bench(EndpointLimits(), EndpointLimits()) as b:
+        await b.ask(*names(range(2 * FAILURES)))
+        await b.answer(FAILURES, at=0, error=TransientModelError("gone"))
+        await b.hours.forward(1)
+        await b.ask("trial")
+        assert [stats.breaker for stats in b.stats] == ["half_open", "closed"]
+        await b.ask("new", "c0", "c2")
+        assert [stats.waiting for stats in b.stats] == [0, 0]
+        b.servers[0].answer()
+        await b.hours.settle()
+        assert b.ended == ["trial"]
+        assert b.stats[0].breaker == "closed"
+
+
 async def test_a_call_does_not_wait_for_its_server_for_ever_while_another_is_free() -> None:
     async with bench(EndpointLimits(), EndpointLimits()) as b:
         await b.ask("c0")
