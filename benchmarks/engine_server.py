@@ -21,7 +21,12 @@ def _completion(message: dict[str, Any], reason: str) -> dict[str, Any]:
         "created": 1,
         "model": "bench",
         "choices": [{"index": 0, "finish_reason": reason, "message": {"role": "assistant", **message}}],
-        "usage": {"prompt_tokens": 1000, "completion_tokens": 30, "total_tokens": 1030, "prompt_tokens_details": {"cached_tokens": 900}},
+        "usage": {
+            "prompt_tokens": 1000,
+            "completion_tokens": 30,
+            "total_tokens": 1030,
+            "prompt_tokens_details": {"cached_tokens": 900},
+        },
     }
 
 
@@ -76,10 +81,12 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.WriteTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Answers go to it."""
         if isinstance(transport, asyncio.WriteTransport):
             self._transport = transport
 
     def data_received(self, data: bytes) -> None:
+        """Answer each request that is complete."""
         self._data += data
         while (end := self._data.find(b"\r\n\r\n")) >= 0:
             length = _content_length(bytes(self._data[:end]))
