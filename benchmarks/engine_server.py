@@ -81,10 +81,12 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.WriteTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Answers go to it."""
         if isinstance(transport, asyncio.WriteTransport):
             self._transport = transport
 
     def data_received(self, data: bytes) -> None:
+        """Answer each request that is complete."""
         self._data += data
         while (end := self._data.find(b"\r\n\r\n")) >= 0:
             length = _content_length(bytes(self._data[:end]))

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import anyio
 from anyio.abc import TaskGroup
 
+from selfplay.batch.collector import calm
 from selfplay.batch.desk import Desk
 from selfplay.batch.drain import Drain
 from selfplay.batch.layout import RunFolder
@@ -150,15 +151,19 @@ class Run:
     async def play(self) -> Session:
         """Play until there is nothing left to play, or a reason to stop. Raises nothing that concerns one unit only."""
         self._shop.watch.opened(self.state)
+        with calm():
+            await self._play_all()
+        self.session.reason = self._shop.drain.reason
+        self.session.left = sum(unit not in self._ledgers.units for unit in self._units)
+        return self.session
+
+    async def _play_all(self) -> None:
         async with anyio.create_task_group() as group:
             group.start_soon(self._live, group)
             async with anyio.create_task_group() as slots:
                 for _ in range(min(self._shop.settings.at_once, max(1, len(self._queue)))):
                     slots.start_soon(self._slot)
             group.cancel_scope.cancel()
-        self.session.reason = self._shop.drain.reason
-        self.session.left = sum(unit not in self._ledgers.units for unit in self._units)
-        return self.session
 
     def state(self) -> dict[str, Any]:
         """How the worker is doing, for others to see."""

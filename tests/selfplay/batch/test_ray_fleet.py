@@ -1,5 +1,6 @@
 """The driver's side, with actors that live in this process."""
 
+import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -13,6 +14,7 @@ from selfplay.batch.layout import RunFolder
 from selfplay.batch.ledger import UnitLine
 from selfplay.batch.purse import BUDGET
 from selfplay.batch.ray_actor import Actor, Hello, Meter, Player, Progress, token_path
+from selfplay.batch.ray_cluster import open_cluster
 from selfplay.batch.ray_fleet import LOSSES
 from selfplay.batch.ray_shares import LIMITS, shares_of
 from selfplay.batch.ray_start import RaySettings, carry_out_on_ray
@@ -197,3 +199,9 @@ def test_a_limit_that_is_too_small_to_be_shared_is_an_error() -> None:
 def test_what_is_said_of_ray_without_ray_is_an_error() -> None:
     with pytest.raises(ConfigError, match="--engine ray"):
         engine_of("local", RaySettings("auto"), print)
+
+
+def test_without_ray_its_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ConfigError, match=r"pip install 'selfplay\[ray\]'"), open_cluster(""):
+        pass
