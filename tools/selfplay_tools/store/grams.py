@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfplay_tools.store.container import Array
+from selfplay_tools.store.leaving import carry_on
 
 SMALLEST, LARGEST = 12, 18
 """Binary logarithms of the shortest and the longest row."""
@@ -76,6 +77,7 @@ def _block(numbers: range, bits: int, text: Callable[[int], memoryview]) -> NDAr
     turned = np.empty((len(groups), 1 << bits), np.uint8)
     flags = np.zeros((8, 1 << bits), np.uint8)
     for row, group in enumerate(groups):
+        carry_on()
         flags[:] = 0
         for place, number in enumerate(group):
             _mark(flags[place], text(number), bits)
