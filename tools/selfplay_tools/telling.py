@@ -20,7 +20,7 @@ from selfplay_tools.words import identifiers_in, words_of
 LINES_PER_FILE = 3
 WEIGHED_BYTES = 64 << 10
 """Of each file, from its beginning: there the words are counted to tell how rare they are."""
-MOST_LOOKED_AT = 500
+MOST_LOOKED_AT = 250
 """Lines of one file with the same word that are looked at, the first ones."""
 MOST_EQUAL = 50
 """Lines of one file, as good as each other, among which those that define something are looked for."""
@@ -120,15 +120,16 @@ class _Text:
         """Find lines until no other can be among the best."""
         small = self.content.lower()
         words = sorted(self.weights, key=lambda word: (-self.weights[word], word))
-        weighed = [(needle, self.weights[word]) for word in words for needle in self.sought.needles[word]]
         seen: set[int] = set()
         for at, word in enumerate(words, 1):
-            for start, end in chain.from_iterable(_lines_with(small, needle) for needle in self.sought.needles[word]):
-                if start not in seen:
-                    seen.add(start)
-                    line = small[start:end]
-                    most = math.fsum([weight for needle, weight in weighed if needle in line])
-                    heappush(self._heap, (-most, start, False))
+            # What holds a word before this one was seen, or is left out for good.
+            rest = [(needle, self.weights[one]) for one in words[at:] for needle in self.sought.needles[one]]
+            for needle in self.sought.needles[word]:
+                for start, line in _lines_with(small, needle):
+                    if start not in seen:
+                        seen.add(start)
+                        most = math.fsum([self.weights[word], *[weight for other, weight in rest if other in line]])
+                        heappush(self._heap, (-most, start, False))
             top = self._top()
             for worth, place in top:
                 heappush(self._heap, (worth, place, True))
@@ -162,8 +163,8 @@ class _Text:
         return names_a_definition(self.path, line, self.sought.column(line, self.weights))
 
 
-def _lines_with(small: bytes, needle: bytes) -> Iterator[tuple[int, int]]:
-    """Where the first lines with the needle begin and end."""
+def _lines_with(small: bytes, needle: bytes) -> Iterator[tuple[int, bytes]]:
+    """The first lines with the needle, and where they begin."""
     end = 0
     for _ in range(MOST_LOOKED_AT):
         place = small.find(needle, end)
@@ -171,7 +172,7 @@ def _lines_with(small: bytes, needle: bytes) -> Iterator[tuple[int, int]]:
             return
         start = small.rfind(b"\n", end, place) + 1 or end
         end = small.find(b"\n", place)
-        yield start, end
+        yield start, small[start:end]
 
 
 def _line_at(content: bytes, place: int) -> str:
