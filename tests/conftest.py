@@ -1,4 +1,8 @@
 import pytest
+from hypothesis import settings
+
+settings.register_profile("untimed", deadline=None)  # how fast a machine is says nothing of what is true
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

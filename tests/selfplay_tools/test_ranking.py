@@ -70,7 +70,8 @@ def test_a_repeated_word_counts_more_than_another_but_less_than_twice() -> None:
 def test_what_holds_no_word_scores_nothing_and_all_else_scores_something(files: dict[str, str], query: str) -> None:
     ranking, terms = ranking_of(files), terms_of(query)
     scores = ranking.scores(terms)
-    assert bool(scores.any()) == any(map(ranking.holds, terms))
+    assert bool(scores.any()) == any(ranking.held(terms))
+    assert ranking.held(terms) == [bool(ranking.scores([term]).any()) for term in terms]
     assert (scores >= 0).all()
 
 

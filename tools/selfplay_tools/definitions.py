@@ -1,6 +1,6 @@
 """The definitions in one file's text, read from its syntax tree."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tree_sitter import Node, Tree
@@ -57,6 +57,8 @@ class Definition:
 class _Found:
     """A definition before its place among the others is known."""
 
+    pattern: int
+    """The number of the query's pattern that found it: an earlier one knows better."""
     node: Node
     body: Node | None
     kind: str
@@ -79,21 +81,24 @@ class _Container:
 
 def definitions(language: Language, tree: Tree, source: bytes) -> tuple[Definition, ...]:
     """All that the file defines, in the order of the text. `tree` is `parse(language, source)`."""
-    found: dict[int, tuple[int, _Found]] = {}
+    found: dict[int, _Found] = {}
     wider: dict[int, Node] = {}
     for pattern, match in matches(definitions_query(language), tree):
         if "inner" in match:
             wider[match["inner"][0].id] = match["outer"][0]
         elif "led" in match:
             wider.setdefault(match["led"][0].id, match["lead"][0])
-        elif (one := _read(language, match, source)) and pattern < found.get(one.naming.start, (pattern + 1,))[0]:
-            found[one.naming.start] = (pattern, one)
+        elif one := _read(language, pattern, match, source):
+            before = found.get(one.naming.start)
+            if before is None or pattern < before.pattern:
+                found[one.naming.start] = one
     quiet = quiet_text(language.name, source, len(source)) if is_lexed(language.name) else None
-    real = (one for _, one in found.values() if not (quiet and quiet.hold(one.naming.start)))
+    real = [one for one in found.values() if not (quiet and quiet.hold(one.naming.start))]
+    found.clear()  # what is in `real` goes as it is placed: a header may define 20,000 macros
     return tuple(_placed(real, wider, source))
 
 
-def _read(language: Language, match: Match, source: bytes) -> _Found | None:
+def _read(language: Language, pattern: int, match: Match, source: bytes) -> _Found | None:
     capture = next(name for name in match if name not in _NOT_A_KIND)
     node = match[capture][0]
     kind, _, scope = capture.partition(".")
@@ -104,13 +109,18 @@ def _read(language: Language, match: Match, source: bytes) -> _Found | None:
     if exact is None:
         return None
     body = match["body"][0] if "body" in match else node.child_by_field_name("body")
-    return _Found(node, body, exact, bool(scope) or exact in _OPENING, naming)
+    return _Found(pattern, node, body, exact, bool(scope) or exact in _OPENING, naming)
 
 
-def _placed(found: Iterable[_Found], wider: Mapping[int, Node], source: bytes) -> Iterator[Definition]:
-    """Name each after what it stands in, and leave out what is local to a function or a field of a class."""
+def _placed(found: list[_Found], wider: Mapping[int, Node], source: bytes) -> Iterator[Definition]:
+    """Name each after what it stands in, and leave out what is local to a function or a field of a class.
+
+    Takes them out of the list.
+    """
     stack: list[_Container] = []
-    for one in sorted(found, key=lambda one: (one.node.start_byte, -one.node.end_byte, one.naming.start)):
+    found.sort(key=lambda one: (one.node.start_byte, -one.node.end_byte, one.naming.start), reverse=True)
+    while found:
+        one = found.pop()
         while stack and not stack[-1].holds(one.node):
             stack.pop()
         around = stack[-1] if stack else None

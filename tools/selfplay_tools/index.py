@@ -126,8 +126,10 @@ class BaseIndex(ABC):
 
     def unknown(self, words: Sequence[str]) -> Sequence[str]:
         """As `Index.unknown`."""
-        ranking = self._ranking()
-        return [word for word in words if not any(map(ranking.holds, terms_of(word)))]
+        terms = [(word, term) for word in words for term in terms_of(word)]
+        held = self._ranking().held([term for _, term in terms])
+        known = {word for (word, _), is_held in zip(terms, held, strict=True) if is_held}
+        return [word for word in words if word not in known]
 
     def ranked(self, words: Sequence[str], limit: int) -> Sequence[tuple[str, float]]:
         """As `Index.ranked`."""

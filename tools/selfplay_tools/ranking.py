@@ -25,7 +25,7 @@ files give equal scores, to the last bit.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Protocol
 
 import numpy as np
@@ -229,10 +229,16 @@ class Ranking:
                 scores[files] *= byway
         return scores
 
-    def holds(self, term: Term) -> bool:
-        """Whether any file holds the word."""
-        fields = (self.texts, self.path.words)
-        return any(one.first.files(held.rows) for one in fields for held in one.holders.holding(term.numbers))
+    def held(self, terms: Sequence[Term]) -> list[bool]:
+        """For each word whether any file holds it."""
+        numbers = [number for term in terms for number in term.numbers]
+        lasts = list(accumulate(len(term.numbers) for term in terms))
+        found = [False] * len(terms)
+        for one in (self.texts, self.path.words):
+            for held in one.holders.holding(numbers):
+                for at, (first, last) in enumerate(pairwise((0, *lasts))):
+                    found[at] = found[at] or one.first.files(held.of(first, last)[0]) > 0
+        return found
 
 
 def best(scores: Scores, limit: int) -> list[int]:

@@ -10,8 +10,6 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from selfplay_tools.linear import Regex
-
 Buffer = bytes | mmap
 _FEW = 16
 
@@ -82,14 +80,9 @@ class Lines(Sequence[str]):
             self._known[number] = start, self.buffer.find(b"\n", place, self._end)
             yield number, place
 
-    def matching(self, regex: Regex) -> Iterator[tuple[int, str]]:
-        """Lines with a match, with their numbers from 0. The regex must not tell one line's place from another's."""
-        last = self._end - 1
-        at = self.start
-        while at <= last and (match := regex.search(self.buffer, at, last)):
-            number = int(np.searchsorted(self._stops, match.start() - self.start))
-            yield number, self._line(number)
-            at = self.start + int(self._stops[number]) + 1
+    def content(self, most_bytes: int | None = None) -> bytes:
+        r"""The text in UTF-8, every line ended by `\n`; on demand only its first bytes."""
+        return self.buffer[self.start : self._end if most_bytes is None else min(self._end, self.start + most_bytes)]
 
     def place(self, number: int) -> int:
         """Where the line begins in the buffer."""

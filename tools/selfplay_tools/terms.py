@@ -75,6 +75,7 @@ def forms(word: str) -> tuple[str, ...]:
     return tuple(form for form in dict.fromkeys(found) if form != word and stem(form) == root)
 
 
+@lru_cache(maxsize=1 << 16)
 def stem(word: str) -> str:
     """The word without -ing, -ed and -e; of a doubled consonant before those, one (`running`: run).
 

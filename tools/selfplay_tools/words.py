@@ -45,6 +45,11 @@ def words_of(identifier: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(occurrences(identifier)))
 
 
+def identifiers_in(text: str) -> list[str]:
+    """The identifiers and plain words of the text, as they stand there."""
+    return _IDENTIFIER.findall(text)
+
+
 def occurrences_in(text: str) -> Iterator[str]:
     """Every word of the text, as often as it counts, in order."""
     return (word for identifier in _IDENTIFIER.findall(text) for word in occurrences(identifier))

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from selfplay_tools.literals import AllOf, AnyOf, Literal, Need
 from selfplay_tools.searched import Buffer
 from selfplay_tools.store.container import Array, ints
+from selfplay_tools.store.leaving import carry_on
 
 SMALLEST, LARGEST = 12, 18
 """Binary logarithms of the shortest and the longest row."""
@@ -114,6 +115,7 @@ def _block(pieces: Sequence[memoryview], bits: int) -> NDArray[np.uint8]:
     packed = np.empty((len(groups), 1 << bits), np.uint8)
     flags = np.zeros((8, 1 << bits), np.uint8)
     for row, group in enumerate(groups):
+        carry_on()
         flags[:] = 0
         for place, piece in enumerate(group):
             _mark(flags[place], piece, bits)

@@ -15,6 +15,7 @@ from selfplay_tools.errors import GitFailed
 from selfplay_tools.git import pipes, start
 from selfplay_tools.store.blobs import Blob
 from selfplay_tools.store.cleaning import clean, holds_controls
+from selfplay_tools.store.leaving import carry_on
 
 _BUFFER_BYTES = 1 << 20
 _GROUP_BYTES = 1 << 18
@@ -159,6 +160,7 @@ def blobs(git_dir: Path, oids: Sequence[bytes]) -> Generator[Blob]:
     found = contents(git_dir, oids)
     try:
         for oid, data in found:
+            carry_on()
             group.append((oid, data))
             size += len(data)
             if size >= _GROUP_BYTES:

@@ -14,6 +14,7 @@ from selfplay_tools.errors import GitFailed
 from selfplay_tools.git import records
 from selfplay_tools.snapshot import Entry
 from selfplay_tools.store import ingest
+from selfplay_tools.store.leaving import Leaving, started
 from selfplay_tools.store.notes import Notes
 from selfplay_tools.store.placing import Placing
 from selfplay_tools.store.shelf import Shelf
@@ -92,8 +93,7 @@ class Library:
                 ready.set()  # for some seconds nothing will be read
             self._ready.append(ready)
             if self._working is None:
-                self._working = Thread(target=self._work, name=f"indexes {self.git_dir}", daemon=True)
-                self._working.start()
+                self._working = started(Thread(target=self._work, name=f"indexes {self.git_dir}", daemon=True))
         return ready
 
     def _added_at_once(self, oids: Sequence[str]) -> bool:
@@ -145,7 +145,10 @@ class Library:
                 if not waiting and round_number:
                     self._working = None
                     return
-            self._work_on(wanted, waiting)
+            try:
+                self._work_on(wanted, waiting)
+            except Leaving:
+                return
 
     def _work_on(self, wanted: Sequence[str], waiting: Sequence[Event]) -> None:
         def release() -> None:

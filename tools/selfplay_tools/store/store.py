@@ -20,7 +20,7 @@ from selfplay_tools.store.manifest import Manifest
 from selfplay_tools.store.segment import Files, Segment, with_grams, with_words, words_of, write
 from selfplay_tools.store.shelf import Shelf
 from selfplay_tools.store.used import Used
-from selfplay_tools.store.writing import LOCK, Writing, is_ours
+from selfplay_tools.store.writing import LOCK, Writing, is_ours, wait_for
 
 SEGMENT_BYTES = 128 << 20
 """Of text in one segment."""
@@ -175,13 +175,17 @@ class Store:
         """Count the words of segments where that was not done yet, until it `is_enough`. Raises OSError."""
         if self.shelf.has_words:
             return
-        with FileLock(self.folder / _COUNTING):
+        counting = FileLock(self.folder / _COUNTING)
+        wait_for(counting)
+        try:
             while (segment := self._uncounted()) and not is_enough():
                 words = words_of(segment)  # takes seconds, in which others may write
                 with self._locked():
                     now = self._segments.get(segment.name)
                     if now and now.words is None:
                         self._publish(with_words(self.folder, now, words))
+        finally:
+            counting.release()
 
     def _uncounted(self) -> Segment | None:
         return next((segment for segment in self.refresh() if segment.words is None), None)

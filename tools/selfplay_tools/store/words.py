@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from selfplay_tools.declared import declared_names
 from selfplay_tools.ranking import Field, Fields, Held
 from selfplay_tools.store.container import Array, ints
+from selfplay_tools.store.leaving import carry_on
 from selfplay_tools.store.lexicon import Lexicon
 from selfplay_tools.store.postings import Postings, Texts
 from selfplay_tools.store.tokens import Counts, counted
@@ -57,6 +58,7 @@ class Words:
         defined: list[Counts] = []
         left = iter(texts)
         while some := list(islice(left, _TOGETHER)):
+            carry_on()
             words += counted(some)
             defined += counted([memoryview(b"\n".join(declared_names(bytes(text)))) for text in some])
         return cls.both(Postings.of(words), Postings.of(defined))

@@ -3,8 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
+from selfplay_tools.store.leaving import carry_on
+
+_PATIENCE_S = 1.0
+"""How long a lock is waited for before it is asked whether the interpreter ends."""
 LOCK = "lock"
 _SUFFIXES = frozenset({"text", "blobs", "grams", "words", "json"})
 
@@ -24,7 +28,7 @@ class Writing:
         except Timeout:
             if self._waits:
                 self._waits()
-            self._lock.acquire()
+            wait_for(self._lock)
         try:
             self._begin()
         except BaseException:
@@ -33,6 +37,17 @@ class Writing:
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
+
+
+def wait_for(lock: BaseFileLock) -> None:
+    """Acquire the lock, whoever has it now."""
+    while True:
+        try:
+            lock.acquire(timeout=_PATIENCE_S)
+        except Timeout:
+            carry_on()
+        else:
+            return
 
 
 def is_ours(path: Path) -> bool:
