@@ -1,4 +1,8 @@
 import pytest
+from hypothesis import settings
+
+settings.register_profile("untimed", deadline=None)  # how long a law takes says nothing about the law
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
