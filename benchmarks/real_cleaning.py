@@ -36,6 +36,7 @@ HEAD = (
     "found all",
     "targets shown in these",
     "with a full chain",
+    "with no hinted word on the way",
     "rows",
     "dropped for",
     "turns learned",
@@ -56,16 +57,18 @@ class Outcome:
     def row(self) -> tuple[str, ...]:
         """A line of the table."""
         found = [t for t in self.traces if t.stop is not None and t.stop.reason is StopReason.FOUND]
-        chains = [chain for t in found for chain in graph_of(t, evidence_of(t.conversation)).chains]
-        full = sum(chain.is_grounded for chain in chains)
+        evidence = [(t, evidence_of(t.conversation)) for t in found]
+        full = [chain.is_grounded for t, e in evidence for chain in graph_of(t, e).chains]
+        strict = [chain.is_grounded for t, e in evidence for chain in graph_of(t, e, is_strict=True).chains]
         funnel = self.funnel
         dropped = [f"{code} {n}" for stage in funnel.stages for code, n in stage.dropped.items()]
         return (
             self.name,
             str(len(self.traces)),
             str(len(found)),
-            str(len(chains)),
-            f"{full} ({full / len(chains):.0%})" if chains else "-",
+            str(len(full)),
+            share(full),
+            share(strict),
             " + ".join(f"{n} {stratum}" for stratum, n in funnel.strata.items()) or "0",
             ", ".join(dropped) or "-",
             f"{funnel.learned_turns} of {funnel.turns}",
@@ -73,6 +76,11 @@ class Outcome:
             "-" if funnel.mean_reliance is None else f"{funnel.mean_reliance:.2f}",
             str(funnel.pairs),
         )
+
+
+def share(values: Sequence[bool]) -> str:
+    """How many are true, and which part of all that is."""
+    return f"{sum(values)} ({sum(values) / len(values):.0%})" if values else "-"
 
 
 async def play(tasks: Sequence[Task], repositories: Repositories, config: RunConfig, folder: Path) -> list[Trace]:

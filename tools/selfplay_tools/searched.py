@@ -10,6 +10,8 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
+from selfplay_tools.linear import Regex
+
 Buffer = bytes | mmap
 _FEW = 16
 
