@@ -34,6 +34,7 @@ format: $(VENV)/tested-with
 bench: $(VENV)/tested-with
 	$(BIN)/python benchmarks/model_calls.py
 	$(BIN)/python -m benchmarks.gate
+	$(BIN)/python -m benchmarks.engine --quick
 	$(BIN)/python benchmarks/search.py --quick
 
 clean:

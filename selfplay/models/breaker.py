@@ -6,7 +6,7 @@ from typing import Literal
 State = Literal["closed", "open", "half_open"]
 
 FAILURES = 5
-"""In a row; then the server is left alone."""
+"""In a row, and more than there are calls in flight; then the server is left alone."""
 FIRST_OPEN_S = 1.0
 """Until it is tried again, by one call; twice as long after each trial that fails."""
 LONGEST_OPEN_S = 10.0
@@ -36,10 +36,15 @@ class Breaker:
         """The server answered, whatever it answered."""
         self.state, self._failures, self._trials = "closed", 0, 0
 
-    def failed(self, now: float, *, is_trial: bool) -> None:
-        """The server did not answer, or with what is no answer."""
+    def failed(self, now: float, *, is_trial: bool, in_flight: int = 0) -> None:
+        """The server did not answer, or with what is no answer. `in_flight` calls may still tell otherwise.
+
+        Of many calls that began together those that fail are mostly the first to come back: a few failures in a row
+        mean nothing while more calls than that are under way.
+        """
         self._failures += 1
-        if is_trial or (self.state == "closed" and self._failures >= FAILURES):
+        has_enough = self._failures >= FAILURES and self._failures > in_flight
+        if is_trial or (self.state == "closed" and has_enough):
             self.state = "open"
             self._until = now + min(LONGEST_OPEN_S, FIRST_OPEN_S * 2.0 ** min(self._trials, 30))
             self._trials += 1

@@ -11,7 +11,7 @@ from selfplay.models.pace import Allowance, Taken, Window
 from selfplay.models.protocol import Model, Usage
 from selfplay.models.ratelimits import KINDS, Kind, read_limits
 
-GAIN = 1 / 16
+GAIN = 1 / 10
 """Places that a call gives back which the server did not refuse."""
 LOSS = 1 / 2
 """Places that a refused call (429) takes: a round of calls that is refused as a whole halves the limit, and a server
@@ -152,7 +152,7 @@ class Lane:
         self._returned(now)
         self._failures += 1
         self.said = why
-        self.breaker.failed(now, is_trial=sent.is_trial)
+        self.breaker.failed(now, is_trial=sent.is_trial, in_flight=self.in_flight)
 
     def abandoned(self, sent: Sent, *, was_sent: bool) -> None:
         """The caller broke the call off; what it took is given back where it was not even sent."""

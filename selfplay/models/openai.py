@@ -110,8 +110,10 @@ class OpenAIModel:
         return TransientModelError(self._endpoint.scrub_text(f"{self.base_url}: {problem}"))
 
     def _answer(self, received: Received) -> Answer:
-        if (hear := ON_HEADERS.get()) is not None:
-            hear({name.lower(): value for name, value in received.headers.items() if MARK in name.lower()})
+        hear = ON_HEADERS.get()
+        limits = {name.lower(): value for name, value in received.headers.items() if MARK in name.lower()}
+        if hear is not None and limits:
+            hear(limits)
         headers = {name: self._endpoint.scrub_text(received.headers[name]) for name in READ if name in received.headers}
         return Answer(status=received.status, body=self._endpoint.scrub(received.body), headers=headers)
 

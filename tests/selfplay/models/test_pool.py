@@ -227,6 +227,15 @@ async def test_a_breaker_opens_and_one_call_finds_out_whether_it_can_close() -> 
         assert b.stats[0].breaker == "closed"
 
 
+async def test_failures_that_come_back_first_do_not_open_a_breaker_while_more_calls_are_under_way() -> None:
+    async with bench(EndpointLimits()) as b:
+        await b.ask(*names(range(4 * FAILURES)))
+        await b.answer(2 * FAILURES, error=TransientModelError("broken"))
+        assert b.stats[0].breaker == "closed"
+        await b.answer(1, error=TransientModelError("broken"))
+        assert b.stats[0].breaker == "open"
+
+
 async def test_whoever_waits_when_a_breaker_opens_is_told_at_once() -> None:
     async with bench(EndpointLimits(in_flight=FAILURES)) as b:
         await b.ask(*names(range(3 * FAILURES)))
