@@ -1,12 +1,20 @@
 """The core of `selfplay audit echoes`: which texts, from any source, answer or lean on a hint."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from selfplay.clean.echoes import echoes
+from selfplay.clean.echoes import EchoFinding, echoes
+from selfplay.echo_judge import Judged
+from selfplay.listening import EchoJudge
 from selfplay.message import Noun
 from selfplay.rows import read_rows
+from selfplay.sampling import gathered
+
+AT_ONCE = 8
+"""Rows that a judge is asked about together."""
 
 
 class TurnRow(Noun):
@@ -24,5 +32,23 @@ def audit_echoes(file: Path) -> Iterator[dict[str, Any]]:
     Raises InputError at the first line that is no row, after the rows before it.
     """
     for _, row in read_rows(file, TurnRow):
-        found = [{"kind": f.kind, "text": f.text, "span": list(f.span)} for f in echoes(row.text, row.hint)]
-        yield {"echo": bool(found), "findings": found}
+        yield _row(echoes(row.text, row.hint))
+
+
+async def judged_echoes(file: Path, judge: EchoJudge) -> AsyncGenerator[dict[str, Any]]:
+    """The same with what a model finds beside the wordings; `faults`, where an answer of it could not be used.
+
+    Raises what `EchoJudge.listen` raises too.
+    """
+    rows = (row for _, row in read_rows(file, TurnRow))
+    while some := list(islice(rows, AT_ONCE)):
+        judged = await gathered([partial(judge.listen, row.text, row.hint) for row in some])
+        for row, opinion in zip(some, judged, strict=True):
+            yield _row(echoes(row.text, row.hint), opinion)
+
+
+def _row(found: tuple[EchoFinding, ...], judged: Judged = Judged()) -> dict[str, Any]:  # noqa: B008  frozen
+    every = {(f.span, f.kind): f for f in (*found, *judged.findings)}
+    findings = [{"kind": f.kind, "text": f.text, "span": list(f.span)} for _, f in sorted(every.items())]
+    row: dict[str, Any] = {"echo": bool(findings), "findings": findings}
+    return row | {"faults": list(judged.faults)} if judged.faults else row

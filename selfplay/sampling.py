@@ -15,14 +15,16 @@ import orjson
 from anyio.abc import TaskGroup
 
 from selfplay.casting import Cast, Role, role
-from selfplay.clean.assist import Nobody, Point
+from selfplay.clean.assist import Assistants, Nobody, Point
 from selfplay.clean.candidate import Candidate
+from selfplay.clean.echoes import EchoFinding
 from selfplay.clean.samples import Ask, BudgetSpentError, Samples
 from selfplay.clean.settings import CleanSettings
 from selfplay.config import RunConfig
 from selfplay.dialogue import Dialogue
 from selfplay.errors import ContextTooLong, JournalError, RepositoryError, RequestRefused, ScriptError
 from selfplay.events import Event, read_events
+from selfplay.listening import EchoJudge, Listening, heard_by
 from selfplay.message import Message, Origin, ToolCall
 from selfplay.models.protocol import Reply, Request
 from selfplay.models.retry import complete
@@ -85,6 +87,7 @@ class Sampler:
     """How the supervisor's conversation began; None judges nothing."""
     toolbox: Toolbox | None = None
     """Tools over the files that the episode searched; None where they are not to be had."""
+    echo_judge: EchoJudge | None = None
     unanswered: int = field(default=0, init=False)
     """Questions that stayed open for want of money."""
 
@@ -146,6 +149,10 @@ class Sampler:
             return None
         return judged.verdict
 
+    async def echoes(self, text: str, hint: str | None) -> tuple[EchoFinding, ...]:
+        """What the echo judge finds."""
+        return await heard_by(self.echo_judge, text, hint)
+
     def _progress(self, point: Point) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Targets found and not found before a point, in words."""
         targets = self.candidate.trace.task.answer.targets
@@ -196,17 +203,21 @@ class Casting:
     given: RunConfig | None = None
     """Stands for the configuration that an episode was played with."""
     max_usd: float | None = None
+    echo_judge: EchoJudge | None = None
     casts: dict[bytes, Cast] = field(default_factory=dict[bytes, Cast])
 
     @asynccontextmanager
-    async def assisting(self, journal: Path, candidate: Candidate) -> AsyncGenerator[Sampler | Nobody]:
+    async def assisting(self, journal: Path, candidate: Candidate) -> AsyncGenerator[Assistants]:
         """The assistants of an episode; nobody for one that no hint was given in. Raises ConfigError."""
         if candidate.trace.stratum is Stratum.UNHINTED or candidate.trace.stop is None:
             yield Nobody()
             return
+        if not asks_player(self.settings):
+            yield Nobody() if self.echo_judge is None else Listening(self.echo_judge)
+            return
         events = list(read_events(journal))
         config = self._config(events[0])
-        sampler = Sampler(self.desk, self._cast(config), config, candidate)
+        sampler = Sampler(self.desk, self._cast(config), config, candidate, echo_judge=self.echo_judge)
         if not (self.settings.samples and self.settings.pairs):
             yield sampler
             return
@@ -243,6 +254,11 @@ class Casting:
             return snapshot
         snapshot.close()
         return None
+
+
+def asks_player(settings: CleanSettings) -> bool:
+    """Whether these settings need the player's model."""
+    return bool(settings.samples) or settings.repair == "models"
 
 
 async def _close(cast: Cast) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from selfplay.clean.echoes import EchoFinding
 from selfplay.message import Message
 from selfplay.sample import CleanTrace
 from selfplay.trace import Verdict
@@ -39,6 +40,10 @@ class Assistants(Protocol):
         """The supervisor's verdict on each of these actions, all asked for alike."""
         ...
 
+    async def echoes(self, text: str, hint: str | None) -> tuple[EchoFinding, ...]:
+        """What the echo judge finds in a text; `hint` is what stood before it."""
+        ...
+
 
 class Nobody:
     """No models."""
@@ -54,6 +59,21 @@ class Nobody:
     async def judge(self, point: Point, actions: tuple[Message, ...]) -> tuple[Verdict | None, ...]:  # noqa: ARG002  as the protocol says
         """Nothing."""
         return (None,) * len(actions)
+
+    async def echoes(self, text: str, hint: str | None) -> tuple[EchoFinding, ...]:  # noqa: ARG002  as the protocol says
+        """Nothing."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class OnlyJudge(Nobody):
+    """Of some assistants only the echo judge: words are repaired without asking the player."""
+
+    of: Assistants
+
+    async def echoes(self, text: str, hint: str | None) -> tuple[EchoFinding, ...]:
+        """What their judge finds."""
+        return await self.of.echoes(text, hint)
 
 
 def at_once(work: Coroutine[Any, Any, T]) -> T:

@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from pydantic import Field
+
 from selfplay.clean.codes import DropCode
 from selfplay.message import Noun
 from selfplay.sample import CleanTrace, DropReason, Mask, Repair
@@ -66,6 +68,8 @@ class Spent(Noun):
     """Of all calls in the file, earlier ones included."""
     usd: float = 0.0
     """Likewise, as far as prices are known."""
+    faults: dict[str, int] = Field(default_factory=dict[str, int])
+    """Answers of the echo judge that could not be used, or that were not to be had, by what was wrong."""
 
 
 class Funnel(Noun):

@@ -6,7 +6,7 @@ replies give the same clean trace.
 
 from dataclasses import dataclass
 
-from selfplay.clean.assist import Assistants, Nobody, at_once
+from selfplay.clean.assist import Assistants, Nobody, OnlyJudge, at_once
 from selfplay.clean.candidate import Candidate
 from selfplay.clean.codes import DropCode
 from selfplay.clean.fitness import after_cleaning, before_cleaning
@@ -89,7 +89,7 @@ async def mended(
     if settings.prune_dead_ends:
         clean = prune(trace, clean, ground)
         ground = ground_of(trace, clean, hints)
-    helpers = assistants if settings.repair == "models" else Nobody()
+    helpers = assistants if settings.repair == "models" else OnlyJudge(assistants)
     repaired = await repair(clean, said_before(trace, clean), ground.hinted, helpers)
     if repaired != clean:
         clean, ground = repaired, ground_of(trace, repaired, hints, ground.alone)

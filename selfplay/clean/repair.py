@@ -7,6 +7,7 @@ sentences that answer. What still answers after that is masked, see `selfplay.cl
 
 import re
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 
 from selfplay.clean.assist import Assistants, Point
 from selfplay.clean.echoes import EchoFinding, EchoKind, without_echoes
@@ -14,7 +15,7 @@ from selfplay.clean.heard import PARTS, Heard, Part, Standpoint, hear, words_of
 from selfplay.clean.naming import names_in, unseen
 from selfplay.clean.same import is_same_action
 from selfplay.message import Message
-from selfplay.sample import CleanTrace, CleanTurn, Repair
+from selfplay.sample import CleanTrace, CleanTurn, Mask, Repair
 
 
 def standpoint(clean: CleanTrace, turn: int, said: Sequence[tuple[str, ...]]) -> Standpoint:
@@ -24,17 +25,23 @@ def standpoint(clean: CleanTrace, turn: int, said: Sequence[tuple[str, ...]]) ->
 
 
 async def repair(
-    clean: CleanTrace, said: Sequence[tuple[str, ...]], hinted: Collection[int], assistants: Assistants
+    clean: CleanTrace,
+    said: Sequence[tuple[str, ...]],
+    hinted: Collection[int],
+    assistants: Assistants,
+    *,
+    is_foreign: bool = False,
 ) -> CleanTrace:
     """The trace with each turn repaired that needs it, first to last: later ones rest on repaired ones.
 
     A turn needs it for its words, or because its call took something from a hint (`hinted`): of the latter only the
     player itself can clear it, by making the same call without the hint. Turns before which nobody had said anything
-    stay as they are, and so do turns that were repaired before.
+    stay as they are (in a foreign trace nobody knows who had spoken: there every turn is looked at), and so do turns
+    that were repaired before.
     """
     for number, turn in enumerate(clean.turns):
         at = standpoint(clean, number, said)
-        heard = hear(turn.action, at) if at.told else Heard()
+        heard = await listen(turn.action, at, assistants) if at.told or is_foreign else Heard()
         if heard.in_words or (number in hinted and turn.repair is not Repair.ASKED_AGAIN):
             clean = clean.with_turn(number, await _repaired(Point(clean, number), at, heard, assistants))
     return clean
@@ -47,15 +54,31 @@ async def _repaired(point: Point, at: Standpoint, heard: Heard, assistants: Assi
         return turn
     if action is None:
         action, how = await _rewritten(point, at, heard, assistants), Repair.REWRITTEN
+    masks = turn.masks
     if action is None:
         action, how = excised(turn.action, heard), Repair.EXCISED
-    return turn.model_copy(update={"action": action, "repair": how, "original": turn.original or turn.action})
+        if Mask.ECHO not in masks and (await listen(action, at, assistants)).in_words:
+            masks = (*masks, Mask.ECHO)
+    original = turn.original or turn.action
+    return turn.model_copy(update={"action": action, "repair": how, "original": original, "masks": masks})
+
+
+async def listen(action: Message, at: Standpoint, assistants: Assistants) -> Heard:
+    """What answers a hint by the wordings, and in its words by the judge too, if there is one."""
+    heard = hear(action, at)
+    found: dict[Part, tuple[EchoFinding, ...]] = {}
+    for part in PARTS:
+        text = words_of(action, part)
+        more = await assistants.echoes(text, at.hint) if text.strip() else ()
+        every = {(f.span, f.kind): f for f in (*heard.of(part), *more)}
+        found[part] = tuple(every[key] for key in sorted(every))
+    return replace(heard, content=found["content"], reasoning=found["reasoning"])
 
 
 async def _asked_again(point: Point, at: Standpoint, assistants: Assistants) -> Message | None:
     action = point.clean.turns[point.turn].action
     for other in await assistants.again(point, 1):
-        if is_same_action(action, other) and not hear(other, at).in_words:
+        if is_same_action(action, other) and not (await listen(other, at, assistants)).in_words:
             return action.model_copy(update={"content": other.content, "reasoning": other.reasoning})
     return None
 
@@ -71,7 +94,7 @@ async def _rewritten(point: Point, at: Standpoint, heard: Heard, assistants: Ass
             return None
         new[part] = words
     mended = action.model_copy(update=new)
-    return None if hear(mended, at).in_words else mended
+    return None if (await listen(mended, at, assistants)).in_words else mended
 
 
 def _parts_to_mend(action: Message, heard: Heard) -> Iterator[Part]:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from selfplay.clean.across import AcrossSettings
-from selfplay.config import Section, checked, read_toml
+from selfplay.config import SeatConfig, Section, checked, read_toml
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -30,6 +30,8 @@ class CleanSettings(Section):
     """Where a target was reached by a query with an ordinary word that only a hint had: the trace stays if the query
     is carried by words that the player could see (`selfplay.clean.evidence.carried`), or gives no row in any case. The
     query is not learned. A path, a name or a pattern from a hint always breaks the chain."""
+    judge: SeatConfig | None = None
+    """A model that looks for echoes beside the wordings. Off by default."""
     prune_dead_ends: bool = False
     """Leave out turns on which no later turn and no target rests."""
     per_task: Annotated[int, Field(ge=1)] | None = None

@@ -1,18 +1,24 @@
 """`selfplay audit`: check what was made elsewhere."""
 
+from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 from typing import Annotated, Any
 
+import anyio
 import typer
 from pydantic import ValidationError
 from rich.text import Text
 
 from selfplay.audit import audit_hints
-from selfplay.audit_echoes import audit_echoes
+from selfplay.audit_echoes import AT_ONCE, audit_echoes, judged_echoes
 from selfplay.audit_traces import AuditSummary, Severity, audit_traces
 from selfplay.clean.across import AcrossSettings
+from selfplay.clean.settings import load_settings
 from selfplay.cli.console import ExitCode, complain, people_console, print_json
+from selfplay.cli.given import given_judge
+from selfplay.config import SeatConfig
 from selfplay.errors import ConfigError
+from selfplay.listening import open_judge
 from selfplay.repos import Repositories
 from selfplay.rows import explain
 
@@ -49,20 +55,48 @@ ECHOES_EPILOG = """Example:
 
 selfplay audit echoes turns.jsonl
 
+selfplay audit echoes turns.jsonl --judge openai:gpt-5-mini
+
 where each row is {"text": "what the player said in a turn", "hint": "what stood before it, if anything did"}"""
 
 
 @audit.command(epilog=ECHOES_EPILOG)
-def echoes(file: Annotated[Path, typer.Argument(help="JSONL: text, and hint if there was one.")]) -> None:
+def echoes(
+    file: Annotated[Path, typer.Argument(help="JSONL: text, and hint if there was one.")],
+    *,
+    judge: Annotated[
+        str, typer.Option(help="A model that looks for echoes too: openai:NAME, scripted:FILE, recorded:DIR.")
+    ] = "",
+    judge_url: Annotated[str, typer.Option(help="Its server, up to and including /v1.")] = "",
+    config: Annotated[Path | None, typer.Option(help="A TOML file: the judge of its table `clean.judge`.")] = None,
+) -> None:
     """Say of each text whether it answers or leans on a hint: one JSON row each, in order, on standard output.
 
     Exit code 1 if any does.
     """
-    count = 0
-    for row in audit_echoes(file):
-        count += row["echo"]
-        print_json(row)
+    seat = given_judge(load_settings(config).judge if config else None, judge, judge_url)
+    if seat is not None:
+        count, faults = anyio.run(_judge_echoes, file, seat)
+        if faults:
+            complain(f"{faults} answers of the judge could not be used, see `faults` in their rows")
+    else:
+        count = 0
+        for row in audit_echoes(file):
+            count += row["echo"]
+            print_json(row)
     raise typer.Exit(ExitCode.NEGATIVE if count else ExitCode.DONE)
+
+
+async def _judge_echoes(file: Path, seat: SeatConfig) -> tuple[int, int]:
+    """Print the rows; returns how many have an echo, and how many answers could not be used."""
+    count = 0
+    async with AsyncExitStack() as stack:
+        judge = open_judge(seat, stack, anyio.CapacityLimiter(AT_ONCE))
+        async with aclosing(judged_echoes(file, judge)) as rows:
+            async for row in rows:
+                count += row["echo"]
+                print_json(row)
+    return count, judge.faults.total()
 
 
 TRACES_EPILOG = """Examples:

@@ -18,18 +18,21 @@ from selfplay.clean.samples import Budget, Samples
 from selfplay.clean.settings import CleanSettings, load_settings
 from selfplay.cleaning import Work, by_nobody, clean_to
 from selfplay.cli.console import ExitCode, complain, people_console, print_json
-from selfplay.cli.given import GivenSettings
+from selfplay.cli.given import GivenSettings, given_judge
 from selfplay.config import RunConfig, checked, read_toml
 from selfplay.errors import InputError
 from selfplay.journals import journals_in
+from selfplay.listening import EchoJudge, open_judge
 from selfplay.repos import Repositories
-from selfplay.sampling import Casting, Desk
+from selfplay.sampling import Casting, Desk, asks_player
 
 EPILOG = """Examples:
 
 selfplay clean traces
 
 selfplay clean traces --samples 4 --repair models --max-cost-usd 5
+
+selfplay clean traces --judge openai:gpt-5-mini --max-cost-usd 2
 
 selfplay clean traces --per-task 1 --max-row-tokens 32000 --tokenizer tokenizer.json --json"""
 
@@ -72,6 +75,10 @@ def clean(
             "or in any case."
         ),
     ] = None,
+    judge: Annotated[
+        str, typer.Option(help="A model that looks for echoes too: openai:NAME, scripted:FILE, recorded:DIR.")
+    ] = "",
+    judge_url: Annotated[str, typer.Option(help="Its server, up to and including /v1.")] = "",
     prune_dead_ends: Annotated[
         bool, typer.Option("--prune-dead-ends", help="Leave out turns that led to nothing.")
     ] = False,
@@ -108,6 +115,7 @@ def clean(
         "hinted_queries": hinted_queries,
         "prune_dead_ends": prune_dead_ends or None,
         "per_task": per_task,
+        "judge": given_judge(base.judge, judge, judge_url),
     }
     settings = _with(base, over, {k: v for k, v in across.items() if v})
     given = None
@@ -148,7 +156,7 @@ class _Job:
 
     @property
     def asks_models(self) -> bool:
-        return bool(self.settings.samples) or self.settings.repair == "models"
+        return asks_player(self.settings) or self.settings.judge is not None
 
 
 def _run(job: _Job, console: Console) -> Funnel:
@@ -180,11 +188,18 @@ async def _clean(job: _Job, journals: tuple[Path, ...], told: Any) -> Funnel:  #
             work = Work(journals, job.settings, by_nobody, processes=job.processes, told=told)
             return await clean_to(job.place, work, sources=sources)
         samples = stack.enter_context(Samples(job.place.samples, job.budget))
-        desk = Desk(samples, anyio.CapacityLimiter(job.in_flight), anyio.CapacityLimiter(TOOL_THREADS))
+        in_flight, max_usd, seat = anyio.CapacityLimiter(job.in_flight), job.budget.usd, job.settings.judge
+        judge = None if seat is None else open_judge(seat, stack, in_flight, samples, max_usd)
+        desk = Desk(samples, in_flight, anyio.CapacityLimiter(TOOL_THREADS))
         repositories = Repositories(job.repos, kept=(job.traces, job.place.folder))
-        casting = Casting(desk, stack, repositories, job.settings, job.given, job.budget.usd)
+        casting = Casting(desk, stack, repositories, job.settings, job.given, max_usd, judge)
         work = Work(journals, job.settings, casting.assisting, at_once=job.in_flight, told=told)
-        return await clean_to(job.place, work, samples.spent, sources)
+        return await clean_to(job.place, work, partial(_spent, samples, judge), sources)
+
+
+def _spent(samples: Samples, judge: EchoJudge | None) -> Spent:
+    faults = {} if judge is None else dict(sorted(judge.faults.items()))
+    return samples.spent().model_copy(update={"faults": faults})
 
 
 def show_funnel(funnel: Funnel, console: Console) -> None:
@@ -218,6 +233,8 @@ def _show_spent(spent: Spent, console: Console) -> None:
             f"models: {spent.asked} calls, {spent.found} known from before; {spent.tokens} tokens, "
             f"{spent.usd:.4f} USD in all"
         )
+    if spent.faults:
+        console.print(f"of the echo judge not used: {_listed(spent.faults)}", style="yellow", markup=False)
     if spent.remaining:
         console.print(
             f"the budget is spent: {spent.remaining} calls or more were not made; raise it and run the same command "

@@ -6,7 +6,7 @@ from pathlib import Path
 import orjson
 from pydantic import ValidationError
 
-from selfplay.config import Policy, RunConfig, load_config
+from selfplay.config import Policy, RunConfig, SeatConfig, checked, load_config
 from selfplay.errors import ConfigError, TaskError
 from selfplay.play import slug
 from selfplay.rows import explain
@@ -121,3 +121,14 @@ class GivenSettings:
             "hints": {"policy": self.policy, "channel": self.channel},
             "limits": {"steps": self.steps},
         }
+
+
+def given_judge(base: SeatConfig | None, model: str, url: str) -> SeatConfig | None:
+    """The echo judge of a configuration, with what the command line says above it. Raises ConfigError."""
+    if not model and not url:
+        return base
+    if base is None and not model:
+        raise ConfigError("--judge-url names a server and nobody says which model to ask there; give --judge")
+    over = {"model": model, "base_url": url}
+    values = (base.model_dump(exclude_defaults=True) if base else {}) | {k: v for k, v in over.items() if v}
+    return checked(SeatConfig, values, "the echo judge on the command line")

@@ -227,3 +227,37 @@ def test_the_view_for_people_ends_with_the_funnel(traces: Path, capsys: Capture)
     assert lines[0].split() == ["traces", "left", "dropped"]
     assert any(line.startswith("grounded") for line in lines)
     assert f"written to {traces / 'clean'}" in "".join(lines)
+
+
+QUIET = json.dumps({"say": json.dumps({"echoes": []})}) + "\n"
+
+
+def test_a_judge_is_asked_once_and_without_the_player(traces: Path, tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "judge.jsonl").write_text(QUIET * 1000)
+    plain = clean(capsys, traces)
+    options = ("--judge", f"scripted:{tmp_path / 'judge.jsonl'}")
+    judged = clean(capsys, traces, *options)
+    assert judged.spent.asked > 0
+    assert judged.model_copy(update={"spent": plain.spent}) == plain
+    seats = {json.loads(line)["seat"] for line in (traces / "clean" / "samples.jsonl").read_text().splitlines()}
+    assert seats == {"judge"}
+    before = contents(traces / "clean")
+    assert clean(capsys, traces, *options).spent.asked == 0
+    assert contents(traces / "clean") == before
+
+
+def test_what_the_judge_could_not_say_is_in_the_funnel(traces: Path, tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "judge.jsonl").write_text('{"say": "No idea."}\n' * 1000)
+    spent = clean(capsys, traces, "--judge", f"scripted:{tmp_path / 'judge.jsonl'}").spent
+    assert spent.faults == {"the judge's reply holds no list of echoes": spent.asked + spent.found}
+
+
+def test_a_judge_whose_server_never_took_a_request_ends_the_cleaning(
+    traces: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    (tmp_path / "judge.jsonl").write_text('{"error": "fatal", "text": "bad key"}\n' * 1000)
+    judge = f"scripted:{tmp_path / 'judge.jsonl'}"
+    code, _, err = run(capsys, "clean", str(traces), "--scanner", "off", "--judge", judge)
+    assert code not in {0, 1}
+    assert "bad key" in err
+    assert not (traces / "clean" / "funnel.json").exists()

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from selfplay.clean.assist import Nobody, Point, at_once
 from selfplay.clean.candidate import Candidate
 from selfplay.clean.codes import DropCode
+from selfplay.clean.echoes import EchoFinding, EchoKind
 from selfplay.clean.ground import from_hints, ground_of, hinted_turns, said_before, unsupervised
 from selfplay.clean.heard import Heard, hear
 from selfplay.clean.pipeline import Cleaned, DroppedTrace, clean_offline, clean_trace, mended
@@ -170,8 +171,9 @@ class Asked:
         again: Sequence[Message] = (),
         rewritten: str | None = None,
         qualities: Sequence[Quality] = (),
+        judged: str = "",
     ) -> None:
-        self._again, self._rewritten, self._qualities = again, rewritten, qualities
+        self._again, self._rewritten, self._qualities, self._judged = again, rewritten, qualities, judged
         self.points: list[Point] = []
 
     async def again(self, point: Point, count: int) -> tuple[Message, ...]:
@@ -184,6 +186,11 @@ class Asked:
     async def judge(self, point: Point, actions: tuple[Message, ...]) -> tuple[Verdict | None, ...]:  # noqa: ARG002  as the protocol says
         said = [Verdict(quality=q, why="w") for q in self._qualities]
         return tuple([*said, *[None] * len(actions)][: len(actions)])
+
+    async def echoes(self, text: str, hint: str | None) -> tuple[EchoFinding, ...]:  # noqa: ARG002  as the protocol says
+        at = text.find(self._judged) if self._judged else -1
+        end = at + len(self._judged)
+        return () if at < 0 else (EchoFinding(kind=EchoKind.FOLLOWING, text=self._judged, span=(at, end)),)
 
 
 def turn(text: str, *made: ToolCall, reasoning: str | None = None) -> Message:
@@ -431,3 +438,18 @@ def test_every_way_to_fail_has_its_code() -> None:
 def test_hinted_turns_are_those_right_behind_a_hint() -> None:
     trace = hinted("I open the wire.", WIRE)
     assert hinted_turns(trace, strip(trace, CONTRACT)) == (1,)
+
+
+async def test_words_that_only_the_judge_hears_are_taken_out_and_the_player_is_not_asked() -> None:
+    text = "Off to where somebody wants me. I search for the layout."
+    asked = Asked(judged="Off to where somebody wants me.")
+    outcome = await cleaned(hinted(text, a_call("grep", id="more", pattern="layout")), OFFLINE, asked)
+    turn = outcome.clean.turns[1]
+    assert (turn.action.content, turn.repair, turn.masks) == ("I search for the layout.", Repair.EXCISED, ())
+    assert asked.points == []
+
+
+async def test_turns_before_the_first_hint_are_not_judged() -> None:
+    asked = Asked(judged="I search.")
+    outcome = await cleaned(hinted("Next.", a_call("grep", id="more", pattern="layout")), OFFLINE, asked)
+    assert outcome.clean.turns[0].action.content == "I search."
