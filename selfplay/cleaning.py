@@ -1,4 +1,4 @@
-"""Clean a folder of journals: every trace by itself, then all of them side by side, then the files.
+"""Clean journals, or traces from elsewhere: every one by itself, then all of them side by side, then the files.
 
 Nothing is written before all is decided, and the files of an earlier cleaning stay until then. What models answered
 is kept as it arrives, so that a cleaning that was broken off asks nothing twice.
@@ -6,9 +6,9 @@ is kept as it arrives, so that a cleaning that was broken off asks nothing twice
 
 import multiprocessing
 import signal
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -25,12 +25,16 @@ from selfplay.export.lint import lint_row
 from selfplay.export.openai_chat import openai_row
 from selfplay.export.place import move, workshop, write_lines
 from selfplay.export.spool import Spool, open_spool
-from selfplay.export.supervision import supervision_of
+from selfplay.export.supervision import Supervision, supervision_of
+from selfplay.foreign import Foreign, clean_foreign
+from selfplay.imported import Imported, Unread, read_traces
 from selfplay.journals import candidate_or_not
 from selfplay.sample import CleanTrace
 from selfplay.sampling import gathered
 from selfplay.trace import Stratum
 
+Outcome = tuple[str, Cleaned | DroppedTrace]
+"""An episode, and what came of it."""
 Assisting = Callable[[Path, Candidate], AbstractAsyncContextManager[Assistants]]
 """Makes the assistants of an episode, given its journal."""
 
@@ -46,6 +50,7 @@ class Work:
     """What is to be cleaned, and how."""
 
     journals: Sequence[Path]
+    """With `foreign`: files with traces from elsewhere."""
     settings: CleanSettings
     assisting: Assisting = by_nobody
     at_once: int = 1
@@ -53,7 +58,9 @@ class Work:
     processes: int = 1
     """Processes that share the traces, where no models are asked."""
     told: Callable[[], None] = lambda: None
-    """Told of each trace that has been looked at."""
+    """Told of each file that has been looked at."""
+    foreign: Foreign | None = None
+    """How traces from elsewhere are cleaned; None for journals."""
 
 
 async def clean_to(place: CleanPlace, work: Work, spent: Callable[[], Spent] = Spent, sources: str = "") -> Funnel:
@@ -68,6 +75,7 @@ async def clean_to(place: CleanPlace, work: Work, spent: Callable[[], Spent] = S
         await bench.clean()
         bench.compare()
         funnel = bench.counted().funnel(spent(), sources)
+        funnel = funnel.model_copy(update={"is_imported": work.foreign is not None})
         write_lines(folder / place.traces.name, _in_order(spool, "trace"))
         write_lines(folder / place.pairs.name, _in_order(spool, "pairs"))
         write_lines(folder / place.dropped.name, spool.lines("dropped"))
@@ -104,16 +112,25 @@ class _Bench:
     async def clean(self) -> None:
         """Clean every trace by itself."""
         if self.work.processes > 1:
-            for cleaned in _by_processes(self.work):
-                self._enter(*cleaned)
+            for outcomes in _by_processes(self.work):
+                self._enter_all(outcomes)
             return
         journals = iter(self.work.journals)
 
         async def worker() -> None:
             for journal in journals:
-                self._enter(*await _cleaned(journal, self.work.settings, self.work.assisting))
+                found = _cleaned(journal, self.work.settings, self.work.assisting, self.work.foreign)
+                async with aclosing(found) as outcomes:
+                    async for outcome in outcomes:
+                        self._enter(*outcome)
+                self.work.told()
 
         await gathered([worker] * max(1, min(self.work.at_once, len(self.work.journals))))
+
+    def _enter_all(self, outcomes: Iterable[Outcome]) -> None:
+        for outcome in outcomes:
+            self._enter(*outcome)
+        self.work.told()
 
     def _enter(self, episode: str, outcome: Cleaned | DroppedTrace) -> None:
         self.spool.enter(episode)
@@ -121,7 +138,6 @@ class _Bench:
             self._drop(outcome)
         else:
             self._keep(outcome)
-        self.work.told()
 
     def _keep(self, cleaned: Cleaned) -> None:
         clean = cleaned.clean
@@ -163,27 +179,51 @@ class _Bench:
         return (CleanTrace.model_validate_json(line) for line in _in_order(self.spool, "trace"))
 
 
-async def _cleaned(journal: Path, settings: CleanSettings, assisting: Assisting) -> tuple[str, Cleaned | DroppedTrace]:
-    """A journal's episode, and what of it is worth training on."""
+async def _cleaned(
+    path: Path, settings: CleanSettings, assisting: Assisting, foreign: Foreign | None
+) -> AsyncGenerator[Outcome]:
+    """The episodes of a file, each with what of it is worth training on; a journal has one, other files any number."""
+    if foreign is None:
+        yield await _cleaned_journal(path, settings, assisting)
+        return
+    for found in read_traces(path):
+        yield await _cleaned_import(found, foreign)
+
+
+async def _cleaned_import(found: Imported | Unread, foreign: Foreign) -> Outcome:
+    name = foreign.name(found.where)
+    if isinstance(found, Unread):
+        return name, DroppedTrace(episode=name, code=DropCode.UNREADABLE, detail=found.reason)
+    outcome = await clean_foreign(found, foreign)
+    return name, _linted(outcome, Supervision()) if isinstance(outcome, Cleaned) else outcome
+
+
+async def _cleaned_journal(journal: Path, settings: CleanSettings, assisting: Assisting) -> Outcome:
     candidate = candidate_or_not(journal)
     if isinstance(candidate, Unreadable):
         name, detail = candidate.name, candidate.detail
         return name, DroppedTrace(episode=name, code=DropCode.UNREADABLE, detail=detail)
     async with assisting(journal, candidate) as assistants:
         outcome = await clean_trace(candidate, settings, assistants)
-    return candidate.trace.episode, _linted(candidate, outcome) if isinstance(outcome, Cleaned) else outcome
+    if isinstance(outcome, Cleaned):
+        outcome = _linted(outcome, supervision_of(candidate.trace, candidate.mark))
+    return candidate.trace.episode, outcome
 
 
-def _cleaned_offline(settings: CleanSettings, journal: Path) -> tuple[str, Cleaned | DroppedTrace]:
-    return at_once(_cleaned(journal, settings, by_nobody))
+def _cleaned_offline(settings: CleanSettings, foreign: Foreign | None, path: Path) -> list[Outcome]:
+    return at_once(_listed(_cleaned(path, settings, by_nobody, foreign)))
 
 
-def _by_processes(work: Work) -> Iterator[tuple[str, Cleaned | DroppedTrace]]:
-    """The same for every journal, in order; an interruption is left to this process."""
+async def _listed(outcomes: AsyncGenerator[Outcome]) -> list[Outcome]:
+    return [outcome async for outcome in outcomes]
+
+
+def _by_processes(work: Work) -> Iterator[list[Outcome]]:
+    """The same for every file, in order; an interruption is left to this process."""
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(work.processes, context, signal.signal, (signal.SIGINT, signal.SIG_IGN))
     try:
-        yield from pool.map(partial(_cleaned_offline, work.settings), work.journals, chunksize=16)
+        yield from pool.map(partial(_cleaned_offline, work.settings, work.foreign), work.journals, chunksize=16)
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -198,10 +238,9 @@ def _surplus(slips: dict[str, _Slip], per_task: int | None) -> list[tuple[str, i
     return [(episode, per_task) for episodes in tasks.values() for episode in episodes[per_task:]]
 
 
-def _linted(candidate: Candidate, cleaned: Cleaned) -> Cleaned | DroppedTrace:
+def _linted(cleaned: Cleaned, supervision: Supervision) -> Cleaned | DroppedTrace:
     """The trace if a trainer would take it and nothing in it shows that somebody helped."""
     clean = cleaned.clean
-    supervision = supervision_of(candidate.trace, candidate.mark)
     problems = lint_row(openai_row(clean), "openai", weights=clean.weights, supervision=supervision)
     if not problems:
         return cleaned

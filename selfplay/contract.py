@@ -27,8 +27,9 @@ class ContextPolicy(Noun):
     """The whole conversation from its beginning; nothing is dropped or summarised."""
     earlier_reasoning: Literal["sent_back", "left_out"] = "sent_back"
     """Whether the reasoning of its earlier turns goes back to the model, as it did when the traces were played."""
-    max_result_chars: Annotated[int, Field(ge=1)]
-    """A tool's result has at most so many characters; the tool itself says what it left out."""
+    max_result_chars: Annotated[int, Field(ge=1)] | None = None
+    """A tool's result has at most so many characters; the tool itself says what it left out. None where nobody knows:
+    in traces from elsewhere."""
 
 
 class Contract(Noun):
@@ -36,7 +37,8 @@ class Contract(Noun):
 
     version: Literal[1] = CONTRACT_VERSION
     tools_version: Annotated[str, Field(min_length=1)]
-    """Release of `selfplay_tools` whose results the samples hold: the same schemas may answer in other words later."""
+    """Release of `selfplay_tools` whose results the samples hold: the same schemas may answer in other words later.
+    `imported:FORMAT` for traces from elsewhere."""
     prompt: Annotated[str, Field(min_length=1)]
     """The production system prompt."""
     tools: Annotated[tuple[Schema, ...], Field(min_length=1)]

@@ -35,6 +35,8 @@ class Mask(StrEnum):
     """Its words name something that only a hint had told, and could not be repaired."""
     WORDLESS = "wordless"
     """All its words answered a hint, and none are left: the hint was its reason for the call."""
+    NOT_LEARNED = "not_learned"
+    """The file that it was imported from says so."""
     IMPRECISE = "imprecise"
     """The answer names files that are no targets."""
 

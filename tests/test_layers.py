@@ -26,7 +26,7 @@ LAYERS = (
     ("judge", "benchmark"),
     ("loop", "resample"),
     ("casting", "indexing"),
-    ("listening",),
+    ("listening", "foreign"),
     ("play", "audit", "sampling", "audit_traces"),
     ("cleaning", "audit_echoes"),
     ("batch",),

@@ -10,6 +10,12 @@ class DropCode(StrEnum):
 
     UNREADABLE = "unreadable"
     """The journal is damaged, or ends before the episode began."""
+    NO_OPENING = "no_opening"
+    """Imported: no system prompt, or no task, before the model's first turn."""
+    NO_TOOLS = "no_tools"
+    """Imported: neither the file nor anybody else says the schemas of its tools."""
+    SPOKEN_TO = "spoken_to"
+    """Imported: somebody speaks between the model's turns, which a row has no place for."""
     UNFINISHED = "unfinished"
     """The episode goes on, or was interrupted: the same run takes it up."""
 

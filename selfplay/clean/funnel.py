@@ -12,7 +12,7 @@ from selfplay.sample import CleanTrace, DropReason, Mask, Repair
 from selfplay.trace import Stratum
 
 STAGES: tuple[tuple[str, frozenset[DropCode]], ...] = (
-    ("readable", frozenset({DropCode.UNREADABLE})),
+    ("readable", frozenset({DropCode.UNREADABLE, DropCode.NO_OPENING, DropCode.NO_TOOLS, DropCode.SPOKEN_TO})),
     ("ended", frozenset({DropCode.UNFINISHED})),
     (
         "found",
@@ -100,6 +100,8 @@ class Funnel(Noun):
     spent: Spent = Spent()
     sources: str = ""
     """sha256 of the names and sizes of the journals: what this was made of."""
+    is_imported: bool = False
+    """Whether it was made of traces from elsewhere, and not of journals."""
 
 
 @dataclass(slots=True)

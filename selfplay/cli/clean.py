@@ -1,7 +1,7 @@
 """`selfplay clean`: raw traces into ones worth training on."""
 
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,17 +12,19 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from selfplay.clean.assist import Nobody
 from selfplay.clean.funnel import Funnel, Spent
 from selfplay.clean.place import NAME, CleanPlace, fingerprint
 from selfplay.clean.samples import Budget, Samples
 from selfplay.clean.settings import CleanSettings, load_settings
-from selfplay.cleaning import Work, by_nobody, clean_to
+from selfplay.cleaning import Work, clean_to
 from selfplay.cli.console import ExitCode, complain, people_console, print_json
 from selfplay.cli.given import GivenSettings, given_judge
 from selfplay.config import RunConfig, checked, read_toml
 from selfplay.errors import InputError
+from selfplay.foreign import Foreign, imports_in, read_tools
 from selfplay.journals import journals_in
-from selfplay.listening import EchoJudge, open_judge
+from selfplay.listening import EchoJudge, Listening, open_judge
 from selfplay.repos import Repositories
 from selfplay.sampling import Casting, Desk, asks_player
 
@@ -34,13 +36,15 @@ selfplay clean traces --samples 4 --repair models --max-cost-usd 5
 
 selfplay clean traces --judge openai:gpt-5-mini --max-cost-usd 2
 
+selfplay clean runs --imported --tools tools.json
+
 selfplay clean traces --per-task 1 --max-row-tokens 32000 --tokenizer tokenizer.json --json"""
 
 TOOL_THREADS = 4
 
 
 def clean(
-    traces: Annotated[Path, typer.Argument(help="A folder of journals.")],
+    traces: Annotated[Path, typer.Argument(help="A folder of journals; with --imported of other traces.")],
     *,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="A folder; by default DIR/clean.")] = None,
     config: Annotated[Path | None, typer.Option(help="A TOML file: its section `clean`, and its models.")] = None,
@@ -61,6 +65,12 @@ def clean(
     ] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Likewise, in tokens.", min=1)] = None,
     in_flight: Annotated[int, typer.Option(help="Model calls at once.", min=1)] = 8,
+    imported: Annotated[
+        bool, typer.Option("--imported", help="Traces of other projects: SWE-agent, mini-swe-agent, ATIF, chat rows.")
+    ] = False,
+    tools: Annotated[
+        Path | None, typer.Option(help="With --imported: tools' schemas (JSON), for traces that have none.")
+    ] = None,
     jobs: Annotated[int, typer.Option(help="Processes: for thousands of journals, without models.", min=1)] = 1,
     extra_files: Annotated[
         float | None, typer.Option(help="Largest share of an answer's files that may be no targets.", min=0, max=1)
@@ -121,7 +131,10 @@ def clean(
     given = None
     if player or supervisor or base_url or (config and {"player", "supervisor"} & read_toml(config).keys()):
         given = GivenSettings(config, player, supervisor, base_url, None, None, None).config()
-    job = _Job(traces, settings, given, Budget(max_cost_usd, max_tokens), in_flight, repos, out, jobs)
+    foreign = _foreign(traces, tools, settings) if imported else None
+    if tools and not imported:
+        raise InputError("--tools is for traces from elsewhere: our journals hold theirs; give --imported or leave it")
+    job = _Job(traces, settings, given, Budget(max_cost_usd, max_tokens), in_flight, repos, out, jobs, foreign)
     console = people_console(is_quiet=quiet, is_json=as_json)
     funnel = _run(job, console)
     if as_json:
@@ -136,6 +149,15 @@ def _with(base: CleanSettings, over: dict[str, Any], across: dict[str, Any]) -> 
     return checked(CleanSettings, values, "the settings on the command line")
 
 
+def _foreign(traces: Path, tools: Path | None, settings: CleanSettings) -> Foreign:
+    """How traces from elsewhere are cleaned. Raises InputError for what can't be done with them."""
+    if asks_player(settings):
+        raise InputError("imported traces have no player to ask: leave out samples and repair = models")
+    if settings.prune_dead_ends:
+        raise InputError("imported traces have no targets, so no turn is known to be a dead end: leave out pruning")
+    return Foreign(read_tools(tools) if tools else (), traces if traces.is_dir() else traces.parent)
+
+
 @dataclass(frozen=True, slots=True)
 class _Job:
     traces: Path
@@ -146,13 +168,21 @@ class _Job:
     repos: Path
     out: Path | None
     processes: int
+    foreign: Foreign | None
 
     @property
     def place(self) -> CleanPlace:
         """Where the outcome goes. Raises InputError for a single file without `--out`."""
         if self.out is None and self.traces.is_file():
-            raise InputError(f"{self.traces}: a single journal has no folder of its own; give --out")
+            raise InputError(f"{self.traces}: a single file has no folder of its own; give --out")
         return CleanPlace(self.out or self.traces / NAME)
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """What is cleaned. Raises InputError if there is nothing."""
+        if self.foreign is None:
+            return journals_in(self.traces)
+        return imports_in(self.traces, self.traces / NAME, self.place.folder)
 
     @property
     def asks_models(self) -> bool:
@@ -161,7 +191,7 @@ class _Job:
 
 def _run(job: _Job, console: Console) -> Funnel:
     """Clean, with a bar that shows how far it is. Ctrl-C leaves the outcome of an earlier cleaning, and all samples."""
-    journals = journals_in(job.traces)
+    journals = job.sources
     bar = Progress(
         TextColumn("cleaning"),
         BarColumn(),
@@ -185,12 +215,16 @@ async def _clean(job: _Job, journals: tuple[Path, ...], told: Any) -> Funnel:  #
     sources = fingerprint(journals, root)
     async with AsyncExitStack() as stack:
         if not job.asks_models:
-            work = Work(journals, job.settings, by_nobody, processes=job.processes, told=told)
+            work = Work(journals, job.settings, processes=job.processes, told=told, foreign=job.foreign)
             return await clean_to(job.place, work, sources=sources)
         samples = stack.enter_context(Samples(job.place.samples, job.budget))
         in_flight, max_usd, seat = anyio.CapacityLimiter(job.in_flight), job.budget.usd, job.settings.judge
         judge = None if seat is None else open_judge(seat, stack, in_flight, samples, max_usd)
         desk = Desk(samples, in_flight, anyio.CapacityLimiter(TOOL_THREADS))
+        if job.foreign is not None:
+            foreign = replace(job.foreign, assistants=Nobody() if judge is None else Listening(judge))
+            work = Work(journals, job.settings, at_once=job.in_flight, told=told, foreign=foreign)
+            return await clean_to(job.place, work, partial(_spent, samples, judge), sources)
         repositories = Repositories(job.repos, kept=(job.traces, job.place.folder))
         casting = Casting(desk, stack, repositories, job.settings, job.given, max_usd, judge)
         work = Work(journals, job.settings, casting.assisting, at_once=job.in_flight, told=told)

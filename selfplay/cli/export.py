@@ -19,6 +19,7 @@ from selfplay.errors import InputError
 from selfplay.export.pairs import write_pairs
 from selfplay.export.shapes import Format
 from selfplay.export.write import Summary, write_samples
+from selfplay.foreign import imports_in
 from selfplay.journals import journals_in
 
 EPILOG = """Examples:
@@ -81,15 +82,18 @@ def cleaned_before(traces: Path) -> CleanPlace:
 
 
 def _found(traces: Path) -> CleanPlace | None:
-    """Raises InputError for clean traces that are older than the journals beside them."""
+    """Raises InputError for clean traces that are older than the journals or imported files beside them."""
     if CleanPlace(traces).is_there:
         return CleanPlace(traces)
     place = CleanPlace(traces / NAME)
     if not place.is_there:
         return None
-    if place.read_funnel().sources != fingerprint(journals_in(traces), traces):
+    funnel = place.read_funnel()
+    paths = imports_in(traces, place.folder) if funnel.is_imported else journals_in(traces)
+    if funnel.sources != fingerprint(paths, traces):
+        what, option = ("files", " --imported") if funnel.is_imported else ("journals", "")
         raise InputError(
-            f"{place.folder}: made of other journals than there are now; run `selfplay clean {traces}` again, or "
+            f"{place.folder}: made of other {what} than there are now; run `selfplay clean {traces}{option}` again, or "
             "remove the folder"
         )
     return place

@@ -1,14 +1,15 @@
 """Hold calls against the schemas of the tools that the row offers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import jsonschema_rs
 import orjson
 
 from selfplay.export.problems import Problem, ProblemKind
 from selfplay.export.shapes import AssistantTurn, Row
+from selfplay.message import ToolCall
 
 
 def misfits(row: Row, weights: Sequence[int] | None) -> Iterator[Problem]:
@@ -29,6 +30,16 @@ def misfits(row: Row, weights: Sequence[int] | None) -> Iterator[Problem]:
                 yield Problem(kind=ProblemKind.ARGUMENTS, where=where, text=text)
             elif weight:
                 yield from _against(schemas[name], values, f"{where}.arguments")
+
+
+def accepts(tools: Sequence[Mapping[str, Any]], call: ToolCall) -> bool:
+    """Whether the tools would take a call: it names one, and its arguments fit; any fit a schema that is none."""
+    functions = (cast("Mapping[str, Any]", tool["function"]) for tool in tools)
+    schema = next((f.get("parameters", {}) for f in functions if f["name"] == call.name), None)
+    values = call.parsed()
+    if schema is None or values is None:
+        return False
+    return not any(p.kind is ProblemKind.ARGUMENTS for p in _against(orjson.dumps(schema), values, ""))
 
 
 def _against(schema: bytes, values: dict[str, Any], where: str) -> Iterator[Problem]:

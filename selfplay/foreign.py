@@ -1,0 +1,191 @@
+"""Traces of other projects on the way to rows: the same stages as for ours, as far as they can be held against them.
+
+Nobody knows their targets, so there is no chain to look for, and there is no player to ask again. What a row needs and
+a trace has not is a reason to drop it, never made up.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import orjson
+from pydantic import ValidationError
+
+from selfplay.clean.assist import Assistants, Nobody, OnlyJudge
+from selfplay.clean.candidate import Candidate
+from selfplay.clean.codes import DropCode
+from selfplay.clean.fitness import Unfit
+from selfplay.clean.ground import ground_of, said_before
+from selfplay.clean.pipeline import Cleaned, DroppedTrace, stripped
+from selfplay.clean.repair import repair
+from selfplay.clean.weights import masked, weigh
+from selfplay.contract import ContextPolicy, Contract, Schema, tool_name
+from selfplay.errors import InputError
+from selfplay.export.arguments import accepts
+from selfplay.hiding import is_journal
+from selfplay.imported import Imported
+from selfplay.message import Message, Origin
+from selfplay.rows import explain
+from selfplay.sample import CleanTrace, Mask
+from selfplay.task import Answer, Brief, Task
+from selfplay.trace import Step, ToolResult, Trace
+
+SUFFIXES = frozenset({".traj", ".json", ".jsonl"})
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """How traces from elsewhere are cleaned."""
+
+    tools: tuple[Schema, ...] = ()
+    """The tools of traces whose format does not say them."""
+    root: Path | None = None
+    """What their names leave out."""
+    assistants: Assistants = field(default_factory=Nobody)
+    """Of these only the echo judge is asked."""
+
+    def name(self, where: str) -> str:
+        """What a trace is called: its place, from the root."""
+        return where if self.root is None else where.removeprefix(f"{self.root}/")
+
+
+async def clean_foreign(found: Imported, foreign: Foreign) -> Cleaned | DroppedTrace:
+    """What of a trace is worth training on, or why it gives no row. Raises what the assistants raise."""
+    episode = foreign.name(found.where)
+    name = foreign.name(found.id)
+    adopted = _adopted(found, episode, name, foreign.tools)
+    if isinstance(adopted, Unfit):
+        return DroppedTrace(episode=episode, task=name, code=adopted.code, detail=adopted.detail)
+    trace = adopted.trace
+    clean = _weighted(stripped(adopted), found)
+    clean = await repair(clean, said_before(trace, clean), frozenset(), OnlyJudge(foreign.assistants), is_foreign=True)
+    clean = weigh(clean, said_before(trace, clean), ground_of(trace, clean))
+    if any(clean.weights):
+        return Cleaned(clean)
+    told = ", ".join(f"{n} {mask}" for mask, n in sorted(clean.mask_counts.items()))
+    return DroppedTrace(episode=episode, task=name, code=DropCode.NOTHING_TO_LEARN, detail=told)
+
+
+def _adopted(found: Imported, episode: str, name: str, tools: tuple[Schema, ...]) -> Candidate | Unfit:
+    """The trace in our form, under the contract that it shows; or what it lacks."""
+    first = next(n for n, m in enumerate(found.messages) if m.role == "assistant")
+    before, after = found.messages[:first], found.messages[first:]
+    texts = {role: "\n\n".join(m.content for m in before if m.role == role) for role in ("system", "user")}
+    for role, what in (("system", "system prompt"), ("user", "task")):
+        if not texts[role].strip():
+            return Unfit(DropCode.NO_OPENING, f"no {what} before the model's first turn; a row begins with both")
+    contract = _contract(found, texts["system"], tools)
+    if isinstance(contract, Unfit):
+        return contract
+    if (spoken := _spoken(found, first)) is not None:
+        return spoken
+    prompt = Message(role="system", content=texts["system"], origin=Origin.PROMPT)
+    opening = Message(role="user", content=texts["user"], origin=Origin.TASK)
+    trace = Trace(
+        episode=episode,
+        task=_unplayed(name, texts["user"]),
+        prompt=prompt,
+        opening=opening,
+        steps=tuple(_steps(after, contract.tools)),
+    )
+    return Candidate(trace, contract)
+
+
+def _contract(found: Imported, prompt: str, given: tuple[Schema, ...]) -> Contract | Unfit:
+    tools = found.tools or given
+    if not tools:
+        why = f"{found.format} has no place for the tools' schemas" if found.format in _WITHOUT_TOOLS else "it has none"
+        return Unfit(DropCode.NO_TOOLS, f"no tools: {why}; give them with --tools FILE")
+    try:
+        return Contract(tools_version=f"imported:{found.format}", prompt=prompt, tools=tools, context=ContextPolicy())
+    except ValidationError as error:
+        return Unfit(DropCode.NO_TOOLS, f"its tools are no function tools: {explain(error, ())}")
+
+
+_WITHOUT_TOOLS = frozenset({"swe-agent", "mini-swe-agent"})
+
+
+def _spoken(found: Imported, first: int) -> Unfit | None:
+    """Where somebody speaks between the model's turns, and it is neither a result nor a complaint on a turn."""
+    last = max(n for n, m in enumerate(found.messages) if m.role == "assistant")
+    for message, place in zip(found.messages[first:last], found.places[first:last], strict=True):
+        if message.role in {"user", "system"} and message.origin is not Origin.NUDGE:
+            what = (
+                "what was observed answers no call" if message.origin is Origin.TOOL else f"the {message.role} speaks"
+            )
+            return Unfit(DropCode.SPOKEN_TO, f"{place}: {what} after the task; a row has no place for that")
+    return None
+
+
+def _unplayed(name: str, prompt: str) -> Task:
+    """The task that the trace was about. Not validated: only a task to be played needs repository and targets."""
+    brief = Brief.model_construct(id=name, repo="", commit="", prompt=prompt)
+    return Task(brief=brief, answer=Answer.model_construct(targets=(), patch=None))
+
+
+def _steps(messages: Sequence[Message], tools: Sequence[Schema]) -> Iterator[Step]:
+    starts = [n for n, m in enumerate(messages) if m.role == "assistant"]
+    for start, end in zip(starts, [*starts[1:], len(messages)], strict=True):
+        action, rest = messages[start], messages[start + 1 : end]
+        nudge = "\n".join(m.content for m in rest if m.origin is Origin.NUDGE)
+        results = [_result(m, action, tools) for m in rest if m.role == "tool"]
+        yield Step(action=action, results=tuple(_in_order(results, action)), nudge=nudge or None)
+
+
+def _result(message: Message, action: Message, tools: Sequence[Schema]) -> ToolResult:
+    """A result; that of a call which the tools' schemas do not allow counts as a refusal."""
+    call = next((call for call in action.tool_calls if call.id == message.tool_call_id), None)
+    return ToolResult(message=message, ok=call is None or accepts(tools, call))
+
+
+def _in_order(results: list[ToolResult], action: Message) -> list[ToolResult]:
+    """Results in the order of their calls, where each call has one."""
+    ids = [call.id for call in action.tool_calls]
+    if sorted(ids) != sorted(r.message.tool_call_id or "" for r in results):
+        return results
+    return sorted(results, key=lambda r: ids.index(r.message.tool_call_id or ""))
+
+
+def _weighted(clean: CleanTrace, found: Imported) -> CleanTrace:
+    """The trace without the turns that its file says are not learned."""
+    weights = [w for w, m in zip(found.weights, found.messages, strict=True) if m.role == "assistant"]
+    turns = [masked(turn, [Mask.NOT_LEARNED] if weights[turn.step] == 0 else []) for turn in clean.turns]
+    return clean.model_copy(update={"turns": tuple(turns)})
+
+
+def imports_in(place: Path, *outputs: Path) -> tuple[Path, ...]:
+    """The file at a path, or every file in a folder and below that may hold traces from elsewhere, sorted.
+
+    Journals are left out, and what lies in `outputs`. Raises InputError if there is none.
+    """
+    if place.is_file():
+        return (place,)
+    found = (p for p in sorted(place.rglob("*")) if p.suffix in SUFFIXES and p.is_file() and not is_journal(p))
+    paths = tuple(p for p in found if not any(p.is_relative_to(output) for output in outputs))
+    if not paths:
+        there = "no .traj, .json or .jsonl file in it" if place.is_dir() else "no such file or folder"
+        raise InputError(f"{place}: {there}; name a folder with traces of other projects, or one file")
+    return paths
+
+
+def read_tools(path: Path) -> tuple[Schema, ...]:
+    """The tools in a JSON file: a list of them, or an object that has one under `tools`. Raises InputError."""
+    try:
+        return _tools(orjson.loads(path.read_bytes()))
+    except OSError as error:
+        raise InputError(f"{path}: can't be read: {error.strerror}") from error
+    except ValueError as error:
+        raise InputError(
+            f'{path}: {error}; it takes [{{"type": "function", "function": {{"name", "description", "parameters"}}}}]'
+        ) from None
+
+
+def _tools(value: object) -> tuple[Schema, ...]:
+    listed = cast("dict[str, Any]", value).get("tools") if isinstance(value, dict) else value
+    if not isinstance(listed, list) or not listed:
+        raise ValueError("no list of tools in it")
+    tools = tuple(cast("list[Schema]", listed))
+    for tool in tools:
+        tool_name(tool)
+    return tools

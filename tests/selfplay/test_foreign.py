@@ -1,0 +1,284 @@
+"""Traces of other projects on the way to rows, through the commands."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from selfplay.audit_traces import audit_traces
+from selfplay.clean.across import AcrossSettings
+from selfplay.clean.codes import DropCode
+from selfplay.clean.funnel import Funnel
+from selfplay.clean.pipeline import DroppedTrace
+from selfplay.clean.place import CleanPlace
+from selfplay.cli import main
+from selfplay.sample import CleanTrace, DropReason, Mask, Repair
+
+Capture = pytest.CaptureFixture[str]
+SYSTEM = "You fix bugs with a shell."
+TASK = "`pump` loses messages when the tank is full. Start with `ls pump`."
+PARAMETERS = {"type": "object", "properties": {"command": {"type": "string"}}, "required": ["command"]}
+BASH: dict[str, Any] = {
+    "type": "function",
+    "function": {"name": "bash", "description": "A shell.", "parameters": PARAMETERS},
+}
+ASKED: list[dict[str, Any]] = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": TASK}]
+
+
+def call(id: str, command: str = "ls pump", **arguments: object) -> dict[str, Any]:  # noqa: A002  the field's name
+    written = json.dumps(arguments or {"command": command})
+    return {"id": id, "type": "function", "function": {"name": "bash", "arguments": written}}
+
+
+def said(text: str, *calls: dict[str, Any], **more: object) -> dict[str, Any]:
+    return {"role": "assistant", "content": text, **({"tool_calls": list(calls)} if calls else {}), **more}
+
+
+def result(id: str, text: str = "tank.py\nvalve.py") -> dict[str, Any]:  # noqa: A002  the field's name
+    return {"role": "tool", "tool_call_id": id, "content": text}
+
+
+def row(*turns: dict[str, Any], **more: object) -> dict[str, Any]:
+    return {"messages": [*ASKED, *turns], "tools": [BASH], **more}
+
+
+LOOKED = (said("I look.", call("a")), result("a"))
+DONE = said("It is in tank.py.")
+
+
+def run(capsys: Capture, *arguments: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    out, err = capsys.readouterr()
+    return int(ended.value.code or 0), out, " ".join(err.split())
+
+
+def cleaned(
+    capsys: Capture, folder: Path, *documents: object, name: str = "rows.jsonl", options: tuple[str, ...] = ()
+) -> list[CleanTrace | DroppedTrace]:
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text("".join(json.dumps(d) + "\n" for d in documents), "utf-8")
+    code, out, err = run(capsys, "clean", str(folder), "--imported", "--scanner", "off", "--json", *options)
+    assert code == 0, err
+    found = list(CleanPlace(folder / "clean").read())
+    assert Funnel.model_validate_json(out).traces == len(found)
+    return found
+
+
+def one(capsys: Capture, folder: Path, document: object, **more: Any) -> CleanTrace:  # noqa: ANN401  passed on
+    [found] = cleaned(capsys, folder, document, **more)
+    assert isinstance(found, CleanTrace), found
+    return found
+
+
+def dropped(capsys: Capture, folder: Path, document: object, **more: Any) -> DroppedTrace:  # noqa: ANN401  passed on
+    [found] = cleaned(capsys, folder, document, **more)
+    assert isinstance(found, DroppedTrace), found
+    return found
+
+
+def exported(capsys: Capture, place: Path, out: Path) -> list[dict[str, Any]]:
+    code, _, err = run(capsys, "export", str(place), "--format", "openai", "-o", str(out))
+    assert code == 0, err
+    return [json.loads(line) for line in (out / "sft.jsonl").read_text().splitlines()]
+
+
+def test_a_chat_row_becomes_a_row_that_passes_the_audit(tmp_path: Path, capsys: Capture) -> None:
+    trace = one(capsys, tmp_path / "runs", row(*LOOKED, DONE))
+    assert (trace.episode, trace.contract.prompt, trace.weights) == ("rows.jsonl:1", SYSTEM, (1, 1))
+    [made] = exported(capsys, tmp_path / "runs", tmp_path / "out")
+    assert [m["role"] for m in made["messages"]] == ["system", "user", "assistant", "tool", "assistant"]
+    assert made["tools"] == [BASH]
+    assert all(audited.passes for audited in audit_traces([tmp_path / "out" / "sft.jsonl"], AcrossSettings()))
+
+
+def test_echoes_are_taken_out_wherever_they_stand(tmp_path: Path, capsys: Capture) -> None:
+    trace = one(capsys, tmp_path / "runs", row(said("Good point! I look.", call("a")), result("a"), DONE))
+    [first, _] = trace.turns
+    assert (first.action.content, first.repair) == ("I look.", Repair.EXCISED)
+    assert first.original is not None
+    assert first.original.content == "Good point! I look."
+
+
+def test_a_judge_hears_what_the_wordings_do_not(tmp_path: Path, capsys: Capture) -> None:
+    quote = "Off to where somebody wants me."
+    found = json.dumps({"echoes": [{"kind": "following", "quote": quote}]})
+    quiet = json.dumps({"echoes": []})
+    replies = [found, quiet, quiet]
+    (tmp_path / "judge").write_text("".join(json.dumps({"say": r}) + "\n" for r in replies))
+    document = row(said(f"{quote} I look.", call("a")), result("a"), DONE)
+    trace = one(capsys, tmp_path / "runs", document, options=("--judge", f"scripted:{tmp_path / 'judge'}"))
+    assert trace.turns[0].action.content == "I look."
+
+
+def test_leaps_calls_that_are_none_and_what_the_file_says_are_masked(tmp_path: Path, capsys: Capture) -> None:
+    document = row(
+        said("I look.", call("a")),
+        result("a"),
+        said("There.", call("b", "grep -n zygomorphic_flux tank.py")),
+        result("b", "12: zygomorphic_flux = 3"),
+        said("Hm.", call("c", path="tank.py")),
+        result("c", "no such argument"),
+        said("Now.", call("d", "cat valve.py"), weight=0),
+        result("d", "pass"),
+        DONE,
+    )
+    masks = [turn.masks for turn in one(capsys, tmp_path / "runs", document).turns]
+    assert masks == [(), (Mask.LEAP,), (Mask.REFUSED,), (Mask.NOT_LEARNED,), ()]
+
+
+def test_calls_without_results_are_left_out_and_results_come_in_the_order_of_their_calls(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    document = row(
+        said("Lost.", call("x")),
+        said("Two at once.", call("a"), call("b", "cat pump/tank.py")),
+        result("b", "second"),
+        result("a", "first"),
+        DONE,
+    )
+    trace = one(capsys, tmp_path / "runs", document)
+    assert [(d.step, d.reason) for d in trace.dropped] == [(0, DropReason.UNPAIRED)]
+    assert [r.message.content for r in trace.turns[0].results] == ["first", "second"]
+
+
+@pytest.mark.parametrize(
+    ("document", "code", "detail"),
+    [
+        ({"messages": [*ASKED, *LOOKED, DONE]}, DropCode.NO_TOOLS, "--tools FILE"),
+        (row(*LOOKED, DONE) | {"tools": [{"type": "function"}]}, DropCode.NO_TOOLS, "no function tools"),
+        ({"messages": [ASKED[1], DONE], "tools": [BASH]}, DropCode.NO_OPENING, "no system prompt"),
+        ({"messages": [ASKED[0], DONE], "tools": [BASH]}, DropCode.NO_OPENING, "no task"),
+        (row(DONE, {"role": "user", "content": "Sure?"}, DONE), DropCode.SPOKEN_TO, "messages[3]: the user speaks"),
+        (row(said("Thanks!", weight=0)), DropCode.NOTHING_TO_LEARN, "not_learned"),
+        ({"rows": 3}, DropCode.UNREADABLE, "not recognised"),
+    ],
+)
+def test_what_a_row_needs_and_a_trace_has_not_is_said(
+    document: object, code: DropCode, detail: str, tmp_path: Path, capsys: Capture
+) -> None:
+    found = dropped(capsys, tmp_path / "runs", document)
+    assert found.code is code
+    assert detail in found.detail
+
+
+BLOCK = "I look.\n\n```bash\nls pump\n```"
+MINI: dict[str, Any] = {
+    "info": {"exit_status": "Submitted"},
+    "instance_id": "pump-1",
+    "messages": [
+        *ASKED,
+        said("No command."),
+        {"role": "user", "content": "Please always provide EXACTLY ONE action."},
+        said(BLOCK),
+        {"role": "user", "content": "<output>\ntank.py\n</output>"},
+        DONE,
+    ],
+}
+SWE: dict[str, Any] = {
+    "history": [
+        {"role": "system", "content": SYSTEM, "agent": "main"},
+        {"role": "user", "content": "Here is how it is done.", "agent": "main", "is_demo": True},
+        {"role": "user", "content": TASK, "agent": "main"},
+        {**said("I look.", call("a")), "agent": "main", "thought": "I look.", "action": "ls pump"},
+        {"role": "tool", "content": "tank.py", "agent": "main", "tool_call_ids": ["a"]},
+        {**DONE, "agent": "main", "action": ""},
+    ],
+    "trajectory": [],
+    "info": {},
+}
+
+
+@pytest.mark.parametrize(("name", "document"), [("a.traj.json", MINI), ("a.traj", SWE)])
+def test_traces_without_schemas_need_them_to_be_given(
+    name: str, document: dict[str, Any], tmp_path: Path, capsys: Capture
+) -> None:
+    missing = dropped(capsys, tmp_path / "runs", document, name=name)
+    assert missing.code is DropCode.NO_TOOLS
+    assert "has no place for the tools' schemas" in missing.detail
+    (tmp_path / "tools.json").write_text(json.dumps([BASH]))
+    trace = one(capsys, tmp_path / "runs", document, name=name, options=("--tools", str(tmp_path / "tools.json")))
+    assert [c.name for t in trace.turns for c in t.action.tool_calls] == ["bash"]
+    assert trace.opening.content.endswith(TASK)
+    assert len(exported(capsys, tmp_path / "runs", tmp_path / "out")) == 1
+
+
+def test_a_complaint_of_the_environment_goes_with_the_turn_that_it_answers(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "tools.json").write_text(json.dumps({"tools": [BASH]}))
+    trace = one(capsys, tmp_path / "runs", MINI, options=("--tools", str(tmp_path / "tools.json")))
+    assert [(d.step, d.reason) for d in trace.dropped] == [(0, DropReason.NO_CALL)]
+    assert trace.task == "pump-1"
+    assert not any("EXACTLY ONE" in m.content for m in trace.conversation)
+
+
+def test_atif_brings_its_own_tools(tmp_path: Path, capsys: Capture) -> None:
+    steps: list[dict[str, Any]] = [
+        {"source": "system", "message": SYSTEM},
+        {"source": "user", "message": TASK},
+        {
+            "source": "agent",
+            "message": "Look.",
+            "reasoning_content": "Where?",
+            "tool_calls": [{"tool_call_id": "a", "function_name": "bash", "arguments": {"command": "ls pump"}}],
+            "observation": {"results": [{"source_call_id": "a", "content": "tank.py"}]},
+        },
+        {"source": "agent", "message": "It is in tank.py."},
+    ]
+    agent = {"name": "terminus", "version": "2", "tool_definitions": [BASH]}
+    document = {"schema_version": "ATIF-v1.7", "session_id": "s1", "agent": agent, "steps": steps}
+    trace = one(capsys, tmp_path / "runs", document, name="t.json")
+    assert (trace.task, trace.turns[0].action.reasoning, trace.weights) == ("s1", "Where?", (1, 1))
+
+
+def test_of_a_preference_row_the_better_side_is_learned(tmp_path: Path, capsys: Capture) -> None:
+    pair = {"prompt": ASKED, "chosen": [said("Yes.")], "rejected": [said("No.")], "tools": [BASH]}
+    kept, worse = cleaned(capsys, tmp_path / "runs", pair)
+    assert (kept.episode, worse.episode) == ("rows.jsonl:1#chosen", "rows.jsonl:1#rejected")
+    assert isinstance(worse, DroppedTrace)
+    assert worse.code is DropCode.NOTHING_TO_LEARN
+
+
+def test_traces_are_compared_and_the_same_command_writes_the_same_bytes(tmp_path: Path, capsys: Capture) -> None:
+    rows = [row(*LOOKED, DONE), row(*LOOKED, DONE)]
+    _, double = cleaned(capsys, tmp_path / "runs", *rows)
+    assert isinstance(double, DroppedTrace)
+    assert double.code is DropCode.DUPLICATE
+    before = {p.name: p.read_bytes() for p in (tmp_path / "runs" / "clean").iterdir()}
+    cleaned(capsys, tmp_path / "runs", *rows, options=("--jobs", "2"))
+    assert {p.name: p.read_bytes() for p in (tmp_path / "runs" / "clean").iterdir()} == before
+
+
+def test_a_cleaning_of_other_files_is_not_exported(tmp_path: Path, capsys: Capture) -> None:
+    one(capsys, tmp_path / "runs", row(*LOOKED, DONE))
+    (tmp_path / "runs" / "more.jsonl").write_text("{}\n")
+    code, _, err = run(capsys, "export", str(tmp_path / "runs"), "-o", str(tmp_path / "out"))
+    assert code == 2
+    assert "made of other files" in err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--imported", "--samples", "2"), "no player to ask"),
+        (("--imported", "--repair", "models"), "no player to ask"),
+        (("--imported", "--prune-dead-ends"), "no targets"),
+        (("--imported",), "no .traj, .json or .jsonl file"),
+        (("--imported", "--tools", "/nowhere.json"), "can't be read"),
+        (("--tools", "tools.json"), "our journals hold theirs"),
+    ],
+)
+def test_what_cant_be_done_is_said_before_anything_is(
+    options: tuple[str, ...], message: str, tmp_path: Path, capsys: Capture
+) -> None:
+    code, _, err = run(capsys, "clean", str(tmp_path), *options)
+    assert code == 2
+    assert message in err
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", "3", "[3]", '[{"type": "function"}]', "nonsense"])
+def test_a_file_without_tools_is_said(content: str, tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "tools.json").write_text(content)
+    code, _, err = run(capsys, "clean", str(tmp_path), "--imported", "--tools", str(tmp_path / "tools.json"))
+    assert code == 2
+    assert "tools.json: " in err
