@@ -4,6 +4,7 @@ Nobody knows their targets, so there is no chain to look for, and there is no pl
 a trace has not is a reason to drop it, never made up.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,8 @@ from selfplay.task import Answer, Brief, Task
 from selfplay.trace import Step, ToolResult, Trace
 
 SUFFIXES = frozenset({".traj", ".json", ".jsonl"})
+_INSTANCE = re.compile(r"(?:[^:#]*/)?([\w.-]+__[\w.-]+)-\d+(?:\.traj|\.traj\.json|\.json)?(?:[:#].*)?")
+"""How benchmarks of issues name a task, as such or as a file: owner, two underscores, repository, number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +122,12 @@ def _spoken(found: Imported, first: int) -> Unfit | None:
 
 
 def _unplayed(name: str, prompt: str) -> Task:
-    """The task that the trace was about. Not validated: only a task to be played needs repository and targets."""
-    brief = Brief.model_construct(id=name, repo="", commit="", prompt=prompt)
+    """The task that the trace was about, with its repository if the name tells it.
+
+    Not validated: only a task to be played needs repository and targets.
+    """
+    instance = _INSTANCE.fullmatch(name)
+    brief = Brief.model_construct(id=name, repo=instance[1] if instance else "", commit="", prompt=prompt)
     return Task(brief=brief, answer=Answer.model_construct(targets=(), patch=None))
 
 

@@ -282,3 +282,25 @@ def test_a_file_without_tools_is_said(content: str, tmp_path: Path, capsys: Capt
     code, _, err = run(capsys, "clean", str(tmp_path), "--imported", "--tools", str(tmp_path / "tools.json"))
     assert code == 2
     assert "tools.json: " in err
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("rows.jsonl", {"id": "pallets__click-2421"}),
+        ("pallets__click-2421.traj", {}),
+        ("x.json", {"id": "psf__requests-1"}),
+    ],
+)
+def test_a_task_of_a_benchmark_is_known_by_its_name(
+    name: str, more: dict[str, Any], tmp_path: Path, capsys: Capture
+) -> None:
+    (tmp_path / "list.txt").write_text("pallets/click\n")
+    document = row(*LOOKED, DONE, **more)
+    options = ("--benchmarks", str(tmp_path / "list.txt"))
+    [found] = cleaned(capsys, tmp_path / "runs", document, name=name, options=options)
+    if name == "x.json":
+        assert isinstance(found, CleanTrace)
+    else:
+        assert isinstance(found, DroppedTrace)
+        assert found.code is DropCode.CONTAMINATED
