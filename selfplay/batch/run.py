@@ -144,6 +144,7 @@ class Run:
         self._parkings: dict[str, int] = {}
         self._elsewhere: list[Unit] = []
         self._turn = anyio.Lock()
+        self._beating = anyio.CapacityLimiter(1)  # a sign of life must not wait for threads that others hold up
         self._in_reach_at = anyio.current_time()
         self._has_reached = False
         self.session = Session()
@@ -190,7 +191,7 @@ class Run:
                 self._end(RunError("this process was halted for too long, others may have taken over; start it again"))
                 group.cancel_scope.cancel()
             try:
-                await anyio.to_thread.run_sync(self._shop.pulse.beat, self.state())
+                await anyio.to_thread.run_sync(self._shop.pulse.beat, self.state(), limiter=self._beating)
             except StorageError as error:
                 self._end(error)
             await anyio.sleep(BEAT_S)

@@ -97,6 +97,7 @@ async def carry_out(
         in_flight = purse.in_flight - servers.waiting
         return {**servers.about(), "in_flight": in_flight, "spent": asdict(purse.own)}
 
+    desk = _desk(order)
     session = Session(reason=INTERRUPTED)
     with Ledger(order.folder, pulse.worker) as ledger:
         async with open_cast(order.config, servers.make, dress) as cast, anyio.create_task_group() as group:
@@ -107,7 +108,7 @@ async def carry_out(
                 settings=order.settings,
                 prices=prices,
                 cast=cast,
-                desk=_desk(order),
+                desk=desk,
                 pulse=pulse,
                 purse=purse,
                 drain=drain,
@@ -117,6 +118,7 @@ async def carry_out(
             pulse.beat({})
             run = Run(shop, units, ledgers, ledger)
             group.start_soon(follow, others, purse)
+            group.start_soon(desk.break_off, drain)
             if order.settings.budget.time_s is not None:
                 group.start_soon(end_after, order.settings.budget.time_s, drain)
             try:
