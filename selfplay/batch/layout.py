@@ -55,14 +55,26 @@ class RunFolder:
         return self.episodes / hashlib.sha256(task.encode()).hexdigest()[:2]
 
 
+def make_folder(path: Path, *, above: bool = False) -> None:
+    """Make a folder if it is not there; those above it only where asked. Raises StorageError.
+
+    A disk that went away while a run goes on must not be begun anew in the empty place that it leaves.
+    """
+    try:
+        path.mkdir(parents=above, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"{path}: can't be made: {error.strerror}; mend that and run the same command again"
+        ) from error
+
+
 def write_whole(path: Path, data: bytes, *, is_first: bool = False) -> None:
     """Write a file so that it is there whole or not at all; with `is_first` not over one that another has written.
 
-    Raises StorageError.
+    Raises StorageError, also where its folder is not there.
     """
     part = path.with_name(f".{path.name}.{token_hex(4)}.part")  # process numbers of two machines may be the same
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as file:
             file.write(data)
             file.flush()
