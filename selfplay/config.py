@@ -247,7 +247,7 @@ class ToolsConfig(Section):
 
 
 class RunConfig(Section):
-    """Everything that shapes an episode."""
+    """Everything that shapes an episode, and where and how patiently its models are asked; see `shaping`."""
 
     player: SeatConfig = SeatConfig()
     supervisor: SeatConfig = SeatConfig()
@@ -256,6 +256,23 @@ class RunConfig(Section):
     hints: HintConfig = HintConfig()
     limits: Limits = Limits()
     tools: ToolsConfig = ToolsConfig()
+
+
+SEATS = ("player", "supervisor", "judge")
+WHERE_ASKED = frozenset({"base_url", "api_key_env", "timeout_s", "tries"})
+"""Of a seat: where its model runs, and how patiently it is asked. No request holds it."""
+
+
+def shaping(config: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Of a configuration's values those that make an episode another one; a model that moved is the same model."""
+    shaped: dict[str, JsonValue] = {}
+    for name, section in config.items():
+        if name in SEATS and isinstance(section, dict):
+            kept = {key: value for key, value in section.items() if key not in WHERE_ASKED}
+            shaped |= {name: kept} if kept or name == "judge" else {}
+        else:
+            shaped[name] = section
+    return shaped
 
 
 ELSEWHERE = ("clean", "batch")

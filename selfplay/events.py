@@ -21,6 +21,7 @@ from typing import Any, Literal, cast
 
 import orjson
 
+from selfplay.config import shaping
 from selfplay.errors import JournalError
 from selfplay.message import Message
 
@@ -32,7 +33,7 @@ Seat = Literal["player", "supervisor", "judge"]
 Event = dict[str, Any]
 
 FREE = frozenset({"at", "seconds", "selfplay"})
-"""What may differ between two tellings of the same: times, and the program's version."""
+"""What may differ between two tellings of the same: times, and the program's version. See also `shaping`."""
 INFORMATION = frozenset({"retry", "resume"})
 
 
@@ -46,10 +47,15 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+def comparable(event: Event) -> Event:
+    """An event without what may differ between two tellings of the same."""
+    kept = {k: v for k, v in event.items() if k not in FREE}
+    return {**kept, "config": shaping(kept["config"])} if "config" in kept else kept
+
+
 def canonical(event: Event) -> bytes:
     """An event's bytes without what may differ between two tellings of the same."""
-    kept = {k: v for k, v in event.items() if k not in FREE}
-    return orjson.dumps(kept, option=orjson.OPT_SORT_KEYS)
+    return orjson.dumps(comparable(event), option=orjson.OPT_SORT_KEYS)
 
 
 def difference(recorded: object, present: object, place: str = "") -> str:

@@ -5,13 +5,17 @@ repository's parts lie.
 """
 
 import os
+import signal
+import subprocess
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from threading import Lock
+from typing import Any, cast
 
 import git
+from filelock import FileLock, Timeout
 from git.cmd import handle_process_output  # pyright: ignore[reportUnknownVariableType] - GitPython types its process parameter as a bare Popen
 from git.util import finalize_process
 
@@ -22,6 +26,8 @@ from selfplay_tools.git import environment, words
 Progress = Callable[[str], None]
 """Told each line of git's progress, from another thread."""
 
+LOOK_S = 0.5
+"""Seconds between two looks at whether waiting for a lock is broken off."""
 _CHATTER = ("Cloning into", "warning:", "POST ", "hint:")
 
 
@@ -30,10 +36,15 @@ class HardGit(git.Git):
 
     # Its overloads differ in what they return; here only the command changes, so everything is handed through.
     def execute(self, command: Any, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]  # noqa: ANN401 - as said above
-        """As GitPython's, with `env -u` in front where there is a variable to drop."""
+        """As GitPython's, with `env -u` in front where there is a variable to drop.
+
+        One that goes on as a process is a group of its own, so that it can be ended with the processes it started.
+        """
         ours = self.environment()
         stray = sorted(name for name in os.environ if name.startswith("GIT_") and name not in ours)
         drop = [part for name in stray for part in ("-u", name)]
+        if kwargs.get("as_process"):
+            kwargs["start_new_session"] = True
         run: Callable[..., Any] = super().execute
         return run(["env", *drop, *command] if drop else command, *args, **kwargs)
 
@@ -76,15 +87,82 @@ def reaching(source: Source, git_dir: Path) -> Generator[dict[str, str]]:
         yield {**variables, "GIT_CONFIG_GLOBAL": str(settings)}
 
 
-def clone(source: Source, git_dir: Path, progress: Progress | None) -> None:
+class Transfers:
+    """Git's processes that bring something here from sources. Another thread may break them off, for good."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._running: set[git.Git.AutoInterrupt] = set()
+        self.are_over = False
+
+    def break_off(self) -> None:
+        """End what runs; what would begin later ends at once."""
+        with self._lock:
+            self.are_over = True
+            for process in self._running:
+                _end(process)
+
+    def finish(self, process: git.Git.AutoInterrupt, source: Source, progress: Progress | None = None) -> None:
+        """Wait until it is done. Raises RepositoryError."""
+        listener = Listener(progress)
+        with self._lock:
+            self._running.add(process)
+            if self.are_over:
+                _end(process)
+        try:
+            with told(source, listener):
+                handle_process_output(
+                    process, None, listener.new_message_handler(), finalize_process, decode_streams=True
+                )
+        except KeyboardInterrupt:
+            _end(process)
+            raise
+        finally:
+            with self._lock:
+                self._running.discard(process)
+
+    @contextmanager
+    def locked(self, path: Path) -> Generator[None]:
+        """Keep other processes out, once they have left. Raises RepositoryError when it is broken off."""
+        lock = FileLock(path)
+        while True:
+            try:
+                lock.acquire(timeout=LOOK_S)
+            except Timeout:
+                if self.are_over:
+                    raise RepositoryError(f"{path}: another process holds it") from None
+            else:
+                break
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def _end(process: git.Git.AutoInterrupt) -> None:
+    """End it and all that it started."""
+    running = cast("subprocess.Popen[bytes] | None", process.proc)  # pyright: ignore[reportUnknownMemberType] - GitPython types it as a bare Popen
+    if running is not None:
+        with suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGTERM)
+
+
+def clone(source: Source, git_dir: Path, transfers: Transfers, progress: Progress | None) -> None:
     """Clone into the empty directory `git_dir`, bare. Raises RepositoryError."""
-    listener = Listener(progress)
-    with reaching(source, git_dir) as variables, told(source, listener):
+    with reaching(source, git_dir) as variables:
         git.Git.check_unsafe_protocols(source.url)
         made = HardGit(str(git_dir))
         made.update_environment(**variables)
         process = made.clone("--bare", "--progress", "--", source.url, str(git_dir), as_process=True)
-        handle_process_output(process, None, listener.new_message_handler(), finalize_process, decode_streams=True)
+        transfers.finish(process, source, progress)
+
+
+def fetch(source: Source, git_dir: Path, transfers: Transfers, *specs: str) -> None:
+    """Fetch into a clone, and forget what the source has no more. Raises RepositoryError."""
+    options = ("--prune", "--no-tags", "--no-recurse-submodules", "--no-auto-gc")
+    with reaching(source, git_dir) as variables:
+        process = commands(git_dir, variables).fetch(*options, source.url, *specs, as_process=True)
+        transfers.finish(process, source)
 
 
 @contextmanager

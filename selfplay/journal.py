@@ -17,7 +17,7 @@ from typing import Any, Self
 import orjson
 
 from selfplay.errors import ContextTooLong, FatalModelError, JournalError, RequestRefused, StorageError
-from selfplay.events import INFORMATION, Event, Seat, canonical, difference, now, parse_events
+from selfplay.events import INFORMATION, Event, Seat, canonical, comparable, difference, now, parse_events
 from selfplay.models.protocol import Reply, Request
 from selfplay.trace import ToolResult
 
@@ -230,6 +230,7 @@ class Journal:
     def _mismatch(self, line: int, recorded: Event, now_: Event) -> JournalError:
         if recorded["event"] in {"call", "result"}:  # of these only some keys are known before they happen
             recorded = {k: v for k, v in recorded.items() if k in now_}
+        recorded, now_ = comparable(recorded), comparable(now_)
         return JournalError(
             f"{self.path}:{line}: the episode recorded here went another way ({difference(recorded, now_)}); "
             "go on with the settings and version it was begun with, or delete this journal to play the episode anew"

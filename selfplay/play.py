@@ -12,7 +12,7 @@ from pathlib import Path
 import orjson
 
 from selfplay.casting import Cast
-from selfplay.config import RunConfig
+from selfplay.config import RunConfig, shaping
 from selfplay.describe import describe
 from selfplay.gate import prepare
 from selfplay.journal import Journal, Watch
@@ -72,7 +72,7 @@ def episode_id(stage: Stage, *, is_supervised: bool) -> str:
     made_of = {
         "task": row_of(stage.task).model_dump(mode="json"),
         "snapshot": stage.snapshot_id,
-        "config": stage.config.model_dump(mode="json", exclude_defaults=True),
+        "config": shaping(stage.config.model_dump(mode="json", exclude_defaults=True)),
         "prompts": {name: p.sha256 for name, p in shipped().items()},
         "tools": stage.toolbox.schemas(),
         "supervised": is_supervised,

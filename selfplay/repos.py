@@ -17,10 +17,9 @@ from tempfile import mkdtemp
 from typing import Literal
 
 import git
-from filelock import FileLock
 
 from selfplay.errors import RepositoryError
-from selfplay.hardgit import Progress, clone, commands, reaching, reason, told
+from selfplay.hardgit import Progress, Transfers, clone, commands, fetch, reason, told
 from selfplay.hiding import hides
 from selfplay.source import WORKTREE, Source, find_source, require_repository
 from selfplay_tools.commit import CommitSnapshot
@@ -63,6 +62,7 @@ class Repositories:
         self._clones = self._root / ".clones"
         self._progress = progress
         self._kept = (self._root, *kept)
+        self._transfers = Transfers()
 
     @property
     def root(self) -> Path:
@@ -82,6 +82,10 @@ class Repositories:
             return CommitSnapshot(self.clone(repo), self.resolve(repo, commit), store=index)
         except (ToolsError, OSError) as error:
             raise RepositoryError(f"{repo}, {commit}: {error}") from error
+
+    def break_off(self) -> None:
+        """End clones and fetches that are going on, and all later ones: they raise RepositoryError. From any thread."""
+        self._transfers.break_off()
 
     def index_folder(self, repo: str) -> Path:
         """Where what is learned of the repository's contents is kept: a cache. Raises RepositoryError."""
@@ -106,7 +110,7 @@ class Repositories:
     @contextmanager
     def _locked(self, source: Source) -> Generator[None]:
         self._clones.mkdir(parents=True, exist_ok=True)
-        with FileLock(self._clones / f"{source.name}.lock"):
+        with self._transfers.locked(self._clones / f"{source.name}.lock"):
             yield
 
     def _make(self, source: Source, home: Path) -> None:
@@ -115,7 +119,7 @@ class Repositories:
             shutil.rmtree(leftover, ignore_errors=True)  # of a process that was killed: we hold the lock
         part = Path(mkdtemp(prefix=f"{source.name}.part-", dir=self._clones))
         try:
-            clone(source, part, self._progress)
+            clone(source, part, self._transfers, self._progress)
             part.rename(home)
         finally:
             shutil.rmtree(part, ignore_errors=True)
@@ -134,7 +138,7 @@ class Repositories:
         if found is None:
             source = find_source(repo, self._root)
             with self._locked(source):
-                found = _fetch_commit(source, git_dir, commit)
+                found = _fetch_commit(source, git_dir, commit, self._transfers)
         return found or _raise_unknown(repo, git_dir, commit)
 
     def parent(self, repo: str, commit: str) -> str | None:
@@ -208,29 +212,23 @@ def _commit_id(git_dir: Path, revision: str) -> str | None:
     return str(found).splitlines()[-1]
 
 
-def _fetch_commit(source: Source, git_dir: Path, commit: str) -> str | None:
+def _fetch_commit(source: Source, git_dir: Path, commit: str, transfers: Transfers) -> str | None:
     """Fetch, and the full id afterwards; None if it is nowhere."""
     if source.directory is not None:
         _require_cloneable(source)
     head = re.fullmatch(r"(?:HEAD|@)(?P<steps>[~^].*)?", commit)
     specs = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", *([f"+HEAD:{_HEAD}"] if head else [])]
-    _fetch(source, git_dir, *specs)
+    fetch(source, git_dir, transfers, *specs)
     found = _commit_id(git_dir, _HEAD + (head["steps"] or "") if head else commit)
     pinned = _PINNED.fullmatch(commit)
     if found is None and pinned:
         # No branch holds it: some servers give it away all the same.
         try:
-            _fetch(source, git_dir, f"+{pinned['id']}:refs/selfplay/pins/{pinned['id']}")
+            fetch(source, git_dir, transfers, f"+{pinned['id']}:refs/selfplay/pins/{pinned['id']}")
         except RepositoryError:
             return None
         found = _commit_id(git_dir, commit)
     return found
-
-
-def _fetch(source: Source, git_dir: Path, *specs: str) -> None:
-    options = ("--prune", "--no-tags", "--no-recurse-submodules", "--no-auto-gc")
-    with reaching(source, git_dir) as variables, told(source):
-        commands(git_dir, variables).fetch(*options, source.url, *specs)
 
 
 def _shallow_ids(git_dir: Path) -> frozenset[str]:

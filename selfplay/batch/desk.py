@@ -7,13 +7,18 @@ from dataclasses import dataclass, field, replace
 import anyio
 from anyio import CapacityLimiter
 
+from selfplay.batch.drain import Drain
 from selfplay.batch.units import Unit
 from selfplay.config import RunConfig
+from selfplay.errors import RepositoryError, RunEnding
 from selfplay.play import set_stage
 from selfplay.repos import Repositories
 from selfplay.stage import Stage
 from selfplay_tools.snapshot import Snapshot
 from selfplay_tools.tool import AnyTool
+
+OPENED_AT_ONCE = 4
+"""Commits of one repository that are opened at the same time."""
 
 
 @dataclass(slots=True)
@@ -33,6 +38,8 @@ class Desk:
     ) -> None:
         self._repositories, self._config, self._tools = repositories, config, tools
         self._threads = threads
+        self._is_over = False
+        self._limiters: dict[str, CapacityLimiter] = {}
         self._open: dict[tuple[str, str], _Open] = {}
 
     @asynccontextmanager
@@ -44,6 +51,26 @@ class Desk:
             )
             yield replace(stage, threads=self._threads)
 
+    async def _opened(self, repo: str, commit: str) -> Snapshot:
+        try:
+            return await anyio.to_thread.run_sync(self._repositories.open, repo, commit, limiter=self._opening(repo))
+        except RepositoryError as error:
+            if self._is_over:
+                raise RunEnding(str(error)) from error
+            raise
+
+    def _opening(self, repo: str) -> CapacityLimiter:
+        """Threads of the repository's own: its clone may take long, and nothing else must wait for it."""
+        if repo not in self._limiters:
+            self._limiters[repo] = CapacityLimiter(OPENED_AT_ONCE)
+        return self._limiters[repo]
+
+    async def break_off(self, drain: Drain) -> None:
+        """Once the run is being ended, wait for no clone."""
+        await drain.begun()
+        self._is_over = True
+        await anyio.to_thread.run_sync(self._repositories.break_off)
+
     @asynccontextmanager
     async def _snapshot(self, repo: str, commit: str) -> AsyncGenerator[Snapshot]:
         opened = self._open.setdefault((repo, commit), _Open())
@@ -51,8 +78,7 @@ class Desk:
         try:
             async with opened.lock:
                 if opened.snapshot is None:
-                    # Threads of its own: a clone may take long, and tools must not wait for it.
-                    opened.snapshot = await anyio.to_thread.run_sync(self._repositories.open, repo, commit)
+                    opened.snapshot = await self._opened(repo, commit)
             yield opened.snapshot
         finally:
             opened.users -= 1

@@ -23,6 +23,10 @@ class Drain:
         self.reason = self.reason or reason
         self._begun.set()
 
+    async def begun(self) -> None:
+        """Wait until the run is being ended."""
+        await self._begun.wait()
+
     def check(self) -> None:
         """Raises RunEnding when the run is being ended: before each call of a model."""
         if self._begun.is_set():

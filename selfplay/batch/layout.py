@@ -14,6 +14,7 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 
 from selfplay.errors import StorageError
 
@@ -54,19 +55,47 @@ class RunFolder:
         return self.episodes / hashlib.sha256(task.encode()).hexdigest()[:2]
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all. Raises StorageError."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+def make_folder(path: Path, *, above: bool = False) -> None:
+    """Make a folder if it is not there; those above it only where asked. Raises StorageError.
+
+    A disk that went away while a run goes on must not be begun anew in the empty place that it leaves.
+    """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir(parents=above, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"{path}: can't be made: {error.strerror}; mend that and run the same command again"
+        ) from error
+
+
+def write_whole(path: Path, data: bytes, *, is_first: bool = False) -> None:
+    """Write a file so that it is there whole or not at all; with `is_first` not over one that another has written.
+
+    Raises StorageError, also where its folder is not there.
+    """
+    part = path.with_name(f".{path.name}.{token_hex(4)}.part")  # process numbers of two machines may be the same
+    try:
         with part.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        part.replace(path)
+        if not (is_first and _has_linked(part, path)):
+            part.replace(path)
     except OSError as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
         raise StorageError(
             f"{path}: can't be written: {error.strerror}; mend that and run the same command again"
         ) from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def _has_linked(part: Path, path: Path) -> bool:
+    """Give a file its name if no other has it. False where the disk knows no links: the last one wins there."""
+    try:
+        path.hardlink_to(part)
+    except FileExistsError:
+        return True
+    except OSError:
+        return False
+    return True

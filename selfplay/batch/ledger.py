@@ -81,7 +81,6 @@ class Ledger:
     def __enter__(self) -> Self:
         """Make the file."""
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
             self._descriptor = os.open(self._path, flags, 0o644)
         except OSError as error:

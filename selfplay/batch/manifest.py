@@ -1,15 +1,18 @@
 """What a run is: written once, and held against every later start, so that a run's data is never mixed."""
 
+from collections.abc import Iterator
 from importlib.metadata import version
 
 import orjson
 from pydantic import JsonValue, ValidationError
 
 from selfplay.batch.layout import RunFolder, write_whole
-from selfplay.config import RunConfig
+from selfplay.batch.tally import prices_of
+from selfplay.config import RunConfig, checked, shaping
 from selfplay.errors import RunError
 from selfplay.events import JOURNAL_VERSION
 from selfplay.message import Noun
+from selfplay.models.prices import Price
 from selfplay.prompts import shipped
 from selfplay.toolset import toolset
 from selfplay.wire import WIRE_VERSION
@@ -18,6 +21,10 @@ from selfplay_tools.schema import function_schema
 MANIFEST_VERSION = 1
 NEWS = frozenset({"selfplay"})
 """What may differ between two starts of a run: a program that writes the same journals may be of another version."""
+
+
+Difference = tuple[str, JsonValue, JsonValue]
+"""Where, and what was and is there."""
 
 
 class Manifest(Noun):
@@ -51,17 +58,33 @@ def keep_manifest(folder: RunFolder, manifest: Manifest) -> None:
 
     Raises RunError with every difference for another run, and StorageError where it can't be written.
     """
+    _require_new(folder)
     if not folder.manifest.exists():
-        _require_new(folder)
-        write_whole(folder.manifest, _bytes(manifest))
+        write_whole(folder.manifest, _bytes(manifest), is_first=True)
     before = read_manifest(folder)
-    differences = tuple(_differences(before.model_dump(mode="json"), manifest.model_dump(mode="json")))
+    differences = (*_differences(_shaping(before), _shaping(manifest)), *_other_prices(before.config, manifest.config))
     if differences:
         told = "\n".join(f"  {place}: was {_short(old)}, is {_short(new)}" for place, old, new in differences)
         raise RunError(
             f"{folder.root} holds a run of another kind, and its data must not be mixed:\n{told}\n"
             "start with what it was begun with, give another --out, or --fork to begin anew beside it"
         )
+
+
+def _shaping(manifest: Manifest) -> JsonValue:
+    return {**manifest.model_dump(mode="json"), "config": shaping(manifest.config)}
+
+
+def _other_prices(old: dict[str, JsonValue], new: dict[str, JsonValue]) -> Iterator[Difference]:
+    """Seats whose model moved to where it costs something else: one run's money is counted in one way."""
+    before, after = (prices_of(checked(RunConfig, config, "manifest: config")) for config in (old, new))
+    for seat in before.keys() & after.keys():
+        if before[seat] != after[seat] and shaping(old).get(seat) == shaping(new).get(seat):
+            yield f"the {seat}'s price per token, by its base_url", _told(before[seat]), _told(after[seat])
+
+
+def _told(price: Price | None) -> JsonValue:
+    return "not known" if price is None else price.model_dump(mode="json", exclude_defaults=True)
 
 
 def read_manifest(folder: RunFolder) -> Manifest:
@@ -87,7 +110,7 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
 
 
 def _require_new(folder: RunFolder) -> None:
-    if folder.episodes.exists():
+    if folder.episodes.exists() and not folder.manifest.exists():  # in this order: another worker may just begin
         raise RunError(
             f"{folder.root} holds episodes and no {folder.manifest.name}: put it back, or give another --out"
         )
@@ -101,7 +124,7 @@ def fork_of(folder: RunFolder) -> RunFolder:
     return RunFolder(root)
 
 
-def _differences(old: JsonValue, new: JsonValue, place: str = "") -> list[tuple[str, JsonValue, JsonValue]]:
+def _differences(old: JsonValue, new: JsonValue, place: str = "") -> list[Difference]:
     if isinstance(old, dict) and isinstance(new, dict):
         keys = [key for key in {**old, **new} if place or key not in NEWS]
         return [d for key in keys for d in _differences(old.get(key), new.get(key), f"{place}.{key}".lstrip("."))]

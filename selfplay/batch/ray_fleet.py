@@ -116,6 +116,7 @@ class Fleet:
             "at": now(),
             "actors": sum(bool(place.host) for place in self._places),
             "units": len(self.opening.units),
+            "beyond": len(self.opening.ledgers.units.keys() - {unit.id for unit in self.opening.units}),
             "running": running,
             "waiting": max(0, self._left() - running - len(parked)),
             "parked": parked,

@@ -19,7 +19,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from selfplay.batch.layout import RunFolder, write_whole
+from selfplay.batch.layout import RunFolder, make_folder, write_whole
 from selfplay.batch.ledger import Ledgers, UnitLine, parse_lines
 from selfplay.batch.manifest import keep_manifest, parse_manifest
 from selfplay.batch.start import Order, make_folders
@@ -126,6 +126,7 @@ class Mirror:
                 if _is_of(path, task) and (data := self.sink.get(name)) is not None:
                     here = path.read_bytes() if path.exists() else b""
                     if not here.startswith(data):
+                        make_folder(folder, above=True)
                         write_whole(path, data)
                     self._kept[name] = len(data)
 

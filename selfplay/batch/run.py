@@ -17,7 +17,7 @@ from anyio.abc import TaskGroup
 from selfplay.batch.collector import calm
 from selfplay.batch.desk import Desk
 from selfplay.batch.drain import Drain
-from selfplay.batch.layout import RunFolder
+from selfplay.batch.layout import RunFolder, make_folder
 from selfplay.batch.leases import Leases
 from selfplay.batch.ledger import EpisodeLine, Ledger, Ledgers, UnitLine
 from selfplay.batch.purse import Purse
@@ -137,6 +137,8 @@ class Run:
     def __init__(self, shop: Shop, units: list[Unit], ledgers: Ledgers, ledger: Ledger) -> None:
         self._shop, self._ledgers, self._ledger = shop, ledgers, ledger
         self._units = {unit.id: unit for unit in units}
+        self._beyond = sum(unit not in self._units for unit in ledgers.units)
+        """Units that ended and are not to be played by this worker."""
         self._queue = Queue(unit for unit in units if unit.id not in ledgers.units)
         self._leases = Leases(shop.folder, shop.pulse.worker, shop.pulse.is_alive)
         self._running: set[str] = set()
@@ -144,6 +146,7 @@ class Run:
         self._parkings: dict[str, int] = {}
         self._elsewhere: list[Unit] = []
         self._turn = anyio.Lock()
+        self._beating = anyio.CapacityLimiter(1)  # a sign of life must not wait for threads that others hold up
         self._in_reach_at = anyio.current_time()
         self._has_reached = False
         self.session = Session()
@@ -170,6 +173,7 @@ class Run:
         return {
             "at": now(),
             "units": len(self._units),
+            "beyond": self._beyond,
             "running": len(self._running),
             "waiting": len(self._queue),
             "parked": {p.unit.id: p.error for p in self._parked},
@@ -190,7 +194,7 @@ class Run:
                 self._end(RunError("this process was halted for too long, others may have taken over; start it again"))
                 group.cancel_scope.cancel()
             try:
-                await anyio.to_thread.run_sync(self._shop.pulse.beat, self.state())
+                await anyio.to_thread.run_sync(self._shop.pulse.beat, self.state(), limiter=self._beating)
             except StorageError as error:
                 self._end(error)
             await anyio.sleep(BEAT_S)
@@ -242,6 +246,7 @@ class Run:
 
     async def _refresh(self) -> None:
         for line in await anyio.to_thread.run_sync(self._ledgers.refresh):
+            self._beyond += line.unit not in self._units
             self._shop.watch.ended(line)
 
     def _wake(self) -> None:
@@ -286,7 +291,9 @@ class Run:
         async with shop.desk.stage(unit) as stage:
             tallies: list[Tally] = []
             watch = partial(self._hear, unit, tallies)
-            played = await play_task(stage, shop.cast, shop.folder.journals_of(unit.task.brief.id), watch, unit.sample)
+            journals = shop.folder.journals_of(unit.task.brief.id)
+            make_folder(journals)
+            played = await play_task(stage, shop.cast, journals, watch, unit.sample)
         for each, tally in zip(played, tallies, strict=True):
             lines.append(line_of(each.trace, tally, each.path, shop.folder.root))
         await self._write(self._line(unit, outcome="played", episodes=tuple(lines)))

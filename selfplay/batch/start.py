@@ -13,7 +13,7 @@ from anyio.abc import TaskGroup
 
 from selfplay.batch.desk import Desk
 from selfplay.batch.drain import Drain
-from selfplay.batch.layout import RunFolder
+from selfplay.batch.layout import RunFolder, make_folder
 from selfplay.batch.ledger import Ledger, Ledgers
 from selfplay.batch.manifest import keep_manifest, manifest_of
 from selfplay.batch.purse import BUDGET, Others, PayingModel, Purse, follow, require_prices
@@ -64,6 +64,7 @@ def open_run(order: Order) -> Opening:
     """Make the run's folder, or make sure that it fits. Blocking. Raises ConfigError, RunError, StorageError."""
     make_folders(order.folder)
     keep_manifest(order.folder, manifest_of(order.config))
+    make_folder(order.folder.episodes)
     prices = prices_of(order.config)
     require_prices(order.config, prices, order.settings.budget)
     require_one_price(order.config, order.settings)
@@ -97,6 +98,7 @@ async def carry_out(
         in_flight = purse.in_flight - servers.waiting
         return {**servers.about(), "in_flight": in_flight, "spent": asdict(purse.own)}
 
+    desk = _desk(order)
     session = Session(reason=INTERRUPTED)
     with Ledger(order.folder, pulse.worker) as ledger:
         async with open_cast(order.config, servers.make, dress) as cast, anyio.create_task_group() as group:
@@ -107,7 +109,7 @@ async def carry_out(
                 settings=order.settings,
                 prices=prices,
                 cast=cast,
-                desk=_desk(order),
+                desk=desk,
                 pulse=pulse,
                 purse=purse,
                 drain=drain,
@@ -117,6 +119,7 @@ async def carry_out(
             pulse.beat({})
             run = Run(shop, units, ledgers, ledger)
             group.start_soon(follow, others, purse)
+            group.start_soon(desk.break_off, drain)
             if order.settings.budget.time_s is not None:
                 group.start_soon(end_after, order.settings.budget.time_s, drain)
             try:
@@ -129,12 +132,10 @@ async def carry_out(
 
 
 def make_folders(folder: RunFolder) -> None:
-    """Make the run's folders. Raises StorageError."""
-    try:
-        for place in (folder.root, folder.ledgers, folder.leases, folder.workers):
-            place.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(f"{folder.root}: can't be written: {error.strerror}; choose another --out") from error
+    """Make the run's folders, but that of its journals: with it a run has begun. Raises StorageError."""
+    make_folder(folder.root, above=True)
+    for place in (folder.ledgers, folder.leases, folder.workers):
+        make_folder(place)
 
 
 def require_same_tasks(units: Sequence[Unit], ledgers: Ledgers) -> None:

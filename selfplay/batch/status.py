@@ -18,6 +18,7 @@ class Units(Noun):
     """Units by state. The states are disjoint, and together all there are."""
 
     waiting: int = 0
+    """As the present start names them, or the last one: a task that was taken out of the file waits no more."""
     running: int = 0
     parked: int = 0
     """Their model is out of reach; they are tried again in a while."""
@@ -179,7 +180,7 @@ def totals_of(known: Known, rate: tuple[float, float] | None) -> Totals:
     running = sum(int(sign.state.get("running", 0)) for sign in signs if sign.is_alive)
     begun = results.units + known.count.unusable + len(parked) + len(failed) + running
     units = Units(
-        waiting=max(0, _ordered_units(known) - begun),
+        waiting=max(0, _ordered_units(signs, len(known.ended)) - begun),
         running=running,
         parked=len(parked),
         failed=len(failed),
@@ -218,10 +219,9 @@ def _told(signs: Iterable[Sign], name: str, ended: Mapping[str, UnitLine]) -> di
     return {unit: why for unit, why in sorted(told.items()) if unit not in ended}
 
 
-def _ordered_units(known: Known) -> int:
-    """How many units the run is about; a start may name fewer than have ended."""
-    named = max((int(sign.state.get("units", 0)) for sign in known.signs), default=0)
-    return max(named, len(known.ended))
+def _ordered_units(signs: Iterable[Sign], ended: int) -> int:
+    """How many units the run is about: what workers were told to play, and what ended that they were not told of."""
+    return max([ended, *(int(s.state.get("units", 0)) + int(s.state.get("beyond", 0)) for s in signs)])
 
 
 def _projected(results: Results, units: Units, spent_usd: float) -> float | None:

@@ -324,6 +324,14 @@ def test_the_look_before_parsing_never_says_no_to_a_definition(path: str, text: 
     assert not may_define(code.language.name, "absent", span)
 
 
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_the_look_before_parsing_reads_a_last_line_with_or_without_its_end(end: str) -> None:
+    for last, is_one in (("use(reader)", False), ("def reader(): pass", True)):
+        text = f"import io\n{last}{end}".encode()
+        span = Span(text, ("a.py",), (0,), (len(text),))
+        assert may_define("python", "reader", span) is is_one
+
+
 @pytest.mark.parametrize(
     ("path", "text", "signature"),
     [

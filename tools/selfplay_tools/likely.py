@@ -95,6 +95,7 @@ def like_definitions(language: str, name: str, span: Span) -> Iterator[int]:
     while (at := shape.literal.place(buffer, at, end)) >= 0:
         line = buffer.rfind(b"\n", first, at) + 1 or first
         line_end = buffer.find(b"\n", at, end)
+        line_end = end if line_end < 0 else line_end  # the last line of a text may have no end
         if _is_like(shape, buffer, first, line, line_end):
             yield at
             at += 1

@@ -63,6 +63,11 @@ def ledger_of(the_order: Order) -> dict[str, UnitLine]:
     return ledgers.units
 
 
+def digests(the_order: Order) -> dict[str, str]:
+    """What each unit came to."""
+    return {unit: line.episodes[0].digest for unit, line in ledger_of(the_order).items()}
+
+
 def lines_in(the_order: Order) -> int:
     """Lines of all ledgers: one for each time that a unit came to an end."""
     texts = [path.read_bytes() for path in the_order.folder.ledgers.glob("*.jsonl")]

@@ -20,7 +20,7 @@ from selfplay.events import read_events
 from selfplay.models.protocol import Usage
 from selfplay.trace import StopReason
 from tests.loopback import Json, Loopback, calls, hang, in_thread
-from tests.selfplay.batch.runs import ledger_of, make_repository, make_tasks, order, write_tasks
+from tests.selfplay.batch.runs import digests, ledger_of, make_repository, make_tasks, order, write_tasks
 
 PATIENCE_S = 60.0
 KEY = {"OPENAI_API_KEY": "unused"}
@@ -83,10 +83,6 @@ def finish(tmp: Path, tasks: Path, *options: str) -> str:
         told, _ = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0, told
     return told
-
-
-def digests(the_order: Order) -> dict[str, str]:
-    return {unit: line.episodes[0].digest for unit, line in ledger_of(the_order).items()}
 
 
 def check_totals(the_order: Order) -> None:

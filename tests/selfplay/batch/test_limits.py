@@ -9,6 +9,7 @@ from selfplay.batch.layout import RunFolder
 from selfplay.batch.purse import BUDGET, Others, Purse, Spent
 from selfplay.batch.servers import Servers, require_one_price
 from selfplay.batch.settings import BatchSettings, Budget, EndpointSettings, SeatLimits, load_batch
+from selfplay.batch.start import make_folders
 from selfplay.batch.worker import Pulse
 from selfplay.config import HintConfig, PriceConfig, RunConfig, SeatConfig
 from selfplay.errors import ConfigError
@@ -124,6 +125,7 @@ async def test_a_second_server_takes_over_from_one_that_is_dead(tmp_path: Path, 
 
 async def test_other_workers_spending_counts(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
+    make_folders(folder)
     before = Pulse(folder, "before")
     before.beat({"spent": {"cost_usd": 3.0, "tokens": 10}})
     others = Others(folder, "me")

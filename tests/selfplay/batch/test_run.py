@@ -6,6 +6,7 @@ import pytest
 from selfplay.batch.layout import RunFolder
 from selfplay.batch.ledger import Ledgers, UnitLine
 from selfplay.batch.manifest import fork_of
+from selfplay.batch.observe import Observer
 from selfplay.batch.purse import BUDGET
 from selfplay.batch.run import Session, Unwatched
 from selfplay.batch.settings import BatchSettings, Budget, load_batch
@@ -13,12 +14,22 @@ from selfplay.batch.start import spent_before
 from selfplay.batch.tally import line_of, prices_of, tally_of
 from selfplay.batch.units import Unit
 from selfplay.config import HintConfig, PriceConfig, SeatConfig, load_config
-from selfplay.errors import ConfigError, RunError
+from selfplay.errors import ConfigError, RunError, StorageError
 from selfplay.events import read_events
 from selfplay.models.prices import FREE
 from selfplay.replay import trace_of
 from selfplay.task import Answer, Target
-from tests.selfplay.batch.runs import CONFIG, journals, ledger_of, lines_in, make_repository, make_tasks, order, run
+from tests.selfplay.batch.runs import (
+    CONFIG,
+    digests,
+    journals,
+    ledger_of,
+    lines_in,
+    make_repository,
+    make_tasks,
+    order,
+    run,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -40,12 +51,12 @@ async def test_each_task_comes_to_an_end_once_and_a_second_start_plays_nothing(t
 
 
 async def test_what_is_played_does_not_depend_on_how_many_are_played_at_once(tmp_path: Path, repo: Path) -> None:
-    digests: list[dict[str, str]] = []
+    came_to: list[dict[str, str]] = []
     for at_once in (1, 7):
         the_order = order(tmp_path, make_tasks(repo, 8), settings=BatchSettings(at_once=at_once), name=f"run{at_once}")
         await run(the_order)
-        digests.append({unit: line.episodes[0].digest for unit, line in ledger_of(the_order).items()})
-    assert digests[0] == digests[1]
+        came_to.append(digests(the_order))
+    assert came_to[0] == came_to[1]
 
 
 async def test_the_same_run_takes_further_tasks_and_samples(tmp_path: Path, repo: Path) -> None:
@@ -218,3 +229,57 @@ def test_how_a_run_is_carried_out_stands_in_the_same_file_and_makes_no_other_epi
     file.write_text("[batch]\nat_onec = 9\n")
     with pytest.raises(ConfigError, match=r"batch: unknown key 'at_onec', did you mean 'at_once'\?"):
         load_batch(file)
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+async def test_a_task_file_may_be_extended_reordered_and_shortened(tmp_path: Path, repo: Path, at_once: int) -> None:
+    tasks = make_tasks(repo, 6)
+    settings = BatchSettings(at_once=at_once, samples=2)
+    await run(order(tmp_path, tasks[:2], settings=settings))
+    ended = BatchSettings(at_once=at_once, samples=2, budget=Budget(tokens=1))
+    assert (await run(order(tmp_path, tasks, settings=ended))).left == 8
+    fewer = order(tmp_path, tasks[:0:-1], settings=BatchSettings(at_once=at_once))
+    assert (await run(fewer)).left == 0
+    assert sorted(ledger_of(fewer)) == sorted([*(f"t{n}#1" for n in range(6)), "t0#2", "t1#2"])
+    totals = Observer(fewer.folder).look()
+    assert (totals.units.waiting, totals.units.ended) == (0, 8), "what is not asked for any more does not wait"
+
+
+async def test_a_folder_that_goes_away_while_a_run_goes_on_is_not_begun_anew(tmp_path: Path, repo: Path) -> None:
+    the_order = order(tmp_path, make_tasks(repo, 12))
+    root, away = the_order.folder.root, tmp_path / "unmounted"
+
+    class Watch(Unwatched):
+        def ended(self, line: UnitLine) -> None:
+            del line
+            if root.exists():
+                root.rename(away)
+
+    session = await run(the_order, Watch())
+    assert isinstance(session.error, StorageError)
+    assert session.left > 0
+    assert not root.exists()
+    away.rename(root)
+    for sign in the_order.folder.workers.iterdir():
+        sign.unlink()  # it could not say that it left, and its process, this one, goes on
+    assert (await run(the_order)).left == 0
+    assert len(ledger_of(the_order)) == 12
+
+
+async def test_a_repository_that_goes_away_while_a_run_goes_on_is_told_and_tried_again(
+    tmp_path: Path, repo: Path
+) -> None:
+    gone = make_repository(tmp_path / "gone.git")
+    tasks = [*make_tasks(gone, 3), *make_tasks(repo, 3, start=3)]
+    the_order = order(tmp_path, tasks, settings=BatchSettings(at_once=1))
+
+    class Watch(Unwatched):
+        def ended(self, line: UnitLine) -> None:
+            if line.repo == str(gone) and gone.exists():
+                gone.rename(tmp_path / "moved.git")
+
+    session = await run(the_order, Watch())
+    assert list(session.failed) == ["t1#1", "t2#1"]
+    assert all("gone.git" in why for why in session.failed.values())
+    (tmp_path / "moved.git").rename(gone)
+    assert (await run(the_order)).left == 0
