@@ -3,12 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from functools import cached_property
 from pathlib import Path
 
 from selfplay_tools.errors import NoSuchPath, NotReadable
 from selfplay_tools.index import ScanIndex
 from selfplay_tools.inventory import Inventory
+from selfplay_tools.once import once_property
 from selfplay_tools.paths import shown
 from selfplay_tools.searched import Span
 from selfplay_tools.snapshot import Entry, Index, Kind, Notes, Text
@@ -70,7 +70,7 @@ class BaseSnapshot(ABC):
         """As `Snapshot.close`; what a subclass has to end, it ends after this."""
         self._at_close.close()
 
-    @cached_property
+    @once_property
     def _at_close(self) -> ExitStack:
         return ExitStack()
 
@@ -128,7 +128,7 @@ class BaseSnapshot(ABC):
         """As `Snapshot.index`."""
         return self._index
 
-    @cached_property
+    @once_property
     def _index(self) -> Index:
         return ScanIndex(self.entries, self._contents)
 
