@@ -4,6 +4,9 @@
 that worker dies or leaves, whoever notices makes `UNIT.2`, which again only one can, and so on: the highest number
 counts. No file is ever changed or removed while the run goes on, so there is nothing to race for. A worker that finds
 that it may be taken for dead itself (it was suspended, its disk hung) stops playing, see `Pulse.is_lost`.
+
+Making a file and writing the name into it are two steps. So a file without a name is somebody's who is about to write
+it, until it is old enough for one who died in between; who gives a unit up writes a name that nobody has.
 """
 
 import os
@@ -12,17 +15,23 @@ from pathlib import Path
 
 from selfplay.batch.layout import RunFolder
 from selfplay.batch.units import Unit
+from selfplay.batch.worker import DEAD_AFTER_S
 from selfplay.errors import StorageError
+
+NOBODY = "-"
 
 
 class Leases:
     """The leases of one worker. Blocking."""
 
-    def __init__(self, folder: RunFolder, worker: str, is_alive: Callable[[str], bool]) -> None:
-        """`is_alive` tells of a worker's name whether that worker still plays."""
+    def __init__(
+        self, folder: RunFolder, worker: str, is_alive: Callable[[str], bool], age_s: Callable[[Path], float]
+    ) -> None:
+        """`is_alive` tells of a worker's name whether it still plays, `age_s` how long ago a file was written."""
         self._folder = folder.leases
         self._worker = worker
         self._is_alive = is_alive
+        self._age_s = age_s
         self._held: dict[str, int] = {}
 
     def take(self, unit: Unit) -> int:
@@ -34,15 +43,15 @@ class Leases:
             return self._held[unit.id]
         number = 1
         while not self._make(self._path(unit, number), self._worker):
-            if not self._path(unit, number + 1).exists() and self._is_alive(self._owner(unit, number)):
+            if not self._path(unit, number + 1).exists() and self._is_held(self._path(unit, number)):
                 return 0
             number += 1
         self._held[unit.id] = number
         return number
 
     def give_up(self, unit: Unit) -> None:
-        """Leave a unit that can't be played here to others: a lease that names nobody. Raises StorageError."""
-        self._make(self._path(unit, self._held.pop(unit.id) + 1), "")
+        """Leave a unit that can't be played here to others: a lease that nobody has. Raises StorageError."""
+        self._make(self._path(unit, self._held.pop(unit.id) + 1), NOBODY)
 
     def _path(self, unit: Unit, number: int) -> Path:
         return self._folder / f"{unit.file_name}.{number}"
@@ -66,12 +75,14 @@ class Leases:
             os.close(descriptor)
         return True
 
-    def _owner(self, unit: Unit, number: int) -> str:
-        """The worker's name; empty where it gave the unit up, or could not write its name before it died."""
-        path = self._path(unit, number)
+    def _is_held(self, path: Path) -> bool:
+        """Whether who made a lease still plays, or may be about to say who it is."""
         try:
-            return path.read_text("utf-8", "replace")
+            owner = path.read_text("utf-8", "replace")
         except OSError as error:
             raise StorageError(
                 f"{path}: can't be read: {error.strerror}; mend that and run the same command again"
             ) from error
+        if not owner:
+            return self._age_s(path) < DEAD_AFTER_S
+        return owner != NOBODY and self._is_alive(owner)

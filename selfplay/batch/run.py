@@ -140,7 +140,7 @@ class Run:
         self._beyond = sum(unit not in self._units for unit in ledgers.units)
         """Units that ended and are not to be played by this worker."""
         self._queue = Queue(unit for unit in units if unit.id not in ledgers.units)
-        self._leases = Leases(shop.folder, shop.pulse.worker, shop.pulse.is_alive)
+        self._leases = Leases(shop.folder, shop.pulse.worker, shop.pulse.is_alive, shop.pulse.age_s)
         self._running: set[str] = set()
         self._parked: list[_Parked] = []
         self._parkings: dict[str, int] = {}

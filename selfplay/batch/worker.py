@@ -63,12 +63,12 @@ class Pulse:
         """Whether another worker still plays: it has not left, its process runs, its last sign of life is recent."""
         if not worker:
             return False
-        return lives(read_state(self._path_of(worker)), self._age_s(worker))
+        return lives(read_state(self._path_of(worker)), self.age_s(self._path_of(worker)))
 
-    def _age_s(self, worker: str) -> float:
-        """Seconds since a worker's last sign of life, as of our own last one."""
+    def age_s(self, path: Path) -> float:
+        """Seconds from when a file was written to our own last sign of life; long ago where it is not there."""
         try:
-            return self._path.stat().st_mtime - self._path_of(worker).stat().st_mtime
+            return self._path.stat().st_mtime - path.stat().st_mtime
         except OSError:
             return DEAD_AFTER_S
 
@@ -81,7 +81,8 @@ def lives(state: Mapping[str, Any] | None, age_s: float) -> bool:
     if state is None or state.get("is_over"):
         return False
     if state.get("machine") == this_machine():
-        return _began(state.get("pid", 0)) == state.get("began")
+        began = _began(state.get("pid", 0))
+        return began is not None and (not began or began == state.get("began"))
     return age_s < DEAD_AFTER_S
 
 

@@ -1,4 +1,5 @@
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,10 @@ def unit(name: str, repo: str = "r", sample: int = 1) -> Unit:
     return Unit(Task(brief=brief, answer=Answer(targets=(Target(path="a"),))), sample, "")
 
 
+def just_now(_: Path) -> float:
+    return 0.0
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> RunFolder:
     folder = RunFolder(tmp_path / "run")
@@ -25,7 +30,7 @@ def folder(tmp_path: Path) -> RunFolder:
 
 
 def test_only_one_of_two_living_workers_gets_a_unit(folder: RunFolder) -> None:
-    first, second = (Leases(folder, name, lambda _: True) for name in ("a", "b"))
+    first, second = (Leases(folder, name, bool, just_now) for name in ("a", "b"))
     assert first.take(unit("t")) == 1
     assert second.take(unit("t")) == 0
     assert first.take(unit("t")) == 1, "what one has one keeps"
@@ -33,17 +38,42 @@ def test_only_one_of_two_living_workers_gets_a_unit(folder: RunFolder) -> None:
 
 def test_a_dead_workers_unit_goes_to_one_of_those_who_notice(folder: RunFolder) -> None:
     living = {"b", "c"}
-    dead, *others = (Leases(folder, name, living.__contains__) for name in ("a", "b", "c"))
+    dead, *others = (Leases(folder, name, living.__contains__, just_now) for name in ("a", "b", "c"))
     dead.take(unit("t"))
     assert [each.take(unit("t")) for each in others] == [2, 0]
     living.remove("b")
     assert others[1].take(unit("t")) == 3
 
 
-def test_a_worker_that_died_before_it_wrote_its_name_holds_nothing(folder: RunFolder) -> None:
+def test_a_lease_without_a_name_is_of_one_who_is_about_to_write_it_or_died_long_ago(folder: RunFolder) -> None:
     pulse = Pulse(folder, "me")
-    (folder.leases / f"{unit('t').file_name}.1").touch()
-    assert Leases(folder, "me", pulse.is_alive).take(unit("t")) == 2
+    pulse.beat({})
+    mine = Leases(folder, "me", pulse.is_alive, pulse.age_s)
+    lease = folder.leases / f"{unit('t').file_name}.1"
+    lease.touch()
+    assert mine.take(unit("t")) == 0
+    old = lease.stat().st_mtime - 3600
+    os.utime(lease, (old, old))
+    assert mine.take(unit("t")) == 2
+
+
+def test_workers_that_want_the_same_units_at_the_same_moments_never_both_get_one(folder: RunFolder) -> None:
+    units = [unit(f"t{number}") for number in range(3000)]
+    workers = [Leases(folder, name, bool, just_now) for name in ("a", "b")]
+
+    def take_all(leases: Leases) -> list[int]:
+        return [leases.take(each) for each in units]
+
+    with ThreadPoolExecutor(len(workers)) as pool:
+        first, second = pool.map(take_all, workers)
+    assert [one + other for one, other in zip(first, second, strict=True)] == [1] * len(units)
+
+
+def test_a_unit_that_was_given_up_is_anybodys(folder: RunFolder) -> None:
+    first, second = (Leases(folder, name, bool, just_now) for name in ("a", "b"))
+    first.take(unit("t"))
+    first.give_up(unit("t"))
+    assert second.take(unit("t")) == 3
 
 
 def test_a_worker_on_this_machine_is_alive_as_long_as_its_process(folder: RunFolder) -> None:
