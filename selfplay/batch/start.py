@@ -16,6 +16,7 @@ from selfplay.batch.drain import Drain
 from selfplay.batch.layout import RunFolder, make_folder
 from selfplay.batch.ledger import Ledger, Ledgers
 from selfplay.batch.manifest import keep_manifest, manifest_of
+from selfplay.batch.memory import give_memory_back
 from selfplay.batch.purse import BUDGET, Others, PayingModel, Purse, follow, require_prices
 from selfplay.batch.run import BatchWatch, Run, Session, Shop, Unwatched
 from selfplay.batch.servers import Servers, require_one_price
@@ -85,6 +86,7 @@ async def carry_out(
     opening = open_run(order)
     prices, ledgers, units = opening.prices, opening.ledgers, opening.units
     raise_file_limit()
+    give_memory_back()
     pulse = Pulse(order.folder, new_worker())
     others = Others(order.folder, pulse.worker)
     drain, purse = drain or Drain(), spent_before(order, ledgers, prices)
