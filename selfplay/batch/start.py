@@ -63,12 +63,12 @@ class Opening:
 
 def open_run(order: Order) -> Opening:
     """Make the run's folder, or make sure that it fits. Blocking. Raises ConfigError, RunError, StorageError."""
+    prices = prices_of(order.config)
+    require_prices(order.config, prices, order.settings.budget)  # a run begun without a price could not be given one
+    require_one_price(order.config, order.settings)
     make_folders(order.folder)
     keep_manifest(order.folder, manifest_of(order.config))
     make_folder(order.folder.episodes)
-    prices = prices_of(order.config)
-    require_prices(order.config, prices, order.settings.budget)
-    require_one_price(order.config, order.settings)
     ledgers = Ledgers(order.folder)
     ledgers.refresh()
     units = units_of(order.tasks, order.settings.samples)
