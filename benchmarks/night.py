@@ -45,6 +45,8 @@ class Night:
     wall_s: float = 0.0
     cpu_s: float = 0.0
     peak_mb: float = 0.0
+    peak_anonymous_mb: float = 0.0
+    """Without mapped files, which the kernel takes back when it needs the room."""
     ended: int = 0
     unusable: int = 0
     told_twice: int = 0
@@ -79,7 +81,9 @@ def play(tasks: Path, folder: Path, at_once: int, lives_s: float | None, night: 
     began = time.monotonic()
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         while process.poll() is None:
-            night.peak_mb = max(night.peak_mb, resident_mb(process.pid))
+            resident, anonymous = resident_mb(process.pid)
+            night.peak_mb = max(night.peak_mb, resident)
+            night.peak_anonymous_mb = max(night.peak_anonymous_mb, anonymous)
             if lives_s is not None and time.monotonic() - began > lives_s:
                 process.kill()
             time.sleep(0.1)
@@ -90,11 +94,13 @@ def play(tasks: Path, folder: Path, at_once: int, lives_s: float | None, night: 
     return None if process.returncode == -9 else process.returncode  # noqa: PLR2004  SIGKILL
 
 
-def resident_mb(pid: int) -> float:
+def resident_mb(pid: int) -> tuple[float, float]:
+    """All that a process holds in memory, and of that what no file stands behind."""
     try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE / 1e6
-    except (OSError, IndexError):
-        return 0.0
+        _, resident, mapped, *_ = Path(f"/proc/{pid}/statm").read_text().split()
+    except (OSError, ValueError):
+        return 0.0, 0.0
+    return int(resident) * PAGE / 1e6, (int(resident) - int(mapped)) * PAGE / 1e6
 
 
 def whole_lines(data: bytes) -> bytes:

@@ -61,6 +61,11 @@ def test_every_module_has_its_layer() -> None:
     assert named - {"__init__", "__main__"} == set(HEIGHT)
 
 
+def test_the_page_on_the_design_names_every_module() -> None:
+    page = (ROOT / "docs" / "design.md").read_text("utf-8")
+    assert not [name for name in HEIGHT if f"`{name}.py`" not in page and f"`{name}/`" not in page]
+
+
 def test_imports_go_downwards_only() -> None:
     wrong: list[str] = []
     for path in modules(ROOT / "selfplay"):

@@ -16,6 +16,7 @@ from selfplay.batch.drain import Drain
 from selfplay.batch.layout import RunFolder, make_folder
 from selfplay.batch.ledger import Ledger, Ledgers
 from selfplay.batch.manifest import keep_manifest, manifest_of
+from selfplay.batch.memory import give_memory_back
 from selfplay.batch.purse import BUDGET, Others, PayingModel, Purse, follow, require_prices
 from selfplay.batch.run import BatchWatch, Run, Session, Shop, Unwatched
 from selfplay.batch.servers import Servers, require_one_price
@@ -62,12 +63,12 @@ class Opening:
 
 def open_run(order: Order) -> Opening:
     """Make the run's folder, or make sure that it fits. Blocking. Raises ConfigError, RunError, StorageError."""
+    prices = prices_of(order.config)
+    require_prices(order.config, prices, order.settings.budget)  # a run begun without a price could not be given one
+    require_one_price(order.config, order.settings)
     make_folders(order.folder)
     keep_manifest(order.folder, manifest_of(order.config))
     make_folder(order.folder.episodes)
-    prices = prices_of(order.config)
-    require_prices(order.config, prices, order.settings.budget)
-    require_one_price(order.config, order.settings)
     ledgers = Ledgers(order.folder)
     ledgers.refresh()
     units = units_of(order.tasks, order.settings.samples)
@@ -85,6 +86,7 @@ async def carry_out(
     opening = open_run(order)
     prices, ledgers, units = opening.prices, opening.ledgers, opening.units
     raise_file_limit()
+    give_memory_back()
     pulse = Pulse(order.folder, new_worker())
     others = Others(order.folder, pulse.worker)
     drain, purse = drain or Drain(), spent_before(order, ledgers, prices)

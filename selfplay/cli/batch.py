@@ -48,7 +48,9 @@ def batch(
     tasks: Annotated[Path, typer.Argument(help="A task file, as `selfplay mine` writes it.")],
     *,
     out: Annotated[Path, typer.Option("--out", "-o", help="The run's folder.")],
-    config: Annotated[Path | None, typer.Option(help="A TOML file with models, hints, limits, [batch].")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="A TOML file with models, hints, limits and its table `batch`.")
+    ] = None,
     samples: Annotated[int | None, typer.Option(help="Attempts at each task.", min=1)] = None,
     at_once: Annotated[int | None, typer.Option(help="Episodes played at the same time.", min=1)] = None,
     fork: Annotated[bool, typer.Option("--fork", help="Begin anew beside a run of another kind.")] = False,

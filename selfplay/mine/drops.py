@@ -17,6 +17,7 @@ class Drop(StrEnum):
     RELEASE = "a release or version bump"
     LONG_MESSAGE = "message too long"
     SHORT_MESSAGE = "message says too little"
+    VAGUE_MESSAGE = "message could be about anything"
     MANY_FILES = "too many files"
     ODD_CHANGE = "changes a file's type or name only"
     NEW_ONLY = "source files are new"

@@ -12,6 +12,8 @@ from selfplay.mine.settings import Commits, MineSettings
 
 MAX_MESSAGE_CHARS = 100_000
 """A longer message is not even cleaned."""
+MIN_TELLING_WORDS = 2
+"""With fewer nobody could tell where to look (`Some small fixes for problems`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ def _candidate(commit: Commit, settings: MineSettings) -> Candidate | Drop:
     reasons: tuple[tuple[Drop, Callable[[], bool]], ...] = (
         (Drop.LONG_MESSAGE, lambda: len(prompt.text) > settings.max_chars),
         (Drop.SHORT_MESSAGE, lambda: prompt.words < settings.min_words),
+        (Drop.VAGUE_MESSAGE, lambda: prompt.telling_words < MIN_TELLING_WORDS),
         # Of a merge only what stands below its first line is left: that may be a release as well.
         (Drop.RELEASE, lambda: is_release(prompt.text.partition("\n")[0])),
         (Drop.MANY_FILES, lambda: len(commit.changes) > settings.max_files),

@@ -47,7 +47,10 @@ _DOCS = re.compile(
 )
 _TOOLING = re.compile(r"(?i)(^|/)\.[\w-]+/|^(ci|\.ci)/")
 """Folders of services around the code (`.github`, `.circleci`)."""
-_PAGES = re.compile(r"(?i)(^|/)(templates?|views|components|layouts)/")
+_PAGES = re.compile(
+    r"(?i)^(?!(?:.*/)?(?:docs?|website|examples?|samples?|demos?|tutorials?)/).*?\b(templates?|views|components|layouts)/"
+)
+"""Folders of pages that a program shows; those of its examples are documentation."""
 _TABLE = (
     (_VENDORED, FileKind.VENDORED),
     (_GENERATED, FileKind.GENERATED),

@@ -66,8 +66,8 @@ _GRADES: dict[FindingKind, Leak] = {
     "path": Leak.PATH, "file_name": Leak.FILE_NAME, "module": Leak.MODULE, "stem": Leak.MODULE,
     "directory": Leak.MODULE, "disguised": Leak.MODULE,
 }  # fmt: skip
-_TOPIC = re.compile(r"\A\s*\[?(?P<topic>[\w./+-]{2,60})\]?(?:\([^)\n]*\))?!?:\s")
-"""`termui: keep the cursor`: what a first line is about."""
+_TOPIC = re.compile(r"\A\s*\[?(?P<topic>[\w./+-]{2,60})\]?(?:\((?P<scopes>[^)\n]*)\))?!?:\s")
+"""`termui: keep the cursor`, `fix(termui): keep it`: what a first line is about."""
 _NAME = re.compile(r"(?<![\w$@])[A-Za-z_$][\w$]{2,99}")
 _CAMEL = re.compile(r"[a-z0-9][A-Z]|[A-Z]{2,}[a-z]")
 _ENDS_SENTENCE = frozenset(".!?:\n")
@@ -98,7 +98,8 @@ def _file_names(prompt: str, targets: tuple[Target, ...]) -> Iterator[tuple[Leak
         yield _GRADES.get(found.kind, Leak.MODULE), found.text
     topic = _TOPIC.match(prompt)
     if topic is not None:
-        yield from _topics(topic["topic"], targets)
+        for name in (topic["topic"], *re.findall(r"[\w./+-]{2,60}", topic["scopes"] or "")):
+            yield from _topics(name, targets)
 
 
 def _topics(topic: str, targets: tuple[Target, ...]) -> Iterator[tuple[Leak, str]]:

@@ -300,12 +300,33 @@ def test_showing_and_exporting_what_is_no_trace_says_so(tmp_path: Path, capsys: 
 
 
 def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
-    for command in ("demo", "run", "show", "export", "audit hints", "audit echoes"):
+    for command in (
+        "demo",
+        "run",
+        "show",
+        "export",
+        "audit hints",
+        "audit echoes",
+        "mine",
+        "import",
+        "batch",
+        "status",
+        "report",
+    ):
         code, out, _ = run(capsys, *command.split(), "--help")
         assert code == 0
         _, mark, examples = out.partition("Example")
         assert mark
         assert f"selfplay {command} " in examples
+
+
+@pytest.mark.parametrize(("command", "table"), [("batch", "batch"), ("mine", "rewrite"), ("clean", "clean")])
+def test_help_names_the_table_of_the_settings_file(
+    command: str, table: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In brackets it would be taken for a style, and not be shown."""
+    monkeypatch.setenv("COLUMNS", "200")
+    assert f"`{table}`" in run(capsys, command, "--help")[1]
 
 
 INTERRUPTIBLE = (

@@ -84,7 +84,7 @@ class BaseSnapshot(ABC):
 
     def resolve(self, path: str) -> str:
         """As `Snapshot.resolve`."""
-        return self._inventory.resolve(path)
+        return self._inventory.resolve(path, self.link_target)
 
     def nearest(self, path: str, limit: int = 3) -> tuple[str, ...]:
         """As `Snapshot.nearest`."""

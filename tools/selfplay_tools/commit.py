@@ -45,7 +45,7 @@ class CommitSnapshot(BaseSnapshot):
         self.memory = store.absolute() if store else None
         self._library = library = _library(self._git_dir, store) if store else None
         self._entries = _entries(self._git_dir, self._commit, max_entries, library)
-        self._inventory = Inventory(self._entries, self.link_target)
+        self._inventory = Inventory(self._entries)
         self._blobs = Blobs(self._git_dir)
         self._cache = BytesCache(_CACHE_BYTES)
         self._stored = _stored_index(self._commit, self._entries, library) if library else None

@@ -45,7 +45,7 @@ class DirectorySnapshot(BaseSnapshot):
         paths = shown_paths([found.raw for found in listed])
         self._found = dict(sorted(zip(paths, listed, strict=True)))
         listing = [_Listed(path, _kind(found)) for path, found in self._found.items()]
-        self._inventory = Inventory(listing, self.link_target)
+        self._inventory = Inventory(listing)
         self._known: dict[str, Entry] = {}
 
     @property

@@ -30,10 +30,9 @@ class Named(Protocol):
 class Inventory:
     """Paths with their kinds, and the folders that they imply. Never changes; safe to use from several threads."""
 
-    def __init__(self, entries: Sequence[Named], link_target: Callable[[str], str]) -> None:
-        """Take over `entries`, sorted by path; `link_target` says what a link of that path says."""
+    def __init__(self, entries: Sequence[Named]) -> None:
+        """Take over `entries`, sorted by path."""
         self._entries = entries
-        self._link_target = link_target
         self._children: dict[str, Sequence[tuple[str, Kind]]] = {}
 
     def place(self, path: str) -> int | None:
@@ -81,8 +80,12 @@ class Inventory:
         """The error for a path that is not there."""
         return NoSuchPath(path, self.nearest(path))
 
-    def resolve(self, path: str) -> str:
-        """As `Snapshot.resolve`: components are walked one by one, in this inventory only."""
+    def resolve(self, path: str, link_target: Callable[[str], str]) -> str:
+        """As `Snapshot.resolve`: components are walked one by one, in this inventory only.
+
+        `link_target` tells what a link of that path says. It is not kept: a snapshot that its own inventory held would
+        keep an index's files mapped until Python's collector of cycles comes by.
+        """
         if path.startswith("/"):
             raise self.missing(path)
         here: list[str] = []
@@ -106,7 +109,7 @@ class Inventory:
                 raise NotReadable(f"{path!r} lies in the submodule {place!r}: another repository, not part of this one")
             if kind is Kind.LINK:
                 links += 1
-                ahead.extend(self._follow(path, place, links))
+                ahead.extend(self._follow(path, place, link_target(place), links))
                 here.pop()
         return "/".join(here)
 
@@ -115,8 +118,7 @@ class Inventory:
             return NotReadable(f"{path!r} leads out of the repository by a link; what lies there is not part of it")
         return self.missing(path)
 
-    def _follow(self, path: str, link: str, links: int) -> list[str]:
-        target = self._link_target(link)
+    def _follow(self, path: str, link: str, target: str, links: int) -> list[str]:
         if links > MAX_LINKS:
             raise NotReadable(f"{path!r} leads through more than {MAX_LINKS} links, or round in a circle")
         if target.startswith("/"):

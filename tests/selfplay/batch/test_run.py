@@ -178,6 +178,7 @@ async def test_money_is_not_counted_with_a_price_that_nobody_knows(tmp_path: Pat
     config = CONFIG.model_copy(update={"player": seat, "hints": HintConfig(policy="never")})
     with pytest.raises(ConfigError, match="no price is known for the player's model 'my-own'"):
         await run(order(tmp_path, make_tasks(repo, 1), config=config))
+    assert not order(tmp_path, []).folder.root.exists(), "the price that is given next would make it another run"
 
 
 async def test_a_unit_whose_journal_is_damaged_fails_alone(tmp_path: Path, repo: Path) -> None:

@@ -18,6 +18,7 @@ TARGETS = (Target(path="src/app/termui.py"),)
         ("Keep the Channel open", Leak.SYMBOL, "Channel"),
         ("Call other_name sooner", Leak.NOTHING, None),
         ("termui: keep the cursor", Leak.MODULE, "termui"),
+        ("fix(termui): keep the cursor", Leak.MODULE, "termui"),
         ("Drop app.termui from the start", Leak.MODULE, "app.termui"),
         ("Fix a typo in termui.py", Leak.FILE_NAME, "termui.py"),
         ("Fix app/termui.py and open_stream", Leak.PATH, "app/termui.py"),

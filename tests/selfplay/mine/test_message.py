@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from selfplay.mine.filters import MIN_TELLING_WORDS
 from selfplay.mine.kinds import FileKind, kind_of, says_generated
 from selfplay.mine.message import cleaned, is_bot, is_release, is_revert
 
@@ -25,6 +26,16 @@ from selfplay.mine.message import cleaned, is_bot, is_release, is_revert
         ("Note: the bug is old\nIssue: none of yours", "Note: the bug is old", ()),
         ("Make C# and F# work, item 3 of 4", "Make C# and F# work, item 3 of 4", ()),
         ("Fix a leak [ci skip]", "Fix a leak", ()),
+        ("Allow dashes. This fixes #444", "Allow dashes.", (444,)),
+        ("Trap errors.  This should also fix #2", "Trap errors.", (2,)),
+        ("Keep it wide\n\nas requested in\n\nhttps://a.b/issues/9", "Keep it wide", (9,)),
+        ("This fixes #3 by closing the file", "This fixes #3 by closing the file", (3,)),
+        ("Set a charset. Thank you @ada", "Set a charset.", ()),
+        ("Close it, thanks to @ada.", "Close it", ()),
+        ("Close it\n\n- thanks @ada", "Close it", ()),
+        ("Close it (#4)\n\n* Close it\n\n* say so", "Close it\n\n* say so", (4,)),
+        ("Close it\n\nMore details at:\n(https://a.b/c)\n\n[1] https://a.b/d\n", "Close it", ()),
+        ("Close it, as [RFC 1](https://a.b) says", "Close it, as RFC 1 says", ()),
     ],
 )
 def test_a_message_keeps_what_speaks_to_people(message: str, text: str, issues: tuple[int, ...]) -> None:
@@ -46,6 +57,11 @@ SLOW = (
     "(#1" + " ,#1" * 5000 + "x",
     "a" * 50_000 + "#1",
     "-by" * 20_000,
+    "this " + "should " * 10_000 + "x",
+    "seen in " * 10_000,
+    "- thanks " * 10_000,
+    "a b: (link) " * 5000,
+    "[" * 20_000 + "a](",
     "Conflicts:\n" + " #" * 20_000,
 )
 
@@ -66,7 +82,16 @@ def test_cleaning_ends_in_the_same_text_when_done_twice_or_gets_shorter(text: st
 
 
 @pytest.mark.parametrize(
-    "subject", ["Release 1.2", "v2.0.1", "Bump foo from 1 to 2", "chore(deps): update x", "1.0.0rc1"]
+    "subject",
+    [
+        "Release 1.2",
+        "v2.0.1",
+        "Bump foo from 1 to 2",
+        "chore(deps): update x",
+        "1.0.0rc1",
+        "docs(changelog): upgrade Gin to v1.11.0",
+        "[pre-commit.ci] pre-commit autoupdate",
+    ],
 )
 def test_versions_are_releases(subject: str) -> None:
     assert is_release(subject)
@@ -75,6 +100,22 @@ def test_versions_are_releases(subject: str) -> None:
 @pytest.mark.parametrize("subject", ["Release memory early", "Update the length", "Prepare statements only once"])
 def test_sentences_are_none(subject: str) -> None:
     assert not is_release(subject)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Some small fixes for problems", "fix: resolve pr comments", "Remove an unused function", "fix typos in docs"],
+)
+def test_some_messages_could_be_about_anything(text: str) -> None:
+    assert cleaned(text).telling_words < MIN_TELLING_WORDS
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Fix the editor with spaces in paths", "Improve url_for()", "Do not use addRoute twice", "修复 路由 的 内存 泄漏"],
+)
+def test_others_say_what_they_are_about(text: str) -> None:
+    assert cleaned(text).telling_words >= MIN_TELLING_WORDS
 
 
 def test_reverts_and_bots_are_told() -> None:
@@ -95,6 +136,7 @@ def test_reverts_and_bots_are_told() -> None:
         ("app/code_generate.py", FileKind.SOURCE),
         ("app/testing_tools.py", FileKind.SOURCE),
         ("app/templates/page.html", FileKind.SOURCE),
+        ("examples/blog/templates/page.html", FileKind.DOCS),
         ("app/CommitTest.java", FileKind.TEST),
         ("io_test.go", FileKind.TEST),
         ("a/b.spec.ts", FileKind.TEST),

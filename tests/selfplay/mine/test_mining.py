@@ -112,7 +112,7 @@ def test_size_limits_have_their_own_reasons(history: History) -> None:
         "Change each of the many files at once", {b"d/%d.txt" % n: b"1\n" for n in range(4)} | {b"app/io.py": b"1"}
     )
     history.commit("Change many of the lines at once", {b"app/io.py": b"1\n" * 300})
-    history.commit("Change both of the sources at once", {b"app/io.py": b"1\n" * 299, b"app/net.py": b"2\n"})
+    history.commit("Let the reader and the sender share a lock", {b"app/io.py": b"1\n" * 299, b"app/net.py": b"2\n"})
     found = dropped(history, max_files=4, max_lines=200, max_targets=1)
     assert found == {Drop.ROOT: 1, Drop.MANY_FILES: 1, Drop.MANY_LINES: 1, Drop.MANY_TARGETS: 1}
 
@@ -136,19 +136,19 @@ def test_dates_bound_the_commits(history: History) -> None:
 
 def test_a_merge_is_mined_for_what_it_brings_and_without_its_first_line(history: History) -> None:
     base = history.tips["main"]
-    side = history.commit("First part of the work", {b"app/io.py": b"3\n"}, branch="side", parents=(base,))
+    side = history.commit("Read three bytes at once", {b"app/io.py": b"3\n"}, branch="side", parents=(base,))
     text = f"Merge pull request #7 from ada/side\n\n{ASK}"
     history.commit(text, {}, parents=(base, side))
     [task] = mined(history, commits=Commits.MERGE).tasks
     assert (task.brief.commit, task.brief.prompt, task.answer.paths) == (base, ASK, ("app/io.py",))
     assert task.meta["issues"] == [7]
     assert [t.brief.prompt for t in mined(history, commits=Commits.MAINLINE).tasks] == [ASK]
-    assert [t.brief.prompt for t in mined(history).tasks] == ["First part of the work"]
+    assert [t.brief.prompt for t in mined(history).tasks] == ["Read three bytes at once"]
 
 
 def test_a_bare_merge_says_too_little(history: History) -> None:
     base = history.tips["main"]
-    side = history.commit("First part of the work", {b"app/io.py": b"3\n"}, branch="side", parents=(base,))
+    side = history.commit("Read three bytes at once", {b"app/io.py": b"3\n"}, branch="side", parents=(base,))
     history.commit("Merge branch 'side' into main", {}, parents=(base, side))
     assert dropped(history, commits=Commits.MERGE)[Drop.SHORT_MESSAGE] == 1
 
@@ -231,7 +231,7 @@ def test_a_message_that_looks_like_gits_output_stays_a_message(history: History)
     zeros = "0" * 40
     text = f"Keep these odd lines here\n:100644 100644 {zeros} {zeros} M\ncommit {zeros}\ndiff --git a/x b/x"
     history.commit(text, {b"app/io.py": b"-- x\n++ y\n"})
-    history.commit("Then change the very same lines", {b"app/io.py": b"diff --git a/x b/x\n++ y\n"})
+    history.commit("Then swap the very odd signs", {b"app/io.py": b"diff --git a/x b/x\n++ y\n"})
     found = mined(history)
     assert found.funnel.seen == 3
     assert found.tasks[0].brief.prompt.startswith("Keep these odd lines here\n:100644")

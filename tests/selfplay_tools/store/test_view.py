@@ -1,6 +1,8 @@
 """A commit over a store answers as one that is scanned."""
 
+import gc
 import re
+import weakref
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -213,3 +215,19 @@ def test_much_is_stored_in_the_background_and_answers_do_not_change(tmp_path: Pa
         assert before == grep(kept, asked) == grep(plain, asked)
         assert kept.index.ranked(["line"], 5) == plain.index.ranked(["line"], 5)
         assert library_at(git_dir.absolute(), tmp_path / "index").problem is None
+
+
+def test_a_snapshot_that_nobody_has_any_more_is_gone_at_once(tmp_path: Path) -> None:
+    """It keeps an index's files mapped: they must not wait for Python's collector of cycles."""
+    git_dir = make_git_dir(tmp_path / "r.git")
+    gc.collect()
+    gc.disable()
+    try:
+        snapshot = CommitSnapshot(git_dir, commit_files(git_dir, FILES), store=tmp_path / "store")
+        assert snapshot.resolve("a/../b/same.txt") == "b/same.txt"
+        gone = weakref.ref(snapshot)
+        snapshot.close()
+        del snapshot
+        assert gone() is None
+    finally:
+        gc.enable()
