@@ -89,7 +89,7 @@ def mine(
     ] = "",
     base_url: Annotated[str, typer.Option(help="Its server, up to and including /v1.")] = "",
     rewrite_config: Annotated[
-        Path | None, typer.Option(help="Its further settings: a TOML file with a table [rewrite], as a seat's.")
+        Path | None, typer.Option(help="Its further settings: a TOML file with a table `rewrite`, as a seat's.")
     ] = None,
     rewrite_tries: Annotated[int, typer.Option(min=1, help="Answers per message, refused ones included.")] = 3,
     unless_rewritten: Annotated[str, typer.Option(help="keep the message, or drop the task.")] = "keep",
