@@ -2,11 +2,11 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, cast, get_args
 from urllib.parse import parse_qs, urlsplit
 
 import orjson
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from selfplay.errors import ConfigError
 from selfplay.rows import explain
@@ -22,6 +22,8 @@ Policy = Literal["every_step", "when_stuck", "after_miss", "never"]
 
 ENGINES_OWN = frozenset({"model", "messages", "tools", "tool_choice", "response_format", "stream", "n"})
 """Fields of a request that are not for a configuration to set."""
+SAMPLED = frozenset({"temperature", "top_p", "max_tokens", "max_completion_tokens", "seed", "stop"})
+"""Fields that stand in a seat's `sampling`, and are often looked for beside it."""
 
 
 def _without_credentials(url: str) -> str:
@@ -92,6 +94,16 @@ class SeatConfig(Section):
     """By default from the model's name; see `limits.cost_usd`."""
     verdict_mode: VerdictMode = "auto"
     """Supervisor and judge: how an answer is asked for. `auto` tries json_schema, then tool, then text."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keys_that_stand_elsewhere(cls, given: object) -> object:
+        names = {str(name) for name in cast("dict[object, object]", given)} if isinstance(given, dict) else set[str]()
+        if "api_key" in names:
+            raise ValueError("a key has no place in a file: api_key_env names the environment variable that has it")
+        if wrong := sorted(SAMPLED & names):
+            raise ValueError(f"{wrong[0]!r} has its place in sampling: sampling = {{ {wrong[0]} = ... }}")
+        return cast("object", given)
 
     @property
     def model_name(self) -> str:
@@ -297,9 +309,19 @@ def read_toml(path: Path) -> dict[str, object]:
         raise ConfigError(f"{path}: not TOML: {error}") from error
 
 
+def keys_of(section: type[BaseModel], place: tuple[str, ...] = ()) -> dict[tuple[int | str, ...], tuple[str, ...]]:
+    """The keys of a table and of the tables in it, by where they stand."""
+    known: dict[tuple[int | str, ...], tuple[str, ...]] = {place: tuple(section.model_fields)}
+    for name, about in section.model_fields.items():
+        for kind in (about.annotation, *get_args(about.annotation)):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                known |= keys_of(kind, (*place, name))
+    return known
+
+
 def checked(section: type[S], values: object, where: object) -> S:
     """Values as a section. Raises ConfigError with where they stand and the key."""
     try:
         return section.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(f"{where}: {explain(error, tuple(section.model_fields))}") from None
+        raise ConfigError(f"{where}: {explain(error, keys_of(section))}") from None

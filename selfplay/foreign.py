@@ -103,7 +103,7 @@ def _contract(found: Imported, prompt: str, given: tuple[Schema, ...]) -> Contra
     try:
         return Contract(tools_version=f"imported:{found.format}", prompt=prompt, tools=tools, context=ContextPolicy())
     except ValidationError as error:
-        return Unfit(DropCode.NO_TOOLS, f"its tools are no function tools: {explain(error, ())}")
+        return Unfit(DropCode.NO_TOOLS, f"its tools are no function tools: {explain(error, {})}")
 
 
 _WITHOUT_TOOLS = frozenset({"swe-agent", "mini-swe-agent"})

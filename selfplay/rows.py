@@ -1,7 +1,7 @@
 """Rows of JSON from outside: read strictly, one a line, with errors that say where and what."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,7 +32,7 @@ def parse_row(row: type[R], line: str | bytes, where: str) -> R:
     except json.JSONDecodeError as error:
         raise InputError(f"{where}: not JSON: {error.msg} at column {error.colno}") from None
     except ValidationError as error:
-        raise InputError(f"{where}: {explain(error, tuple(row.model_fields))}") from None
+        raise InputError(f"{where}: {explain(error, {(): tuple(row.model_fields)})}") from None
 
 
 class _RepeatedKeyError(ValueError):
@@ -47,8 +47,12 @@ def _refuse_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-def explain(error: ValidationError, known: tuple[str, ...]) -> str:
-    """Pydantic's findings in one line a person can act on. `known` are the top-level keys, for near misses."""
+Known = Mapping[tuple[int | str, ...], Sequence[str]]
+"""The keys that there are, by where they stand."""
+
+
+def explain(error: ValidationError, known: Known) -> str:
+    """Pydantic's findings in one line a person can act on. `known` is for near misses."""
     parts = error.errors()
     inner = [
         part for part in parts if part["type"] != "too_short"
@@ -56,16 +60,20 @@ def explain(error: ValidationError, known: tuple[str, ...]) -> str:
     return "; ".join(_explain_one(part["type"], part["loc"], part["msg"], known) for part in inner or parts)
 
 
-def _explain_one(kind: str, loc: tuple[int | str, ...], message: str, known: tuple[str, ...]) -> str:
-    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
+def _explain_one(kind: str, loc: tuple[int | str, ...], message: str, known: Known) -> str:
+    place = _place(loc)
     if kind == "extra_forbidden":
-        near = get_close_matches(str(loc[-1]), known, n=1) if len(loc) == 1 else []
-        return f"unknown key {place!r}" + (f", did you mean {near[0]!r}?" if near else "")
+        near = get_close_matches(str(loc[-1]), known.get(loc[:-1], ()), n=1)
+        return f"unknown key {place!r}" + (f", did you mean {_place((*loc[:-1], near[0]))!r}?" if near else "")
     if kind == "missing":
         return f"the key {place!r} is missing"
     if kind == "string_too_short":
         return f"{place!r} is empty"
     return f"{place!r}: {message.removeprefix('Value error, ')}" if place else message
+
+
+def _place(loc: tuple[int | str, ...]) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
 
 
 def read_rows(path: Path, row: type[R]) -> Iterator[tuple[str, R]]:

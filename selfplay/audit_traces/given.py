@@ -91,7 +91,7 @@ def _read(value: object, where: str) -> Iterator[Given | Unread]:
             yield from _pair(PreferencePair.model_validate_json(orjson.dumps(row)), where)
             return
     except ValidationError as error:
-        yield Unread(where=where, reason=explain(error, ()))
+        yield Unread(where=where, reason=explain(error, {}))
         return
     for found in read_document(cast("object", value), where):
         yield _imported(found) if isinstance(found, Imported) else found

@@ -144,6 +144,8 @@ class Run:
         self._running: set[str] = set()
         self._parked: list[_Parked] = []
         self._parkings: dict[str, int] = {}
+        self._last_said = ""
+        """Why the last unit was parked."""
         self._elsewhere: list[Unit] = []
         self._turn = anyio.Lock()
         self._beating = anyio.CapacityLimiter(1)  # a sign of life must not wait for threads that others hold up
@@ -174,7 +176,7 @@ class Run:
             "at": now(),
             "units": len(self._units),
             "beyond": self._beyond,
-            "running": len(self._running),
+            "running": len(self._running - {p.unit.id for p in self._parked}),  # one that is parked may keep its place
             "waiting": len(self._queue),
             "parked": {p.unit.id: p.error for p in self._parked},
             "elsewhere": len(self._elsewhere),
@@ -258,7 +260,7 @@ class Run:
             self._queue.put(parked.unit)
         patience_s = self._shop.settings.patience_s
         if self._parkings and time - self._in_reach_at > patience_s:
-            self._shop.drain.begin(f"no server answered for {patience_s:g} s")
+            self._shop.drain.begin(f"no server answered for {patience_s:g} s: {self._last_said}")
 
     async def _play(self, unit: Unit) -> None:
         """Play a unit; whatever happens is dealt with here."""
@@ -333,10 +335,12 @@ class Run:
         is_down = isinstance(error, EndpointDown)
         wait_s = FIRST_PARK_S if is_down else FIRST_PARK_S * 2.0 ** min(count - 1, 16)
         wait_s = min(LONGEST_PARK_S, wait_s if error.retry_after_s is None else error.retry_after_s)
+        self._last_said = str(error)
         self._parked.append(_Parked(unit, anyio.current_time() + wait_s, str(error)))
         self._shop.watch.parked(unit, error, wait_s)
-        if is_down:
-            await self._shop.drain.wait(wait_s)
+        if is_down:  # but not beyond the run's patience, which `_wake` looks after
+            patience_s = self._in_reach_at + self._shop.settings.patience_s - anyio.current_time()
+            await self._shop.drain.wait(min(wait_s, max(0.0, patience_s)))
 
     async def _fail(self, unit: Unit, error: Exception) -> None:
         """Tell it, and leave the unit to other workers: perhaps they have what is missing here."""

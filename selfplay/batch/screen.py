@@ -79,7 +79,7 @@ def _rows(totals: Totals, seconds: float | None) -> Iterator[tuple[str, Renderab
         more = leaving() if seconds is not None else ""
         text = ending(totals) + more if totals.is_running else totals.reason
         yield "ending", Text(safe(text), style="yellow")
-    yield "units", _states(totals)
+    yield "attempts", _states(totals)
     yield "outcomes", _outcomes(totals.results.outcomes, totals.results.units)
     yield "pace", _pace(totals, seconds)
     yield "tokens", _tokens(totals)
@@ -91,7 +91,7 @@ def _rows(totals: Totals, seconds: float | None) -> Iterator[tuple[str, Renderab
     if len(totals.workers) > 1 or any(not w.is_alive and not w.has_left for w in totals.workers):
         for worker in totals.workers:
             yield "worker", _worker(worker)
-    for kind, told in (("parked", totals.parked), ("failed", totals.failed)):
+    for kind, told in (("parked", totals.parked), ("failed", totals.failed), ("unusable", totals.unusable)):
         for unit, why in list(told.items())[:TROUBLES]:
             yield kind, Text(safe(f"{unit}: {_last_line(why)}"), style="yellow")
         if len(told) > TROUBLES:
@@ -122,7 +122,9 @@ def _outcomes(outcomes: Outcomes, units: int) -> Text:
 def _pace(totals: Totals, seconds: float | None) -> Text:
     parts: list[str] = []
     if totals.units_per_minute is not None:
-        parts.append(f"{totals.units_per_minute:,.1f} units and {count(totals.steps_per_minute or 0)} steps a minute")
+        parts.append(
+            f"{totals.units_per_minute:,.1f} attempts and {count(totals.steps_per_minute or 0)} steps a minute"
+        )
     if totals.is_running:
         parts.append(f"{totals.in_flight} calls in flight")
         parts.append(f"about {duration(totals.eta_s)} to go" if totals.eta_s is not None else "no end in sight yet")
@@ -161,7 +163,7 @@ def _server(server: Server) -> Text:
     if server.waiting or server.waited_s:
         parts.append(f"{server.waiting} wait, {duration(server.waited_s)} waited in all")
     if server.rate_limited:
-        parts.append(f"{server.rate_limited:,} times too much")
+        parts.append(f"said {server.rate_limited:,} times to slow down")
     if server.failures:
         parts.append(f"{server.failures:,} failures")
     if server.breaker != "closed":

@@ -63,6 +63,7 @@ class Opening:
 
 def open_run(order: Order) -> Opening:
     """Make the run's folder, or make sure that it fits. Blocking. Raises ConfigError, RunError, StorageError."""
+    require_fit(order.folder)
     prices = prices_of(order.config)
     require_prices(order.config, prices, order.settings.budget)  # a run begun without a price could not be given one
     require_one_price(order.config, order.settings)
@@ -131,6 +132,23 @@ async def carry_out(
                     pulse.beat(run.state(), is_over=True)
             group.cancel_scope.cancel()
     return session
+
+
+def require_fit(folder: RunFolder) -> None:
+    """Raises RunError for a folder without a run that is clearly something else, and must not be mixed with one."""
+    root = folder.root
+    if folder.manifest.exists():
+        return
+    runs = sorted(path.parent.name for path in root.glob("*/manifest.json"))
+    if (root / ".git").exists():
+        holds = "a repository"
+    elif runs:
+        holds = f"other runs ({', '.join(runs[:3])}{', ...' if len(runs) > 3 else ''})"  # noqa: PLR2004  as many as are shown
+    elif any(is_journal(path) for path in root.glob("*.jsonl")):
+        holds = "journals of single episodes"
+    else:
+        return
+    raise RunError(f"{root} holds {holds}; give a run a folder of its own, such as --out {root / 'night'}")
 
 
 def make_folders(folder: RunFolder) -> None:

@@ -122,6 +122,8 @@ class Totals(Noun):
     """Units, and why each is parked."""
     failed: dict[str, str]
     """Units, and why each failed."""
+    unusable: dict[str, str]
+    """Units, and why the task of each does not fit its repository."""
     workers: tuple[Worker, ...]
     servers: tuple[Server, ...]
 
@@ -177,10 +179,12 @@ def totals_of(known: Known, rate: tuple[float, float] | None) -> Totals:
     parked = _told(signs, "parked", known.ended)
     failed = {unit: why for unit, why in _told(signs, "failed", known.ended).items() if unit not in parked}
     results = known.count.results()
-    running = sum(int(sign.state.get("running", 0)) for sign in signs if sign.is_alive)
-    begun = results.units + known.count.unusable + len(parked) + len(failed) + running
+    told = sum(int(sign.state.get("running", 0)) for sign in signs if sign.is_alive)
+    known_of = results.units + known.count.unusable + len(parked) + len(failed)
+    not_known_of = max(0, _ordered_units(signs, len(known.ended)) - known_of)
+    running = min(told, not_known_of)  # a sign of life is seconds old, and what ran then may have ended since
     units = Units(
-        waiting=max(0, _ordered_units(signs, len(known.ended)) - begun),
+        waiting=not_known_of - running,
         running=running,
         parked=len(parked),
         failed=len(failed),
@@ -203,6 +207,7 @@ def totals_of(known: Known, rate: tuple[float, float] | None) -> Totals:
         reason=next((str(sign.state["reason"]) for sign in signs if sign.state.get("reason")), ""),
         parked=parked,
         failed=failed,
+        unusable={unit: line.detail for unit, line in sorted(known.ended.items()) if line.outcome == "unusable"},
         workers=tuple(sign.worker() for sign in known.signs),
         servers=tuple(_servers(signs)),
     )

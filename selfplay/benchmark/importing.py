@@ -62,7 +62,7 @@ def _made(value: Value, where: str, kind: BenchmarkFormat, places: Places) -> Ta
     try:
         return makers[kind](value, places)
     except ValidationError as error:
-        reason = explain(error, ())
+        reason = explain(error, {})
     except ValueError as error:
         reason = str(error)
     return Rejected(where, str(value.get("instance_id") or value.get("id") or ""), reason)

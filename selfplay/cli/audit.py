@@ -151,7 +151,7 @@ def _across_settings(values: dict[str, Any]) -> AcrossSettings:
     try:
         return AcrossSettings.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(explain(error, tuple(AcrossSettings.model_fields))) from None
+        raise ConfigError(explain(error, {(): tuple(AcrossSettings.model_fields)})) from None
 
 
 def _tell(summary: AuditSummary) -> None:

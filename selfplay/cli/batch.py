@@ -49,7 +49,7 @@ def batch(
     *,
     out: Annotated[Path, typer.Option("--out", "-o", help="The run's folder.")],
     config: Annotated[
-        Path | None, typer.Option(help="A TOML file with models, hints, limits and its table `batch`.")
+        Path | None, typer.Option(help="A TOML file with models, hints, limits, and the table `batch`.")
     ] = None,
     samples: Annotated[int | None, typer.Option(help="Attempts at each task.", min=1)] = None,
     at_once: Annotated[int | None, typer.Option(help="Episodes played at the same time.", min=1)] = None,
@@ -139,8 +139,14 @@ def _tell(session: Session, tracker: Tracker, console: Console, *, is_json: bool
         console.print(screen(totals, seconds=tracker.seconds, is_full=True))
         if session.left:
             why = session.reason or f"{len(session.failed)} could not be played"
-            console.print(Text(safe(f"{session.left} left ({why}); the same command goes on"), style="yellow"))
+            console.print(Text(safe(f"{session.left} left ({why}); {_how_on(session)}"), style="yellow"))
         console.print(Text(f"selfplay report {totals.folder} shows more", style="dim"), soft_wrap=True)
+
+
+def _how_on(session: Session) -> str:
+    if session.reason.startswith(BUDGET):
+        return "with a larger budget the same command goes on"
+    return "the same command goes on" if session.error is None else "mend that, and the same command goes on"
 
 
 def _over(settings: BatchSettings, **given: int | None) -> BatchSettings:

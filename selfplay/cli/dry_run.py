@@ -45,8 +45,10 @@ def estimate_of(order: Order) -> Estimate:
 
 def warn(number: int, console: Console) -> None:
     """Say what is about to happen."""
-    units = "1 unit is" if number == 1 else f"{number} units are"
-    console.print(f"{units} played for real, kept as part of the run, and paid for; the others are estimated from them")
+    attempts = "1 attempt is" if number == 1 else f"{number} attempts are"
+    console.print(
+        f"{attempts} played for real, kept as part of the run, and paid for; the others are estimated from them"
+    )
 
 
 def show(known: Estimate, session: Session | None, budget: Budget, console: Console) -> None:
@@ -55,17 +57,19 @@ def show(known: Estimate, session: Session | None, budget: Budget, console: Cons
         why = session.reason or next(iter(session.failed.values()))
         console.print(Text(f"the sample did not come to its end: {why}", style="yellow"))
     if known.cost_usd is None or known.tokens is None or known.calls is None or known.wall_s is None:
-        text = "nothing is left to play" if not known.left else "no unit has come to an end: nothing to estimate from"
+        text = (
+            "nothing is left to play" if not known.left else "no attempt has come to an end: nothing to estimate from"
+        )
         console.print(text)
         return
-    console.print(_table(known, known.cost_usd, known.tokens, known.calls, known.wall_s))
+    console.print(f"{known.left:,} attempts left, as {known.measured:,} that ended tell:")
+    console.print(_table(known.cost_usd, known.tokens, known.calls, known.wall_s))
     for note in _notes(known, known.cost_usd, known.tokens, budget):
         console.print(Text(note, style="yellow"))
 
 
-def _table(known: Estimate, cost: Range, tokens: Range, calls: Range, wall: Range) -> Table:
-    title = f"{known.left:,} units left, as {known.measured:,} that ended tell"
-    table = Table("", "low", "expected", "high", title=title, title_justify="left", box=None)
+def _table(cost: Range, tokens: Range, calls: Range, wall: Range) -> Table:
+    table = Table("", "low", "expected", "high", box=None)
     rows: tuple[tuple[str, Range, Callable[[float], str]], ...] = (
         ("money", cost, dollars),
         ("tokens", tokens, count),
@@ -82,9 +86,9 @@ def _notes(known: Estimate, cost: Range, tokens: Range, budget: Budget) -> list[
     if known.unpriced:
         notes.append(f"money is without the {' and the '.join(known.unpriced)}, whose price is not known")
     if known.measured < FEW:
-        notes.append(f"{known.measured} units say little of the range; --dry-run {FEW} says more")
+        notes.append(f"{known.measured} attempts say little of the range; --dry-run {FEW} says more")
     if budget.cost_usd is not None and known.spent_usd + cost.expected > budget.cost_usd:
-        notes.append(f"the budget of {dollars(budget.cost_usd)} is expected to end the run before its last unit")
+        notes.append(f"the budget of {dollars(budget.cost_usd)} is expected to end the run before its last attempt")
     if budget.tokens is not None and known.spent_tokens + tokens.expected > budget.tokens:
-        notes.append(f"the budget of {count(budget.tokens)} tokens is expected to end the run before its last unit")
+        notes.append(f"the budget of {count(budget.tokens)} tokens is expected to end the run before its last attempt")
     return notes

@@ -11,6 +11,7 @@ from selfplay.clean.evidence import evidence_of
 from selfplay.clean.evidence.draw import Told, as_json, chain_lines, mermaid, step_lines, svg
 from selfplay.cli.console import print_json
 from selfplay.errors import InputError
+from selfplay.journals import journals_in
 from selfplay.replay import read_trace
 from selfplay.view import safe
 
@@ -44,6 +45,8 @@ def explain(
     Arguments that only a hint, or nothing, explains are marked LEAP. They break the way to a target, unless they are
     words of a query that is carried by its other words.
     """
+    if trace.is_dir():
+        raise InputError(f"{trace}: a folder; give one journal, such as {journals_in(trace)[0]}")
     told_trace = read_trace(trace)
     if step is not None and step > len(told_trace.steps):
         raise InputError(f"{trace}: no step {step}; it has {len(told_trace.steps)}")

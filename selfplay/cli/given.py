@@ -76,8 +76,10 @@ class GivenTask:
 def _content(path: Path) -> str:
     try:
         return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TaskError(f"{path}: can't be read as text: {error}") from error
+    except OSError as error:
+        raise TaskError(f"{path}: can't be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise TaskError(f"{path}: not UTF-8 ({error.reason} at byte {error.start})") from error
 
 
 def _target(text: str) -> dict[str, object]:
@@ -112,7 +114,7 @@ class GivenSettings:
         try:
             return RunConfig.model_validate(values)
         except ValidationError as error:
-            raise ConfigError(f"the settings on the command line: {explain(error, ())}") from None
+            raise ConfigError(f"the settings on the command line: {explain(error, {})}") from None
 
     def _over(self) -> dict[str, dict[str, object]]:
         return {

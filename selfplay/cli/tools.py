@@ -146,7 +146,7 @@ def _offered(
     try:
         semantic = SemanticSearchConfig.model_validate({**before, **over})
     except ValidationError as error:
-        raise ConfigError(f"semantic_search, on the command line: {explain(error, ())}") from None
+        raise ConfigError(f"semantic_search, on the command line: {explain(error, {})}") from None
     return toolset(settings.model_copy(update={"semantic_search": semantic}))
 
 

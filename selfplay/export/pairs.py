@@ -117,7 +117,12 @@ def write_pairs(pairs: Iterable[PreferencePair], out: Path, format: Format) -> P
             tally.take(pair, spool)
         if tally.contract is None:
             raise ExportError(
-                f"no pairs to export to {out}: {tally.skipped} of them had problems; see docs/cleaning.md"
+                f"no pairs to export to {out}: "
+                + (
+                    f"all {tally.skipped} had problems"
+                    if tally.skipped
+                    else "there are none; `selfplay clean DIR --samples 4` looks for some"
+                )
             )
         place.fill(
             folder, (spool.lines("row"), [tally.contract.json_text], spool.lines("note"), spool.lines("skipped"))

@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections.abc import Generator, Iterable, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -56,12 +56,21 @@ class Place:
 
 @contextmanager
 def workshop(parent: Path) -> Generator[Path]:
-    """A new folder in `parent`, which is made if need be; gone afterwards. Raises ExportError."""
+    """A new folder in `parent`, which is made if need be; gone afterwards, and so is a `parent` that stayed empty.
+
+    Raises ExportError.
+    """
+    is_new = not parent.exists()
     with explained(parent):
         parent.mkdir(parents=True, exist_ok=True)
         folder = tempfile.TemporaryDirectory(prefix=".export-", dir=parent)
-    with folder as path:
-        yield Path(path)
+    try:
+        with folder as path:
+            yield Path(path)
+    finally:
+        if is_new:
+            with suppress(OSError):  # there is something in it
+                parent.rmdir()
 
 
 def write_lines(path: Path, lines: Iterable[bytes]) -> None:

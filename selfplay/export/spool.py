@@ -23,7 +23,9 @@ class Spool:
         try:
             self._database.execute("INSERT INTO episode VALUES (?)", (episode,))
         except sqlite3.IntegrityError:
-            raise ExportError(f"two traces of the episode {episode!r}; leave one of them out") from None
+            raise ExportError(
+                f"two traces of the episode {episode!r}; leave one of them out, or name one run's folder"
+            ) from None
 
     def put(self, pile: str, episode: str, line: bytes) -> None:
         """Add a line, or several, to a pile; one time for each episode. Raises ExportError when the disk is full."""

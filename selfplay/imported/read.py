@@ -84,7 +84,7 @@ def read_document(value: object, where: str) -> Iterator[Imported | Unread]:
     try:
         yield from reader(value, where)
     except ValidationError as error:
-        yield Unread(where=where, reason=explain(error, ()))
+        yield Unread(where=where, reason=explain(error, {}))
     except UnreadableError as error:
         yield Unread(where=where, reason=str(error))
 

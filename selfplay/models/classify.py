@@ -63,7 +63,6 @@ SLOW_DOWN = frozenset({429, 529})
 TRY_AGAIN = frozenset({408, 409, 425, 499})
 REFUSED = frozenset({400, 413, 422})
 ADVICE = {
-    401: "check the key in the environment",
     403: "the key may not use this model",
     404: "check the model's name, and that base_url ends where /chat/completions begins (mostly /v1)",
     405: "check that base_url ends where /chat/completions begins (mostly /v1)",
@@ -85,7 +84,7 @@ def failure(answer: Answer, complaint: Complaint, head: Mapping[str, Any], *, no
     text = f"{status} from the server: {complaint.text}"
     wait_s = retry_after_s(answer.headers, now=now)
     if OUT_OF_MONEY.search(complaint.everything) or status == 402:  # noqa: PLR2004  Payment Required
-        return FatalModelError(f"{text} (the account has no money left)", status=status)
+        return FatalModelError(f"{answer.asked}: {text} (the account has no money left)", status=status)
     if status in SLOW_DOWN and not NEVER_FITS.search(complaint.everything):
         return RateLimited(text, retry_after_s=wait_s)
     is_server_error = status >= 500 and status not in SLOW_DOWN  # noqa: PLR2004  the class of server errors
@@ -95,12 +94,19 @@ def failure(answer: Answer, complaint: Complaint, head: Mapping[str, Any], *, no
         return RequestRefused(text, status=status, param=complaint.about(head))
     if status in TRY_AGAIN or is_server_error:
         return TransientModelError(text, retry_after_s=wait_s)
-    return FatalModelError(f"{text}{_advice(answer, status)}", status=status)
+    return FatalModelError(f"{answer.asked}: {text}{_advice(answer, status)}", status=status)
 
 
 def _advice(answer: Answer, status: int) -> str:
     if 300 <= status < 400:  # noqa: PLR2004  redirects
         return f" (it redirects to {answer.headers.get('location', 'nowhere')!r}: if that is right, make it base_url)"
+    if status == 401:  # noqa: PLR2004  Unauthorized
+        variable = f" {answer.key_env}" if answer.key_env else ""
+        return (
+            f" (check the key in the environment variable{variable})"
+            if answer.has_key
+            else f" (no key was sent: the environment variable{variable} is not set; api_key_env names another one)"
+        )
     return f" ({ADVICE[status]})" if status in ADVICE else ""
 
 

@@ -34,6 +34,8 @@ class Endpoint:
     """Up to and including `/v1`; without credentials and query."""
     query: Mapping[str, str]
     key: str = field(repr=False)
+    key_env: str
+    """The environment variable's name that the key came from, or would have."""
     is_vendors: bool
     is_loopback: bool
 
@@ -69,6 +71,7 @@ def endpoint(base_url: str | None, api_key_env: str, environ: Mapping[str, str] 
         url=str(url.copy_with(query=None)).rstrip("/"),
         query=dict(url.params),
         key=key or NO_KEY,
+        key_env=api_key_env,
         is_vendors=is_vendors,
         is_loopback=_is_loopback(url.host),
     )

@@ -20,7 +20,7 @@ from selfplay.errors import TransientModelError
 from selfplay.models.around import ON_HEADERS
 from selfplay.models.classify import failure, models_fault
 from selfplay.models.complaint import complaint_of
-from selfplay.models.endpoint import endpoint
+from selfplay.models.endpoint import NO_KEY, endpoint
 from selfplay.models.exchange import Direct, Exchange, Received, ThroughClient, TooLargeError
 from selfplay.models.protocol import Reply, Request
 from selfplay.models.ratelimits import MARK
@@ -115,7 +115,14 @@ class OpenAIModel:
         if hear is not None and limits:
             hear(limits)
         headers = {name: self._endpoint.scrub_text(received.headers[name]) for name in READ if name in received.headers}
-        return Answer(status=received.status, body=self._endpoint.scrub(received.body), headers=headers)
+        return Answer(
+            status=received.status,
+            body=self._endpoint.scrub(received.body),
+            headers=headers,
+            asked=self.base_url,
+            key_env=self._endpoint.key_env,
+            has_key=self._endpoint.key != NO_KEY,
+        )
 
 
 def read(answer: Answer, request: Request, now: datetime) -> Reply:

@@ -24,6 +24,12 @@ class Answer:
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     """Names in lower case."""
+    asked: str = "the server"
+    """Who answered, for errors: the server's address, without credentials."""
+    key_env: str = ""
+    """The environment variable that the key came from."""
+    has_key: bool = True
+    """False where that variable was not set."""
 
 
 class Part(BaseModel):

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from selfplay.batch.figures import count, dollars, duration, outcome, percent, percent_of, words
 from selfplay.batch.totals import UNGRADED, Outcomes, reused_share
+from selfplay.config import RunConfig
 from selfplay.report.gather import Example, Findings
 from selfplay.report.html import Html, join, table, tag, text
 from selfplay.report.html import words as element
@@ -238,8 +239,10 @@ def setting(found: Findings) -> Html:
     """What the run was begun with, as far as it differs from the defaults."""
     manifest = found.manifest
     config = manifest.model_dump_json(indent=2, include={"config"})
+    seats = RunConfig.model_validate(manifest.config)
     prompts = [(name, sha256) for name, sha256 in manifest.prompts.items()]
     return join(
+        tag("p", text(f"Player {seats.player.model}, supervisor {seats.supervisor.model}.")),
         tag("p", text(f"selfplay {manifest.selfplay}; what differs from the defaults:")),
         element("pre", config),
         table(("prompt", "sha256"), list(prompts), numbers=False),

@@ -190,6 +190,11 @@ def test_there_are_no_pairs_without_samples(traces: Path, tmp_path: Path, capsys
     code, _, err = run(capsys, "export", str(traces), "--pairs", "-o", str(tmp_path / "dpo"))
     assert code == 2
     assert "--samples 4" in " ".join(err.split())
+    clean(capsys, traces)
+    code, _, err = run(capsys, "export", str(traces), "--pairs", "-o", str(tmp_path / "dpo"))
+    assert code == 2
+    assert "there are none; `selfplay clean DIR --samples 4` looks for some" in " ".join(err.split())
+    assert not (tmp_path / "dpo").exists()
 
 
 def test_settings_come_from_the_section_of_a_file_and_options_stand_above_it(

@@ -4,13 +4,17 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
+from rich.text import Text
+from typer.main import get_command
 
 from selfplay.cli import main
+from selfplay.cli.app import app
 from selfplay.replay import read_trace
 from tests.selfplay.episodes import PROMPT, TARGETS, make_files
 
@@ -103,7 +107,7 @@ def test_after_miss_tells_of_both_attempts(
     [
         (["--repo", "x"], "--task is missing"),
         (["--task", "x", "--target", "y"], "--repo is missing"),
-        (["--repo", "x", "--task", "@gone.md", "--target", "y"], "gone.md"),
+        (["--repo", "x", "--task", "@gone.md", "--target", "y"], "gone.md: can't be read: No such file"),
         (["--repo", "nowhere", "--task", "x", "--target", "y"], "nowhere"),
         (["--repo", ".", "--task", "x", "--target", "y", "--player", "gpt-5"], "openai:NAME, heuristic"),
         (["--repo", ".", "--task", "x", "--target", "y", "--base-url", "localhost"], "base_url"),
@@ -366,3 +370,18 @@ def test_ctrl_c_leaves_an_episode_that_the_same_command_ends(repo: Path, tmp_pat
         second = subprocess.run(command, capture_output=True, check=True)
         assert len(server.received) == 3
     assert json.loads(second.stdout)["stop"]["reason"] == "found"
+
+
+def helps(command: Any, name: str = "selfplay") -> Iterator[tuple[str, str]]:  # noqa: ANN401  typer's own click
+    """Every text of a command's help, and of the commands below it."""
+    yield name, command.help or ""
+    yield f"{name}, epilog", str(command.epilog or "")
+    for parameter in command.params:
+        yield f"{name} {parameter.name}", str(getattr(parameter, "help", None) or "")
+    for below, each in getattr(command, "commands", {}).items():
+        yield from helps(each, f"{name} {below}")
+
+
+def test_no_word_of_the_help_is_taken_for_markup() -> None:
+    for where, text in helps(get_command(app)):
+        assert Text.from_markup(text).plain == text, where

@@ -39,7 +39,9 @@ def mine(history: History, *more: str | Path) -> int:
 
 def test_mined_tasks_are_checked_and_good(history: History, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert mine(history) == 0
-    told = capsys.readouterr().out
+    told, beside = capsys.readouterr()
+    assert beside == "", "without a terminal there is no bar, nor lines where it stood"
+    assert not told.startswith("\n")
     assert "- no parent" in told
     assert "4 tasks in" in told
     again = tmp_path / "good.jsonl"

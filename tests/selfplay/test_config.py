@@ -84,3 +84,18 @@ def test_the_same_fields_in_another_order_are_the_same_configuration() -> None:
 def test_the_name_sent_to_a_server_is_without_the_kind() -> None:
     assert SeatConfig(model="openai:org/model:latest").model_name == "org/model:latest"
     assert SeatConfig(model="heuristic").model_name == "heuristic"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[limits]\nstep = 3\n", "unknown key 'limits.step', did you mean 'limits.steps'?"),
+        ("[tools.lsp]\ntimeout = 3\n", "unknown key 'tools.lsp.timeout', did you mean 'tools.lsp.timeout_s'?"),
+        ("[player]\ntemperature = 0.7\n", "'player': 'temperature' has its place in sampling"),
+        ('[judge]\napi_key = "k"\n', "'judge': a key has no place in a file: api_key_env"),
+    ],
+)
+def test_what_stands_in_the_wrong_place_is_told_its_right_one(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(write(tmp_path, text))
+    assert words in str(caught.value)

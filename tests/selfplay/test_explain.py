@@ -81,3 +81,9 @@ def test_what_cant_be_used_is_exit_code_2(
     code, _, err = explain(capfdbinary, *given)
     assert code == 2
     assert complaint in err
+
+
+def test_of_a_folder_one_of_its_journals_is_named(journal: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    code, _, err = run(capfdbinary, "explain", str(journal.parent))
+    assert code == 2
+    assert f"a folder; give one journal, such as {journal}" in err

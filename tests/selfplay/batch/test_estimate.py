@@ -95,7 +95,7 @@ def test_a_dry_run_plays_a_few_and_the_run_keeps_them(tmp_path: Path) -> None:
     assert units_in(tmp_path / "run") == {"t0#1", "t4#1"}
     again = CliRunner().invoke(app, [*common, *options, "--dry-run", "0"])
     assert orjson.loads(again.stdout.splitlines()[-1]) == orjson.loads(first.stdout.splitlines()[-1])
-    assert "2 units say little of the range" in again.output
+    assert "2 attempts say little of the range" in again.output
     assert units_in(tmp_path / "run") == {"t0#1", "t4#1"}, "nothing was played"
     nothing = CliRunner().invoke(app, ["batch", str(tasks), "--out", str(tmp_path / "new"), "--dry-run", "0"])
     assert "nothing to estimate from" in nothing.output

@@ -177,3 +177,14 @@ def test_the_page_shows_settings_that_there_are(tmp_path: Path) -> None:
         file.write_text(block)
         assert load_batch(file) != BatchSettings()
     assert len(blocks) >= 2
+
+
+async def test_patience_is_not_exceeded_by_a_long_retry_after(tmp_path: Path, repo: Path) -> None:
+    settings = BatchSettings(at_once=2, patience_s=1)
+    refusal = loopback.answers(429, {"error": {"message": "come back later"}}, retry_after="4000")
+    async with Loopback(play, lambda _number, _received: refusal) as server:
+        the_order = order(tmp_path, make_tasks(repo, 4), config=config_for(server.base_url), settings=settings)
+        with anyio.fail_after(60):
+            session = await run(the_order)
+    assert session.left == 4
+    assert "come back later" in session.reason, "what the server said last is told"

@@ -16,6 +16,7 @@ from selfplay.batch.units import Unit
 from selfplay.config import HintConfig, PriceConfig, SeatConfig, load_config
 from selfplay.errors import ConfigError, RunError, StorageError
 from selfplay.events import read_events
+from selfplay.hiding import JOURNAL_START
 from selfplay.models.prices import FREE
 from selfplay.replay import trace_of
 from selfplay.task import Answer, Target
@@ -284,3 +285,15 @@ async def test_a_repository_that_goes_away_while_a_run_goes_on_is_told_and_tried
     assert all("gone.git" in why for why in session.failed.values())
     (tmp_path / "moved.git").rename(gone)
     assert (await run(the_order)).left == 0
+
+
+@pytest.mark.parametrize("held", ["night/manifest.json", ".git/HEAD", "t-1a2b3c4d.jsonl"])
+async def test_a_folder_that_is_something_else_is_refused_and_left_as_it_was(
+    tmp_path: Path, repo: Path, held: str
+) -> None:
+    there = tmp_path / "run" / held
+    there.parent.mkdir(parents=True)
+    there.write_bytes(JOURNAL_START)
+    with pytest.raises(RunError, match="give a run a folder of its own"):
+        await run(order(tmp_path, make_tasks(repo, 1)))
+    assert [path for path in (tmp_path / "run").rglob("*") if path.is_file()] == [there]

@@ -27,6 +27,7 @@ from selfplay.batch.view import LiveView, Several, Tracker
 from selfplay.batch.worker import DEAD_AFTER_S, Pulse
 from selfplay.errors import EndpointDown
 from selfplay.events import Event
+from selfplay.task import Answer, Target
 from tests.selfplay.batch.runs import make_repository, make_tasks, order, run
 
 PATIENCE_S = 20.0
@@ -274,3 +275,23 @@ def test_all_watches_are_told_of_everything(tmp_path: Path, repo: Path) -> None:
     several.parked(unit, EndpointDown("down"), 3.0)
     several.failed(unit, ValueError("no"))
     assert told == ["parked t0#1 down 3", "parked t0#1 down 3", "failed t0#1 no", "failed t0#1 no"]
+
+
+@pytest.mark.anyio
+async def test_what_ended_since_the_last_sign_of_life_does_not_run_as_well(tmp_path: Path, repo: Path) -> None:
+    the_order = order(tmp_path, make_tasks(repo, 3))
+    await run(the_order)
+    sign(the_order.folder, "a", {**state(running=2), "units": 4})
+    units = Observer(the_order.folder).look().units
+    assert (units.all, units.ended, units.running) == (4, 3, 1)
+
+
+@pytest.mark.anyio
+async def test_tasks_that_do_not_fit_their_repository_are_shown_with_their_reason(tmp_path: Path, repo: Path) -> None:
+    [(where, task)] = make_tasks(repo, 1)
+    gone = task.model_copy(update={"answer": Answer(targets=(Target(path="nowhere.py"),))})
+    the_order = order(tmp_path, ((where, gone),))
+    await run(the_order)
+    totals = Observer(the_order.folder).look()
+    assert list(totals.unusable) == ["t0#1"]
+    assert "target 'nowhere.py' does not exist at this commit" in shown(totals)

@@ -17,7 +17,9 @@ from selfplay.errors import (
     TransientModelError,
 )
 from selfplay.models.classify import retry_after_s
+from selfplay.models.openai import OpenAIModel
 from selfplay.models.protocol import Request
+from tests.loopback import Loopback, answers
 from tests.selfplay.models.conftest import MakeModel
 
 Json = dict[str, Any]
@@ -186,3 +188,22 @@ async def test_the_wait_that_the_server_asks_for_is_on_the_error(
         with pytest.raises(kind) as caught:
             await model.complete(request_)
     assert caught.value.retry_after_s == 3.0
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("key", "advice"), [("sk-12345678", "check the key"), ("", "no key was sent")])
+async def test_who_refused_a_key_and_which_variable_it_stands_in_is_told(
+    request_: Request, monkeypatch: pytest.MonkeyPatch, key: str, advice: str
+) -> None:
+    monkeypatch.setenv("HOUSE_KEY", key)
+    body = {"error": {"message": f"wrong key: {key}"}}
+    async with Loopback(lambda _: {}, [answers(401, body)]) as server:
+        model, address = OpenAIModel("m", base_url=server.base_url, api_key_env="HOUSE_KEY"), server.base_url
+        async with model:
+            with pytest.raises(FatalModelError) as caught:
+                await model.complete(request_)
+    told = str(caught.value)
+    assert told.startswith(f"{address}: 401 from the server: ")
+    assert advice in told
+    assert "HOUSE_KEY" in told
+    assert not key or key not in told

@@ -86,6 +86,7 @@ async def test_a_report_holds_the_figures_and_failures_of_a_run(tmp_path: Path, 
     assert "unusable: 1" in told
     assert "none.py" in told
     assert "step 2: " in told
+    assert "Player heuristic, supervisor heuristic." in told
     links = [unquote(link) for link in reader.values("href")]
     assert len(links) == 3
     assert all((the_order.folder.root / link).is_file() for link in links)
