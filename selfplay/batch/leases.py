@@ -6,9 +6,11 @@ counts. No file is ever changed or removed while the run goes on, so there is no
 that it may be taken for dead itself (it was suspended, its disk hung) stops playing, see `Pulse.is_lost`.
 """
 
-import os
+import errno
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from secrets import token_hex
 
 from selfplay.batch.layout import RunFolder
 from selfplay.batch.units import Unit
@@ -48,26 +50,23 @@ class Leases:
         return self._folder / f"{unit.file_name}.{number}"
 
     def _make(self, path: Path, owner: str) -> bool:
+        """Make a lease that holds its owner's name from the first moment on; False if there is one already."""
+        part = path.with_name(f".{path.name}.{token_hex(4)}.part")
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+            part.write_text(owner, "utf-8")
+            return _has_linked(part, path, owner)
         except FileExistsError:
             return False
         except OSError as error:
             raise StorageError(
                 f"{path}: can't be written: {error.strerror}; mend that and run the same command again"
             ) from error
-        try:
-            os.write(descriptor, owner.encode())
-        except OSError as error:
-            raise StorageError(
-                f"{path}: can't be written: {error.strerror}; mend that and run the same command again"
-            ) from error
         finally:
-            os.close(descriptor)
-        return True
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
 
     def _owner(self, unit: Unit, number: int) -> str:
-        """The worker's name; empty where it gave the unit up, or could not write its name before it died."""
+        """The worker's name; empty where it gave the unit up."""
         path = self._path(unit, number)
         try:
             return path.read_text("utf-8", "replace")
@@ -75,3 +74,23 @@ class Leases:
             raise StorageError(
                 f"{path}: can't be read: {error.strerror}; mend that and run the same command again"
             ) from error
+
+
+NO_LINKS = frozenset({errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK})
+"""What file systems without hard links answer."""
+
+
+def _has_linked(part: Path, path: Path, owner: str) -> bool:
+    """Give the written file its name. Raises FileExistsError if another one has it.
+
+    A file that is made first and written then would for a moment be nobody's: another worker would take the unit too.
+    Where the disk knows no links nothing better is to be had.
+    """
+    try:
+        path.hardlink_to(part)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        with path.open("x", encoding="utf-8") as file:
+            file.write(owner)
+    return True

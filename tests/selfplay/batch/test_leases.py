@@ -1,4 +1,5 @@
 import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,18 @@ def test_a_dead_workers_unit_goes_to_one_of_those_who_notice(folder: RunFolder) 
     assert [each.take(unit("t")) for each in others] == [2, 0]
     living.remove("b")
     assert others[1].take(unit("t")) == 3
+
+
+def test_a_lease_is_there_with_its_owners_name_or_not_at_all(folder: RunFolder) -> None:
+    """One that is seen empty, if only for a moment, is nobody's: another worker would take the unit as well."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))  # files can be made, nothing can be written
+    try:
+        with pytest.raises(StorageError, match="can't be written"):
+            Leases(folder, "a", lambda _: True).take(unit("t"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(folder.leases.iterdir()) == []
 
 
 def test_a_worker_that_died_before_it_wrote_its_name_holds_nothing(folder: RunFolder) -> None:
