@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 from selfplay.gate.definitions import definitions_in
 from selfplay.gate.disguise import disguises_in
 from selfplay.gate.excerpts import excerpts_in
+from selfplay.gate.left_over import left_over_in
+from selfplay.gate.mirrors import mirrors_in
 from selfplay.gate.names import imports_in, names_in
 from selfplay.gate.numbers import lines_in
 from selfplay.gate.positions import positions_in
@@ -38,11 +40,13 @@ def findings(hint: str, secret: Secret, shown: Seen) -> tuple[Finding, ...]:
         *names_in(view, secret, shown),
         *imports_in(view, secret, shown),
         *roles_in(view, secret, shown),
+        *mirrors_in(view, secret, shown),
         *definitions_in(view, secret, shown),
         *quotes_in(view, secret, shown),
         *lines_in(view, secret),
         *positions_in(view, secret),
         *siblings_in(view, secret, shown),
+        *left_over_in(view, secret, shown),
         *excerpts_in(view, secret, shown),
         *riddles_in(view, secret, shown),
         *translations_in(view, secret, shown),
