@@ -1,6 +1,6 @@
 """The gate's one question: what in a hint gives the answer away?"""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from selfplay.gate.definitions import definitions_in
 from selfplay.gate.disguise import disguises_in
@@ -29,6 +29,9 @@ _FAMILY: dict[FindingKind, str] = {
     "identifier": "content", "literal": "content", "quote": "content", "line_number": "line", "position": "position",
 }  # fmt: skip
 
+_TOGETHER = 16
+"""So many of the hints before are read together with a new one."""
+
 
 def findings(hint: str, secret: Secret, shown: Seen) -> tuple[Finding, ...]:
     """Everything in the hint that reveals a target, from left to right; empty for a hint that may be sent.
@@ -53,6 +56,20 @@ def findings(hint: str, secret: Secret, shown: Seen) -> tuple[Finding, ...]:
         *disguises_in(view, secret, shown),
     )
     return tuple(_largest(found))
+
+
+def findings_together(hint: str, earlier: Sequence[str], secret: Secret, shown: Seen) -> tuple[Finding, ...]:
+    """What a hint reveals only together with hints that were sent before it: a name that is told in pieces.
+
+    A piece of the name stands in the hint, so each finding's span is the whole hint.
+    """
+    before = "\n\n".join(earlier[-_TOGETHER:])
+    if not before:
+        return ()
+    start = len(before) + 2
+    across = (f for f in findings(f"{before}\n\n{hint}", secret, shown) if f.span[0] < start < f.span[1])
+    told = (f"together with earlier hints it {f.why}" for f in across)
+    return tuple(Finding(kind="disguised", text=hint, span=(0, len(hint)), why=why) for why in dict.fromkeys(told))
 
 
 def _largest(found: Iterable[Finding]) -> Iterator[Finding]:
