@@ -9,6 +9,7 @@ import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from selfplay.errors import ConfigError
+from selfplay.models.keys import KEY_LIKE
 from selfplay.rows import explain
 from selfplay.wire import Channel, ReasoningKey
 
@@ -24,6 +25,8 @@ ENGINES_OWN = frozenset({"model", "messages", "tools", "tool_choice", "response_
 """Fields of a request that are not for a configuration to set."""
 SAMPLED = frozenset({"temperature", "top_p", "max_tokens", "max_completion_tokens", "seed", "stop"})
 """Fields that stand in a seat's `sampling`, and are often looked for beside it."""
+KEY_FIELDS = frozenset({"api_key", "apikey", "x_api_key", "authorization", "access_token", "extra_headers"})
+"""Fields by which proxies take a key in a request's body."""
 
 
 def _without_credentials(url: str) -> str:
@@ -41,10 +44,24 @@ def _without_the_engines_own(fields: dict[str, JsonValue]) -> dict[str, JsonValu
     own = sorted(ENGINES_OWN & fields.keys())
     if own:
         raise ValueError(f"{', '.join(own)} is set by the engine; take it out")
+    if (key := _key_in(fields)) is not None:
+        raise ValueError(f"{key!r} looks like a key, which would land in traces; use api_key_env")
     try:  # sorted, so that the same fields in another order are the same request
         return orjson.loads(orjson.dumps(fields, option=orjson.OPT_SORT_KEYS))
     except orjson.JSONEncodeError as error:
         raise ValueError(f"can't be sent as JSON: {error}") from None
+
+
+def _key_in(value: JsonValue, name: str = "") -> str | None:
+    """The name of the first field that holds a key, by its own name or by what stands in it."""
+    if isinstance(value, str):
+        return name if KEY_LIKE.search(value) else None
+    if isinstance(value, list):
+        return next(filter(None, (_key_in(one, name) for one in value)), None)
+    if not isinstance(value, dict):
+        return None
+    named = next((n for n in value if n.lower().replace("-", "_") in KEY_FIELDS), None)
+    return named or next(filter(None, (_key_in(one, n) for n, one in value.items())), None)
 
 
 KeyName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]

@@ -1,18 +1,42 @@
 """What of a directory on disk its snapshot must not show: whatever the engine itself keeps there.
 
-A journal holds its task's answer. A player that is sent into the directory where journals lie would read them there.
+A journal holds its task's answer, and so do task files, clean traces, exported rows and reports, wherever somebody put
+them. A player that is sent into the directory where they lie would read it there.
 """
 
 import os
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
+
+import orjson
+
+from selfplay.prompts import prompt
 
 JOURNAL_START = b'{"event":"start"'
 """How every journal begins."""
 
+_HEAD_BYTES = 64 << 10
+"""So much of a file tells whose it is: more than the longest prompt of a task that is mined."""
+_TEXT = rb'"(?:[^"\\]|\\.)*+"'
+_PROMPT_CHARS = 40
+_SYSTEM = rb'\[\{"role":"system","content":' + re.escape(orjson.dumps(prompt("player").text[:_PROMPT_CHARS])[:-1])
+_LINES = re.compile(
+    re.escape(JOURNAL_START)
+    + rb'|\{"(?:episode|unit)":'  # clean traces, pairs, notes beside rows; ledgers
+    + _TEXT
+    + rb',"task":"'
+    + rb'|\{"seat":"\w+","sha256":"'  # what models were asked while traces were cleaned
+    + rb'|\{"(?:messages|prompt|input":\{"messages)":'  # rows of both formats, of whole traces and of pairs
+    + _SYSTEM
+)
+_TARGETS = re.compile(rb'"targets"\s*:\s*\[\s*\{\s*"(?:path|symbol|lines)"\s*:')
+"""What a row of a task file has and hardly anything else."""
+_REPORT = b": a run of selfplay</title>"
+
 
 def hides(root: Path, kept: Iterable[Path]) -> Callable[[bytes], bool]:
-    """Whether a path relative to `root` is hidden: it lies in one of the `kept` places, or it is a journal."""
+    """Whether a path relative to `root` is hidden: it lies in one of the `kept` places, or the engine wrote it."""
     top = os.path.realpath(root)
     inside = [os.path.relpath(os.path.realpath(place), top) for place in kept]
     prefixes = [os.fsencode(path) for path in inside if path != "." and not path.startswith(os.pardir)]
@@ -20,20 +44,33 @@ def hides(root: Path, kept: Iterable[Path]) -> Callable[[bytes], bool]:
     def is_hidden(raw: bytes) -> bool:
         if any(raw == prefix or raw.startswith(prefix + b"/") for prefix in prefixes):
             return True
-        return raw.endswith(b".jsonl") and is_journal(os.fsencode(top) + b"/" + raw)
+        return raw.endswith((b".jsonl", b".html")) and is_own(os.fsencode(top) + b"/" + raw)
 
     return is_hidden
 
 
+def is_own(path: bytes) -> bool:
+    """True for a regular file that tells of tasks or episodes in a way that only the engine writes, task files too."""
+    head = _head(path, _HEAD_BYTES)
+    if path.endswith(b".html"):
+        return _REPORT in head
+    return _LINES.match(head.lstrip()) is not None or (b'"prompt"' in head and _TARGETS.search(head) is not None)
+
+
 def is_journal(path: bytes | Path) -> bool:
     """True for a regular file that begins as a journal does; a link is not followed, a pipe not waited for."""
+    return _head(path, len(JOURNAL_START)) == JOURNAL_START
+
+
+def _head(path: bytes | Path, max_bytes: int) -> bytes:
+    """The beginning of a regular file; empty for everything else, and for one that can't be read."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
-        return False
+        return b""
     try:
-        return os.read(descriptor, len(JOURNAL_START)) == JOURNAL_START
+        return os.read(descriptor, max_bytes)
     except OSError:
-        return False
+        return b""
     finally:
         os.close(descriptor)

@@ -10,7 +10,7 @@ import anyio
 from selfplay.dialogue import Dialogue
 from selfplay.errors import ConfigError, ContextTooLong, JournalError, ModelError, RequestRefused
 from selfplay.events import JOURNAL_VERSION, Event, said
-from selfplay.gate import Seen, findings
+from selfplay.gate import Seen, findings, findings_together
 from selfplay.gate.judge import findings_of
 from selfplay.journal import Journal
 from selfplay.judge import Judge
@@ -25,7 +25,7 @@ from selfplay.replay import trace_of
 from selfplay.stage import Seats, Stage, advice_mark, instructions
 from selfplay.supervisor import Report, Supervisor, opening
 from selfplay.tasks import row_of
-from selfplay.trace import Attempt, Judgement, Step, StopReason, ToolResult, Trace
+from selfplay.trace import Attempt, Finding, Judgement, Step, StopReason, ToolResult, Trace
 from selfplay.wire import WIRE_VERSION
 from selfplay_tools.errors import ToolsError
 
@@ -261,13 +261,18 @@ class _Episode:
 
     async def _tried(self, hint: str) -> Attempt:
         """The proposal with what the gate finds in it: its checks, and where they find nothing its judge."""
-        check = partial(findings, hint, self._stage.secret, self._seen)
-        found = await anyio.to_thread.run_sync(check, limiter=self._stage.threads)
+        found = await anyio.to_thread.run_sync(self._checked, hint, limiter=self._stage.threads)
         targets = self._unread_targets()
         if found or self._judge is None or not targets:
             return Attempt(text=hint, findings=found)
         opinion = await self._judge.opinion(hint, targets)
         return Attempt(text=hint, findings=findings_of(hint, opinion), opinion=opinion)
+
+    def _checked(self, hint: str) -> tuple[Finding, ...]:
+        """What the checks find in a proposal, by itself or together with the hints before it. Blocking."""
+        secret, seen = self._stage.secret, self._seen
+        sent = [step.judgement.hint.text for step in self.trace.steps if step.judgement.hint is not None]
+        return findings(hint, secret, seen) or findings_together(hint, sent, secret, seen)
 
     def _unread_targets(self) -> tuple[str, ...]:
         """Paths of files of which no target was found yet."""

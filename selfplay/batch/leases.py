@@ -11,6 +11,7 @@ it, until it is old enough for one who died in between; who gives a unit up writ
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from selfplay.batch.layout import RunFolder
@@ -68,6 +69,8 @@ class Leases:
         try:
             os.write(descriptor, owner.encode())
         except OSError as error:
+            with suppress(OSError):
+                path.unlink()  # it names nobody yet
             raise StorageError(
                 f"{path}: can't be written: {error.strerror}; mend that and run the same command again"
             ) from error

@@ -6,13 +6,17 @@ from collections.abc import Iterable
 _NAME = re.compile(
     r"""
     `([^`\n]{1,120})`                                # in code marks, whatever it is
-    | ((?:[\w.-]+/)+[\w.-]*\w)                       # a path
-    | (\w+(?:(?:::|\.)\w+)*\.(?:[A-Za-z]\w{0,4})\b)  # a file name, a dotted name
-    | (\w*[^\W_]_[^\W_]\w*)                          # snake_case
-    | (\w*[a-z\d][A-Z]\w*)                           # camelCase
+    | (?<![\w.-])((?:[\w.-]+/)+[\w.-]*\w)            # a path
+    | (?<!\w)(?:
+        (\w+(?:(?:::|\.)\w+){0,20}\.(?:[A-Za-z]\w{0,4})\b)  # a file name, a dotted name
+      | (\w*[^\W_]_[^\W_]\w*)                              # snake_case
+      | (\w*[a-z\d][A-Z]\w*)                               # camelCase
+      )
     """,
     re.VERBOSE,
 )
+"""A name begins where its first word does, and has so many parts at most: a text of one word is not tried from each of
+its letters, nor one of many parts from each of these."""
 _ABBREVIATIONS = frozenset({"e.g", "i.e", "a.m", "p.m", "u.s"})
 
 

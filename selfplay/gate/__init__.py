@@ -7,8 +7,8 @@
 Deterministic, without a model. `docs/gate.md` says what each check does and where it errs.
 """
 
-from selfplay.gate.check import findings
+from selfplay.gate.check import findings, findings_together
 from selfplay.gate.secret import Secret, prepare
 from selfplay.gate.seen import Seen
 
-__all__ = ["Secret", "Seen", "findings", "prepare"]
+__all__ = ["Secret", "Seen", "findings", "findings_together", "prepare"]

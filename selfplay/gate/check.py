@@ -1,10 +1,12 @@
 """The gate's one question: what in a hint gives the answer away?"""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from selfplay.gate.definitions import definitions_in
 from selfplay.gate.disguise import disguises_in
 from selfplay.gate.excerpts import excerpts_in
+from selfplay.gate.left_over import left_over_in
+from selfplay.gate.mirrors import mirrors_in
 from selfplay.gate.names import imports_in, names_in
 from selfplay.gate.numbers import lines_in
 from selfplay.gate.positions import positions_in
@@ -27,6 +29,9 @@ _FAMILY: dict[FindingKind, str] = {
     "identifier": "content", "literal": "content", "quote": "content", "line_number": "line", "position": "position",
 }  # fmt: skip
 
+_TOGETHER = 16
+"""So many of the hints before are read together with a new one."""
+
 
 def findings(hint: str, secret: Secret, shown: Seen) -> tuple[Finding, ...]:
     """Everything in the hint that reveals a target, from left to right; empty for a hint that may be sent.
@@ -38,17 +43,33 @@ def findings(hint: str, secret: Secret, shown: Seen) -> tuple[Finding, ...]:
         *names_in(view, secret, shown),
         *imports_in(view, secret, shown),
         *roles_in(view, secret, shown),
+        *mirrors_in(view, secret, shown),
         *definitions_in(view, secret, shown),
         *quotes_in(view, secret, shown),
         *lines_in(view, secret),
         *positions_in(view, secret),
         *siblings_in(view, secret, shown),
+        *left_over_in(view, secret, shown),
         *excerpts_in(view, secret, shown),
         *riddles_in(view, secret, shown),
         *translations_in(view, secret, shown),
         *disguises_in(view, secret, shown),
     )
     return tuple(_largest(found))
+
+
+def findings_together(hint: str, earlier: Sequence[str], secret: Secret, shown: Seen) -> tuple[Finding, ...]:
+    """What a hint reveals only together with hints that were sent before it: a name that is told in pieces.
+
+    A piece of the name stands in the hint, so each finding's span is the whole hint.
+    """
+    before = "\n\n".join(earlier[-_TOGETHER:])
+    if not before:
+        return ()
+    start = len(before) + 2
+    across = (f for f in findings(f"{before}\n\n{hint}", secret, shown) if f.span[0] < start < f.span[1])
+    told = (f"together with earlier hints it {f.why}" for f in across)
+    return tuple(Finding(kind="disguised", text=hint, span=(0, len(hint)), why=why) for why in dict.fromkeys(told))
 
 
 def _largest(found: Iterable[Finding]) -> Iterator[Finding]:

@@ -209,6 +209,8 @@ def is_phrase_named(place: Place) -> bool:
     words = place.needle.words
     if place.mark is Mark.QUOTES or is_introduced(place) or has_file_noun(place) or _is_title(place):
         return True
+    if _is_files_subject(place):
+        return True
     if is_common_phrase(words) or _is_loose(words):
         return is_agent(words[-1]) and is_definite(place) and not is_common_phrase(words)
     if len(words) != 2 or not all(map(is_english, words)):  # noqa: PLR2004  # two words make a phrase by chance
@@ -216,6 +218,12 @@ def is_phrase_named(place: Place) -> bool:
     if is_agent(words[-1]):
         return is_definite(place) and not (place.after and place.after[0] in {"of", "for", "that", "which"})
     return leads_there(place) and place.before[:1] not in (["check"], ["see"], ["into"])
+
+
+def _is_files_subject(place: Place) -> bool:
+    """`the file for form mapping`, `the module about the rate limit`."""
+    words = [word for word in place.before[:4] if word not in {"the", "a", "an"}]
+    return len(words) > 1 and words[0] in {"for", "about", "of", "on"} and words[1] in FILE_NOUNS - {"one"} | {"file"}
 
 
 def is_ordinary_compound(place: Place) -> bool:

@@ -26,7 +26,7 @@ _HOLDS = re.compile(
     rf"\b(?:contain(?:s|ing)?|includ(?:es|ing)|has|have|having|with|holds)\s+{_FRAGMENT}", re.IGNORECASE
 )
 _GAMES = re.compile(
-    r"\b(?:rhym(?:es?|ing)\s+with|anagrams?\s+of|sounds\s+(?:just\s+)?like\s+[\"'`“]|homophone|unscrambl\w+|scrambled|jumbled|rearrang\w+\s+the\s+letters|letters\s+rearranged|letters\s+shuffled|acrostic|(?:first|initial)\s+letters?\s+of\s+(?:each|every|these|the\s+(?:next|following|words))|crossword|hangman|charade|(?:nam(?:e|ed)|called)\s+(?:\w+\s+){0,4}?(?:first|second|third|fourth|fifth|last|\d{1,2}(?:st|nd|rd|th))\s+word)\b",
+    r"\b(?:rhym(?:es?|ing)\s+with|anagrams?\s+of|sounds\s+(?:just\s+)?like\s+[\"'`“]|homophone|unscrambl\w+|scrambled|jumbled|rearrang\w+\s+the\s+letters|letters\s+rearranged|letters\s+shuffled|acrostic|(?:first|initial)\s+letters?\s+of\s+(?:each|every|these|the\s+(?:next|following|words))|(?:first|second|third|fourth|fifth|sixth|seventh|eighth|next|final|last|middle|\d{1,2}(?:st|nd|rd|th))\s+letter(?:\s+of\s+(?:the|its)\s+(?:\w+\s+)?\w+)?\s*(?:is|:|=)\s*(?:an?\s+)?[\"'`“]?[A-Za-z](?=[\"'`”]?\s*(?:$|[.,;!?)]|and\b))|crossword|hangman|charade|(?:nam(?:e|ed)|called)\s+(?:\w+\s+){0,4}?(?:first|second|third|fourth|fifth|last|\d{1,2}(?:st|nd|rd|th))\s+word)\b",
     re.IGNORECASE,
 )  # one pattern
 _RELATIONS = re.compile(
@@ -41,7 +41,7 @@ _NUMBERS = {
 }  # a list of words
 _COUNT = re.compile(rf"\b(?P<n>\d{{1,2}}|{'|'.join(_NUMBERS)})[\s-](?:letters?|characters?)\b", re.IGNORECASE)
 _GLOB = re.compile(
-    r"(?<![\w*?./-])[\w./*?\[\]-]*(?:\*|\?(?=[\w.*?]))[\w./*?\[\]-]*|(?<![\w.])[A-Za-z_]{3,}(?:…|\.\.\.)(?!\w)|(?:…|\.\.\.)[A-Za-z_]{3,}\b"
+    r"(?<![\w*?./^-])[\w./*?\[\]\\^$+-]*(?:\*|\.\+|\?(?=[\w.*?]))[\w./*?\[\]\\$+-]*|(?<![\w.])[A-Za-z_]{3,}(?:…|\.\.\.)(?!\w)|(?:…|\.\.\.)[A-Za-z_]{3,}\b"
 )
 _MASK = re.compile(r"(?<!\w)[A-Za-z](?:[\w]|[*?·•.\-](?=[\w*?·•.\-])){3,}(?!\w)")
 _FILE = re.compile(
@@ -105,10 +105,9 @@ def _fragments(view: View, stems: Sequence[Needle]) -> Iterator[Finding]:
             if not _is_fragment(fragment, match, is_marked=is_marked, is_inside=pattern is _HOLDS):
                 continue
             hit = next((s for s in stems if fits(s.compact, fragment) and s.compact != fragment), None)
-            is_it = (
-                is_marked
-                and len(fragment) > 1
-                and re.search(r"(?i)\b(?:it|that|which|one)\s$", view.text[: match.start()])
+            is_initial = len(fragment) == 1 and match.group("it").isupper()
+            is_it = (is_initial or (is_marked and len(fragment) > 1)) and re.search(
+                r"(?i)\b(?:it|that|which|one)\s$", view.text[: match.start()]
             )
             if hit and (is_it or _is_about_a_name(view, match)):
                 yield _at(view, *match.span(), hit)
@@ -142,7 +141,7 @@ def _globs(view: View, secret: Secret, names: Sequence[Needle]) -> Iterator[Find
     """A pattern that a target's name fits, and hardly another's."""
     targets = {path for n in names for path in n.targets}
     for match in _GLOB.finditer(view.text):
-        text = match.group().replace("...", "*").replace("…", "*").strip("./").rstrip("?").lower()
+        text = _as_glob(match.group())
         literal = re.sub(r"\[[^\]]*\]|[^a-z0-9]", "", re.sub(r"\.\w+$", "", text))
         if len(text) > _NEAR or len(literal) < 2 or text.count("*") > _FEW + 1:  # noqa: PLR2004  # `*.py` is no name
             continue
@@ -152,6 +151,13 @@ def _globs(view: View, secret: Secret, names: Sequence[Needle]) -> Iterator[Find
         if hits and others < _FEW:
             hit = next(n for n in names if hits[0] in n.targets)
             yield _at(view, *match.span(), hit)
+
+
+def _as_glob(text: str) -> str:
+    """A pattern as a glob; one that is a regular expression (`^resp.*[.]py$`) nearly so."""
+    for sign, glob in (("...", "*"), ("…", "*"), (".*", "*"), (".+", "*"), ("\\w", "?"), ("\\", "")):
+        text = text.replace(sign, glob)
+    return text.strip("./^$+").rstrip("?").lower()
 
 
 def _masks(view: View, stems: Sequence[Needle]) -> Iterator[Finding]:

@@ -35,12 +35,13 @@ _OWNED = re.compile(
     r"(?<![\w./-])(?P<has>[\w@+~/-]+\.\w+)[`'\"*]*\s+has\s+(?:\w+\s+){1,2}(?:neighbou?r|sibling)s?\b",
     re.IGNORECASE,
 )
+_BETWEEN = re.compile(rf"\bbetween\s+{_ARTICLE}{_NAME}[`'\"*]*\s+and\s+{_ARTICLE}[\w@+~/-]+\.\w+", re.IGNORECASE)
 _WHY = "says that a target lies by {name}, which is in the same folder; say what the code there does instead"
 
 
 def siblings_in(view: View, secret: Secret, shown: Seen) -> Iterator[Finding]:
     """Every relation to a file that lies in the folder of a target which the player has not found."""
-    for pattern, needs_extension in ((_FULL, True), (_OWNED, True), (_BARE, False)):
+    for pattern, needs_extension in ((_FULL, True), (_OWNED, True), (_BETWEEN, True), (_BARE, False)):
         for match in pattern.finditer(view.text):
             name = next(filter(None, (match.group(g) for g in ("name", "has") if g in pattern.groupindex)))
             if needs_extension and "." not in name:

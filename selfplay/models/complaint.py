@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import orjson
 
-from selfplay.models.endpoint import hide_keys
+from selfplay.models.keys import hide_keys
 from selfplay.models.response import Answer, excerpt, mended
 
 MOST_CHARS = 500

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import httpx2
 
 from selfplay.errors import ConfigError
+from selfplay.models.keys import SCRUBBED, hide_keys
 
 VENDOR_URL = "https://api.openai.com/v1"
 NO_KEY = "none"
@@ -16,14 +17,6 @@ NO_KEY = "none"
 
 SHORTEST_SECRET = 8
 """Shorter keys (`none`, `EMPTY`, `test`) protect nothing, and are words that replies may hold."""
-
-KEY_LIKE = re.compile(r"(?<![A-Za-z0-9])(sk-[A-Za-z0-9_-]{16,}|Bearer [A-Za-z0-9._~+/=-]{8,})")
-SCRUBBED = b"[key]"
-
-
-def hide_keys(text: str) -> str:
-    """`text` without anything that looks like a key, whosever it is: for errors."""
-    return KEY_LIKE.sub(SCRUBBED.decode(), text)
 
 
 @dataclass(frozen=True, slots=True)

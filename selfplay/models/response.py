@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from selfplay.errors import TransientModelError
-from selfplay.models.endpoint import hide_keys
+from selfplay.models.keys import hide_keys
 
 EXCERPT_CHARS = 200
 

@@ -93,6 +93,17 @@ async def test_a_revealing_hint_goes_back_and_only_its_rewrite_reaches_the_playe
     assert "Open pump" not in bodies(player)
 
 
+async def test_a_name_that_hints_tell_piece_by_piece_is_not_told_to_its_end(tmp_path: Path) -> None:
+    words = ("Think first.", "Ask who calls it.", "Now look wider.", "Keep to what moves.")
+    searches = [says("I look.", call("search", query=query)) for query in ("rest", "lost", "gone", "far")]
+    told = [judges("neutral", "w", hint) for hint in (*words, "Where does it rest?")]
+    trace = await table(tmp_path, limits=Limits(steps=4)).play(searches, told)
+    *before, last = (step.judgement for step in trace.steps)
+    assert [judgement.hint.text for judgement in before if judgement.hint] == list(words[:3])
+    assert [attempt.text for attempt in last.attempts] == [words[3], "Where does it rest?"]
+    assert "together with earlier hints" in last.attempts[0].findings[0].why
+
+
 @pytest.mark.parametrize("fallback", ["feedback", "none"])
 @pytest.mark.parametrize("channel", ["user", "tool"])
 async def test_a_supervisor_that_only_reveals_never_reaches_the_player(

@@ -1,4 +1,5 @@
 import os
+import resource
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -55,6 +56,17 @@ def test_a_lease_without_a_name_is_of_one_who_is_about_to_write_it_or_died_long_
     old = lease.stat().st_mtime - 3600
     os.utime(lease, (old, old))
     assert mine.take(unit("t")) == 2
+
+
+def test_a_lease_that_could_not_be_written_is_not_left_behind(folder: RunFolder) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))  # files can be made, nothing can be written
+    try:
+        with pytest.raises(StorageError, match="can't be written"):
+            Leases(folder, "a", bool, just_now).take(unit("t"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(folder.leases.iterdir()) == []
 
 
 def test_workers_that_want_the_same_units_at_the_same_moments_never_both_get_one(folder: RunFolder) -> None:

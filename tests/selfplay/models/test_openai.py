@@ -325,3 +325,26 @@ async def test_a_proxy_of_the_environment_does_not_come_between(
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:1/{tmp_path.name}")
     async with Loopback(handler) as server, model_of(server) as model:
         assert (await model.complete(request_)).message.tool_calls
+
+
+@pytest.mark.anyio
+async def test_what_a_proxy_wants_to_know_is_in_no_error(request_: Request, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Errors land in journals; the address of a proxy that says no is told with its password."""
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as proxy:
+        port = proxy.sockets[0].getsockname()[1]
+        monkeypatch.setenv("HTTPS_PROXY", f"http://anna:geheim%40wort@127.0.0.1:{port}")
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        async with OpenAIModel("m", base_url="https://models.example/v1", timeout_s=20) as model:
+            with pytest.raises(TransientModelError, match="407") as caught:
+                await model.complete(request_)
+    assert str(port) in str(caught.value)
+    assert "geheim" not in str(caught.value)
+    assert "anna" not in str(caught.value)

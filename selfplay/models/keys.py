@@ -1,0 +1,13 @@
+"""What looks like a key, and texts without it. Keys land in nothing that is written."""
+
+import re
+
+KEY_LIKE = re.compile(r"(?<![A-Za-z0-9])(sk-[A-Za-z0-9_-]{16,}|Bearer [A-Za-z0-9._~+/=-]{8,})")
+CREDENTIALS = re.compile(r"(?<=://)[^/\s@'\"]+@")
+"""User and password in an address; a proxy's is told in errors."""
+SCRUBBED = b"[key]"
+
+
+def hide_keys(text: str) -> str:
+    """`text` without anything that looks like a key or stands before a host as a password does: for errors."""
+    return KEY_LIKE.sub(SCRUBBED.decode(), CREDENTIALS.sub(f"{SCRUBBED.decode()}@", text))
