@@ -67,7 +67,10 @@ def findings_together(hint: str, earlier: Sequence[str], secret: Secret, shown: 
     if not before:
         return ()
     start = len(before) + 2
-    across = (f for f in findings(f"{before}\n\n{hint}", secret, shown) if f.span[0] < start < f.span[1])
+    view = normalised(f"{before}\n\n{hint}")
+    joining = (names_in, riddles_in, disguises_in)  # the others look at what is told whole, or in one sentence
+    found = (finding for check in joining for finding in check(view, secret, shown))
+    across = (f for f in found if f.span[0] < start < f.span[1])
     told = (f"together with earlier hints it {f.why}" for f in across)
     return tuple(Finding(kind="disguised", text=hint, span=(0, len(hint)), why=why) for why in dict.fromkeys(told))
 
