@@ -4,9 +4,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay_tools.lexing import is_lexed, quiet_text
+from selfplay_tools.lexing import in_code, is_lexed, line_of_code, quiet_ranges, quiet_text
 
-PIECES = ("/*", "*/", "//", '"', "'", "\\", "\n", "#define A ", "#include <", ">", 'R"(', ')"', "`", "1'0", "word", " ")
+PIECES = (
+    "/*",
+    "*/",
+    "//",
+    '"',
+    "'",
+    "\\",
+    "\n",
+    "#define A ",
+    "#include <",
+    ">",
+    'R"(',
+    ')"',
+    "`",
+    "1'0",
+    "word",
+    " ",
+    " */\n",
+    "/*/\n",
+    "\\\n",
+    '"""',
+)
 
 
 def code_lines(language: str, text: str) -> list[int]:
@@ -46,6 +67,19 @@ def test_reading_only_as_far_as_asked_makes_no_difference(language: str, text: s
         assert [part.hold(place) for place in range(end)] == [whole.hold(place) for place in range(end)]
 
 
+@given(st.sampled_from(["c", "cpp", "go", "java"]), st.lists(st.sampled_from(PIECES), max_size=40).map("".join))
+def test_places_are_told_without_reading_all_before_them(language: str, text: str) -> None:
+    source = text.encode()
+    quiet = quiet_text(language, source, len(source))
+    code = [place for place in range(len(source)) if not quiet.hold(place)]
+    assert list(in_code(language, source, range(len(source)))) == code
+    for place in range(len(source)):
+        assert list(in_code(language, source, [place])) == [place] * (place in code)
+        begin = line_of_code(language, source, place)
+        found = quiet_ranges(language, source, begin, len(source))
+        assert [*found] == [(first, last) for first, last in zip(quiet.starts, quiet.ends, strict=True) if last > begin]
+
+
 @pytest.mark.parametrize("language", ["c", "cpp", "go", "java"])
 @pytest.mark.parametrize(
     "text", ["/*", '"', "'\\", "#define a /*", "#define a \\\n", 'R"(', "`", '"""', "1'", "a' b\n"]
@@ -53,6 +87,7 @@ def test_reading_only_as_far_as_asked_makes_no_difference(language: str, text: s
 def test_texts_made_to_slow_it_down_are_read_once(language: str, text: str) -> None:
     source = text.encode() * 50_000 + b"\nname"
     quiet_text(language, source, len(source))
+    assert len(list(in_code(language, source, [len(source) - 1] * 1_000))) in {0, 1_000}
 
 
 def test_other_languages_need_a_syntax_tree() -> None:
