@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from selfplay_tools.code import code_of, forget, parsed
 from selfplay_tools.cutting import is_cut, parsable, part_around, parts
-from selfplay_tools.lexing import quiet_text
+from selfplay_tools.lexing import quiet_ranges
 from selfplay_tools.references import FindReferences, find_references
+from selfplay_tools.spans import Spans
 from selfplay_tools.toolbox import Toolbox
 
 PIECES = (
@@ -37,7 +38,7 @@ texts = st.lists(st.sampled_from(PIECES), max_size=25).map("".join)
 
 def cut(text: str) -> list[str]:
     source = text.encode()
-    return [source[start:end].decode() for start, end in parts(source, quiet_text("c", source, len(source)))]
+    return [source[start:end].decode() for start, end in parts("c", source)]
 
 
 @pytest.mark.parametrize(
@@ -69,8 +70,8 @@ def test_a_text_that_is_laid_out_in_another_way_is_not_cut(text: str) -> None:
 @given(texts)
 def test_parts_cover_the_text_and_each_is_found_from_any_place_in_it(text: str) -> None:
     source = text.encode()
-    quiet = quiet_text("c", source, len(source))
-    found = list(parts(source, quiet))
+    quiet = Spans.of(quiet_ranges("c", source))
+    found = list(parts("c", source))
     assert b"".join(source[start:end] for start, end in found) == source
     for start, end in found:
         for place in range(start, end):
@@ -103,7 +104,7 @@ def test_a_part_reads_the_same_alone(text: str) -> None:
     found = {(one.name, one.line) for one in parsed("a.c", source).definitions}
     alone = {
         (one.name, one.line + source.count(b"\n", 0, start))
-        for start, end in parts(source, quiet_text("c", source, len(source)))
+        for start, end in parts("c", source)
         for one in parsed("a.c", parsable(source[start:end])).definitions
     }
     assert not is_cut("c", source) or found == alone

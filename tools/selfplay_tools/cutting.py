@@ -9,16 +9,16 @@ import re
 from collections.abc import Iterator
 from itertools import chain
 
-from selfplay_tools.lexing import REST_OF_ORDER, line_of_code, quiet_ranges
+from selfplay_tools.lexing import REST_OF_ORDER, in_code, line_of_code
 from selfplay_tools.linear import compiled
-from selfplay_tools.spans import Spans
 
 _CUT_LANGUAGES = frozenset({"c"})
 _STATEMENT = compiled(r"(?m)^(?:if|else|for|while|do|switch|case|return|break|continue|goto)\b")
 _CLOSED = b"\n}"
-# Blank lines belong to what is above them. What an order to the preprocessor stands between is told by what follows.
+# No comment or string begins on the line. Blank lines belong to what is above them. What an order to the preprocessor
+# stands between is told by what follows.
 _CUT = re.compile(
-    rb"\n(\}(?:[^\n]*;)?)[ \t]*+\n(?:[ \t]*+\n)*+(?=(?:[ \t]*+\n|#[^\n]*+\n)*+(?:[A-Za-z_/]|\Z))", re.DOTALL
+    rb"\n(\}(?:[^\n\"'/]*;)?)[ \t]*+\n(?:[ \t]*+\n)*+(?=(?:[ \t]*+\n|#[^\n]*+\n)*+(?:[A-Za-z_/]|\Z))", re.DOTALL
 )
 _CONDITION = re.compile(rb"^[ \t]*#[ \t]*(if|elif|else|endif)" + REST_OF_ORDER, re.DOTALL | re.MULTILINE)
 _NOT_A_LINE_END = re.compile(rb"[^\n]")
@@ -29,10 +29,10 @@ def is_cut(language: str, source: bytes) -> bool:
     return language in _CUT_LANGUAGES and b'extern "C"' not in source and _STATEMENT.place(source, 0, len(source)) < 0
 
 
-def parts(source: bytes, quiet: Spans) -> Iterator[tuple[int, int]]:
-    """Where the parts of a text that `is_cut` begin and end, in order; `quiet` is all its `quiet_text`."""
+def parts(language: str, source: bytes) -> Iterator[tuple[int, int]]:
+    """Where the parts of a text that `is_cut` begin and end, in order."""
     start = 0
-    for end in (*_cuts(source, 0, len(source), zip(quiet.starts, quiet.ends, strict=True)), len(source)):
+    for end in (*_cuts(language, source, 0, len(source)), len(source)):
         if start < end:
             yield start, end
         start = end
@@ -43,30 +43,24 @@ def part_around(language: str, source: bytes, place: int) -> tuple[int, int]:
     start, until = 0, place
     while until and not start:
         begin = line_of_code(language, source, until)
-        ranges = quiet_ranges(language, source, begin, until)
-        start = max((end for end in _cuts(source, begin, until, ranges) if end <= place), default=0)
+        start = max((end for end in _cuts(language, source, begin, until) if end <= place), default=0)
         until = begin
-    ranges = quiet_ranges(language, source, start, len(source))
-    return start, next(_cuts(source, start, len(source), ranges), len(source))
+    return start, next(_cuts(language, source, start, len(source)), len(source))
 
 
-def _cuts(source: bytes, start: int, until: int, quiet: Iterator[tuple[int, int]]) -> Iterator[int]:
-    """The cuts behind lines that end in that range; `quiet` are the comments and strings there."""
-    none = len(source), len(source)
-    first, last = next(quiet, none)
-    at = source.find(_CLOSED, max(start - 1, 0), until)
-    while at >= 0:
-        if cut := _cut(source, at):
-            while last <= cut.start(1):
-                first, last = next(quiet, none)
-            if first >= cut.end(1):
-                yield cut.end()
-        at = source.find(_CLOSED, at + 1, until)
+def _cuts(language: str, source: bytes, start: int, until: int) -> Iterator[int]:
+    """The cuts behind lines that begin in that range; at its start a line of code begins."""
+    ends: dict[int, int] = {}
 
+    def closed() -> Iterator[int]:
+        at = source.find(_CLOSED, max(start - 1, 0), until)
+        while at >= 0:
+            if source[at - 1 : at] != b"\\" and (cut := _CUT.match(source, at)):
+                ends[cut.start(1)] = cut.end()
+                yield cut.start(1)
+            at = source.find(_CLOSED, at + 1, until)
 
-def _cut(source: bytes, at: int) -> re.Match[bytes] | None:
-    """The cut behind the line end at that place, if it is one wherever no comment or string touches its line."""
-    return None if source[at - 1 : at] == b"\\" else _CUT.match(source, at)
+    return (ends[place] for place in in_code(language, source, closed(), start))
 
 
 def parsable(part: bytes) -> bytes:

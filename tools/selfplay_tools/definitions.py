@@ -1,12 +1,12 @@
 """The definitions in one file's text, read from its syntax tree."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tree_sitter import Node, Tree
 
 from selfplay_tools.languages import Language, definitions_query
-from selfplay_tools.lexing import is_lexed, quiet_text
+from selfplay_tools.lexing import in_code, is_lexed
 from selfplay_tools.naming import Naming, kind_of, named
 from selfplay_tools.syntax import Match, matches
 
@@ -79,13 +79,10 @@ class _Container:
         return node.end_byte <= self.end and (node.start_byte, node.end_byte) != (self.start, self.end)
 
 
-def definitions(
-    language: Language, tree: Tree, source: bytes, *, row: int = 0, quiet: Callable[[int], bool] | None = None
-) -> tuple[Definition, ...]:
+def definitions(language: Language, tree: Tree, source: bytes, *, row: int = 0) -> tuple[Definition, ...]:
     """All that a text defines, in its order. `tree` is `parse(language, source)`.
 
-    The text begins at that row of its file, from 0. `quiet` says of a place in the text whether it is a comment or a
-    string, if that was found out.
+    The text begins at that row of its file, from 0.
     """
     found: dict[int, _Found] = {}
     wider: dict[int, Node] = {}
@@ -98,9 +95,8 @@ def definitions(
             before = found.get(one.naming.start)
             if before is None or pattern < before.pattern:
                 found[one.naming.start] = one
-    if quiet is None and is_lexed(language.name):
-        quiet = quiet_text(language.name, source, len(source)).hold
-    real = [one for one in found.values() if not (quiet and quiet(one.naming.start))]
+    places = sorted(found)
+    real = [found[at] for at in (in_code(language.name, source, places) if is_lexed(language.name) else places)]
     found.clear()  # what is in `real` goes as it is placed: a header may define 20,000 macros
     return tuple(_placed(real, wider, source, row=row))
 

@@ -7,8 +7,6 @@ strings included; so is the text of other orders to the preprocessor, but for wh
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from selfplay_tools.spans import Spans
-
 _COMMENT = rb"/\*(?:[^*]|\*(?!/))*+(?:\*/|\Z)|//(?:[^\n\\]|\\.)*+"
 # A quote that is not closed on its line is code, and so is the rest of the line: nothing is read twice.
 _STRING = rb'"(?:[^"\\\n]|\\.)*+(?:"|(?P<open>))'
@@ -39,28 +37,26 @@ _ORDER_END = re.compile(REST_OF_ORDER, re.DOTALL)
 
 
 def is_lexed(language: str) -> bool:
-    """Whether `quiet_text` knows the language."""
+    """Whether its comments and strings are known."""
     return language in _TOKENS
 
 
-def quiet_text(language: str, source: bytes, end: int) -> Spans:
-    """Where the text up to `end` is not code: comments, and strings with their quotes."""
-    return Spans.of(quiet_ranges(language, source, 0, end))
+def quiet_ranges(language: str, source: bytes, start: int = 0) -> Iterator[tuple[int, int]]:
+    """What is not code from there on, in order: comments, and strings with their quotes.
+
+    `start` is the beginning of a line that begins as code.
+    """
+    return _quiet(_TOKENS[language], source, start)
 
 
-def quiet_ranges(language: str, source: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """The same from the beginning of a line on that is code; found as they are asked for, in order."""
-    return _quiet(_TOKENS[language], source, start, end)
-
-
-def in_code(language: str, source: bytes, places: Iterable[int]) -> Iterator[int]:
-    """Of places in order those that are code; what need not be read for that is not."""
-    first = last = asked = 0
-    ranges = quiet_ranges(language, source, 0, len(source))
+def in_code(language: str, source: bytes, places: Iterable[int], start: int = 0) -> Iterator[int]:
+    """Of places in order those that are code; what need not be read for that is not. `start` as in `quiet_ranges`."""
+    first, last, asked = 0, 0, start
+    ranges = quiet_ranges(language, source, start)
     is_restartable = _is_restartable(language, source)
     for place in places:
-        if is_restartable and place > last and (start := _restart(source, max(asked, last), place)):
-            ranges, last = quiet_ranges(language, source, start, len(source)), 0
+        if is_restartable and place > last and (begin := _restart(source, max(asked, last), place)):
+            ranges, last = quiet_ranges(language, source, begin), 0
         while last <= place:
             first, last = next(ranges, (len(source), len(source) + 1))
         if place < first:
@@ -90,12 +86,10 @@ def _restart(source: bytes, start: int, end: int) -> int:
     return at + len(_COMMENT_END) if at >= 0 else 0
 
 
-def _quiet(tokens: re.Pattern[bytes], source: bytes, begin: int, end: int) -> Iterator[tuple[int, int]]:
+def _quiet(tokens: re.Pattern[bytes], source: bytes, begin: int) -> Iterator[tuple[int, int]]:
     order_end = 0
     for token in tokens.finditer(source, begin):
         start, stop = token.span()
-        if start >= end:
-            return
         if token.lastgroup == "order":
             order_end = order_end if start < order_end else _end_of_order(source, stop)
         elif token.lastgroup not in _CODE and (start >= order_end or source[start : start + 1] == b"/"):

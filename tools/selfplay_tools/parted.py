@@ -1,13 +1,12 @@
 """The definitions of a text, or of a part of it (see `cutting`): the same, whatever else of it is read."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from time import thread_time
 
 from selfplay_tools.cutting import is_cut, parsable, parts
 from selfplay_tools.definitions import Definition, definitions
 from selfplay_tools.errors import NotReadable
 from selfplay_tools.languages import Language
-from selfplay_tools.lexing import quiet_text
 from selfplay_tools.syntax import MAX_PARSER_S, MAX_PARSER_WORK, check, parse
 
 _LEAST_WORK = 500
@@ -26,30 +25,18 @@ def definitions_of(language: Language, source: bytes) -> tuple[tuple[Definition,
     found: list[Definition] = []
     problem = ""
     until = thread_time() + MAX_PARSER_S
-    quiet = quiet_text(language.name, source, len(source))
     row = 0
-    for start, end in parts(source, quiet):
+    for start, end in parts(language.name, source):
         try:
-            found += definitions_in(
-                language, source[start:end], row, lambda at, start=start: quiet.hold(start + at), until
-            )
+            found += definitions_in(language, source[start:end], row, until)
         except NotReadable as refused:
             problem = problem or str(refused)
         row += source.count(b"\n", start, end)
     return tuple(found), problem
 
 
-def definitions_in(
-    language: Language,
-    part: bytes,
-    row: int,
-    quiet: Callable[[int], bool] | None = None,
-    until: float | None = None,
-) -> Sequence[Definition]:
-    """What a part defines that begins at that row of its text, from 0. Raises NotReadable.
-
-    `quiet` is as in `definitions`, and `until` as in `parse`.
-    """
+def definitions_in(language: Language, part: bytes, row: int, until: float | None = None) -> Sequence[Definition]:
+    """What a part defines that begins at that row of its text, from 0; `until` as in `parse`. Raises NotReadable."""
     text = parsable(part)
     work = min(_LEAST_WORK + _WORK_PER_KB * len(text) // 1024, MAX_PARSER_WORK)
-    return definitions(language, parse(language, text, most_work=work, until=until), text, row=row, quiet=quiet)
+    return definitions(language, parse(language, text, most_work=work, until=until), text, row=row)
