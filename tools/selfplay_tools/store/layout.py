@@ -22,7 +22,7 @@ PART_BYTES = 1 << 20
 """Of texts that are searched at once."""
 _TEXTS = 32
 """Of one span: a search that ends does so after a span."""
-CHUNK_FILES = 1 << 11
+CHUNK_FILES = 1 << 12
 """Whose pieces are known together."""
 _FIRST_FILES, _MOST_FILES = 512, 1 << 15
 """Files that are looked up at once: few at first, because a search often ends early."""
