@@ -19,9 +19,9 @@ from pathlib import Path
 from mining import contents, files_of, name_of
 from tree_sitter import Tree
 
-from selfplay_tools.definitions import definitions
 from selfplay_tools.errors import NotReadable
 from selfplay_tools.languages import Language, language_of, may_have_language
+from selfplay_tools.parted import definitions_of
 from selfplay_tools.store.cleaning import clean
 from selfplay_tools.syntax import parse
 
@@ -88,7 +88,7 @@ class Source:
     @property
     def tags(self) -> list[Tag]:
         """What we report."""
-        found = definitions(self.language, self.tree, self.text) if self.tree else ()
+        found, _ = definitions_of(self.language, self.text)
         return [Tag(self.path, one.name, one.line, one.kind) for one in found]
 
     def is_unreadable(self, line: int) -> bool:

@@ -4,15 +4,41 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay_tools.lexing import is_lexed, quiet_text
+from selfplay_tools.lexing import in_code, is_lexed, line_of_code, quiet_ranges
+from selfplay_tools.spans import Spans
 
-PIECES = ("/*", "*/", "//", '"', "'", "\\", "\n", "#define A ", "#include <", ">", 'R"(', ')"', "`", "1'0", "word", " ")
+PIECES = (
+    "/*",
+    "*/",
+    "//",
+    '"',
+    "'",
+    "\\",
+    "\n",
+    "#define A ",
+    "#include <",
+    ">",
+    'R"(',
+    ')"',
+    "`",
+    "1'0",
+    "word",
+    " ",
+    " */\n",
+    "/*/\n",
+    "\\\n",
+    '"""',
+)
+
+
+def quiet_text(language: str, source: bytes) -> Spans:
+    return Spans.of(quiet_ranges(language, source))
 
 
 def code_lines(language: str, text: str) -> list[int]:
     """Lines in which the name stands as code."""
     source = text.encode()
-    quiet = quiet_text(language, source, len(source))
+    quiet = quiet_text(language, source)
     places = [match.start() for match in re.finditer(rb"\bname\b", source)]
     return [source.count(b"\n", 0, place) + 1 for place in places if not quiet.hold(place)]
 
@@ -38,12 +64,17 @@ def test_comments_and_strings_are_told_from_code(language: str, text: str, lines
 
 
 @given(st.sampled_from(["c", "cpp", "go", "java"]), st.lists(st.sampled_from(PIECES), max_size=40).map("".join))
-def test_reading_only_as_far_as_asked_makes_no_difference(language: str, text: str) -> None:
+def test_places_are_told_without_reading_all_before_them(language: str, text: str) -> None:
     source = text.encode()
-    whole = quiet_text(language, source, len(source))
-    for end in range(0, len(source), 7):
-        part = quiet_text(language, source, end)
-        assert [part.hold(place) for place in range(end)] == [whole.hold(place) for place in range(end)]
+    quiet = quiet_text(language, source)
+    code = [place for place in range(len(source)) if not quiet.hold(place)]
+    assert list(in_code(language, source, range(len(source)))) == code
+    for place in range(len(source)):
+        assert list(in_code(language, source, [place])) == [place] * (place in code)
+        begin = line_of_code(language, source, place)
+        assert list(in_code(language, source, range(begin, len(source)), begin)) == [at for at in code if at >= begin]
+        found = quiet_ranges(language, source, begin)
+        assert [*found] == [(first, last) for first, last in zip(quiet.starts, quiet.ends, strict=True) if last > begin]
 
 
 @pytest.mark.parametrize("language", ["c", "cpp", "go", "java"])
@@ -52,7 +83,8 @@ def test_reading_only_as_far_as_asked_makes_no_difference(language: str, text: s
 )
 def test_texts_made_to_slow_it_down_are_read_once(language: str, text: str) -> None:
     source = text.encode() * 50_000 + b"\nname"
-    quiet_text(language, source, len(source))
+    quiet_text(language, source)
+    assert len(list(in_code(language, source, [len(source) - 1] * 1_000))) in {0, 1_000}
 
 
 def test_other_languages_need_a_syntax_tree() -> None:

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 
-from selfplay_tools.definitions import Definition, definitions
+from selfplay_tools.cutting import is_cut, part_around
+from selfplay_tools.definitions import Definition
 from selfplay_tools.errors import NoSuchPath, NotReadable
 from selfplay_tools.languages import (
     LANGUAGES,
@@ -19,12 +20,13 @@ from selfplay_tools.languages import (
 from selfplay_tools.likely import like_definitions, may_define
 from selfplay_tools.linear import compiled, escaped
 from selfplay_tools.literals import Literal
+from selfplay_tools.parted import definitions_in, definitions_of
 from selfplay_tools.places import Scope, skipped_remark
 from selfplay_tools.recalling import key_of, packed, unpacked
 from selfplay_tools.searched import Span
 from selfplay_tools.snapshot import Snapshot
 from selfplay_tools.spans import Spans
-from selfplay_tools.syntax import parse, quiet_spans
+from selfplay_tools.syntax import check, parse, quiet_spans
 
 MAX_REMEMBERED = 64 << 20
 """Bytes, as estimated, that remembered files take; those least recently asked about go first."""
@@ -42,7 +44,7 @@ class Code:
     names: frozenset[str] = frozenset()
     """Of all that it defines."""
     problem: str = ""
-    """Why a file of a known language has no definitions here: it could not be parsed."""
+    """Why definitions of a file in a known language are lacking here: it could not be parsed, or not all of it."""
 
 
 def _weight(code: Code) -> int:
@@ -166,13 +168,54 @@ def parsed(path: str, source: bytes, *, with_quiet: bool = False) -> Code:
     language = language_of(path, source)
     if language is None:
         return Code(None)
+    found, problem = definitions_of(language, source)
+    quiet = None
+    if with_quiet:
+        try:
+            quiet = quiet_spans(language, parse(language, source))
+        except NotReadable as refused:
+            problem = problem or str(refused)
+    return Code(language, found, quiet, frozenset(one.name for one in found), problem)
+
+
+def definitions_around(snapshot: Snapshot, path: str, source: bytes, places: Sequence[int]) -> Sequence[Definition]:
+    """Of the definitions of `code_of`, those at least that stand at or around places in the code of a text.
+
+    `source` is the text of the file at exactly that path; the places are in order.
+    """
+    language = language_of(path, source)
+    known = _recalled(snapshot, path)
+    if known is not None or language is None or not is_cut(language.name, source):
+        return (known or code_of(snapshot, path)).definitions
     try:
-        tree = parse(language, source)
-    except NotReadable as problem:
-        return Code(language, problem=str(problem))
-    found = definitions(language, tree, source)
-    quiet = quiet_spans(language, tree) if with_quiet else None
-    return Code(language, found, quiet, frozenset(one.name for one in found))
+        check(source)
+    except NotReadable:
+        return ()
+    found: list[Definition] = []
+    end = row = counted_to = 0
+    for place in places:
+        if place < end:
+            continue
+        start, end = part_around(language.name, source, place)
+        row, counted_to = row + source.count(b"\n", counted_to, start), start
+        found += _in_part(_key(snapshot, path), language, source, (start, end), row)
+    return found
+
+
+def _in_part(
+    key: tuple[str, str], language: Language, source: bytes, part: tuple[int, int], row: int
+) -> Sequence[Definition]:
+    oid, suffix = key
+    place = oid, f"{suffix} from {part[0]}"
+    known = _MEMORY.get(place) if oid.strip("0") else None
+    if known is None:
+        try:
+            known = Code(language, tuple(definitions_in(language, source[slice(*part)], row)))
+        except NotReadable as problem:
+            known = Code(language, problem=str(problem))
+        if oid.strip("0"):
+            _MEMORY.put(place, known)
+    return known.definitions
 
 
 def _source(snapshot: Snapshot, path: str) -> bytes:

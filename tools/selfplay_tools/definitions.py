@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tree_sitter import Node, Tree
 
 from selfplay_tools.languages import Language, definitions_query
-from selfplay_tools.lexing import is_lexed, quiet_text
+from selfplay_tools.lexing import in_code, is_lexed
 from selfplay_tools.naming import Naming, kind_of, named
 from selfplay_tools.syntax import Match, matches
 
@@ -79,8 +79,11 @@ class _Container:
         return node.end_byte <= self.end and (node.start_byte, node.end_byte) != (self.start, self.end)
 
 
-def definitions(language: Language, tree: Tree, source: bytes) -> tuple[Definition, ...]:
-    """All that the file defines, in the order of the text. `tree` is `parse(language, source)`."""
+def definitions(language: Language, tree: Tree, source: bytes, *, row: int = 0) -> tuple[Definition, ...]:
+    """All that a text defines, in its order. `tree` is `parse(language, source)`.
+
+    The text begins at that row of its file, from 0.
+    """
     found: dict[int, _Found] = {}
     wider: dict[int, Node] = {}
     for pattern, match in matches(definitions_query(language), tree):
@@ -92,10 +95,10 @@ def definitions(language: Language, tree: Tree, source: bytes) -> tuple[Definiti
             before = found.get(one.naming.start)
             if before is None or pattern < before.pattern:
                 found[one.naming.start] = one
-    quiet = quiet_text(language.name, source, len(source)) if is_lexed(language.name) else None
-    real = [one for one in found.values() if not (quiet and quiet.hold(one.naming.start))]
+    places = sorted(found)
+    real = [found[at] for at in (in_code(language.name, source, places) if is_lexed(language.name) else places)]
     found.clear()  # what is in `real` goes as it is placed: a header may define 20,000 macros
-    return tuple(_placed(real, wider, source))
+    return tuple(_placed(real, wider, source, row=row))
 
 
 def _read(language: Language, pattern: int, match: Match, source: bytes) -> _Found | None:
@@ -103,7 +106,7 @@ def _read(language: Language, pattern: int, match: Match, source: bytes) -> _Fou
     node = match[capture][0]
     kind, _, scope = capture.partition(".")
     naming = named(language, match, source)
-    if naming is None or not (naming.parts or kind == "scope"):
+    if naming is None or not (all(naming.parts) and (naming.parts or kind == "scope")):
         return None
     exact = kind_of(language, kind, match, naming, source)
     if exact is None:
@@ -112,7 +115,7 @@ def _read(language: Language, pattern: int, match: Match, source: bytes) -> _Fou
     return _Found(pattern, node, body, exact, bool(scope) or exact in _OPENING, naming)
 
 
-def _placed(found: list[_Found], wider: Mapping[int, Node], source: bytes) -> Iterator[Definition]:
+def _placed(found: list[_Found], wider: Mapping[int, Node], source: bytes, *, row: int) -> Iterator[Definition]:
     """Name each after what it stands in, and leave out what is local to a function or a field of a class.
 
     Takes them out of the list.
@@ -132,7 +135,7 @@ def _placed(found: list[_Found], wider: Mapping[int, Node], source: bytes) -> It
         if one.opens and len(stack) < MAX_DEPTH:
             stack.append(_Container(one.node.start_byte, one.node.end_byte, one.kind, names))
         if kind is not None:
-            yield _definition(one, kind, names, wider, source)
+            yield _definition(one, kind, names, wider, source, row=row)
 
 
 def _kind_within(one: _Found, around: _Container | None) -> str | None:
@@ -149,7 +152,9 @@ def _kind_within(one: _Found, around: _Container | None) -> str | None:
     return one.kind
 
 
-def _definition(one: _Found, kind: str, names: tuple[str, ...], wider: Mapping[int, Node], source: bytes) -> Definition:
+def _definition(
+    one: _Found, kind: str, names: tuple[str, ...], wider: Mapping[int, Node], source: bytes, *, row: int
+) -> Definition:
     first, last, around = one.node, one.node, [one.node]
     while (outer := wider.get(first.id)) is not None:
         first = outer
@@ -160,9 +165,9 @@ def _definition(one: _Found, kind: str, names: tuple[str, ...], wider: Mapping[i
         name=names[-1],
         qualified=".".join(names),
         kind=kind,
-        first=first.start_point.row + 1,
-        last=max(_last_line(last), one.naming.line),
-        line=one.naming.line,
+        first=row + first.start_point.row + 1,
+        last=row + max(_last_line(last), one.naming.line),
+        line=row + one.naming.line,
         signature=_signature(around, one.body, kind, source),
     )
 

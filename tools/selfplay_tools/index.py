@@ -35,7 +35,8 @@ class BaseIndex(ABC):
     """Implements `Index` on top of texts in path order, and of words. Safe to use from several threads."""
 
     def __init__(self, entries: Sequence[Entry]) -> None:
-        self._files = entries if all(map(_is_file, entries)) else [entry for entry in entries if _is_file(entry)]
+        self._files = entries
+        """Links and submodules too, which no question looks into: a list without them would take as much memory."""
         self._places: dict[tuple[str, str], Place] = {}
         self._searched_at: NDArray[np.intp] | None = None
         self._guard = Lock()
@@ -54,7 +55,15 @@ class BaseIndex(ABC):
 
     def left_out(self) -> Sequence[Entry]:
         """As `Index.left_out`."""
-        return [self._files[at] for at in ints(np.flatnonzero(~self._searched()))]
+        return self._files_at(~self._searched())
+
+    def _files_at(self, flags: Flags) -> list[Entry]:
+        return [entry for at in ints(np.flatnonzero(flags)) if _is_file(entry := self._files[at])]
+
+    def _is_small(self, at: int) -> bool:
+        """Whether that is a file whose text is searched, if it has one."""
+        entry = self._files[at]
+        return _is_file(entry) and entry.size <= MAX_INDEXED_BYTES
 
     def within(self, folder: str, glob: str = "") -> Place:
         """As `Index.within`."""
@@ -77,8 +86,7 @@ class BaseIndex(ABC):
             wanted = frozenset(matching(paths, glob, folder))
             inside[first:last] = [path in wanted for path in paths]
         is_searched = self._searched()
-        skipped = [self._files[at] for at in ints(np.flatnonzero(inside & ~is_searched))]
-        return Place(Paths(self._files, inside & is_searched), skipped)
+        return Place(Paths(self._files, inside & is_searched), self._files_at(inside & ~is_searched))
 
     def _range(self, folder: str) -> tuple[int, int]:
         """First and last place, exclusive, of the files below a folder, or of the file of that path."""
@@ -92,7 +100,8 @@ class BaseIndex(ABC):
 
     def place_of(self, path: str) -> int | None:
         """The place of the file of exactly that path."""
-        return place_of(path, self._files)
+        at = place_of(path, self._files)
+        return at if at is not None and _is_file(self._files[at]) else None
 
     def spans(self, need: Need, place: Place | None = None) -> Iterator[Span]:
         """As `Index.spans`."""
@@ -194,7 +203,7 @@ class ScanIndex(BaseIndex):
     def _searched(self) -> Flags:
         """The first call reads every file."""
         if self._known is None:
-            small = [at for at, entry in enumerate(self._files) if entry.size <= MAX_INDEXED_BYTES]
+            small = [at for at in range(len(self._files)) if self._is_small(at)]
             flags = np.zeros(len(self._files), np.bool_)
             for at, data in zip(small, self._contents([self._files[at] for at in small]), strict=True):
                 flags[at] = data is not None and is_text(data)

@@ -5,9 +5,7 @@ strings included; so is the text of other orders to the preprocessor, but for wh
 """
 
 import re
-from collections.abc import Iterator, Mapping
-
-from selfplay_tools.spans import Spans
+from collections.abc import Iterable, Iterator, Mapping
 
 _COMMENT = rb"/\*(?:[^*]|\*(?!/))*+(?:\*/|\Z)|//(?:[^\n\\]|\\.)*+"
 # A quote that is not closed on its line is code, and so is the rest of the line: nothing is read twice.
@@ -30,25 +28,68 @@ _TOKENS: Mapping[str, re.Pattern[bytes]] = {
     }.items()
 }
 _CODE = ("code", "open", "lone")
-_ORDER_END = re.compile(rb"(?:[^\n\\/]|\\.|/(?!\*)|/\*(?:[^*]|\*(?!/))*+\*/)*+", re.DOTALL)
+_LONG_STRINGS: Mapping[str, bytes | None] = {"c": None, "cpp": b'R"', "go": b"`", "java": b'"""'}
+"""How strings begin that may go on for several lines, if there are any."""
+_COMMENT_END = b"*/\n"
+REST_OF_ORDER = rb"(?:[^\n\\/]|\\.|/(?!\*)|/\*(?:[^*]|\*(?!/))*+\*/)*+"
+"""Matches up to where an order to the preprocessor ends: a line end behind no backslash, and not in a comment."""
+_ORDER_END = re.compile(REST_OF_ORDER, re.DOTALL)
 
 
 def is_lexed(language: str) -> bool:
-    """Whether `quiet_text` knows the language."""
+    """Whether its comments and strings are known."""
     return language in _TOKENS
 
 
-def quiet_text(language: str, source: bytes, end: int) -> Spans:
-    """Where the text up to `end` is not code: comments, and strings with their quotes."""
-    return Spans.of(_quiet(_TOKENS[language], source, end))
+def quiet_ranges(language: str, source: bytes, start: int = 0) -> Iterator[tuple[int, int]]:
+    """What is not code from there on, in order: comments, and strings with their quotes.
+
+    `start` is the beginning of a line that begins as code.
+    """
+    return _quiet(_TOKENS[language], source, start)
 
 
-def _quiet(tokens: re.Pattern[bytes], source: bytes, end: int) -> Iterator[tuple[int, int]]:
+def in_code(language: str, source: bytes, places: Iterable[int], start: int = 0) -> Iterator[int]:
+    """Of places in order those that are code; what need not be read for that is not. `start` as in `quiet_ranges`."""
+    first, last, asked = 0, 0, start
+    ranges = quiet_ranges(language, source, start)
+    is_restartable = _is_restartable(language, source)
+    for place in places:
+        if is_restartable and place > last and (begin := _restart(source, max(asked, last), place)):
+            ranges, last = quiet_ranges(language, source, begin), 0
+        while last <= place:
+            first, last = next(ranges, (len(source), len(source) + 1))
+        if place < first:
+            yield place
+        asked = place
+
+
+def line_of_code(language: str, source: bytes, end: int) -> int:
+    """The beginning of some line before a place that surely begins as code; where the text begins if no other does."""
+    return _restart(source, 0, end - 1) if _is_restartable(language, source) else 0
+
+
+def _is_restartable(language: str, source: bytes) -> bool:
+    mark = _LONG_STRINGS[language]
+    return mark is None or mark not in source
+
+
+def _restart(source: bytes, start: int, end: int) -> int:
+    """The beginning of the last line in that range that is code for sure, or 0.
+
+    Whatever a line that ends in `*/` is, the next one begins as code: no string or comment but the longer ones reaches
+    beyond it, and these end there.
+    """
+    at = source.rfind(_COMMENT_END, start, end)
+    while at >= 0 and source[at - 1 : at] == b"/":  # "/*/" is none
+        at = source.rfind(_COMMENT_END, start, at)
+    return at + len(_COMMENT_END) if at >= 0 else 0
+
+
+def _quiet(tokens: re.Pattern[bytes], source: bytes, begin: int) -> Iterator[tuple[int, int]]:
     order_end = 0
-    for token in tokens.finditer(source):
+    for token in tokens.finditer(source, begin):
         start, stop = token.span()
-        if start >= end:
-            return
         if token.lastgroup == "order":
             order_end = order_end if start < order_end else _end_of_order(source, stop)
         elif token.lastgroup not in _CODE and (start >= order_end or source[start : start + 1] == b"/"):
@@ -56,6 +97,5 @@ def _quiet(tokens: re.Pattern[bytes], source: bytes, end: int) -> Iterator[tuple
 
 
 def _end_of_order(source: bytes, start: int) -> int:
-    """Where an order to the preprocessor ends: at a line end that no backslash stands before, outside of a comment."""
     match = _ORDER_END.match(source, start)
     return match.end() if match else start

@@ -19,7 +19,7 @@ from selfplay_tools.definitions import Definition
 from selfplay_tools.languages import LANGUAGES
 from selfplay_tools.spans import Spans
 
-_MODULES = ("definitions", "languages", "lexing", "macros", "naming", "nesting", "recalling", "spans", "syntax", "text")
+_MODULES = "cutting definitions languages lexing macros naming nesting parted recalling spans syntax text".split()
 
 _row = attrgetter(*(field.name for field in fields(Definition)))
 

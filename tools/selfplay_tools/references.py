@@ -1,20 +1,19 @@
 """`find_references`: where a name is used."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import Field
 
-from selfplay_tools.code import Code, code_of, last_part, texts_holding, tidy, unsearched
+from selfplay_tools.code import code_of, definitions_around, last_part, texts_holding, tidy, unsearched
 from selfplay_tools.definitions import Definition
 from selfplay_tools.errors import BadArgument, NotReadable
 from selfplay_tools.languages import language_of
-from selfplay_tools.lexing import is_lexed, quiet_text
-from selfplay_tools.likely import word
-from selfplay_tools.linear import Regex, compiled
+from selfplay_tools.lexing import in_code, is_lexed
+from selfplay_tools.likely import words_in
 from selfplay_tools.output import ROOM, clip, compose, counted, quoted
 from selfplay_tools.places import Scope, link_remark, scope_of
-from selfplay_tools.searched import Span
+from selfplay_tools.searched import Lines, Span
 from selfplay_tools.snapshot import Snapshot
 from selfplay_tools.tool import Arguments, Result, Shown, Tool
 
@@ -66,28 +65,22 @@ class _Page:
     room: int = ROOM
     is_full: bool = False
 
-    def takes(self, lines: int) -> bool:
-        """Whether any of a file's lines would be shown."""
-        return bool(lines) and not self.is_full and len(self.shown) < self.limit and self.total + lines > self.offset
+    def wanted(self, lines: int) -> slice:
+        """Which of a file's lines would be shown, if there is room."""
+        first = max(self.offset - self.total, 0)
+        return slice(first, 0 if self.is_full else min(lines, first + self.limit - len(self.shown)))
 
-    def count(self, lines: int) -> None:
-        """Count a file's lines, of which none is shown."""
+    def add(self, path: str, note: str, lines: int, uses: Iterable[Use]) -> None:
+        """Count a file's lines, and take those that are wanted."""
         self.files += bool(lines)
         self.total += lines
-
-    def add(self, path: str, note: str, uses: Sequence[Use]) -> None:
-        """Count a file's lines, and take those that belong on the page."""
-        self.files += bool(uses)
         heading = [*([""] if self.rows else []), f"{path}{note}"]
         for use in uses:
-            self.total += 1
-            if self.total <= self.offset or self.is_full:
-                continue
             rows = [*heading, use.row]
             cost = sum(len(row) + 1 for row in rows)
-            self.is_full = len(self.shown) == self.limit or (cost > self.room and bool(self.shown))
+            self.is_full = cost > self.room and bool(self.shown)
             if self.is_full:
-                continue
+                return
             heading = []
             self.rows += rows
             self.room -= cost
@@ -119,7 +112,6 @@ def find_references(snapshot: Snapshot, arguments: FindReferences) -> Result:
 
 def _collect(snapshot: Snapshot, scope: Scope, name: str, page: _Page) -> str:
     """Fill the page; the path of the first file that was not looked into, or nothing."""
-    regex = compiled(word(name))
     read = 0
     for span in texts_holding(snapshot, scope, name):
         (path,) = span.paths
@@ -127,7 +119,7 @@ def _collect(snapshot: Snapshot, scope: Scope, name: str, page: _Page) -> str:
         if page.left > COUNTED_ON or (read > MAX_READ_BYTES and scope.only is None):
             return path
         try:
-            _add(page, _Place(snapshot, path, span, name), regex)
+            _add(page, _Place(snapshot, path, span, name))
         except NotReadable:  # it changed on disk since the snapshot was taken
             if scope.only is not None:
                 raise
@@ -144,44 +136,42 @@ class _Place:
     name: str
 
 
-def _add(page: _Page, file: _Place, regex: Regex) -> None:
+def _add(page: _Page, file: _Place) -> None:
     """Count the file's lines that hold the name as code; those that are shown say what they stand in."""
     start, end = file.span.starts[0], file.span.ends[0]
     source = file.span.buffer[start:end]
-    places = [place for place, _ in regex.spans(source)]
+    places = list(words_in(source, file.name))
     if not places:
         return
+    places, note = _in_code(file, source, places)
+    lines: dict[int, int] = {}
+    text = file.span.text(0)
+    for number, place in text.numbered(start + place for place in places):
+        lines.setdefault(number, place)
+    shown = list(lines.items())[page.wanted(len(lines))]
+    at = [] if note else [place - start for _, place in shown]
+    definitions = definitions_around(file.snapshot, file.path, source, at) if at else ()
+    page.add(file.path, note, len(lines), _uses(file, text, shown, definitions))
+
+
+def _in_code(file: _Place, source: bytes, places: Sequence[int]) -> tuple[Sequence[int], str]:
+    """Those of the places that are no comment or string, and a note if that can't be told."""
     language = language_of(file.path, source)
-    if language is None:
-        page.add(file.path, NOT_PARSED, _rows(file, places, Code(None)))
-        return
-    if not is_lexed(language.name):
-        code = code_of(file.snapshot, file.path, with_quiet=True)
-        quiet, note = code.quiet, "" if code.quiet else NOT_PARSED
-        places = [place for place in places if not (quiet and quiet.hold(place))]
-        page.add(file.path, note, _rows(file, places, code))
-        return
-    quiet = quiet_text(language.name, source, places[-1] + 1)
-    places = [place for place in places if not quiet.hold(place)]
-    lines = {number for number, _ in file.span.text(0).numbered(start + place for place in places)}
-    if page.takes(len(lines)):
-        page.add(file.path, "", _rows(file, places, code_of(file.snapshot, file.path)))
-    else:
-        page.count(len(lines))
+    if language and is_lexed(language.name):
+        return list(in_code(language.name, source, places)), ""
+    quiet = code_of(file.snapshot, file.path, with_quiet=True).quiet if language else None
+    return ([place for place in places if not quiet.hold(place)], "") if quiet else (places, NOT_PARSED)
 
 
-def _rows(file: _Place, places: Sequence[int], code: Code) -> list[Use]:
-    """The lines that hold the name there, each once."""
-    lines, start = file.span.text(0), file.span.starts[0]
-    defined = {one.line for one in code.definitions if one.name == file.name}
-    uses: dict[int, Use] = {}
-    for at, place in lines.numbered(start + place for place in places):
-        if at in uses:
-            continue
-        around = _around(code.definitions, at + 1)
-        mark = "def" if at + 1 in defined else f"in {around.qualified}" if around else ""
-        uses[at] = Use(at + 1, lines.column(at, place), lines[at], mark)
-    return list(uses.values())
+def _uses(
+    file: _Place, text: Lines, shown: Iterable[tuple[int, int]], definitions: Sequence[Definition]
+) -> Iterator[Use]:
+    """Lines by their numbers, from 0, and the places of the name in them."""
+    defined = {one.line for one in definitions if one.name == file.name}
+    for number, place in shown:
+        around = _around(definitions, number + 1)
+        mark = "def" if number + 1 in defined else f"in {around.qualified}" if around else ""
+        yield Use(number + 1, text.column(number, place), text[number], mark)
 
 
 def _around(definitions: Sequence[Definition], line: int) -> Definition | None:

@@ -40,11 +40,11 @@ Match = dict[str, list[Node]]
 class _Effort:
     """What a parser has done so far, and whether that is too much."""
 
-    def __init__(self, text: bytes) -> None:
+    def __init__(self, text: bytes, most_work: int, until: float) -> None:
         self._text = text
-        self._steps_left = MAX_PARSER_WORK
+        self._steps_left = most_work
         self._reads_left = MAX_READS
-        self._until = thread_time() + MAX_PARSER_S
+        self._until = until
 
     def read(self, offset: int, _point: object) -> bytes:
         self._reads_left -= 1
@@ -62,13 +62,22 @@ class _Effort:
         return self._reads_left <= 0
 
 
-def parse(language: Language, source: bytes) -> Tree:
-    """The syntax tree of a file. Raises NotReadable where the text is too large or too tangled for that."""
+def check(source: bytes) -> None:
+    """Raises NotReadable for a text that is too large or nests too deeply to be parsed, whatever its language."""
     if len(source) > MAX_PARSED_BYTES:
         raise NotReadable(f"{sized(len(source))} of text; files over {sized(MAX_PARSED_BYTES)} are not parsed")
     if nests_too_deeply(source):
         raise NotReadable(TANGLED)
-    effort = _Effort(without_macros(source) if language.name in ("c", "cpp") else source)
+
+
+def parse(language: Language, source: bytes, *, most_work: int = MAX_PARSER_WORK, until: float | None = None) -> Tree:
+    """The syntax tree of a text; given up after `most_work`, or when `thread_time` is `until`.
+
+    Raises NotReadable where the text is too large or too tangled for that.
+    """
+    check(source)
+    text = without_macros(source) if language.name in ("c", "cpp") else source
+    effort = _Effort(text, most_work, thread_time() + MAX_PARSER_S if until is None else until)
     try:
         # By callback, because the parser holds the interpreter's lock in between.
         tree = Parser(grammar(language)).parse(effort.read, progress_callback=effort.is_too_much)

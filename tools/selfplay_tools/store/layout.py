@@ -2,9 +2,10 @@
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from hashlib import blake2b
 from itertools import pairwise
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from selfplay_tools.searched import Span
 from selfplay_tools.snapshot import Entry
 from selfplay_tools.store.container import ints
 from selfplay_tools.store.grams import Bits
+from selfplay_tools.store.pieces import Pieces
 from selfplay_tools.store.segment import Segment
 from selfplay_tools.store.shelf import Shelf
 
@@ -20,6 +22,8 @@ PART_BYTES = 1 << 20
 """Of texts that are searched at once."""
 _TEXTS = 32
 """Of one span: a search that ends does so after a span."""
+CHUNK_FILES = 1 << 12
+"""Whose pieces are known together."""
 _FIRST_FILES, _MOST_FILES = 512, 1 << 15
 """Files that are looked up at once: few at first, because a search often ends early."""
 
@@ -34,23 +38,32 @@ class Layout:
     """For each file its blob, or `MISSING`, which is -1."""
     is_complete: bool
     """Whether no file that belongs here is missing, and all words are counted: it need not be looked up again."""
+    _chunks: dict[int, "Chunk"] = field(default_factory=dict[int, "Chunk"])
+    """By their first files."""
 
-    @cached_property
-    def _stops(self) -> NDArray[np.int32]:
-        """For each file how many pieces all files before it have, and one more."""
-        counts = np.append(_joined([np.diff(one.pieces.first) for one in self.shelf.segments]), np.int32(0))
-        return np.append(np.int32(0), np.cumsum(counts.take(self.blobs), dtype=np.int32))  # the last one is `MISSING`
+    def _pieces(self, first: int, last: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """For each of some files how many pieces those before it have, and one more; and the places of their flags."""
+        stops: list[NDArray[np.int32]] = [np.zeros(1, np.int32)]
+        places: list[NDArray[np.int32]] = []
+        count = 0
+        for start in range(first - first % CHUNK_FILES, last, CHUNK_FILES):
+            chunk = self.chunk(start)
+            some = chunk.stops[max(first - start, 0) : last - start + 1]
+            stops.append(some[1:] - some[0] + count)
+            places.append(chunk.places[some[0] : some[-1]])
+            count += len(places[-1])
+        return np.concatenate(stops), np.concatenate(places)
 
-    @cached_property
-    def _places(self) -> NDArray[np.int32]:
-        """For the pieces of all files, in their order, the places of their flags."""
-        pieces = [one.pieces for one in self.shelf.segments]
-        before = np.cumsum([0, *(len(one.places) for one in pieces)], dtype=np.int32)
-        first = _joined([one.first[:-1] + more for one, more in zip(pieces, before, strict=False)])
-        flags = np.cumsum([0, *(8 * one.size for one in pieces)], dtype=np.int32)
-        places = _joined([one.places + more for one, more in zip(pieces, flags, strict=False)])
-        numbers = np.repeat(np.append(first, np.int32(0)).take(self.blobs) - self._stops[:-1], np.diff(self._stops))
-        return places.take(numbers + np.arange(len(numbers), dtype=np.int32))
+    def chunk(self, start: int) -> "Chunk":
+        """The pieces of the files from there on; commits that have the same files there share them."""
+        chunk = self._chunks.get(start)
+        if chunk is None:
+            blobs = self.blobs[start : start + CHUNK_FILES]
+            pieces = tuple(one.pieces for one in self.shelf.segments[: int(self.shelf.homes(blobs).max()) + 1])
+            key = (*map(id, pieces), blake2b(blobs.tobytes(), digest_size=16).digest())
+            chunk = _SHARED.get(key) or Chunk.of(pieces, blobs, self.shelf.homes(blobs), self.shelf.bases)
+            self._chunks[start] = _SHARED[key] = chunk
+        return chunk
 
     def spans(self, bits: Bits | None, flags: Bits, first: int, last: int) -> Iterator[Span]:
         """Of the flagged files from `first` up to `last`, exclusive, the pieces that `Shelf.holding` left."""
@@ -62,17 +75,15 @@ class Layout:
 
     def _between(self, bits: Bits | None, flags: Bits, first: int, last: int) -> Iterator[Span]:
         """The same for a few files."""
-        stops, begin = self._stops, int(self._stops[first])
-        places = self._places[begin : int(stops[last])]
+        stops, places = self._pieces(first, last)
         found = np.arange(len(places)) if bits is None else np.flatnonzero(bits.take(places))
-        found += begin
         owners = np.searchsorted(stops, found, side="right") - 1
-        is_wanted = flags.take(owners)
+        is_wanted = flags[first:last].take(owners)
         if not is_wanted.all():
             found, owners = found[is_wanted], owners[is_wanted]
         if not len(found):
             return iter(())
-        return self._spans(owners, found - stops.take(owners))
+        return self._spans(owners + first, found - stops.take(owners))
 
     def _spans(self, owners: NDArray[np.intp], inside: NDArray[np.intp]) -> Iterator[Span]:
         """Of pieces, by their files and their numbers within them."""
@@ -111,5 +122,38 @@ class Layout:
             )
 
 
-def _joined(arrays: Sequence[NDArray[np.int32]]) -> NDArray[np.int32]:
-    return np.concatenate([np.zeros(0, np.int32), *arrays])
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """The pieces of some files."""
+
+    pieces: Sequence[Pieces]
+    """Of the segments up to the last one that has any of the files; kept, so that they are what they are known by."""
+    stops: NDArray[np.int32]
+    """For each file how many pieces the files before it have, and one more."""
+    places: NDArray[np.int32]
+    """For each piece the place of its flag."""
+
+    @classmethod
+    def of(
+        cls, pieces: Sequence[Pieces], blobs: NDArray[np.int32], homes: NDArray[np.intp], bases: NDArray[np.intp]
+    ) -> "Chunk":
+        """Of files whose blobs are in these segments; a blob that is missing has no home (-1) and no pieces."""
+        first, counts = np.zeros(len(blobs), np.int32), np.zeros(len(blobs), np.int32)
+        for home, one in enumerate(pieces):
+            here = np.flatnonzero(homes == home)
+            own = blobs.take(here) - bases[home]
+            first[here] = one.first.take(own)
+            counts[here] = one.first.take(own + 1) - first.take(here)
+        stops = np.append(np.int32(0), np.cumsum(counts, dtype=np.int32))
+        numbers = np.repeat(first - stops[:-1], counts) + np.arange(stops[-1], dtype=np.int32)
+        owners, places = np.repeat(homes, counts), np.zeros(len(numbers), np.int32)
+        flags = 0
+        for home, one in enumerate(pieces):
+            here = np.flatnonzero(owners == home)
+            places[here] = one.places.take(numbers.take(here)) + flags
+            flags += 8 * one.size
+        return cls(pieces, stops, places)
+
+
+_SHARED: WeakValueDictionary[tuple[int | bytes, ...], Chunk] = WeakValueDictionary()
+"""By what tells the segments, and by a digest of the blobs."""

@@ -21,8 +21,6 @@ class Shelf:
         self.segments = tuple(segments)
         self.bases = np.cumsum([0, *map(len, self.segments)])
         """The number of each segment's first blob, and one more."""
-        self.starts = _joined([one.table.offsets for one in self.segments], np.int64)
-        self.lengths = _joined([one.table.lengths for one in self.segments], np.uint32)
         self.encodings = _joined([one.table.encodings for one in self.segments], np.int8)
 
     def continues(self, other: "Shelf") -> bool:

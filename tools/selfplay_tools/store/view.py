@@ -8,7 +8,7 @@ from threading import Event, Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from selfplay_tools.index import MAX_INDEXED_BYTES, BaseIndex, Flags, ScanIndex, is_text, scanned
+from selfplay_tools.index import BaseIndex, Flags, ScanIndex, is_text, scanned
 from selfplay_tools.literals import Need
 from selfplay_tools.ranking import Field, Fields, Held, Ranking
 from selfplay_tools.searched import Span
@@ -52,8 +52,7 @@ class StoreIndex(BaseIndex):
 
     def _missing(self, layout: Layout) -> list[Entry]:
         """Files that belong in the store and are not there."""
-        files = (self._files[at] for at in ints(np.flatnonzero(layout.blobs == MISSING)))
-        return [entry for entry in files if entry.size <= MAX_INDEXED_BYTES]
+        return [self._files[at] for at in ints(np.flatnonzero(layout.blobs == MISSING)) if self._is_small(at)]
 
     def _laid_out(self) -> Layout:
         """Where things are by now."""
@@ -93,9 +92,6 @@ class StoreIndex(BaseIndex):
             self._flagged = flags
         return flags
 
-    def _is_small(self, at: int) -> bool:
-        return self._files[at].size <= MAX_INDEXED_BYTES
-
     def _spans(self, need: Need, flags: Flags) -> Iterator[Span]:
         layout = self._read_in()
         bits = layout.shelf.holding(need)
@@ -134,7 +130,7 @@ class StoreIndex(BaseIndex):
     def _ranking(self) -> Ranking:
         ranking = self._ranked
         if ranking is None:
-            self._library.finish([entry.oid for entry in self._files if entry.size <= MAX_INDEXED_BYTES])
+            self._library.finish([entry.oid for at, entry in enumerate(self._files) if self._is_small(at)])
             ranking = self._ranked = self._count()
         return ranking
 
@@ -143,7 +139,7 @@ class StoreIndex(BaseIndex):
         if not layout.is_complete:  # the store can't be written to, or git lacks a content
             return ScanIndex(self._files, self._library.contents).ranking()
         blobs, rows = np.unique(layout.blobs[self._searched()], return_inverse=True)
-        table = np.full(len(layout.shelf.starts), len(blobs), np.intp)
+        table = np.full(len(layout.shelf.encodings), len(blobs), np.intp)
         table[blobs] = np.arange(len(blobs))
         words = [segment.words for segment in layout.shelf.segments if segment.words is not None]
         # One row more, of no file, stands for what only other commits hold.

@@ -1,0 +1,130 @@
+from collections.abc import Callable, Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from selfplay_tools.code import code_of, forget, parsed
+from selfplay_tools.cutting import is_cut, parsable, part_around, parts
+from selfplay_tools.lexing import quiet_ranges
+from selfplay_tools.references import FindReferences, find_references
+from selfplay_tools.spans import Spans
+from selfplay_tools.toolbox import Toolbox
+
+PIECES = (
+    "int f(void)\n{\n\tname();\n}\n",
+    "struct a {\n\tint b;\n};\n",
+    "static int t[] = {\n{\n1 },\n{\n}\n};\n",
+    "#define X(a) do { \\\n\ta; \\\n} while (0)\n",
+    "#define Y { \\\n}\n",
+    "#ifdef A\n",
+    "#else\n",
+    "#endif\n",
+    "/* a\n}\nint */\n",
+    "/*\n}\n",
+    " */\n",
+    "}\n",
+    "{\n",
+    "} /* a */;\n",
+    "} a;\n",
+    '"a\\\n}\n"\n',
+    "\tname = 1;\n",
+    "broken(((;\n",
+    "\n",
+    " ",
+)
+texts = st.lists(st.sampled_from(PIECES), max_size=25).map("".join)
+
+
+def cut(text: str) -> list[str]:
+    source = text.encode()
+    return [source[start:end].decode() for start, end in parts("c", source)]
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        ["int f(void)\n{\n}\n\n", "struct a {\n};\n", "int x;\n"],
+        ["struct a {\n} __packed;\n", "#define A\nint x;\n"],
+        ["/*\n}\nint x;\n*/\nvoid f(void)\n{\n}\n", "// last\n"],
+        ["int a[] = {\n{\n}\n,\n{\n}\n};\n", "int x;\n"],
+        ["int a[] = {\n#if A\n{\n}\n#endif\n};\n", "int x;\n"],
+        ["#define A { \\\n}\nint x;\n"],
+        ["int f(void)\n{\n\tint a[] = {\n};\n\treturn a[0];\n}\n"],
+        ["int a[] = {\n} /* none */ ;\nint x;\n"],
+    ],
+)
+def test_a_text_is_cut_between_what_it_defines(pieces: list[str]) -> None:
+    assert cut("".join(pieces)) == pieces
+
+
+@pytest.mark.parametrize(
+    "text", ["int f(void)\n{\nif (x)\n{\n}\ny();\n}\n", 'extern "C" {\nint f(void)\n{\n}\nint x;\n}\n']
+)
+def test_a_text_that_is_laid_out_in_another_way_is_not_cut(text: str) -> None:
+    assert is_cut("c", b"int x;\n")
+    assert not is_cut("cpp", b"int x;\n")
+    assert not is_cut("c", text.encode())
+
+
+@given(texts)
+def test_parts_cover_the_text_and_each_is_found_from_any_place_in_it(text: str) -> None:
+    source = text.encode()
+    quiet = Spans.of(quiet_ranges("c", source))
+    found = list(parts("c", source))
+    assert b"".join(source[start:end] for start, end in found) == source
+    for start, end in found:
+        for place in range(start, end):
+            if not source[place : place + 1].isspace() and not quiet.hold(place):
+                assert part_around("c", source, place) == (start, end)
+
+
+@pytest.mark.parametrize(
+    ("part", "text"),
+    [
+        ("#endif\nint x;\n", "      \nint x;\n"),
+        ("#if A\nint x;\n#endif\n", "#if A\nint x;\n#endif\n"),
+        ("#else /* a\n b */\n# ifdef A \\\n  && B\n#elif C\n", "          \n     \n           \n      \n       \n"),
+        ("#if A\n#if B\n#endif\n", "     \n#if B\n#endif\n"),
+    ],
+)
+def test_conditions_that_end_elsewhere_are_blank(part: str, text: str) -> None:
+    assert parsable(part.encode()).decode() == text
+
+
+def test_what_a_grammar_fails_at_spoils_one_part_only() -> None:
+    text = "int f(void)\n{\n\tbroken(((;\n\n{{\n}\n\nint g(void)\n{\n\treturn 1;\n}\n"
+    found = [(one.name, one.first, one.last) for one in parsed("a.c", text.encode()).definitions]
+    assert ("g", 8, 11) in found
+
+
+@given(texts)
+def test_a_part_reads_the_same_alone(text: str) -> None:
+    source = text.encode()
+    found = {(one.name, one.line) for one in parsed("a.c", source).definitions}
+    alone = {
+        (one.name, one.line + source.count(b"\n", 0, start))
+        for start, end in parts("c", source)
+        for one in parsed("a.c", parsable(source[start:end])).definitions
+    }
+    assert not is_cut("c", source) or found == alone
+
+
+def test_answers_do_not_depend_on_what_was_read_before(
+    toolbox_on: Callable[[Mapping[str, str | bytes]], Toolbox],
+) -> None:
+    text = "".join(PIECES * 3) + "int f(void)\n{\n\tname(((;\n}\n#if A\nint g(void)\n{\n\tname = 2;\n}\n#endif\n"
+    snapshot = toolbox_on({"a.c": text, "b.h": text.replace("name", "int name"), "c.py": "name = 1\n"}).snapshot
+    forget()
+    fresh = find_references(snapshot, FindReferences.model_validate({"name": "name"}))
+    assert "[in f]" in fresh.text
+    for path in ("a.c", "b.h"):
+        code_of(snapshot, path)
+    assert find_references(snapshot, FindReferences.model_validate({"name": "name"})) == fresh
+
+
+@pytest.mark.parametrize("text", ["\n}\na", "/*\n}\nx */", "\n}\n#", "\n}\n", '"\\\n}\n', "#if a\n", "\n};\n {("])
+def test_texts_made_to_be_cut_often_are_read(text: str) -> None:
+    source = text.encode() * 3_000
+    assert parsed("a.c", source) == parsed("a.c", source)
+    part_around("c", source, len(source) - 1)

@@ -1,0 +1,81 @@
+r"""A text in C cut between its definitions, so that a few lines of it can be parsed without the rest.
+
+A cut is where something ended at the left margin (a line `}`, or one from `}` to `;`) and another thing begins there.
+Whatever a grammar fails at then spoils one part, and a part reads the same however much is read of the others. A text
+that is not laid out like that is one part: with statements at the left margin, or with `extern "C"`.
+"""
+
+import re
+from collections.abc import Iterator
+from itertools import chain
+
+from selfplay_tools.lexing import REST_OF_ORDER, in_code, line_of_code
+from selfplay_tools.linear import compiled
+
+_CUT_LANGUAGES = frozenset({"c"})
+_STATEMENT = compiled(r"(?m)^(?:if|else|for|while|do|switch|case|return|break|continue|goto)\b")
+_CLOSED = b"\n}"
+# No comment or string begins on the line. Blank lines belong to what is above them. What an order to the preprocessor
+# stands between is told by what follows.
+_CUT = re.compile(
+    rb"\n(\}(?:[^\n\"'/]*;)?)[ \t]*+\n(?:[ \t]*+\n)*+(?=(?:[ \t]*+\n|#[^\n]*+\n)*+(?:[A-Za-z_/]|\Z))", re.DOTALL
+)
+_CONDITION = re.compile(rb"^[ \t]*#[ \t]*(if|elif|else|endif)" + REST_OF_ORDER, re.DOTALL | re.MULTILINE)
+_NOT_A_LINE_END = re.compile(rb"[^\n]")
+
+
+def is_cut(language: str, source: bytes) -> bool:
+    """Whether a text may have more than one part."""
+    return language in _CUT_LANGUAGES and b'extern "C"' not in source and _STATEMENT.place(source, 0, len(source)) < 0
+
+
+def parts(language: str, source: bytes) -> Iterator[tuple[int, int]]:
+    """Where the parts of a text that `is_cut` begin and end, in order."""
+    start = 0
+    for end in (*_cuts(language, source, 0, len(source)), len(source)):
+        if start < end:
+            yield start, end
+        start = end
+
+
+def part_around(language: str, source: bytes, place: int) -> tuple[int, int]:
+    """The one of `parts` that a place in code lies in."""
+    start, until = 0, place
+    while until and not start:
+        begin = line_of_code(language, source, until)
+        start = max((end for end in _cuts(language, source, begin, until) if end <= place), default=0)
+        until = begin
+    return start, next(_cuts(language, source, start, len(source)), len(source))
+
+
+def _cuts(language: str, source: bytes, start: int, until: int) -> Iterator[int]:
+    """The cuts behind lines that begin in that range; at its start a line of code begins."""
+    ends: dict[int, int] = {}
+
+    def closed() -> Iterator[int]:
+        at = source.find(_CLOSED, max(start - 1, 0), until)
+        while at >= 0:
+            if source[at - 1 : at] != b"\\" and (cut := _CUT.match(source, at)):
+                ends[cut.start(1)] = cut.end()
+                yield cut.start(1)
+            at = source.find(_CLOSED, at + 1, until)
+
+    return (ends[place] for place in in_code(language, source, closed(), start))
+
+
+def parsable(part: bytes) -> bytes:
+    """The part with blanks, of the same length, for conditions of the preprocessor that end or begin elsewhere."""
+    if b"#" not in part:
+        return part
+    opened: list[list[tuple[int, int]]] = []
+    alone: list[tuple[int, int]] = []
+    for order in _CONDITION.finditer(part):
+        if order[1] == b"if":
+            opened.append([])
+        (opened[-1] if opened else alone).append(order.span())
+        if order[1] == b"endif" and opened:
+            opened.pop()
+    text = bytearray(part)
+    for start, end in chain(alone, *opened):
+        text[start:end] = _NOT_A_LINE_END.sub(b" ", part[start:end])
+    return bytes(text)
