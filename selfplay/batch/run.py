@@ -6,7 +6,7 @@ next start. Only what concerns all of them (a wrong key, a full disk, a used-up 
 """
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
@@ -112,6 +112,8 @@ class Session:
     """Units that could not be played in this session, and why. The next start tries them again."""
     left: int = 0
     """Units that did not come to an end."""
+    unplayable: str = ""
+    """Why none of the units can be played: the task of each does not fit its repository. Empty if one was played."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,13 @@ class Shop:
     watch: BatchWatch = field(default_factory=Unwatched)
     about: Callable[[], dict[str, Any]] = dict
     """What the worker says of itself beside what the run knows: servers, rates."""
+
+
+def why_unplayable(units: Iterable[str], ended: Mapping[str, UnitLine]) -> str:
+    """What is wrong with the first of these units' tasks if all turned out to be unusable; empty if one did not."""
+    lines = [ended.get(unit) for unit in units]
+    unusable = [line.detail for line in lines if line is not None and line.outcome == "unusable"]
+    return unusable[0] if unusable and len(unusable) == len(lines) else ""
 
 
 class Run:
@@ -160,6 +169,7 @@ class Run:
             await self._play_all()
         self.session.reason = self._shop.drain.reason
         self.session.left = sum(unit not in self._ledgers.units for unit in self._units)
+        self.session.unplayable = why_unplayable(self._units, self._ledgers.units)
         return self.session
 
     async def _play_all(self) -> None:
