@@ -103,7 +103,7 @@ TRACES_EPILOG = """Examples:
 
 selfplay audit traces traces/clean/traces.jsonl data/sft.jsonl
 
-selfplay audit traces runs/*.traj --max-tokens 32000 --tokenizer tokenizer.json
+selfplay audit traces runs/*.traj --max-row-tokens 32000 --tokenizer tokenizer.json
 
 Files: journals, clean traces and exports of this program; OpenAI chat rows, SWE-agent, mini-swe-agent and ATIF."""
 
@@ -112,9 +112,9 @@ Files: journals, clean traces and exports of this program; OpenAI chat rows, SWE
 def traces(
     files: Annotated[list[Path], typer.Argument(help="Traces or rows, in any of the forms below.")],
     *,
-    max_tokens: Annotated[int | None, typer.Option(min=1, help="Longer traces are findings.")] = None,
+    max_row_tokens: Annotated[int | None, typer.Option(min=1, help="Longer traces are findings.")] = None,
     tokenizer: Annotated[str | None, typer.Option(help="tokenizer.json of the target, or tiktoken:NAME.")] = None,
-    benchmark: Annotated[
+    benchmarks: Annotated[
         list[Path] | None, typer.Option(help="File of repositories that no trace may be from.")
     ] = None,
     allow_token: Annotated[list[str] | None, typer.Option(help="Special token that may stand in a trace.")] = None,
@@ -129,9 +129,9 @@ def traces(
     A summary goes to standard error. Exit code 1 if any trace has a finding that is no mere note.
     """
     values = {
-        "max_tokens": max_tokens,
+        "max_tokens": max_row_tokens,
         "tokenizer": tokenizer,
-        "benchmarks": tuple(benchmark or ()),
+        "benchmarks": tuple(benchmarks or ()),
         "allowed_tokens": tuple(allow_token or ()),
         "token_families": tuple(token_family) if token_family else None,
         "allowed_rules": tuple(allow_rule or ()),

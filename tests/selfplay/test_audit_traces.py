@@ -263,6 +263,17 @@ def test_hostile_text_ends_nothing(tmp_path: Path) -> None:
     assert summary.traces == 1
 
 
+def test_length_and_benchmarks_are_asked_for_as_in_cleaning(tmp_path: Path) -> None:
+    rows, listed = tmp_path / "clean.jsonl", tmp_path / "benchmarks.txt"
+    rows.write_text(a_grounded_search().model_dump_json())
+    listed.write_text("somebody/lantern")
+    options = ["--scanner", "off", "--max-row-tokens", "20", "--benchmarks", str(listed)]
+    done = CliRunner().invoke(app, ["audit", "traces", str(rows), *options])
+    assert done.exit_code == 1
+    codes = {finding["code"] for finding in json.loads(done.stdout)["findings"]}
+    assert codes == {"too_long", "contaminated"}
+
+
 def test_the_command_prints_a_row_each_and_ends_with_1_where_something_was_found(tmp_path: Path) -> None:
     good, bad = tmp_path / "good.jsonl", tmp_path / "bad.jsonl"
     good.write_text(json.dumps(a_row()))
