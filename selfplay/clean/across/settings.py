@@ -26,8 +26,8 @@ class AcrossSettings(Section):
     """Rules of the scanner whose findings are let through, by id (`betterleaks.jwt`): keys that are known to be made
     up."""
     token_families: tuple[str, ...] | None = None
-    """Families of special tokens to look for; by default those of `tokenizer` if that is a file, else all common
-    ones."""
+    """Families of special tokens to look for; by default those of `tokenizer` if that is a file, else those of all
+    common families that do not stand in ordinary code as well (as `[ARGS]` and `<s>` do)."""
     allowed_tokens: tuple[str, ...] = ()
     """Special tokens that are let through (`<s>`): those that the target's tokenizer does not have."""
     tokenizer: str | None = None
