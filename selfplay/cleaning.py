@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from selfplay.clean.across import across
+from selfplay.clean.across import DEFAULT_KEY_NAMES, AcrossSettings, across
 from selfplay.clean.assist import Assistants, Nobody, at_once
 from selfplay.clean.candidate import Candidate, Unreadable
 from selfplay.clean.codes import DropCode
@@ -21,6 +21,7 @@ from selfplay.clean.funnel import Count, Funnel, Spent
 from selfplay.clean.pipeline import Cleaned, DroppedTrace, clean_trace
 from selfplay.clean.place import CleanPlace
 from selfplay.clean.settings import CleanSettings
+from selfplay.config import KeyName
 from selfplay.export.lint import lint_row
 from selfplay.export.openai_chat import openai_row
 from selfplay.export.place import move, workshop, write_lines
@@ -28,7 +29,7 @@ from selfplay.export.spool import Spool, open_spool
 from selfplay.export.supervision import Supervision, supervision_of
 from selfplay.foreign import Foreign, clean_foreign
 from selfplay.imported import Imported, Unread, read_traces
-from selfplay.journals import candidate_or_not
+from selfplay.journals import candidate_or_not, key_names_of
 from selfplay.sample import CleanTrace
 from selfplay.sampling import gathered
 from selfplay.trace import Stratum
@@ -61,6 +62,16 @@ class Work:
     """Told of each file that has been looked at."""
     foreign: Foreign | None = None
     """How traces from elsewhere are cleaned; None for journals."""
+    key_names: tuple[KeyName, ...] = ()
+    """Further environment variables whose values must stand in no row, beside those that settings and journals name."""
+
+    @property
+    def across(self) -> AcrossSettings:
+        """What is checked across traces, with every key that the episodes were played with."""
+        settings = self.settings.across
+        own = () if self.foreign else key_names_of(self.journals)
+        names = dict.fromkeys((*settings.key_names, *DEFAULT_KEY_NAMES, *self.key_names, *own))
+        return settings.model_copy(update={"key_names": tuple(names)})
 
 
 async def clean_to(place: CleanPlace, work: Work, spent: Callable[[], Spent] = Spent, sources: str = "") -> Funnel:
@@ -161,7 +172,7 @@ class _Bench:
 
     def compare(self) -> None:
         """Look across the traces: those without hints come first, so that they stay."""
-        rejected = list(across(self._kept(), self.work.settings.across))
+        rejected = list(across(self._kept(), self.work.across))
         for each in rejected:
             self._drop_kept(each.episode, each.code, each.detail)
         for episode, kept in _surplus(self.slips, self.work.settings.per_task):

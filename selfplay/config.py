@@ -1,12 +1,23 @@
 """What a run is configured with. A knob documents itself here and has no other home."""
 
 import tomllib
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar, cast, get_args
 from urllib.parse import parse_qs, urlsplit
 
 import orjson
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from selfplay.errors import ConfigError
 from selfplay.models.keys import KEY_LIKE
@@ -334,6 +345,25 @@ def keys_of(section: type[BaseModel], place: tuple[str, ...] = ()) -> dict[tuple
             if isinstance(kind, type) and issubclass(kind, BaseModel):
                 known |= keys_of(kind, (*place, name))
     return known
+
+
+_KEY_NAME = TypeAdapter(KeyName)
+
+
+def key_names_in(values: object) -> Iterator[KeyName]:
+    """Every environment variable that values of a configuration, in whatever table, name as a key's."""
+    match values:
+        case dict():
+            for name, value in cast("dict[object, object]", values).items():
+                if name == "api_key_env":
+                    with suppress(ValidationError):
+                        yield _KEY_NAME.validate_python(value)
+                yield from key_names_in(value)
+        case list() | tuple():
+            for value in cast("Sequence[object]", values):
+                yield from key_names_in(value)
+        case _:
+            pass
 
 
 def checked(section: type[S], values: object, where: object) -> S:

@@ -1,10 +1,13 @@
 """Journals as the source of samples: which files are journals, and the contract that an episode was played under."""
 
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import orjson
 
 from selfplay.clean.candidate import Candidate, Unreadable
+from selfplay.config import KeyName, key_names_in
 from selfplay.contract import ContextPolicy, Contract
 from selfplay.errors import InputError, JournalError
 from selfplay.events import Event, read_events
@@ -32,6 +35,15 @@ def contract_of(start: Event) -> Contract:
         "context": ContextPolicy(earlier_reasoning=reasoning, max_result_chars=MAX_CHARS).model_dump(),
     }
     return Contract.model_validate_json(orjson.dumps(value))
+
+
+def key_names_of(journals: Iterable[Path]) -> tuple[KeyName, ...]:
+    """Every environment variable that these episodes took a key from, as far as their journals' starts tell."""
+    names: dict[KeyName, None] = {}
+    for path in journals:
+        with suppress(OSError, orjson.JSONDecodeError, AttributeError), path.open("rb") as file:
+            names.update(dict.fromkeys(key_names_in(orjson.loads(file.readline()).get("config"))))
+    return tuple(names)
 
 
 def candidate_of(path: Path) -> Candidate:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 from pydantic import Field, JsonValue
@@ -10,9 +11,12 @@ from selfplay.errors import TaskError
 from selfplay.message import Noun
 from selfplay.rows import parse_row, read_rows
 from selfplay.task import Answer, Brief, LineRange, Target, Task, Words
-from selfplay_tools.code import symbol_places
+from selfplay_tools.code import code_of, last_part, symbol_places, tidy
 from selfplay_tools.errors import ToolsError
 from selfplay_tools.snapshot import Kind, Snapshot
+
+NEAREST = 3
+"""Names that an error proposes."""
 
 
 class TaskRow(Noun):
@@ -105,7 +109,8 @@ def _with_lines_of_symbol(target: Target, snapshot: Snapshot, report: Callable[[
         report(f"target {target}: {error}")
         return target
     if not places:
-        report(f"target {target.path!r} defines no {target.symbol!r}")
+        nearest = ", ".join(map(repr, _nearest_symbols(snapshot, target)))
+        report(f"target {target.path!r} defines no {target.symbol!r}" + (f"; nearest: {nearest}" if nearest else ""))
         return target
     if target.lines is not None and target.lines not in places:
         report(f"target {target.path!r}: {target.symbol!r} stands at {_told(places)}, not at {_told([target.lines])}")
@@ -114,6 +119,17 @@ def _with_lines_of_symbol(target: Target, snapshot: Snapshot, report: Callable[[
     else:
         return target.model_copy(update={"lines": target.lines or next(iter(places))})
     return target
+
+
+def _nearest_symbols(snapshot: Snapshot, target: Target) -> list[str]:
+    """Definitions of the target's file that look like its symbol, or have its last name elsewhere, best first."""
+    wanted = tidy(target.symbol or "")
+    names = list(dict.fromkeys(one.qualified for one in code_of(snapshot, target.path).definitions))
+    same = [name for name in names if last_part(name) == last_part(wanted)]
+    near = get_close_matches(wanted, names, n=NEAREST)
+    by_last = get_close_matches(last_part(wanted), map(last_part, names), n=NEAREST)
+    alike = [name for last in by_last for name in names if last_part(name) == last]
+    return list(dict.fromkeys((*same, *near, *alike)))[:NEAREST]
 
 
 def _told(places: Sequence[LineRange]) -> str:

@@ -56,7 +56,7 @@ class Estimate(Noun):
     tokens: Range | None = None
     calls: Range | None = None
     wall_s: Range | None = None
-    """If servers answer as fast as they did, and nothing fails."""
+    """If all goes on as fast as it did: from the attempts' wall clock, and from the processor time that they took."""
     bound_by: str = ""
     """What the wall-clock time hangs on."""
     unpriced: tuple[Seat, ...] = ()
@@ -69,6 +69,9 @@ class Measured:
 
     cost_usd: float = 0.0
     seconds: float = 0.0
+    """By the wall clock; of one that was not played in one go, in calls and tools."""
+    processor_s: float = 0.0
+    """Of the process that played it, for the engine's own work and the tools."""
     calls: Counter[Seat] = field(default_factory=Counter[Seat])
     tokens: Counter[Seat] = field(default_factory=Counter[Seat])
     call_s: dict[Seat, float] = field(default_factory=dict[Seat, float])
@@ -101,6 +104,8 @@ def measure(folder: RunFolder, lines: Iterable[UnitLine], prices: Prices) -> lis
         with suppress(JournalError):  # it was moved away, or is damaged: the others tell enough
             for episode in line.episodes:
                 unit.add(list(read_events(folder.root / episode.path)), prices)
+            unit.seconds = unit.seconds if line.wall_s is None else line.wall_s
+            unit.processor_s = line.processor_s or 0.0
             found.append(unit)
     return found
 
@@ -147,7 +152,10 @@ def _bounds(measured: Sequence[Measured], left: int, settings: BatchSettings) ->
         return left * statistics.fmean(values)
 
     longest = max(unit.seconds for unit in measured)
-    bounds = {"at_once": max(longest, rest(unit.seconds for unit in measured) / min(settings.at_once, left))}
+    bounds = {
+        "at_once": max(longest, rest(unit.seconds for unit in measured) / min(settings.at_once, left)),
+        "the processor": rest(unit.processor_s for unit in measured),
+    }
     for seat in SEATS:
         limits = limits_of(settings, seat)
         servers = len(limits.endpoints) or 1

@@ -37,9 +37,11 @@ def dollars(amount: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """`42 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`."""
+    """`0.4 s`, `42 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`."""
     if seconds is None:
         return "-"
+    if 0 < seconds < 1:
+        return f"{max(seconds, 0.1):.1f} s"
     whole = round(seconds)
     if whole < MINUTE_S:
         return f"{whole} s"

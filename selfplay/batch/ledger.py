@@ -67,6 +67,10 @@ class UnitLine(Noun):
     grade: str = ""
     """The task's leak grade, where its row tells one."""
     episodes: tuple[EpisodeLine, ...] = ()
+    wall_s: float | None = None
+    """From its first call to its end, waits included; None where it was not played in one go."""
+    processor_s: float | None = None
+    """Processor time of the worker since the unit before it ended, or since the worker began."""
     worker: str
     at: str
 

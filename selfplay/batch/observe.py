@@ -1,8 +1,9 @@
 """Looking at a run from outside: its ledgers, its workers' signs of life, and the journals that go on."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from pathlib import Path
 
 from selfplay.batch.layout import RunFolder
 from selfplay.batch.ledger import Ledgers, UnitLine
@@ -13,6 +14,7 @@ from selfplay.batch.status import Known, Sign, Totals, totals_of
 from selfplay.batch.tally import prices_of, unpriced_seats
 from selfplay.batch.totals import Count
 from selfplay.batch.worker import lives, read_state
+from selfplay.config import KeyName, key_names_in
 
 
 class Observer:
@@ -62,6 +64,14 @@ class Observer:
             return
         self._rate = self._rate or Rate(began_at=at)
         self._rate.add(at, units=1, steps=sum(episode.steps for episode in line.episodes))
+
+
+def key_names_beside(journals: Iterable[Path]) -> tuple[KeyName, ...]:
+    """The variables with the keys of further servers, as the workers of these journals' runs told them."""
+    roots = dict.fromkeys(root for path in journals for root in list(path.absolute().parents)[2:3])
+    states = (read_state(path) for root in roots for path in sorted(RunFolder(root).workers.glob("*.json")))
+    names = (name for state in states if state is not None for name in state.get("key_names", ()))
+    return tuple(dict.fromkeys(key_names_in([{"api_key_env": name} for name in names])))
 
 
 def signs_in(folder: RunFolder) -> Iterator[Sign]:

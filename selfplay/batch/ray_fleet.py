@@ -23,7 +23,7 @@ from selfplay.batch.drain import Drain
 from selfplay.batch.purse import BUDGET, Purse
 from selfplay.batch.ray_actor import Actor, ActorLost, Progress, token_path
 from selfplay.batch.ray_sink import SYNC_S
-from selfplay.batch.run import BatchWatch, Session
+from selfplay.batch.run import BatchWatch, Session, why_unplayable
 from selfplay.batch.settings import BatchSettings
 from selfplay.batch.start import Opening, Order
 from selfplay.batch.worker import DEAD_AFTER_S
@@ -266,6 +266,7 @@ class Fleet:
         session, ended = self.session, self.opening.ledgers.units
         session.failed = {unit: why for unit, why in session.failed.items() if unit not in ended}
         session.left = self._left()
+        session.unplayable = why_unplayable((unit.id for unit in self.opening.units), ended)
         session.reason = self.drain.reason or next(filter(None, self._reasons if session.left else ()), "")
         return session
 

@@ -6,9 +6,10 @@ next start. Only what concerns all of them (a wrong key, a full disk, a used-up 
 """
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from time import perf_counter, process_time
 from typing import Any, Protocol
 
 import anyio
@@ -112,6 +113,8 @@ class Session:
     """Units that could not be played in this session, and why. The next start tries them again."""
     left: int = 0
     """Units that did not come to an end."""
+    unplayable: str = ""
+    """Why none of the units can be played: the task of each does not fit its repository. Empty if one was played."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,13 @@ class Shop:
     watch: BatchWatch = field(default_factory=Unwatched)
     about: Callable[[], dict[str, Any]] = dict
     """What the worker says of itself beside what the run knows: servers, rates."""
+
+
+def why_unplayable(units: Iterable[str], ended: Mapping[str, UnitLine]) -> str:
+    """What is wrong with the first of these units' tasks if all turned out to be unusable; empty if one did not."""
+    lines = [ended.get(unit) for unit in units]
+    unusable = [line.detail for line in lines if line is not None and line.outcome == "unusable"]
+    return unusable[0] if unusable and len(unusable) == len(lines) else ""
 
 
 class Run:
@@ -151,6 +161,9 @@ class Run:
         self._beating = anyio.CapacityLimiter(1)  # a sign of life must not wait for threads that others hold up
         self._in_reach_at = anyio.current_time()
         self._has_reached = False
+        self._resumed: set[str] = set()
+        """Units that were begun earlier, of which no clock tells how long they take."""
+        self._processor_at = process_time()
         self.session = Session()
 
     async def play(self) -> Session:
@@ -160,6 +173,7 @@ class Run:
             await self._play_all()
         self.session.reason = self._shop.drain.reason
         self.session.left = sum(unit not in self._ledgers.units for unit in self._units)
+        self.session.unplayable = why_unplayable(self._units, self._ledgers.units)
         return self.session
 
     async def _play_all(self) -> None:
@@ -290,7 +304,9 @@ class Run:
         shop = self._shop
         shop.watch.started(unit)
         lines: list[EpisodeLine] = []
+        self._resumed.discard(unit.id)
         async with shop.desk.stage(unit) as stage:
+            began = perf_counter()  # a clone is waited for once, and tells nothing of other units
             tallies: list[Tally] = []
             watch = partial(self._hear, unit, tallies)
             journals = shop.folder.journals_of(unit.task.brief.id)
@@ -298,12 +314,15 @@ class Run:
             played = await play_task(stage, shop.cast, journals, watch, unit.sample)
         for each, tally in zip(played, tallies, strict=True):
             lines.append(line_of(each.trace, tally, each.path, shop.folder.root))
-        await self._write(self._line(unit, outcome="played", episodes=tuple(lines)))
+        wall_s = None if unit.id in self._resumed else round(perf_counter() - began, 6)
+        await self._write(self._line(unit, outcome="played", episodes=tuple(lines), wall_s=wall_s))
         self._parkings.pop(unit.id, None)
 
     def _hear(self, unit: Unit, tallies: list[Tally], event: Event, is_recorded: bool) -> None:  # noqa: FBT001  a Watch
         if event["event"] == "start":
             tallies.append(Tally(self._shop.prices))
+            if is_recorded:
+                self._resumed.add(unit.id)
         tallies[-1].hear(event)
         if event["event"] == "call" and not is_recorded:
             self._in_reach_at = anyio.current_time()
@@ -311,6 +330,7 @@ class Run:
         self._shop.watch.heard(unit, event, is_recorded)
 
     def _line(self, unit: Unit, **more: Any) -> UnitLine:  # noqa: ANN401  fields of the line
+        before, self._processor_at = self._processor_at, process_time()
         return UnitLine(
             unit=unit.id,
             task=unit.task.brief.id,
@@ -318,6 +338,7 @@ class Run:
             sample=unit.sample,
             repo=unit.task.brief.repo,
             grade=str(unit.task.meta.get("leak", "")),
+            processor_s=round(self._processor_at - before, 6),
             worker=self._shop.pulse.worker,
             at=now(),
             **more,

@@ -5,7 +5,7 @@ from typing import Any
 
 from selfplay.batch.settings import BatchSettings, EndpointSettings, SeatLimits
 from selfplay.casting import model_of, price_for
-from selfplay.config import RunConfig, SeatConfig
+from selfplay.config import RunConfig, SeatConfig, key_names_in
 from selfplay.errors import ConfigError
 from selfplay.events import Seat
 from selfplay.models.endpoint import endpoint
@@ -39,7 +39,8 @@ class Servers:
 
     def about(self) -> dict[str, Any]:
         """How the servers do, for a worker's sign of life."""
-        return {"servers": [{"seat": seat, **asdict(stats)} for seat, pool in self.pools for stats in pool.stats()]}
+        servers = [{"seat": seat, **asdict(stats)} for seat, pool in self.pools for stats in pool.stats()]
+        return {"servers": servers, "key_names": list(key_names_in(self.settings.model_dump()))}
 
     @property
     def waiting(self) -> int:

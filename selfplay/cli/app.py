@@ -44,9 +44,9 @@ GOES_ON = ExitCode.OUT_OF_REACH
 app = typer.Typer(
     name="selfplay",
     help="Make the step-by-step code search behind a patch, as training data for coding agents.",
-    epilog="Exit codes: 0 done; 1 done, with a negative outcome (not found, findings); 2 unusable input; "
-    "3 a model is out of reach, run the same command again to go on; 4 the budget is used up; 130 interrupted; "
-    "70 a fault of selfplay.",
+    epilog="Exit codes: 0 done; 1 done, with a negative outcome (not found, findings, nothing made or played); "
+    "2 unusable input; 3 a model is out of reach, run the same command again to go on; 4 the budget is used up; "
+    "130 interrupted; 70 a fault of selfplay.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -16,6 +16,7 @@ from selfplay.clean.across import AcrossSettings
 from selfplay.clean.settings import load_settings
 from selfplay.cli.console import ExitCode, complain, people_console, print_json
 from selfplay.cli.given import given_judge
+from selfplay.cli.stdin import readable
 from selfplay.config import SeatConfig
 from selfplay.errors import ConfigError
 from selfplay.listening import open_judge
@@ -33,7 +34,7 @@ where each row is {"task": {a task, as in a task file}, "shown": ["what the play
 
 @audit.command(epilog=EPILOG)
 def hints(
-    file: Annotated[Path, typer.Argument(help="JSONL: task, shown, hint.")],
+    file: Annotated[Path, typer.Argument(help="JSONL: task, shown, hint; - for standard input.")],
     *,
     repos: Annotated[Path, typer.Option(help="Folder of clones.", envvar="SELFPLAY_REPOS")] = Path("repos"),
 ) -> None:
@@ -42,10 +43,11 @@ def hints(
     Exit code 1 if any reveals, or could be checked in part only: its repository can't be opened, a target is not there.
     """
     reveals = partial = 0
-    for row in audit_hints(file, Repositories(repos)):
-        reveals += row["reveals"]
-        partial += "partial" in row
-        print_json(row)
+    with readable([file]) as ([given], _):
+        for row in audit_hints(given, Repositories(repos)):
+            reveals += row["reveals"]
+            partial += "partial" in row
+            print_json(row)
     if partial:
         complain(f"{partial} hints could be checked in part only, see `partial` in their rows")
     raise typer.Exit(ExitCode.NEGATIVE if reveals or partial else ExitCode.DONE)
@@ -62,7 +64,7 @@ where each row is {"text": "what the player said in a turn", "hint": "what stood
 
 @audit.command(epilog=ECHOES_EPILOG)
 def echoes(
-    file: Annotated[Path, typer.Argument(help="JSONL: text, and hint if there was one.")],
+    file: Annotated[Path, typer.Argument(help="JSONL: text, and hint if there was one; - for standard input.")],
     *,
     judge: Annotated[
         str, typer.Option(help="A model that looks for echoes too: openai:NAME, scripted:FILE, recorded:DIR.")
@@ -75,15 +77,16 @@ def echoes(
     Exit code 1 if any does.
     """
     seat = given_judge(load_settings(config).judge if config else None, judge, judge_url)
-    if seat is not None:
-        count, faults = anyio.run(_judge_echoes, file, seat)
-        if faults:
-            complain(f"{faults} answers of the judge could not be used, see `faults` in their rows")
-    else:
-        count = 0
-        for row in audit_echoes(file):
-            count += row["echo"]
-            print_json(row)
+    count = faults = 0
+    with readable([file]) as ([given], _):
+        if seat is not None:
+            count, faults = anyio.run(_judge_echoes, given, seat)
+        else:
+            for row in audit_echoes(given):
+                count += row["echo"]
+                print_json(row)
+    if faults:
+        complain(f"{faults} answers of the judge could not be used, see `faults` in their rows")
     raise typer.Exit(ExitCode.NEGATIVE if count else ExitCode.DONE)
 
 
@@ -103,18 +106,20 @@ TRACES_EPILOG = """Examples:
 
 selfplay audit traces traces/clean/traces.jsonl data/sft.jsonl
 
-selfplay audit traces runs/*.traj --max-tokens 32000 --tokenizer tokenizer.json
+selfplay audit traces runs/*.traj --max-row-tokens 32000 --tokenizer tokenizer.json
 
 Files: journals, clean traces and exports of this program; OpenAI chat rows, SWE-agent, mini-swe-agent and ATIF."""
 
 
 @audit.command(epilog=TRACES_EPILOG)
 def traces(
-    files: Annotated[list[Path], typer.Argument(help="Traces or rows, in any of the forms below.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Traces or rows, in any of the forms below; - for standard input.")
+    ],
     *,
-    max_tokens: Annotated[int | None, typer.Option(min=1, help="Longer traces are findings.")] = None,
+    max_row_tokens: Annotated[int | None, typer.Option(min=1, help="Longer traces are findings.")] = None,
     tokenizer: Annotated[str | None, typer.Option(help="tokenizer.json of the target, or tiktoken:NAME.")] = None,
-    benchmark: Annotated[
+    benchmarks: Annotated[
         list[Path] | None, typer.Option(help="File of repositories that no trace may be from.")
     ] = None,
     allow_token: Annotated[list[str] | None, typer.Option(help="Special token that may stand in a trace.")] = None,
@@ -129,9 +134,9 @@ def traces(
     A summary goes to standard error. Exit code 1 if any trace has a finding that is no mere note.
     """
     values = {
-        "max_tokens": max_tokens,
+        "max_tokens": max_row_tokens,
         "tokenizer": tokenizer,
-        "benchmarks": tuple(benchmark or ()),
+        "benchmarks": tuple(benchmarks or ()),
         "allowed_tokens": tuple(allow_token or ()),
         "token_families": tuple(token_family) if token_family else None,
         "allowed_rules": tuple(allow_rule or ()),
@@ -141,8 +146,9 @@ def traces(
     if key_env:
         values["key_names"] = (*AcrossSettings().key_names, *key_env)
     summary = AuditSummary()
-    for audited in audit_traces(files, _across_settings(values), summary):
-        print_json(audited.row())
+    with readable(files) as (given, named):
+        for audited in audit_traces(given, _across_settings(values), summary):
+            print_json(named(audited.row()))
     _tell(summary)
     raise typer.Exit(ExitCode.DONE if summary.passed == summary.traces else ExitCode.NEGATIVE)
 

@@ -91,8 +91,7 @@ def batch(
     tracker = Tracker(order.folder, unpriced_seats(order.config))
     session = anyio.run(_play_watched, play, order, tracker, LiveView(console, tracker))
     _tell(session, tracker, console, is_json=as_json)
-    if session.error is not None:
-        complain(session.error)
+    _complain_of(session)
     raise typer.Exit(_code(session))
 
 
@@ -124,16 +123,33 @@ def _estimate(play: Play, order: Order, number: int, console: Console, *, is_jso
     if is_json:
         print_json(known.model_dump(mode="json"))
     show(known, session, order.settings.budget, console)
-    if session is not None and session.error is not None:
+    if session is None:
+        return ExitCode.DONE
+    _complain_of(session)
+    return _code(session)
+
+
+def _complain_of(session: Session) -> None:
+    """Say what concerns all attempts, if something does."""
+    if session.error is not None:
         complain(session.error)
-    return ExitCode.DONE if session is None else _code(session)
+    elif session.unplayable:
+        complain(
+            f"no attempt could be played, each task does not fit its repository; the first: {session.unplayable}; "
+            "see `selfplay tasks check`, and give the mended tasks another --out"
+        )
 
 
 def _tell(session: Session, tracker: Tracker, console: Console, *, is_json: bool) -> None:
     tracker.is_over = True
     totals = tracker.totals()
     if is_json:
-        told = {"reason": session.reason, "failed": session.failed, "left": session.left}
+        told = {
+            "reason": session.reason,
+            "unplayable": session.unplayable,
+            "failed": session.failed,
+            "left": session.left,
+        }
         print_json({**told, "totals": totals.model_dump(mode="json")})
     with suppress(OSError, SystemExit):  # a terminal that went away: rich makes an exit of it
         console.print(screen(totals, seconds=tracker.seconds, is_full=True))
@@ -162,4 +178,4 @@ def _code(session: Session) -> ExitCode:
         return ExitCode.BUDGET
     if session.reason:
         return ExitCode.OUT_OF_REACH
-    return ExitCode.NEGATIVE if session.left else ExitCode.DONE
+    return ExitCode.NEGATIVE if session.left or session.unplayable else ExitCode.DONE

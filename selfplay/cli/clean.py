@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from selfplay.batch.observe import key_names_beside
 from selfplay.clean.assist import Nobody
 from selfplay.clean.funnel import Funnel, Spent
 from selfplay.clean.place import NAME, CleanPlace, fingerprint
@@ -20,7 +21,7 @@ from selfplay.clean.settings import CleanSettings, load_settings
 from selfplay.cleaning import Work, clean_to
 from selfplay.cli.console import ExitCode, complain, people_console, print_json
 from selfplay.cli.given import GivenSettings, given_judge
-from selfplay.config import RunConfig, checked, read_toml
+from selfplay.config import KeyName, RunConfig, checked, key_names_in, read_toml
 from selfplay.errors import InputError
 from selfplay.foreign import Foreign, imports_in, read_tools
 from selfplay.journals import journals_in
@@ -134,7 +135,8 @@ def clean(
     foreign = _foreign(traces, tools, settings) if imported else None
     if tools and not imported:
         raise InputError("--tools is for traces from elsewhere: our journals hold theirs; give --imported or leave it")
-    job = _Job(traces, settings, given, Budget(max_cost_usd, max_tokens), in_flight, repos, out, jobs, foreign)
+    budget, keys = Budget(max_cost_usd, max_tokens), tuple(key_names_in(read_toml(config))) if config else ()
+    job = _Job(traces, settings, given, budget, in_flight, repos, out, jobs, foreign, keys)
     console = people_console(is_quiet=quiet, is_json=as_json)
     funnel = _run(job, console)
     if as_json:
@@ -169,6 +171,13 @@ class _Job:
     out: Path | None
     processes: int
     foreign: Foreign | None
+    configured: tuple[KeyName, ...] = ()
+    """Variables that the configuration file names as keys, in whatever table."""
+
+    @property
+    def key_names(self) -> tuple[KeyName, ...]:
+        """Variables with keys that no journal names."""
+        return self.configured if self.foreign else (*self.configured, *key_names_beside(self.sources))
 
     @property
     def place(self) -> CleanPlace:
@@ -214,20 +223,20 @@ async def _clean(job: _Job, journals: tuple[Path, ...], told: Any) -> Funnel:  #
     root = job.traces if job.traces.is_dir() else job.traces.parent
     sources = fingerprint(journals, root)
     async with AsyncExitStack() as stack:
+        work = Work(journals, job.settings, told=told, foreign=job.foreign, key_names=job.key_names)
         if not job.asks_models:
-            work = Work(journals, job.settings, processes=job.processes, told=told, foreign=job.foreign)
-            return await clean_to(job.place, work, sources=sources)
+            return await clean_to(job.place, replace(work, processes=job.processes), sources=sources)
         samples = stack.enter_context(Samples(job.place.samples, job.budget))
         in_flight, max_usd, seat = anyio.CapacityLimiter(job.in_flight), job.budget.usd, job.settings.judge
         judge = None if seat is None else open_judge(seat, stack, in_flight, samples, max_usd)
         desk = Desk(samples, in_flight, anyio.CapacityLimiter(TOOL_THREADS))
         if job.foreign is not None:
             foreign = replace(job.foreign, assistants=Nobody() if judge is None else Listening(judge))
-            work = Work(journals, job.settings, at_once=job.in_flight, told=told, foreign=foreign)
+            work = replace(work, at_once=job.in_flight, foreign=foreign)
             return await clean_to(job.place, work, partial(_spent, samples, judge), sources)
         repositories = Repositories(job.repos, kept=(job.traces, job.place.folder))
         casting = Casting(desk, stack, repositories, job.settings, job.given, max_usd, judge)
-        work = Work(journals, job.settings, casting.assisting, at_once=job.in_flight, told=told)
+        work = replace(work, assisting=casting.assisting, at_once=job.in_flight)
         return await clean_to(job.place, work, partial(_spent, samples, judge), sources)
 
 

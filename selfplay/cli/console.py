@@ -17,7 +17,7 @@ class ExitCode(IntEnum):
 
     DONE = 0
     NEGATIVE = 1
-    """Done, and the outcome is negative: not found, findings."""
+    """Done, and the outcome is negative: not found, findings, nothing made or played."""
     UNUSABLE = 2
     """What was given can't be used."""
     OUT_OF_REACH = 3

@@ -32,7 +32,7 @@ def estimate_of(order: Order) -> Estimate:
     opening = open_run(order)
     ended = opening.ledgers.units
     episodes = [episode for line in ended.values() for episode in line.episodes]
-    measured = measure(order.folder, ended.values(), opening.prices)
+    measured = measure(order.folder, ended.values(), opening.prices) if episodes else []
     known = Estimate(
         measured=len(measured),
         left=sum(unit.id not in ended for unit in opening.units),
@@ -57,10 +57,8 @@ def show(known: Estimate, session: Session | None, budget: Budget, console: Cons
         why = session.reason or next(iter(session.failed.values()))
         console.print(Text(f"the sample did not come to its end: {why}", style="yellow"))
     if known.cost_usd is None or known.tokens is None or known.calls is None or known.wall_s is None:
-        text = (
-            "nothing is left to play" if not known.left else "no attempt has come to an end: nothing to estimate from"
-        )
-        console.print(text)
+        nothing = "no attempt was played to its end: nothing to estimate from"
+        console.print(nothing if known.left else "nothing is left to play")
         return
     console.print(f"{known.left:,} attempts left, as {known.measured:,} that ended tell:")
     console.print(_table(known.cost_usd, known.tokens, known.calls, known.wall_s))
@@ -82,7 +80,7 @@ def _table(cost: Range, tokens: Range, calls: Range, wall: Range) -> Table:
 
 
 def _notes(known: Estimate, cost: Range, tokens: Range, budget: Budget) -> list[str]:
-    notes = [f"the time hangs on {known.bound_by}, if servers answer as fast as for the sample"]
+    notes = [f"the time hangs on {known.bound_by}; it goes by the clock of these attempts, waits included"]
     if known.unpriced:
         notes.append(f"money is without the {' and the '.join(known.unpriced)}, whose price is not known")
     if known.measured < FEW:

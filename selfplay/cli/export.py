@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from selfplay.batch.observe import key_names_beside
 from selfplay.clean.place import NAME, CleanPlace, fingerprint
 from selfplay.clean.settings import CleanSettings
 from selfplay.cleaning import Work, clean_to
@@ -69,7 +70,8 @@ def clean_traces(traces: Path) -> Generator[CleanPlace]:
         return
     with tempfile.TemporaryDirectory(prefix="selfplay-clean-") as folder:
         place = CleanPlace(Path(folder))
-        anyio.run(clean_to, place, Work(journals_in(traces), CleanSettings()))
+        journals = journals_in(traces)
+        anyio.run(clean_to, place, Work(journals, CleanSettings(), key_names=key_names_beside(journals)))
         yield place
 
 

@@ -8,7 +8,7 @@ import orjson
 import typer
 
 from selfplay.benchmark import FORMATS, BenchmarkFormat, Places, Rejected, import_rows
-from selfplay.cli.console import ExitCode, people_console, print_json
+from selfplay.cli.console import ExitCode, complain, people_console, print_json
 from selfplay.errors import InputError
 from selfplay.export.place import explained, move, workshop, write_lines
 from selfplay.mine import refuse_other, write_tasks
@@ -41,6 +41,7 @@ def import_(
     """Turn rows of SWE-bench (Lite, Verified, SWE-smith), Loc-Bench or chat rows with metadata into tasks.
 
     Rows that give none are written beside the tasks, as NAME.rejected.jsonl, each with its reason; exit code 1 then.
+    Where no row gives one, nothing is written.
     """
     chosen = _format(kind)
     refuse_other(out)
@@ -50,12 +51,15 @@ def import_(
     if not rows:
         raise InputError(f"{file}: no row in it")
     beside = out.with_suffix(".rejected.jsonl")
-    _write_rejected(beside, rejected)
-    write_tasks([(out, tasks)])
+    if tasks:
+        _write_rejected(beside, rejected)
+        write_tasks([(out, tasks)])
     if as_json:
         print_json({"tasks": len(tasks), "rejected": list(map(_row, rejected))})
-    else:
+    elif tasks:
         _show(tasks, rejected, out, beside)
+    if not tasks:
+        complain(f"{file}: no row gives a task of the kind {kind!r}, so nothing is written: {_by_reason(rejected)}")
     raise typer.Exit(ExitCode.NEGATIVE if rejected else ExitCode.DONE)
 
 
@@ -69,6 +73,13 @@ def _format(kind: str) -> BenchmarkFormat:
 
 def _row(one: Rejected) -> dict[str, str]:
     return {"where": one.where, "id": one.id, "reason": one.reason}
+
+
+def _by_reason(rejected: list[Rejected]) -> str:
+    reasons = Counter(one.reason for one in rejected).most_common()
+    listed = [f"{count} rows: {reason}" if count > 1 else f"1 row: {reason}" for reason, count in reasons[:LISTED]]
+    more = len(reasons) - LISTED
+    return "; ".join(listed) + (f"; and {more} more reasons" if more > 0 else "")
 
 
 def _write_rejected(path: Path, rejected: list[Rejected]) -> None:

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from selfplay.casting import model_of
-from selfplay.cli.console import complain, people_console, print_json
+from selfplay.cli.console import ExitCode, complain, people_console, print_json
 from selfplay.cli.revision import repo_and_commit
 from selfplay.config import SeatConfig, checked, read_toml
 from selfplay.errors import ConfigError
@@ -100,7 +100,7 @@ def mine(
     """Search tasks in git history: a commit's message asks, the source files that it changed are the answer.
 
     A task is played at the commit's parent; files that the commit adds are no targets. Each task's `meta` says how
-    much its prompt gives away, from `nothing` to `path`.
+    much its prompt gives away, from `nothing` to `path`. Where no task is found, nothing is written; exit code 1 then.
     """
     if validation_to is not None and validation is None:
         raise ConfigError("--validation-to needs --validation, the share of tasks that go there")
@@ -138,11 +138,16 @@ def mine(
     if seat is not None:
         worker = _Rewriting(seat, out.with_suffix(".rewrites.jsonl"), opened, rewrite_tries, unless, at_once)
         found, spent = worker.work(found, max_leak, console)
-    _write(found, out, validation, validation_to)
+    is_any = any(one.tasks for one in found)
+    if is_any:
+        _write(found, out, validation, validation_to)
     if as_json:
         print_json(_as_json(found, spent))
     else:
-        _show(found, spent, out, console)
+        _show(found, spent, f"in {out}" if is_any else "", console)
+    if not is_any:
+        complain("no task was found, so nothing is written; the funnel says why")
+        raise typer.Exit(ExitCode.NEGATIVE)
 
 
 def _seat(model: str, base_url: str, file: Path | None) -> SeatConfig | None:
@@ -220,8 +225,6 @@ def _rewritten(one: Mined, tasks: Sequence[Task], max_leak: Leak) -> Mined:
 
 def _write(found: Iterable[Mined], out: Path, validation: float | None, validation_to: Path | None) -> None:
     tasks = [task for one in found for task in split_by_time(one.tasks, validation)]
-    if not tasks:
-        complain("no task was found; the funnel says why")
     if validation_to is None:
         write_tasks([(out, tasks)])
         return
@@ -240,7 +243,7 @@ def _as_json(found: Sequence[Mined], spent: Spent | None) -> dict[str, object]:
     return {"repositories": rows, "tasks": sum(len(one.tasks) for one in found), **cost}
 
 
-def _show(found: Sequence[Mined], spent: Spent | None, out: Path, console: Console) -> None:
+def _show(found: Sequence[Mined], spent: Spent | None, place: str, console: Console) -> None:
     for one in found:
         console.print(_table(one.funnel))
         leaks = ", ".join(f"{count} {name}" for name, count in _leaks(one.tasks).items())
@@ -250,7 +253,7 @@ def _show(found: Sequence[Mined], spent: Spent | None, out: Path, console: Conso
             f"rewriting: {spent.asked} calls, {spent.known} known from before, {spent.failed} tasks not rewritten; "
             f"{spent.input_tokens} + {spent.output_tokens} tokens"
         )
-    console.print(f"{sum(len(one.tasks) for one in found)} tasks in {out}", markup=False)
+    console.print(f"{sum(len(one.tasks) for one in found)} tasks {place}".rstrip(), markup=False)
 
 
 def _table(funnel: Funnel) -> Table:

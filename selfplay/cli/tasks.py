@@ -60,7 +60,7 @@ def check(
             )
 
         checked = anyio.run(run)
-    if out is not None:
+    if out is not None and checked.good:
         write_tasks([(out, checked.good)])
     if as_json:
         print_json(_as_json(checked))
@@ -102,4 +102,5 @@ def _show(checked: Checked, out: Path | None, console: Console) -> None:
     table.add_row("without a problem", str(len(checked.good)), style="bold")
     console.print(table)
     if out is not None:
-        console.print(f"{len(checked.good)} tasks in {out}", markup=False)
+        told = f"{len(checked.good)} tasks in {out}" if checked.good else "no task to write"
+        console.print(told, markup=False)

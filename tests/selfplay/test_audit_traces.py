@@ -16,8 +16,9 @@ from selfplay.errors import InputError
 from selfplay.export.openai_chat import openai_row
 from selfplay.export.trl import trl_row
 from selfplay.sample import CleanTrace, Mask
+from selfplay.tasks import row_of
 from selfplay.trace import Quality
-from tests.selfplay.traces import a_call, a_contract, a_result, a_step, a_trace, finish
+from tests.selfplay.traces import a_call, a_contract, a_result, a_step, a_task, a_trace, finish
 
 OFF = AcrossSettings(scanner="off", key_names=())
 Row = dict[str, Any]
@@ -261,6 +262,33 @@ def test_hostile_text_ends_nothing(tmp_path: Path) -> None:
     [audited] = audit_traces([path], OFF, summary)
     assert audited.format == "chat"
     assert summary.traces == 1
+
+
+def test_length_and_benchmarks_are_asked_for_as_in_cleaning(tmp_path: Path) -> None:
+    rows, listed = tmp_path / "clean.jsonl", tmp_path / "benchmarks.txt"
+    rows.write_text(a_grounded_search().model_dump_json())
+    listed.write_text("somebody/lantern")
+    options = ["--scanner", "off", "--max-row-tokens", "20", "--benchmarks", str(listed)]
+    done = CliRunner().invoke(app, ["audit", "traces", str(rows), *options])
+    assert done.exit_code == 1
+    codes = {finding["code"] for finding in json.loads(done.stdout)["findings"]}
+    assert codes == {"too_long", "contaminated"}
+
+
+def test_standard_input_stands_for_a_file(tmp_path: Path) -> None:
+    rows = f"{json.dumps(a_row())}\n" * 2
+    done = CliRunner().invoke(app, ["audit", "traces", "-", "--scanner", "off"], input=rows)
+    first, again = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (done.exit_code, first["trace"], first["passes"]) == (1, "-:1", True)
+    assert again["findings"][0]["why"].endswith("as -:1")
+    twice = CliRunner().invoke(app, ["audit", "traces", "-", "-", "--scanner", "off"], input=rows)
+    assert "only once" in str(twice.exception)
+    wrong = CliRunner().invoke(app, ["audit", "echoes", "-"], input='{"text": "Thanks for the hint!"}\n{}\n')
+    assert json.loads(wrong.stdout)["echo"] is True
+    assert str(wrong.exception) == "-:2: the key 'text' is missing"
+    hint = {"task": json.loads(row_of(a_task()).model_dump_json()), "hint": "Look into lantern/respond.py."}
+    told = CliRunner().invoke(app, ["audit", "hints", "-", "--repos", str(tmp_path)], input=json.dumps(hint))
+    assert json.loads(told.stdout)["reveals"] is True
 
 
 def test_the_command_prints_a_row_each_and_ends_with_1_where_something_was_found(tmp_path: Path) -> None:

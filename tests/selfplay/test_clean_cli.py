@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -97,6 +97,39 @@ def test_the_funnel_accounts_for_every_trace(traces: Path, capsys: Capture) -> N
     assert [a - b for a, b in pairwise(left)] == [sum(stage.dropped.values()) for stage in funnel.stages]
     assert left[-1] == funnel.rows
     assert funnel.stages[0].dropped == {DropCode.UNREADABLE: 1}
+
+
+HOUSE_KEY = "release the pressure"
+
+
+def name_in_journals(traces: Path) -> tuple[str, ...]:
+    for path in traces.glob("*.jsonl"):
+        first, _, rest = path.read_bytes().partition(b"\n")
+        start = orjson.loads(first)
+        start["config"]["supervisor"] = {"api_key_env": "HOUSE_KEY"}
+        path.write_bytes(orjson.dumps(start) + b"\n" + rest)
+    return ()
+
+
+def name_in_file(traces: Path) -> tuple[str, ...]:
+    file = traces.parent / "run.toml"
+    file.write_text(
+        "[clean.across]\nkey_names = []\n"
+        '[batch.player]\nendpoints = [{ base_url = "http://127.0.0.1:9/v1", api_key_env = "HOUSE_KEY" }]\n'
+    )
+    return ("--config", str(file))
+
+
+@pytest.mark.parametrize("name_it", [name_in_journals, name_in_file, None])
+def test_the_keys_that_a_run_was_played_with_stand_in_no_row(
+    name_it: Callable[[Path], tuple[str, ...]] | None, traces: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOUSE_KEY" if name_it else "OPENAI_API_KEY", HOUSE_KEY)
+    funnel = clean(capsys, traces, *(name_it(traces) if name_it else ()))
+    assert [stage.dropped[DropCode.SECRET] for stage in funnel.stages if DropCode.SECRET in stage.dropped] == [1]
+    written = contents(traces / "clean")
+    assert not any(HOUSE_KEY.encode() in data for data in written.values())
+    assert (b"the key in HOUSE_KEY" if name_it else b"the key in OPENAI_API_KEY") in written["dropped.jsonl"]
 
 
 def test_samples_are_asked_once_and_their_budget_is_kept(traces: Path, capsys: Capture) -> None:

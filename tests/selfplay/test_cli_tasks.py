@@ -119,6 +119,21 @@ def test_imported_rows_are_checked_and_rejected_ones_written(
     assert run("import", "swebank", rows, "-o", out) == 2
 
 
+def test_where_no_task_is_made_nothing_is_written_and_the_reasons_are_told(
+    history: History, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = write_rows(tmp_path / "rows.jsonl", [{"id": "a"}, {"id": "b"}, {"messages": 3, "patch": ""}])
+    out = tmp_path / "imported.jsonl"
+    assert run("import", "openai", rows, "-o", out) == 1
+    told = capsys.readouterr().err
+    assert "2 rows: neither 'targets' nor 'patch' in metadata says what is to be found; 1 row: " in told
+    assert mine(history, "--since", "2099-01-01") == 1
+    assert "no task was found, so nothing is written" in capsys.readouterr().err
+    bad = write_rows(tmp_path / "bad.jsonl", [{"id": "a"}])
+    assert run("tasks", "check", bad, "-o", out) == 1
+    assert sorted(path.name for path in tmp_path.glob("*.jsonl")) == ["bad.jsonl", "rows.jsonl"]
+
+
 def test_a_bad_task_gives_exit_code_one(history: History, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     task = {"id": "a", "repo": str(history.git_dir), "commit": "HEAD", "prompt": "Something is wrong here",
             "targets": [{"path": "nowhere.py"}]}  # fmt: skip

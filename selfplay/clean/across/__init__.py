@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator
 
 from selfplay.clean.across.check import Checks, Fault
 from selfplay.clean.across.parts import Subject, subject_of
-from selfplay.clean.across.settings import AcrossSettings
+from selfplay.clean.across.settings import DEFAULT_KEY_NAMES, AcrossSettings
 from selfplay.clean.codes import DropCode
 from selfplay.message import Noun
 from selfplay.sample import CleanTrace
 
-__all__ = ["AcrossSettings", "Checks", "Fault", "Rejected", "Subject", "across", "subject_of"]
+__all__ = ["DEFAULT_KEY_NAMES", "AcrossSettings", "Checks", "Fault", "Rejected", "Subject", "across", "subject_of"]
 
 LISTED = 5
 """Faults that a rejection names; of more it says how many."""

@@ -12,7 +12,7 @@ from selfplay.clean.across.length import length_of, tokenizer_of
 from selfplay.clean.across.parts import Part, Subject
 from selfplay.clean.across.scanner import find_scanner, require_scanner, scan
 from selfplay.clean.across.settings import AcrossSettings
-from selfplay.clean.across.special_tokens import DEFAULT_FAMILIES, special_tokens, tokens_of
+from selfplay.clean.across.special_tokens import DEFAULT_TOKENS, special_tokens, tokens_of
 from selfplay.clean.codes import DropCode
 from selfplay.message import Noun
 
@@ -117,10 +117,11 @@ def _program(settings: AcrossSettings) -> Path | None:
 
 
 def _tokens(settings: AcrossSettings, special: tuple[str, ...]) -> tuple[str, ...]:
-    families = settings.token_families
-    if families is None:
-        families = () if special else DEFAULT_FAMILIES
-    wanted = dict.fromkeys((*special, *tokens_of(families)))
+    if settings.token_families is not None:
+        families = tokens_of(settings.token_families)
+    else:
+        families = () if special else DEFAULT_TOKENS
+    wanted = dict.fromkeys((*special, *families))
     return tuple(token for token in wanted if token and token not in set(settings.allowed_tokens))
 
 

@@ -14,7 +14,6 @@ from urllib.parse import quote
 
 import orjson
 
-from selfplay.config import KeyName, RunConfig
 from selfplay.models.endpoint import SHORTEST_SECRET
 
 DEPTH = 4
@@ -58,13 +57,6 @@ def keys_of(names: Iterable[str], environ: Mapping[str, str] = os.environ) -> Ke
     """The keys in these environment variables; one too short to protect anything (`EMPTY`) is none."""
     values = ((name, environ.get(name, "").strip()) for name in dict.fromkeys(names))
     return Keys(Key(name, _forms(value)) for name, value in values if len(value) >= SHORTEST_SECRET)
-
-
-def key_names_of(config: RunConfig) -> tuple[KeyName, ...]:
-    """Every variable that a configuration takes a key from."""
-    tools = (config.tools.ask_web, config.tools.semantic_search)
-    seats = (config.player, config.supervisor, *(tool for tool in tools if tool is not None))
-    return tuple(dict.fromkeys(seat.api_key_env for seat in seats))
 
 
 def _forms(value: str) -> tuple[str, ...]:

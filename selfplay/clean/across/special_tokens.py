@@ -3,6 +3,9 @@
 Most trainers let the tokenizer look for control tokens in the text itself: an `<|im_end|>` in a file that was read
 ends the turn for the model. The families below are those of the common open and hosted models. With the target's own
 `tokenizer.json` its own list is used instead.
+
+Only the target's tokens do harm. Where it is not known, tokens in the shape of ordinary code are let through: dropping
+each trace that read a usage line would cost more than it spares.
 """
 
 import re
@@ -120,8 +123,8 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
 }
 """Control tokens by the models that have them; one that several have stands at the first."""
 
-DEFAULT_FAMILIES: tuple[str, ...] = tuple(name for name in FAMILIES if name not in {"bert", "t5"})
-"""All but those of models that nobody tunes for search, whose tokens are common in code: `[MASK]`, `<pad>`."""
+_ORDINARY = re.compile(r"\[/?\w+\]|</?s>")
+"""Words in brackets, as usage lines and placeholders have them, and a tag of HTML."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +142,15 @@ def tokens_of(families: Collection[str]) -> tuple[str, ...]:
     if unknown := sorted(set(families) - FAMILIES.keys()):
         raise ConfigError(f"no family of special tokens is named {unknown[0]!r}; there are {', '.join(FAMILIES)}")
     return tuple(dict.fromkeys(token for name in families for token in FAMILIES[name]))
+
+
+DEFAULT_TOKENS: tuple[str, ...] = tuple(
+    token
+    for token in tokens_of([name for name in FAMILIES if name not in {"bert", "t5"}])
+    if not _ORDINARY.fullmatch(token)
+)
+"""Tokens that are looked for where nobody says which the target has: not those that stand in ordinary code
+(`[ARGS]`, `<s>`), nor those of models that nobody tunes for search (`<pad>`)."""
 
 
 def special_tokens(subject: Subject, tokens: tuple[str, ...]) -> Iterator[SpecialToken]:

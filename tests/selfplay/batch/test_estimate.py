@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from selfplay.batch.estimate import Estimate, Measured, estimate, spread
 from selfplay.batch.layout import RunFolder
-from selfplay.batch.ledger import Ledgers
+from selfplay.batch.ledger import Ledgers, UnitLine
 from selfplay.batch.settings import BatchSettings, EndpointSettings, SeatLimits
 from selfplay.cli.app import app
 from tests.selfplay.batch.runs import make_repository, make_tasks, write_tasks
@@ -53,6 +53,13 @@ def test_the_time_hangs_on_the_tightest_limit() -> None:
     assert wall_s(BatchSettings(at_once=100), left=1) == (10, "at_once"), "no unit is faster than a unit"
 
 
+def test_the_time_counts_the_engines_own_work_which_no_further_episodes_at_once_speed_up() -> None:
+    busy = Measured(seconds=3.0, processor_s=0.5)
+    told = estimate(known(2, 100), [busy, busy], BatchSettings(at_once=50))
+    assert told.wall_s is not None
+    assert (told.wall_s.expected, told.bound_by) == (50, "the processor")
+
+
 def test_nothing_is_made_up_where_nothing_was_measured() -> None:
     assert estimate(known(0, 5), [], BatchSettings()) == known(0, 5)
     assert estimate(known(1, 0), [unit(1)], BatchSettings()) == known(1, 0)
@@ -76,10 +83,10 @@ def test_a_sample_is_spread_over_all(items: list[int], count: int) -> None:
     assert not chosen or chosen[0] == 0
 
 
-def units_in(folder: Path) -> set[str]:
+def units_in(folder: Path) -> dict[str, UnitLine]:
     ledgers = Ledgers(RunFolder(folder))
     ledgers.refresh()
-    return set(ledgers.units)
+    return ledgers.units
 
 
 def test_a_dry_run_plays_a_few_and_the_run_keeps_them(tmp_path: Path) -> None:
@@ -92,10 +99,15 @@ def test_a_dry_run_plays_a_few_and_the_run_keeps_them(tmp_path: Path) -> None:
     assert (told.measured, told.left) == (2, 6)
     assert told.tokens is not None
     assert told.tokens.expected == pytest.approx(3 * told.spent_tokens)
-    assert units_in(tmp_path / "run") == {"t0#1", "t4#1"}
+    lines = units_in(tmp_path / "run").values()
+    clock = sum(line.wall_s or 0 for line in lines)
+    assert clock > sum(episode.seconds for line in lines for episode in line.episodes), "the engine's own time counts"
+    assert told.wall_s is not None
+    assert told.wall_s.expected * 1.001 >= 3 * sum(line.processor_s or 0 for line in lines) > 0
+    assert units_in(tmp_path / "run").keys() == {"t0#1", "t4#1"}
     again = CliRunner().invoke(app, [*common, *options, "--dry-run", "0"])
     assert orjson.loads(again.stdout.splitlines()[-1]) == orjson.loads(first.stdout.splitlines()[-1])
     assert "2 attempts say little of the range" in again.output
-    assert units_in(tmp_path / "run") == {"t0#1", "t4#1"}, "nothing was played"
+    assert units_in(tmp_path / "run").keys() == {"t0#1", "t4#1"}, "nothing was played"
     nothing = CliRunner().invoke(app, ["batch", str(tasks), "--out", str(tmp_path / "new"), "--dry-run", "0"])
     assert "nothing to estimate from" in nothing.output

@@ -6,10 +6,10 @@ import pytest
 from selfplay.batch.layout import RunFolder
 from selfplay.batch.ledger import Ledgers, UnitLine
 from selfplay.batch.manifest import fork_of
-from selfplay.batch.observe import Observer
+from selfplay.batch.observe import Observer, key_names_beside
 from selfplay.batch.purse import BUDGET
 from selfplay.batch.run import Session, Unwatched
-from selfplay.batch.settings import BatchSettings, Budget, load_batch
+from selfplay.batch.settings import BatchSettings, Budget, EndpointSettings, SeatLimits, load_batch
 from selfplay.batch.start import spent_before
 from selfplay.batch.tally import line_of, prices_of, tally_of
 from selfplay.batch.units import Unit
@@ -17,6 +17,7 @@ from selfplay.config import HintConfig, PriceConfig, SeatConfig, load_config
 from selfplay.errors import ConfigError, RunError, StorageError
 from selfplay.events import read_events
 from selfplay.hiding import JOURNAL_START
+from selfplay.journals import journals_in
 from selfplay.models.prices import FREE
 from selfplay.replay import trace_of
 from selfplay.task import Answer, Target
@@ -103,6 +104,14 @@ async def test_a_task_that_does_not_fit_is_written_down_and_the_others_go_on(tmp
     assert "pump/none.py" in lines["t1#1"].detail
     assert list(session.failed) == ["t2#1"], "a repository may be back tomorrow: it is tried again"
     assert session.left == 1
+
+
+async def test_workers_tell_which_variables_hold_their_servers_keys(tmp_path: Path, repo: Path) -> None:
+    places = (EndpointSettings(base_url="http://127.0.0.1:9/v1", api_key_env="HOUSE_KEY"),)
+    settings = BatchSettings(player=SeatLimits(endpoints=places))
+    the_order = order(tmp_path, make_tasks(repo, 1), settings=settings)
+    await run(the_order)
+    assert key_names_beside(journals_in(the_order.folder.root)) == ("HOUSE_KEY",)
 
 
 async def test_two_workers_in_one_folder_play_no_task_twice(tmp_path: Path, repo: Path) -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from selfplay.batch.layout import RunFolder
 from selfplay.cli import main
+from selfplay.task import Answer, Target
 from tests.selfplay.batch.runs import make_repository, make_tasks, write_tasks
 
 
@@ -25,6 +26,25 @@ def played(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     assert code == 0
     assert json.loads(told)["totals"]["units"]["ended"] == 4
     return out
+
+
+def test_a_run_of_which_every_task_is_unusable_is_no_success(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repo = make_repository(tmp_path / "pump.git")
+    nowhere = Answer(targets=(Target(path="pump/none.py"),))
+    wrong = [(where, task.model_copy(update={"answer": nowhere})) for where, task in make_tasks(repo, 2)]
+    tasks = write_tasks(tmp_path / "tasks.jsonl", wrong)
+    command = ("batch", str(tasks), "-o", str(tmp_path / "run"), "--repos", str(tmp_path / "repos"), "--json")
+    for more in (("--dry-run", "1"), (), ()):
+        code, out, err = run(capsys, *command, *more)
+        assert code == 1
+        assert "no attempt could be played" in err
+        assert "'pump/none.py' does not exist" in err
+    assert "'pump/none.py' does not exist" in json.loads(out)["unplayable"]
+    write_tasks(tasks, [*wrong, *make_tasks(repo, 1, start=2)])
+    code, out, _ = run(capsys, *command)
+    assert (code, json.loads(out)["unplayable"]) == (0, "")
 
 
 def test_a_run_is_seen_from_another_shell(played: Path, capsys: pytest.CaptureFixture[str]) -> None:

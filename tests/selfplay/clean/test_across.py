@@ -261,14 +261,27 @@ def test_a_special_token_is_found_behind_the_escapes_of_arguments() -> None:
 
 def test_ordinary_code_holds_no_special_token() -> None:
     code = "if a <b> c: x[i] | y | z\n<p>text</p>\nmatch <|> other\n[INSTALL] <system> Vec<T> <stdin> [mask] <pad>"
+    code += "Usage: cli [OPTIONS] COMMAND [ARGS]...\n<s>old</s> [INST] [THINK]"
     assert [faults for _, faults in Checks(OFF).faults([subject(code)])] == [()]
 
 
+def tokens_in(text: str, settings: AcrossSettings = OFF, **update: object) -> list[str]:
+    checks = Checks(settings.model_copy(update=update))
+    return [fault.detail.split()[0] for _, faults in checks.faults([subject(text)]) for fault in faults]
+
+
 def test_tokens_and_families_can_be_let_through() -> None:
-    one = subject("<s>old price</s>")
-    assert [f.detail[:4] for _, faults in Checks(OFF).faults([one]) for f in faults] == ["<s> ", "</s>"]
-    for update in ({"allowed_tokens": ("<s>", "</s>")}, {"token_families": ("chatml",)}):
-        assert [faults for _, faults in Checks(OFF.model_copy(update=update)).faults([one])] == [()]
+    text = "<|im_start|>old price<|eot_id|>"
+    assert tokens_in(text) == ["<|im_start|>", "<|eot_id|>"]
+    assert tokens_in(text, allowed_tokens=("<|eot_id|>",)) == ["<|im_start|>"]
+    assert tokens_in(text, token_families=("chatml",)) == ["<|im_start|>"]
+
+
+def test_words_in_brackets_count_where_the_target_has_them() -> None:
+    text = "Usage: cli [OPTIONS] COMMAND [ARGS]... <s>"
+    assert tokens_in(text) == []
+    assert tokens_in(text, token_families=("mistral",)) == ["[ARGS]"]
+    assert tokens_in(text, token_families=("llama2", "mistral")) == ["[ARGS]", "<s>"]
 
 
 def test_an_unknown_family_is_refused() -> None:
