@@ -212,7 +212,7 @@ class _Episode:
         if len(before) >= self._limits.calls_per_turn:
             return _refused(call, f"Not carried out: at most {self._limits.calls_per_turn} calls a turn. Call again.")
         run = partial(self._stage.toolbox.run, call.name, call.arguments)
-        result = await anyio.to_thread.run_sync(run, limiter=self._stage.threads)
+        result = await self._stage.threads.run(run)
         message = _tool_message(call, result.text)
         return ToolResult(message=message, ok=result.ok, shown=result.shown, answer=result.answer)
 
@@ -262,7 +262,7 @@ class _Episode:
     async def _tried(self, hint: str) -> Attempt:
         """The proposal with what the gate finds in it: its checks, and where they find nothing its judge."""
         check = partial(findings, hint, self._stage.secret, self._seen)
-        found = await anyio.to_thread.run_sync(check, limiter=self._stage.threads)
+        found = await self._stage.threads.run(check)
         targets = self._unread_targets()
         if found or self._judge is None or not targets:
             return Attempt(text=hint, findings=found)
