@@ -68,7 +68,7 @@ def note_shown(seen: Seen, result: ToolResult) -> None:
     must not become free for the supervisor to confirm.
     """
     if result.shown:
-        seen.add(result.message.content.partition("\n")[2])
+        seen.add(result.message.content, has_head=True)
     for part in result.shown:
         if part.how == "read":
             seen.open(part.path)
