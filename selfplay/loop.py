@@ -29,6 +29,9 @@ from selfplay.trace import Attempt, Judgement, Step, StopReason, ToolResult, Tra
 from selfplay.wire import WIRE_VERSION
 from selfplay_tools.errors import ToolsError
 
+UNJUDGED = Judgement()
+"""Of every step of an episode without a supervisor."""
+
 
 async def play(episode: str, stage: Stage, seats: Seats, journal: Journal) -> Trace:
     """Play an episode to its end, or take it up where the journal stops.
@@ -219,7 +222,7 @@ class _Episode:
     async def _judged(self, action: Message, results: tuple[ToolResult, ...], reply: Reply) -> Step:
         """The step with what it found, the verdict, the hint, and the engine's own words."""
         found = self._progress.add(part for r in results for part in r.shown)
-        judgement, usage = Judgement(), reply.usage
+        judgement, usage = UNJUDGED, reply.usage
         if self._supervisor is None:
             self._pacing.turned(action)
         else:
