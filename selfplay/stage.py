@@ -9,7 +9,7 @@ from selfplay.models.prices import Price
 from selfplay.player import Ask
 from selfplay.prompts import prompt
 from selfplay.task import Task
-from selfplay.threads import Threads
+from selfplay.threads import Threads, common_threads
 from selfplay_tools.toolbox import Toolbox
 
 
@@ -41,7 +41,7 @@ class Stage:
     config: RunConfig
     attempt: int = 1
     """Which attempt at the task this is, from 1; hinted and unhinted ones are counted apart."""
-    threads: Threads = field(default_factory=Threads)
+    threads: Threads = field(default_factory=common_threads)
     """Tools and gate run in these: a slow disk holds up none but those who read it."""
 
 

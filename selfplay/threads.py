@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from contextvars import Context, copy_context
 from dataclasses import dataclass
+from functools import cache
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -94,6 +95,12 @@ class Threads:
         for _ in range(self._count):
             threading.Thread(target=_work, args=(self._jobs,), name="selfplay work", daemon=True).start()
         weakref.finalize(self, _end, self._jobs, self._count)
+
+
+@cache
+def common_threads() -> Threads:
+    """Those of this process, for whoever has none of their own: an episode needs no threads for itself."""
+    return Threads()
 
 
 def _work(jobs: "SimpleQueue[_Job | None]") -> None:
