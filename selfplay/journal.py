@@ -44,8 +44,7 @@ class Journal:
     def __enter__(self) -> Self:
         """Open or create the file, take its lock, drop a half-written last line."""
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            self._descriptor = self._open()
         except OSError as error:
             raise StorageError(f"{self.path}: can't be written: {error.strerror}; choose another --out") from error
         try:
@@ -66,6 +65,14 @@ class Journal:
                 raise
         finally:
             os.close(self._descriptor)
+
+    def _open(self) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        try:
+            return os.open(self.path, flags, 0o644)
+        except FileNotFoundError:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            return os.open(self.path, flags, 0o644)
 
     def _lock(self) -> None:
         try:

@@ -5,6 +5,7 @@ came back meanwhile, and threads that are busy anyway take the next piece withou
 """
 
 import asyncio
+import os
 import threading
 import weakref
 from collections import deque
@@ -74,12 +75,13 @@ class Threads:
         self._count = count
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._returns: _Returns | None = None
-        self._has_begun = False
+        self._process = -1
+        """In which the threads are: a fork has none of them."""
 
     async def run(self, work: Callable[[], T]) -> T:
         """What `work` returns or raises. A caller that is cancelled is so when the work has come to its end."""
         await anyio.lowlevel.checkpoint_if_cancelled()
-        if not self._has_begun:
+        if self._process != os.getpid():
             self._begin()
         loop = asyncio.get_running_loop()
         if self._returns is None or self._returns.loop is not loop:
@@ -91,7 +93,8 @@ class Threads:
         return waiting.result().unwrap()
 
     def _begin(self) -> None:
-        self._has_begun = True
+        self._process = os.getpid()
+        self._jobs = SimpleQueue()
         for _ in range(self._count):
             threading.Thread(target=_work, args=(self._jobs,), name="selfplay work", daemon=True).start()
         weakref.finalize(self, _end, self._jobs, self._count)

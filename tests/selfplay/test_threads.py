@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -95,3 +97,16 @@ def test_threads_end_with_the_last_hold_on_them() -> None:
     gc.collect()
     began[0].join(timeout=20)
     assert not began[0].is_alive()
+
+
+def test_a_fork_has_threads_of_its_own() -> None:
+    """In a process that does nothing else, as forks want it."""
+    program = (
+        "import anyio, os\n"
+        "from selfplay.threads import common_threads\n"
+        "anyio.run(common_threads().run, int)\n"
+        "child = os.fork()\n"
+        "anyio.run(common_threads().run, int)\n"
+        "child and os.waitpid(child, 0)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0
