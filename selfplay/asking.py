@@ -43,6 +43,9 @@ class Asking:
     form: Form
     record: Record
     mode: VerdictMode = field(init=False)
+    _heads: dict[VerdictMode, Mapping[str, Any]] = field(
+        init=False, default_factory=dict["VerdictMode", Mapping[str, Any]]
+    )
     has_answered: bool = field(init=False, default=False)
     """True once its server took a request: it takes this way of asking."""
 
@@ -83,4 +86,7 @@ class Asking:
 
     def _head(self) -> Mapping[str, Any]:
         config = self.config
-        return {"model": config.model_name, **config.sampling, **form_head(self.mode, self.form), **config.extra_body}
+        if self.mode not in self._heads:
+            form = form_head(self.mode, self.form)
+            self._heads[self.mode] = {"model": config.model_name, **config.sampling, **form, **config.extra_body}
+        return self._heads[self.mode]

@@ -32,6 +32,8 @@ class Journal:
         self.path = path
         self._watch: Watch = watch or _ignore
         self._descriptor = -1
+        self._waiting: list[bytes] = []
+        """Lines that are not in the file yet, see `flush`."""
         self._recorded: deque[tuple[int, Event]] = deque()
         self._heads: dict[Seat, Any] = {}
         self._is_taken_up = False
@@ -42,8 +44,7 @@ class Journal:
     def __enter__(self) -> Self:
         """Open or create the file, take its lock, drop a half-written last line."""
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            self._descriptor = self._open()
         except OSError as error:
             raise StorageError(f"{self.path}: can't be written: {error.strerror}; choose another --out") from error
         try:
@@ -56,8 +57,22 @@ class Journal:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Give the file back; everything recorded is on disk."""
-        os.close(self._descriptor)
+        """Give the file back; everything recorded is in it. Raises StorageError where nothing else was raised."""
+        try:
+            self.flush()
+        except StorageError:
+            if kind is None:
+                raise
+        finally:
+            os.close(self._descriptor)
+
+    def _open(self) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        try:
+            return os.open(self.path, flags, 0o644)
+        except FileNotFoundError:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            return os.open(self.path, flags, 0o644)
 
     def _lock(self) -> None:
         try:
@@ -109,6 +124,7 @@ class Journal:
         """Note that an attempt at a call failed. Neither it nor the wait after it counts as the episode's time."""
         self._began = perf_counter() + wait_s
         self._append({"event": "retry", "seat": seat, "try": attempt, "error": error, "wait_s": wait_s})
+        self.flush()
 
     def sent(self) -> None:
         """Note that a call that had to wait is sent now: the wait does not count as the episode's time."""
@@ -142,6 +158,7 @@ class Journal:
         sha256 = request.sha256
         if self._recorded:
             return self._recorded_reply(seat, sha256)
+        self.flush()
         event: Event = {"event": "call", "seat": seat, "messages": len(request.messages), "sha256": sha256}
         event["key"] = request.key
         if self._heads.get(seat) != request.head:
@@ -153,9 +170,11 @@ class Journal:
             if keeps(error):
                 refused = {"type": type(error).__name__, "message": str(error), "param": error.param}
                 self._timed({**event, "refused": refused})
+                self.flush()
                 self._heads[seat] = request.head
             raise
         self._timed({**event, "reply": reply.model_dump(mode="json", exclude_defaults=True)})
+        self.flush()
         self._heads[seat] = request.head
         return reply
 
@@ -203,15 +222,23 @@ class Journal:
         if self._is_taken_up:
             self._is_taken_up = False
             self._append({"event": "resume", "at": now()})
-        line = memoryview(orjson.dumps(event) + b"\n")
+        self._waiting += (orjson.dumps(event), b"\n")
+        self._tell(event, is_recorded=False)
+
+    def flush(self) -> None:
+        """Write the lines that wait, so that they outlive this process. Raises StorageError.
+
+        Done before a model is asked, as soon as it has answered, and at the end. What is recorded in between, by the
+        engine and its tools, is found again from there if the process dies: nobody has acted on it yet.
+        """
+        lines, self._waiting = memoryview(b"".join(self._waiting)), []
         try:
-            while line:
-                line = line[os.write(self._descriptor, line) :]
+            while lines:
+                lines = lines[os.write(self._descriptor, lines) :]
         except OSError as error:
             raise StorageError(
                 f"{self.path}: can't be written: {error.strerror}; mend that and run the same command again"
             ) from error
-        self._tell(event, is_recorded=False)
 
     def _tell(self, event: Event, *, is_recorded: bool) -> None:
         """Tell the watcher; one that fails is not told again: what it does is no part of the episode."""
@@ -222,6 +249,7 @@ class Journal:
 
     def sync(self) -> None:
         """Wait until everything is on the disk itself. Blocking. Raises JournalError."""
+        self.flush()
         try:
             os.fsync(self._descriptor)
         except OSError as error:

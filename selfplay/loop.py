@@ -29,6 +29,9 @@ from selfplay.trace import Attempt, Finding, Judgement, Step, StopReason, ToolRe
 from selfplay.wire import WIRE_VERSION
 from selfplay_tools.errors import ToolsError
 
+UNJUDGED = Judgement()
+"""Of every step of an episode without a supervisor."""
+
 
 async def play(episode: str, stage: Stage, seats: Seats, journal: Journal) -> Trace:
     """Play an episode to its end, or take it up where the journal stops.
@@ -68,7 +71,7 @@ def note_shown(seen: Seen, result: ToolResult) -> None:
     must not become free for the supervisor to confirm.
     """
     if result.shown:
-        seen.add(result.message.content.partition("\n")[2])
+        seen.add(result.message.content, has_head=True)
     for part in result.shown:
         if part.how == "read":
             seen.open(part.path)
@@ -212,14 +215,14 @@ class _Episode:
         if len(before) >= self._limits.calls_per_turn:
             return _refused(call, f"Not carried out: at most {self._limits.calls_per_turn} calls a turn. Call again.")
         run = partial(self._stage.toolbox.run, call.name, call.arguments)
-        result = await anyio.to_thread.run_sync(run, limiter=self._stage.threads)
+        result = await self._stage.threads.run(run)
         message = _tool_message(call, result.text)
         return ToolResult(message=message, ok=result.ok, shown=result.shown, answer=result.answer)
 
     async def _judged(self, action: Message, results: tuple[ToolResult, ...], reply: Reply) -> Step:
         """The step with what it found, the verdict, the hint, and the engine's own words."""
         found = self._progress.add(part for r in results for part in r.shown)
-        judgement, usage = Judgement(), reply.usage
+        judgement, usage = UNJUDGED, reply.usage
         if self._supervisor is None:
             self._pacing.turned(action)
         else:
@@ -261,7 +264,7 @@ class _Episode:
 
     async def _tried(self, hint: str) -> Attempt:
         """The proposal with what the gate finds in it: its checks, and where they find nothing its judge."""
-        found = await anyio.to_thread.run_sync(self._checked, hint, limiter=self._stage.threads)
+        found = await self._stage.threads.run(partial(self._checked, hint))
         targets = self._unread_targets()
         if found or self._judge is None or not targets:
             return Attempt(text=hint, findings=found)

@@ -28,8 +28,9 @@ class Novelty:
     """Everything that results have shown in an episode, line by line."""
 
     def __init__(self) -> None:
-        self._lines: set[tuple[str, int]] = set()
-        self._read: set[tuple[str, int]] = set()
+        self._lines: dict[str, int] = {}
+        """By path: bit `n` is set where line `n` was shown. A thousand lines take some 150 bytes."""
+        self._read: dict[str, int] = {}
         self._rows: set[str] = set()
 
     def add(self, results: Iterable[ToolResult]) -> News:
@@ -39,13 +40,13 @@ class Novelty:
         for result in results:
             if not result.ok or result.answer is not None:
                 continue
-            for place, is_read in _lines(result.shown):
-                new, old = (new, old + 1) if place in self._lines else (new + 1, old)
-                self._lines.add(place)
-                if is_read:
-                    lines_read += 1
-                    lines_reread += place in self._read
-                    self._read.add(place)
+            for part in result.shown:
+                lines = _bits(part)
+                known = _noted(self._lines, part.path, lines)
+                new, old = new + lines.bit_count() - known, old + known
+                if part.how == "read":
+                    lines_read += lines.bit_count()
+                    lines_reread += _noted(self._read, part.path, lines)
             if not result.shown:
                 fresh = set(_rows(result.message.content))
                 new, old = new + len(fresh - self._rows), old + len(fresh & self._rows)
@@ -53,11 +54,16 @@ class Novelty:
         return News(new, old, is_reread=lines_read > 0 and lines_read == lines_reread)
 
 
-def _lines(shown: Iterable[Shown]) -> Iterator[tuple[tuple[str, int], bool]]:
-    """Each shown line, and whether it was read; an empty file that was opened counts as its line 0."""
-    for part in shown:
-        for line in range(part.first, part.last + 1) or (0,):
-            yield (part.path, line), part.how == "read"
+def _bits(part: Shown) -> int:
+    """A bit for each shown line; an empty file that was opened counts as its line 0."""
+    return ((1 << (part.last - part.first + 1)) - 1) << part.first if part.last >= part.first else 1
+
+
+def _noted(known: dict[str, int], path: str, lines: int) -> int:
+    """Add lines to those that are known of a path. How many of them were."""
+    before = known.get(path, 0)
+    known[path] = before | lines
+    return (before & lines).bit_count()
 
 
 def _rows(text: str) -> Iterator[str]:

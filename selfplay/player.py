@@ -41,7 +41,8 @@ class Player:
 
         async def live(request: Request) -> Reply:
             reply = await self.ask(request)
-            return reply.model_copy(update={"message": with_new_ids(reply.message, taken, request.turn)})
+            message = with_new_ids(reply.message, taken, request.turn)
+            return reply if message is reply.message else reply.model_copy(update={"message": message})
 
         # Refused at its very first request, it is the set-up that is wrong: that is asked again when it is mended.
         return await journal.call("player", request, live, keeps=lambda _: request.turn > 0)
@@ -49,6 +50,9 @@ class Player:
 
 def with_new_ids(message: Message, taken: frozenset[str], turn: int) -> Message:
     """The message with an id for each call that no other call of the episode has: servers count anew in each reply."""
+    ids = {call.id for call in message.tool_calls}
+    if len(ids) == len(message.tool_calls) and "" not in ids and ids.isdisjoint(taken):
+        return message
     used = set(taken)
     calls: list[ToolCall] = []
     for i, call in enumerate(message.tool_calls):

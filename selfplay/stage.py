@@ -3,14 +3,13 @@
 import hashlib
 from dataclasses import dataclass, field
 
-import anyio
-
 from selfplay.config import RunConfig
 from selfplay.gate import Secret
 from selfplay.models.prices import Price
 from selfplay.player import Ask
 from selfplay.prompts import prompt
 from selfplay.task import Task
+from selfplay.threads import Threads, common_threads
 from selfplay_tools.toolbox import Toolbox
 
 
@@ -42,8 +41,8 @@ class Stage:
     config: RunConfig
     attempt: int = 1
     """Which attempt at the task this is, from 1; hinted and unhinted ones are counted apart."""
-    threads: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(4))
-    """Tools and gate run in at most so many threads at once."""
+    threads: Threads = field(default_factory=common_threads)
+    """Tools and gate run in these: a slow disk holds up none but those who read it."""
 
 
 def advice_mark(stage: Stage) -> str:

@@ -27,18 +27,28 @@ WIRE_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class WireMessage:
-    """One message of a request: as an object, and as the JSON that is sent."""
+    """One message of a request, as the JSON that is sent."""
 
-    value: Mapping[str, Any]
     raw: bytes
+
+    @property
+    def value(self) -> dict[str, Any]:
+        """The message as an object, read anew each time: only models without a server look at it."""
+        return orjson.loads(self.raw)
 
 
 def body(head: Mapping[str, Any], messages: Sequence[WireMessage]) -> bytes:
     """The bytes of a request: `head`'s keys in their order, then `messages`."""
-    return b"".join((_start(head), b",".join([m.raw for m in messages]), _END))
+    return _joined(_start(head), messages)
+
+
+def _joined(start: bytes, messages: Sequence[WireMessage]) -> bytes:
+    return b"".join((start, b",".join([m.raw for m in messages]), _END))
 
 
 _END = b"]}"
+Keys = tuple[str, ...] | None
+"""Those of a head that count; None for all."""
 
 
 def _start(head: Mapping[str, Any]) -> bytes:
@@ -47,18 +57,36 @@ def _start(head: Mapping[str, Any]) -> bytes:
 
 
 class Digests:
-    """sha256 of the ever longer bodies of one conversation: what was hashed once is not hashed again."""
+    """The ever longer bodies of one conversation and their sha256: what was hashed once is not hashed again.
+
+    A head is not to be changed once it was given: its bytes are kept for when the same object is given again.
+    """
 
     def __init__(self) -> None:
         self._grown: dict[bytes, _Grown] = {}
+        self._starts: dict[Keys, tuple[Mapping[str, Any], bytes]] = {}
 
-    def sha256(self, head: Mapping[str, Any], messages: Sequence[WireMessage]) -> str:
-        """That of `body(head, messages)`. `messages` begin with those of the calls before, or are fewer of them."""
-        start = _shared(_start(head))
+    def body(self, head: Mapping[str, Any], messages: Sequence[WireMessage]) -> bytes:
+        """`body(head, messages)`."""
+        return _joined(self._start(head), messages)
+
+    def sha256(self, head: Mapping[str, Any], messages: Sequence[WireMessage], keys: Keys = None) -> str:
+        """That of `body(head, messages)`, or of `body` with only these keys of the head.
+
+        `messages` begin with those of the calls before, or are fewer of them.
+        """
+        start = self._start(head, keys)
         grown = self._grown.get(start)
         if grown is None or grown.count > len(messages):
             grown = self._grown[start] = _Grown(start)
         return grown.sha256(messages)
+
+    def _start(self, head: Mapping[str, Any], keys: Keys = None) -> bytes:
+        known = self._starts.get(keys)
+        if known is None or known[0] is not head:
+            part = head if keys is None else {key: head[key] for key in keys if key in head}
+            known = self._starts[keys] = head, _shared(_start(part))
+        return known[1]
 
 
 class _Grown:
@@ -101,7 +129,7 @@ def encode(
             values[-1]["content"] += f"\n\n{text}"
         else:
             values.append({**_value(message, reasoning), "content": text})
-    return [WireMessage(value, _fitted(orjson.dumps(value))) for value in values]
+    return [WireMessage(_fitted(orjson.dumps(value))) for value in values]
 
 
 def _fitted(raw: bytes) -> bytes:

@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 LAYERS = (
-    ("errors", "likeness"),
+    ("errors", "likeness", "threads"),
     ("message",),
     ("wire", "prompts", "task"),
     ("models", "rows", "source", "hiding"),

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import anyio
 from anyio import CapacityLimiter
@@ -14,6 +15,7 @@ from selfplay.errors import RepositoryError, RunEnding
 from selfplay.play import set_stage
 from selfplay.repos import Repositories
 from selfplay.stage import Stage
+from selfplay.threads import Threads
 from selfplay_tools.snapshot import Snapshot
 from selfplay_tools.tool import AnyTool
 
@@ -34,7 +36,7 @@ class Desk:
     """Hands out stages. Made and used within one event loop."""
 
     def __init__(
-        self, repositories: Repositories, config: RunConfig, tools: Sequence[AnyTool], threads: CapacityLimiter
+        self, repositories: Repositories, config: RunConfig, tools: Sequence[AnyTool], threads: Threads
     ) -> None:
         self._repositories, self._config, self._tools = repositories, config, tools
         self._threads = threads
@@ -46,8 +48,8 @@ class Desk:
     async def stage(self, unit: Unit) -> AsyncGenerator[Stage]:
         """What the unit is played on, as long as it is played. Raises RepositoryError, TaskError, ConfigError."""
         async with self._snapshot(unit.task.brief.repo, unit.task.brief.commit) as snapshot:
-            stage = await anyio.to_thread.run_sync(
-                set_stage, unit.task, snapshot, self._config, unit.where, self._tools, limiter=self._threads
+            stage = await self._threads.run(
+                partial(set_stage, unit.task, snapshot, self._config, unit.where, self._tools)
             )
             yield replace(stage, threads=self._threads)
 

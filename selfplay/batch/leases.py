@@ -82,6 +82,8 @@ class Leases:
         """Whether who made a lease still plays, or may be about to say who it is."""
         try:
             owner = path.read_text("utf-8", "replace")
+        except FileNotFoundError:
+            return True  # its maker could not write it, and takes it away: it is to be had in a moment
         except OSError as error:
             raise StorageError(
                 f"{path}: can't be read: {error.strerror}; mend that and run the same command again"

@@ -62,7 +62,8 @@ class Purse:
     """By other workers since this one began, as far as it is known."""
     dearest: Spent = Spent()
     """What one call took at most."""
-    _returned: anyio.Event = field(default_factory=anyio.Event)
+    _returned: anyio.Event | None = None
+    """Made by the first who waits for it."""
 
     def pay(self, usage: Usage, price: Price | None) -> None:
         """Take what a call cost."""
@@ -96,11 +97,14 @@ class Purse:
     def come_back(self) -> None:
         """A call is in flight no more, however it ended."""
         self.in_flight -= 1
-        returned, self._returned = self._returned, anyio.Event()
-        returned.set()
+        if self._returned is not None:
+            self._returned.set()
+            self._returned = None
 
     async def until_one_is_back(self) -> None:
         """Wait until a call that is in flight has come back."""
+        if self._returned is None:
+            self._returned = anyio.Event()
         await self._returned.wait()
 
 

@@ -43,6 +43,7 @@ from selfplay.errors import (
 )
 from selfplay.events import Event, now
 from selfplay.play import play_task
+from selfplay.threads import Threads
 
 POLL_S = 0.5
 """Seconds between two looks at whether a parked unit, or another worker's, can be taken up."""
@@ -158,6 +159,7 @@ class Run:
         """Why the last unit was parked."""
         self._elsewhere: list[Unit] = []
         self._turn = anyio.Lock()
+        self._leasing = Threads(1)  # one unit is taken at a time
         self._beating = anyio.CapacityLimiter(1)  # a sign of life must not wait for threads that others hold up
         self._in_reach_at = anyio.current_time()
         self._has_reached = False
@@ -239,7 +241,7 @@ class Run:
 
     async def _is_ours(self, unit: Unit) -> bool:
         try:
-            owners = await anyio.to_thread.run_sync(self._leases.take, unit)
+            owners = await self._leasing.run(partial(self._leases.take, unit))
             if not owners:
                 self._elsewhere.append(unit)
                 return False

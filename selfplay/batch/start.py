@@ -32,6 +32,7 @@ from selfplay.hiding import is_journal
 from selfplay.models.retry import Clock
 from selfplay.repos import Repositories
 from selfplay.task import Task
+from selfplay.threads import Threads
 from selfplay.toolset import toolset
 
 INTERRUPTED = "interrupted"
@@ -195,8 +196,7 @@ def raise_file_limit() -> None:
 
 def _desk(order: Order) -> Desk:
     repositories = Repositories(order.repos, kept=(order.folder.root, *order.kept))
-    threads = anyio.CapacityLimiter(order.settings.threads)
-    return Desk(repositories, order.config, toolset(order.config.tools), threads)
+    return Desk(repositories, order.config, toolset(order.config.tools), Threads(order.settings.threads))
 
 
 async def end_after(seconds: float, drain: Drain) -> None:

@@ -2,6 +2,9 @@
 
 import re
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 from selfplay.gate.text import WORD, words_of
 from selfplay.gate.words import CODE_EXTENSIONS
@@ -33,76 +36,135 @@ _MANY_LINES = 5
 _GAP = " \0 "
 
 
-class Seen:
-    """Grows with each text that the player reads or writes; never forgets. Adding costs as much as the text is long.
+@dataclass(slots=True)
+class _Rows:
+    """Lines and paths of texts."""
 
-    A path that a listing or an import names is not taken as shown: naming it still saves the player the search.
-    """
+    lines: dict[str, None] = field(default_factory=dict[str, None])
+    paths: set[str] = field(default_factory=set[str])
+    opened: set[str] = field(default_factory=set[str])
 
-    def __init__(self) -> None:
-        self.identifiers: set[str] = set()
-        """Every word as written but in lower case, underscores kept; words of paths and imports left out."""
-        self.compacts: set[str] = set()
-        """The same without underscores."""
-        self.raw: set[str] = set()
-        """The same words exactly as written."""
-        self.code: set[str] = set()
-        """Those that stood where code stands, exactly as written."""
-        self.lines: set[str] = set()
-        """Every line without the white space around it and without what a tool put before it."""
-        self.paths: set[str] = set()
-        """Every path and file name."""
-        self.opened: set[str] = set()
-        """Paths whose content was shown, as far as texts say so themselves, or as `open` was told."""
-        self._streams: list[str] = []
-        self._whole: list[str] = []
+    def note(self, text: str) -> None:
+        self.paths.update(m.group().strip("./\\").replace("\\", "/") for m in PATH.finditer(text))
+        rows = text.split("\n")
+        self.lines.update(dict.fromkeys(filter(None, _bare_lines(rows))))
+        head = PATH.search(rows[0])
+        if head and sum(1 for row in rows[1:] if row.strip() and not PATH.match(row.strip())) >= _MANY_LINES:
+            self.opened.add(head.group().strip("./"))
 
-    def add(self, text: str) -> None:
-        """Take note of a text: the task, a tool's result, the player's own words."""
-        if not text:
-            return
-        text = _HEAD.sub(r"\1:", text)
-        self._note_paths(text)
+
+@dataclass(slots=True)
+class _Words:
+    """Words of texts without their paths and imports."""
+
+    raw: dict[str, None] = field(default_factory=dict[str, None])
+    compacts: dict[str, None] = field(default_factory=dict[str, None])
+    code: set[str] = field(default_factory=set[str])
+    streams: list[str] = field(default_factory=list[str])
+
+    def note(self, text: str) -> None:
         bare = PATH.sub(_GAP, _IMPORT.sub(_without_chain, text))
         for match in re.finditer(r"\w+", bare):
             self._note_word(match.group())
         self.code.update(m.group("after") or m.group("before") for m in _CODE_WORD.finditer(bare))
         self.code.update(name for m in _IMPORTED.finditer(bare) for name in re.findall(r"\w+", m.group(1)))
-        self._streams.append(_stream(bare))
-        self._whole.append(_stream(text))
+        self.streams.append(_stream(bare))
+
+    def _note_word(self, word: str) -> None:
+        if word not in self.raw:
+            self.raw[word] = None
+            compact = word.lower().replace("_", "")
+            self.compacts[word if compact == word else compact] = None
+
+
+@dataclass(slots=True)
+class _Whole:
+    """All words of texts in their order."""
+
+    streams: list[str] = field(default_factory=list[str])
+
+    def note(self, text: str) -> None:
+        self.streams.append(_stream(text))
+
+
+F = TypeVar("F", _Rows, _Words, _Whole)
+
+
+class Seen:
+    """Grows with each text that the player reads or writes; never forgets. Adding costs nothing.
+
+    A form of the texts is made of each text once, when somebody asks for that form: most hints raise no such question.
+    A path that a listing or an import names is not taken as shown: naming it still saves the player the search.
+    """
+
+    def __init__(self) -> None:
+        self._texts: list[tuple[str, bool]] = []
+        self._opened: set[str] = set()
+        self._rows, self._words, self._whole = _Rows(), _Words(), _Whole()
+        self._noted: dict[type, int] = {}
+        """Of how many texts each form was made."""
+
+    def add(self, text: str, *, has_head: bool = False) -> None:
+        """Take note of a text: the task, a tool's result. With a head, only of what follows its first line."""
+        if text:
+            self._texts.append((text, has_head))
 
     def open(self, path: str) -> None:
         """Take note that this file was opened.
 
         It counts where a target's lines can't be recognised (it has none, or overlong ones), or are not known.
         """
-        self.opened.add(path)
+        self._opened.add(path)
+
+    @property
+    def raw(self) -> AbstractSet[str]:
+        """Every word exactly as written; words of paths and imports left out."""
+        return self._made(self._words).raw.keys()
+
+    @property
+    def compacts(self) -> AbstractSet[str]:
+        """The same in lower case and without underscores."""
+        return self._made(self._words).compacts.keys()
+
+    @property
+    def code(self) -> AbstractSet[str]:
+        """Those words that stood where code stands, exactly as written."""
+        return self._made(self._words).code
+
+    @property
+    def lines(self) -> AbstractSet[str]:
+        """Every line without the white space around it and without what a tool put before it."""
+        return self._made(self._rows).lines.keys()
+
+    @property
+    def paths(self) -> AbstractSet[str]:
+        """Every path and file name."""
+        return self._made(self._rows).paths
+
+    @property
+    def opened(self) -> AbstractSet[str]:
+        """Paths whose content was shown, as far as texts say so themselves, or as `open` was told."""
+        return self._made(self._rows).opened | self._opened
 
     def has_phrase(self, parts: tuple[str, ...]) -> bool:
         """Whether the words stood side by side, in lower case and outside of paths and imports."""
         wanted = f" {' '.join(parts)} "
-        return any(wanted in stream for stream in self._streams)
+        return any(wanted in stream for stream in self._made(self._words).streams)
 
     def has_words(self, words: tuple[str, ...]) -> bool:
         """Whether the words stood side by side anywhere."""
         wanted = f" {' '.join(words)} "
-        return any(wanted in stream for stream in self._whole)
+        return any(wanted in stream for stream in self._made(self._whole).streams)
 
-    def _note_word(self, word: str) -> None:
-        if word in self.raw:
-            return
-        lower = word.lower()
-        self.raw.add(word)
-        self.identifiers.add(lower)
-        self.compacts.add(lower.replace("_", ""))
-
-    def _note_paths(self, text: str) -> None:
-        self.paths.update(m.group().strip("./\\").replace("\\", "/") for m in PATH.finditer(text))
-        rows = text.split("\n")
-        self.lines.update(filter(None, _bare_lines(rows)))
-        head = PATH.search(rows[0])
-        if head and sum(1 for row in rows[1:] if row.strip() and not PATH.match(row.strip())) >= _MANY_LINES:
-            self.opened.add(head.group().strip("./"))
+    def _made(self, form: F) -> F:
+        """The form, with every text in it."""
+        before, count = self._noted.get(type(form), 0), len(self._texts)
+        for text, has_head in self._texts[before:count]:
+            rest = text.partition("\n")[2] if has_head else text
+            if rest:
+                form.note(_HEAD.sub(r"\1:", rest))
+        self._noted[type(form)] = count
+        return form
 
 
 def _bare_lines(rows: list[str]) -> Iterator[str]:

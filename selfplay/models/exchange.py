@@ -16,6 +16,7 @@ import aiohttp
 import anyio
 import httpx2
 import openai
+from aiohttp.abc import AbstractStreamWriter
 
 from selfplay.errors import ConfigError
 from selfplay.models.endpoint import Endpoint
@@ -75,8 +76,10 @@ class Direct:
     async def post(self, body: bytes) -> Received:
         """As `Exchange.post`."""
         session = self._session or await self._opened()
+        once = Once(body)
+        del body  # not held while the answer is waited for
         async with session.post(
-            self._url, data=body, headers=self._headers, allow_redirects=False, proxy=self._proxy
+            self._url, data=once, headers=self._headers, allow_redirects=False, proxy=self._proxy
         ) as response:
             return Received(response.status, response.headers, await self._read(response))
 
@@ -107,6 +110,24 @@ class Direct:
             await self._session.close()
 
 
+class Once(aiohttp.Payload):
+    """A body that is let go of when it was sent: an answer may be long in coming, and hundreds wait for theirs."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__(None, content_type="application/json")
+        self._size = len(body)
+        self._left = body
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        """What was not sent yet."""
+        return self._left.decode(encoding, errors)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """Send it."""
+        body, self._left = self._left, b""
+        await writer.write(body)
+
+
 def session_for(url: str, timeout_s: float) -> aiohttp.ClientSession:
     """An HTTP session with the client's own trust in certificates (`SSL_CERT_FILE` and `SSL_CERT_DIR` count)."""
     tls = httpx2.create_ssl_context() if url.startswith("https:") else True
@@ -127,13 +148,14 @@ class ThroughClient:
 
     def __init__(self, endpoint: Endpoint, timeout_s: float, max_bytes: int, http_client: httpx2.AsyncClient) -> None:
         self._client = client_of(endpoint, timeout_s, http_client)
+        self._url = url_of(self._client)
         self._timeout_s, self._max_bytes = timeout_s, max_bytes
 
     async def post(self, body: bytes) -> Received:
         """As `Exchange.post`."""
         try:
             with anyio.fail_after(self._timeout_s):
-                response = await _post(self._client, body)
+                response = await _post(self._client, self._url, body)
         except openai.APIStatusError as error:
             response = error.response
         if len(response.content) > self._max_bytes:
@@ -162,9 +184,14 @@ def client_of(endpoint: Endpoint, timeout_s: float, http_client: httpx2.AsyncCli
     )
 
 
-async def _post(client: openai.AsyncOpenAI, body: bytes) -> httpx2.Response:
+def url_of(client: openai.AsyncOpenAI) -> str:
+    """Where its completions are asked for: told in full, it is not put together anew for each request."""
+    return f"{str(client.base_url).rstrip('/')}{PATH}"
+
+
+async def _post(client: openai.AsyncOpenAI, url: str, body: bytes) -> httpx2.Response:
     return await client.post(
-        PATH,
+        url,
         content=body,
         cast_to=httpx2.Response,
         options={"headers": {"Content-Type": "application/json"}, "follow_redirects": False},
@@ -180,7 +207,7 @@ async def asked_of_client(endpoint: Endpoint, timeout_s: float) -> httpx2.Reques
         return httpx2.Response(200)
 
     async with client_of(endpoint, timeout_s, httpx2.AsyncClient(transport=httpx2.MockTransport(keep))) as client:
-        await _post(client, b"{}")
+        await _post(client, url_of(client), b"{}")
     return asked[0]
 
 

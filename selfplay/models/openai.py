@@ -89,16 +89,16 @@ class OpenAIModel:
 
     async def complete(self, request: Request) -> Reply:
         """Ask once. Raises TransientModelError, FatalModelError and their children; the key is in none of them."""
-        answer = await self._exchange(request.body())
+        answer = await self._exchange(request)
         # Raised here, outside of every `except`: the client's own errors hold the request with its headers.
         if isinstance(answer, TransientModelError):
             raise answer
         return read(answer, request, self._now())
 
-    async def _exchange(self, body: bytes) -> Answer | TransientModelError:
-        """Send `body` and read the response to its end; an error for what happened on the way there and back."""
+    async def _exchange(self, request: Request) -> Answer | TransientModelError:
+        """Send the body and read the response to its end; an error for what happened on the way there and back."""
         try:
-            return self._answer(await self._line.post(body))
+            return self._answer(await self._line.post(request.body()))
         except TooLargeError:
             problem = f"a response of more than {self._max_response_bytes} bytes"
         except aiohttp.ServerTimeoutError as error:
@@ -111,10 +111,11 @@ class OpenAIModel:
 
     def _answer(self, received: Received) -> Answer:
         hear = ON_HEADERS.get()
-        limits = {name.lower(): value for name, value in received.headers.items() if MARK in name.lower()}
+        told = {name.lower(): value for name, value in received.headers.items()}
+        limits = {name: value for name, value in told.items() if MARK in name}
         if hear is not None and limits:
             hear(limits)
-        headers = {name: self._endpoint.scrub_text(received.headers[name]) for name in READ if name in received.headers}
+        headers = {name: self._endpoint.scrub_text(told[name]) for name in READ if name in told}
         return Answer(
             status=received.status,
             body=self._endpoint.scrub(received.body),

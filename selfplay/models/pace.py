@@ -82,6 +82,8 @@ class Allowance:
 
     def wait_s(self, now: float, amount: float) -> float:
         """Seconds until `amount`, or as much as there ever is, may be taken."""
+        if math.isinf(self._left):
+            return 0.0
         missing = min(amount, self._limit) - self.left(now)
         if missing <= 0:
             return 0.0

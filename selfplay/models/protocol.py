@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 from pydantic import Field, JsonValue
 
 from selfplay.message import Message, Noun, Origin
-from selfplay.wire import Digests, WireMessage, body
+from selfplay.wire import Digests, WireMessage
 
 
 class Usage(Noun):
@@ -59,6 +59,10 @@ class Reply(Noun):
     """Fields beyond the protocol (token ids, timings, a provider's cost), as they came."""
 
 
+ASKED = ("tools", "tool_choice", "response_format")
+"""What of a request's head says what the reply may look like."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """What a model is asked."""
@@ -75,7 +79,7 @@ class Request:
 
     def body(self) -> bytes:
         """The exact bytes that are sent."""
-        return body(self.head, self.messages)
+        return self.digests.body(self.head, self.messages)
 
     @property
     def sha256(self) -> str:
@@ -88,8 +92,7 @@ class Request:
 
         What one model was asked and another one is asked again has the same key: it finds a recorded reply.
         """
-        asked = {k: self.head[k] for k in ("tools", "tool_choice", "response_format") if k in self.head}
-        return self.digests.sha256(asked, self.messages)
+        return self.digests.sha256(self.head, self.messages, ASKED)
 
 
 class Model(Protocol):

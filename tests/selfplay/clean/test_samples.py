@@ -17,7 +17,7 @@ PRICE = Price(input=1.0, cached_input=1.0, output=2.0)
 
 def request(text: str = "hello") -> Request:
     said = {"role": "user", "content": text}
-    return Request(head={"model": "m"}, messages=(WireMessage(said, orjson.dumps(said)),), turn=0)
+    return Request(head={"model": "m"}, messages=(WireMessage(orjson.dumps(said)),), turn=0)
 
 
 class Live:

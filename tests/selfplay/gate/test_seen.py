@@ -24,7 +24,7 @@ def seen(*texts: str) -> Seen:
 def test_a_listed_path_is_no_shown_word() -> None:
     shown = seen(LISTING)
     assert {"src/http/response.py", "src/http/request.py", "README.md"} <= shown.paths
-    assert "response" not in shown.identifiers
+    assert "response" not in shown.compacts
     assert not shown.has_phrase(("response",))
 
 
@@ -80,5 +80,12 @@ def test_what_was_seen_stays_seen(texts: list[str]) -> None:
     for text in texts:
         before = (set(shown.raw), set(shown.lines), set(shown.paths), set(shown.code))
         shown.add(text)
-        after = (shown.raw, shown.lines, shown.paths, shown.code)
+        after = (set(shown.raw), set(shown.lines), set(shown.paths), set(shown.code))
         assert all(old <= new for old, new in zip(before, after, strict=True))
+
+
+@given(head=st.text(max_size=20).filter(lambda text: "\n" not in text), rest=st.text(max_size=80))
+def test_a_head_is_not_seen(head: str, rest: str) -> None:
+    shown, other = Seen(), seen(rest)
+    shown.add(f"{head}\n{rest}", has_head=True)
+    assert (shown.raw, shown.lines, shown.paths, shown.code) == (other.raw, other.lines, other.paths, other.code)

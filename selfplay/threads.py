@@ -1,0 +1,122 @@
+"""Blocking work in threads, for an event loop with hundreds of tasks.
+
+A hand-over costs little: those who wait are handed their results together, by one wake-up of the loop for all that
+came back meanwhile, and threads that are busy anyway take the next piece without being woken.
+"""
+
+import asyncio
+import os
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from contextvars import Context, copy_context
+from dataclasses import dataclass
+from functools import cache
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+import anyio
+import anyio.lowlevel
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What came of some work: a result, or an error."""
+
+    result: Any
+    error: BaseException | None = None
+
+    def unwrap(self) -> Any:  # noqa: ANN401  what the work returned
+        """The result. Raises the error."""
+        if self.error is not None:
+            raise self.error
+        return self.result
+
+
+class _Returns:
+    """What threads have done for one event loop, on its way back to those who wait for it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._done: deque[tuple[asyncio.Future[_Outcome], _Outcome]] = deque()
+        self._is_called = False
+
+    def put(self, waiting: asyncio.Future[_Outcome], outcome: _Outcome) -> None:
+        """In a thread: have it handed over."""
+        self._done.append((waiting, outcome))
+        if self._is_called:  # whoever clears it looks at what is there afterwards
+            return
+        self._is_called = True
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self.loop.call_soon_threadsafe(self._hand_over)
+
+    def _hand_over(self) -> None:
+        self._is_called = False
+        while self._done:
+            waiting, outcome = self._done.popleft()
+            if not waiting.done():
+                waiting.set_result(outcome)
+
+
+_Job = tuple[_Returns, "asyncio.Future[_Outcome]", Context, Callable[[], Any]]
+
+
+class Threads:
+    """So many threads. They begin with the first work, and end when nobody has hold of this any more.
+
+    Work is begun in the order in which it came. Used within one event loop at a time.
+    """
+
+    def __init__(self, count: int = 4) -> None:
+        self._count = count
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._returns: _Returns | None = None
+        self._process = -1
+        """In which the threads are: a fork has none of them."""
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """What `work` returns or raises. A caller that is cancelled is so when the work has come to its end."""
+        await anyio.lowlevel.checkpoint_if_cancelled()
+        if self._process != os.getpid():
+            self._begin()
+        loop = asyncio.get_running_loop()
+        if self._returns is None or self._returns.loop is not loop:
+            self._returns = _Returns(loop)
+        waiting: asyncio.Future[_Outcome] = loop.create_future()
+        self._jobs.put((self._returns, waiting, copy_context(), work))
+        with anyio.CancelScope(shield=True):
+            await waiting
+        return waiting.result().unwrap()
+
+    def _begin(self) -> None:
+        self._process = os.getpid()
+        self._jobs = SimpleQueue()
+        for _ in range(self._count):
+            threading.Thread(target=_work, args=(self._jobs,), name="selfplay work", daemon=True).start()
+        weakref.finalize(self, _end, self._jobs, self._count)
+
+
+@cache
+def common_threads() -> Threads:
+    """Those of this process, for whoever has none of their own: an episode needs no threads for itself."""
+    return Threads()
+
+
+def _work(jobs: "SimpleQueue[_Job | None]") -> None:
+    while (job := jobs.get()) is not None:
+        returns, waiting, context, work = job
+        try:
+            outcome = _Outcome(context.run(work))
+        except BaseException as error:  # noqa: BLE001  whatever it is, it is raised where the work is waited for
+            outcome = _Outcome(None, error)
+        returns.put(waiting, outcome)
+        del job, returns, waiting, context, work, outcome  # nothing is held while there is nothing to do
+
+
+def _end(jobs: "SimpleQueue[_Job | None]", count: int) -> None:
+    for _ in range(count):
+        jobs.put(None)
