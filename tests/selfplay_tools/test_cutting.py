@@ -86,6 +86,10 @@ def test_parts_cover_the_text_and_each_is_found_from_any_place_in_it(text: str) 
         ("#if A\nint x;\n#endif\n", "#if A\nint x;\n#endif\n"),
         ("#else /* a\n b */\n# ifdef A \\\n  && B\n#elif C\n", "          \n     \n           \n      \n       \n"),
         ("#if A\n#if B\n#endif\n", "     \n#if B\n#endif\n"),
+        ("#endif // a/*.c\nint x; /* b */\n", "               \nint x; /* b */\n"),
+        ("#if A\n/*\n#endif\n*/\n#endif\n", "#if A\n/*\n#endif\n*/\n#endif\n"),
+        ("/*\n#if A /* b\n*/\n#endif\n", "/*\n#if A /* b\n*/\n      \n"),
+        ("#define A \\\n#if B\nint x;\n", "#define A \\\n#if B\nint x;\n"),
     ],
 )
 def test_conditions_that_end_elsewhere_are_blank(part: str, text: str) -> None:

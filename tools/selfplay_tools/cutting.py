@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from itertools import chain
 
-from selfplay_tools.lexing import REST_OF_ORDER, in_code, line_of_code
+from selfplay_tools.lexing import end_of_order, in_code, line_of_code
 from selfplay_tools.linear import compiled
 
 _CUT_LANGUAGES = frozenset({"c"})
@@ -20,7 +20,7 @@ _CLOSED = b"\n}"
 _CUT = re.compile(
     rb"\n(\}(?:[^\n\"'/]*;)?)[ \t]*+\n(?:[ \t]*+\n)*+(?=(?:[ \t]*+\n|#[^\n]*+\n)*+(?:[A-Za-z_/]|\Z))", re.DOTALL
 )
-_CONDITION = re.compile(rb"^[ \t]*#[ \t]*(if|elif|else|endif)" + REST_OF_ORDER, re.DOTALL | re.MULTILINE)
+_CONDITION = re.compile(rb"(?<!\\\n)^[ \t]*#[ \t]*(if|elif|else|endif)", re.MULTILINE)
 _NOT_A_LINE_END = re.compile(rb"[^\n]")
 
 
@@ -69,10 +69,11 @@ def parsable(part: bytes) -> bytes:
         return part
     opened: list[list[tuple[int, int]]] = []
     alone: list[tuple[int, int]] = []
-    for order in _CONDITION.finditer(part):
+    orders = {order.start(1): order for order in _CONDITION.finditer(part)}
+    for order in map(orders.__getitem__, in_code("c", part, orders)):
         if order[1] == b"if":
             opened.append([])
-        (opened[-1] if opened else alone).append(order.span())
+        (opened[-1] if opened else alone).append((order.start(), end_of_order(part, order.end())))
         if order[1] == b"endif" and opened:
             opened.pop()
     text = bytearray(part)
