@@ -51,6 +51,7 @@ def cut(text: str) -> list[str]:
         ["int a[] = {\n#if A\n{\n}\n#endif\n};\n", "int x;\n"],
         ["#define A { \\\n}\nint x;\n"],
         ["int f(void)\n{\n\tint a[] = {\n};\n\treturn a[0];\n}\n"],
+        ["int f(void)\n{\n\tint a[] = {\n};\nagain:\n\tgoto again;\n}\n", "int x;\n"],
         ["int a[] = {\n} /* none */ ;\nint x;\n"],
     ],
 )

@@ -16,9 +16,10 @@ _CUT_LANGUAGES = frozenset({"c"})
 _STATEMENT = compiled(r"(?m)^(?:if|else|for|while|do|switch|case|return|break|continue|goto)\b")
 _CLOSED = b"\n}"
 # No comment or string begins on the line. Blank lines belong to what is above them. What an order to the preprocessor
-# stands between is told by what follows.
+# stands between is told by what follows. No label is defined outside of functions.
 _CUT = re.compile(
-    rb"\n(\}(?:[^\n\"'/]*;)?)[ \t]*+\n(?:[ \t]*+\n)*+(?=(?:[ \t]*+\n|#[^\n]*+\n)*+(?:[A-Za-z_/]|\Z))", re.DOTALL
+    rb"\n(\}(?:[^\n\"'/]*;)?)[ \t]*+\n(?:[ \t]*+\n)*+(?=(?:[ \t]*+\n|#[^\n]*+\n)*+(?:(?!\w+[ \t]*:)[A-Za-z_/]|\Z))",
+    re.DOTALL,
 )
 _CONDITION = re.compile(rb"(?<!\\\n)^[ \t]*#[ \t]*(if|elif|else|endif)", re.MULTILINE)
 _NOT_A_LINE_END = re.compile(rb"[^\n]")
