@@ -52,6 +52,8 @@ def cut(text: str) -> list[str]:
         ["#define A { \\\n}\nint x;\n"],
         ["int f(void)\n{\n\tint a[] = {\n};\n\treturn a[0];\n}\n"],
         ["int f(void)\n{\n\tint a[] = {\n};\nagain:\n\tgoto again;\n}\n", "int x;\n"],
+        ["int f(void)\n{\nstruct a b = {\n};\ng(b);\n}\n", "int x;\n"],
+        ["struct a {\nstruct {\nint b;\n} c;\nint d;\n};\n", "int x;\n"],
         ["int a[] = {\n} /* none */ ;\nint x;\n"],
     ],
 )

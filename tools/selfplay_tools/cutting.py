@@ -56,12 +56,18 @@ def _cuts(language: str, source: bytes, start: int, until: int) -> Iterator[int]
     def closed() -> Iterator[int]:
         at = source.find(_CLOSED, max(start - 1, 0), until)
         while at >= 0:
-            if source[at - 1 : at] != b"\\" and (cut := _CUT.match(source, at)):
+            if source[at - 1 : at] != b"\\" and (cut := _CUT.match(source, at)) and not _is_inside(source, cut.end()):
                 ends[cut.start(1)] = cut.end()
                 yield cut.start(1)
             at = source.find(_CLOSED, at + 1, until)
 
     return (ends[place] for place in in_code(language, source, closed(), start))
+
+
+def _is_inside(source: bytes, place: int) -> bool:
+    """Whether what ends next at the left margin began before: bodies without indent are one in another."""
+    closed = source.find(_CLOSED, place)
+    return closed >= 0 and source.find(b"{", place, closed) < 0
 
 
 def parsable(part: bytes) -> bytes:
