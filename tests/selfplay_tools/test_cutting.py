@@ -9,6 +9,7 @@ from selfplay_tools.cutting import is_cut, parsable, part_around, parts
 from selfplay_tools.lexing import quiet_ranges
 from selfplay_tools.references import FindReferences, find_references
 from selfplay_tools.spans import Spans
+from selfplay_tools.symbols import FindSymbol, find_symbol
 from selfplay_tools.toolbox import Toolbox
 
 PIECES = (
@@ -128,6 +129,20 @@ def test_answers_do_not_depend_on_what_was_read_before(
     for path in ("a.c", "b.h"):
         code_of(snapshot, path)
     assert find_references(snapshot, FindReferences.model_validate({"name": "name"})) == fresh
+
+
+@pytest.mark.parametrize(
+    "text", ["int /* a */ name(void);\n", '#define RAW R"(\nint name(void);\n', "int name(void);\n", "// int name;\n"]
+)
+def test_what_a_header_defines_does_not_depend_on_what_was_read_before(
+    toolbox_on: Callable[[Mapping[str, str | bytes]], Toolbox], text: str
+) -> None:
+    snapshot = toolbox_on({"a.h": text}).snapshot
+    forget()
+    fresh = find_symbol(snapshot, FindSymbol.model_validate({"name": "name"}))
+    assert fresh.text.startswith("No definition" if text.startswith("//") else "1 definition")
+    code_of(snapshot, "a.h")
+    assert find_symbol(snapshot, FindSymbol.model_validate({"name": "name"})) == fresh
 
 
 @pytest.mark.parametrize("text", ["\n}\na", "/*\n}\nx */", "\n}\n#", "\n}\n", '"\\\n}\n', "#if a\n", "\n};\n {("])
