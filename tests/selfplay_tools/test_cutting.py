@@ -132,7 +132,7 @@ def test_answers_do_not_depend_on_what_was_read_before(
 
 
 @pytest.mark.parametrize(
-    "text", ["int /* a */ name(void);\n", '#define RAW R"(\nint name(void);\n', "int name(void);\n", "// int name;\n"]
+    "text", ["int /* a */ name(void);\n", 'char *a = R"(a";\nint name(void);\n', "int name(void);\n", "// int name;\n"]
 )
 def test_what_a_header_defines_does_not_depend_on_what_was_read_before(
     toolbox_on: Callable[[Mapping[str, str | bytes]], Toolbox], text: str
