@@ -124,7 +124,8 @@ def defining(snapshot: Snapshot, path: str, name: str, span: Span) -> Code:
         return Code(code.language, problem=code.problem)
     places = like_definitions(code.language.name, name, span)
     lines = {number + 1 for number, _ in span.text(0).numbered(places)}
-    return Code(code.language, tuple(one for one in code.definitions if one.name == name and one.line in lines))
+    found = tuple(one for one in code.definitions if one.name == name and one.line in lines)
+    return Code(code.language, found, problem=code.problem)
 
 
 def _recalled(snapshot: Snapshot, path: str) -> Code | None:
