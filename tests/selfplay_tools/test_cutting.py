@@ -109,7 +109,7 @@ def test_what_a_grammar_fails_at_spoils_one_part_only() -> None:
 def test_a_file_of_which_a_part_is_not_read_is_named_beside_what_is_found(
     toolbox_on: Callable[[Mapping[str, str | bytes]], Toolbox],
 ) -> None:
-    text = "int f(void)\n{\n\t" + "(a)(b)*(" * 3_000 + "\n}\n\nint name(void)\n{\n}\n"
+    text = "int f(void)\n{\n\t" + "(a)(b)*" * 3_000 + "\n}\n\nint name(void)\n{\n}\n"
     result = find_symbol(toolbox_on({"a.c": text}).snapshot, FindSymbol.model_validate({"name": "name"}))
     assert "a.c:6-8 function name" in result.text
     assert "not parsed: a.c" in result.text
