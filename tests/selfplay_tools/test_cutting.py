@@ -9,6 +9,7 @@ from selfplay_tools.cutting import is_cut, parsable, part_around, parts
 from selfplay_tools.lexing import quiet_ranges
 from selfplay_tools.references import FindReferences, find_references
 from selfplay_tools.spans import Spans
+from selfplay_tools.symbols import FindSymbol, find_symbol
 from selfplay_tools.toolbox import Toolbox
 
 PIECES = (
@@ -51,6 +52,9 @@ def cut(text: str) -> list[str]:
         ["int a[] = {\n#if A\n{\n}\n#endif\n};\n", "int x;\n"],
         ["#define A { \\\n}\nint x;\n"],
         ["int f(void)\n{\n\tint a[] = {\n};\n\treturn a[0];\n}\n"],
+        ["int f(void)\n{\n\tint a[] = {\n};\nagain:\n\tgoto again;\n}\n", "int x;\n"],
+        ["int f(void)\n{\nstruct a b = {\n};\ng(b);\n}\n", "int x;\n"],
+        ["struct a {\nstruct {\nint b;\n} c;\nint d;\n};\n", "int x;\n"],
         ["int a[] = {\n} /* none */ ;\nint x;\n"],
     ],
 )
@@ -86,6 +90,10 @@ def test_parts_cover_the_text_and_each_is_found_from_any_place_in_it(text: str) 
         ("#if A\nint x;\n#endif\n", "#if A\nint x;\n#endif\n"),
         ("#else /* a\n b */\n# ifdef A \\\n  && B\n#elif C\n", "          \n     \n           \n      \n       \n"),
         ("#if A\n#if B\n#endif\n", "     \n#if B\n#endif\n"),
+        ("#endif // a/*.c\nint x; /* b */\n", "               \nint x; /* b */\n"),
+        ("#if A\n/*\n#endif\n*/\n#endif\n", "#if A\n/*\n#endif\n*/\n#endif\n"),
+        ("/*\n#if A /* b\n*/\n#endif\n", "/*\n#if A /* b\n*/\n      \n"),
+        ("#define A \\\n#if B\nint x;\n", "#define A \\\n#if B\nint x;\n"),
     ],
 )
 def test_conditions_that_end_elsewhere_are_blank(part: str, text: str) -> None:
@@ -96,6 +104,15 @@ def test_what_a_grammar_fails_at_spoils_one_part_only() -> None:
     text = "int f(void)\n{\n\tbroken(((;\n\n{{\n}\n\nint g(void)\n{\n\treturn 1;\n}\n"
     found = [(one.name, one.first, one.last) for one in parsed("a.c", text.encode()).definitions]
     assert ("g", 8, 11) in found
+
+
+def test_a_file_of_which_a_part_is_not_read_is_named_beside_what_is_found(
+    toolbox_on: Callable[[Mapping[str, str | bytes]], Toolbox],
+) -> None:
+    text = "int f(void)\n{\n\t" + "(a)(b)*" * 3_000 + "\n}\n\nint name(void)\n{\n}\n"
+    result = find_symbol(toolbox_on({"a.c": text}).snapshot, FindSymbol.model_validate({"name": "name"}))
+    assert "a.c:6-8 function name" in result.text
+    assert "not parsed: a.c" in result.text
 
 
 @given(texts)
@@ -121,6 +138,20 @@ def test_answers_do_not_depend_on_what_was_read_before(
     for path in ("a.c", "b.h"):
         code_of(snapshot, path)
     assert find_references(snapshot, FindReferences.model_validate({"name": "name"})) == fresh
+
+
+@pytest.mark.parametrize(
+    "text", ["int /* a */ name(void);\n", 'char *a = R"(a";\nint name(void);\n', "int name(void);\n", "// int name;\n"]
+)
+def test_what_a_header_defines_does_not_depend_on_what_was_read_before(
+    toolbox_on: Callable[[Mapping[str, str | bytes]], Toolbox], text: str
+) -> None:
+    snapshot = toolbox_on({"a.h": text}).snapshot
+    forget()
+    fresh = find_symbol(snapshot, FindSymbol.model_validate({"name": "name"}))
+    assert fresh.text.startswith("No definition" if text.startswith("//") else "1 definition")
+    code_of(snapshot, "a.h")
+    assert find_symbol(snapshot, FindSymbol.model_validate({"name": "name"})) == fresh
 
 
 @pytest.mark.parametrize("text", ["\n}\na", "/*\n}\nx */", "\n}\n#", "\n}\n", '"\\\n}\n', "#if a\n", "\n};\n {("])

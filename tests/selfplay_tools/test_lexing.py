@@ -27,6 +27,7 @@ PIECES = (
     " */\n",
     "/*/\n",
     "\\\n",
+    "#error a",
     '"""',
 )
 
@@ -51,6 +52,9 @@ def code_lines(language: str, text: str) -> list[int]:
         ("c", '"open name\nname "shut" name', [1, 2, 2]),
         ("c", "#include <name>\n# include  <a/name.h>\n#include NAME name", [3]),
         ("c", '#define A "name" \\\n  name "name" /* name\n name */ name // name\n"name"', [1, 2, 2, 3]),
+        ("c", '#define A "a/*"\n"name" name /* name */', [2]),
+        ("c", '#define A b // a/*\n"name" name /* name */', [2]),
+        ("c", "#error don't /* name\n'name' name /* name */", [1, 2]),
         ("c", "#error don't name\n#if X == 'name' || name\nname", [1, 2, 3]),
         ("c", "/* name", []),
         ("cpp", 'R"x(name" )" name)x" name', [1]),

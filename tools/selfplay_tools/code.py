@@ -112,20 +112,20 @@ def defining(snapshot: Snapshot, path: str, name: str, span: Span) -> Code:
     """
     code = _recalled(snapshot, path)
     if code is None or code.problem:
-        # A header is asked about as C++, of which less is known before it is read.
-        likely = ("cpp",) if path.lower().endswith(".h") else likely_languages(path)
-        if not any(may_define(language, name, span) for language in likely):
+        likely = ("c", "cpp") if name_and_suffix(path)[1] == ".h" else likely_languages(path)
+        if all(next(like_definitions(language, name, span), None) is None for language in likely):
             return Code(None)
         source = _bytes_of(span)
         language = language_of(path, source)
-        if language is None or (language.name not in likely and not may_define(language.name, name, span)):
+        if language is None or not may_define(language.name, name, span):
             return Code(language)
         code = code or _read(snapshot, path, source)
     if code.language is None or name not in code.names:
         return Code(code.language, problem=code.problem)
     places = like_definitions(code.language.name, name, span)
     lines = {number + 1 for number, _ in span.text(0).numbered(places)}
-    return Code(code.language, tuple(one for one in code.definitions if one.name == name and one.line in lines))
+    found = tuple(one for one in code.definitions if one.name == name and one.line in lines)
+    return Code(code.language, found, problem=code.problem)
 
 
 def _recalled(snapshot: Snapshot, path: str) -> Code | None:

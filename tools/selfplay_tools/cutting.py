@@ -9,18 +9,19 @@ import re
 from collections.abc import Iterator
 from itertools import chain
 
-from selfplay_tools.lexing import REST_OF_ORDER, in_code, line_of_code
+from selfplay_tools.lexing import end_of_order, in_code, line_of_code
 from selfplay_tools.linear import compiled
 
 _CUT_LANGUAGES = frozenset({"c"})
 _STATEMENT = compiled(r"(?m)^(?:if|else|for|while|do|switch|case|return|break|continue|goto)\b")
 _CLOSED = b"\n}"
 # No comment or string begins on the line. Blank lines belong to what is above them. What an order to the preprocessor
-# stands between is told by what follows.
+# stands between is told by what follows. No label is defined outside of functions.
 _CUT = re.compile(
-    rb"\n(\}(?:[^\n\"'/]*;)?)[ \t]*+\n(?:[ \t]*+\n)*+(?=(?:[ \t]*+\n|#[^\n]*+\n)*+(?:[A-Za-z_/]|\Z))", re.DOTALL
+    rb"\n(\}(?:[^\n\"'/]*;)?)[ \t]*+\n(?:[ \t]*+\n)*+(?=(?:[ \t]*+\n|#[^\n]*+\n)*+(?:(?!\w+[ \t]*:)[A-Za-z_/]|\Z))",
+    re.DOTALL,
 )
-_CONDITION = re.compile(rb"^[ \t]*#[ \t]*(if|elif|else|endif)" + REST_OF_ORDER, re.DOTALL | re.MULTILINE)
+_CONDITION = re.compile(rb"(?<!\\\n)^[ \t]*#[ \t]*(if|elif|else|endif)", re.MULTILINE)
 _NOT_A_LINE_END = re.compile(rb"[^\n]")
 
 
@@ -55,12 +56,18 @@ def _cuts(language: str, source: bytes, start: int, until: int) -> Iterator[int]
     def closed() -> Iterator[int]:
         at = source.find(_CLOSED, max(start - 1, 0), until)
         while at >= 0:
-            if source[at - 1 : at] != b"\\" and (cut := _CUT.match(source, at)):
+            if source[at - 1 : at] != b"\\" and (cut := _CUT.match(source, at)) and not _is_inside(source, cut.end()):
                 ends[cut.start(1)] = cut.end()
                 yield cut.start(1)
             at = source.find(_CLOSED, at + 1, until)
 
     return (ends[place] for place in in_code(language, source, closed(), start))
+
+
+def _is_inside(source: bytes, place: int) -> bool:
+    """Whether what ends next at the left margin began before: bodies without indent are one in another."""
+    closed = source.find(_CLOSED, place)
+    return closed >= 0 and source.find(b"{", place, closed) < 0
 
 
 def parsable(part: bytes) -> bytes:
@@ -69,10 +76,11 @@ def parsable(part: bytes) -> bytes:
         return part
     opened: list[list[tuple[int, int]]] = []
     alone: list[tuple[int, int]] = []
-    for order in _CONDITION.finditer(part):
+    orders = {order.start(1): order for order in _CONDITION.finditer(part)}
+    for order in map(orders.__getitem__, in_code("c", part, orders)):
         if order[1] == b"if":
             opened.append([])
-        (opened[-1] if opened else alone).append(order.span())
+        (opened[-1] if opened else alone).append((order.start(), end_of_order(part, order.end())))
         if order[1] == b"endif" and opened:
             opened.pop()
     text = bytearray(part)

@@ -31,9 +31,10 @@ _CODE = ("code", "open", "lone")
 _LONG_STRINGS: Mapping[str, bytes | None] = {"c": None, "cpp": b'R"', "go": b"`", "java": b'"""'}
 """How strings begin that may go on for several lines, if there are any."""
 _COMMENT_END = b"*/\n"
-REST_OF_ORDER = rb"(?:[^\n\\/]|\\.|/(?!\*)|/\*(?:[^*]|\*(?!/))*+\*/)*+"
-"""Matches up to where an order to the preprocessor ends: a line end behind no backslash, and not in a comment."""
-_ORDER_END = re.compile(REST_OF_ORDER, re.DOTALL)
+# What looks like the beginning of a comment begins none in a string or in another comment.
+_ORDER_END = re.compile(
+    rb"""(?:[^\n\\/"']|\\.|%s|/|"(?:[^"\\\n]|\\.)*+"?|'(?:[^'\\\n]|\\.)*+'?)*+""" % _COMMENT, re.DOTALL
+)
 
 
 def is_lexed(language: str) -> bool:
@@ -91,11 +92,12 @@ def _quiet(tokens: re.Pattern[bytes], source: bytes, begin: int) -> Iterator[tup
     for token in tokens.finditer(source, begin):
         start, stop = token.span()
         if token.lastgroup == "order":
-            order_end = order_end if start < order_end else _end_of_order(source, stop)
+            order_end = order_end if start < order_end else end_of_order(source, stop)
         elif token.lastgroup not in _CODE and (start >= order_end or source[start : start + 1] == b"/"):
             yield start, stop
 
 
-def _end_of_order(source: bytes, start: int) -> int:
+def end_of_order(source: bytes, start: int) -> int:
+    """Where an order to the preprocessor ends that begins before: a line end behind no backslash, in no comment."""
     match = _ORDER_END.match(source, start)
     return match.end() if match else start
