@@ -6,6 +6,7 @@ counts. No file is ever changed or removed while the run goes on, so there is no
 that it may be taken for dead itself (it was suspended, its disk hung) stops playing, see `Pulse.is_lost`.
 """
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,9 @@ from pathlib import Path
 from selfplay.batch.layout import RunFolder
 from selfplay.batch.units import Unit
 from selfplay.errors import StorageError
+
+WITHOUT_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK})
+"""What file systems say that know no hard links."""
 
 
 class Leases:
@@ -48,23 +52,19 @@ class Leases:
         return self._folder / f"{unit.file_name}.{number}"
 
     def _make(self, path: Path, owner: str) -> bool:
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-        except FileExistsError:
+        """Have the file there with the name in it, in one step: a lease without a name counts as given up."""
+        if path.exists():
             return False
-        except OSError as error:
-            raise StorageError(
-                f"{path}: can't be written: {error.strerror}; mend that and run the same command again"
-            ) from error
+        whole = path.with_name(f".{self._worker}.{path.name}")
         try:
-            os.write(descriptor, owner.encode())
+            whole.write_text(owner, "utf-8")
+            return _link(whole, path)
         except OSError as error:
             raise StorageError(
                 f"{path}: can't be written: {error.strerror}; mend that and run the same command again"
             ) from error
         finally:
-            os.close(descriptor)
-        return True
+            whole.unlink(missing_ok=True)
 
     def _owner(self, unit: Unit, number: int) -> str:
         """The worker's name; empty where it gave the unit up, or could not write its name before it died."""
@@ -75,3 +75,26 @@ class Leases:
             raise StorageError(
                 f"{path}: can't be read: {error.strerror}; mend that and run the same command again"
             ) from error
+
+
+def _link(whole: Path, path: Path) -> bool:
+    """Give a file a second name, unless that name is taken. Raises OSError."""
+    try:
+        os.link(whole, path)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in WITHOUT_LINKS:
+            raise
+        return _copy(whole, path)
+    return True
+
+
+def _copy(whole: Path, path: Path) -> bool:
+    """The same where a file can't have two names: for a moment the new one is empty."""
+    try:
+        with path.open("xb") as file:
+            file.write(whole.read_bytes())
+    except FileExistsError:
+        return False
+    return True
