@@ -1,6 +1,5 @@
 import os
 import resource
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -67,18 +66,6 @@ def test_a_lease_that_could_not_be_written_is_not_left_behind(folder: RunFolder)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert list(folder.leases.iterdir()) == []
-
-
-def test_workers_that_want_the_same_units_at_the_same_moments_never_both_get_one(folder: RunFolder) -> None:
-    units = [unit(f"t{number}") for number in range(3000)]
-    workers = [Leases(folder, name, bool, just_now) for name in ("a", "b")]
-
-    def take_all(leases: Leases) -> list[int]:
-        return [leases.take(each) for each in units]
-
-    with ThreadPoolExecutor(len(workers)) as pool:
-        first, second = pool.map(take_all, workers)
-    assert [one + other for one, other in zip(first, second, strict=True)] == [1] * len(units)
 
 
 def test_a_unit_that_was_given_up_is_anybodys(folder: RunFolder) -> None:
