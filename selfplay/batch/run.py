@@ -159,6 +159,7 @@ class Run:
         """Why the last unit was parked."""
         self._elsewhere: list[Unit] = []
         self._turn = anyio.Lock()
+        self._idling = anyio.CancelScope()
         self._leasing = Threads(1)  # one unit is taken at a time
         self._beating = anyio.CapacityLimiter(1)  # a sign of life must not wait for threads that others hold up
         self._in_reach_at = anyio.current_time()
@@ -224,6 +225,8 @@ class Run:
                 await self._play(unit)
             finally:
                 self._running.discard(unit.id)
+                if not self._running:
+                    self._idling.cancel()
 
     async def _next(self) -> Unit | None:
         """The next unit that nobody plays and that has not come to an end; None when there is nothing left to do."""
@@ -254,7 +257,8 @@ class Run:
 
     async def _idle(self) -> None:
         """Wait a moment; look at what other workers have done; give up on servers that stay out of reach."""
-        await self._shop.drain.wait(POLL_S)
+        with anyio.CancelScope() as self._idling:  # left at once when the last unit came to its end
+            await self._shop.drain.wait(POLL_S)
         if self._elsewhere:
             await self._refresh()
             for unit in self._elsewhere:
