@@ -10,12 +10,13 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
 import anyio
-from anyio import to_thread
 
+from selfplay.threads import Threads
 from selfplay_tools.code import code_of
 from selfplay_tools.commit import CommitSnapshot
 from selfplay_tools.grepping import Grep, grep
@@ -194,7 +195,7 @@ def crowd(case: Case) -> Figures:
 
 
 async def _crowd(snapshot: Snapshot, patterns: Sequence[str], ask: Callable[[Snapshot, str], object]) -> Figures:
-    limiter = anyio.CapacityLimiter(4)
+    threads = Threads(4)  # those that an episode's tools run in
     lags: list[float] = []
     done = 0
     until = time.perf_counter() + _READ_S
@@ -203,7 +204,7 @@ async def _crowd(snapshot: Snapshot, patterns: Sequence[str], ask: Callable[[Sna
         nonlocal done
         at = number
         while time.perf_counter() < until:
-            await to_thread.run_sync(ask, snapshot, patterns[at % len(patterns)], limiter=limiter)
+            await threads.run(partial(ask, snapshot, patterns[at % len(patterns)]))
             at += 1
             done += 1
 

@@ -7,6 +7,7 @@ came back meanwhile, and threads that are busy anyway take the next piece withou
 import asyncio
 import os
 import threading
+import time
 import weakref
 from collections import deque
 from collections.abc import Callable
@@ -21,6 +22,9 @@ import anyio
 import anyio.lowlevel
 
 T = TypeVar("T")
+
+LET_THROUGH_S = 1e-5
+"""A thread that goes on at once keeps Python's lock from the loop: four of them made it 19 ms late (p99), so 11 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,11 @@ class _Returns:
         self._is_called = True
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             self.loop.call_soon_threadsafe(self._hand_over)
+
+    @property
+    def are_late(self) -> bool:
+        """True while the loop has not come to what was done for it."""
+        return self._is_called
 
     def _hand_over(self) -> None:
         self._is_called = False
@@ -114,6 +123,8 @@ def _work(jobs: "SimpleQueue[_Job | None]") -> None:
         except BaseException as error:  # noqa: BLE001  whatever it is, it is raised where the work is waited for
             outcome = _Outcome(None, error)
         returns.put(waiting, outcome)
+        if returns.are_late:
+            time.sleep(LET_THROUGH_S)
         del job, returns, waiting, context, work, outcome  # nothing is held while there is nothing to do
 
 

@@ -229,7 +229,9 @@ def open_tracing(settings: BatchSettings) -> Generator[tuple[Tracing, ...]]:
         from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
         from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
     except ImportError:
-        raise ConfigError("batch.otel needs the extra: pip install 'selfplay[otel]', or leave it out") from None
+        raise ConfigError(
+            "batch.otel needs the extra: pip install '.[otel]' in selfplay's checkout, or leave it out"
+        ) from None
     provider = TracerProvider(
         resource=Resource.create({"service.name": os.environ.get("OTEL_SERVICE_NAME", "selfplay")})
     )

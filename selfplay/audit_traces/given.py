@@ -184,7 +184,8 @@ def read_all(paths: tuple[Path, ...]) -> Iterator[Given | Unread]:
 
 def _require_file(path: Path) -> None:
     if path.is_dir():
-        raise InputError(f"{path}: a folder; name the files in it, as in {path}/*.jsonl")
+        inside = "episodes/*/*.jsonl" if (path / "episodes").is_dir() else "*.jsonl"
+        raise InputError(f"{path}: a folder; name the files in it, as in {path}/{inside}")
     try:
         path.open("rb").close()
     except OSError as error:

@@ -91,7 +91,7 @@ def open_cluster(address: str) -> Generator[Cluster]:
     try:
         ray = import_module("ray")
     except ImportError:
-        raise ConfigError("--engine ray needs Ray: pip install 'selfplay[ray]'") from None
+        raise ConfigError("--engine ray needs Ray: pip install '.[ray]' in selfplay's checkout") from None
     own: dict[str, object] = {"address": address} if address else {"include_dashboard": False}
     try:
         ray.init(log_to_driver=False, logging_level="error", **own)

@@ -169,4 +169,6 @@ def _tell(summary: AuditSummary) -> None:
         if counts:
             console.print(f"{severity}s: " + ", ".join(f"{n} {code}" for code, n in counts))
     if not summary.scanner:
-        console.print(Text("secrets: only this run's keys were looked for; pip install 'selfplay[secrets]' for more"))
+        console.print(
+            Text("secrets: only keys of the run were looked for; more: pip install '.[secrets]' in selfplay's checkout")
+        )

@@ -212,7 +212,7 @@ def test_without_the_extra_the_command_says_what_to_install(repo: Path) -> None:
     command = [sys.executable, "-c", program, "tools", "serve", f"{repo}@worktree"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | ENVIRONMENT)
     assert done.returncode == 2
-    assert "pip install 'selfplay[mcp]'" in on_one_line(done.stderr)
+    assert "pip install '.[mcp]' in selfplay's checkout" in on_one_line(done.stderr)
 
 
 def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:

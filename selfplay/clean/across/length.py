@@ -83,7 +83,7 @@ def _from_file(path: Path) -> Tokenizer:
     try:
         library: Any = import_module("tokenizers")
     except ModuleNotFoundError:
-        raise ConfigError(f"{path}: to count by it, pip install 'selfplay[tokenizers]'") from None
+        raise ConfigError(f"{path}: to count by it, pip install '.[tokenizers]' in selfplay's checkout") from None
     try:
         data = path.read_bytes()
         tokenizer = library.Tokenizer.from_buffer(data)

@@ -67,7 +67,9 @@ def find_scanner() -> Path | None:
 def require_scanner() -> Path:
     """The scanner's program. Raises ConfigError, saying how to install it."""
     if (program := find_scanner()) is None:
-        raise ConfigError("the secret scanner is not installed: pip install 'selfplay[secrets]', or scanner = \"off\"")
+        raise ConfigError(
+            "the secret scanner is not installed: pip install '.[secrets]' in selfplay's checkout, or scanner = \"off\""
+        )
     return program
 
 

@@ -20,7 +20,7 @@ class AcrossSettings(Section):
     """Environment variables whose values must stand in no row. Cleaning journals looks for these, for the default ones
     and for those that the runs took their keys from."""
     scanner: Literal["auto", "on", "off"] = "auto"
-    """Whether a scanner looks for other secrets: `auto` if it is installed (`selfplay[secrets]`), `on` insists on
+    """Whether a scanner looks for other secrets: `auto` if it is installed (extra `secrets`), `on` insists on
     it."""
     allowed_rules: tuple[str, ...] = ()
     """Rules of the scanner whose findings are let through, by id (`betterleaks.jwt`): keys that are known to be made

@@ -203,5 +203,5 @@ def test_what_is_said_of_ray_without_ray_is_an_error() -> None:
 
 def test_without_ray_its_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ConfigError, match=r"pip install 'selfplay\[ray\]'"), open_cluster(""):
+    with pytest.raises(ConfigError, match=r"pip install '\.\[ray\]'"), open_cluster(""):
         pass

@@ -186,5 +186,5 @@ def test_an_array_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
 
 
 def test_without_sentence_transformers_a_local_model_says_what_to_install() -> None:
-    with pytest.raises(NotUsable, match=r"pip install 'selfplay\[semantic-local\]', or give base_url"):
+    with pytest.raises(NotUsable, match=r"pip install '\.\[semantic-local\]' in selfplay's checkout, or give base_url"):
         local(LocalModel("coder"), find=lambda _: None)

@@ -8,4 +8,6 @@ back, `tools` are the tools.
 from importlib.util import find_spec
 
 if find_spec("pygls") is None:
-    raise ModuleNotFoundError("the language server tools need pygls: pip install 'selfplay[lsp]'", name="pygls")
+    raise ModuleNotFoundError(
+        "the language server tools need pygls: pip install '.[lsp]' in selfplay's checkout", name="pygls"
+    )

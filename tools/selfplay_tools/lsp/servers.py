@@ -73,7 +73,7 @@ class LanguageServer:
         beside = str(Path(sys.executable).parent)
         found = shutil.which(self.command[0], path=os.pathsep.join([beside, os.environ.get("PATH", "")]))
         if found is None:
-            more = "; install selfplay[lsp]" if self.command[0] == PYTHON_COMMAND[0] else ""
+            more = "; pip install '.[lsp]' in selfplay's checkout" if self.command[0] == PYTHON_COMMAND[0] else ""
             raise NotUsable(f"lsp: no program {self.command[0]!r} for {self.language}{more}")
         return str(Path(found).absolute())
 

@@ -3,4 +3,6 @@
 from importlib.util import find_spec
 
 if find_spec("mcp") is None:
-    raise ModuleNotFoundError("serving the tools needs the MCP SDK: pip install 'selfplay[mcp]'", name="mcp")
+    raise ModuleNotFoundError(
+        "serving the tools needs the MCP SDK: pip install '.[mcp]' in selfplay's checkout", name="mcp"
+    )

@@ -52,7 +52,7 @@ def local(who: LocalModel, find: Callable[[str], object] = find_spec) -> "Local"
     if find("sentence_transformers") is None:
         raise NotUsable(
             "semantic_search: a model without base_url runs here, by sentence-transformers, which is not installed: "
-            "pip install 'selfplay[semantic-local]', or give base_url"
+            "pip install '.[semantic-local]' in selfplay's checkout, or give base_url"
         )
     return Local(who, _imported)
 
