@@ -23,6 +23,9 @@ A mistake of the player is none of these: it is text for the player. A mistake t
 reply (arguments that do not parse, a reply cut by its length) is part of the reply.
 """
 
+from pathlib import Path
+from typing import Self
+
 
 class SelfplayError(Exception):
     """Base of all errors of the engine."""
@@ -50,6 +53,11 @@ class JournalError(SelfplayError):
 
 class StorageError(JournalError):
     """The disk does not take what is to be kept: it is full, read-only, or gone. What was kept before is whole."""
+
+    @classmethod
+    def of(cls, path: Path, error: OSError, what: str = "written") -> Self:
+        """What to do about a file that can't be written (made, read)."""
+        return cls(f"{path}: can't be {what}: {error.strerror}; mend that and run the same command again")
 
 
 class RunError(SelfplayError):

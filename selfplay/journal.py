@@ -236,9 +236,7 @@ class Journal:
             while lines:
                 lines = lines[os.write(self._descriptor, lines) :]
         except OSError as error:
-            raise StorageError(
-                f"{self.path}: can't be written: {error.strerror}; mend that and run the same command again"
-            ) from error
+            raise StorageError.of(self.path, error) from error
 
     def _tell(self, event: Event, *, is_recorded: bool) -> None:
         """Tell the watcher; one that fails is not told again: what it does is no part of the episode."""

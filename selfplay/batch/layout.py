@@ -63,9 +63,7 @@ def make_folder(path: Path, *, above: bool = False) -> None:
     try:
         path.mkdir(parents=above, exist_ok=True)
     except OSError as error:
-        raise StorageError(
-            f"{path}: can't be made: {error.strerror}; mend that and run the same command again"
-        ) from error
+        raise StorageError.of(path, error, "made") from error
 
 
 def write_whole(path: Path, data: bytes, *, is_first: bool = False) -> None:
@@ -82,9 +80,7 @@ def write_whole(path: Path, data: bytes, *, is_first: bool = False) -> None:
         if not (is_first and _has_linked(part, path)):
             part.replace(path)
     except OSError as error:
-        raise StorageError(
-            f"{path}: can't be written: {error.strerror}; mend that and run the same command again"
-        ) from error
+        raise StorageError.of(path, error) from error
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)

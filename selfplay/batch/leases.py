@@ -63,17 +63,13 @@ class Leases:
         except FileExistsError:
             return False
         except OSError as error:
-            raise StorageError(
-                f"{path}: can't be written: {error.strerror}; mend that and run the same command again"
-            ) from error
+            raise StorageError.of(path, error) from error
         try:
             os.write(descriptor, owner.encode())
         except OSError as error:
             with suppress(OSError):
                 path.unlink()  # it names nobody yet
-            raise StorageError(
-                f"{path}: can't be written: {error.strerror}; mend that and run the same command again"
-            ) from error
+            raise StorageError.of(path, error) from error
         finally:
             os.close(descriptor)
         return True
@@ -85,9 +81,7 @@ class Leases:
         except FileNotFoundError:
             return True  # its maker could not write it, and takes it away: it is to be had in a moment
         except OSError as error:
-            raise StorageError(
-                f"{path}: can't be read: {error.strerror}; mend that and run the same command again"
-            ) from error
+            raise StorageError.of(path, error, "read") from error
         if not owner:
             return self._age_s(path) < DEAD_AFTER_S
         return owner != NOBODY and self._is_alive(owner)

@@ -88,9 +88,7 @@ class Ledger:
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
             self._descriptor = os.open(self._path, flags, 0o644)
         except OSError as error:
-            raise StorageError(
-                f"{self._path}: can't be written: {error.strerror}; mend that and run the same command again"
-            ) from error
+            raise StorageError.of(self._path, error) from error
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -105,9 +103,7 @@ class Ledger:
                 data = data[os.write(self._descriptor, data) :]
             os.fsync(self._descriptor)
         except OSError as error:
-            raise StorageError(
-                f"{self._path}: can't be written: {error.strerror}; mend that and run the same command again"
-            ) from error
+            raise StorageError.of(self._path, error) from error
 
 
 class Ledgers:

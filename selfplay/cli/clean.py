@@ -110,7 +110,7 @@ def clean(
 
     The raw traces are never changed. The same command again writes the same files and asks models nothing twice.
     """
-    base = load_settings(config) if config else CleanSettings()
+    base, file = (load_settings(config), read_toml(config)) if config else (CleanSettings(), {})
     across = {
         "tokenizer": tokenizer,
         "max_tokens": max_row_tokens,
@@ -130,12 +130,12 @@ def clean(
     }
     settings = _with(base, over, {k: v for k, v in across.items() if v})
     given = None
-    if player or supervisor or base_url or (config and {"player", "supervisor"} & read_toml(config).keys()):
+    if player or supervisor or base_url or {"player", "supervisor"} & file.keys():
         given = GivenSettings(config, player, supervisor, base_url, None, None, None).config()
     foreign = _foreign(traces, tools, settings) if imported else None
     if tools and not imported:
         raise InputError("--tools is for traces from elsewhere: our journals hold theirs; give --imported or leave it")
-    budget, keys = Budget(max_cost_usd, max_tokens), tuple(key_names_in(read_toml(config))) if config else ()
+    budget, keys = Budget(max_cost_usd, max_tokens), tuple(key_names_in(file))
     job = _Job(traces, settings, given, budget, in_flight, repos, out, jobs, foreign, keys)
     console = people_console(is_quiet=quiet, is_json=as_json)
     funnel = _run(job, console)

@@ -226,11 +226,6 @@ def _bytes_of(span: Span) -> bytes:
     return span.buffer[span.starts[0] : span.ends[0]]
 
 
-def source_of(lines: Sequence[str]) -> bytes:
-    r"""The text that a parser and a search get: UTF-8, every line ended by `\n`."""
-    return "".join(f"{line}\n" for line in lines).encode()
-
-
 def _readable(snapshot: Snapshot, path: str) -> Code:
     """The file's definitions. Raises NoSuchPath, NotReadable."""
     code = code_of(snapshot, path)

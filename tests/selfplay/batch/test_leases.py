@@ -1,6 +1,10 @@
 import os
 import resource
+import sys
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -66,6 +70,31 @@ def test_a_lease_that_could_not_be_written_is_not_left_behind(folder: RunFolder)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert list(folder.leases.iterdir()) == []
+
+
+@pytest.fixture
+def _switch_often() -> Generator[None]:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("_switch_often")
+def test_of_two_workers_that_reach_for_a_unit_at_once_one_has_it(folder: RunFolder) -> None:
+    units, together = [unit(f"t{number}") for number in range(300)], Barrier(2)
+
+    def take_all(worker: str) -> list[int]:
+        leases = Leases(folder, worker, bool, just_now)
+        taken: list[int] = []
+        for each in units:
+            together.wait()
+            taken.append(leases.take(each))
+        return taken
+
+    with ThreadPoolExecutor(2) as both:
+        one, other = both.map(take_all, ("one", "other"))
+    assert [bool(a) + bool(b) for a, b in zip(one, other, strict=True)] == [1] * len(units)
 
 
 def test_a_unit_that_was_given_up_is_anybodys(folder: RunFolder) -> None:

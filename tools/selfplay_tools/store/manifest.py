@@ -25,18 +25,9 @@ class Manifest:
     segments: Mapping[str, Files] = field(default_factory=dict[str, Files])
     following: int = 1
 
-    def with_segment(self, name: str, files: Files) -> "Manifest":
-        """With a segment more, or with other files of a known one."""
-        return Manifest({**self.segments, name: files}, max(self.following, int(name) + 1))
-
     def without(self, names: frozenset[str]) -> "Manifest":
         """With those segments left out."""
         return Manifest({name: files for name, files in self.segments.items() if name not in names}, self.following)
-
-    @property
-    def next_name(self) -> str:
-        """A name that no segment has or had."""
-        return f"{self.following:06d}"
 
 
 def read(folder: Path) -> Manifest:

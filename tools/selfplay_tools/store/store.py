@@ -210,9 +210,12 @@ class Store:
         )
         self._sweep(kept)
 
+    def _following(self) -> int:
+        """A number that no segment has or had."""
+        return max([manifests.read(self.folder).following, *(int(name) + 1 for name in self._segments)])
+
     def _next_name(self) -> str:
-        following = manifests.read(self.folder).following
-        return f"{max([following, *(int(name) + 1 for name in self._segments)]):06d}"
+        return f"{self._following():06d}"
 
     def _publish(self, segment: Segment, replaced: frozenset[str] = frozenset()) -> None:
         """Put a segment on the list, in place of others."""
@@ -222,8 +225,7 @@ class Store:
             self._write()
 
     def _write(self) -> None:
-        following = max([manifests.read(self.folder).following, *(int(name) + 1 for name in self._segments)])
-        manifests.write(self.folder, Manifest({one.name: one.files for one in self.segments}, following))
+        manifests.write(self.folder, Manifest({one.name: one.files for one in self.segments}, self._following()))
         self._seen = self._stamp()
 
     def _sweep(self, kept: Manifest) -> None:
