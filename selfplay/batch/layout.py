@@ -11,7 +11,8 @@ Only the journals and the manifest are truth: everything else can be made from t
 
 import hashlib
 import os
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
@@ -66,32 +67,39 @@ def make_folder(path: Path, *, above: bool = False) -> None:
         raise StorageError.of(path, error, "made") from error
 
 
-def write_whole(path: Path, data: bytes, *, is_first: bool = False) -> None:
-    """Write a file so that it is there whole or not at all; with `is_first` not over one that another has written.
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that it is there whole or not at all. Raises StorageError, also where its folder is not there."""
+    with _part_of(path, data) as part:
+        part.replace(path)
 
-    Raises StorageError, also where its folder is not there.
+
+def write_first(path: Path, data: bytes) -> bool | None:
+    """Write a file so that it is there whole or not at all, unless another has written it. Raises StorageError.
+
+    Whether it was written; None on a disk that knows no links, where nothing was.
     """
+    with _part_of(path, data) as part:
+        try:
+            path.hardlink_to(part)
+        except FileExistsError:
+            return False
+        except OSError:
+            return None
+    return True
+
+
+@contextmanager
+def _part_of(path: Path, data: bytes) -> Generator[Path]:
+    """A file with this content beside the one that it is to become. Raises StorageError."""
     part = path.with_name(f".{path.name}.{token_hex(4)}.part")  # process numbers of two machines may be the same
     try:
         with part.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        if not (is_first and _has_linked(part, path)):
-            part.replace(path)
+        yield part
     except OSError as error:
         raise StorageError.of(path, error) from error
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
-
-
-def _has_linked(part: Path, path: Path) -> bool:
-    """Give a file its name if no other has it. False where the disk knows no links: the last one wins there."""
-    try:
-        path.hardlink_to(part)
-    except FileExistsError:
-        return True
-    except OSError:
-        return False
-    return True

@@ -1,12 +1,14 @@
 """Who plays what: a file per unit, so that processes and machines that share a folder never play one twice at a time.
 
-`leases/UNIT.1` holds the name of the worker that plays the unit. It is made so that only one worker can make it. If
-that worker dies or leaves, whoever notices makes `UNIT.2`, which again only one can, and so on: the highest number
-counts. No file is ever changed or removed while the run goes on, so there is nothing to race for. A worker that finds
-that it may be taken for dead itself (it was suspended, its disk hung) stops playing, see `Pulse.is_lost`.
+`leases/UNIT.1` holds the name of the worker that plays the unit. It is there with that name or not at all, and only one
+worker can make it. If that worker dies or leaves, whoever notices makes `UNIT.2`, which again only one can, and so on:
+the highest number counts. No file is ever changed or removed while the run goes on, so there is nothing to race for. A
+worker that finds that it may be taken for dead itself (it was suspended, its disk hung) stops playing, see
+`Pulse.is_lost`.
 
-Making a file and writing the name into it are two steps. So a file without a name is somebody's who is about to write
-it, until it is old enough for one who died in between; who gives a unit up writes a name that nobody has.
+Who gives a unit up writes a name that nobody has. On a disk that knows no links, making a file and writing the name
+into it are two steps: there a file without a name is somebody's who is about to write it, until it is old enough for
+one who died in between.
 """
 
 import os
@@ -14,7 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from selfplay.batch.layout import RunFolder
+from selfplay.batch.layout import RunFolder, write_first
 from selfplay.batch.units import Unit
 from selfplay.batch.worker import DEAD_AFTER_S
 from selfplay.errors import StorageError
@@ -44,8 +46,12 @@ class Leases:
             return self._held[unit.id]
         number = 1
         while not self._make(self._path(unit, number), self._worker):
-            if not self._path(unit, number + 1).exists() and self._is_held(self._path(unit, number)):
-                return 0
+            if not self._path(unit, number + 1).exists():
+                owner = self._owner(self._path(unit, number))
+                if owner == self._worker:
+                    break  # it was made, and a disk behind a network did not say so
+                if owner is None or (owner != NOBODY and self._is_alive(owner)):
+                    return 0
             number += 1
         self._held[unit.id] = number
         return number
@@ -58,6 +64,12 @@ class Leases:
         return self._folder / f"{unit.file_name}.{number}"
 
     def _make(self, path: Path, owner: str) -> bool:
+        if path.exists():
+            return False  # as most are that are looked at again and again: nothing is written to find that out
+        made = write_first(path, owner.encode())
+        return self._make_in_steps(path, owner) if made is None else made
+
+    def _make_in_steps(self, path: Path, owner: str) -> bool:
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         except FileExistsError:
@@ -74,14 +86,12 @@ class Leases:
             os.close(descriptor)
         return True
 
-    def _is_held(self, path: Path) -> bool:
-        """Whether who made a lease still plays, or may be about to say who it is."""
+    def _owner(self, path: Path) -> str | None:
+        """The name in a lease, empty where who made it died before it was written; None if that may yet come."""
         try:
             owner = path.read_text("utf-8", "replace")
         except FileNotFoundError:
-            return True  # its maker could not write it, and takes it away: it is to be had in a moment
+            return None  # its maker could not write it, and takes it away: it is to be had in a moment
         except OSError as error:
             raise StorageError.of(path, error, "read") from error
-        if not owner:
-            return self._age_s(path) < DEAD_AFTER_S
-        return owner != NOBODY and self._is_alive(owner)
+        return None if not owner and self._age_s(path) < DEAD_AFTER_S else owner

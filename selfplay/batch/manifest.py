@@ -6,7 +6,7 @@ from importlib.metadata import version
 import orjson
 from pydantic import JsonValue, ValidationError
 
-from selfplay.batch.layout import RunFolder, write_whole
+from selfplay.batch.layout import RunFolder, write_first, write_whole
 from selfplay.batch.tally import prices_of
 from selfplay.config import RunConfig, checked, shaping
 from selfplay.errors import RunError
@@ -59,8 +59,8 @@ def keep_manifest(folder: RunFolder, manifest: Manifest) -> None:
     Raises RunError with every difference for another run, and StorageError where it can't be written.
     """
     _require_new(folder)
-    if not folder.manifest.exists():
-        write_whole(folder.manifest, _bytes(manifest), is_first=True)
+    if not folder.manifest.exists() and write_first(folder.manifest, _bytes(manifest)) is None:
+        write_whole(folder.manifest, _bytes(manifest))
     before = read_manifest(folder)
     differences = (*_differences(_shaping(before), _shaping(manifest)), *_other_prices(before.config, manifest.config))
     if differences:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
-from selfplay.batch.layout import write_whole
+from selfplay.batch.layout import write_first, write_whole
 from selfplay.batch.settings import BatchSettings, Budget
 from selfplay.config import HintConfig, Limits, PriceConfig, RunConfig, SeatConfig, shaping
 from selfplay.errors import RunError
@@ -89,8 +89,7 @@ def test_of_a_configuration_only_where_and_how_patiently_models_are_asked_shapes
 
 def test_of_two_that_write_a_file_first_one_does(tmp_path: Path) -> None:
     path = tmp_path / "manifest.json"
-    for data in (b"one", b"two"):
-        write_whole(path, data, is_first=True)
+    assert [write_first(path, data) for data in (b"one", b"two")] == [True, False]
     assert path.read_bytes() == b"one"
     write_whole(path, b"three")
     assert path.read_bytes() == b"three"

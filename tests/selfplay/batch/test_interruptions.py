@@ -14,7 +14,7 @@ import pytest
 
 from selfplay.batch.start import Order
 from selfplay.batch.tally import prices_of, tally_of
-from selfplay.batch.worker import read_state
+from selfplay.batch.worker import DEAD_AFTER_S, read_state
 from selfplay.config import RunConfig
 from selfplay.events import read_events
 from selfplay.models.protocol import Usage
@@ -22,7 +22,8 @@ from selfplay.trace import StopReason
 from tests.loopback import Json, Loopback, calls, hang, in_thread
 from tests.selfplay.batch.runs import digests, ledger_of, make_repository, make_tasks, order, write_tasks
 
-PATIENCE_S = 60.0
+PATIENCE_S = 3 * DEAD_AFTER_S
+"""Longer than a run waits for workers of which it can't tell whether they died."""
 KEY = {"OPENAI_API_KEY": "unused"}
 
 

@@ -1,3 +1,4 @@
+import errno
 import os
 import resource
 import sys
@@ -24,6 +25,16 @@ def unit(name: str, repo: str = "r", sample: int = 1) -> Unit:
 
 def just_now(_: Path) -> float:
     return 0.0
+
+
+@pytest.fixture
+def no_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a disk that knows no links."""
+
+    def refuse(_: Path, __: Path) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
 
 
 @pytest.fixture
@@ -61,7 +72,42 @@ def test_a_lease_without_a_name_is_of_one_who_is_about_to_write_it_or_died_long_
     assert mine.take(unit("t")) == 2
 
 
-def test_a_lease_that_could_not_be_written_is_not_left_behind(folder: RunFolder) -> None:
+def test_a_lease_is_there_with_its_name_or_not_at_all(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[str]] = []
+
+    def look(_: int) -> None:
+        seen.append([path.read_text() for path in folder.leases.glob("*.1")])
+
+    monkeypatch.setattr(os, "fsync", look)
+    dying = Leases(folder, "a", bool, just_now)
+    for name in "tu":
+        dying.take(unit(name))
+    assert seen == [[], ["a"]], "killed while it writes a lease, a worker leaves none without a name"
+    assert [path.name for path in folder.leases.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.usefixtures("no_links")
+def test_where_a_disk_knows_no_links_a_unit_is_had_all_the_same(folder: RunFolder) -> None:
+    living = {"a", "b"}
+    first, second = (Leases(folder, name, living.__contains__, just_now) for name in ("a", "b"))
+    assert (first.take(unit("t")), second.take(unit("t"))) == (1, 0)
+    living.remove("a")
+    assert second.take(unit("t")) == 2
+    assert [path.read_text() for path in sorted(folder.leases.iterdir())] == ["a", "b"]
+
+
+def test_a_lease_that_was_made_without_an_answer_is_ones_own(folder: RunFolder) -> None:
+    (folder.leases / f"{unit('t').file_name}.1").write_text("a")  # a network's disk made the link, its answer was lost
+    first, second = (Leases(folder, name, bool, just_now) for name in ("a", "b"))
+    assert (first.take(unit("t")), second.take(unit("t"))) == (1, 0)
+
+
+@pytest.mark.parametrize("links", ["some", "none"])
+def test_a_lease_that_could_not_be_written_is_not_left_behind(
+    folder: RunFolder, links: str, request: pytest.FixtureRequest
+) -> None:
+    if links == "none":
+        request.getfixturevalue("no_links")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))  # files can be made, nothing can be written
     try:
@@ -81,7 +127,12 @@ def _switch_often() -> Generator[None]:
 
 
 @pytest.mark.usefixtures("_switch_often")
-def test_of_two_workers_that_reach_for_a_unit_at_once_one_has_it(folder: RunFolder) -> None:
+@pytest.mark.parametrize("links", ["some", "none"])
+def test_of_two_workers_that_reach_for_a_unit_at_once_one_has_it(
+    folder: RunFolder, links: str, request: pytest.FixtureRequest
+) -> None:
+    if links == "none":
+        request.getfixturevalue("no_links")
     units, together = [unit(f"t{number}") for number in range(300)], Barrier(2)
 
     def take_all(worker: str) -> list[int]:
