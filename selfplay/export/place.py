@@ -1,9 +1,11 @@
 """Where an export's files lie, and how they get there: each whole or not at all."""
 
+import fcntl
 import os
+import shutil
 import tempfile
 from collections.abc import Generator, Iterable, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -12,6 +14,8 @@ from pydantic import BaseModel, ValidationError
 
 from selfplay.errors import ExportError
 from selfplay.export.shapes import Format
+
+_PREFIX = ".selfplay-export-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +65,43 @@ def workshop(parent: Path) -> Generator[Path]:
     Raises ExportError.
     """
     is_new = not parent.exists()
-    with explained(parent):
-        parent.mkdir(parents=True, exist_ok=True)
-        folder = tempfile.TemporaryDirectory(prefix=".export-", dir=parent)
     try:
-        with folder as path:
-            yield Path(path)
+        with ExitStack() as stack:
+            with explained(parent):
+                parent.mkdir(parents=True, exist_ok=True)
+                with _held(parent, waits=True) as is_held:
+                    if is_held:
+                        _sweep(parent)
+                    path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=_PREFIX, dir=parent)))
+                    stack.enter_context(_held(path, waits=False))
+            yield path
     finally:
         if is_new:
             with suppress(OSError):  # there is something in it
                 parent.rmdir()
+
+
+@contextmanager
+def _held(folder: Path, *, waits: bool) -> Generator[bool]:
+    """Keep other exports from a folder. False where one has it already, or the disk knows no such locks."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX if waits else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_held = True
+        except OSError:
+            is_held = False
+        yield is_held
+    finally:
+        os.close(descriptor)
+
+
+def _sweep(parent: Path) -> None:
+    """Remove the folders of exports that were killed: nobody holds them."""
+    for leftover in parent.glob(f"{_PREFIX}*"):
+        with suppress(OSError), _held(leftover, waits=False) as is_held:
+            if is_held:
+                shutil.rmtree(leftover, ignore_errors=True)
 
 
 def write_lines(path: Path, lines: Iterable[bytes]) -> None:
