@@ -77,7 +77,7 @@ def test_a_file_of_something_else_is_not_overwritten(history: History, tmp_path:
     (tmp_path / "tasks.jsonl").write_text("dear diary\n")
     assert mine(history) == 2
     assert (tmp_path / "tasks.jsonl").read_text() == "dear diary\n"
-    assert list(tmp_path.glob(".export-*")) == []
+    assert list(tmp_path.glob(".selfplay-export-*")) == []
 
 
 def test_messages_are_rewritten_once(history: History, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,10 @@ from selfplay.batch.ledger import Ledgers, UnitLine
 from selfplay.batch.run import BatchWatch, Session
 from selfplay.batch.settings import BatchSettings
 from selfplay.batch.start import Order, carry_out
+from selfplay.batch.tally import prices_of, tally_of
 from selfplay.config import HintConfig, Limits, RunConfig
+from selfplay.events import read_events
+from selfplay.models.protocol import Usage
 from selfplay.task import Answer, Brief, Target, Task
 from selfplay.tasks import row_of
 from tests.repositories import commit_files, make_git_dir
@@ -77,3 +80,12 @@ def lines_in(the_order: Order) -> int:
 def journals(the_order: Order) -> dict[str, bytes]:
     root = the_order.folder.episodes
     return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*.jsonl"))}
+
+
+def check_totals(the_order: Order) -> None:
+    """What the ledger says is what the journals say, call by call."""
+    prices = prices_of(the_order.config)
+    told = [episode for line in ledger_of(the_order).values() for episode in line.episodes]
+    read = [tally_of(read_events(path), prices) for path in the_order.folder.episodes.rglob("*.jsonl")]
+    assert sum(episode.calls for episode in told) == sum(tally.calls for tally in read)
+    assert sum((e.usage for e in told), Usage()) == sum((tally.usage for tally in read), Usage())

@@ -12,15 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from selfplay.batch.start import Order
-from selfplay.batch.tally import prices_of, tally_of
 from selfplay.batch.worker import DEAD_AFTER_S, read_state
 from selfplay.config import RunConfig
 from selfplay.events import read_events
-from selfplay.models.protocol import Usage
 from selfplay.trace import StopReason
 from tests.loopback import Json, Loopback, calls, hang, in_thread
-from tests.selfplay.batch.runs import digests, ledger_of, make_repository, make_tasks, order, write_tasks
+from tests.selfplay.batch.runs import check_totals, digests, ledger_of, make_repository, make_tasks, order, write_tasks
 
 PATIENCE_S = 3 * DEAD_AFTER_S
 """Longer than a run waits for workers of which it can't tell whether they died."""
@@ -84,15 +81,6 @@ def finish(tmp: Path, tasks: Path, *options: str) -> str:
         told, _ = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0, told
     return told
-
-
-def check_totals(the_order: Order) -> None:
-    """What the ledger says is what the journals say, call by call."""
-    prices = prices_of(the_order.config)
-    told = [episode for line in ledger_of(the_order).values() for episode in line.episodes]
-    read = [tally_of(read_events(path), prices) for path in the_order.folder.episodes.rglob("*.jsonl")]
-    assert sum(episode.calls for episode in told) == sum(tally.calls for tally in read)
-    assert sum((e.usage for e in told), Usage()) == sum((tally.usage for tally in read), Usage())
 
 
 def test_killed_again_and_again_a_run_ends_each_task_once_and_as_it_would_have(tmp_path: Path, repo: Path) -> None:
