@@ -9,6 +9,7 @@ import fcntl
 import os
 from collections import deque
 from collections.abc import Awaitable, Callable
+from math import inf
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
@@ -35,6 +36,8 @@ class Journal:
         self._waiting: list[bytes] = []
         """Lines that are not in the file yet, see `flush`."""
         self._recorded: deque[tuple[int, Event]] = deque()
+        self._notes: deque[tuple[int, Event]] = deque()
+        """Recorded events for information: told in their place, and no part of the episode."""
         self._heads: dict[Seat, Any] = {}
         self._is_taken_up = False
         self._began = 0.0
@@ -49,7 +52,8 @@ class Journal:
             raise StorageError(f"{self.path}: can't be written: {error.strerror}; choose another --out") from error
         try:
             self._lock()
-            self._recorded.extend((n, e) for n, e in self._load() if e["event"] not in INFORMATION)
+            for line in self._load():
+                (self._notes if line[1]["event"] in INFORMATION else self._recorded).append(line)
         except BaseException:
             os.close(self._descriptor)
             raise
@@ -96,11 +100,21 @@ class Journal:
 
     def rest(self) -> list[Event]:
         """All recorded events that the loop has not come to yet, told to the watcher and passed over."""
-        events = [event for _, event in self._recorded]
-        self._recorded.clear()
-        for event in events:
-            self._tell(event, is_recorded=True)
+        events: list[Event] = []
+        while self._recorded:
+            events.append(self._next()[1])
+            self._tell(events[-1], is_recorded=True)
         return events
+
+    def _next(self) -> tuple[int, Event]:
+        """The next recorded event, and its line; notes before it are told."""
+        line, event = self._recorded.popleft()
+        self._tell_notes(before=line)
+        return line, event
+
+    def _tell_notes(self, *, before: float = inf) -> None:
+        while self._notes and self._notes[0][0] < before:
+            self._tell(self._notes.popleft()[1], is_recorded=True)
 
     @property
     def is_replaying(self) -> bool:
@@ -115,7 +129,7 @@ class Journal:
         if not self._recorded:
             self._append(event)
             return
-        line, recorded = self._recorded.popleft()
+        line, recorded = self._next()
         if canonical(recorded) != canonical(event):
             raise self._mismatch(line, recorded, event)
         self._tell(recorded, is_recorded=True)
@@ -135,7 +149,7 @@ class Journal:
         if not self._recorded:
             self._append({**event, "at": now()})
             return event
-        line, recorded = self._recorded.popleft()
+        line, recorded = self._next()
         if canonical(recorded) != canonical(event):
             raise self._mismatch(line, recorded, event)
         self._tell(recorded, is_recorded=True)
@@ -179,7 +193,7 @@ class Journal:
         return reply
 
     def _recorded_reply(self, seat: Seat, sha256: str) -> Reply:
-        line, event = self._recorded.popleft()
+        line, event = self._next()
         if event["event"] != "call" or event["seat"] != seat or event["sha256"] != sha256:
             raise self._mismatch(line, event, {"event": "call", "seat": seat, "sha256": sha256})
         if "head" in event:
@@ -193,7 +207,7 @@ class Journal:
     async def result(self, step: int, call_id: str, live: Callable[[], Awaitable[ToolResult]]) -> ToolResult:
         """The recorded result of a tool call, or a live one, recorded when it is there."""
         if self._recorded:
-            line, event = self._recorded.popleft()
+            line, event = self._next()
             if event["event"] != "result" or event["step"] != step or event["call"] != call_id:
                 raise self._mismatch(line, event, {"event": "result", "step": step, "call": call_id})
             self._took(event)
@@ -221,6 +235,7 @@ class Journal:
     def _append(self, event: Event) -> None:
         if self._is_taken_up:
             self._is_taken_up = False
+            self._tell_notes()  # after its last event: it ended while it waited for another try
             self._append({"event": "resume", "at": now()})
         self._waiting += (orjson.dumps(event), b"\n")
         self._tell(event, is_recorded=False)

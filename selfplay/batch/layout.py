@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 
-from selfplay.errors import StorageError
+from selfplay.errors import RunError, StorageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,12 @@ class RunFolder:
     def journals_of(self, task: str) -> Path:
         """The folder of a task's journals."""
         return self.episodes / hashlib.sha256(task.encode()).hexdigest()[:2]
+
+
+def require_no_run(folder: RunFolder) -> None:
+    """Raises RunError for a run's folder: what is played there otherwise would be counted with it, and trained on."""
+    if folder.manifest.exists():
+        raise RunError(f"{folder.root} holds a run of `selfplay batch`, which plays tasks there; give another --out")
 
 
 def make_folder(path: Path, *, above: bool = False) -> None:

@@ -118,7 +118,7 @@ class Fleet:
             "units": len(self.opening.units),
             "beyond": len(self.opening.ledgers.units.keys() - {unit.id for unit in self.opening.units}),
             "running": running,
-            "waiting": max(0, self._left() - running - len(parked)),
+            "waiting": max(0, self.opening.left - running - len(parked)),
             "parked": parked,
             "elsewhere": 0,
             "failed": _merged(states, "failed"),
@@ -259,13 +259,10 @@ class Fleet:
                 purse.usage += spent.usage
         return purse
 
-    def _left(self) -> int:
-        return sum(unit.id not in self.opening.ledgers.units for unit in self.opening.units)
-
     def _summed_up(self) -> Session:
         session, ended = self.session, self.opening.ledgers.units
         session.failed = {unit: why for unit, why in session.failed.items() if unit not in ended}
-        session.left = self._left()
+        session.left = self.opening.left
         session.unplayable = why_unplayable((unit.id for unit in self.opening.units), ended)
         session.reason = self.drain.reason or next(filter(None, self._reasons if session.left else ()), "")
         return session

@@ -63,6 +63,7 @@ async def carry_out_on_ray(
                 group.start_soon(end_after, order.settings.budget.time_s, drain)
             session = await fleet.play(shares)
             group.cancel_scope.cancel()
+    session.left = opening.left  # also of a session that was left at once
     return session
 
 

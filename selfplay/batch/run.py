@@ -175,7 +175,6 @@ class Run:
         with calm():
             await self._play_all()
         self.session.reason = self._shop.drain.reason
-        self.session.left = sum(unit not in self._ledgers.units for unit in self._units)
         self.session.unplayable = why_unplayable(self._units, self._ledgers.units)
         return self.session
 

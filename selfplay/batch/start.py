@@ -61,6 +61,11 @@ class Opening:
     ledgers: Ledgers
     units: list[Unit]
 
+    @property
+    def left(self) -> int:
+        """Units that did not come to an end, as far as was read of the ledgers."""
+        return sum(unit.id not in self.ledgers.units for unit in self.units)
+
 
 def open_run(order: Order) -> Opening:
     """Make the run's folder, or make sure that it fits. Blocking. Raises ConfigError, RunError, StorageError."""
@@ -132,6 +137,7 @@ async def carry_out(
                 with suppress(StorageError):  # whoever looks finds it dead by its age
                     pulse.beat(run.state(), is_over=True)
             group.cancel_scope.cancel()
+    session.left = opening.left  # also of a session that was left at once
     return session
 
 

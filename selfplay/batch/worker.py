@@ -39,7 +39,7 @@ class Pulse:
     """This worker's sign of life, and the others'.
 
     Ages are differences between times that the file system gave, the same one for all workers: their clocks don't
-    matter. Of a worker on the same machine its process tells at once.
+    matter. Of a worker on the same machine its process tells at once that it died.
     """
 
     def __init__(self, folder: RunFolder, worker: str) -> None:
@@ -82,8 +82,9 @@ def lives(state: Mapping[str, Any] | None, age_s: float) -> bool:
         return False
     if state.get("machine") == this_machine():
         began = _began(state.get("pid", 0))
-        return began is not None and (not began or began == state.get("began"))
-    return age_s < DEAD_AFTER_S
+        if began is None or (began and began != state.get("began")):
+            return False
+    return age_s < DEAD_AFTER_S  # also of a process that is there: it may be suspended
 
 
 def read_state(path: Path) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from selfplay.batch.layout import RunFolder, require_no_run
 from selfplay.casting import open_cast
 from selfplay.cli.console import ExitCode, complain, people_console, print_json
 from selfplay.cli.given import GivenSettings, GivenTask
@@ -68,6 +69,7 @@ def run(
     given = GivenTask(repo, commit, task, (*(target or ()), *(more or ())), patch, tasks, task_id)
     settings = GivenSettings(config, player, supervisor, base_url, policy, channel, steps).config()
     where, the_task = given.task()
+    require_no_run(RunFolder(out))
     kept = tuple(path for path in (out, config, tasks, patch, given.text_file) if path is not None)
     console = people_console(is_quiet=quiet, is_json=as_json)
     played = play_live(the_task, settings, Places(out, repos, kept), View(console, is_full=full), where)

@@ -194,6 +194,31 @@ async def test_watchers_hear_everything_and_know_what_is_old(path: Path) -> None
     assert heard == [("start", False), ("call", False), ("start", True), ("call", True)]
 
 
+async def test_watchers_hear_of_attempts_that_failed_before_too_each_in_its_place(path: Path) -> None:
+    heard: list[str] = []
+
+    def watched() -> Journal:
+        heard.clear()
+        return Journal(path, lambda event, _: heard.append(event["event"]))
+
+    with watched() as journal:
+        journal.start(START)
+        journal.retried("player", 1, "down", 0.0)
+        await journal.call("player", a_request(), answer)
+        journal.retried("player", 1, "down", 0.0)
+    with watched() as journal:
+        journal.start(START)
+        await journal.call("player", a_request(), never)
+        assert not journal.is_replaying
+        journal.record({"event": "stop"})
+    assert heard == ["start", "retry", "call", "retry", "resume", "stop"]
+    with watched() as journal:
+        journal.start(START)
+        journal.rest()
+    assert heard == ["start", "retry", "call", "retry", "resume", "stop"]
+    assert [event["event"] for event in read_events(path)] == heard
+
+
 @pytest.mark.parametrize("version", [1, 2])
 def test_journals_of_both_versions_are_read(version: int) -> None:
     start = {**START, "journal": version}

@@ -151,6 +151,7 @@ def test_interrupted_twice_a_run_leaves_at_once(tmp_path: Path, repo: Path) -> N
             process.send_signal(signal.SIGINT)
             told, _ = process.communicate(timeout=10)
     assert process.returncode == 130, told
+    assert "2 left (interrupted); the same command goes on" in told
 
 
 def limited(size: int) -> Callable[[], None]:

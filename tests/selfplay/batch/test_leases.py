@@ -13,7 +13,7 @@ from selfplay.batch.layout import RunFolder, write_whole
 from selfplay.batch.leases import Leases
 from selfplay.batch.start import make_folders
 from selfplay.batch.units import Queue, Unit, units_of
-from selfplay.batch.worker import Pulse, new_worker, read_state
+from selfplay.batch.worker import DEAD_AFTER_S, Pulse, new_worker, read_state
 from selfplay.errors import StorageError
 from selfplay.task import Answer, Brief, Target, Task
 
@@ -157,12 +157,25 @@ def test_a_unit_that_was_given_up_is_anybodys(folder: RunFolder) -> None:
 
 def test_a_worker_on_this_machine_is_alive_as_long_as_its_process(folder: RunFolder) -> None:
     mine, other = Pulse(folder, new_worker()), Pulse(folder, new_worker())
-    other.beat({})
+    for pulse in (other, mine):
+        pulse.beat({})
     assert mine.is_alive(other.worker)
     path = folder.workers / f"{other.worker}.json"
     state = read_state(path)
     assert state is not None
     write_whole(path, path.read_bytes().replace(f'"pid":{os.getpid()}'.encode(), b'"pid":999999999'))
+    assert not mine.is_alive(other.worker)
+
+
+def test_a_process_that_is_there_and_gives_no_signs_of_life_is_suspended_and_is_not_waited_for(
+    folder: RunFolder,
+) -> None:
+    mine, other = Pulse(folder, new_worker()), Pulse(folder, new_worker())
+    for pulse in (other, mine):
+        pulse.beat({})
+    path = folder.workers / f"{other.worker}.json"
+    old = path.stat().st_mtime - 2 * DEAD_AFTER_S
+    os.utime(path, (old, old))
     assert not mine.is_alive(other.worker)
 
 

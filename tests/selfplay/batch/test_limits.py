@@ -19,7 +19,7 @@ from selfplay.trace import StopReason
 from tests import loopback
 from tests.loopback import Behaviour, Exchange, Loopback, Received, completion
 from tests.selfplay.batch.chaos import Chaos, outline, play
-from tests.selfplay.batch.runs import journals, ledger_of, make_repository, make_tasks, order, run
+from tests.selfplay.batch.runs import check_totals, journals, ledger_of, make_repository, make_tasks, order, run
 
 pytestmark = pytest.mark.anyio
 
@@ -61,6 +61,7 @@ async def test_in_chaos_all_tasks_end_as_they_would_without_it(tmp_path: Path, r
     assert (session.failed, session.left, session.reason) == ({}, 0, "")
     assert chaos.did["out"] > 0
     for one in (quiet, noisy):
+        check_totals(one)
         outcomes.append({name: outline(text) for name, text in journals(one).items()})
         stops = {episode.stop for line in ledger_of(one).values() for episode in line.episodes}
         assert stops == {StopReason.FOUND}
