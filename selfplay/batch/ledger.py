@@ -74,6 +74,11 @@ class UnitLine(Noun):
     worker: str
     at: str
 
+    @property
+    def steps(self) -> int:
+        """Of all its episodes."""
+        return sum(episode.steps for episode in self.episodes)
+
 
 class Ledger:
     """A worker's own file, open for adding to. Use as a context manager. Blocking."""

@@ -6,6 +6,7 @@ from importlib.metadata import version
 import orjson
 from pydantic import JsonValue, ValidationError
 
+from selfplay.batch.blank import clear, is_blank
 from selfplay.batch.layout import RunFolder, write_first, write_whole
 from selfplay.batch.tally import prices_of
 from selfplay.config import RunConfig, checked, shaping
@@ -56,11 +57,23 @@ def manifest_of(config: RunConfig) -> Manifest:
 def keep_manifest(folder: RunFolder, manifest: Manifest) -> None:
     """Write the manifest of a new run, or make sure that the run in the folder is the same.
 
-    Raises RunError with every difference for another run, and StorageError where it can't be written.
+    A run in which no model has answered yet becomes the new one. Raises RunError with every difference for another
+    run, and StorageError where it can't be written.
     """
     _require_new(folder)
     if not folder.manifest.exists() and write_first(folder.manifest, _bytes(manifest)) is None:
         write_whole(folder.manifest, _bytes(manifest))
+    try:
+        require_same(folder, manifest)
+    except RunError:
+        if not is_blank(folder):
+            raise
+        clear(folder)
+        write_whole(folder.manifest, _bytes(manifest))
+
+
+def require_same(folder: RunFolder, manifest: Manifest) -> None:
+    """Raises RunError with every difference where the run in the folder is another one."""
     before = read_manifest(folder)
     differences = (*_differences(_shaping(before), _shaping(manifest)), *_other_prices(before.config, manifest.config))
     if differences:
@@ -119,7 +132,8 @@ def _require_new(folder: RunFolder) -> None:
 def fork_of(folder: RunFolder) -> RunFolder:
     """The first folder beside a run's that is free: `NAME-2`, `NAME-3`, ..."""
     number = 2
-    while (root := folder.root.with_name(f"{folder.root.name}-{number}")).exists():
+    here = folder.root if folder.root.name not in {"", ".."} else folder.root.resolve()
+    while (root := here.with_name(f"{here.name}-{number}")).exists():
         number += 1
     return RunFolder(root)
 

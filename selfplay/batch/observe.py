@@ -1,6 +1,7 @@
 """Looking at a run from outside: its ledgers, its workers' signs of life, and the journals that go on."""
 
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -29,7 +30,8 @@ class Observer:
         self._open = OpenJournals(folder, prices_of(config))
         self._count = Count()
         self._paths: set[str] = set()
-        self._rate: Rate | None = None
+        self._ends: deque[tuple[float, int]] = deque()
+        """When units of the last minutes ended, and their steps."""
 
     @property
     def units(self) -> Mapping[str, UnitLine]:
@@ -42,10 +44,9 @@ class Observer:
         for line in sorted(self._ledgers.refresh(), key=lambda line: line.at):
             self._count.add(line)
             self._paths.update(episode.path for episode in line.episodes)
-            self._pace(line)
+            self._ends.append((datetime.fromisoformat(line.at).timestamp(), line.steps))
         spent = self._open.refresh(self._paths)
         results = self._count.results()
-        is_running = any(sign.is_alive for sign in signs)
         known = Known(
             folder=self._folder,
             ended=self._ledgers.units,
@@ -55,15 +56,22 @@ class Observer:
             cost_usd=results.cost_usd + spent.cost_usd,
             unpriced=self._unpriced,
         )
-        return totals_of(known, self._rate.per_minute(time.time()) if is_running and self._rate else None)
+        return totals_of(known, self._pace(signs))
 
-    def _pace(self, line: UnitLine) -> None:
-        """Ledgers tell of ends, with the steps that led there; of those long ago nothing follows for now."""
-        at = datetime.fromisoformat(line.at).timestamp()
-        if at < time.time() - WINDOW_S:
-            return
-        self._rate = self._rate or Rate(began_at=at)
-        self._rate.add(at, units=1, steps=sum(episode.steps for episode in line.episodes))
+    def _pace(self, signs: Iterable[Sign]) -> tuple[float, float] | None:
+        """Units and steps per minute since somebody plays, by the ledgers: of ends, with the steps that led there."""
+        began = [float(sign.state.get("since", 0.0)) for sign in signs if sign.is_alive]
+        while self._ends and self._ends[0][0] < time.time() - WINDOW_S:
+            self._ends.popleft()
+        ends = [
+            (at, steps) for at, steps in self._ends if began and at >= int(min(began))
+        ]  # they are told in whole seconds
+        if not ends:
+            return None
+        rate = Rate(began_at=min(began))
+        for at, steps in ends:
+            rate.add(at, units=1, steps=steps)
+        return rate.per_minute(time.time())
 
 
 def key_names_beside(journals: Iterable[Path]) -> tuple[KeyName, ...]:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import orjson
 
 from selfplay.batch.layout import RunFolder
 from selfplay.batch.tally import Prices, Tally
+from selfplay.errors import JournalError
 from selfplay.hiding import is_journal
 from selfplay.models.protocol import Usage
 
@@ -31,17 +33,22 @@ class _Open:
     tally: Tally
     offset: int = 0
     steps: int = 0
+    is_damaged: bool = False
+    """What follows is not read: its unit will tell."""
 
     def read_on(self, path: Path) -> None:
         with path.open("rb") as file:
             file.seek(self.offset)
             data = file.read()
         whole = data[: data.rfind(b"\n") + 1]
-        for line in whole.splitlines():
-            event = orjson.loads(line)
-            self.tally.hear(event)
-            self.steps += event["event"] == "step"
         self.offset += len(whole)
+        try:
+            for line in whole.splitlines():
+                event = orjson.loads(line)
+                self.tally.hear(event)
+                self.steps += event["event"] == "step"
+        except (ValueError, JournalError):
+            self.is_damaged = True
 
 
 class OpenJournals:
@@ -82,7 +89,6 @@ class OpenJournals:
         if name not in self._open and not is_journal(path):
             return
         known = self._open.setdefault(name, _Open(Tally(self._prices)))
-        try:
-            known.read_on(path)
-        except (OSError, ValueError, KeyError, TypeError):  # damaged, or gone: its unit will tell
-            return
+        if not known.is_damaged:
+            with suppress(OSError):  # gone
+                known.read_on(path)

@@ -16,7 +16,7 @@ from selfplay.view import safe
 SERVERS = 5
 """Servers that are shown, the slowest."""
 TROUBLES = 3
-"""Units that are shown with why they are parked or failed."""
+"""Units that are shown with why they are parked or failed, and models' errors."""
 BAR_WIDTH = 40
 
 
@@ -81,6 +81,8 @@ def _rows(totals: Totals, seconds: float | None) -> Iterator[tuple[str, Renderab
         yield "ending", Text(safe(text), style="yellow")
     yield "attempts", _states(totals)
     yield "outcomes", _outcomes(totals.results.outcomes, totals.results.units)
+    for why, number in list(totals.results.model_errors.items())[:TROUBLES]:
+        yield "model error", Text(safe(f"{number:,} ended with: {why}"), style="yellow")
     yield "pace", _pace(totals, seconds)
     yield "tokens", _tokens(totals)
     yield "money", _money(totals)

@@ -15,13 +15,13 @@ from selfplay.batch.desk import Desk
 from selfplay.batch.drain import Drain
 from selfplay.batch.layout import RunFolder, make_folder
 from selfplay.batch.ledger import Ledger, Ledgers
-from selfplay.batch.manifest import keep_manifest, manifest_of
+from selfplay.batch.manifest import keep_manifest, manifest_of, require_same
 from selfplay.batch.memory import give_memory_back
 from selfplay.batch.purse import BUDGET, Others, PayingModel, Purse, follow, require_prices
 from selfplay.batch.run import BatchWatch, Run, Session, Shop, Unwatched
 from selfplay.batch.servers import Servers, require_one_price
 from selfplay.batch.settings import BatchSettings
-from selfplay.batch.tally import Prices, prices_of, tally_of
+from selfplay.batch.tally import Prices, Tally, prices_of
 from selfplay.batch.units import Unit, sha256_of, units_of
 from selfplay.batch.worker import Pulse, new_worker
 from selfplay.casting import Role, open_cast
@@ -126,6 +126,7 @@ async def carry_out(
                 about=about,
             )
             pulse.beat({})
+            require_same(order.folder, manifest_of(order.config))  # until now the run might have become another one
             run = Run(shop, units, ledgers, ledger)
             group.start_soon(follow, others, purse)
             group.start_soon(desk.break_off, drain)
@@ -187,9 +188,11 @@ def spent_before(order: Order, ledgers: Ledgers, prices: Prices) -> Purse:
     root = order.folder.root
     for path in sorted(order.folder.episodes.rglob("*.jsonl")):
         if path.relative_to(root).as_posix() not in ended and is_journal(path):
-            with suppress(JournalError):  # its unit will tell
-                tally = tally_of(read_events(path), prices)
-                purse.remember(tally.usage, tally.cost_usd, tally.calls)
+            tally = Tally(prices)
+            with suppress(JournalError):  # its unit will tell; what was paid before the damage was paid
+                for event in read_events(path):
+                    tally.hear(event)
+            purse.remember(tally.usage, tally.cost_usd, tally.calls)
     return purse
 
 

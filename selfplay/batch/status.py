@@ -109,7 +109,7 @@ class Totals(Noun):
     unpriced: tuple[str, ...] = ()
     """Seats whose calls are not in it, for nobody said what they cost."""
     projected_usd: float | None = None
-    """What all units will have cost, at the mean cost of those that ended."""
+    """What all units will have cost, as the mean one that was begun: one that goes on is taken to be halfway."""
     units_per_minute: float | None = None
     steps_per_minute: float | None = None
     """Both of the last minutes; None when nobody plays."""
@@ -232,7 +232,10 @@ def _ordered_units(signs: Iterable[Sign], ended: int) -> int:
 def _projected(results: Results, units: Units, spent_usd: float) -> float | None:
     if not results.units:
         return None
-    return max(spent_usd, results.cost_usd / results.units * (results.units + units.left))
+    begun = results.units + units.left_without_waiting
+    at_mean = results.cost_usd / results.units * begun  # short ones end first, so this is the least
+    twice = results.cost_usd + 2 * (spent_usd - results.cost_usd)
+    return max(at_mean, twice) / begun * (begun + units.waiting)
 
 
 def _servers(signs: Iterable[Sign]) -> Iterator[Server]:

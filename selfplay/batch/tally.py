@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from pydantic import ValidationError
 
 from selfplay.batch.ledger import EpisodeLine
 from selfplay.casting import price_for
 from selfplay.config import RunConfig
+from selfplay.errors import JournalError
 from selfplay.events import Event, Seat
 from selfplay.models.prices import Price, cost_usd
 from selfplay.models.protocol import Usage
@@ -48,7 +50,13 @@ class Tally:
     """Messages and input tokens of each seat's last call."""
 
     def hear(self, event: Event) -> None:
-        """Count an event."""
+        """Count an event. Raises JournalError for one that is not as this program writes it."""
+        try:
+            self._count(event)
+        except (KeyError, TypeError, AttributeError, ValidationError) as error:
+            raise JournalError(f"an event that is not as it was written: {type(error).__name__}") from error
+
+    def _count(self, event: Event) -> None:
         self.seconds += event.get("seconds", 0.0)
         match event["event"]:
             case "start":

@@ -6,6 +6,7 @@ Money and time are added as whole nanodollars and microseconds, so that the orde
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 from selfplay.batch.ledger import EpisodeLine, UnitLine
 from selfplay.message import Noun
@@ -17,6 +18,8 @@ Outcomes = dict[StopReason, int]
 
 NANO = 1_000_000_000
 MICRO = 1_000_000
+ERRORS = 5
+"""How many different errors of models are told."""
 UNGRADED = "not graded"
 """The leak grade of a task whose row tells none."""
 
@@ -49,6 +52,8 @@ class Results(Noun):
     missing_verdicts: int
     qualities: dict[Quality, int]
     tools: dict[str, int]
+    model_errors: dict[str, int]
+    """What servers said when that ended an episode, and how often; the most frequent."""
     calls: int
     """Of models."""
     retries: int
@@ -108,6 +113,7 @@ class Count:
     hints_per_episode: Counter[int] = field(default_factory=Counter[int])
     qualities: Counter[Quality] = field(default_factory=Counter[Quality])
     tools: Counter[str] = field(default_factory=Counter[str])
+    model_errors: Counter[str] = field(default_factory=Counter[str])
     numbers: Counter[str] = field(default_factory=Counter[str])
     usage: Usage = field(default_factory=Usage)
     unusable: int = 0
@@ -138,6 +144,8 @@ class Count:
         self.hints_per_episode[episode.hints] += 1
         self.qualities.update(episode.qualities)
         self.tools.update(episode.tools)
+        if episode.stop is StopReason.MODEL_ERROR:
+            self.model_errors[episode.detail] += 1
         self.usage += episode.usage
         numbers = self.numbers
         numbers["steps"] += episode.steps
@@ -171,7 +179,8 @@ class Count:
             refused=numbers["refused"],
             missing_verdicts=numbers["missing_verdicts"],
             qualities={quality: self.qualities[quality] for quality in Quality if self.qualities[quality]},
-            tools=dict(sorted(self.tools.items(), key=lambda item: (-item[1], item[0]))),
+            tools=by_number(self.tools),
+            model_errors=dict(islice(by_number(self.model_errors).items(), ERRORS)),
             calls=numbers["calls"],
             retries=numbers["retries"],
             usage=self.usage,
@@ -182,6 +191,11 @@ class Count:
 
     def _group(self, kind: str) -> dict[str, Outcomes]:
         return {str(key): ordered(counts) for key, counts in sorted(self.groups.get(kind, {}).items())}
+
+
+def by_number(counts: Mapping[str, int]) -> dict[str, int]:
+    """The most frequent first, those that are equally frequent by name."""
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def ordered(counts: Mapping[StopReason, int]) -> Outcomes:

@@ -37,6 +37,8 @@ class Tracker(Unwatched):
     rate: Rate = field(init=False)
     count: Count = field(default_factory=Count)
     ended_units: dict[str, UnitLine] = field(default_factory=dict[str, UnitLine])
+    own_units: set[str] = field(default_factory=set[str])
+    """Units that this worker began or took up, whose steps it hears of."""
     state: Callable[[], dict[str, Any]] = dict
     is_over: bool = False
     """True after the session."""
@@ -52,6 +54,10 @@ class Tracker(Unwatched):
         for each in ledgers.units.values():
             self._count(each)
 
+    def started(self, unit: Unit) -> None:
+        """Know it for one's own."""
+        self.own_units.add(unit.id)
+
     def heard(self, unit: Unit, event: Event, is_recorded: bool) -> None:  # noqa: ARG002, FBT001  see BatchWatch
         """Count steps."""
         if event["event"] == "step" and not is_recorded:
@@ -60,7 +66,8 @@ class Tracker(Unwatched):
     def ended(self, line: UnitLine) -> None:
         """Count a unit."""
         if line.unit not in self.ended_units:
-            self.rate.add(time.monotonic(), units=1)
+            others = 0 if line.unit in self.own_units else line.steps
+            self.rate.add(time.monotonic(), units=1, steps=others)
             self._count(line)
 
     def _count(self, line: UnitLine) -> None:

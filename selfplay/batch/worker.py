@@ -46,18 +46,24 @@ class Pulse:
         self.worker = worker
         self._folder = folder
         self._path = self._path_of(worker)
-        self._beaten_at = time.time()  # unlike the monotonic clock it goes on while the machine sleeps
-        self._me = {"worker": worker, "machine": this_machine(), "pid": os.getpid(), "began": _began(os.getpid())}
+        self._beaten_at = _awake_or_not_s()
+        self._me = {
+            "worker": worker,
+            "machine": this_machine(),
+            "pid": os.getpid(),
+            "began": _began(os.getpid()),
+            "since": time.time(),
+        }
 
     def beat(self, state: Mapping[str, Any], *, is_over: bool = False) -> None:
         """Show that this worker lives (or, at its end, leaves), and how it is doing. Blocking. Raises StorageError."""
         write_whole(self._path, orjson.dumps({**self._me, **state, "is_over": is_over}) + b"\n")
-        self._beaten_at = time.time()
+        self._beaten_at = _awake_or_not_s()
 
     @property
     def is_lost(self) -> bool:
         """True when others may soon take this worker for dead: it was halted, or could not write."""
-        return time.time() - self._beaten_at > DEAD_AFTER_S * 2 / 3
+        return _awake_or_not_s() - self._beaten_at > DEAD_AFTER_S * 2 / 3
 
     def is_alive(self, worker: str) -> bool:
         """Whether another worker still plays: it has not left, its process runs, its last sign of life is recent."""
@@ -94,6 +100,12 @@ def read_state(path: Path) -> dict[str, Any] | None:
     except (OSError, orjson.JSONDecodeError):
         return None
     return cast("dict[str, Any]", state) if isinstance(state, dict) else None
+
+
+def _awake_or_not_s() -> float:
+    """Seconds that go on while the machine sleeps, unlike the monotonic clock's, and don't jump when a clock is set."""
+    boot = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.time() if boot is None else time.clock_gettime(boot)
 
 
 def _began(pid: int) -> str | None:

@@ -19,6 +19,7 @@ from selfplay.batch.screen import screen
 from selfplay.batch.settings import BatchSettings, load_batch
 from selfplay.batch.start import INTERRUPTED, Order
 from selfplay.batch.tally import unpriced_seats
+from selfplay.batch.totals import Results
 from selfplay.batch.view import LiveView, Several, Tracker
 from selfplay.cli.console import ExitCode, complain, people_console, print_json
 from selfplay.cli.dry_run import estimate_of, sample_of, show, warn
@@ -27,6 +28,7 @@ from selfplay.cli.given import GivenSettings
 from selfplay.config import Policy
 from selfplay.errors import SelfplayError
 from selfplay.tasks import read_tasks
+from selfplay.trace import StopReason
 from selfplay.tracing import open_tracing
 from selfplay.view import safe
 from selfplay.wire import Channel
@@ -92,7 +94,17 @@ def batch(
     session = anyio.run(_play_watched, play, order, tracker, LiveView(console, tracker))
     _tell(session, tracker, console, is_json=as_json)
     _complain_of(session)
-    raise typer.Exit(_code(session))
+    code = _code(session)
+    if code is ExitCode.DONE and (why := _only_errors(tracker.totals().results)):
+        complain(f"every attempt was ended by an error of a model's server; most often: {why}")
+        code = ExitCode.NEGATIVE
+    raise typer.Exit(code)
+
+
+def _only_errors(results: Results) -> str:
+    """The most frequent error of a model, where nothing else came of any attempt; empty if something did."""
+    is_all = results.units > 0 and results.outcomes.get(StopReason.MODEL_ERROR, 0) == results.units
+    return next(iter(results.model_errors)) if is_all else ""
 
 
 async def _play_watched(play: Play, order: Order, tracker: Tracker, view: LiveView) -> Session:

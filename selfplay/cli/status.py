@@ -14,6 +14,7 @@ from selfplay.batch.observe import Observer
 from selfplay.batch.recount import recounted
 from selfplay.batch.screen import line, screen
 from selfplay.batch.status import Totals
+from selfplay.batch.totals import Results
 from selfplay.cli.console import ExitCode, complain, people_console, print_json
 
 EPILOG = """Examples:
@@ -48,9 +49,24 @@ def status(
         print_json(totals.model_dump(mode="json"))
     else:
         console.print(screen(totals, is_full=True))
-    if recount and recounted(RunFolder(run)) != totals.results:
-        complain("the journals say something else than the ledgers; `selfplay batch` with the same options mends them")
+    if recount and (told := _other_figures(recounted(RunFolder(run)), totals.results)):
+        complain(
+            f"the journals say something else than the ledgers: {told}; delete {run / 'ledger'}, and `selfplay batch` "
+            "with the same options makes it anew from the journals"
+        )
         raise typer.Exit(ExitCode.NEGATIVE)
+
+
+def _other_figures(journals: Results, ledgers: Results) -> str:
+    """Where the two differ; empty if they don't."""
+    ones, others = (each.model_dump(mode="json") for each in (journals, ledgers))
+    return ", ".join(
+        f"{name.replace('_', ' ')} {ones[name]} in the journals and {others[name]} in the ledgers"
+        if isinstance(ones[name], int | float)
+        else name.replace("_", " ")
+        for name in ones
+        if ones[name] != others[name]
+    )
 
 
 def _watch(observer: Observer, console: Console) -> None:

@@ -7,10 +7,12 @@ from pydantic import JsonValue
 
 from selfplay.batch.layout import write_first, write_whole
 from selfplay.batch.settings import BatchSettings, Budget
+from selfplay.batch.worker import Pulse, new_worker
 from selfplay.config import HintConfig, Limits, PriceConfig, RunConfig, SeatConfig, shaping
-from selfplay.errors import RunError
+from selfplay.errors import ConfigError, RunError
 from selfplay.events import read_events
 from selfplay.task import Task
+from tests import loopback
 from tests.loopback import Json, Loopback, calls
 from tests.selfplay.batch.runs import digests, journals, ledger_of, make_repository, make_tasks, order, run
 
@@ -73,8 +75,44 @@ async def test_a_move_to_where_the_model_costs_something_else_is_another_run(tmp
     ignoring = BatchSettings(budget=Budget(unknown_price="ignore"))
     await run(order(tmp_path, none, config=at("https://api.openai.com/v1")))
     await run(order(tmp_path, none, config=at(None)))
+    answered = tmp_path / "run" / "episodes" / "00" / "t-00000000.jsonl"
+    answered.parent.mkdir()
+    answered.write_text('{"event":"start","journal":2}\n{"event":"call","seat":"player"}\n')
     with pytest.raises(RunError, match=r"the player's price .* is \"not known\""):
         await run(order(tmp_path, make_tasks(repo, 1), config=at("http://127.0.0.1:9/v1"), settings=ignoring))
+
+
+async def test_a_run_in_which_no_model_answered_is_begun_anew_with_what_was_mended(tmp_path: Path, repo: Path) -> None:
+    no_such = loopback.answers(404, {"error": {"message": "The model `m` does not exist."}})
+    tasks, ignoring = make_tasks(repo, 2), BatchSettings(budget=Budget(unknown_price="ignore"))
+    async with Loopback(lists, properly=no_such) as server:
+        wrong = order(tmp_path, tasks, config=asking(server.base_url), settings=ignoring)
+        session = await run(wrong)
+    assert "does not exist" in str(session.error)
+    assert len(journals(wrong)) > 0, "they were begun"
+    with pytest.raises(ConfigError, match="unknown model"):
+        await run(order(tmp_path, tasks, config=asking("http://a/v1", model="gpt-4"), settings=ignoring))
+    async with Loopback(lists) as server:
+        mended = order(tmp_path, tasks, config=asking(server.base_url, model="openai:n"), settings=ignoring)
+        assert (await run(mended)).left == 0
+    assert len(ledger_of(mended)) == len(journals(mended)) == 2, "nothing is left of what was begun"
+    with pytest.raises(RunError, match=r"config\.player\.model: was"):
+        await run(wrong)
+
+
+async def test_what_another_worker_is_at_is_not_begun_anew(tmp_path: Path) -> None:
+    none: tuple[tuple[str, Task], ...] = ()
+    ignoring = BatchSettings(budget=Budget(unknown_price="ignore"))
+    one, other = (
+        order(tmp_path, none, config=asking("http://a/v1", model=f"openai:{m}"), settings=ignoring) for m in "mn"
+    )
+    await run(one)
+    at_work = Pulse(one.folder, new_worker())
+    at_work.beat({})
+    with pytest.raises(RunError, match="another kind"):
+        await run(other)
+    at_work.beat({}, is_over=True)
+    await run(other)
 
 
 def test_of_a_configuration_only_where_and_how_patiently_models_are_asked_shapes_nothing() -> None:

@@ -2,6 +2,7 @@ import io
 import os
 import signal
 import time
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,16 @@ from rich.console import Console
 
 from selfplay.batch.drain import Drain
 from selfplay.batch.layout import RunFolder
-from selfplay.batch.ledger import UnitLine
+from selfplay.batch.ledger import Ledger, Ledgers, UnitLine
+from selfplay.batch.manifest import keep_manifest, manifest_of
 from selfplay.batch.observe import Observer
 from selfplay.batch.purse import BUDGET
 from selfplay.batch.rate import WINDOW_S, Rate
+from selfplay.batch.recount import recounted
 from selfplay.batch.run import BatchWatch, Session, Unwatched
 from selfplay.batch.screen import line, screen
 from selfplay.batch.settings import BatchSettings
-from selfplay.batch.start import Order, carry_out, heed_signals
+from selfplay.batch.start import Order, carry_out, heed_signals, make_folders, spent_before
 from selfplay.batch.status import Totals
 from selfplay.batch.units import Unit
 from selfplay.batch.view import LiveView, Several, Tracker
@@ -28,7 +31,8 @@ from selfplay.batch.worker import DEAD_AFTER_S, Pulse
 from selfplay.errors import EndpointDown
 from selfplay.events import Event
 from selfplay.task import Answer, Target
-from tests.selfplay.batch.runs import make_repository, make_tasks, order, run
+from tests.selfplay.batch.lines import episode_line, unit_line
+from tests.selfplay.batch.runs import CONFIG, make_repository, make_tasks, order, run
 
 PATIENCE_S = 20.0
 
@@ -225,6 +229,67 @@ async def test_an_observer_reads_on(tmp_path: Path, repo: Path) -> None:
     assert observer.look().model_copy(update={"at": ""}) == Observer(RunFolder(tmp_path / "run")).look().model_copy(
         update={"at": ""}
     )
+
+
+def test_steps_of_units_that_others_ended_count_for_the_pace_like_ones_own(tmp_path: Path) -> None:
+    tracker = Tracker(RunFolder(tmp_path), began_at=time.monotonic() - 60)
+    [(_, task)] = make_tasks(tmp_path, 1)
+    unit = Unit(task, 1, "")
+    tracker.started(unit)
+    for _ in range(4):
+        tracker.heard(unit, {"event": "step"}, False)
+    tracker.ended(unit_line(0, episode_line(steps=4)))
+    assert tracker.rate.per_minute(time.monotonic()) == pytest.approx((1.0, 4.0), rel=0.1)
+    tracker.ended(unit_line(1, episode_line(steps=6)))
+    assert tracker.rate.per_minute(time.monotonic()) == pytest.approx((2.0, 10.0), rel=0.1)
+
+
+def test_the_pace_is_that_of_those_who_play_now_not_of_those_before_them(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    make_folders(folder)
+    keep_manifest(folder, manifest_of(CONFIG))
+    now = time.time()
+    lines = [
+        unit_line(number, episode_line(steps=10), at=datetime.fromtimestamp(now - age_s, UTC).isoformat())
+        for number, age_s in enumerate((250, 240, 230, 50, 40, 30))
+    ]
+    with Ledger(folder, "w") as ledger:
+        for each in lines:
+            ledger.add(each)
+    assert Observer(folder).look().units_per_minute is None, "nobody plays"
+    sign(folder, "a", state(since=now - 60))
+    totals = Observer(folder).look()
+    assert totals.units_per_minute == pytest.approx(3, rel=0.1)
+    assert totals.steps_per_minute == pytest.approx(30, rel=0.1)
+
+
+def test_money_is_projected_from_those_that_go_on_too(tmp_path: Path) -> None:
+    tracker = Tracker(RunFolder(tmp_path))
+    tracker.opened(lambda: state(units=12, running=4, waiting=6, cost_usd=6.0))
+    for number in range(2):
+        tracker.ended(unit_line(number, episode_line(cost_usd=0.5)))
+    assert tracker.totals().projected_usd == pytest.approx((1 + 2 * 5) / 6 * 12), "those that go on are halfway"
+    tracker.opened(lambda: state(units=12, running=4, waiting=6, cost_usd=1.2))
+    assert tracker.totals().projected_usd == pytest.approx(0.5 * 12), "they have just begun"
+
+
+@pytest.mark.anyio
+async def test_a_damaged_journal_is_counted_up_to_the_damage_and_once(tmp_path: Path, repo: Path) -> None:
+    the_order = order(tmp_path, make_tasks(repo, 2))
+    await run(the_order)
+    for ledger in the_order.folder.ledgers.iterdir():
+        ledger.unlink()
+    for damage in (b"null", b'{"event":"call"}', b'{"event":"call","seat":"player","messages":1,"reply":{"usage":7}}'):
+        path = min(the_order.folder.episodes.rglob("*.jsonl"))
+        lines = path.read_bytes().splitlines()
+        lines[-2] = damage
+        path.write_bytes(b"\n".join(lines) + b"\n")
+        observer = Observer(the_order.folder)
+        first = observer.look()
+        assert first.usage.total_tokens > 0
+        assert observer.look().usage == first.usage
+        assert recounted(the_order.folder).units == 1, "the other's"
+        assert spent_before(the_order, Ledgers(the_order.folder), {}).usage.total_tokens > 0
 
 
 def test_what_tasks_are_called_does_nothing_to_a_terminal(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ import pytest
 from selfplay.batch.layout import RunFolder
 from selfplay.cli import main
 from selfplay.task import Answer, Target
+from tests.loopback import Loopback, answers, in_thread
+from tests.selfplay.batch.chaos import play
 from tests.selfplay.batch.runs import make_repository, make_tasks, write_tasks
 
 
@@ -47,6 +49,34 @@ def test_a_run_of_which_every_task_is_unusable_is_no_success(
     assert (code, json.loads(out)["unplayable"]) == (0, "")
 
 
+def test_a_run_that_comes_to_nothing_but_a_models_errors_is_no_success_and_says_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tasks = write_tasks(tmp_path / "tasks.jsonl", make_tasks(make_repository(tmp_path / "pump.git"), 2))
+    too_long = answers(400, {"error": {"message": "longer than 10 tokens", "code": "context_length_exceeded"}})
+    with in_thread(Loopback(play, properly=too_long)) as server:
+        command = ("--player", "openai:m", "--base-url", server.base_url, "--policy", "never")
+        config = tmp_path / "run.toml"
+        config.write_text('[batch.budget]\nunknown_price = "ignore"\n')
+        out = ("-o", str(tmp_path / "run"), "--repos", str(tmp_path / "repos"), "--config", str(config))
+        code, told, err = run(capsys, "batch", str(tasks), *command, *out)
+    assert code == 1
+    assert "2 ended with: " in told
+    assert "every attempt was ended by an error of a model's server; most often: " in err
+    assert "longer than 10 tokens" in err
+    code, told, _ = run(capsys, "status", str(tmp_path / "run"), "--recount")
+    assert (code, "longer than 10 tokens" in told) == (0, True)
+
+
+def test_an_episode_is_not_played_into_a_runs_folder(played: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {path: path.read_bytes() for path in played.rglob("*") if path.is_file()}
+    repo = str(played.with_name("pump.git"))
+    code, _, err = run(capsys, "run", "--repo", repo, "--task", "x", "--target", "pump/tank.py", "--out", str(played))
+    assert code == 2
+    assert "holds a run of `selfplay batch`" in err
+    assert {path: path.read_bytes() for path in played.rglob("*") if path.is_file()} == before
+
+
 def test_a_run_is_seen_from_another_shell(played: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "status", str(played), "--recount")
     assert code == 0
@@ -61,7 +91,7 @@ def test_ledgers_that_do_not_fit_the_journals_are_told(played: Path, capsys: pyt
     first.unlink()
     code, _, err = run(capsys, "status", str(played), "--recount")
     assert code == 1
-    assert "the journals say something else than the ledgers" in err
+    assert "the journals say something else than the ledgers: units 3 in the journals and 4 in the ledgers" in err
 
 
 def test_a_report_is_one_file(played: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
