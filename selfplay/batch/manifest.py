@@ -54,10 +54,10 @@ def manifest_of(config: RunConfig) -> Manifest:
     return Manifest.model_validate_json(orjson.dumps(value))
 
 
-def keep_manifest(folder: RunFolder, manifest: Manifest) -> None:
+def keep_manifest(folder: RunFolder, manifest: Manifest, *, may_begin_anew: bool = False) -> None:
     """Write the manifest of a new run, or make sure that the run in the folder is the same.
 
-    A run in which no model has answered yet becomes the new one. Raises RunError with every difference for another
+    With `may_begin_anew` a run in which no model has answered yet becomes the new one. Raises RunError with every difference for another
     run, and StorageError where it can't be written.
     """
     _require_new(folder)
@@ -66,7 +66,7 @@ def keep_manifest(folder: RunFolder, manifest: Manifest) -> None:
     try:
         require_same(folder, manifest)
     except RunError:
-        if not is_blank(folder):
+        if not (may_begin_anew and is_blank(folder)):
             raise
         clear(folder)
         write_whole(folder.manifest, _bytes(manifest))

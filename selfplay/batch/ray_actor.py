@@ -7,7 +7,7 @@ ledger lines go to the run's folder, never through Ray.
 import os
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -103,7 +103,7 @@ class Player:
 
     def __init__(self, order: Order, sink: SinkPart | None = None) -> None:
         """With a sink the run's folder is this machine's own; without, all machines share it."""
-        self._order, self._sink = order, sink
+        self._order, self._sink = replace(order, may_begin_anew=False), sink
         self._meter = Meter()
         self._drain: Drain | None = None
         self._reason = ""

@@ -41,7 +41,7 @@ async def carry_out_on_ray(
     mirror = Mirror(order.folder, Sink(ray.sink)) if ray.sink else None
     if mirror is not None:
         mirror.fetch_ledgers()
-    opening = open_run(order)
+    opening = open_run(replace(order, may_begin_anew=mirror is None))
     if mirror is not None:
         mirror.bring_manifest()
     drain, session = Drain(), Session(reason=INTERRUPTED)

@@ -51,6 +51,8 @@ class Order:
     repos: Path
     kept: tuple[Path, ...] = ()
     """The user's own files about the tasks, which a directory's snapshot must not show."""
+    may_begin_anew: bool = True
+    """Whether a run in which no model has answered may become this one; not where others may know more of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def open_run(order: Order) -> Opening:
     require_prices(order.config, prices, order.settings.budget)  # a run begun without a price could not be given one
     require_one_price(order.config, order.settings)
     make_folders(order.folder)
-    keep_manifest(order.folder, manifest_of(order.config))
+    keep_manifest(order.folder, manifest_of(order.config), may_begin_anew=order.may_begin_anew)
     make_folder(order.folder.episodes)
     ledgers = Ledgers(order.folder)
     ledgers.refresh()
