@@ -110,6 +110,7 @@ def test_after_miss_tells_of_both_attempts(
         (["--repo", "x", "--task", "@gone.md", "--target", "y"], "gone.md: can't be read: No such file"),
         (["--repo", "nowhere", "--task", "x", "--target", "y"], "nowhere"),
         (["--repo", ".", "--task", "x", "--target", "y", "--player", "gpt-5"], "openai:NAME, heuristic"),
+        (["--repo", ".", "--task", "x", "--target", "y", "--player", "openai"], "'player.model': which model?"),
         (["--repo", ".", "--task", "x", "--target", "y", "--base-url", "localhost"], "base_url"),
         (["--tasks", "gone.jsonl"], "gone.jsonl"),
         (["--repo", ".", "--task", "\udcff", "--target", "y"], "not UTF-8"),
