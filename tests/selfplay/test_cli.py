@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -371,6 +372,20 @@ def test_ctrl_c_leaves_an_episode_that_the_same_command_ends(repo: Path, tmp_pat
         second = subprocess.run(command, capture_output=True, check=True)
         assert len(server.received) == 3
     assert json.loads(second.stdout)["stop"]["reason"] == "found"
+
+
+def test_ctrl_c_while_the_command_is_imported_ends_it_without_a_word() -> None:
+    script = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]["selfplay"]
+    assert script == "selfplay.__main__:main", "which is python -m selfplay as well"
+    entry = INTERRUPTIBLE.replace("selfplay.cli", "selfplay.__main__")
+    command = [sys.executable, "-X", "importtime", "-c", entry, "--version"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as begun:
+        assert begun.stderr is not None
+        assert any("pydantic_core" in line for line in begun.stderr), "which is in the middle of it"
+        begun.send_signal(signal.SIGINT)
+        rest = [line for line in begun.stderr if not line.startswith("import time:")]
+        assert begun.stdout is not None
+        assert (begun.wait(), begun.stdout.read(), rest) == (130, "", [])
 
 
 def helps(command: Any, name: str = "selfplay") -> Iterator[tuple[str, str]]:  # noqa: ANN401  typer's own click
