@@ -8,7 +8,7 @@ import orjson
 from rich.console import Console
 from rich.text import Text
 
-from selfplay.errors import ModelError, ScriptError
+from selfplay.errors import ModelError, NothingToExport, ScriptError
 from selfplay.view import safe
 
 
@@ -31,6 +31,8 @@ class ExitCode(IntEnum):
     @classmethod
     def of(cls, error: Exception) -> "ExitCode":
         """The code that a command ends with after this error."""
+        if isinstance(error, NothingToExport):
+            return cls.NEGATIVE
         is_reachable = isinstance(error, ScriptError) or not isinstance(error, ModelError)
         return cls.UNUSABLE if is_reachable else cls.OUT_OF_REACH
 
