@@ -71,7 +71,7 @@ def batch(
         ),
     ] = None,
     sink: Annotated[str, typer.Option(help="Where actors without a common disk keep traces: s3://..., gs://...")] = "",
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show nothing while it runs.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show nothing until the end.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output at its end.")] = False,
 ) -> None:
     """Play the tasks of a file, many at once. Ctrl-C ends it in order, a second one now; the same command goes on."""
@@ -85,12 +85,13 @@ def batch(
         kept=tuple(path for path in (tasks, config) if path is not None),
     )
     console = people_console(is_quiet=quiet, is_json=as_json)
+    at_end = people_console(is_quiet=quiet and as_json, is_json=as_json)
     play = engine_of(engine, RaySettings(ray_address, ray_actors, sink), partial(console.print, markup=False))
     if dry_run is not None:
-        raise typer.Exit(_estimate(play, order, dry_run, console, is_json=as_json))
+        raise typer.Exit(_estimate(play, order, dry_run, (console, at_end), is_json=as_json))
     tracker = Tracker(order.folder, unpriced_seats(order.config))
     session = anyio.run(_play_watched, play, order, tracker, LiveView(console, tracker))
-    _tell(session, tracker, console, is_json=as_json)
+    _tell(session, tracker, at_end, is_json=as_json)
     _complain_of(session)
     raise typer.Exit(_code(session))
 
@@ -112,8 +113,9 @@ async def _play_watched(play: Play, order: Order, tracker: Tracker, view: LiveVi
     return session
 
 
-def _estimate(play: Play, order: Order, number: int, console: Console, *, is_json: bool) -> ExitCode:
-    """Play so many tasks, and say what the others will take."""
+def _estimate(play: Play, order: Order, number: int, consoles: tuple[Console, Console], *, is_json: bool) -> ExitCode:
+    """Play so many tasks, and say what the others will take: on one console while it is played, on the other then."""
+    console, at_end = consoles
     session: Session | None = None
     if number:
         warn(number, console)
@@ -122,7 +124,7 @@ def _estimate(play: Play, order: Order, number: int, console: Console, *, is_jso
     known = estimate_of(order)
     if is_json:
         print_json(known.model_dump(mode="json"))
-    show(known, session, order.settings.budget, console)
+    show(known, session, order.settings.budget, at_end)
     if session is None:
         return ExitCode.DONE
     _complain_of(session)

@@ -47,6 +47,24 @@ def test_a_run_of_which_every_task_is_unusable_is_no_success(
     assert (code, json.loads(out)["unplayable"]) == (0, "")
 
 
+def test_a_quiet_run_tells_how_it_ended_and_what_was_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tasks = write_tasks(tmp_path / "tasks.jsonl", make_tasks(make_repository(tmp_path / "pump.git"), 4))
+    config = tmp_path / "run.toml"
+    config.write_text("[batch.budget]\ntokens = 1\n")
+    place = ("--repos", str(tmp_path / "repos"), "--quiet")
+    small = ("batch", str(tasks), "-o", str(tmp_path / "small"), "--config", str(config), *place)
+    code, out, err = run(capsys, *small)
+    assert (code, err) == (4, "")
+    assert "4 left (the budget" in " ".join(out.split())
+    code, out, err = run(capsys, *small, "--json")
+    assert (code, json.loads(out)["left"], err) == (4, 4, "")
+    code, out, err = run(capsys, "batch", str(tasks), "-o", str(tmp_path / "try"), *place, "--dry-run", "3")
+    assert (code, err) == (0, "")
+    assert out.startswith("1 attempts left, as 3 that ended tell:\n")
+
+
 def test_a_run_is_seen_from_another_shell(played: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "status", str(played), "--recount")
     assert code == 0
