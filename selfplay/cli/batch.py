@@ -1,5 +1,6 @@
 """`selfplay batch`: many episodes."""
 
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -23,8 +24,8 @@ from selfplay.batch.view import LiveView, Several, Tracker
 from selfplay.cli.console import ExitCode, complain, people_console, print_json
 from selfplay.cli.dry_run import estimate_of, sample_of, show, warn
 from selfplay.cli.engines import Engine, Play, engine_of
-from selfplay.cli.given import GivenSettings
-from selfplay.config import Policy
+from selfplay.cli.given import GivenSettings, warn_of_missing_keys
+from selfplay.config import Policy, SeatConfig
 from selfplay.errors import SelfplayError
 from selfplay.tasks import read_tasks
 from selfplay.tracing import open_tracing
@@ -84,6 +85,7 @@ def batch(
         repos=repos,
         kept=tuple(path for path in (tasks, config) if path is not None),
     )
+    warn_of_missing_keys(*_servers(order))
     console = people_console(is_quiet=quiet, is_json=as_json)
     at_end = people_console(is_quiet=quiet and as_json, is_json=as_json)
     play = engine_of(engine, RaySettings(ray_address, ray_actors, sink), partial(console.print, markup=False))
@@ -165,6 +167,15 @@ def _how_on(session: Session) -> str:
     if session.reason.startswith(BUDGET):
         return "with a larger budget the same command goes on"
     return "the same command goes on" if session.error is None else "mend that, and the same command goes on"
+
+
+def _servers(order: Order) -> Iterator[SeatConfig]:
+    """The seats at each of the servers that the table `batch` names for them."""
+    settings, config = order.settings, order.config
+    limits = (settings.player, settings.supervisor, settings.judge)
+    for seat, limit in zip((config.player, config.supervisor, config.judge), limits, strict=True):
+        if seat is not None:
+            yield from (seat.model_copy(update=place.model_dump()) for place in limit.endpoints)
 
 
 def _over(settings: BatchSettings, **given: int | None) -> BatchSettings:

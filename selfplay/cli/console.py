@@ -43,6 +43,12 @@ def complain(error: Exception | str) -> None:
     console.print(Text("error: ", style="bold red") + Text(safe(str(error))), soft_wrap=True)
 
 
+def caution(text: str) -> None:
+    """Say on standard error what may not be meant so; nothing ends for it."""
+    console = Console(stderr=True)
+    console.print(Text("warning: ", style="bold yellow") + Text(safe(text)), soft_wrap=True)
+
+
 def people_console(*, is_quiet: bool, is_json: bool) -> Console:
     """Where the view for people goes: standard output, or standard error where JSON has the output."""
     for stream in (sys.stdout, sys.stderr):  # a character that the terminal can't show must not end anything

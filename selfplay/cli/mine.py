@@ -15,6 +15,7 @@ from rich.table import Table
 
 from selfplay.casting import model_of
 from selfplay.cli.console import ExitCode, complain, people_console, print_json
+from selfplay.cli.given import warn_of_missing_keys
 from selfplay.cli.revision import repo_and_commit
 from selfplay.config import SeatConfig, checked, read_toml
 from selfplay.errors import ConfigError
@@ -167,7 +168,9 @@ def _seat(model: str, base_url: str, file: Path | None) -> SeatConfig | None:
     values: object = {} if file is None else read_toml(file).get("rewrite", {})
     base = checked(SeatConfig, values, f"{file} [rewrite]").model_dump(exclude_defaults=True)
     given = {"model": model, **({"base_url": base_url} if base_url else {})}
-    return checked(SeatConfig, {**base, **given}, "the settings on the command line")
+    seat = checked(SeatConfig, {**base, **given}, "the settings on the command line")
+    warn_of_missing_keys(seat)
+    return seat
 
 
 def _unless(text: str) -> Unless:

@@ -196,6 +196,24 @@ def test_a_model_out_of_reach_is_exit_code_3_and_the_command_goes_on_later(
     assert not [e for p in (tmp_path / "traces").iterdir() for e in p.read_bytes().split(b"\n") if b'"stop"' in e[:16]]
 
 
+def test_a_named_key_that_is_not_set_is_warned_of_once(
+    repo: Path,
+    places: Sequence[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seat = 'model = "openai:x"\nbase_url = "http://127.0.0.1:9/v1"\ntries = 1\n'
+    config = tmp_path / "run.toml"
+    warning = "warning: api_key_env names TOY_KEY, and no such environment variable is set"
+    for named, key, times in (("TOY_KEY", "", 1), ("TOY_KEY", "toy-key-1", 0), ("OPENAI_API_KEY", "", 0)):
+        monkeypatch.setenv(named, key)
+        table = f'{seat}api_key_env = "{named}"\n'
+        config.write_text(f"[player]\n{table}[supervisor]\n{table}")
+        code, _, err = run(capsys, "run", *about(repo), *places, "--config", str(config), "--quiet")
+        assert (code, err.count(warning)) == (3, times)
+
+
 def test_a_cost_limit_without_a_known_price_is_refused(
     repo: Path, places: Sequence[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

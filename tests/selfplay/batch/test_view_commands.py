@@ -65,6 +65,25 @@ def test_a_quiet_run_tells_how_it_ended_and_what_was_asked_for(
     assert out.startswith("1 attempts left, as 3 that ended tell:\n")
 
 
+def test_a_key_that_is_named_for_one_of_several_servers_and_not_set_is_warned_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tasks = write_tasks(tmp_path / "tasks.jsonl", make_tasks(make_repository(tmp_path / "pump.git"), 1))
+    servers = (
+        '{ base_url = "http://127.0.0.1:9/v1" }',
+        '{ base_url = "http://127.0.0.1:8/v1", api_key_env = "NO_TOY" }',
+    )
+    player = 'model = "openai:x"\nprice = { input = 0, output = 0 }'
+    config = tmp_path / "run.toml"
+    config.write_text(
+        f"[player]\n{player}\n[batch.player]\nendpoints = [{{ base_url = 'http://127.0.0.1:9/v1' }}, {named}]\n"
+    )
+    command = ("batch", str(tasks), "-o", str(tmp_path / "run"), "--config", str(config), "--dry-run", "0")
+    code, _, err = run(capsys, *command)
+    assert code == 0
+    assert err == "warning: api_key_env names NO_TOY, and no such environment variable is set: its server gets no key\n"
+
+
 def test_a_run_is_seen_from_another_shell(played: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "status", str(played), "--recount")
     assert code == 0
