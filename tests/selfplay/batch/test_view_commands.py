@@ -69,15 +69,13 @@ def test_a_key_that_is_named_for_one_of_several_servers_and_not_set_is_warned_of
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tasks = write_tasks(tmp_path / "tasks.jsonl", make_tasks(make_repository(tmp_path / "pump.git"), 1))
-    servers = (
-        '{ base_url = "http://127.0.0.1:9/v1" }',
-        '{ base_url = "http://127.0.0.1:8/v1", api_key_env = "NO_TOY" }',
-    )
-    player = 'model = "openai:x"\nprice = { input = 0, output = 0 }'
+    servers = """[batch.player]
+    endpoints = [
+      { base_url = "http://127.0.0.1:9/v1" },
+      { base_url = "http://127.0.0.1:8/v1", api_key_env = "NO_TOY" },
+    ]"""
     config = tmp_path / "run.toml"
-    config.write_text(
-        f"[player]\n{player}\n[batch.player]\nendpoints = [{{ base_url = 'http://127.0.0.1:9/v1' }}, {named}]\n"
-    )
+    config.write_text(f'[player]\nmodel = "openai:x"\nprice = {{ input = 0, output = 0 }}\n{servers}\n')
     command = ("batch", str(tasks), "-o", str(tmp_path / "run"), "--config", str(config), "--dry-run", "0")
     code, _, err = run(capsys, *command)
     assert code == 0
