@@ -1,5 +1,6 @@
 """What a run is configured with. A knob documents itself here and has no other home."""
 
+import re
 import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -75,7 +76,19 @@ def _key_in(value: JsonValue, name: str = "") -> str | None:
     return named or next(filter(None, (_key_in(one, n) for n, one in value.items())), None)
 
 
-KeyName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
+def _as_a_variable(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", name):
+        raise ValueError("not the name of an environment variable (letters, digits, _); the key itself stands in it")
+    return name
+
+
+def _naming_a_model(model: str) -> str:
+    if model.partition(":")[0] == "openai" and not model.partition(":")[2].strip():
+        raise ValueError("which model? write openai:NAME, with the name that the server knows it by")
+    return model
+
+
+KeyName = Annotated[str, AfterValidator(_as_a_variable)]
 """Name of an environment variable; a key itself does not look like one."""
 Address = Annotated[str, AfterValidator(_without_credentials)]
 Fields = Annotated[dict[str, JsonValue], AfterValidator(_without_the_engines_own)]
@@ -102,7 +115,7 @@ class PriceConfig(Section):
 class SeatConfig(Section):
     """Who plays a part, and how it is asked."""
 
-    model: str = "heuristic"
+    model: Annotated[str, AfterValidator(_naming_a_model)] = "heuristic"
     """`openai:NAME` (any OpenAI-compatible server), `heuristic`, `scripted:FILE`, `recorded:DIR`."""
     base_url: Address | None = None
     """The server's address up to and including `/v1`; by default the vendor's own."""

@@ -9,6 +9,7 @@
     │   └── StorageError            the disk does not take what is to be kept: full, read-only, gone
     ├── RunError                a run's folder that can't be used: another configuration, another version
     ├── ExportError             a trace that can't become a sample
+    │   └── NothingToExport         not one could: nothing is wrong with what was asked for
     └── ModelError              a call of a language model
         ├── TransientModelError     worth another try: timeout, server down, cut reply; carries the server's Retry-After
         │   ├── RateLimited             the server said to slow down
@@ -66,6 +67,10 @@ class RunError(SelfplayError):
 
 class ExportError(SelfplayError):
     """A trace can't become a sample of the wanted format."""
+
+
+class NothingToExport(ExportError):
+    """No trace and no pair gave a row. The message says what became of them."""
 
 
 class ModelError(SelfplayError):

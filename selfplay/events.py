@@ -23,6 +23,7 @@ import orjson
 
 from selfplay.config import shaping
 from selfplay.errors import JournalError
+from selfplay.hiding import JOURNAL_START
 from selfplay.message import Message
 
 JOURNAL_VERSION = 2
@@ -81,6 +82,8 @@ def parse_events(data: bytes, where: str) -> tuple[list[Event], int]:
     events: list[Event] = []
     size = 0
     for number, line in enumerate(data.splitlines(keepends=True), 1):
+        if number == 1 and not line.endswith(b"\n") and not _may_be_a_torn_start(line):
+            raise JournalError(f"{where}: not a journal of this program")
         try:
             event: Event = orjson.loads(line)
         except orjson.JSONDecodeError:
@@ -99,6 +102,11 @@ def parse_events(data: bytes, where: str) -> tuple[list[Event], int]:
         events.append(event)
         size += len(line)
     return events, size
+
+
+def _may_be_a_torn_start(line: bytes) -> bool:
+    """True for the beginning of a journal's first line, also where a power loss left zeros in its place."""
+    return JOURNAL_START.startswith(line[: len(JOURNAL_START)].rstrip(b"\0"))
 
 
 def _is_event(value: object, *, is_first: bool) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import orjson
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from selfplay.errors import InputError
 from selfplay.message import Noun
@@ -51,25 +52,60 @@ Known = Mapping[tuple[int | str, ...], Sequence[str]]
 """The keys that there are, by where they stand."""
 
 
+_KINDS = {
+    "text": ("string_type",),
+    "a whole number": ("int_type", "int_parsing", "int_from_float"),
+    "a number": ("float_type", "float_parsing"),
+    "true or false": ("bool_type", "bool_parsing"),
+    "a list": ("list_type", "tuple_type", "set_type", "frozen_set_type"),
+    "an object (in TOML a table)": ("dict_type", "model_type", "model_attributes_type"),
+}
+_SAID = {error: f"must be {kind}, is {{given}}" for kind, errors in _KINDS.items() for error in errors} | {
+    "greater_than_equal": "must be at least {ge:g}, is {given}",
+    "greater_than": "must be more than {gt:g}, is {given}",
+    "less_than_equal": "must be at most {le:g}, is {given}",
+    "less_than": "must be less than {lt:g}, is {given}",
+    "finite_number": "must be a finite number",
+    "literal_error": "must be {expected}",
+    "enum": "must be {expected}",
+    "string_too_short": "is empty",
+    "too_short": "must hold at least {min_length}, holds {actual_length}",
+    "too_long": "must hold at most {max_length}",
+}
+"""By pydantic's name of an error: what is wrong, to stand behind the place."""
+_NAMES: dict[type, str] = {str: "text", dict: "an object", list: "a list", tuple: "a list"}
+
+
 def explain(error: ValidationError, known: Known) -> str:
     """Pydantic's findings in one line a person can act on. `known` is for near misses."""
-    parts = error.errors()
+    parts = error.errors(include_url=False)
     inner = [
         part for part in parts if part["type"] != "too_short"
     ]  # a list is also too short where its items are wrong
-    return "; ".join(_explain_one(part["type"], part["loc"], part["msg"], known) for part in inner or parts)
+    return "; ".join(dict.fromkeys(_explain_one(part, known) for part in inner or parts))
 
 
-def _explain_one(kind: str, loc: tuple[int | str, ...], message: str, known: Known) -> str:
-    place = _place(loc)
+def _explain_one(part: ErrorDetails, known: Known) -> str:
+    kind, loc, place = part["type"], part["loc"], _place(part["loc"])
     if kind == "extra_forbidden":
         near = get_close_matches(str(loc[-1]), known.get(loc[:-1], ()), n=1)
         return f"unknown key {place!r}" + (f", did you mean {_place((*loc[:-1], near[0]))!r}?" if near else "")
+    if kind == "missing" and isinstance(loc[-1], int):
+        return f"{_place(loc[:-1])!r} has too few items"
     if kind == "missing":
         return f"the key {place!r} is missing"
-    if kind == "string_too_short":
-        return f"{place!r} is empty"
-    return f"{place!r}: {message.removeprefix('Value error, ')}" if place else message
+    if kind in _SAID:
+        said = _SAID[kind].format(**part.get("ctx", {}), given=_named(part["input"]))
+        return f"{place!r} {said}" if place else f"it {said}"
+    message = part["msg"].removeprefix("Value error, ")
+    return f"{place!r}: {message}" if place else message
+
+
+def _named(value: object) -> str:
+    """What was given; of text only that it is text: it may be a key."""
+    if value is None or isinstance(value, bool | int | float):
+        return json.dumps(value)
+    return _NAMES.get(type(value), f"a {type(value).__name__}")
 
 
 def _place(loc: tuple[int | str, ...]) -> str:

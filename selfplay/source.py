@@ -109,6 +109,14 @@ def require_repository(directory: Path) -> Path:
         if (above / ".git").exists():
             raise RepositoryError(
                 f"{directory} lies inside the repository {above}: give that path (a task's paths are relative to it), "
-                f"or the commit {WORKTREE!r} for the directory alone"
+                f"or the commit {WORKTREE!r} for the directory alone: {_written(directory)}"
             )
-    raise RepositoryError(f"{directory} is no git repository: the commit {WORKTREE!r} takes it as it is on disk")
+    raise RepositoryError(
+        f"{directory} is no git repository: the commit {WORKTREE!r} takes it as it is on disk: {_written(directory)}"
+    )
+
+
+def _written(directory: Path) -> str:
+    """How commands are told to take a directory as it is: those with an option for the commit, and the others."""
+    here = "." if directory == Path.cwd() else directory
+    return f"--commit {WORKTREE}, or where a command takes REPO@COMMIT {here}@{WORKTREE}"

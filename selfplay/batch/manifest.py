@@ -57,8 +57,8 @@ def manifest_of(config: RunConfig) -> Manifest:
 def keep_manifest(folder: RunFolder, manifest: Manifest, *, may_begin_anew: bool = False) -> None:
     """Write the manifest of a new run, or make sure that the run in the folder is the same.
 
-    With `may_begin_anew` a run in which no model has answered yet becomes the new one. Raises RunError with every difference for another
-    run, and StorageError where it can't be written.
+    With `may_begin_anew` a run in which no model has answered yet becomes the new one. Raises RunError with every
+    difference for another run, and StorageError where it can't be written.
     """
     _require_new(folder)
     if not folder.manifest.exists() and write_first(folder.manifest, _bytes(manifest)) is None:

@@ -152,6 +152,8 @@ def require_fit(folder: RunFolder) -> None:
     runs = sorted(path.parent.name for path in root.glob("*/manifest.json"))
     if (root / ".git").exists():
         holds = "a repository"
+    elif any((root / name).exists() for name in (".clones", ".index")):
+        holds = "clones of repositories"
     elif runs:
         holds = f"other runs ({', '.join(runs[:3])}{', ...' if len(runs) > 3 else ''})"  # noqa: PLR2004  as many as are shown
     elif any(is_journal(path) for path in root.glob("*.jsonl")):

@@ -1,5 +1,6 @@
 """`selfplay batch`: many episodes."""
 
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -24,8 +25,8 @@ from selfplay.batch.view import LiveView, Several, Tracker
 from selfplay.cli.console import ExitCode, complain, people_console, print_json
 from selfplay.cli.dry_run import estimate_of, sample_of, show, warn
 from selfplay.cli.engines import Engine, Play, engine_of
-from selfplay.cli.given import GivenSettings
-from selfplay.config import Policy
+from selfplay.cli.given import GivenSettings, warn_of_missing_keys
+from selfplay.config import Policy, SeatConfig
 from selfplay.errors import SelfplayError
 from selfplay.tasks import read_tasks
 from selfplay.trace import StopReason
@@ -73,7 +74,7 @@ def batch(
         ),
     ] = None,
     sink: Annotated[str, typer.Option(help="Where actors without a common disk keep traces: s3://..., gs://...")] = "",
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show nothing while it runs.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show nothing until the end.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output at its end.")] = False,
 ) -> None:
     """Play the tasks of a file, many at once. Ctrl-C ends it in order, a second one now; the same command goes on."""
@@ -86,13 +87,15 @@ def batch(
         repos=repos,
         kept=tuple(path for path in (tasks, config) if path is not None),
     )
+    warn_of_missing_keys(*_servers(order))
     console = people_console(is_quiet=quiet, is_json=as_json)
+    at_end = people_console(is_quiet=quiet and as_json, is_json=as_json)
     play = engine_of(engine, RaySettings(ray_address, ray_actors, sink), partial(console.print, markup=False))
     if dry_run is not None:
-        raise typer.Exit(_estimate(play, order, dry_run, console, is_json=as_json))
+        raise typer.Exit(_estimate(play, order, dry_run, (console, at_end), is_json=as_json))
     tracker = Tracker(order.folder, unpriced_seats(order.config))
     session = anyio.run(_play_watched, play, order, tracker, LiveView(console, tracker))
-    _tell(session, tracker, console, is_json=as_json)
+    _tell(session, tracker, at_end, is_json=as_json)
     _complain_of(session)
     code = _code(session)
     if code is ExitCode.DONE and (why := _only_errors(tracker.totals().results)):
@@ -124,8 +127,9 @@ async def _play_watched(play: Play, order: Order, tracker: Tracker, view: LiveVi
     return session
 
 
-def _estimate(play: Play, order: Order, number: int, console: Console, *, is_json: bool) -> ExitCode:
-    """Play so many tasks, and say what the others will take."""
+def _estimate(play: Play, order: Order, number: int, consoles: tuple[Console, Console], *, is_json: bool) -> ExitCode:
+    """Play so many tasks, and say what the others will take: on one console while it is played, on the other then."""
+    console, at_end = consoles
     session: Session | None = None
     if number:
         warn(number, console)
@@ -134,7 +138,7 @@ def _estimate(play: Play, order: Order, number: int, console: Console, *, is_jso
     known = estimate_of(order)
     if is_json:
         print_json(known.model_dump(mode="json"))
-    show(known, session, order.settings.budget, console)
+    show(known, session, order.settings.budget, at_end)
     if session is None:
         return ExitCode.DONE
     _complain_of(session)
@@ -175,6 +179,15 @@ def _how_on(session: Session) -> str:
     if session.reason.startswith(BUDGET):
         return "with a larger budget the same command goes on"
     return "the same command goes on" if session.error is None else "mend that, and the same command goes on"
+
+
+def _servers(order: Order) -> Iterator[SeatConfig]:
+    """The seats at each of the servers that the table `batch` names for them."""
+    settings, config = order.settings, order.config
+    limits = (settings.player, settings.supervisor, settings.judge)
+    for seat, limit in zip((config.player, config.supervisor, config.judge), limits, strict=True):
+        if seat is not None:
+            yield from (seat.model_copy(update=place.model_dump()) for place in limit.endpoints)
 
 
 def _over(settings: BatchSettings, **given: int | None) -> BatchSettings:

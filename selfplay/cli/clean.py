@@ -143,6 +143,9 @@ def clean(
         print_json(funnel.model_dump(mode="json"))
     show_funnel(funnel, console)
     console.print(f"written to {job.place.folder}", style="dim")
+    if not funnel.rows and not funnel.pairs:
+        complain(f"no trace gave a row; {job.place.dropped} says why of each")
+        raise typer.Exit(ExitCode.NEGATIVE)
 
 
 def _with(base: CleanSettings, over: dict[str, Any], across: dict[str, Any]) -> CleanSettings:

@@ -8,7 +8,7 @@ import orjson
 from rich.console import Console
 from rich.text import Text
 
-from selfplay.errors import ModelError, ScriptError
+from selfplay.errors import ModelError, NothingToExport, ScriptError
 from selfplay.view import safe
 
 
@@ -31,6 +31,8 @@ class ExitCode(IntEnum):
     @classmethod
     def of(cls, error: Exception) -> "ExitCode":
         """The code that a command ends with after this error."""
+        if isinstance(error, NothingToExport):
+            return cls.NEGATIVE
         is_reachable = isinstance(error, ScriptError) or not isinstance(error, ModelError)
         return cls.UNUSABLE if is_reachable else cls.OUT_OF_REACH
 
@@ -39,6 +41,12 @@ def complain(error: Exception | str) -> None:
     """Say on standard error what was wrong."""
     console = Console(stderr=True)
     console.print(Text("error: ", style="bold red") + Text(safe(str(error))), soft_wrap=True)
+
+
+def caution(text: str) -> None:
+    """Say on standard error what may not be meant so; nothing ends for it."""
+    console = Console(stderr=True)
+    console.print(Text("warning: ", style="bold yellow") + Text(safe(text)), soft_wrap=True)
 
 
 def people_console(*, is_quiet: bool, is_json: bool) -> Console:

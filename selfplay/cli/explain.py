@@ -21,6 +21,8 @@ selfplay explain traces/app-fix-1a2b3c4d.jsonl
 
 selfplay explain traces/app-fix-1a2b3c4d.jsonl --step 3
 
+selfplay explain traces/app-fix*.jsonl
+
 selfplay explain traces/app-fix-1a2b3c4d.jsonl --format mermaid > way.mmd"""
 
 
@@ -34,7 +36,10 @@ class Shape(StrEnum):
 
 
 def explain(
-    trace: Annotated[Path, typer.Argument(help="A journal, as `selfplay run` writes it; one that goes on will do.")],
+    traces: Annotated[
+        list[Path],
+        typer.Argument(help="Journals, as `selfplay run` writes them; one that goes on will do.", metavar="TRACE"),
+    ],
     *,
     step: Annotated[int | None, typer.Option(help="Only this step, counted from 1.", min=1)] = None,
     format: Annotated[Shape, typer.Option(help="text, a graph (mermaid, svg), or json.")] = Shape.TEXT,  # noqa: A002  the option's name
@@ -43,19 +48,30 @@ def explain(
     """Say of each argument where it came from, and of each target how it was reached.
 
     Arguments that only a hint, or nothing, explains are marked LEAP. They break the way to a target, unless they are
-    words of a query that is carried by its other words.
+    words of a query that is carried by its other words. Several traces follow one another, each below its name; as
+    JSON each is a line.
     """
-    if trace.is_dir():
-        raise InputError(f"{trace}: a folder; give one journal, such as {journals_in(trace)[0]}")
-    told_trace = read_trace(trace)
-    if step is not None and step > len(told_trace.steps):
-        raise InputError(f"{trace}: no step {step}; it has {len(told_trace.steps)}")
-    told = Told.of(told_trace, evidence_of(told_trace.conversation))
+    shape = Shape.JSON if as_json_ else format
+    if len(traces) > 1 and shape in {Shape.MERMAID, Shape.SVG}:
+        raise InputError(f"{len(traces)} traces are given, and a graph shows one: explain them one by one")
+    for number, path in enumerate(traces):
+        if len(traces) > 1 and shape is Shape.TEXT:
+            _write("\n" * (number > 0) + f"{safe(str(path))}\n")
+        _explain_one(path, shape, step)
+
+
+def _explain_one(path: Path, shape: Shape, step: int | None) -> None:
+    if path.is_dir():
+        raise InputError(f"{path}: a folder; give one journal, such as {journals_in(path)[0]}")
+    trace = read_trace(path)
+    if step is not None and step > len(trace.steps):
+        raise InputError(f"{path}: no step {step}; it has {len(trace.steps)}")
+    told = Told.of(trace, evidence_of(trace.conversation))
     position = None if step is None else step - 1
-    if as_json_ or format is Shape.JSON:
+    if shape is Shape.JSON:
         print_json(as_json(told, position))
     else:
-        _write(_shaped(told, format, position))
+        _write(_shaped(told, shape, position))
 
 
 def _shaped(told: Told, shape: Shape, step: int | None) -> str:

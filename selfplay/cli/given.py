@@ -1,11 +1,13 @@
 """What a command line says of a task and of settings, as the engine's nouns."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
 from pydantic import ValidationError
 
+from selfplay.cli.console import caution
 from selfplay.config import Policy, RunConfig, SeatConfig, checked, load_config
 from selfplay.errors import ConfigError, TaskError
 from selfplay.play import slug
@@ -106,15 +108,18 @@ class GivenSettings:
     steps: int | None
 
     def config(self) -> RunConfig:
-        """All of it together. Raises ConfigError."""
+        """All of it together; a key's variable that is not set is warned of. Raises ConfigError."""
         base = load_config(self.file) if self.file else RunConfig()
         values = base.model_dump(exclude_defaults=True)
         for section, given in self._over().items():
             values[section] = {**values.get(section, {}), **{k: v for k, v in given.items() if v}}
         try:
-            return RunConfig.model_validate(values)
+            config = RunConfig.model_validate(values)
         except ValidationError as error:
             raise ConfigError(f"the settings on the command line: {explain(error, {})}") from None
+        others = () if config.hints.policy == "never" else (config.supervisor, config.judge)
+        warn_of_missing_keys(config.player, *others)
+        return config
 
     def _over(self) -> dict[str, dict[str, object]]:
         return {
@@ -126,11 +131,33 @@ class GivenSettings:
 
 
 def given_judge(base: SeatConfig | None, model: str, url: str) -> SeatConfig | None:
-    """The echo judge of a configuration, with what the command line says above it. Raises ConfigError."""
+    """The echo judge of a configuration, with what the command line says above it. Raises ConfigError.
+
+    A key's variable that is not set is warned of.
+    """
     if not model and not url:
+        warn_of_missing_keys(base)
         return base
     if base is None and not model:
         raise ConfigError("--judge-url names a server and nobody says which model to ask there; give --judge")
     over = {"model": model, "base_url": url}
     values = (base.model_dump(exclude_defaults=True) if base else {}) | {k: v for k, v in over.items() if v}
-    return checked(SeatConfig, values, "the echo judge on the command line")
+    judge = checked(SeatConfig, values, "the echo judge on the command line")
+    warn_of_missing_keys(judge)
+    return judge
+
+
+def warn_of_missing_keys(*seats: SeatConfig | None) -> None:
+    """Warn of each variable that was named for a server's key and is not set: it may be misspelt, or not be needed.
+
+    The default one is not named by anybody, and where the vendor's own server is asked a missing key is an error.
+    """
+    default = SeatConfig().api_key_env
+    asked = [seat for seat in seats if seat is not None and _asks_others(seat)]
+    for name in dict.fromkeys(seat.api_key_env for seat in asked):
+        if name != default and not os.environ.get(name, "").strip():
+            caution(f"api_key_env names {name}, and no such environment variable is set: its server gets no key")
+
+
+def _asks_others(seat: SeatConfig) -> bool:
+    return seat.model.startswith("openai:") and bool(seat.base_url or os.environ.get("OPENAI_BASE_URL"))

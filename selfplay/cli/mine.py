@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +15,7 @@ from rich.table import Table
 
 from selfplay.casting import model_of
 from selfplay.cli.console import ExitCode, complain, people_console, print_json
+from selfplay.cli.given import warn_of_missing_keys
 from selfplay.cli.revision import repo_and_commit
 from selfplay.config import SeatConfig, checked, read_toml
 from selfplay.errors import ConfigError
@@ -48,6 +49,13 @@ selfplay mine ~/src/app -o train.jsonl --validation 0.1 --validation-to validati
 selfplay mine ~/src/app -o tasks.jsonl --count 100 --rewrite-with openai:Qwen3-32B --base-url http://localhost:8000/v1"""
 
 
+def _day(text: str) -> date:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007  a day, as the option means it, has no zone
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no day: write it as YYYY-MM-DD, such as 2024-06-30") from None
+
+
 def mine(
     repositories: Annotated[
         list[str], typer.Argument(help="A path, URL or name under repos/, with or without @COMMIT to begin at.")
@@ -57,8 +65,10 @@ def mine(
     commits: Annotated[
         Commits, typer.Option(help="single: one parent; merge: pull requests; mainline: along first parents.")
     ] = Commits.SINGLE,
-    since: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day (of the commit).")] = None,
-    until: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day.")] = None,
+    since: Annotated[
+        date | None, typer.Option(parser=_day, metavar="YYYY-MM-DD", help="First day (of the commit).")
+    ] = None,
+    until: Annotated[date | None, typer.Option(parser=_day, metavar="YYYY-MM-DD", help="Last day.")] = None,
     max_files: Annotated[int, typer.Option(min=1, help="Files a commit changes, tests and all.")] = 20,
     max_lines: Annotated[int, typer.Option(min=1, help="Lines it adds and removes.")] = 1000,
     max_targets: Annotated[
@@ -106,8 +116,8 @@ def mine(
         raise ConfigError("--validation-to needs --validation, the share of tasks that go there")
     settings = MineSettings(
         commits=commits,
-        since=since.date() if since else None,
-        until=until.date() if until else None,
+        since=since,
+        until=until,
         max_files=max_files,
         max_lines=max_lines,
         max_targets=max_targets,
@@ -158,7 +168,9 @@ def _seat(model: str, base_url: str, file: Path | None) -> SeatConfig | None:
     values: object = {} if file is None else read_toml(file).get("rewrite", {})
     base = checked(SeatConfig, values, f"{file} [rewrite]").model_dump(exclude_defaults=True)
     given = {"model": model, **({"base_url": base_url} if base_url else {})}
-    return checked(SeatConfig, {**base, **given}, "the settings on the command line")
+    seat = checked(SeatConfig, {**base, **given}, "the settings on the command line")
+    warn_of_missing_keys(seat)
+    return seat
 
 
 def _unless(text: str) -> Unless:

@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 
 from selfplay.contract import Contract, difference
-from selfplay.errors import ExportError
+from selfplay.errors import ExportError, NothingToExport
 from selfplay.export.lint import lint_row
 from selfplay.export.openai_chat import openai_row
 from selfplay.export.place import Place, refuse_other_rows
@@ -106,8 +106,8 @@ def lint_pair(pair: PreferencePair, format: Format) -> tuple[Problem, ...]:  # n
 def write_pairs(pairs: Iterable[PreferencePair], out: Path, format: Format) -> PairSummary:  # noqa: A002  the command line's word
     """Lint every pair and write the rows that have no problem, in the order in which they come. Blocking.
 
-    Raises ExportError if no pair gives a row, for pairs under different contracts, if `out` holds rows of another kind,
-    and if it can't be written; what was there stays.
+    Raises NothingToExport if no pair gives a row; ExportError for pairs under different contracts, if `out` holds rows
+    of another kind, and if it can't be written. What was there stays then.
     """
     place = Place.at(out if out.suffix == ".jsonl" else out / "pairs.jsonl")
     refuse_other_rows(place.rows, PAIRS[format], format)
@@ -116,7 +116,7 @@ def write_pairs(pairs: Iterable[PreferencePair], out: Path, format: Format) -> P
         for pair in pairs:
             tally.take(pair, spool)
         if tally.contract is None:
-            raise ExportError(
+            raise NothingToExport(
                 f"no pairs to export to {out}: "
                 + (
                     f"all {tally.skipped} had problems"

@@ -19,7 +19,7 @@ import orjson
 from selfplay.clean.codes import DropCode
 from selfplay.clean.pipeline import DroppedTrace
 from selfplay.contract import Contract, difference
-from selfplay.errors import ExportError
+from selfplay.errors import ExportError, NothingToExport
 from selfplay.export.lint import lint_row
 from selfplay.export.openai_chat import has_parallel_calls, lost_reasoning, openai_row
 from selfplay.export.place import Place, refuse_other_rows
@@ -59,9 +59,9 @@ def write_samples(traces: Iterable[CleanTrace | DroppedTrace], out: Path, format
     """Make a row of each clean trace, lint it, and write the rows that have no problem. Blocking.
 
     The same traces give the same bytes, in whatever order they come. Each file appears whole, the rows last: they never
-    lie beside another export's contract. Raises ExportError if no trace gives a row, if an episode comes twice, and if
-    traces were made under different contracts (and leaves what was there), if `out` holds an export in another format,
-    and if it can't be written.
+    lie beside another export's contract. Raises NothingToExport if no trace gives a row; ExportError if an episode
+    comes twice, if traces were made under different contracts, if `out` holds an export in another format, and if it
+    can't be written. Where there is nothing to write, or contracts differ, what was there stays.
     """
     place = Place.at(out)
     refuse_other_rows(place.rows, ROWS[format], format)
@@ -74,7 +74,7 @@ def write_samples(traces: Iterable[CleanTrace | DroppedTrace], out: Path, format
             else:
                 tally.take(trace, spool)
         if tally.contract is None:
-            raise ExportError(f"nothing to export to {out}: {_told(tally.skipped)}")
+            raise NothingToExport(f"nothing to export to {out}: {_told(tally.skipped)}")
         contract = [tally.contract.json_text]
         place.fill(folder, (spool.lines("row"), contract, spool.lines("note"), spool.lines("skipped")))
     return tally.summary(tally.contract.sha256, place)

@@ -16,6 +16,7 @@ from selfplay.likeness import Shelf, runs, sketch_of
 from selfplay.mine.leaks import Leak, leak_meta, leak_of
 from selfplay.mine.reading import reader_of
 from selfplay.repos import Repositories
+from selfplay.source import without_credentials
 from selfplay.task import Task
 from selfplay.tasks import check_targets, parse_task
 from selfplay_tools.errors import ToolsError
@@ -51,6 +52,7 @@ class Checked:
     leaks: Counter[Leak] = field(default_factory=Counter[Leak])
     """Of every task whose repository could be opened."""
     repositories: Counter[str] = field(default_factory=Counter[str])
+    """Without what an address may hold of credentials."""
     targets: Counter[int] = field(default_factory=Counter[int])
     """Tasks by their number of targets."""
 
@@ -190,7 +192,7 @@ def _about_prompt(prompt: str) -> list[str]:
 def _sum_up(checked: Checked, rows: Sequence[_Row], graded: dict[int, Task | None], bad: set[int]) -> None:
     for row in rows:
         task = graded[row.number]
-        checked.repositories[row.task.brief.repo] += 1
+        checked.repositories[without_credentials(row.task.brief.repo)] += 1
         checked.targets[len(row.task.answer.targets)] += 1
         if task is not None:
             checked.leaks[Leak(str(task.meta["leak"]))] += 1

@@ -2,7 +2,11 @@
 
 import re
 
-KEY_LIKE = re.compile(r"(?<![A-Za-z0-9])(sk-[A-Za-z0-9_-]{16,}|Bearer [A-Za-z0-9._~+/=-]{8,})")
+KEY_LIKE = re.compile(
+    r"(?<![A-Za-z0-9])"
+    r"(sk-(?:[A-Za-z0-9_-]{16,}|(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{8,})|Bearer [A-Za-z0-9._~+/=-]{8,})"
+)
+"""A short one has a digit; words (`sk-learn`) have none, or are shorter."""
 CREDENTIALS = re.compile(r"(?<=://)[^/\s@'\"]+@")
 """User and password in an address; a proxy's is told in errors."""
 SCRUBBED = b"[key]"

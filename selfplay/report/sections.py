@@ -153,7 +153,10 @@ def cost(found: Findings) -> Html:
         ("money per attempt that found all", dollars(results.cost_per_found_usd)),
     ]
     if found.funnel is not None:
-        rows.append(("money per training row", _dollars_each(totals.cost_usd, found.funnel.rows)))
+        cleaning = found.funnel.spent.usd
+        each = _dollars_each(totals.cost_usd + cleaning, found.funnel.rows)
+        rows.append(("money for models that were asked while cleaning", dollars(cleaning)))
+        rows.append(("money per training row, cleaning included", each))
     notes = [element("p", _unpriced(totals.unpriced), class_="soft")] if totals.unpriced else []
     if usage.is_approximate:
         notes.append(element("p", "Servers did not say all token counts; the rest is estimated.", class_="soft"))

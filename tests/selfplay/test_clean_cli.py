@@ -55,8 +55,9 @@ def traces(played: Path, tmp_path: Path) -> Path:
 def clean(capsys: Capture, traces: Path, *options: str) -> Funnel:
     repos = ("--repos", str(traces.parent / "repos"))
     code, out, _ = run(capsys, "clean", str(traces), *repos, "--scanner", "off", "--json", *options)
-    assert code == 0
-    return Funnel.model_validate_json(out)
+    funnel = Funnel.model_validate_json(out)
+    assert code == (0 if funnel.rows else 1)
+    return funnel
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -204,6 +205,20 @@ def test_a_cleaning_of_other_journals_is_not_exported(traces: Path, tmp_path: Pa
     assert "made of other journals" in " ".join(err.split())
 
 
+def test_where_no_trace_gives_a_row_the_exit_code_is_1_and_the_reasons_are_named(
+    traces: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    for path in traces.glob("*.jsonl"):
+        path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+    for where, command in ((traces, "export"), (traces, "clean"), (traces, "export"), (traces / "clean", "export")):
+        out = () if command == "clean" else ("-o", str(tmp_path / "sft"))
+        code, _, err = run(capsys, command, str(where), *out)
+        told = "dropped.jsonl says why of each" if command == "clean" else "of the traces 3 unfinished"
+        assert (code, told in " ".join(err.split())) == (1, True)
+    assert CleanPlace(traces / "clean").read_funnel().rows == 0
+    assert not (tmp_path / "sft").exists()
+
+
 @pytest.mark.parametrize("form", ["openai", "trl"])
 def test_pairs_are_exported_in_both_formats(form: Format, traces: Path, tmp_path: Path, capsys: Capture) -> None:
     funnel = clean(capsys, traces, "--samples", "2")
@@ -225,7 +240,7 @@ def test_there_are_no_pairs_without_samples(traces: Path, tmp_path: Path, capsys
     assert "--samples 4" in " ".join(err.split())
     clean(capsys, traces)
     code, _, err = run(capsys, "export", str(traces), "--pairs", "-o", str(tmp_path / "dpo"))
-    assert code == 2
+    assert code == 1
     assert "there are none; `selfplay clean DIR --samples 4` looks for some" in " ".join(err.split())
     assert not (tmp_path / "dpo").exists()
 

@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,7 @@ def test_after_miss_tells_of_both_attempts(
         (["--repo", "x", "--task", "@gone.md", "--target", "y"], "gone.md: can't be read: No such file"),
         (["--repo", "nowhere", "--task", "x", "--target", "y"], "nowhere"),
         (["--repo", ".", "--task", "x", "--target", "y", "--player", "gpt-5"], "openai:NAME, heuristic"),
+        (["--repo", ".", "--task", "x", "--target", "y", "--player", "openai"], "'player.model': which model?"),
         (["--repo", ".", "--task", "x", "--target", "y", "--base-url", "localhost"], "base_url"),
         (["--tasks", "gone.jsonl"], "gone.jsonl"),
         (["--repo", ".", "--task", "\udcff", "--target", "y"], "not UTF-8"),
@@ -192,6 +194,24 @@ def test_a_model_out_of_reach_is_exit_code_3_and_the_command_goes_on_later(
     assert code == 3
     assert "127.0.0.1:9" in err
     assert not [e for p in (tmp_path / "traces").iterdir() for e in p.read_bytes().split(b"\n") if b'"stop"' in e[:16]]
+
+
+def test_a_named_key_that_is_not_set_is_warned_of_once(
+    repo: Path,
+    places: Sequence[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seat = 'model = "openai:x"\nbase_url = "http://127.0.0.1:9/v1"\ntries = 1\n'
+    config = tmp_path / "run.toml"
+    warning = "warning: api_key_env names TOY_KEY, and no such environment variable is set"
+    for named, key, times in (("TOY_KEY", "", 1), ("TOY_KEY", "toy-key-1", 0), ("OPENAI_API_KEY", "", 0)):
+        monkeypatch.setenv(named, key)
+        table = f'{seat}api_key_env = "{named}"\n'
+        config.write_text(f"[player]\n{table}[supervisor]\n{table}")
+        code, _, err = run(capsys, "run", *about(repo), *places, "--config", str(config), "--quiet")
+        assert (code, err.count(warning)) == (3, times)
 
 
 def test_a_cost_limit_without_a_known_price_is_refused(
@@ -370,6 +390,20 @@ def test_ctrl_c_leaves_an_episode_that_the_same_command_ends(repo: Path, tmp_pat
         second = subprocess.run(command, capture_output=True, check=True)
         assert len(server.received) == 3
     assert json.loads(second.stdout)["stop"]["reason"] == "found"
+
+
+def test_ctrl_c_while_the_command_is_imported_ends_it_without_a_word() -> None:
+    script = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]["selfplay"]
+    assert script == "selfplay.__main__:main", "which is python -m selfplay as well"
+    entry = INTERRUPTIBLE.replace("selfplay.cli", "selfplay.__main__")
+    command = [sys.executable, "-X", "importtime", "-c", entry, "--version"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as begun:
+        assert begun.stderr is not None
+        assert any("pydantic_core" in line for line in begun.stderr), "which is in the middle of it"
+        begun.send_signal(signal.SIGINT)
+        rest = [line for line in begun.stderr if not line.startswith("import time:")]
+        assert begun.stdout is not None
+        assert (begun.wait(), begun.stdout.read(), rest) == (130, "", [])
 
 
 def helps(command: Any, name: str = "selfplay") -> Iterator[tuple[str, str]]:  # noqa: ANN401  typer's own click

@@ -1,6 +1,7 @@
 """`mine`, `import` and `tasks check` as commands."""
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -141,3 +142,11 @@ def test_a_bad_task_gives_exit_code_one(history: History, tmp_path: Path, capsys
     assert run("tasks", "check", file, "--repos", tmp_path / "repos", "--json") == 1
     [problem] = json.loads(capsys.readouterr().out)["problems"]
     assert (problem["task"], problem["kind"]) == ("a", "targets")
+
+
+@pytest.mark.parametrize("day", ["2O24", "2024", "2024-13-01", "01.02.2024"])
+def test_a_day_that_is_none_is_told_how_days_are_written(
+    day: str, history: History, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert mine(history, "--since", day) == 2
+    assert "write it as YYYY-MM-DD" in " ".join(re.sub(r"[^\x20-\x7e]", " ", capsys.readouterr().err).split())

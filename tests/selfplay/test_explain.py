@@ -87,3 +87,16 @@ def test_of_a_folder_one_of_its_journals_is_named(journal: Path, capfdbinary: py
     code, _, err = run(capfdbinary, "explain", str(journal.parent))
     assert code == 2
     assert f"a folder; give one journal, such as {journal}" in err
+
+
+def test_several_traces_follow_one_another(journal: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    again = journal.with_name("again.jsonl")
+    again.write_bytes(journal.read_bytes())
+    _, alone, _ = explain(capfdbinary, journal)
+    code, out, err = explain(capfdbinary, journal, again)
+    assert (code, out, err) == (0, f"{journal}\n{alone}\n{again}\n{alone}", "")
+    _, alone, _ = explain(capfdbinary, journal, "--json")
+    assert explain(capfdbinary, journal, again, "--json") == (0, alone * 2, "")
+    code, out, err = explain(capfdbinary, journal, again, "--format", "svg")
+    assert (code, out) == (2, "")
+    assert "a graph shows one" in err

@@ -60,8 +60,8 @@ def cleaned(
     folder.mkdir(exist_ok=True)
     (folder / name).write_text("".join(json.dumps(d) + "\n" for d in documents), "utf-8")
     code, out, err = run(capsys, "clean", str(folder), "--imported", "--scanner", "off", "--json", *options)
-    assert code == 0, err
     found = list(CleanPlace(folder / "clean").read())
+    assert code == (0 if any(isinstance(each, CleanTrace) for each in found) else 1), err
     assert Funnel.model_validate_json(out).traces == len(found)
     return found
 

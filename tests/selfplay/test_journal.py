@@ -168,12 +168,19 @@ def test_a_damaged_line_in_the_middle_is_an_error_with_its_number() -> None:
         (b'{"event":"call"}\n', "not a journal"),
         (b'{"messages":[]}\n', "not a journal"),
         (b"[1]\n", "not a journal"),
+        (b"[1]", "not a journal"),
+        (bytes(range(128, 228)), "not a journal"),
         (b'{"event":"start","journal":99}\n', "version 99"),
     ],
 )
 def test_a_foreign_file_is_refused(data: bytes, says: str) -> None:
     with pytest.raises(JournalError, match=says):
         parse_events(data, "x.jsonl")
+
+
+@pytest.mark.parametrize("data", [b"", orjson.dumps(START), orjson.dumps(START)[:9], b'{"eve\0\0\0', b"\0" * 99])
+def test_a_start_that_a_kill_or_a_power_loss_cut_is_no_event_yet(data: bytes) -> None:
+    assert parse_events(data, "e.jsonl") == ([], 0)
 
 
 async def test_the_head_of_a_request_is_written_once_while_it_stays_the_same(path: Path) -> None:

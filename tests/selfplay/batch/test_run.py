@@ -296,7 +296,9 @@ async def test_a_repository_that_goes_away_while_a_run_goes_on_is_told_and_tried
     assert (await run(the_order)).left == 0
 
 
-@pytest.mark.parametrize("held", ["night/manifest.json", ".git/HEAD", "t-1a2b3c4d.jsonl"])
+@pytest.mark.parametrize(
+    "held", ["night/manifest.json", ".git/HEAD", "t-1a2b3c4d.jsonl", ".clones/pump-1a2b3c4d.git/HEAD", ".index/p/x"]
+)
 async def test_a_folder_that_is_something_else_is_refused_and_left_as_it_was(
     tmp_path: Path, repo: Path, held: str
 ) -> None:

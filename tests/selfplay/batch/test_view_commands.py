@@ -77,6 +77,41 @@ def test_an_episode_is_not_played_into_a_runs_folder(played: Path, capsys: pytes
     assert {path: path.read_bytes() for path in played.rglob("*") if path.is_file()} == before
 
 
+def test_a_quiet_run_tells_how_it_ended_and_what_was_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tasks = write_tasks(tmp_path / "tasks.jsonl", make_tasks(make_repository(tmp_path / "pump.git"), 4))
+    config = tmp_path / "run.toml"
+    config.write_text("[batch.budget]\ntokens = 1\n")
+    place = ("--repos", str(tmp_path / "repos"), "--quiet")
+    small = ("batch", str(tasks), "-o", str(tmp_path / "small"), "--config", str(config), *place)
+    code, out, err = run(capsys, *small)
+    assert (code, err) == (4, "")
+    assert "4 left (the budget" in " ".join(out.split())
+    code, out, err = run(capsys, *small, "--json")
+    assert (code, json.loads(out)["left"], err) == (4, 4, "")
+    code, out, err = run(capsys, "batch", str(tasks), "-o", str(tmp_path / "try"), *place, "--dry-run", "3")
+    assert (code, err) == (0, "")
+    assert out.startswith("1 attempts left, as 3 that ended tell:\n")
+
+
+def test_a_key_that_is_named_for_one_of_several_servers_and_not_set_is_warned_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tasks = write_tasks(tmp_path / "tasks.jsonl", make_tasks(make_repository(tmp_path / "pump.git"), 1))
+    servers = """[batch.player]
+    endpoints = [
+      { base_url = "http://127.0.0.1:9/v1" },
+      { base_url = "http://127.0.0.1:8/v1", api_key_env = "NO_TOY" },
+    ]"""
+    config = tmp_path / "run.toml"
+    config.write_text(f'[player]\nmodel = "openai:x"\nprice = {{ input = 0, output = 0 }}\n{servers}\n')
+    command = ("batch", str(tasks), "-o", str(tmp_path / "run"), "--config", str(config), "--dry-run", "0")
+    code, _, err = run(capsys, *command)
+    assert code == 0
+    assert err == "warning: api_key_env names NO_TOY, and no such environment variable is set: its server gets no key\n"
+
+
 def test_a_run_is_seen_from_another_shell(played: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "status", str(played), "--recount")
     assert code == 0

@@ -79,3 +79,9 @@ def test_nearly_the_same_prompt_at_other_files_is_another_task(repo: str, tmp_pa
 def test_a_file_without_rows_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no task in it"):
         check(tmp_path)
+
+
+def test_no_password_of_an_address_is_told(tmp_path: Path) -> None:
+    checked = check(tmp_path, row("https://u:secretpw@example.org/x.git"))
+    assert checked.repositories == {"https://example.org/x.git": 1}
+    assert "secretpw" not in repr(checked)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfplay.batch.ledger import Ledger
+from selfplay.clean.funnel import Spent
 from selfplay.clean.place import CleanPlace
 from selfplay.clean.settings import CleanSettings
 from selfplay.cleaning import Work, clean_to
@@ -103,6 +104,24 @@ async def test_what_cleaning_left_is_in_the_funnel(tmp_path: Path, repo: Path) -
     assert "Cleaning: what is left after each stage" not in figures(read(page(gather(the_order.folder), root)))
     await clean_to(CleanPlace(root / "clean"), Work(journals_in(root), CleanSettings()))
     assert "Cleaning: what is left after each stage" in figures(read(page(gather(the_order.folder), root)))
+
+
+@pytest.mark.anyio
+async def test_a_training_row_costs_what_playing_and_cleaning_cost(tmp_path: Path, repo: Path) -> None:
+    the_order = order(tmp_path, make_tasks(repo, 3))
+    await run(the_order)
+    root = the_order.folder.root
+    await clean_to(CleanPlace(root / "clean"), Work(journals_in(root), CleanSettings()), lambda: Spent(usd=1.5))
+    found = gather(the_order.folder)
+    assert found.funnel is not None
+    found = replace(
+        found,
+        totals=found.totals.model_copy(update={"cost_usd": 0.5}),
+        funnel=found.funnel.model_copy(update={"rows": 4}),
+    )
+    told = " ".join(read(page(found, root)).texts)
+    assert re.search(r"asked while cleaning\s+1\.50 USD", told)
+    assert re.search(r"per training row, cleaning included\s+0\.5000 USD", told)
 
 
 @pytest.mark.anyio
