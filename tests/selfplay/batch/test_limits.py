@@ -110,6 +110,24 @@ async def test_what_a_server_says_of_its_limits_is_kept_and_is_no_part_of_the_ep
     assert sum(event["seconds"] for event in events if event["event"] == "call") < waited_s, "waits are not its time"
 
 
+async def test_a_server_that_tells_what_is_left_of_an_untold_limit_is_waited_for_until_its_reset(
+    tmp_path: Path, repo: Path
+) -> None:
+    left = {f"x_ratelimit_remaining_{kind}": "0" for kind in ("requests", "tokens")}
+
+    async def empty(exchange: Exchange) -> None:
+        body = json.dumps(completion(exchange.message())).encode()
+        await exchange.send(200, body, **left, x_ratelimit_reset_requests="50ms", x_ratelimit_reset_tokens="0.1")
+
+    async with Loopback(play, properly=empty) as server:
+        the_order = order(tmp_path, make_tasks(repo, 3), config=config_for(server.base_url))
+        with anyio.fail_after(30):
+            session = await run(the_order)
+    assert (session.left, session.reason) == (0, "")
+    [told] = servers_told(the_order.folder)
+    assert told["waited_s"] != 0
+
+
 def _drops_everything(_: int, __: Received) -> Behaviour:
     return loopback.reset()
 
