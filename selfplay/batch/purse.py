@@ -1,7 +1,9 @@
 """What a run has used, over all its sessions and workers, against its budget; and the model that pays from it.
 
 A call is made only where the budget has room for it and for all that are in flight, each taken to cost as much as the
-dearest one so far. What other workers spend is known from their signs of life.
+dearest one so far, and all together no less than their requests say (`selfplay.models.usage.expected`): so the first
+ones are bounded too. One that is alone in flight is made whatever its request says, which is but an estimate. What
+other workers spend is known from their signs of life.
 """
 
 from collections.abc import Iterator
@@ -20,6 +22,7 @@ from selfplay.errors import ConfigError
 from selfplay.events import Seat
 from selfplay.models.prices import Price, cost_usd
 from selfplay.models.protocol import Model, Reply, Request, Usage
+from selfplay.models.usage import expected
 
 BUDGET = "the budget is used up"
 """How the reason of a run begins that ended for it."""
@@ -56,6 +59,8 @@ class Purse:
     """Of this worker."""
     in_flight: int = 0
     """Calls that were made and not answered yet."""
+    promised: Spent = Spent()
+    """What these take, as far as their requests say."""
     own: Spent = Spent()
     """By this worker in this session."""
     others: Spent = Spent()
@@ -81,22 +86,42 @@ class Purse:
         if calls:
             self.dearest = self.dearest.largest(Spent(2 * cost_usd / calls, 2 * usage.total_tokens / calls))
 
-    def lacking(self) -> str | None:
-        """Which limit of the budget leaves no room for one more call, in words; None as long as none does."""
-        calls = self.in_flight + 1
+    def expected(self, request: Request, price: Price | None) -> Spent:
+        """What a call takes as far as its request says; nothing where neither money nor tokens are limited."""
+        if self.budget.cost_usd is None and self.budget.tokens is None:
+            return Spent()
+        usage = expected(request)
+        return Spent(0.0 if price is None else cost_usd(usage, price), usage.total_tokens)
+
+    def lacking(self, call: Spent = Spent()) -> str | None:
+        """Which limit of the budget leaves no room for one more call like that, in words; None as long as none does."""
+        need = self._need(call)
         usd, limit_usd = self.cost_usd + self.others.cost_usd, self.budget.cost_usd
-        if limit_usd is not None and _is_over(usd, self.dearest.cost_usd, calls, limit_usd):
+        if limit_usd is not None and _is_over(usd, need.cost_usd, limit_usd):
             more = "" if usd >= limit_usd else f", and a call may cost {self.dearest.cost_usd:.4f}"
             return f"{BUDGET}: {usd:.4f} USD of {limit_usd:g} USD spent{more}"
         tokens, limit = self.usage.total_tokens + self.others.tokens, self.budget.tokens
-        if limit is not None and _is_over(tokens, self.dearest.tokens, calls, limit):
+        if limit is not None and _is_over(tokens, need.tokens, limit):
             more = "" if tokens >= limit else f", and a call may take {self.dearest.tokens:,.0f}"
             return f"{BUDGET}: {tokens:,.0f} tokens of {limit:,} used{more}"
         return None
 
-    def come_back(self) -> None:
-        """A call is in flight no more, however it ended."""
+    def _need(self, call: Spent) -> Spent:
+        """What that call and all in flight may take."""
+        if not self.in_flight:
+            return self.dearest
+        calls = self.in_flight + 1
+        return (self.promised + call).largest(Spent(calls * self.dearest.cost_usd, calls * self.dearest.tokens))
+
+    def go_out(self, call: Spent) -> None:
+        """A call of which so much is expected is in flight."""
+        self.in_flight += 1
+        self.promised += call
+
+    def come_back(self, call: Spent) -> None:
+        """It is in flight no more, however it ended."""
         self.in_flight -= 1
+        self.promised = self.promised - call if self.in_flight else Spent()  # sums of money are not exact
         if self._returned is not None:
             self._returned.set()
             self._returned = None
@@ -108,8 +133,8 @@ class Purse:
         await self._returned.wait()
 
 
-def _is_over(spent: float, dearest: float, calls: int, limit: float) -> bool:
-    return spent >= limit or spent + calls * dearest > limit
+def _is_over(spent: float, need: float, limit: float) -> bool:
+    return spent >= limit or spent + need > limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,19 +153,20 @@ class PayingModel:
 
     async def complete(self, request: Request) -> Reply:
         """Answer once. Raises RunEnding instead where the run is being ended, or the budget is used up."""
-        await self._until_there_is_room()
-        self.purse.in_flight += 1
+        call = self.purse.expected(request, self.price)
+        await self._until_there_is_room(call)
+        self.purse.go_out(call)
         try:
             reply = await self.model.complete(request)
             self.purse.pay(reply.usage, self.price)
         finally:
-            self.purse.come_back()
+            self.purse.come_back(call)
         return reply
 
-    async def _until_there_is_room(self) -> None:
+    async def _until_there_is_room(self, call: Spent) -> None:
         """Calls in flight may turn out cheaper than feared: the budget is used up only when none is left."""
         self.drain.check()
-        while lacking := self.purse.lacking():
+        while lacking := self.purse.lacking(call):
             if not self.purse.in_flight:
                 self.drain.begin(lacking)
             self.drain.check()

@@ -22,6 +22,8 @@ _OPTIONS = (
     "--ignore-submodules=dirty", "--encoding=UTF-8", f"--format=tformat:{_FORM}",
 )  # fmt: skip
 _ID = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_TIME = re.compile(r"[0-9]{1,18}")
+"""More digits overflow, here as in git."""
 _HEAD_OF_CHANGE = re.compile(rb"\n?:(\d{6}) (\d{6}) ([0-9a-f]+) ([0-9a-f]+) ([A-Z])\d*")
 REGULAR = frozenset({"100644", "100755"})
 
@@ -52,8 +54,9 @@ class Commit:
     id: str
     parents: tuple[str, ...]
     time: int
-    """When it was committed, in seconds since 1970."""
+    """When it was committed, in seconds since 1970; 0 where it does not say that in a form that git reads."""
     author: str
+    """Empty where it names none; likewise the mail."""
     email: str
     message: str
     changes: tuple[Change, ...]
@@ -74,11 +77,15 @@ def read_history(git_dir: Path, tip: str, *, is_mainline: bool = False) -> Gener
 
 def _commit(head: bytes, fields: Iterator[bytes]) -> Commit:
     rest = [next(fields, b"") for _ in range(_FIELDS - 1)]
-    if not _ID.fullmatch(head) or not rest[1].isdigit():
+    if not _ID.fullmatch(head):
         raise RepositoryError(f"git log gave {head[:60]!r} where a commit begins: this git is not understood")
     parents, time, author, email, message = (field.decode("utf-8", "replace") for field in rest)
     changes = tuple(_changes(fields))
-    return Commit(head.decode(), tuple(parents.split()), int(time), author, email, message, changes)
+    return Commit(head.decode(), tuple(parents.split()), _seconds(time), author, email, message, changes)
+
+
+def _seconds(time: str) -> int:
+    return int(time) if _TIME.fullmatch(time) else 0
 
 
 def _changes(fields: Iterator[bytes]) -> Iterator[Change]:

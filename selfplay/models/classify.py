@@ -130,8 +130,9 @@ def _number(value: str | None) -> float | None:
 
 
 def _date(value: str) -> datetime | None:
+    """A date as in RFC 9110, or None. What the library raises for other text, it does not promise."""
     try:
         date = parsedate_to_datetime(value)
-    except ValueError:
+    except (ArithmeticError, LookupError, TypeError, ValueError):
         return None
     return date if date.tzinfo else date.replace(tzinfo=UTC)

@@ -95,7 +95,7 @@ class Lane:
     def out_s(self, now: float) -> float:
         """For how long it is out of reach; 0 if it is not."""
         asleep_s = max(self._paused_until - now, *(self._allowances[kind].wait_s(now, 1) for kind in KINDS))
-        return max(self.breaker.open_s(now), asleep_s if asleep_s > OUT_S else 0.0)
+        return max(self.breaker.open_s(now), asleep_s if asleep_s > OUT_S + TICK_S else 0.0)
 
     def wait_s(self, now: float, tokens: float) -> float:
         """Seconds until a call may go; 0 if it may go now, infinity if only when another one comes back."""

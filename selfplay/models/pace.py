@@ -7,6 +7,11 @@ from dataclasses import dataclass, field
 from selfplay.models.ratelimits import Said
 
 MINUTE_S = 60.0
+LATE_S = 1.0
+"""So much sooner than an earlier call a later one may reach the server: the first ones still open their connections."""
+SPAN_S = MINUTE_S + LATE_S
+COUNTS_S = 3600.0
+"""What a server said of its limits counts no longer than this, and nobody waits longer for it."""
 
 
 @dataclass(slots=True)
@@ -19,7 +24,7 @@ class Taken:
 
 @dataclass(slots=True)
 class Window:
-    """A limit of the user's: in no 60 seconds more than so much. One amount that is larger goes alone."""
+    """A limit of the user's: in no 60 seconds more than so much arrives. One amount that is larger goes alone."""
 
     per_minute: float
     _taken: deque[Taken] = field(default_factory=deque[Taken])
@@ -27,7 +32,7 @@ class Window:
 
     def wait_s(self, now: float, amount: float) -> float:
         """Seconds until `amount` may be taken; 0 if it may be now."""
-        while self._taken and self._taken[0].at <= now - MINUTE_S:
+        while self._taken and self._taken[0].at <= now - SPAN_S:
             self._total -= self._taken.popleft().amount
         excess = self._total + amount - self.per_minute if self._taken else 0.0
         if excess <= 0:
@@ -35,8 +40,8 @@ class Window:
         for taken in self._taken:
             excess -= taken.amount
             if excess <= 0:
-                return taken.at + MINUTE_S - now
-        return self._taken[-1].at + MINUTE_S - now
+                return taken.at + SPAN_S - now
+        return self._taken[-1].at + SPAN_S - now
 
     def take(self, now: float, amount: float) -> Taken:
         """Take it, whether it may be taken or not."""
@@ -56,7 +61,8 @@ class Allowance:
     """What the server says is left, refilled at the rate at which it says it refills. Without a word: no limit.
 
     A server that fills a bucket says with what is used and with the time until all is back how fast it fills; one that
-    counts within fixed windows is approached more slowly than it would allow.
+    counts within fixed windows is approached more slowly than it would allow. Where it names no limit, what it said
+    counts until the reset it tells of, or for a minute; else for COUNTS_S. After that it is as if it had said nothing.
     """
 
     _left: float = math.inf
@@ -64,9 +70,11 @@ class Allowance:
     _per_s: float = 0.0
     _at: float = 0.0
     _total: float = 0.0
+    _counts_until: float = math.inf
 
     def take(self, now: float, amount: float) -> float:
-        """Take it. What was taken in all, for `hear`."""
+        """Take it, or as much as there ever is. What was taken in all, for `hear`."""
+        amount = min(amount, self._limit)
         self._left = self.left(now) - amount
         self._at = now
         self._total += amount
@@ -74,32 +82,35 @@ class Allowance:
 
     def give_back(self, amount: float) -> None:
         """It was not needed after all."""
-        self._left = min(self._limit, self._left + amount)
+        self._left = min(self._limit, self._left + min(amount, self._limit))
 
     def left(self, now: float) -> float:
         """What may be taken."""
+        if now >= self._counts_until:
+            return math.inf
         return min(self._limit, self._left + self._per_s * (now - self._at))
 
     def wait_s(self, now: float, amount: float) -> float:
-        """Seconds until `amount`, or as much as there ever is, may be taken."""
-        if math.isinf(self._left):
-            return 0.0
+        """Seconds until `amount`, or as much as there ever is, may be taken; never beyond what was said counts."""
         missing = min(amount, self._limit) - self.left(now)
         if missing <= 0:
             return 0.0
-        return missing / self._per_s if self._per_s > 0 else MINUTE_S
+        refilled_s = missing / self._per_s if self._per_s > 0 else math.inf
+        return min(refilled_s, self._counts_until - now)
 
     def hear(self, now: float, said: Said, total: float, began: float) -> None:
         """What a response says, to a call that began then, after which `total` had been taken.
 
         Whether it counts the calls that were sent since then, nobody knows: they are held against what was refilled.
         """
-        limit = math.inf if said.limit is None else max(said.limit, said.remaining)
-        used = limit - said.remaining if said.limit is not None else 0.0
-        if math.isinf(limit):
-            self._per_s = max(said.remaining, 1.0) / MINUTE_S
+        if said.limit is None:
+            limit, reset_s = math.inf, min(said.reset_s or MINUTE_S, COUNTS_S)
+            self._per_s, self._counts_until = said.remaining / reset_s, now + reset_s
         else:
+            limit = max(said.limit, said.remaining)
+            used = limit - said.remaining
             self._per_s = (used or limit) / said.reset_s if said.reset_s else limit / MINUTE_S
+            self._counts_until = now + COUNTS_S
         since = self._per_s * (now - began) - (self._total - total)
         self._limit = limit
         self._left = said.remaining + min(0.0, since)

@@ -82,6 +82,12 @@ class Request:
         return self.digests.body(self.head, self.messages)
 
     @property
+    def size(self) -> int:
+        """How many bytes `body` gives, told without making them."""
+        commas = max(0, len(self.messages) - 1)
+        return len(self.digests.body(self.head, ())) + sum(len(message.raw) for message in self.messages) + commas
+
+    @property
     def sha256(self) -> str:
         """That of the body, in hex."""
         return self.digests.sha256(self.head, self.messages)

@@ -8,6 +8,9 @@ from selfplay.models.protocol import Request, Usage
 BYTES_PER_TOKEN = 3.5
 """Code and prose in UTF-8 take about 3.5 to 4.5 bytes per token; the low end, so that limits are kept, not passed."""
 
+LONGEST = ("max_completion_tokens", "max_tokens")
+"""Where a request's head says how long the answer may be."""
+
 MOST_TOKENS = 1 << 40
 """A count above this is no count."""
 
@@ -33,6 +36,16 @@ def estimated(request: Request, message: Message) -> Usage:
     said = message.content + (message.reasoning or "") + "".join(c.name + c.arguments for c in message.tool_calls)
     return Usage(
         input_tokens=tokens(len(request.body())), output_tokens=tokens(len(said.encode())), is_approximate=True
+    )
+
+
+def expected(request: Request) -> Usage:
+    """Tokens of a call before it is made: as its bytes tell, and of the longest answer if the request bounds it."""
+    longest = (_count(request.head.get(name)) for name in LONGEST)
+    return Usage(
+        input_tokens=tokens(request.size),
+        output_tokens=next((count for count in longest if count is not None), 0),
+        is_approximate=True,
     )
 
 

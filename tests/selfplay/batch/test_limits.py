@@ -6,15 +6,10 @@ import anyio
 import pytest
 
 from selfplay.batch.layout import RunFolder
-from selfplay.batch.purse import BUDGET, Others, Purse, Spent
 from selfplay.batch.servers import Servers, require_one_price
-from selfplay.batch.settings import BatchSettings, Budget, EndpointSettings, SeatLimits, load_batch
-from selfplay.batch.start import make_folders
-from selfplay.batch.worker import Pulse
+from selfplay.batch.settings import BatchSettings, EndpointSettings, SeatLimits, load_batch
 from selfplay.config import HintConfig, PriceConfig, RunConfig, SeatConfig
 from selfplay.errors import ConfigError
-from selfplay.models.prices import Price
-from selfplay.models.protocol import Usage
 from selfplay.trace import StopReason
 from tests import loopback
 from tests.loopback import Behaviour, Exchange, Loopback, Received, completion
@@ -110,6 +105,24 @@ async def test_what_a_server_says_of_its_limits_is_kept_and_is_no_part_of_the_ep
     assert sum(event["seconds"] for event in events if event["event"] == "call") < waited_s, "waits are not its time"
 
 
+async def test_a_server_that_tells_what_is_left_of_an_untold_limit_is_waited_for_until_its_reset(
+    tmp_path: Path, repo: Path
+) -> None:
+    left = {f"x_ratelimit_remaining_{kind}": "0" for kind in ("requests", "tokens")}
+
+    async def empty(exchange: Exchange) -> None:
+        body = json.dumps(completion(exchange.message())).encode()
+        await exchange.send(200, body, **left, x_ratelimit_reset_requests="50ms", x_ratelimit_reset_tokens="0.1")
+
+    async with Loopback(play, properly=empty) as server:
+        the_order = order(tmp_path, make_tasks(repo, 3), config=config_for(server.base_url))
+        with anyio.fail_after(30):
+            session = await run(the_order)
+    assert (session.left, session.reason) == (0, "")
+    [told] = servers_told(the_order.folder)
+    assert told["waited_s"] != 0
+
+
 def _drops_everything(_: int, __: Received) -> Behaviour:
     return loopback.reset()
 
@@ -122,32 +135,6 @@ async def test_a_second_server_takes_over_from_one_that_is_dead(tmp_path: Path, 
         session = await run(order(tmp_path, make_tasks(repo, 8), config=config, settings=settings))
         assert session.left == 0
         assert len(dead.received) < len(alive.received) / 2
-
-
-async def test_other_workers_spending_counts(tmp_path: Path) -> None:
-    folder = RunFolder(tmp_path)
-    make_folders(folder)
-    before = Pulse(folder, "before")
-    before.beat({"spent": {"cost_usd": 3.0, "tokens": 10}})
-    others = Others(folder, "me")
-    assert others.spent() == Spent()
-    Pulse(folder, "me").beat({"spent": {"cost_usd": 50.0, "tokens": 50}})
-    before.beat({"spent": {"cost_usd": 4.5, "tokens": 30}})
-    Pulse(folder, "new").beat({"spent": {"cost_usd": 1.0, "tokens": 5}})
-    (folder.workers / "broken.json").write_text('{"spent": {"cost_usd": "much"}}')
-    assert others.spent() == Spent(2.5, 25)
-    purse = Purse(Budget(cost_usd=2.5), others=others.spent())
-    assert str(purse.lacking()).startswith(BUDGET)
-
-
-def test_a_call_is_made_only_where_the_budget_has_room_for_it_and_for_those_in_flight() -> None:
-    purse = Purse(Budget(cost_usd=10))
-    assert purse.lacking() is None
-    purse.pay(Usage(input_tokens=1_000_000), Price(input=2, cached_input=2, output=0))
-    purse.in_flight = 2
-    assert purse.lacking() is None
-    purse.in_flight = 4
-    assert purse.lacking() == f"{BUDGET}: 2.0000 USD of 10 USD spent, and a call may cost 2.0000"
 
 
 async def test_endpoints_of_another_price_are_refused() -> None:

@@ -43,15 +43,17 @@ class History:
         parents: tuple[str, ...] | None = None,
         branch: str = "main",
         time: int | None = None,
+        who: bytes | None = None,
     ) -> str:
-        """Change (or with None remove) files and commit; its id."""
+        """Change (or with None remove) files and commit; its id. `who` replaces author and time, in any form."""
         self.count += 1
         for path, content in changes.items():
             if content is None:
                 del self.files[path]
             else:
                 self.files[path] = content
-        who = author.encode() + b" %d +0000" % (START + self.count * DAY if time is None else time)
+        if who is None:
+            who = author.encode() + b" %d +0000" % (START + self.count * DAY if time is None else time)
         text = message if isinstance(message, bytes) else message.encode()
         lines = [b"tree " + self._tree(self.files).encode()]
         old = self.tips.get(branch)

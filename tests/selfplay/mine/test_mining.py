@@ -238,6 +238,35 @@ def test_a_message_that_looks_like_gits_output_stays_a_message(history: History)
     assert [task.answer.paths for task in found.tasks] == [("app/io.py",)] * 2
 
 
+@pytest.mark.parametrize(
+    "who",
+    [
+        b"Ada <ada@example.com>",
+        b"Ada <ada@example.com> -5 +0000",
+        b"Ada <ada@example.com> " + b"9" * 5000 + b" +0000",
+        b"Ada <ada@example.com> 12x +0000",
+        b"Ada ada@example.com 1700000000 +0000",
+        b" <> -1 +0000",
+        b"1700000000 +0000",
+        b"",
+    ],
+    ids=lambda who: who[:32].decode() or "nothing",
+)
+def test_a_commit_without_a_time_or_an_author_is_mined_as_one_of_1970(history: History, who: bytes) -> None:
+    history.commit(ASK, {b"app/io.py": b"3\n"}, who=who)
+    history.commit("Sending over slow lines never ends", {b"app/net.py": b"4\n"})
+    found = mined(history)
+    first, _ = found.tasks
+    assert first.brief.prompt == ASK, "it is the oldest"
+    assert first.meta["date"] == "1970-01-01T00:00:00Z"
+    assert dropped(history, since="2000-01-01") == {Drop.ROOT: 1, Drop.DATE: 1}
+
+
+def test_an_author_without_name_and_mail_is_no_reason_against_a_commit(history: History) -> None:
+    history.commit(ASK, {b"app/io.py": b"3\n"}, author=" <>")
+    assert mined(history).funnel.tasks == 1
+
+
 def test_commits_without_changes_are_read(history: History) -> None:
     history.commit("Nothing at all happens in here", {})
     history.commit("Nothing at all happens in here too", {})

@@ -7,6 +7,8 @@ from typing import Any
 
 import httpx2
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from selfplay.errors import (
     ContextTooLong,
@@ -19,6 +21,7 @@ from selfplay.errors import (
 from selfplay.models.classify import retry_after_s
 from selfplay.models.openai import OpenAIModel
 from selfplay.models.protocol import Request
+from selfplay.models.ratelimits import read_limits
 from tests.loopback import Loopback, answers
 from tests.selfplay.models.conftest import MakeModel
 
@@ -170,6 +173,12 @@ WAITS: dict[str, tuple[dict[str, str], float | None]] = {
     "words": ({"retry-after": "soon"}, None),
     "negative": ({"retry-after": "-5"}, None),
     "infinite": ({"retry-after": "inf"}, None),
+    "a year that is none": ({"retry-after": "Wed, 21 Oct 99999999999 07:28:00 GMT"}, None),
+    "a time zone that is none": ({"retry-after": "Wed, 21 Oct 2026 07:28:00 +99999999999999"}, None),
+    "a clock of the server's that is none": (
+        {"retry-after": "Fri, 20 Nov 2026 12:00:30 GMT", "date": "Fri, 20 Nov 99999999999 12:00:00 GMT"},
+        30.0,
+    ),
 }
 
 
@@ -177,6 +186,30 @@ WAITS: dict[str, tuple[dict[str, str], float | None]] = {
 def test_retry_after_is_read_in_every_form(name: str) -> None:
     headers, expected = WAITS[name]
     assert retry_after_s(headers, now=NOW) == expected
+
+
+NUMBERS = st.integers(0, 99) | st.integers(0, 10**22)
+DATES = st.builds(
+    "{}, {} Oct {} {:02}:{:02}:{:02} {}{}".format,
+    st.sampled_from(["Wed", ""]),
+    *[NUMBERS] * 5,
+    st.sampled_from(["GMT", "+", "-", ""]),
+    NUMBERS,
+)
+TEXTS = st.one_of(st.text(max_size=40), DATES)
+A_DATE = "Fri, 20 Nov 2026 12:00:30 GMT"
+
+
+@settings(max_examples=300)
+@given(TEXTS, TEXTS)
+def test_no_header_makes_the_reading_fail(text: str, date: str) -> None:
+    headers = {"retry-after": text, "retry-after-ms": date, "x-ms-retry-after-ms": text, "date": date}
+    limits = {f"x-ratelimit-{field}-tokens": text for field in ("limit", "reset")}
+    for waits in (headers, {"retry-after": text, "date": date}, {"retry-after": A_DATE, "date": date}):
+        wait_s = retry_after_s(waits, now=NOW)
+        assert wait_s is None or wait_s >= 0
+    for said in read_limits({**limits, "x-ratelimit-remaining-tokens": "1"}, now=NOW).values():
+        assert said.reset_s is None or said.reset_s >= 0
 
 
 @pytest.mark.anyio

@@ -5,46 +5,52 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfplay.models.breaker import FAILURES, LONGEST_OPEN_S, Breaker
-from selfplay.models.pace import MINUTE_S, Allowance, Window
+from selfplay.models.lane import Lane
+from selfplay.models.openai import utc_now
+from selfplay.models.pace import COUNTS_S, LATE_S, MINUTE_S, Allowance, Window
 from selfplay.models.ratelimits import Said
+from tests.selfplay.models.hours import Held
+
+STEPS = st.tuples(st.floats(0, 30), st.integers(1, 40), st.floats(0, LATE_S))
+"""A pause before a call, what it takes, and how long it is under way."""
 
 
-@given(st.lists(st.tuples(st.floats(0, 30), st.integers(1, 40)), min_size=1, max_size=60), st.integers(40, 100))
-def test_in_no_minute_more_is_taken_than_the_limit(steps: list[tuple[float, int]], limit: int) -> None:
+@given(st.lists(STEPS, min_size=1, max_size=60), st.integers(40, 100))
+def test_in_no_minute_more_arrives_than_the_limit(steps: list[tuple[float, int, float]], limit: int) -> None:
     window, now = Window(limit), 0.0
-    taken: list[tuple[float, int]] = []
-    for pause, amount in steps:
+    arrived: list[tuple[float, int]] = []
+    for pause, amount, under_way_s in steps:
         now += pause
         now += window.wait_s(now, amount) + 1e-6
         assert window.wait_s(now, amount) == 0
         window.take(now, amount)
-        taken.append((now, amount))
-    for begin, _ in taken:
-        assert sum(amount for at, amount in taken if begin <= at < begin + MINUTE_S - 1e-3) <= limit
+        arrived.append((now + under_way_s, amount))
+    for begin, _ in arrived:
+        assert sum(amount for at, amount in arrived if begin <= at < begin + MINUTE_S - 1e-3) <= limit
 
 
 def test_what_a_call_really_took_counts() -> None:
     window = Window(100)
     first = window.take(0, 90)
-    assert window.wait_s(1, 20) == 59
+    assert window.wait_s(1, 20) == 59 + LATE_S
     window.correct(first, 50)
     assert window.wait_s(1, 20) == 0
-    assert window.wait_s(1, 60) == 59
+    assert window.wait_s(1, 60) == 59 + LATE_S
 
 
 def test_an_amount_above_the_limit_goes_alone() -> None:
     window = Window(100)
     assert window.wait_s(0, 500) == 0
     window.take(0, 500)
-    assert window.wait_s(1, 1) == 59
-    assert window.wait_s(60, 500) == 0
+    assert window.wait_s(1, 1) == 59 + LATE_S
+    assert window.wait_s(60 + LATE_S, 500) == 0
 
 
 def test_a_window_is_as_empty_as_ever_after_a_quiet_minute() -> None:
     window = Window(1)
     for minute in range(1000):
-        window.correct(window.take(minute * 60.1, 0.1), 0.7)
-    assert window.wait_s(1000 * 60.1, 1) == 0
+        window.correct(window.take(minute * 61.1, 0.1), 0.7)
+    assert window.wait_s(1000 * 61.1, 1) == 0
 
 
 def test_without_a_word_of_the_server_there_is_no_limit() -> None:
@@ -76,15 +82,47 @@ def test_what_was_sent_since_is_held_against_what_was_refilled_since() -> None:
     assert allowance.left(9) == 10
 
 
-@given(st.floats(0, 1e6), st.none() | st.floats(0, 1e6), st.none() | st.floats(0, 1e5), st.floats(1, 1e5))
-def test_whatever_a_server_says_a_call_goes_some_day(
-    remaining: float, limit: float | None, reset_s: float | None, amount: float
+AMOUNTS = st.floats(1, 1e5)
+WORDS = st.builds(Said, st.floats(0, 1e6), st.none() | st.floats(0, 1e6), st.none() | st.floats(0, 1e9))
+
+
+@given(WORDS, st.lists(AMOUNTS, max_size=8), AMOUNTS)
+def test_whatever_a_server_says_a_call_goes_within_the_hour(said: Said, before: list[float], amount: float) -> None:
+    allowance = Allowance()
+    allowance.hear(0, said, 0, began=0)
+    for taken in before:
+        allowance.take(0, taken)
+    wait_s = allowance.wait_s(0, amount)
+    assert 0 <= wait_s <= COUNTS_S
+    assert allowance.wait_s(wait_s * (1 + 1e-9) + 1e-6, amount) == pytest.approx(0, abs=1e-3 * wait_s)
+
+
+@given(st.floats(0, 1e6), st.none() | st.floats(0.001, COUNTS_S), AMOUNTS)
+def test_where_no_limit_is_told_nobody_waits_beyond_the_reset(
+    remaining: float, reset_s: float | None, amount: float
 ) -> None:
     allowance = Allowance()
-    allowance.hear(0, Said(remaining, limit, reset_s), 0, began=0)
-    wait_s = allowance.wait_s(0, amount)
-    assert wait_s >= 0
-    assert allowance.wait_s(wait_s * (1 + 1e-9) + 1e-6, amount) == pytest.approx(0, abs=1e-3 * wait_s)
+    total = allowance.take(0, amount)
+    allowance.hear(1, Said(remaining, None, reset_s), total, began=0)
+    allowance.take(1, amount)
+    assert allowance.wait_s(1, amount) <= (reset_s or MINUTE_S) + 1e-9
+    assert allowance.wait_s(1 + (reset_s or MINUTE_S), amount) == 0
+
+
+def test_a_minute_without_tokens_does_not_put_a_server_out_of_reach() -> None:
+    for now in (tenths / 10 for tenths in range(100)):  # sums of times are not exact
+        lane = Lane("http://s/v1", Held(), most=2)
+        lane.hear({"x-ratelimit-remaining-tokens": "0"}, lane.send(now, 1), now, utc_now())
+        assert lane.wait_s(now, 1) == pytest.approx(MINUTE_S)
+        assert lane.out_s(now) == 0
+
+
+def test_a_call_above_the_limit_takes_no_more_than_the_limit() -> None:
+    allowance = Allowance()
+    allowance.hear(0, Said(remaining=60, limit=60, reset_s=0), 0, began=0)
+    assert allowance.wait_s(0, 1e6) == 0
+    allowance.take(0, 1e6)
+    assert allowance.wait_s(0, 60) == pytest.approx(MINUTE_S)
 
 
 def test_a_breaker_opens_after_failures_in_a_row_only() -> None:
