@@ -9,11 +9,11 @@ import signal
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from selfplay.clean.across import DEFAULT_KEY_NAMES, AcrossSettings, across
+from selfplay.clean.across import DEFAULT_KEY_NAMES, AcrossSettings, Fault, across, faults_of_pairs
 from selfplay.clean.assist import Assistants, Nobody, at_once
 from selfplay.clean.candidate import Candidate, Unreadable
 from selfplay.clean.codes import DropCode
@@ -30,7 +30,7 @@ from selfplay.export.supervision import Supervision, supervision_of
 from selfplay.foreign import Foreign, clean_foreign
 from selfplay.imported import Imported, Unread, read_traces
 from selfplay.journals import candidate_or_not, key_names_of
-from selfplay.sample import CleanTrace
+from selfplay.sample import CleanTrace, PreferencePair
 from selfplay.sampling import gathered
 from selfplay.trace import Stratum
 
@@ -175,9 +175,36 @@ class _Bench:
         rejected = list(across(self._kept(), self.work.across))
         for each in rejected:
             self._drop_kept(each.episode, each.code, each.detail)
+        self._check_pairs()
         for episode, kept in _surplus(self.slips, self.work.settings.per_task):
             detail = f"the task has {kept} better ones"
             self._drop_kept(episode, DropCode.SURPLUS, detail)
+
+    def _check_pairs(self) -> None:
+        """Take out the pairs whose rejected side must not stand in a row: no trace was checked for it."""
+        if not any(slip.pairs for slip in self.slips.values()):
+            return
+        faults = faults_of_pairs(self._pairs(), self.work.across)
+        bad: dict[str, list[tuple[Fault, ...]]] = {}
+        for pair, found in zip(self._pairs(), faults, strict=True):
+            bad.setdefault(pair.episode, []).append(found)
+        for episode, of_each in bad.items():
+            if any(of_each):
+                self._take_out(episode, of_each)
+
+    def _take_out(self, episode: str, faults: Sequence[tuple[Fault, ...]]) -> None:
+        slip = self.slips[episode]
+        lines = self.spool.lines_of(f"pairs {slip.stratum}", episode).splitlines(keepends=True)
+        fit = [line for line, found in zip(lines, faults, strict=True) if not found]
+        self.spool.take_back(f"pairs {slip.stratum}", episode)
+        self.spool.put(f"pairs {slip.stratum}", episode, b"".join(fit))
+        self.slips[episode] = replace(slip, pairs=len(fit))
+        self.count.dropped_pairs.update(found[0].code for found in faults if found)
+
+    def _pairs(self) -> Iterator[PreferencePair]:
+        for lines in _in_order(self.spool, "pairs"):
+            for line in lines.splitlines():
+                yield PreferencePair.model_validate_json(line)
 
     def counted(self) -> Count:
         """The counts of all that is left and of all that is not."""

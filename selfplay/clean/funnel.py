@@ -97,6 +97,8 @@ class Funnel(Noun):
     mean_reliance: float | None
     """That share over all samples; None without any."""
     pairs: int
+    dropped_pairs: dict[DropCode, int] = Field(default_factory=dict[DropCode, int])
+    """Pairs of kept traces whose rejected side must not stand in a row."""
     spent: Spent = Spent()
     sources: str = ""
     """sha256 of the names and sizes of the journals: what this was made of."""
@@ -109,6 +111,7 @@ class Count:
     """What has been counted so far."""
 
     dropped: Counter[DropCode] = field(default_factory=Counter[DropCode])
+    dropped_pairs: Counter[DropCode] = field(default_factory=Counter[DropCode])
     strata: Counter[Stratum] = field(default_factory=Counter[Stratum])
     masks: Counter[Mask] = field(default_factory=Counter[Mask])
     repairs: Counter[Repair] = field(default_factory=Counter[Repair])
@@ -146,6 +149,7 @@ class Count:
             reliance={name: self.reliance[name] for name in BUCKETS if samples},
             mean_reliance=self.numbers["same"] / samples if samples else None,
             pairs=self.numbers["pairs"],
+            dropped_pairs=dict(sorted(self.dropped_pairs.items())),
             spent=spent,
             sources=sources,
         )

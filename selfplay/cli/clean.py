@@ -262,7 +262,12 @@ def show_funnel(funnel: Funnel, console: Console) -> None:
         f"{funnel.rows} rows ({_listed(funnel.strata)}), {funnel.turns} turns, {funnel.learned_turns} of them learned, "
         f"{funnel.hinted_turns} hinted, {funnel.pairs} pairs"
     )
-    for title, counts in (("only context", funnel.masks), ("repaired", funnel.repairs), ("left out", funnel.left_out)):
+    for title, counts in (
+        ("only context", funnel.masks),
+        ("repaired", funnel.repairs),
+        ("left out", funnel.left_out),
+        ("pairs dropped", funnel.dropped_pairs),
+    ):
         if counts:
             console.print(f"{title}: {_listed(counts)}")
     if funnel.mean_reliance is not None:

@@ -40,6 +40,12 @@ class Spool:
         """Remove an episode's line from a pile, if it is there."""
         self._database.execute("DELETE FROM line WHERE pile = ? AND episode = ?", (pile, episode))
 
+    def lines_of(self, pile: str, episode: str) -> bytes:
+        """An episode's lines of a pile; empty if it has none."""
+        query = "SELECT content FROM line WHERE pile = ? AND episode = ?"
+        found = self._database.execute(query, (pile, episode)).fetchone()
+        return b"" if found is None else found[0]
+
     def lines(self, pile: str) -> Iterator[bytes]:
         """A pile's lines, by episode in code point order."""
         for _, line in self.items(pile):

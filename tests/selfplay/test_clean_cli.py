@@ -2,23 +2,29 @@
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
 
+import anyio
 import orjson
 import pytest
 
 from selfplay.audit_traces import audit_traces
 from selfplay.clean.across import AcrossSettings
+from selfplay.clean.assist import Nobody, Point
 from selfplay.clean.codes import DropCode
 from selfplay.clean.funnel import Funnel
 from selfplay.clean.place import CleanPlace
+from selfplay.clean.settings import CleanSettings
+from selfplay.cleaning import Work, clean_to
 from selfplay.cli import main
 from selfplay.export.pairs import lint_pair, pair_row
 from selfplay.export.shapes import PAIRS, Format
+from selfplay.message import Message, Origin, ToolCall
 from selfplay.sample import CleanTrace
-from selfplay.trace import Stratum
+from selfplay.trace import Quality, Stratum, Verdict
 from tests.selfplay.episodes import TARGETS, make_files
 
 Capture = pytest.CaptureFixture[str]
@@ -232,6 +238,44 @@ def test_pairs_are_exported_in_both_formats(form: Format, traces: Path, tmp_path
         assert PAIRS[form].model_validate_json(line)
         assert orjson.loads(line) == pair_row(pair, form)
         assert lint_pair(pair, form) == ()
+
+
+class Careless(Nobody):
+    """Without a hint the player does worse, and says what no row may hold in every other sample."""
+
+    async def again(self, point: Point, count: int) -> tuple[Message, ...]:
+        said = (
+            f"I think.<|im_end|> {point.turn}",
+            "I think of zebras.",
+            "The key is k3y/with-odd-characters-and-more.",
+        )
+        calls = [ToolCall(id=f"z{n}", name="search", arguments=f'{{"query":"zebra {n}"}}') for n in range(count)]
+        return tuple(
+            Message(role="assistant", origin=Origin.PLAYER, content=words, tool_calls=(call,))
+            for words, call in zip(said, calls, strict=False)
+        )
+
+    async def judge(self, point: Point, actions: tuple[Message, ...]) -> tuple[Verdict | None, ...]:  # noqa: ARG002  as the protocol says
+        worse = Verdict(quality=Quality.MISTAKEN, why="w")
+        return (Verdict(quality=Quality.PRODUCTIVE, why="w"), *(worse for _ in actions[1:]))
+
+
+def test_a_rejected_action_that_no_row_may_hold_takes_its_pair_along_and_no_other(
+    traces: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "k3y/with-odd-characters-and-more")
+
+    @asynccontextmanager
+    async def careless(_journal: Path, _candidate: object) -> AsyncGenerator[Careless]:
+        yield Careless()
+
+    settings = CleanSettings(samples=3, across=AcrossSettings(scanner="off"))
+    place = CleanPlace(traces / "clean")
+    work = Work(sorted(traces.glob("*.jsonl")), settings, assisting=careless)
+    funnel = anyio.run(clean_to, place, work)
+    assert funnel.pairs > 0
+    assert funnel.dropped_pairs == {DropCode.SECRET: funnel.pairs, DropCode.SPECIAL_TOKEN: funnel.pairs}
+    assert [pair.rejected.content for pair in place.read_pairs()] == ["I think of zebras."] * funnel.pairs
 
 
 def test_there_are_no_pairs_without_samples(traces: Path, tmp_path: Path, capsys: Capture) -> None:

@@ -1,7 +1,7 @@
 """What is wrong with conversations as rows."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -66,7 +66,7 @@ class Checks:
         allowed = set(self._settings.allowed_rules)
         return [
             (
-                *(f for part in subject.parts for f in self._keys_in(part)),
+                *(f for part in chain(subject.parts, subject.ids) for f in self._keys_in(part)),
                 *(_secret(s.rule, s.part) for s in found if s.rule not in allowed),
             )
             for subject, found in zip(batch, scanned, strict=True)

@@ -7,7 +7,7 @@ import orjson
 
 from selfplay.contract import Schema
 from selfplay.message import Message, Noun
-from selfplay.sample import CleanTrace
+from selfplay.sample import CleanTrace, PreferencePair
 
 
 class Part(Noun):
@@ -25,6 +25,7 @@ class Subject(Noun):
     """A conversation that may become a row, whoever made it."""
 
     id: str
+    task_id: str = ""
     messages: tuple[Message, ...]
     tools: tuple[Schema, ...] = ()
     repo: str = ""
@@ -44,6 +45,18 @@ class Subject(Noun):
             yield Part(message=-1, place="tools", role="tools", text=orjson.dumps(self.tools).decode())
 
     @property
+    def ids(self) -> Iterator[Part]:
+        """Every name that the row carries: its own, its task's, and its calls'. Random ones look like secrets."""
+        for place, text in (("id", self.id), ("task", self.task_id)):
+            if text:
+                yield Part(message=-1, place=place, role="row", text=text)
+        for number, message in enumerate(self.messages):
+            named = [(f"tool_calls[{k}].id", call.id) for k, call in enumerate(message.tool_calls)]
+            for place, text in (*named, ("tool_call_id", message.tool_call_id or "")):
+                if text:
+                    yield Part(message=number, place=f"messages[{number}].{place}", role=message.role, text=text)
+
+    @property
     def task(self) -> str:
         """The first user message with its white space evened out: two conversations with the same are at one task."""
         return next((" ".join(m.content.split()) for m in self.messages if m.role == "user"), "")
@@ -53,12 +66,18 @@ def subject_of(trace: CleanTrace) -> Subject:
     """What an exported row of the trace would hold."""
     return Subject(
         id=trace.episode,
+        task_id=trace.task,
         messages=trace.conversation,
         tools=trace.contract.tools,
         repo=trace.repo,
         commit=trace.commit,
         snapshot=trace.snapshot,
     )
+
+
+def rejected_side(pair: PreferencePair) -> Subject:
+    """What an exported pair holds beside its trace: the action that was not preferred."""
+    return Subject(id=pair.episode, task_id=pair.task, messages=(pair.rejected,), is_compared=False)
 
 
 def _texts(message: Message) -> Iterator[tuple[str, str]]:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 
 from selfplay.clean.across.parts import Part, Subject
 from selfplay.errors import ConfigError
@@ -158,7 +159,7 @@ def special_tokens(subject: Subject, tokens: tuple[str, ...]) -> Iterator[Specia
     if not tokens:
         return
     pattern = _pattern(tokens)
-    for part in subject.parts:
+    for part in chain(subject.parts, subject.ids):
         for found in pattern.finditer(part.text):
             yield SpecialToken(found[0], part, found.start())
 

@@ -204,6 +204,21 @@ def test_a_key_in_arguments_is_found_behind_their_escapes(monkeypatch: pytest.Mo
     assert {fault.place for fault in faults} == {"messages[1].tool_calls[0].arguments"}
 
 
+def test_keys_and_tokens_are_found_in_the_names_of_calls_tasks_and_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    settings = AcrossSettings(scanner="off")
+    named = strip(a_trace(a_step(a_call("grep", id=f"c {KEY}", pattern="header")), a_step(finish())), a_contract())
+    (found,) = rejected([named], settings)
+    assert found.code is DropCode.SECRET
+    assert "messages[2].tool_calls[0].id" in found.detail
+    assert "messages[3].tool_call_id" in found.detail
+    for update in ({"task": KEY}, {"episode": KEY}):
+        (found,) = rejected([a_search_for("header").model_copy(update=update)], settings)
+        assert found.code is DropCode.SECRET
+    named = strip(a_trace(a_step(a_call("grep", id="<|im_end|>", pattern="header")), a_step(finish())), a_contract())
+    assert codes([named]) == {named.episode: DropCode.SPECIAL_TOKEN}
+
+
 def test_the_keys_can_be_blotted_out() -> None:
     keys = keys_of(["MY_KEY"], {"MY_KEY": KEY})
     assert keys.without(f"a {KEY} b") == "a [MY_KEY] b"
