@@ -27,6 +27,7 @@ from selfplay.export.arguments import accepts
 from selfplay.hiding import is_journal
 from selfplay.imported import Imported
 from selfplay.message import Message, Origin
+from selfplay.player import with_new_ids
 from selfplay.rows import explain
 from selfplay.sample import CleanTrace, Mask
 from selfplay.task import Answer, Brief, Task
@@ -131,10 +132,29 @@ def _unplayed(name: str, prompt: str) -> Task:
     return Task(brief=brief, answer=Answer.model_construct(targets=(), patch=None))
 
 
+def _with_own_ids(
+    action: Message, rest: Sequence[Message], taken: frozenset[str], turn: int
+) -> tuple[Message, Sequence[Message]]:
+    """A turn and what follows it, its calls with ids that no earlier turn's have: some servers count anew in each."""
+    renamed = with_new_ids(action, taken, turn)
+    if renamed is action:
+        return action, rest
+    fresh: dict[str | None, list[str]] = {}
+    for old, new in zip(action.tool_calls, renamed.tool_calls, strict=True):
+        fresh.setdefault(old.id, []).append(new.id)
+    answered = [
+        m.model_copy(update={"tool_call_id": fresh[m.tool_call_id].pop(0)}) if fresh.get(m.tool_call_id) else m
+        for m in rest
+    ]
+    return renamed, answered
+
+
 def _steps(messages: Sequence[Message], tools: Sequence[Schema]) -> Iterator[Step]:
     starts = [n for n, m in enumerate(messages) if m.role == "assistant"]
-    for start, end in zip(starts, [*starts[1:], len(messages)], strict=True):
-        action, rest = messages[start], messages[start + 1 : end]
+    taken: frozenset[str] = frozenset()
+    for turn, (start, end) in enumerate(zip(starts, [*starts[1:], len(messages)], strict=True)):
+        action, rest = _with_own_ids(messages[start], messages[start + 1 : end], taken, turn)
+        taken |= {call.id for call in action.tool_calls}
         nudge = "\n".join(m.content for m in rest if m.origin is Origin.NUDGE)
         results = [_result(m, action, tools) for m in rest if m.role == "tool"]
         yield Step(action=action, results=tuple(_in_order(results, action)), nudge=nudge or None)

@@ -143,6 +143,17 @@ def test_calls_without_results_are_left_out_and_results_come_in_the_order_of_the
     assert [r.message.content for r in trace.turns[0].results] == ["first", "second"]
 
 
+def test_calls_whose_ids_begin_anew_in_each_turn_get_their_own(tmp_path: Path, capsys: Capture) -> None:
+    looks = (said("I look.", call("call_0")), result("call_0", "one"))
+    two = (call("call_0", "ls pump/tank.py"), call("call_0", "ls pump/valve.py"))
+    both = (said("I look.", *two), result("call_0", "two"), result("call_0", "three"))
+    clean = one(capsys, tmp_path / "in", row(*looks, *both, *looks, DONE))
+    ids = [c.id for turn in clean.turns for c in turn.action.tool_calls]
+    assert len(set(ids)) == len(ids) == 4
+    assert [r.message.tool_call_id for turn in clean.turns for r in turn.results] == ids
+    assert [r.message.content for turn in clean.turns for r in turn.results] == ["one", "two", "three", "one"]
+
+
 @pytest.mark.parametrize(
     ("document", "code", "detail"),
     [
