@@ -65,9 +65,9 @@ def hear(action: Message, at: Standpoint) -> Heard:
         return Heard()
     visible = at.visible if at.told else ()
     return Heard(
-        content=echoes(words["content"], at.hint, visible),
-        reasoning=echoes(words["reasoning"], at.hint, visible),
-        arguments=tuple(found for text in prose for found in echoes(text, at.hint, visible)),
+        content=echoes(words["content"], at.hint, visible, at.told),
+        reasoning=echoes(words["reasoning"], at.hint, visible, at.told),
+        arguments=tuple(found for text in prose for found in echoes(text, at.hint, visible, at.told)),
         borrowed=_borrowed("\n".join(words.values()), at.told, visible),
     )
 

@@ -1,0 +1,101 @@
+"""What a hint said is told from the player's own words however much later they come, and wherever they stand."""
+
+import pytest
+
+from selfplay.clean.candidate import Candidate
+from selfplay.clean.codes import DropCode
+from selfplay.clean.echoes import EchoKind, echoes
+from selfplay.clean.echoes.known import AT_HAND, MOST_KEPT, known
+from selfplay.clean.pipeline import Cleaned, DroppedTrace, clean_offline
+from selfplay.clean.settings import CleanSettings
+from selfplay.message import ToolCall
+from selfplay.trace import Trace
+from selfplay_tools.tool import Shown
+from tests.selfplay.traces import a_call, a_contract, a_result, a_step, a_trace, finish
+
+TARGET = "lantern/respond.py"
+HINT = "Think about where the payload gets squeezed shortly before its departure."
+TURN = "where the payload gets squeezed shortly before its departure"
+
+
+def answer(reason: str) -> ToolCall:
+    return a_call("finish", id="end", files=[{"path": TARGET, "reason": reason}])
+
+
+def said_later(hint: str, text: str = "I open the next file.", end: ToolCall | None = None, shown: str = "") -> Trace:
+    """A search with one hint; the text comes two turns behind it, the answer three."""
+    layout, wire, target = (
+        a_call("grep", id="layout", pattern="fingerprint"),
+        a_call("read_file", id="w", path="lantern/wire.py"),
+        a_call("read_file", id="target", path=TARGET),
+    )
+    opened = a_result(target, "def respond(): ...").model_copy(
+        update={"shown": (Shown(path=TARGET, first=1, last=1, how="read"),)}
+    )
+    return a_trace(
+        a_step(layout, text="I search.", results=[a_result(layout, f"{TARGET}\nlantern/wire.py")], hint=hint),
+        a_step(wire, text="I open the wire.", results=[a_result(wire, f"class Wire: pass {shown}")]),
+        a_step(target, text=text, results=[opened]).model_copy(update={"found": (0,)}),
+        a_step(end or finish()),
+    )
+
+
+def outcome(trace: Trace) -> Cleaned | DroppedTrace:
+    return clean_offline(Candidate(trace, a_contract()), CleanSettings())
+
+
+def content(trace: Trace) -> str:
+    cleaned = outcome(trace)
+    assert isinstance(cleaned, Cleaned)
+    return cleaned.clean.turns[2].action.content
+
+
+@pytest.mark.parametrize(
+    ("hint", "text"),
+    [
+        (HINT, f"Think about {TURN}: that is next. I open the next file."),
+        (
+            "Think about departures. What squeezes the payload before it leaves?",
+            "What squeezes the payload before it leaves? I open the next file.",
+        ),
+    ],
+)
+def test_a_hints_turn_of_phrase_is_taken_out_of_later_turns(hint: str, text: str) -> None:
+    assert content(said_later(hint, text)) == "I open the next file."
+
+
+def test_an_answer_in_a_hints_words_gives_no_row_however_long_ago_it_was() -> None:
+    dropped = outcome(said_later(HINT, end=answer(f"this is {TURN}")))
+    assert isinstance(dropped, DroppedTrace)
+    assert dropped.code is DropCode.ECHO
+
+
+def test_what_a_result_said_too_may_be_said_later() -> None:
+    text = f"That is {TURN}. I open the next file."
+    assert content(said_later(HINT, text, shown=f"# {TURN}")) == text
+
+
+def test_single_words_of_an_earlier_hint_are_anyones() -> None:
+    text = "The payload is squeezed here, a departure."
+    assert [f.kind for f in echoes(text, HINT)] == [EchoKind.RESTATED]
+    assert echoes(text, told=[HINT]) == ()
+    assert echoes("Right, so I look.", told=[HINT]) == ()
+
+
+def test_texts_that_only_grow_are_read_once() -> None:
+    texts = tuple(f"line {n} of a result" for n in range(5))
+    few = known(texts[:2])
+    every = known(texts)
+    assert every.of is few.of is known(texts[:3]).of
+    assert known((texts[0], "another result")).of is not every.of
+    assert (few.has("4"), every.has("4")) == (False, True)
+    run = ("line", "4", "of")
+    assert (few.has_run(run), every.has_run(run), every.has_run(("4", "line", "of"))) == (False, True, False)
+
+
+def test_no_more_than_some_texts_are_kept_read() -> None:
+    first = known(("the first",))
+    for n in range(MOST_KEPT):
+        known((f"another {n}",))
+    assert known(("the first",)).of is not first.of
+    assert MOST_KEPT > AT_HAND
