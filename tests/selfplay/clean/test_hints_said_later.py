@@ -6,9 +6,11 @@ from selfplay.clean.candidate import Candidate
 from selfplay.clean.codes import DropCode
 from selfplay.clean.echoes import EchoKind, echoes
 from selfplay.clean.echoes.known import AT_HAND, MOST_KEPT, known
+from selfplay.clean.heard import Heard, Standpoint, hear
 from selfplay.clean.pipeline import Cleaned, DroppedTrace, clean_offline
 from selfplay.clean.settings import CleanSettings
-from selfplay.message import ToolCall
+from selfplay.message import Message, Origin, ToolCall
+from selfplay.sample import Mask
 from selfplay.trace import Trace
 from selfplay_tools.tool import Shown
 from tests.selfplay.traces import a_call, a_contract, a_result, a_step, a_trace, finish
@@ -80,6 +82,39 @@ def test_single_words_of_an_earlier_hint_are_anyones() -> None:
     assert [f.kind for f in echoes(text, HINT)] == [EchoKind.RESTATED]
     assert echoes(text, told=[HINT]) == ()
     assert echoes("Right, so I look.", told=[HINT]) == ()
+
+
+TELLING = "Consider which code calls send_headers. It matters."
+
+
+def test_an_answer_that_names_within_its_call_what_only_a_hint_had_told_gives_no_row() -> None:
+    named = answer("send_headers is called in here")
+    dropped = outcome(said_later(TELLING, end=named))
+    assert isinstance(dropped, DroppedTrace)
+    assert dropped.code is DropCode.ECHO
+    assert isinstance(outcome(said_later(TELLING, end=named, shown="def send_headers")), Cleaned)
+
+
+def test_a_name_inside_a_call_masks_its_turn_and_leaves_its_words_as_they_are() -> None:
+    noted = a_call("note", id="n", text="send_headers may be called in there")
+    trace = said_later(TELLING)
+    steps = (*trace.steps[:2], a_step(noted, text="I take a note.", results=[a_result(noted, "")]), *trace.steps[2:])
+    cleaned = outcome(trace.model_copy(update={"steps": steps}))
+    assert isinstance(cleaned, Cleaned)
+    turn = cleaned.clean.turns[2]
+    assert (turn.action.content, turn.repair, turn.masks) == ("I take a note.", None, (Mask.UNSEEN,))
+
+
+def test_a_name_that_is_searched_for_is_a_matter_of_evidence() -> None:
+    """Words of the task in another writing: the call is grounded, so it is learned."""
+    action = Message(
+        role="assistant",
+        content="",
+        origin=Origin.PLAYER,
+        tool_calls=(a_call("bash", id="b", command="grep -rn send_headers src lib"),),
+    )
+    task = Message(role="user", content="Who send headers twice?", origin=Origin.TASK)
+    assert hear(action, Standpoint((task,), told=(TELLING,))) == Heard()
 
 
 def test_texts_that_only_grow_are_read_once() -> None:
