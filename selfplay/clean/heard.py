@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from selfplay.clean.echoes import EchoFinding, echoes
+from selfplay.clean.echoes.tokens import IDEOGRAPH
 from selfplay.clean.evidence.units import ROLES
 from selfplay.clean.naming import names_in, unseen
 from selfplay.message import Message
@@ -12,7 +13,8 @@ from selfplay.message import Message
 Part = Literal["content", "reasoning"]
 PARTS: tuple[Part, ...] = ("content", "reasoning")
 MIN_PROSE_WORDS = 4
-"""An argument with fewer words is a name, a pattern or a query, and answers nobody."""
+"""An argument with fewer words is a name, a pattern or a query, and answers nobody. Signs of scripts without blanks are
+words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def _prose(action: Message) -> Iterator[tuple[str, str]]:
     """Texts inside the arguments that are long enough to say something to somebody, each with its argument's name."""
     for call in action.tool_calls:
         for key, text in _strings(call.parsed()):
-            if len(text.split()) >= MIN_PROSE_WORDS:
+            if len(text.split()) >= MIN_PROSE_WORDS or len(IDEOGRAPH.findall(text)) >= MIN_PROSE_WORDS:
                 yield key, text
 
 

@@ -84,6 +84,24 @@ def test_single_words_of_an_earlier_hint_are_anyones() -> None:
     assert echoes("Right, so I look.", told=[HINT]) == ()
 
 
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "谢谢你的提示\uff0c我找到了写入响应头的位置。",
+        "ヒントをありがとうございます。",
+        "Thanks for your hint, I found it.",
+    ],
+)
+def test_an_answer_that_thanks_within_its_call_gives_no_row_in_any_script(reason: str) -> None:
+    dropped = outcome(said_later(HINT, end=answer(reason)))
+    assert isinstance(dropped, DroppedTrace)
+    assert dropped.code is DropCode.ECHO
+
+
+def test_an_answer_without_thanks_is_kept_in_a_script_without_blanks() -> None:
+    assert isinstance(outcome(said_later(HINT, end=answer("在这里写入响应头。"))), Cleaned)
+
+
 TELLING = "Consider which code calls send_headers. It matters."
 
 
