@@ -113,6 +113,12 @@ def test_an_answer_that_names_within_its_call_what_only_a_hint_had_told_gives_no
     assert isinstance(outcome(said_later(TELLING, end=named, shown="def send_headers")), Cleaned)
 
 
+def test_names_with_an_acronym_are_names() -> None:
+    text = "The HTTPServer class must be next. I open the next file."
+    assert content(said_later("Consider the HTTPServer.", text)) == "I open the next file."
+    assert content(said_later("Consider the HTTPServer.", text, shown="class HTTPServer")) == text
+
+
 def test_a_name_inside_a_call_masks_its_turn_and_leaves_its_words_as_they_are() -> None:
     noted = a_call("note", id="n", text="send_headers may be called in there")
     trace = said_later(TELLING)
