@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from selfplay.clean.echoes import EchoFinding, echoes
+from selfplay.clean.echoes.tokens import IDEOGRAPH
+from selfplay.clean.evidence.units import ROLES
 from selfplay.clean.naming import names_in, unseen
 from selfplay.message import Message
 
 Part = Literal["content", "reasoning"]
 PARTS: tuple[Part, ...] = ("content", "reasoning")
 MIN_PROSE_WORDS = 4
-"""An argument with fewer words is a name, a pattern or a query, and answers nobody."""
+"""An argument with fewer words is a name, a pattern or a query, and answers nobody. Signs of scripts without blanks are
+words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +43,14 @@ class Heard:
     arguments: tuple[EchoFinding, ...] = ()
     """Spans are in the argument's value. These can't be repaired: a call stays the one that was made."""
     borrowed: tuple[str, ...] = ()
-    """Names in its words that some hint had told and nothing visible shows."""
+    """Names in its words, and in the prose inside its calls, that some hint had told and nothing visible shows."""
+    argued: tuple[str, ...] = ()
+    """Those of them that stand in its calls only."""
 
     @property
     def in_words(self) -> bool:
         """Whether its content or its reasoning has to be repaired."""
-        return bool(self.content or self.reasoning or self.borrowed)
+        return bool(self.content or self.reasoning or len(self.borrowed) > len(self.argued))
 
     @property
     def echoes(self) -> tuple[EchoFinding, ...]:
@@ -60,15 +65,19 @@ class Heard:
 def hear(action: Message, at: Standpoint) -> Heard:
     """What in a turn answers, thanks for, restates or leans on what stood before it."""
     words = {part: words_of(action, part) for part in PARTS}
-    prose = tuple(_prose(action))
+    prose = tuple(text for _, text in _prose(action))
     if not any(words.values()) and not prose:
         return Heard()
     visible = at.visible if at.told else ()
+    borrowed = _borrowed("\n".join(words.values()), at.told, visible)
+    free = "\n".join(text for key, text in _prose(action) if ROLES.get(key, "free") == "free")
+    argued = tuple(name for name in _borrowed(free, at.told, visible) if name not in borrowed)
     return Heard(
-        content=echoes(words["content"], at.hint, visible),
-        reasoning=echoes(words["reasoning"], at.hint, visible),
-        arguments=tuple(found for text in prose for found in echoes(text, at.hint, visible)),
-        borrowed=_borrowed("\n".join(words.values()), at.told, visible),
+        content=echoes(words["content"], at.hint, visible, at.told),
+        reasoning=echoes(words["reasoning"], at.hint, visible, at.told),
+        arguments=tuple(found for text in prose for found in echoes(text, at.hint, visible, at.told)),
+        borrowed=(*borrowed, *argued),
+        argued=argued,
     )
 
 
@@ -82,23 +91,23 @@ def _borrowed(text: str, told: Sequence[str], visible: Sequence[str]) -> tuple[s
     return unseen((name for name in names_in(text) if name.casefold() in hints), visible) if hints else ()
 
 
-def _prose(action: Message) -> Iterator[str]:
-    """Texts inside the arguments that are long enough to say something to somebody."""
+def _prose(action: Message) -> Iterator[tuple[str, str]]:
+    """Texts inside the arguments that are long enough to say something to somebody, each with its argument's name."""
     for call in action.tool_calls:
-        for text in _strings(call.parsed()):
-            if len(text.split()) >= MIN_PROSE_WORDS:
-                yield text
+        for key, text in _strings(call.parsed()):
+            if len(text.split()) >= MIN_PROSE_WORDS or len(IDEOGRAPH.findall(text)) >= MIN_PROSE_WORDS:
+                yield key, text
 
 
-def _strings(value: object) -> Iterator[str]:
+def _strings(value: object, key: str = "") -> Iterator[tuple[str, str]]:
     match value:
         case str():
-            yield value
+            yield key, value
         case dict():
-            for inner in cast("dict[str, Any]", value).values():
-                yield from _strings(inner)
+            for name, inner in cast("dict[str, Any]", value).items():
+                yield from _strings(inner, name)
         case list():
             for inner in cast("list[Any]", value):
-                yield from _strings(inner)
+                yield from _strings(inner, key)
         case _:
             return

@@ -3,14 +3,20 @@
 import re
 from collections.abc import Iterable
 
+_SIGNS = r"\u3005\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+"""Scripts without blanks: the prose around a name, never a part of it."""
+_W, _L = rf"[^\W{_SIGNS}]", rf"[^\W_{_SIGNS}]"
+"""A character of a name, and the same without the underscore."""
+_P = rf"(?:{_W}|[.-])"
+"""A character of a path's part."""
 _NAME = re.compile(
-    r"""
-    `([^`\n]{1,120})`                                # in code marks, whatever it is
-    | (?<![\w.-])((?:[\w.-]+/)+[\w.-]*\w)            # a path
-    | (?<!\w)(?:
-        (\w+(?:(?:::|\.)\w+){0,20}\.(?:[A-Za-z]\w{0,4})\b)  # a file name, a dotted name
-      | (\w*[^\W_]_[^\W_]\w*)                              # snake_case
-      | (\w*[a-z\d][A-Z]\w*)                               # camelCase
+    rf"""
+    `([^`\n]{{1,120}})`                                   # in code marks, whatever it is
+    | (?<!{_W})(?<![.-])((?:{_P}+/)+{_P}*{_W})            # a path
+    | (?<!{_W})(?:
+        ({_W}+(?:(?:::|\.){_W}+){{0,20}}\.(?:[A-Za-z]{_W}{{0,4}})(?!{_W}))  # a file name, a dotted name
+      | ({_W}*{_L}_{_L}{_W}*)                             # snake_case
+      | ({_W}*(?:[a-z\d][A-Z]|[A-Z][A-Z][a-z][a-z]){_W}*) # camelCase, HTTPServer; not the APIs
       )
     """,
     re.VERBOSE,

@@ -1,6 +1,7 @@
 """Look for what a supervisor leaves in a row that should know of none."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from selfplay.export.problems import Problem, ProblemKind, strings
@@ -9,6 +10,11 @@ from selfplay.trace import Trace
 
 MIN_SAID = 20
 """Characters from which on a hint or nudge is looked for by its text; shorter ones are words that anyone uses."""
+MIN_WORDS = 5
+"""Words from which on one sentence of several is looked for; signs of scripts without blanks are words."""
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_]+")
+_SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+|(?<=[\u3002\uff01\uff1f])|\n+")
+_END_SIGNS = " .!?:;,\u2026\u3002\uff01\uff1f\"')]*`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +39,7 @@ def supervised(messages: Sequence[Turn], supervision: Supervision) -> Iterator[P
             yield _found(i, "a user turn after the task: only hints and nudges are spoken there")
         if supervision.mark and any(supervision.mark in text for _, text in strings(message.model_dump())):
             yield _found(i, "the mark of a hint inside a tool result")
-    yield from _heard(messages, _sought(messages, supervision.said))
+    yield from _heard(messages, supervision.said)
 
 
 def _found(number: int, text: str) -> Problem:
@@ -42,22 +48,36 @@ def _found(number: int, text: str) -> Problem:
 
 def _sought(messages: Sequence[Turn], said: Sequence[str]) -> list[str]:
     """The hints and nudges to look for: long enough, and not words of the task itself."""
+    return _unless_in_task(messages, map(_plain, said))
+
+
+def _sentences(messages: Sequence[Turn], said: Sequence[str]) -> list[str]:
+    """The same of their sentences, without the signs at their ends: the model may have put others there."""
+    every = (_plain(part).strip(_END_SIGNS) for text in said for part in _SENTENCE_END.split(text))
+    return _unless_in_task(messages, (words for words in every if len(_WORD.findall(words)) >= MIN_WORDS))
+
+
+def _unless_in_task(messages: Sequence[Turn], said: Iterable[str]) -> list[str]:
     task = next((_plain(m.content) for m in messages if isinstance(m, UserTurn)), "")
-    return [words for words in dict.fromkeys(map(_plain, said)) if len(words) >= MIN_SAID and words not in task]
+    return [words for words in dict.fromkeys(said) if len(words) >= MIN_SAID and words not in task]
 
 
 def _heard(messages: Sequence[Turn], said: Sequence[str]) -> Iterator[Problem]:
-    """Turns of the model that hold the words, and results that end with them.
+    """Turns of the model that hold the words, or a sentence of them, and results that end with them.
 
-    A result may hold them elsewhere: what the player reads can be the very file that the words stand in.
+    A result may hold them elsewhere: what the player reads can be the very file that the words stand in. A sentence
+    that it has read there is its own to say.
     """
-    for i, message in enumerate(messages if said else ()):
+    wholes, sentences = _sought(messages, said), _sentences(messages, said)
+    for i, message in enumerate(messages if wholes or sentences else ()):
         if isinstance(message, AssistantTurn):
             spoken = " ".join(_plain(text) for _, text in strings(_spoken(message)))
-            heard = [words for words in said if words in spoken]
+            heard = [words for words in wholes if words in spoken]
+            heard += [words for words in sentences if words in spoken and not any(words in whole for whole in heard)]
         elif isinstance(message, ToolTurn):
             content = _plain(message.content)
-            heard = [words for words in said if content.endswith(words)]
+            heard = [words for words in wholes if content.endswith(words)]
+            sentences = [words for words in sentences if words not in content]
         else:
             continue
         yield from (_found(i, f"words of a hint or nudge: {words[:80]!r}") for words in heard)

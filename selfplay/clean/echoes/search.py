@@ -15,19 +15,22 @@ REMEMBERED = 512
 """Texts of which the echoes are kept: cleaning asks about each turn before and after its repair."""
 
 
-def echoes(text: str, hint: str | None = None, visible: Sequence[str] = ()) -> tuple[EchoFinding, ...]:
+def echoes(
+    text: str, hint: str | None = None, visible: Sequence[str] = (), told: Sequence[str] = ()
+) -> tuple[EchoFinding, ...]:
     """Each part of a player's text that answers, thanks for, restates or leans on a hint, in order of place.
 
     `hint` is what stood before the turn, if anything did: right after one less is needed ("Understood"), and its words
     count as restated. `visible` is what the player could see without it (the task, earlier results): their words
-    count for nothing. The same arguments give the same findings, and what `without_echoes` leaves has none.
+    count for nothing. `told` is all that hints had said so far: of these longer turns of phrase count. The same
+    arguments give the same findings, and what `without_echoes` leaves has none.
     """
-    return _echoes(text, hint, tuple(visible))
+    return _echoes(text, hint, tuple(visible), tuple(told))
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _echoes(text: str, hint: str | None, visible: tuple[str, ...]) -> tuple[EchoFinding, ...]:
-    restating = Restating(hint, visible) if hint and hint.strip() else None
+def _echoes(text: str, hint: str | None, visible: tuple[str, ...], told: tuple[str, ...]) -> tuple[EchoFinding, ...]:
+    restating = Restating(hint, told, visible) if told or (hint and hint.strip()) else None
     found: list[EchoFinding] = []
     for _ in range(ROUNDS):
         rest = rest_of(text, found)

@@ -23,13 +23,14 @@ class Spot:
 
 
 def spots(view: Folded, restating: Restating | None) -> Iterator[Spot]:
-    """Echoes in order; `restating` is about the hint, None where there was none."""
+    """Echoes in order; `restating` is about the hints so far, None where there were none."""
     is_opening = True
+    is_hinted = restating is not None and restating.is_hinted
     for sentence in sentences(view):
         if view.raw[slice(*sentence)].lstrip().startswith(FENCES):
             is_opening = False
             continue
-        found = list(_in_sentence(view, sentence, is_opening=is_opening, is_hinted=restating is not None))
+        found = list(_in_sentence(view, sentence, is_opening=is_opening, is_hinted=is_hinted))
         if restating is not None and restating.is_in(view.text[slice(*sentence)]):
             found.append(Spot(EchoKind.RESTATED, *sentence))
         is_opening = is_opening and _is_all(found, sentence)

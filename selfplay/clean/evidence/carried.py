@@ -9,7 +9,7 @@ learned). Else the query came from the hint, and breaks the way like a path woul
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from selfplay.clean.echoes.restating import COMMON
+from selfplay.clean.echoes.tokens import COMMON
 from selfplay.clean.evidence.common import common
 from selfplay.clean.evidence.links import Link, Source
 from selfplay.clean.evidence.names import is_ordinary

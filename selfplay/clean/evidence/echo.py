@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from selfplay.clean.evidence.letters import WORD
 from selfplay.clean.evidence.units import Unit, units_of
 from selfplay.message import ToolCall
 from selfplay_tools.terms import stem
@@ -23,7 +24,6 @@ _FAILURE = re.compile(
 )
 _REMARKS = ("in no file at all", "No such file", "no such file", "not found", "cannot access", "does not exist")
 """What a line after the first says that tells of a failure."""
-_WORD = re.compile(r"\w+")
 
 
 def without_echo(content: str, call: ToolCall) -> str:
@@ -61,7 +61,7 @@ def _blanked(line: str, units: tuple[Unit, ...]) -> str:
         if unit.kind == "path":
             line = re.sub(rf"(?<![\w/.-]){re.escape(unit.text)}(?![\w/-])", lambda m: " " * len(m.group()), line)
     words = {_root(unit.text) for unit in units if unit.kind != "path"}
-    return _WORD.sub(lambda m: " " * len(m.group()) if _root(m.group()) in words else m.group(), line)
+    return WORD.sub(lambda m: " " * len(m.group()) if _root(m.group()) in words else m.group(), line)
 
 
 def _root(word: str) -> str:

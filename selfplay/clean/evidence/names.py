@@ -68,6 +68,18 @@ def _derived(unit: Unit, seen: Visible) -> Iterator[Finding]:
         yield from _joined(parts, seen)
     if unit.is_open_left or unit.is_open_right:
         yield from _inside(unit, seen)
+    if not unit.text.isascii():
+        yield from _foreign(unit.text, seen)
+
+
+def _foreign(word: str, seen: Visible) -> Iterator[Finding]:
+    """A word outside ASCII: the same in other characters, in a text without blanks, with another ending."""
+    yield from _as_finding(seen.same(word), "other writing of")
+    yield from _as_finding(seen.inside(word), "part of a text without blanks:")
+    yield from _as_finding(seen.form(word), "other ending of")
+    hit = seen.made_of(word)
+    if hit is not None:
+        yield Finding(Source.DERIVED, hit, "joined words of the task")
 
 
 def _as_finding(hit: Hit | None, how: str) -> Iterator[Finding]:

@@ -9,11 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from selfplay.clean.evidence.letters import WORD, is_mark
+
 MAX_REGEX_CHARS = 4_000
 """Of an expression that are read."""
 _WILDCARDS = "*?[]"
-_WORD = re.compile(r"\w+")
-_GLOB_PIECE = re.compile(r"\[[^\]/]*\]|[*?]+|\w+|[^\w*?\[]+|\[")
+_GLOB_PIECE = re.compile(rf"\[[^\]/]*\]|[*?]+|{WORD.pattern}|[^\w*?\[]+|\[")
 _COUNT = re.compile(r"\{\d*(?:,\d*)?\}")
 _GROUP = re.compile(r"\((?:\?(?:P?<\w*>|[a-zA-Z-]*:|[a-zA-Z-]*(?=\))))?")
 _BRACED = re.compile(r"\{[^}]*\}|.?", re.DOTALL)
@@ -55,7 +56,7 @@ class _Atom:
 
 def words_in(text: str) -> tuple[Piece, ...]:
     """The words of plain text."""
-    return tuple(Piece(m.group(), m.start()) for m in _WORD.finditer(text))
+    return tuple(Piece(m.group(), m.start()) for m in WORD.finditer(text))
 
 
 def pieces_of_regex(pattern: str) -> tuple[Piece, ...]:
@@ -115,7 +116,7 @@ def _atom(pattern: str, at: int) -> _Atom | None:
     head = _GROUP.match(pattern, at)
     if head:
         return _Atom(_Kind.OPEN, at, head.end())
-    kind = _SIGNS.get(char) or (_Kind.LETTER if char.isalnum() or char == "_" else _Kind.BREAK)
+    kind = _SIGNS.get(char) or (_Kind.LETTER if char.isalnum() or char == "_" or is_mark(char) else _Kind.BREAK)
     return _Atom(kind, at, at + 1)
 
 

@@ -12,11 +12,11 @@ from functools import cached_property, lru_cache
 from itertools import chain
 from operator import attrgetter
 
+from selfplay.clean.evidence.letters import WORD, composed, has_signs, is_form_of, is_made_of, key_of, writings_of
 from selfplay.clean.evidence.links import Place
 
 PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_A-Za-z]+")
 """A part of an identifier: `HTTPServer2` is HTTP, Server, 2."""
-_TOKEN = re.compile(r"\w+")
 MAX_TOKEN_CHARS = 80
 """Longer runs are data, not names."""
 _GAPS = {code: " " for code in range(128) if not (chr(code).isalnum() or code == ord("_"))}
@@ -107,6 +107,8 @@ class Visible:
         self._names_with: dict[str, list[str]] = {}
         """By part of a name in lower case: the same."""
         self._numbers: dict[int, int] = {}
+        self._foreign: dict[str, list[str]] = {}
+        """Names outside ASCII by how they begin."""
 
     def add(self, text: Text) -> None:
         """Take in one text; costs as much as it is long."""
@@ -120,6 +122,9 @@ class Visible:
         for name in sorted(fresh - plain):
             if len(name) <= MAX_TOKEN_CHARS:
                 self._note(name)
+        for name in () if text.content.isascii() else sorted(fresh):
+            if not name.isascii() and len(name) <= MAX_TOKEN_CHARS:
+                self._foreign.setdefault(key_of(composed(name)), []).append(name)
 
     def _note(self, name: str) -> None:
         key, parts = _keys_of(name)
@@ -174,6 +179,46 @@ class Visible:
                     return Hit(text, hit.start + inner[0], hit.start + inner[1])
         return self.other_form(part) if not is_task else None
 
+    def same(self, word: str) -> Hit | None:
+        """A name outside ASCII that is the same word, whether its letters and their marks are one character or two."""
+        wanted = composed(word)
+        return self._foreign_name([name for name in self._alike(wanted) if composed(name) == wanted])
+
+    def form(self, word: str) -> Hit | None:
+        """A name outside ASCII that looks like the word with another ending."""
+        wanted = composed(word)
+        return self._foreign_name([name for name in self._alike(wanted) if is_form_of(wanted, composed(name))])
+
+    def _alike(self, word: str) -> list[str]:
+        return self._foreign.get(key_of(word), [])
+
+    def _foreign_name(self, names: list[str]) -> Hit | None:
+        for text in self.ranked({number for name in names for number in self._having(name)}):
+            for name in names:
+                if name in text.names:
+                    return next(_hit_of(text, name), None)
+        return None
+
+    def inside(self, word: str) -> Hit | None:
+        """A word of a script without blanks, wherever it stands."""
+        patterns = [_literally(writing) for writing in writings_of(word)] if has_signs(word) else []
+        for text in self.ranked(self._outside_ascii() if patterns else ()):
+            match = next(filter(None, (pattern.search(text.content) for pattern in patterns)), None)
+            if match:
+                return Hit(text, match.start(), match.end())
+        return None
+
+    def made_of(self, word: str) -> Hit | None:
+        """The task, if such a word is made of pieces of it."""
+        for number in self._outside_ascii() if has_signs(word) else ():
+            text = self.texts[number]
+            if text.is_task and is_made_of(word, text.content):
+                return Hit(text, 0, len(text.content))
+        return None
+
+    def _outside_ascii(self) -> list[int]:
+        return [number for number, text in enumerate(self.texts) if not text.content.isascii()]
+
     def holding(self, parts: Iterable[str]) -> list[Text]:
         """The texts that have all these parts."""
         sets = sorted((set(self._noted(self._names_with, part)) for part in parts), key=len)
@@ -205,7 +250,7 @@ class Visible:
 
     def containing(self, literal: str) -> list[Text]:
         """The texts that contain the literal, its first and last name whole."""
-        names = frozenset(_TOKEN.findall(literal))
+        names = frozenset(WORD.findall(literal))
         if not names <= self._known:
             return []
         having = (number for number, text in enumerate(self.texts) if names <= text.names)
@@ -221,7 +266,7 @@ def _names_in(content: str) -> frozenset[str]:
     """Kept for a while: a trace is looked at with its hints and without them."""
     if content.isascii():  # the same three times as fast
         return frozenset(content.translate(_GAPS).split())
-    return frozenset(_TOKEN.findall(content))
+    return frozenset(WORD.findall(content))
 
 
 def _is_plain(name: str) -> bool:
@@ -251,6 +296,11 @@ def places_of(content: str, name: str, start: int = 0) -> Iterator[int]:
 
 def _is_word(char: str) -> bool:
     return char.isalnum() or char == "_"
+
+
+@lru_cache(maxsize=1 << 10)
+def _literally(word: str) -> re.Pattern[str]:
+    return re.compile(re.escape(word), 0 if word.upper() == word.lower() else re.IGNORECASE)
 
 
 @lru_cache(maxsize=1 << 12)

@@ -179,7 +179,8 @@ def test_the_mark_of_a_hint_is_found_wherever_it_stands() -> None:
 
 
 def append(row: dict[str, Any], number: int, text: str) -> None:
-    row["messages"][number]["content"] += text
+    message = row["messages"][number]
+    message["content"] = (message["content"] or "") + text
 
 
 def test_a_hint_that_the_model_repeats_is_found_whatever_its_case_and_spacing() -> None:
@@ -204,6 +205,36 @@ def test_a_file_that_happens_to_hold_a_nudge_is_no_help() -> None:
 
 def test_words_that_the_task_itself_says_are_no_help() -> None:
     assert heard(lambda r: append(r, 2, TASK_TEXT), Supervision([TASK_TEXT])) == set()
+
+
+PARTS = Supervision(["Look wider. Where does a response get its headers from? That is all."])
+
+
+@pytest.mark.parametrize("end", [": I read on.", "", "... and so on"])
+def test_a_sentence_of_a_hint_is_found_whatever_stands_behind_it(end: str) -> None:
+    said = f" Where does a response get its headers from{end}"
+    assert heard(lambda r: append(r, 2, said), PARTS) == {"messages[2]"}
+    assert heard(lambda r: append(r, 2, said), Supervision(["Where does a response get its headers from?"]))
+
+
+def test_a_sentence_in_a_script_without_blanks_is_found() -> None:
+    hint = Supervision(["想一想。压缩后的数据在离开之前最后经过的是哪个函数里面的代码\uff1f"])
+    said = "压缩后的数据在离开之前最后经过的是哪个函数里面的代码\uff0c我去看看。"
+    assert heard(lambda r: append(r, 2, said), hint) == {"messages[2]"}
+
+
+def test_a_sentence_that_a_result_had_shown_is_no_help() -> None:
+    said = " Where does a response get its headers from"
+
+    def read(row: dict[str, Any]) -> None:
+        append(row, 3, f"\n1: #{said}\n2: and more")
+        append(row, 7, said)
+
+    assert heard(read, PARTS) == set()
+
+
+def test_a_short_sentence_of_a_hint_is_anyones() -> None:
+    assert heard(lambda r: append(r, 2, " Look wider. That is all."), PARTS) == set()
 
 
 def test_words_that_anyone_uses_are_no_help() -> None:
