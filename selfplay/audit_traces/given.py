@@ -93,6 +93,9 @@ def _read(value: object, where: str) -> Iterator[Given | Unread]:
     except ValidationError as error:
         yield Unread(where=where, reason=explain(error, {}))
         return
+    except orjson.JSONEncodeError as error:
+        yield Unread(where=where, reason=f"can't be read as a trace: {error}")
+        return
     for found in read_document(cast("object", value), where):
         yield _imported(found) if isinstance(found, Imported) else found
 

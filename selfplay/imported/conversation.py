@@ -135,10 +135,13 @@ class Draft:
 
 
 def a_call(name: str, arguments: object, id: str) -> ToolCall:  # noqa: A002  the field's name
-    """A call whose arguments are text as the model wrote it, or an object."""
+    """A call whose arguments are text as the model wrote it, or an object. Raises UnreadableError for no JSON."""
     if arguments is None:
         arguments = {}
-    text = arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode()
+    try:
+        text = arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode()
+    except orjson.JSONEncodeError as error:
+        raise UnreadableError(f"the arguments of {name} ({id}) can't be written as JSON: {error}") from None
     return ToolCall(id=id, name=name, arguments=text)
 
 

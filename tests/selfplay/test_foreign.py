@@ -44,6 +44,7 @@ def row(*turns: dict[str, Any], **more: object) -> dict[str, Any]:
 
 
 LOOKED = (said("I look.", call("a")), result("a"))
+LOOKED_AGAIN = (said("I look at pump.", call("b")), result("b"))
 DONE = said("It is in tank.py.")
 
 
@@ -304,3 +305,26 @@ def test_a_task_of_a_benchmark_is_known_by_its_name(
     else:
         assert isinstance(found, DroppedTrace)
         assert found.code is DropCode.CONTAMINATED
+
+
+DEEP: dict[str, Any] = {"command": json.loads("[" * 300 + "]" * 300)}
+
+
+def test_arguments_nested_too_deeply_cost_one_turn_or_one_trace_and_no_more(tmp_path: Path, capsys: Capture) -> None:
+    """As text they are what the model wrote; as an object nobody can write them down."""
+    as_text = row(said("I dig.", call("a", **DEEP)), result("a"), *LOOKED_AGAIN, DONE)
+    as_object = row(said("I dig.", {"id": "a", "function": {"name": "bash", "arguments": DEEP}}), DONE)
+    found = cleaned(capsys, tmp_path / "runs", as_text, as_object, row(*LOOKED, DONE))
+    kept = {each.episode: each for each in found if isinstance(each, CleanTrace)}
+    assert sorted(kept) == ["rows.jsonl:1", "rows.jsonl:3"]
+    assert Mask.UNPARSABLE in kept["rows.jsonl:1"].turns[0].masks
+    [lost] = (each for each in found if isinstance(each, DroppedTrace))
+    assert (lost.episode, lost.code) == ("rows.jsonl:2", DropCode.UNREADABLE)
+    assert "the arguments of bash (a)" in lost.detail
+
+
+def test_arguments_with_a_key_twice_are_not_learned(tmp_path: Path, capsys: Capture) -> None:
+    twice = {"id": "a", "function": {"name": "bash", "arguments": '{"command":"as the hint says","command":"ls pump"}'}}
+    trace = one(capsys, tmp_path / "runs", row(said("I look.", twice), result("a"), *LOOKED_AGAIN, DONE))
+    assert trace.weights == (0, 1, 1)
+    assert "hint" not in json.dumps(exported(capsys, tmp_path / "runs", tmp_path / "out"))
