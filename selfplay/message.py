@@ -88,7 +88,7 @@ def _is_deeper(value: object, levels: int) -> bool:
 def _keys(value: object) -> int:
     """Keys of an object and of all inside it; every key of its text has a colon."""
     own = len(cast("dict[str, Any]", value)) if isinstance(value, dict) else 0
-    return own + sum(map(_keys, _inner(value)))
+    return own + sum(map(_keys, _inner(cast("object", value))))
 
 
 def _has_a_key_twice(text: str) -> bool:
