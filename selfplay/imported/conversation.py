@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from selfplay.message import Message, Noun, Origin, ToolCall
+from selfplay.rows import explain
 
 Format = Literal["chat", "preference", "swe-agent", "mini-swe-agent", "atif"]
 
@@ -132,6 +133,18 @@ class Draft:
             notes=tuple(self.notes),
             **more,
         )
+
+
+def told_apart(found: Iterator[Imported | Unread], where: str) -> Iterator[Imported | Unread]:
+    """What is read of one part of a file; if that fails, an Unread with the part's own place."""
+    try:
+        yield from found
+    except ValidationError as error:
+        yield Unread(where=where, reason=explain(error, {}))
+    except UnreadableError as error:
+        yield Unread(where=where, reason=str(error))
+    except RecursionError:
+        yield Unread(where=where, reason="nested too deeply")
 
 
 def a_call(name: str, arguments: object, id: str) -> ToolCall:  # noqa: A002  the field's name

@@ -5,17 +5,15 @@ from pathlib import Path
 from typing import Any, cast
 
 import orjson
-from pydantic import ValidationError
 
 from selfplay.errors import InputError
 from selfplay.imported.atif import read_atif
 from selfplay.imported.chat import read_chat, read_openai_pair, read_trl_pair
-from selfplay.imported.conversation import Imported, Unread, UnreadableError
+from selfplay.imported.conversation import Imported, Unread, told_apart
 from selfplay.imported.mini_swe_agent import read_mini_swe_agent
 from selfplay.imported.swe_agent import read_swe_agent
-from selfplay.rows import explain
 
-Reader = Callable[[Any, str], Iterator[Imported]]
+Reader = Callable[[Any, str], Iterator[Imported | Unread]]
 
 FORMATS = "OpenAI chat rows, SWE-agent, mini-swe-agent and ATIF"
 
@@ -81,12 +79,7 @@ def read_document(value: object, where: str) -> Iterator[Imported | Unread]:
         what = f"an object with the keys {keys or 'none'}" if isinstance(value, dict) else f"a {type(value).__name__}"
         yield Unread(where=where, reason=f"not recognised: {what}; known are {FORMATS}")
         return
-    try:
-        yield from reader(value, where)
-    except ValidationError as error:
-        yield Unread(where=where, reason=explain(error, {}))
-    except UnreadableError as error:
-        yield Unread(where=where, reason=str(error))
+    yield from told_apart(reader(value, where), where)
 
 
 def reader_of(value: object) -> Reader | None:  # noqa: PLR0911  one line for each format
