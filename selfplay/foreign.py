@@ -27,7 +27,7 @@ from selfplay.export.arguments import accepts
 from selfplay.hiding import is_journal
 from selfplay.imported import Imported
 from selfplay.message import Message, Origin
-from selfplay.rows import explain
+from selfplay.rows import explain, readable
 from selfplay.sample import CleanTrace, Mask
 from selfplay.task import Answer, Brief, Task
 from selfplay.trace import Step, ToolResult, Trace
@@ -50,7 +50,7 @@ class Foreign:
 
     def name(self, where: str) -> str:
         """What a trace is called: its place, from the root."""
-        return where if self.root is None else where.removeprefix(f"{self.root}/")
+        return where if self.root is None else where.removeprefix(f"{readable(self.root)}/")
 
 
 async def clean_foreign(found: Imported, foreign: Foreign) -> Cleaned | DroppedTrace:

@@ -14,6 +14,7 @@ from selfplay.errors import InputError, JournalError
 from selfplay.events import Event, read_events
 from selfplay.hiding import is_journal
 from selfplay.replay import trace_of, understood
+from selfplay.rows import readable
 from selfplay.wire import ReasoningKey
 from selfplay_tools.output import MAX_CHARS
 
@@ -80,4 +81,4 @@ def candidate_or_not(path: Path) -> Candidate | Unreadable:
     try:
         return candidate_of(path)
     except JournalError as error:
-        return Unreadable(path.stem, str(error))
+        return Unreadable(readable(path.stem), readable(str(error)))

@@ -12,6 +12,7 @@ from selfplay.imported.chat import read_chat, read_openai_pair, read_trl_pair
 from selfplay.imported.conversation import Imported, Unread, told_apart
 from selfplay.imported.mini_swe_agent import read_mini_swe_agent
 from selfplay.imported.swe_agent import read_swe_agent
+from selfplay.rows import readable
 
 Reader = Callable[[Any, str], Iterator[Imported | Unread]]
 
@@ -47,13 +48,13 @@ def documents(path: Path) -> Iterator[tuple[str, object]]:
         raise InputError(f"{path}: can't be read: {error.strerror}") from error
     if not data.strip():
         return
-    yield str(path), _document(data, str(path))
+    yield readable(path), _document(data, readable(path))
 
 
 def _lines(file: Iterator[bytes], path: Path) -> Iterator[tuple[str, object]]:
     for number, line in enumerate(file, 1):
         if line.strip():
-            where = f"{path}:{number}"
+            where = f"{readable(path)}:{number}"
             yield where, _document(line, where)
 
 

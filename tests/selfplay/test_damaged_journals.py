@@ -1,5 +1,6 @@
 """Journals whose lines are JSON, and not what this program writes."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -111,3 +112,15 @@ def test_one_damaged_journal_does_not_hide_the_others(whole: Path, tmp_path: Pat
         code, _, err = run(capsys, *command, str(bad))
         assert code == 2
         assert "bad.jsonl:1: not what this program writes" in "".join(err.splitlines())
+
+
+def test_a_journal_whose_name_is_no_utf8_is_told_with_its_bytes(whole: Path, tmp_path: Path, capsys: Capture) -> None:
+    traces = tmp_path / "traces"
+    bad = damaged(whole, traces, lambda events: events[0].pop("mark")).rename(traces / os.fsdecode(b"bad\xff.jsonl"))
+    good = traces / os.fsdecode(b"good\xff.jsonl")
+    good.write_bytes(whole.read_bytes())
+    code, out, _ = run(capsys, "clean", str(traces), "--scanner", "off", "--json")
+    assert (code, orjson.loads(out)["rows"]) == (0, 1)
+    assert rb"bad\\xff" in (traces / "clean" / "dropped.jsonl").read_bytes()
+    assert [one.where for one in read_given(bad)] == [str(traces / r"bad\xff.jsonl")]
+    assert run(capsys, "show", "--json", str(good))[0] == 0

@@ -1,6 +1,7 @@
 """Traces of other projects on the way to rows, through the commands."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -328,3 +329,12 @@ def test_arguments_with_a_key_twice_are_not_learned(tmp_path: Path, capsys: Capt
     trace = one(capsys, tmp_path / "runs", row(said("I look.", twice), result("a"), *LOOKED_AGAIN, DONE))
     assert trace.weights == (0, 1, 1)
     assert "hint" not in json.dumps(exported(capsys, tmp_path / "runs", tmp_path / "out"))
+
+
+def test_a_file_name_that_is_no_utf8_is_told_with_its_bytes(tmp_path: Path, capsys: Capture) -> None:
+    folder = tmp_path / os.fsdecode(b"r\xfens")
+    found = cleaned(capsys, folder, row(*LOOKED, DONE), 3, name=os.fsdecode(b"x\xff.jsonl"))
+    assert [each.episode for each in found] == [r"x\xff.jsonl:1", r"x\xff.jsonl:2"]
+    assert exported(capsys, folder, tmp_path / "out")
+    _, out, _ = run(capsys, "audit", "traces", str(folder / os.fsdecode(b"x\xff.jsonl")))
+    assert r"x\\xff.jsonl:1" in out
