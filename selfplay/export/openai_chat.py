@@ -20,11 +20,10 @@ def openai_row(clean: CleanTrace) -> dict[str, Any]:
         {"role": "system", "content": clean.prompt.content},
         {"role": "user", "content": clean.opening.content},
     ]
-    for turn in clean.turns:
-        messages += [_assistant(turn), *_results(turn)]
-    unread = len(clean.turns[-1].results) if clean.turns else 0
+    for number, turn in enumerate(clean.turns, 1):
+        messages += [_assistant(turn), *(_results(turn) if number < len(clean.turns) else ())]
     return {
-        "messages": messages[: len(messages) - unread],
+        "messages": messages,
         "tools": list(clean.contract.tools),
         "parallel_tool_calls": has_parallel_calls(clean),
     }

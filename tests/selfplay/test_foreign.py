@@ -338,3 +338,24 @@ def test_a_file_name_that_is_no_utf8_is_told_with_its_bytes(tmp_path: Path, caps
     assert exported(capsys, folder, tmp_path / "out")
     _, out, _ = run(capsys, "audit", "traces", str(folder / os.fsdecode(b"x\xff.jsonl")))
     assert r"x\\xff.jsonl:1" in out
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [said("I look.", call("a", "ls pump\0")), said("I look.", call("a"), reasoning_content="Where\0?")],
+    ids=["arguments", "reasoning"],
+)
+def test_what_one_format_refuses_gives_no_row(tmp_path: Path, capsys: Capture, turn: dict[str, Any]) -> None:
+    lost = dropped(capsys, tmp_path / "runs", row(turn, result("a"), DONE))
+    assert lost.code is DropCode.LINT
+    assert "a NUL character" in lost.detail
+
+
+@pytest.mark.parametrize("kind", ["openai", "trl"])
+def test_results_without_a_call_after_the_last_turn_do_not_cost_it(tmp_path: Path, capsys: Capture, kind: str) -> None:
+    one(capsys, tmp_path / "runs", row(*LOOKED, said("I look again.", call("b")), result("b"), result("c")))
+    code, _, err = run(capsys, "export", str(tmp_path / "runs"), "--format", kind, "-o", str(tmp_path / "out"))
+    assert code == 0, err
+    [made] = [json.loads(line) for line in (tmp_path / "out" / "sft.jsonl").read_text().splitlines()]
+    assert [m["role"] for m in made["messages"]] == ["system", "user", "assistant", "tool", "assistant"]
+    assert made["messages"][-1]["content"] == "I look again."
