@@ -96,7 +96,7 @@ def _adopted(found: Imported, episode: str, name: str, tools: tuple[Schema, ...]
 
 
 def _contract(found: Imported, prompt: str, given: tuple[Schema, ...]) -> Contract | Unfit:
-    tools = found.tools or given
+    tools = tuple(map(_spelled_out, found.tools or given))
     if not tools:
         why = f"{found.format} has no place for the tools' schemas" if found.format in _WITHOUT_TOOLS else "it has none"
         return Unfit(DropCode.NO_TOOLS, f"no tools: {why}; give them with --tools FILE")
@@ -104,6 +104,15 @@ def _contract(found: Imported, prompt: str, given: tuple[Schema, ...]) -> Contra
         return Contract(tools_version=f"imported:{found.format}", prompt=prompt, tools=tools, context=ContextPolicy())
     except ValidationError as error:
         return Unfit(DropCode.NO_TOOLS, f"its tools are no function tools: {explain(error, {})}")
+
+
+def _spelled_out(tool: Schema) -> Schema:
+    """A tool with what OpenAI's API lets it leave out or null: without parameters it takes none."""
+    function = tool.get("function")
+    if not isinstance(function, dict):
+        return tool
+    told = {key: value for key, value in function.items() if value is not None}
+    return {**tool, "function": {**told, "parameters": told.get("parameters", {"type": "object", "properties": {}})}}
 
 
 _WITHOUT_TOOLS = frozenset({"swe-agent", "mini-swe-agent"})

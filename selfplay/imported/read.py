@@ -1,6 +1,6 @@
 """Read files with traces of other projects. What a file is shows in its content, not in its name."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -34,7 +34,8 @@ def read_traces(path: Path) -> Iterator[Imported | Unread]:
 def documents(path: Path) -> Iterator[tuple[str, object]]:
     """Each JSON document with where it stands; an Unread in place of what is none.
 
-    A file whose first line is a JSON object has one a line. Raises InputError if the file can't be read.
+    A file whose first line is a JSON object has one a line, and so has one that is no JSON as a whole and whose other
+    lines mostly are objects: its first line is damaged. Raises InputError if the file can't be read.
     """
     try:
         with path.open("rb") as file:
@@ -48,10 +49,20 @@ def documents(path: Path) -> Iterator[tuple[str, object]]:
         raise InputError(f"{path}: can't be read: {error.strerror}") from error
     if not data.strip():
         return
-    yield readable(path), _document(data, readable(path))
+    document = _document(data, readable(path))
+    if isinstance(document, Unread) and _is_mostly_objects(data.strip().split(b"\n")[1:]):
+        yield from _lines(data.split(b"\n"), path)
+    else:
+        yield readable(path), document
 
 
-def _lines(file: Iterator[bytes], path: Path) -> Iterator[tuple[str, object]]:
+def _is_mostly_objects(lines: list[bytes]) -> bool:
+    """Whether more than half of the lines that are not blank are JSON objects, from their first character on."""
+    told = [line for line in lines if line.strip()]
+    return 2 * sum(line.startswith(b"{") and isinstance(_parsed(line), dict) for line in told) > len(told)
+
+
+def _lines(file: Iterable[bytes], path: Path) -> Iterator[tuple[str, object]]:
     for number, line in enumerate(file, 1):
         if line.strip():
             where = f"{readable(path)}:{number}"

@@ -359,3 +359,22 @@ def test_results_without_a_call_after_the_last_turn_do_not_cost_it(tmp_path: Pat
     [made] = [json.loads(line) for line in (tmp_path / "out" / "sft.jsonl").read_text().splitlines()]
     assert [m["role"] for m in made["messages"]] == ["system", "user", "assistant", "tool", "assistant"]
     assert made["messages"][-1]["content"] == "I look again."
+
+
+def test_tools_may_leave_out_what_the_api_lets_them(tmp_path: Path, capsys: Capture) -> None:
+    short: dict[str, Any] = {
+        "type": "function",
+        "function": {"name": "submit", "parameters": None, "description": None},
+    }
+    strict = {**BASH, "function": {**BASH["function"], "strict": None}}
+    tools = [strict, short, {"type": "function", "function": {"name": "undo"}}]
+    submitted = said("Done.", {"id": "b", "type": "function", "function": {"name": "submit", "arguments": "{}"}})
+    trace = one(capsys, tmp_path / "runs", row(*LOOKED, submitted) | {"tools": tools})
+    assert trace.weights == (1, 1)
+    [made] = exported(capsys, tmp_path / "runs", tmp_path / "out")
+    none: dict[str, Any] = {"type": "object", "properties": {}}
+    assert [tool["function"] for tool in made["tools"]] == [
+        BASH["function"],
+        {"name": "submit", "parameters": none},
+        {"name": "undo", "parameters": none},
+    ]

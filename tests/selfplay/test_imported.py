@@ -364,6 +364,28 @@ def test_a_bad_line_does_not_hide_the_others(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("first", ['{"messages": [', "nonsense", '{"messages": [{"content": "\\ud800"}]}', "[1]"])
+def test_a_bad_first_line_does_not_hide_the_others(tmp_path: Path, first: str) -> None:
+    good = json.dumps({"messages": [*asked(), {"role": "assistant", "content": "x\u2028y"}]}, ensure_ascii=False)
+    (tmp_path / "f").write_text(f"\n{first}\r\n{good}\r\nnonsense\n\n{good}\n", "utf-8")
+    found = list(read_traces(tmp_path / "f"))
+    assert [(type(one).__name__, one.where.rpartition(":")[2]) for one in found] == [
+        ("Unread", "2"),
+        ("Imported", "3"),
+        ("Unread", "4"),
+        ("Imported", "6"),
+    ]
+
+
+@pytest.mark.parametrize("indent", [None, 0, 2])
+def test_a_damaged_document_of_many_lines_is_one(tmp_path: Path, indent: int | None) -> None:
+    row: dict[str, Any] = {"messages": [*asked(), {"role": "assistant", "content": "x", "extra": {}}]}
+    (tmp_path / "f").write_text("[" + json.dumps(row, indent=indent) + ",\n" + json.dumps(row, indent=indent) + ",\n{}")
+    [found] = read_traces(tmp_path / "f")
+    assert isinstance(found, Unread)
+    assert found.where == str(tmp_path / "f")
+
+
 def test_an_empty_file_holds_no_trace_and_a_missing_one_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "empty").write_text("\n")
     assert list(read_traces(tmp_path / "empty")) == []
