@@ -24,6 +24,7 @@ from selfplay.clean.weights import masked, weigh
 from selfplay.contract import ContextPolicy, Contract, Schema, tool_name
 from selfplay.errors import InputError
 from selfplay.export.arguments import accepts
+from selfplay.export.place import exports_below
 from selfplay.hiding import is_journal
 from selfplay.imported import Imported
 from selfplay.message import Message, Origin
@@ -173,14 +174,16 @@ def _weighted(clean: CleanTrace, found: Imported) -> CleanTrace:
 def imports_in(place: Path, *outputs: Path) -> tuple[Path, ...]:
     """The file at a path, or every file in a folder and below that may hold traces from elsewhere, sorted.
 
-    Journals are left out, and what lies in `outputs`. Raises InputError if there is none.
+    Left out are journals, what `selfplay export` wrote, and what lies in `outputs`. Raises InputError if there is none.
     """
     if place.is_file():
         return (place,)
     found = (p for p in sorted(place.rglob("*")) if p.suffix in SUFFIXES and p.is_file() and not is_journal(p))
-    paths = tuple(p for p in found if not any(p.is_relative_to(output) for output in outputs))
+    exported = exports_below(place)
+    paths = tuple(p for p in found if p not in exported and not any(p.is_relative_to(output) for output in outputs))
     if not paths:
-        there = "no .traj, .json or .jsonl file in it" if place.is_dir() else "no such file or folder"
+        beside = " but what exports wrote" if exported else ""
+        there = f"no .traj, .json or .jsonl file in it{beside}" if place.is_dir() else "no such file or folder"
         raise InputError(f"{place}: {there}; name a folder with traces of other projects, or one file")
     return paths
 

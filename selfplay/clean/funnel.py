@@ -99,7 +99,7 @@ class Funnel(Noun):
     pairs: int
     spent: Spent = Spent()
     sources: str = ""
-    """sha256 of the names and sizes of the journals: what this was made of."""
+    """sha256 of the names and sizes of the journals, or names and contents of imported files: what it is made of."""
     is_imported: bool = False
     """Whether it was made of traces from elsewhere, and not of journals."""
 

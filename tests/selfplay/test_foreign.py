@@ -378,3 +378,49 @@ def test_tools_may_leave_out_what_the_api_lets_them(tmp_path: Path, capsys: Capt
         {"name": "submit", "parameters": none},
         {"name": "undo", "parameters": none},
     ]
+
+
+def test_rows_of_an_edited_file_are_not_exported(tmp_path: Path, capsys: Capture) -> None:
+    """Not even if it is as long as before."""
+    runs = tmp_path / "runs"
+    one(capsys, runs, row(*LOOKED, DONE))
+    before = (runs / "clean" / "funnel.json").read_bytes()
+    one(capsys, runs, row(*LOOKED, DONE))
+    assert (runs / "clean" / "funnel.json").read_bytes() == before
+    text = (runs / "rows.jsonl").read_text()
+    (runs / "rows.jsonl").write_text(text.replace("tank", "pipe"))
+    code, _, err = run(capsys, "export", str(runs), "-o", str(tmp_path / "out"))
+    assert code == 2
+    assert "made of other files than there are now" in err
+    (runs / "rows.jsonl").write_text(text)
+    assert exported(capsys, runs, tmp_path / "out")
+
+
+@pytest.mark.parametrize("out", ["sft", "rows/of/mine.jsonl"])
+def test_an_export_into_the_imported_folder_is_not_imported(tmp_path: Path, capsys: Capture, out: str) -> None:
+    runs = tmp_path / "runs"
+    one(capsys, runs, row(*LOOKED, DONE))
+    code, _, err = run(capsys, "export", str(runs), "-o", str(runs / out))
+    assert code == 0, err
+    code, _, err = run(capsys, "export", str(runs), "-o", str(runs / out))
+    assert code == 0, err
+    code, told, err = run(capsys, "clean", str(runs), "--imported", "--scanner", "off", "--json")
+    assert (code, json.loads(told)["traces"]) == (0, 1)
+    assert "left out: 4 files that exports wrote" in err
+
+
+def test_files_beside_another_contract_are_imported(tmp_path: Path, capsys: Capture) -> None:
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    (runs / "contract.json").write_text("{}")
+    assert len(cleaned(capsys, runs, row(*LOOKED, DONE), name="sft.jsonl")) == 2
+
+
+def test_a_folder_with_nothing_but_an_export_says_so(tmp_path: Path, capsys: Capture) -> None:
+    one(capsys, tmp_path / "runs", row(*LOOKED, DONE))
+    exported(capsys, tmp_path / "runs", tmp_path / "out")
+    code, _, err = run(capsys, "clean", str(tmp_path / "out"), "--imported")
+    assert code == 2
+    assert "but what exports wrote" in err
+    code, _, err = run(capsys, "clean", str(tmp_path / "out" / "sft.jsonl"), "--imported", "-o", str(tmp_path / "c"))
+    assert code == 0, err
