@@ -27,6 +27,7 @@ from selfplay.export.openai_chat import openai_row
 from selfplay.export.place import move, workshop, write_lines
 from selfplay.export.spool import Spool, open_spool
 from selfplay.export.supervision import Supervision, supervision_of
+from selfplay.export.trl import trl_row
 from selfplay.foreign import Foreign, clean_foreign
 from selfplay.imported import Imported, Unread, read_traces
 from selfplay.journals import candidate_or_not, key_names_of
@@ -277,9 +278,11 @@ def _surplus(slips: dict[str, _Slip], per_task: int | None) -> list[tuple[str, i
 
 
 def _linted(cleaned: Cleaned, supervision: Supervision) -> Cleaned | DroppedTrace:
-    """The trace if a trainer would take it and nothing in it shows that somebody helped."""
+    """The trace if an export in any format takes it and nothing in it shows that somebody helped."""
     clean = cleaned.clean
-    problems = lint_row(openai_row(clean), "openai", weights=clean.weights, supervision=supervision)
+    problems = lint_row(openai_row(clean), "openai", weights=clean.weights, supervision=supervision) or lint_row(
+        trl_row(clean), "trl", weights=clean.weights
+    )
     if not problems:
         return cleaned
     told = "; ".join(f"{p.where}: {p.text}" for p in problems)

@@ -24,11 +24,12 @@ from selfplay.clean.weights import masked, weigh
 from selfplay.contract import ContextPolicy, Contract, Schema, tool_name
 from selfplay.errors import InputError
 from selfplay.export.arguments import accepts
+from selfplay.export.place import exports_below
 from selfplay.hiding import is_journal
 from selfplay.imported import Imported
 from selfplay.message import Message, Origin
 from selfplay.player import with_new_ids
-from selfplay.rows import explain
+from selfplay.rows import explain, readable
 from selfplay.sample import CleanTrace, Mask
 from selfplay.task import Answer, Brief, Task
 from selfplay.trace import Step, ToolResult, Trace
@@ -51,7 +52,7 @@ class Foreign:
 
     def name(self, where: str) -> str:
         """What a trace is called: its place, from the root."""
-        return where if self.root is None else where.removeprefix(f"{self.root}/")
+        return where if self.root is None else where.removeprefix(f"{readable(self.root)}/")
 
 
 async def clean_foreign(found: Imported, foreign: Foreign) -> Cleaned | DroppedTrace:
@@ -97,7 +98,7 @@ def _adopted(found: Imported, episode: str, name: str, tools: tuple[Schema, ...]
 
 
 def _contract(found: Imported, prompt: str, given: tuple[Schema, ...]) -> Contract | Unfit:
-    tools = found.tools or given
+    tools = tuple(map(_spelled_out, found.tools or given))
     if not tools:
         why = f"{found.format} has no place for the tools' schemas" if found.format in _WITHOUT_TOOLS else "it has none"
         return Unfit(DropCode.NO_TOOLS, f"no tools: {why}; give them with --tools FILE")
@@ -105,6 +106,15 @@ def _contract(found: Imported, prompt: str, given: tuple[Schema, ...]) -> Contra
         return Contract(tools_version=f"imported:{found.format}", prompt=prompt, tools=tools, context=ContextPolicy())
     except ValidationError as error:
         return Unfit(DropCode.NO_TOOLS, f"its tools are no function tools: {explain(error, {})}")
+
+
+def _spelled_out(tool: Schema) -> Schema:
+    """A tool with what OpenAI's API lets it leave out or null: without parameters it takes none."""
+    function = tool.get("function")
+    if not isinstance(function, dict):
+        return tool
+    told = {key: value for key, value in function.items() if value is not None}
+    return {**tool, "function": {**told, "parameters": told.get("parameters", {"type": "object", "properties": {}})}}
 
 
 _WITHOUT_TOOLS = frozenset({"swe-agent", "mini-swe-agent"})
@@ -184,14 +194,16 @@ def _weighted(clean: CleanTrace, found: Imported) -> CleanTrace:
 def imports_in(place: Path, *outputs: Path) -> tuple[Path, ...]:
     """The file at a path, or every file in a folder and below that may hold traces from elsewhere, sorted.
 
-    Journals are left out, and what lies in `outputs`. Raises InputError if there is none.
+    Left out are journals, what `selfplay export` wrote, and what lies in `outputs`. Raises InputError if there is none.
     """
     if place.is_file():
         return (place,)
     found = (p for p in sorted(place.rglob("*")) if p.suffix in SUFFIXES and p.is_file() and not is_journal(p))
-    paths = tuple(p for p in found if not any(p.is_relative_to(output) for output in outputs))
+    exported = exports_below(place)
+    paths = tuple(p for p in found if p not in exported and not any(p.is_relative_to(output) for output in outputs))
     if not paths:
-        there = "no .traj, .json or .jsonl file in it" if place.is_dir() else "no such file or folder"
+        beside = " but what exports wrote" if exported else ""
+        there = f"no .traj, .json or .jsonl file in it{beside}" if place.is_dir() else "no such file or folder"
         raise InputError(f"{place}: {there}; name a folder with traces of other projects, or one file")
     return paths
 

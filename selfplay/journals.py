@@ -5,14 +5,17 @@ from contextlib import suppress
 from pathlib import Path
 
 import orjson
+from pydantic import BaseModel, ConfigDict
 
 from selfplay.clean.candidate import Candidate, Unreadable
 from selfplay.config import KeyName, key_names_in
-from selfplay.contract import ContextPolicy, Contract
+from selfplay.contract import ContextPolicy, Contract, Schema
 from selfplay.errors import InputError, JournalError
 from selfplay.events import Event, read_events
 from selfplay.hiding import is_journal
-from selfplay.replay import trace_of
+from selfplay.replay import trace_of, understood
+from selfplay.rows import readable
+from selfplay.wire import ReasoningKey
 from selfplay_tools.output import MAX_CHARS
 
 
@@ -25,16 +28,35 @@ def journals_in(place: Path) -> tuple[Path, ...]:
     return paths
 
 
-def contract_of(start: Event) -> Contract:
-    """What a model trained on this episode has to be used with."""
-    reasoning = "left_out" if start["reasoning"] == "none" else "sent_back"
-    value = {
-        "tools_version": start["selfplay"],
-        "prompt": start["production_prompt"],
-        "tools": start["tools"],
-        "context": ContextPolicy(earlier_reasoning=reasoning, max_result_chars=MAX_CHARS).model_dump(),
-    }
-    return Contract.model_validate_json(orjson.dumps(value))
+class _Start(BaseModel):
+    """What samples take from a journal's start, beside episode and task."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+    selfplay: str
+    production_prompt: str
+    tools: list[Schema]
+    reasoning: ReasoningKey
+    mark: str
+    snapshot: str
+
+
+def _start_of(start: Event, where: str) -> tuple[_Start, Contract]:
+    with understood(where, 1):
+        told = _Start.model_validate(start)
+        reasoning = "left_out" if told.reasoning == "none" else "sent_back"
+        contract = Contract(
+            tools_version=told.selfplay,
+            prompt=told.production_prompt,
+            tools=tuple(told.tools),
+            context=ContextPolicy(earlier_reasoning=reasoning, max_result_chars=MAX_CHARS),
+        )
+        return told, contract
+
+
+def contract_of(start: Event, where: str = "journal") -> Contract:
+    """What a model trained on this episode has to be used with. Raises JournalError."""
+    return _start_of(start, where)[1]
 
 
 def key_names_of(journals: Iterable[Path]) -> tuple[KeyName, ...]:
@@ -50,8 +72,8 @@ def candidate_of(path: Path) -> Candidate:
     """An episode as a candidate for a sample. Raises JournalError."""
     events = list(read_events(path))
     trace = trace_of(events, str(path))
-    start = events[0]
-    return Candidate(trace, contract_of(start), mark=start["mark"], snapshot=start["snapshot"])
+    start, contract = _start_of(events[0], str(path))
+    return Candidate(trace, contract, mark=start.mark, snapshot=start.snapshot)
 
 
 def candidate_or_not(path: Path) -> Candidate | Unreadable:
@@ -59,4 +81,4 @@ def candidate_or_not(path: Path) -> Candidate | Unreadable:
     try:
         return candidate_of(path)
     except JournalError as error:
-        return Unreadable(path.stem, str(error))
+        return Unreadable(readable(path.stem), readable(str(error)))

@@ -3,11 +3,15 @@
 `Origin` is set when a message is born and never changes; stripping hints is a filter on it.
 """
 
+import json
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import orjson
 from pydantic import BaseModel, ConfigDict
+
+MAX_DEPTH = 100
+"""Levels of a call's arguments, themselves the first: JSON of more can be read, but not be written again."""
 
 
 class Noun(BaseModel):
@@ -47,12 +51,55 @@ class ToolCall(Noun):
     """True when the reply ended at its length limit: such a call is never carried out."""
 
     def parsed(self) -> dict[str, Any] | None:
-        """The arguments as an object, or None where they are not one."""
-        try:
-            value = orjson.loads(self.arguments)
-        except orjson.JSONDecodeError:
-            return None
-        return value if isinstance(value, dict) else None  # pyright: ignore[reportUnknownVariableType]
+        """The arguments as an object, or None where they are not one, see `parsed_object`."""
+        return parsed_object(self.arguments)
+
+
+def parsed_object(text: str) -> dict[str, Any] | None:
+    """The JSON object that a text is. None where it is none, is nested deeper than MAX_DEPTH, or has a key twice.
+
+    Of a key that stands twice only the last value is read, so that whoever looks at the object overlooks text.
+    """
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(value, dict):
+        return None
+    found = cast("dict[str, Any]", value)
+    if text.count("[") + text.count("{") > MAX_DEPTH and _is_deeper(found, MAX_DEPTH):
+        return None
+    return None if text.count(":") > _keys(found) and _has_a_key_twice(text) else found
+
+
+def _inner(value: object) -> list[Any]:
+    """The lists and objects right inside a list or object."""
+    held = cast("dict[str, Any]", value).values() if isinstance(value, dict) else cast("list[Any]", value)
+    return [each for each in held if isinstance(each, dict | list)]
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    level = [value]
+    for _ in range(levels):
+        level = [inner for outer in level for inner in _inner(outer)]
+    return bool(level)
+
+
+def _keys(value: object) -> int:
+    """Keys of an object and of all inside it; every key of its text has a colon."""
+    own = len(cast("dict[str, Any]", value)) if isinstance(value, dict) else 0
+    return own + sum(map(_keys, _inner(cast("object", value))))
+
+
+def _has_a_key_twice(text: str) -> bool:
+    is_twice = False
+
+    def look(pairs: list[tuple[str, Any]]) -> None:
+        nonlocal is_twice
+        is_twice = is_twice or len(dict(pairs)) < len(pairs)
+
+    json.loads(text, object_pairs_hook=look, parse_int=str, parse_float=str)  # str: no limit on a number's digits
+    return is_twice
 
 
 class Message(Noun):

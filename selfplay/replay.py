@@ -11,11 +11,13 @@ import orjson
 from pydantic import ValidationError
 
 from selfplay.dialogue import Dialogue, as_said
-from selfplay.errors import JournalError
+from selfplay.errors import InputError, JournalError
 from selfplay.events import Event, Seat, read_events
 from selfplay.gate.judge import question_wire
 from selfplay.message import Message, Noun, Origin
 from selfplay.models.protocol import Reply, Request, Usage
+from selfplay.rows import explain
+from selfplay.task import Task
 from selfplay.tasks import parse_task
 from selfplay.trace import Judgement, Step, Stop, ToolResult, Trace
 
@@ -26,6 +28,8 @@ N = TypeVar("N", bound=Noun)
 class _Teller:
     """Follows a journal, event by event."""
 
+    episode: str = ""
+    task: Task | None = None
     prompt: Message | None = None
     opening: Message | None = None
     action: Message | None = None
@@ -36,6 +40,8 @@ class _Teller:
 
     def hear(self, event: Event) -> None:
         match event["event"]:
+            case "start":
+                self.episode, self.task = event["episode"], parse_task(orjson.dumps(event["task"]), "task")
             case "message" if event["seat"] == "player":
                 self._hear_message(_load(Message, event["message"]))
             case "call" if "reply" in event:
@@ -71,18 +77,32 @@ class _Teller:
             nudge=event["nudge"],
             usage=self.usage,
         )
+        targets = len(self.task.answer.targets) if self.task else 0
+        if beyond := [i for i in step.found if not 0 <= i < targets]:
+            raise JournalError(f"found the targets {beyond}, counted from 0, and the task has {targets}")
         self.steps.append(step)
         self.action, self.results, self.usage = None, [], Usage()
 
 
 @contextmanager
-def _understood(where: str, number: int) -> Generator[None]:
-    """Turns whatever is wrong with an event into a JournalError that says which."""
+def understood(where: str, number: int) -> Generator[None]:
+    """Turns whatever is wrong with an event into a JournalError that says which. An event is a line."""
     try:
         yield
-    except (ValidationError, KeyError, TypeError, JournalError) as error:
-        what = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-        raise JournalError(f"{where}: event {number} is not what this program writes: {what}") from error
+    except (ValidationError, KeyError, TypeError, AttributeError, InputError, JournalError) as error:
+        raise JournalError(
+            f"{where}:{number}: not what this program writes: {_wrong(error)}; restore the file or delete it"
+        ) from error
+
+
+def _wrong(error: Exception) -> str:
+    match error:
+        case ValidationError():
+            return explain(error, {})
+        case KeyError():
+            return f"the key {error} is missing"
+        case _:
+            return str(error)
 
 
 def _load(noun: type[N], value: object) -> N:
@@ -92,21 +112,20 @@ def _load(noun: type[N], value: object) -> N:
 def trace_of(events: Iterable[Event], where: str = "journal") -> Trace:
     """The trace that a journal's events tell; a step that had not ended is no part of it. Raises JournalError."""
     teller = _Teller()
-    start: Event | None = None
     for number, event in enumerate(events, 1):
-        start = start or event
-        with _understood(where, number):
+        with understood(where, number):
             teller.hear(event)
-    if start is None or teller.prompt is None or teller.opening is None:
+    if teller.task is None or teller.prompt is None or teller.opening is None:
         raise JournalError(f"{where}: nothing was played yet")
-    return Trace(
-        episode=start["episode"],
-        task=parse_task(orjson.dumps(start["task"]), where),
-        prompt=teller.prompt,
-        opening=teller.opening,
-        steps=tuple(teller.steps),
-        stop=teller.stop,
-    )
+    with understood(where, 1):
+        return Trace(
+            episode=teller.episode,
+            task=teller.task,
+            prompt=teller.prompt,
+            opening=teller.opening,
+            steps=tuple(teller.steps),
+            stop=teller.stop,
+        )
 
 
 def read_trace(path: Path) -> Trace:
@@ -152,34 +171,52 @@ class _Judge:
         return Request(head=head, messages=question_wire(self.told, self.since, self.question), turn=0)
 
 
-def sent_requests(events: Iterable[Event]) -> Iterator[SentRequest]:
-    """Every model call of a journal, rebuilt, in the order in which they were made."""
-    dialogues: dict[Seat, Dialogue] = {}
-    heads: dict[Seat, Event] = {}
-    judge = _Judge()
-    for event in events:
+@dataclass(slots=True)
+class _Sender:
+    """What every seat has been told so far."""
+
+    dialogues: dict[Seat, Dialogue] = field(default_factory=dict["Seat", "Dialogue"])
+    heads: dict[Seat, Event] = field(default_factory=dict["Seat", "Event"])
+    judge: _Judge = field(default_factory=_Judge)
+
+    def hear(self, event: Event) -> SentRequest | None:
+        """The request that an event tells of, if it is one."""
         match event["event"]:
             case "start":
-                dialogues = _dialogues(event)
+                self.dialogues = _dialogues(event)
             case "message" if event["seat"] == "judge":
-                judge.hear(event)
+                self.judge.hear(event)
             case "message":
-                dialogues[event["seat"]].say(_load(Message, event["message"]))
+                self.dialogues[event["seat"]].say(_load(Message, event["message"]))
             case "result":
-                dialogues["player"].say(_load(ToolResult, event["result"]).message)
+                self.dialogues["player"].say(_load(ToolResult, event["result"]).message)
             case "step":
-                dialogues["player"].say(*_said_after(event))
+                self.dialogues["player"].say(*_said_after(event))
             case "call":
-                seat: Seat = event["seat"]
-                head = heads[seat] = event.get("head") or heads[seat]
-                if seat == "judge":
-                    yield _sent(event, judge.request(head))
-                    continue
-                yield (sent := _sent(event, dialogues[seat].request(head, Origin.PLAYER)))
-                if sent.reply is not None:
-                    dialogues[seat].say(as_said(sent.reply))
+                return self._sent(event)
             case _:
                 pass
+        return None
+
+    def _sent(self, event: Event) -> SentRequest:
+        seat: Seat = event["seat"]
+        head = self.heads[seat] = event.get("head") or self.heads[seat]
+        if seat == "judge":
+            return _sent(event, self.judge.request(head))
+        sent = _sent(event, self.dialogues[seat].request(head, Origin.PLAYER))
+        if sent.reply is not None:
+            self.dialogues[seat].say(as_said(sent.reply))
+        return sent
+
+
+def sent_requests(events: Iterable[Event], where: str = "journal") -> Iterator[SentRequest]:
+    """Every model call of a journal, rebuilt, in the order in which they were made. Raises JournalError."""
+    sender = _Sender()
+    for number, event in enumerate(events, 1):
+        with understood(where, number):
+            sent = sender.hear(event)
+        if sent is not None:
+            yield sent
 
 
 def _dialogues(start: Event) -> dict[Seat, Dialogue]:

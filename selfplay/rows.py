@@ -1,6 +1,7 @@
 """Rows of JSON from outside: read strictly, one a line, with errors that say where and what."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,6 +15,11 @@ from selfplay.errors import InputError
 from selfplay.message import Noun
 
 R = TypeVar("R", bound=Noun)
+
+
+def readable(name: Path | str) -> str:
+    r"""A path, or a text with one in it, as UTF-8 can carry it: bytes of a name that are no UTF-8 as `\xff`."""
+    return os.fsencode(name).decode(errors="backslashreplace")
 
 
 def parse_row(row: type[R], line: str | bytes, where: str) -> R:

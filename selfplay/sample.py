@@ -20,7 +20,7 @@ class Mask(StrEnum):
     MISTAKEN = "mistaken"
     """The supervisor's verdict."""
     UNPARSABLE = "unparsable"
-    """The arguments of a call are no JSON object."""
+    """The arguments of a call can't be read as one JSON object, see `selfplay.message.parsed_object`."""
     CUT = "cut"
     """The reply ended at its length limit, in the middle of a call."""
     REFUSED = "refused"

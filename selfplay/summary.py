@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from selfplay.rows import readable
 from selfplay.trace import HintKind, Trace
 
 
@@ -13,7 +14,7 @@ def summary(trace: Trace, path: Path) -> dict[str, Any]:
     usage = trace.usage
     return {
         "episode": trace.episode,
-        "trace": str(path),
+        "trace": readable(path),
         "stop": None if trace.stop is None else trace.stop.model_dump(mode="json"),
         "steps": len(trace.steps),
         "targets": [str(target) for target in trace.task.answer.targets],

@@ -16,7 +16,7 @@ from selfplay.imported import Imported, Unread, read_document
 from selfplay.imported.read import documents
 from selfplay.journals import candidate_of
 from selfplay.message import Message
-from selfplay.rows import explain
+from selfplay.rows import explain, readable
 from selfplay.sample import CleanTrace, PreferencePair
 
 
@@ -65,7 +65,7 @@ def _journal(path: Path) -> Given | Unread:
     try:
         candidate = candidate_of(path)
     except JournalError as error:
-        return Unread(where=str(path), reason=str(error))
+        return Unread(where=readable(path), reason=readable(str(error)))
     trace = candidate.trace
     brief = trace.task.brief
     messages = trace.conversation
@@ -78,7 +78,9 @@ def _journal(path: Path) -> Given | Unread:
         snapshot=candidate.snapshot,
     )
     nobody_says = (None,) * len(messages)
-    return Given(str(path), "journal", subject, _numbered(messages), nobody_says, is_ours=True, mark=candidate.mark)
+    return Given(
+        readable(path), "journal", subject, _numbered(messages), nobody_says, is_ours=True, mark=candidate.mark
+    )
 
 
 def _read(value: object, where: str) -> Iterator[Given | Unread]:
@@ -92,6 +94,9 @@ def _read(value: object, where: str) -> Iterator[Given | Unread]:
             return
     except ValidationError as error:
         yield Unread(where=where, reason=explain(error, {}))
+        return
+    except orjson.JSONEncodeError as error:
+        yield Unread(where=where, reason=f"can't be read as a trace: {error}")
         return
     for found in read_document(cast("object", value), where):
         yield _imported(found) if isinstance(found, Imported) else found

@@ -101,7 +101,7 @@ class Funnel(Noun):
     """Pairs of kept traces whose rejected side must not stand in a row."""
     spent: Spent = Spent()
     sources: str = ""
-    """sha256 of the names and sizes of the journals: what this was made of."""
+    """sha256 of the names and sizes of the journals, or names and contents of imported files: what it is made of."""
     is_imported: bool = False
     """Whether it was made of traces from elsewhere, and not of journals."""
 

@@ -78,10 +78,23 @@ class CleanPlace:
             yield pair
 
 
-def fingerprint(journals: Iterable[Path], root: Path) -> str:
-    """sha256 of the journals' names below `root` and their sizes: a journal only ever grows."""
+def fingerprint(files: Iterable[Path], root: Path, *, is_imported: bool) -> str:
+    """sha256 of the files' names below `root`, and of journals' sizes: a journal only ever grows.
+
+    Of imported files, which others may edit, the content counts instead. Raises InputError for a file that can't be
+    read.
+    """
     told = hashlib.sha256()
-    for path in sorted(journals):
+    for path in sorted(files):
         name = path.relative_to(root) if path.is_relative_to(root) else path
-        told.update(f"{name}\0{path.stat().st_size}\n".encode("utf-8", "surrogateescape"))
+        try:
+            state = _content_hash(path) if is_imported else str(path.stat().st_size)
+        except OSError as error:
+            raise InputError(f"{path}: can't be read: {error.strerror}") from error
+        told.update(f"{name}\0{state}\n".encode("utf-8", "surrogateescape"))
     return told.hexdigest()
+
+
+def _content_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

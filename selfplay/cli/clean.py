@@ -23,11 +23,13 @@ from selfplay.cli.console import ExitCode, complain, people_console, print_json
 from selfplay.cli.given import GivenSettings, given_judge
 from selfplay.config import KeyName, RunConfig, checked, key_names_in, read_toml
 from selfplay.errors import InputError
+from selfplay.export.place import exports_below
 from selfplay.foreign import Foreign, imports_in, read_tools
 from selfplay.journals import journals_in
 from selfplay.listening import EchoJudge, Listening, open_judge
 from selfplay.repos import Repositories
 from selfplay.sampling import Casting, Desk, asks_player
+from selfplay.view import safe
 
 EPILOG = """Examples:
 
@@ -204,6 +206,8 @@ class _Job:
 def _run(job: _Job, console: Console) -> Funnel:
     """Clean, with a bar that shows how far it is. Ctrl-C leaves the outcome of an earlier cleaning, and all samples."""
     journals = job.sources
+    if job.foreign is not None and (own := exports_below(job.traces)):
+        console.print(f"left out: {len(own)} files that exports wrote, such as {safe(str(min(own)))}", style="dim")
     bar = Progress(
         TextColumn("cleaning"),
         BarColumn(),
@@ -224,7 +228,7 @@ def _run(job: _Job, console: Console) -> Funnel:
 
 async def _clean(job: _Job, journals: tuple[Path, ...], told: Any) -> Funnel:  # noqa: ANN401  a callable without result
     root = job.traces if job.traces.is_dir() else job.traces.parent
-    sources = fingerprint(journals, root)
+    sources = fingerprint(journals, root, is_imported=job.foreign is not None)
     async with AsyncExitStack() as stack:
         work = Work(journals, job.settings, told=told, foreign=job.foreign, key_names=job.key_names)
         if not job.asks_models:

@@ -92,7 +92,7 @@ def _found(traces: Path) -> CleanPlace | None:
         return None
     funnel = place.read_funnel()
     paths = imports_in(traces, place.folder) if funnel.is_imported else journals_in(traces)
-    if funnel.sources != fingerprint(paths, traces):
+    if funnel.sources != fingerprint(paths, traces, is_imported=funnel.is_imported):
         what, option = ("files", " --imported") if funnel.is_imported else ("journals", "")
         raise InputError(
             f"{place.folder}: made of other {what} than there are now; run `selfplay clean {traces}{option}` again, or "

@@ -48,7 +48,7 @@ def show(
         if as_json:
             print_json(summary(told, path))
         elif stripped:
-            print_side_by_side(console, told, strip(told, contract_of(events[0])))
+            print_side_by_side(console, told, strip(told, contract_of(events[0], str(path))))
         else:
             view = View(console, is_full=full)
             for event in events:
@@ -63,7 +63,7 @@ def _journals(place: Path) -> tuple[Path, ...]:
 
 
 def _check(console: Console, events: Sequence[Event], path: Path) -> None:
-    sent = list(sent_requests(events))
+    sent = list(sent_requests(events, str(path)))
     wrong = [i for i, request in enumerate(sent, 1) if not request.is_exact]
     if wrong:
         complain(f"{path}: calls {wrong} of {len(sent)} can't be rebuilt as they were sent: the trace was changed")

@@ -8,24 +8,22 @@ from typing import Any
 
 from selfplay.message import ToolCall
 from selfplay.sample import CleanTrace, CleanTurn
-from selfplay.wire import sendable
 
 
 def openai_row(clean: CleanTrace) -> dict[str, Any]:
     """`{"messages", "tools", "parallel_tool_calls"}`; ends with the last turn, whose results are left out.
 
-    Arguments are the text that the model wrote; where that was no JSON object, `{}`, which is what the model itself
-    saw of it afterwards (such a turn has weight 0).
+    Arguments are the text that the model wrote; where that can't be read as an object (`ToolCall.parsed`), `{}`. Such a
+    turn has weight 0.
     """
     messages: list[dict[str, Any]] = [
         {"role": "system", "content": clean.prompt.content},
         {"role": "user", "content": clean.opening.content},
     ]
-    for turn in clean.turns:
-        messages += [_assistant(turn), *_results(turn)]
-    unread = len(clean.turns[-1].results) if clean.turns else 0
+    for number, turn in enumerate(clean.turns, 1):
+        messages += [_assistant(turn), *(_results(turn) if number < len(clean.turns) else ())]
     return {
-        "messages": messages[: len(messages) - unread],
+        "messages": messages,
         "tools": list(clean.contract.tools),
         "parallel_tool_calls": has_parallel_calls(clean),
     }
@@ -53,7 +51,7 @@ def _assistant(turn: CleanTurn) -> dict[str, Any]:
 
 
 def _call(call: ToolCall) -> dict[str, Any]:
-    function = {"name": call.name, "arguments": sendable(call.arguments)}
+    function = {"name": call.name, "arguments": "{}" if call.parsed() is None else call.arguments}
     return {"id": call.id, "type": "function", "function": function}
 
 

@@ -12,7 +12,8 @@ from typing import Self
 
 from pydantic import BaseModel, ValidationError
 
-from selfplay.errors import ExportError
+from selfplay.contract import read_contract
+from selfplay.errors import ExportError, InputError
 from selfplay.export.shapes import Format
 
 _PREFIX = ".selfplay-export-"
@@ -56,6 +57,18 @@ class Place:
             for file, lines in zip(self.files, contents, strict=True):
                 _write(folder / file.name, lines)
         move(folder, tuple(reversed(self.files)))
+
+
+def exports_below(folder: Path) -> frozenset[Path]:
+    """The files of every export in a folder and below: those that lie beside its contract, and are named like it."""
+    files: set[Path] = set()
+    for contract in folder.rglob("*contract.json"):
+        name = contract.name.removesuffix("contract.json")
+        with suppress(OSError, InputError):
+            read_contract(contract.read_bytes(), str(contract))
+            place = Place.at(contract.with_name(f"{name}jsonl") if name else contract.parent)
+            files |= {file for file in place.files if file.is_file()}
+    return frozenset(files)
 
 
 @contextmanager

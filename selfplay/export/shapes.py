@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
-import orjson
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+from selfplay.message import parsed_object
 
 Format = Literal["openai", "trl"]
 
@@ -62,11 +63,7 @@ class OpenAICall(Part):
     @property
     def values(self) -> dict[str, Any] | None:
         """The arguments as an object; None where they are none."""
-        try:
-            value = orjson.loads(self.function.arguments)
-        except orjson.JSONDecodeError:
-            return None
-        return value if isinstance(value, dict) else None  # pyright: ignore[reportUnknownVariableType]  any JSON object
+        return parsed_object(self.function.arguments)
 
 
 class OpenAIAssistantTurn(Part):

@@ -20,10 +20,9 @@ def trl_row(clean: CleanTrace) -> dict[str, Any]:
         {"role": "system", "content": clean.prompt.content},
         {"role": "user", "content": clean.opening.content},
     ]
-    for turn in clean.turns:
-        messages += [_assistant(turn), *_results(turn)]
-    unread = len(clean.turns[-1].results) if clean.turns else 0
-    return {"messages": messages[: len(messages) - unread], "tools": list(clean.contract.tools)}
+    for number, turn in enumerate(clean.turns, 1):
+        messages += [_assistant(turn), *(_results(turn) if number < len(clean.turns) else ())]
+    return {"messages": messages, "tools": list(clean.contract.tools)}
 
 
 def _assistant(turn: CleanTurn) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import JsonValue
 
-from selfplay.imported.conversation import Content, Draft, Imported, Loose, UnreadableError, a_call
+from selfplay.imported.conversation import Content, Draft, Imported, Loose, Unread, UnreadableError, a_call, told_apart
 from selfplay.message import Message, Origin
 
 _VERSION = re.compile(r"ATIF-v1\.\d+")
@@ -71,15 +71,16 @@ class Trajectory(Loose):
     subagent_trajectories: list[dict[str, Any]] | None = None
 
 
-def read_atif(value: dict[str, Any], where: str) -> Iterator[Imported]:
-    """The trajectory, then those of its sub-agents."""
+def read_atif(value: dict[str, Any], where: str) -> Iterator[Imported | Unread]:
+    """The trajectory, then those of its sub-agents, each for itself."""
     whole = Trajectory.model_validate(value)
     if not _VERSION.fullmatch(whole.schema_version):
         raise UnreadableError(f"schema_version {whole.schema_version!r}: this reads ATIF-v1.0 and later 1.x")
     yield _trace(whole, where)
     for number, inner in enumerate(whole.subagent_trajectories or ()):
         inherited = {"schema_version": whole.schema_version} | inner
-        yield from read_atif(inherited, f"{where}#subagent_trajectories[{number}]")
+        place = f"{where}#subagent_trajectories[{number}]"
+        yield from told_apart(read_atif(inherited, place), place)
 
 
 def _trace(whole: Trajectory, where: str) -> Imported:

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from selfplay.message import Message, Noun, Origin, ToolCall
+from selfplay.rows import explain
 
 Format = Literal["chat", "preference", "swe-agent", "mini-swe-agent", "atif"]
 
@@ -134,11 +135,26 @@ class Draft:
         )
 
 
+def told_apart(found: Iterator[Imported | Unread], where: str) -> Iterator[Imported | Unread]:
+    """What is read of one part of a file; if that fails, an Unread with the part's own place."""
+    try:
+        yield from found
+    except ValidationError as error:
+        yield Unread(where=where, reason=explain(error, {}))
+    except UnreadableError as error:
+        yield Unread(where=where, reason=str(error))
+    except RecursionError:
+        yield Unread(where=where, reason="nested too deeply")
+
+
 def a_call(name: str, arguments: object, id: str) -> ToolCall:  # noqa: A002  the field's name
-    """A call whose arguments are text as the model wrote it, or an object."""
+    """A call whose arguments are text as the model wrote it, or an object. Raises UnreadableError for no JSON."""
     if arguments is None:
         arguments = {}
-    text = arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode()
+    try:
+        text = arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode()
+    except orjson.JSONEncodeError as error:
+        raise UnreadableError(f"the arguments of {name} ({id}) can't be written as JSON: {error}") from None
     return ToolCall(id=id, name=name, arguments=text)
 
 

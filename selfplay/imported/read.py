@@ -1,21 +1,20 @@
 """Read files with traces of other projects. What a file is shows in its content, not in its name."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import orjson
-from pydantic import ValidationError
 
 from selfplay.errors import InputError
 from selfplay.imported.atif import read_atif
 from selfplay.imported.chat import read_chat, read_openai_pair, read_trl_pair
-from selfplay.imported.conversation import Imported, Unread, UnreadableError
+from selfplay.imported.conversation import Imported, Unread, told_apart
 from selfplay.imported.mini_swe_agent import read_mini_swe_agent
 from selfplay.imported.swe_agent import read_swe_agent
-from selfplay.rows import explain
+from selfplay.rows import readable
 
-Reader = Callable[[Any, str], Iterator[Imported]]
+Reader = Callable[[Any, str], Iterator[Imported | Unread]]
 
 FORMATS = "OpenAI chat rows, SWE-agent, mini-swe-agent and ATIF"
 
@@ -35,7 +34,8 @@ def read_traces(path: Path) -> Iterator[Imported | Unread]:
 def documents(path: Path) -> Iterator[tuple[str, object]]:
     """Each JSON document with where it stands; an Unread in place of what is none.
 
-    A file whose first line is a JSON object has one a line. Raises InputError if the file can't be read.
+    A file whose first line is a JSON object has one a line, and so has one that is no JSON as a whole and whose other
+    lines mostly are objects: its first line is damaged. Raises InputError if the file can't be read.
     """
     try:
         with path.open("rb") as file:
@@ -49,13 +49,23 @@ def documents(path: Path) -> Iterator[tuple[str, object]]:
         raise InputError(f"{path}: can't be read: {error.strerror}") from error
     if not data.strip():
         return
-    yield str(path), _document(data, str(path))
+    document = _document(data, readable(path))
+    if isinstance(document, Unread) and _is_mostly_objects(data.strip().split(b"\n")[1:]):
+        yield from _lines(data.split(b"\n"), path)
+    else:
+        yield readable(path), document
 
 
-def _lines(file: Iterator[bytes], path: Path) -> Iterator[tuple[str, object]]:
+def _is_mostly_objects(lines: list[bytes]) -> bool:
+    """Whether more than half of the lines that are not blank are JSON objects, from their first character on."""
+    told = [line for line in lines if line.strip()]
+    return 2 * sum(line.startswith(b"{") and isinstance(_parsed(line), dict) for line in told) > len(told)
+
+
+def _lines(file: Iterable[bytes], path: Path) -> Iterator[tuple[str, object]]:
     for number, line in enumerate(file, 1):
         if line.strip():
-            where = f"{path}:{number}"
+            where = f"{readable(path)}:{number}"
             yield where, _document(line, where)
 
 
@@ -81,12 +91,7 @@ def read_document(value: object, where: str) -> Iterator[Imported | Unread]:
         what = f"an object with the keys {keys or 'none'}" if isinstance(value, dict) else f"a {type(value).__name__}"
         yield Unread(where=where, reason=f"not recognised: {what}; known are {FORMATS}")
         return
-    try:
-        yield from reader(value, where)
-    except ValidationError as error:
-        yield Unread(where=where, reason=explain(error, {}))
-    except UnreadableError as error:
-        yield Unread(where=where, reason=str(error))
+    yield from told_apart(reader(value, where), where)
 
 
 def reader_of(value: object) -> Reader | None:  # noqa: PLR0911  one line for each format

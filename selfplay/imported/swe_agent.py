@@ -12,7 +12,17 @@ from typing import Any
 from pydantic import Field
 
 from selfplay.imported.chat import Call
-from selfplay.imported.conversation import Content, Draft, Imported, Loose, UnreadableError, a_call, bash
+from selfplay.imported.conversation import (
+    Content,
+    Draft,
+    Imported,
+    Loose,
+    Unread,
+    UnreadableError,
+    a_call,
+    bash,
+    told_apart,
+)
 from selfplay.message import Message, Origin, ToolCall
 
 
@@ -58,16 +68,17 @@ class Run(Loose):
     attempts: Sequence["Run"] = ()
 
 
-def read_swe_agent(value: dict[str, Any], where: str) -> Iterator[Imported]:
-    """Each attempt of a file; the file's own history if it has none."""
+def read_swe_agent(value: dict[str, Any], where: str) -> Iterator[Imported | Unread]:
+    """Each attempt of a file for itself; the file's own history if it has none."""
     run = Run.model_validate(value)
     if not run.attempts:
-        yield _trace(run, where)
+        yield from _traces(run, where)
     for number, attempt in enumerate(run.attempts):
-        yield _trace(attempt, f"{where}#attempts[{number}]")
+        place = f"{where}#attempts[{number}]"
+        yield from told_apart(_traces(attempt, place), place)
 
 
-def _trace(run: Run, where: str) -> Imported:
+def _traces(run: Run, where: str) -> Iterator[Imported]:
     draft = Draft()
     if run.history:
         _from_history(draft, run.history)
@@ -79,7 +90,7 @@ def _trace(run: Run, where: str) -> Imported:
     about = {key: run.info[key] for key in said if key in run.info}
     if run.environment:
         about["environment"] = run.environment
-    return draft.finished(where, "swe-agent", about=about)
+    yield draft.finished(where, "swe-agent", about=about)
 
 
 def _from_history(draft: Draft, history: Sequence[Item]) -> None:

@@ -314,3 +314,11 @@ def test_the_command_prints_a_row_each_and_ends_with_1_where_something_was_found
         "why": "a user turn after the task: no user speaks in use",
     }
     assert "errors: 1 duplicate, 1 supervision" in wrong.stderr
+
+
+def test_a_row_that_is_nested_too_deeply_does_not_hide_the_others(tmp_path: Path) -> None:
+    deep: list[object] = []
+    for _ in range(400):
+        deep = [deep]
+    rows = [{"episode": "e", "contract": deep, "turns": []}, {"episode": "e", "contract": deep, "prefix": []}, a_row()]
+    assert [audited.passes for audited in audit(tmp_path, *rows)] == [False, False, True]

@@ -1,6 +1,7 @@
 """Traces of other projects on the way to rows, through the commands."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ def row(*turns: dict[str, Any], **more: object) -> dict[str, Any]:
 
 
 LOOKED = (said("I look.", call("a")), result("a"))
+LOOKED_AGAIN = (said("I look at pump.", call("b")), result("b"))
 DONE = said("It is in tank.py.")
 
 
@@ -315,3 +317,121 @@ def test_a_task_of_a_benchmark_is_known_by_its_name(
     else:
         assert isinstance(found, DroppedTrace)
         assert found.code is DropCode.CONTAMINATED
+
+
+DEEP: dict[str, Any] = {"command": json.loads("[" * 300 + "]" * 300)}
+
+
+def test_arguments_nested_too_deeply_cost_one_turn_or_one_trace_and_no_more(tmp_path: Path, capsys: Capture) -> None:
+    """As text they are what the model wrote; as an object nobody can write them down."""
+    as_text = row(said("I dig.", call("a", **DEEP)), result("a"), *LOOKED_AGAIN, DONE)
+    as_object = row(said("I dig.", {"id": "a", "function": {"name": "bash", "arguments": DEEP}}), DONE)
+    found = cleaned(capsys, tmp_path / "runs", as_text, as_object, row(*LOOKED, DONE))
+    kept = {each.episode: each for each in found if isinstance(each, CleanTrace)}
+    assert sorted(kept) == ["rows.jsonl:1", "rows.jsonl:3"]
+    assert Mask.UNPARSABLE in kept["rows.jsonl:1"].turns[0].masks
+    [lost] = (each for each in found if isinstance(each, DroppedTrace))
+    assert (lost.episode, lost.code) == ("rows.jsonl:2", DropCode.UNREADABLE)
+    assert "the arguments of bash (a)" in lost.detail
+
+
+def test_arguments_with_a_key_twice_are_not_learned(tmp_path: Path, capsys: Capture) -> None:
+    twice = {"id": "a", "function": {"name": "bash", "arguments": '{"command":"as the hint says","command":"ls pump"}'}}
+    trace = one(capsys, tmp_path / "runs", row(said("I look.", twice), result("a"), *LOOKED_AGAIN, DONE))
+    assert trace.weights == (0, 1, 1)
+    assert "hint" not in json.dumps(exported(capsys, tmp_path / "runs", tmp_path / "out"))
+
+
+def test_a_file_name_that_is_no_utf8_is_told_with_its_bytes(tmp_path: Path, capsys: Capture) -> None:
+    folder = tmp_path / os.fsdecode(b"r\xfens")
+    found = cleaned(capsys, folder, row(*LOOKED, DONE), 3, name=os.fsdecode(b"x\xff.jsonl"))
+    assert [each.episode for each in found] == [r"x\xff.jsonl:1", r"x\xff.jsonl:2"]
+    assert exported(capsys, folder, tmp_path / "out")
+    _, out, _ = run(capsys, "audit", "traces", str(folder / os.fsdecode(b"x\xff.jsonl")))
+    assert r"x\\xff.jsonl:1" in out
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [said("I look.", call("a", "ls pump\0")), said("I look.", call("a"), reasoning_content="Where\0?")],
+    ids=["arguments", "reasoning"],
+)
+def test_what_one_format_refuses_gives_no_row(tmp_path: Path, capsys: Capture, turn: dict[str, Any]) -> None:
+    lost = dropped(capsys, tmp_path / "runs", row(turn, result("a"), DONE))
+    assert lost.code is DropCode.LINT
+    assert "a NUL character" in lost.detail
+
+
+@pytest.mark.parametrize("kind", ["openai", "trl"])
+def test_results_without_a_call_after_the_last_turn_do_not_cost_it(tmp_path: Path, capsys: Capture, kind: str) -> None:
+    one(capsys, tmp_path / "runs", row(*LOOKED, said("I look again.", call("b")), result("b"), result("c")))
+    code, _, err = run(capsys, "export", str(tmp_path / "runs"), "--format", kind, "-o", str(tmp_path / "out"))
+    assert code == 0, err
+    [made] = [json.loads(line) for line in (tmp_path / "out" / "sft.jsonl").read_text().splitlines()]
+    assert [m["role"] for m in made["messages"]] == ["system", "user", "assistant", "tool", "assistant"]
+    assert made["messages"][-1]["content"] == "I look again."
+
+
+def test_tools_may_leave_out_what_the_api_lets_them(tmp_path: Path, capsys: Capture) -> None:
+    short: dict[str, Any] = {
+        "type": "function",
+        "function": {"name": "submit", "parameters": None, "description": None},
+    }
+    strict = {**BASH, "function": {**BASH["function"], "strict": None}}
+    tools = [strict, short, {"type": "function", "function": {"name": "undo"}}]
+    submitted = said("Done.", {"id": "b", "type": "function", "function": {"name": "submit", "arguments": "{}"}})
+    trace = one(capsys, tmp_path / "runs", row(*LOOKED, submitted) | {"tools": tools})
+    assert trace.weights == (1, 1)
+    [made] = exported(capsys, tmp_path / "runs", tmp_path / "out")
+    none: dict[str, Any] = {"type": "object", "properties": {}}
+    assert [tool["function"] for tool in made["tools"]] == [
+        BASH["function"],
+        {"name": "submit", "parameters": none},
+        {"name": "undo", "parameters": none},
+    ]
+
+
+def test_rows_of_an_edited_file_are_not_exported(tmp_path: Path, capsys: Capture) -> None:
+    """Not even if it is as long as before."""
+    runs = tmp_path / "runs"
+    one(capsys, runs, row(*LOOKED, DONE))
+    before = (runs / "clean" / "funnel.json").read_bytes()
+    one(capsys, runs, row(*LOOKED, DONE))
+    assert (runs / "clean" / "funnel.json").read_bytes() == before
+    text = (runs / "rows.jsonl").read_text()
+    (runs / "rows.jsonl").write_text(text.replace("tank", "pipe"))
+    code, _, err = run(capsys, "export", str(runs), "-o", str(tmp_path / "out"))
+    assert code == 2
+    assert "made of other files than there are now" in err
+    (runs / "rows.jsonl").write_text(text)
+    assert exported(capsys, runs, tmp_path / "out")
+
+
+@pytest.mark.parametrize("out", ["sft", "rows/of/mine.jsonl"])
+def test_an_export_into_the_imported_folder_is_not_imported(tmp_path: Path, capsys: Capture, out: str) -> None:
+    runs = tmp_path / "runs"
+    one(capsys, runs, row(*LOOKED, DONE))
+    code, _, err = run(capsys, "export", str(runs), "-o", str(runs / out))
+    assert code == 0, err
+    code, _, err = run(capsys, "export", str(runs), "-o", str(runs / out))
+    assert code == 0, err
+    code, told, err = run(capsys, "clean", str(runs), "--imported", "--scanner", "off", "--json")
+    assert (code, json.loads(told)["traces"]) == (0, 1)
+    assert "left out: 4 files that exports wrote" in err
+
+
+def test_files_beside_another_contract_are_imported(tmp_path: Path, capsys: Capture) -> None:
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    (runs / "contract.json").write_text("{}")
+    assert len(cleaned(capsys, runs, row(*LOOKED, DONE), name="sft.jsonl")) == 2
+
+
+def test_a_folder_with_nothing_but_an_export_says_so(tmp_path: Path, capsys: Capture) -> None:
+    one(capsys, tmp_path / "runs", row(*LOOKED, DONE))
+    exported(capsys, tmp_path / "runs", tmp_path / "out")
+    code, _, err = run(capsys, "clean", str(tmp_path / "out"), "--imported")
+    assert code == 2
+    assert "but what exports wrote" in err
+    code, _, err = run(capsys, "clean", str(tmp_path / "out" / "sft.jsonl"), "--imported", "-o", str(tmp_path / "c"))
+    assert code == 0, err

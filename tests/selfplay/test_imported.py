@@ -125,6 +125,12 @@ def test_each_attempt_of_swe_agent_is_a_trace(tmp_path: Path) -> None:
     attempt: dict[str, Any] = {"history": HISTORY[:5], "trajectory": [], "info": {}}
     found = read(tmp_path, {"attempts": [attempt, attempt], "trajectory": [], "history": []})
     assert [one.where.partition("#")[2] for one in found] == ["attempts[0]", "attempts[1]"]
+    empty: dict[str, Any] = {"history": []}
+    mixed = list(read_traces(write(tmp_path, {"attempts": [empty, attempt]})))
+    assert [(type(one).__name__, one.where.partition("#")[2]) for one in mixed] == [
+        ("Unread", "attempts[0]"),
+        ("Imported", "attempts[1]"),
+    ]
 
 
 # mini-swe-agent
@@ -248,6 +254,22 @@ def test_atif_sub_agents_are_traces_of_their_own(tmp_path: Path) -> None:
     assert found[0].notes == ("goes on in t2.json, which is not read with it",)
 
 
+@pytest.mark.parametrize("bad", [{"steps": "no"}, {"steps": [SAID[0]]}, {"steps": [], "schema_version": "ATIF-v9.0"}])
+def test_an_atif_sub_agent_that_cant_be_read_is_said_with_its_own_place(tmp_path: Path, bad: dict[str, Any]) -> None:
+    inner = atif(*SAID, TURN)
+    path = write(tmp_path, atif(*SAID, TURN, subagent_trajectories=[inner, bad, inner]))
+    found = [(type(one).__name__, one.where.partition("#")[2]) for one in read_traces(path)]
+    sub = "subagent_trajectories"
+    assert found == [("Imported", ""), ("Imported", f"{sub}[0]"), ("Unread", f"{sub}[1]"), ("Imported", f"{sub}[2]")]
+
+
+def test_sub_agents_of_sub_agents_without_end_are_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    level = json.dumps(atif(*SAID, TURN))[:-1] + ', "subagent_trajectories": ['
+    (tmp_path / "f").write_text(level * 490 + "]}" * 490)
+    places = [one.where for one in read_traces(tmp_path / "f")]
+    assert len(set(places)) == len(places) > 1
+
+
 def test_a_later_atif_is_not_guessed_at(tmp_path: Path) -> None:
     [found] = read_traces(write(tmp_path, atif(*SAID, TURN, version="ATIF-v2.0")))
     assert isinstance(found, Unread)
@@ -340,6 +362,28 @@ def test_a_bad_line_does_not_hide_the_others(tmp_path: Path) -> None:
         ("Unread", "3"),
         ("Imported", "4"),
     ]
+
+
+@pytest.mark.parametrize("first", ['{"messages": [', "nonsense", '{"messages": [{"content": "\\ud800"}]}', "[1]"])
+def test_a_bad_first_line_does_not_hide_the_others(tmp_path: Path, first: str) -> None:
+    good = json.dumps({"messages": [*asked(), {"role": "assistant", "content": "x\u2028y"}]}, ensure_ascii=False)
+    (tmp_path / "f").write_text(f"\n{first}\r\n{good}\r\nnonsense\n\n{good}\n", "utf-8")
+    found = list(read_traces(tmp_path / "f"))
+    assert [(type(one).__name__, one.where.rpartition(":")[2]) for one in found] == [
+        ("Unread", "2"),
+        ("Imported", "3"),
+        ("Unread", "4"),
+        ("Imported", "6"),
+    ]
+
+
+@pytest.mark.parametrize("indent", [None, 0, 2])
+def test_a_damaged_document_of_many_lines_is_one(tmp_path: Path, indent: int | None) -> None:
+    row: dict[str, Any] = {"messages": [*asked(), {"role": "assistant", "content": "x", "extra": {}}]}
+    (tmp_path / "f").write_text("[" + json.dumps(row, indent=indent) + ",\n" + json.dumps(row, indent=indent) + ",\n{}")
+    [found] = read_traces(tmp_path / "f")
+    assert isinstance(found, Unread)
+    assert found.where == str(tmp_path / "f")
 
 
 def test_an_empty_file_holds_no_trace_and_a_missing_one_is_an_error(tmp_path: Path) -> None:
