@@ -15,7 +15,7 @@ from selfplay.cli.console import ExitCode, complain, people_console, print_json
 from selfplay.events import Event, read_events
 from selfplay.journals import contract_of, journals_in
 from selfplay.message import Message
-from selfplay.replay import sent_requests, trace_of
+from selfplay.replay import sent_requests, trace_of, understood
 from selfplay.sample import CleanTrace
 from selfplay.summary import summary
 from selfplay.trace import Trace
@@ -51,8 +51,9 @@ def show(
             print_side_by_side(console, told, strip(told, contract_of(events[0], str(path))))
         else:
             view = View(console, is_full=full)
-            for event in events:
-                view.watch(event, False)
+            for number, event in enumerate(events, 1):
+                with understood(str(path), number):
+                    view.watch(event, False)
         if check:
             _check(console, events, path)
 

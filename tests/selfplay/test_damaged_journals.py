@@ -124,3 +124,10 @@ def test_a_journal_whose_name_is_no_utf8_is_told_with_its_bytes(whole: Path, tmp
     assert rb"bad\\xff" in (traces / "clean" / "dropped.jsonl").read_bytes()
     assert [one.where for one in read_given(bad)] == [str(traces / r"bad\xff.jsonl")]
     assert run(capsys, "show", "--json", str(good))[0] == 0
+
+
+def test_a_call_of_nobody_is_not_shown(whole: Path, tmp_path: Path, capsys: Capture) -> None:
+    path = damaged(whole, tmp_path, lambda events: next(e for e in events if e["event"] == "call").pop("seat"))
+    code, _, err = run(capsys, "show", str(path))
+    assert code == 2
+    assert "the key 'seat' is missing" in " ".join(err.split())
