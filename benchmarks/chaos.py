@@ -25,11 +25,11 @@ from typing import Any
 import anyio
 
 from selfplay.batch.settings import BatchSettings, EndpointSettings, SeatLimits
-from selfplay.batch.start import Order
+from selfplay.batch.start import RunOrder
 from selfplay.config import HintConfig, PriceConfig, RunConfig, SeatConfig
-from tests.loopback import Exchange, Loopback, well
-from tests.selfplay.batch.chaos import Chaos, outline, play
-from tests.selfplay.batch.runs import journals, ledger_of, make_repository, make_tasks, order, run
+from tests.loopback import PendingRequest, LoopbackServer, answer_properly
+from tests.selfplay.batch.chaos import ChaosPlan, outline, answer_as_player
+from tests.selfplay.batch.runs import read_journals, read_ledger, make_repository, make_tasks, make_order, play_run
 
 OUT_AFTER_S = 20.0
 """Seconds from the first request to the outage."""
@@ -37,13 +37,13 @@ NO_KEY = "NO_KEY"
 
 
 @dataclass(frozen=True)
-class Place:
+class ServerProcess:
     """A server in a process of its own."""
 
     url: str
     process: subprocess.Popen[str]
 
-    def counts(self) -> Counter[str]:
+    def finish(self) -> Counter[str]:
         """What it did to requests; ends it."""
         told, _ = self.process.communicate("\n", timeout=60)
         return Counter(json.loads(told))
@@ -57,31 +57,31 @@ async def serve(arguments: argparse.Namespace) -> None:
         began[:] = began or [time.monotonic()]
         return OUT_AFTER_S < time.monotonic() - began[0] < OUT_AFTER_S + arguments.outage_s
 
-    async def after_a_while(exchange: Exchange) -> None:
+    async def answer_late(exchange: PendingRequest) -> None:
         await anyio.sleep(arguments.latency_s)
-        await well(exchange)
+        await answer_properly(exchange)
 
-    chaos = Chaos(arguments.retry_after_s, is_out=is_out)
-    async with Loopback(play, () if arguments.calm else chaos, properly=after_a_while) as server:
+    chaos = ChaosPlan(arguments.retry_after_s, is_out=is_out)
+    async with LoopbackServer(answer_as_player, () if arguments.calm else chaos, default_behaviour=answer_late) as server:
         print(server.base_url, flush=True)
         await anyio.to_thread.run_sync(sys.stdin.readline)
-        print(json.dumps(chaos.did or {"answered": len(server.received)}), flush=True)
+        print(json.dumps(chaos.counts or {"answered": len(server.received)}), flush=True)
 
 
 @contextmanager
-def server(arguments: argparse.Namespace, *options: str) -> Generator[Place]:
+def start_server(arguments: argparse.Namespace, *options: str) -> Generator[ServerProcess]:
     """A server of this benchmark's."""
     named = ("latency_s", "outage_s", "retry_after_s")
     times = [f"--{name.replace('_', '-')}={getattr(arguments, name)}" for name in named]
     command = [sys.executable, "-m", "benchmarks.chaos", "--serve", *times, *options]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
-            yield Place(next(iter(process.stdout or ())).strip(), process)
+            yield ServerProcess(next(iter(process.stdout or ())).strip(), process)
         finally:
             process.kill()
 
 
-def an_order(folder: Path, repo: Path, url: str, arguments: argparse.Namespace, name: str) -> Order:
+def make_run_order(folder: Path, repo: Path, url: str, arguments: argparse.Namespace, name: str) -> RunOrder:
     """The run; where its server is does not make other episodes."""
     seat = SeatConfig(model="openai:p", api_key_env=NO_KEY, timeout_s=10, price=PriceConfig(input=0, output=0))
     config = RunConfig(
@@ -90,17 +90,17 @@ def an_order(folder: Path, repo: Path, url: str, arguments: argparse.Namespace, 
     place = EndpointSettings(base_url=url, api_key_env=NO_KEY)
     player = SeatLimits(endpoints=(place,), in_flight=arguments.in_flight)
     settings = BatchSettings(at_once=arguments.at_once, player=player)
-    return order(folder, make_tasks(repo, arguments.tasks), config=config, settings=settings, name=name)
+    return make_order(folder, make_tasks(repo, arguments.tasks), config=config, settings=settings, name=name)
 
 
-def measured(the_order: Order, place: Place) -> dict[str, Any]:
+def measure(the_order: RunOrder, place: ServerProcess) -> dict[str, Any]:
     """One run."""
     began = time.perf_counter()
-    session = anyio.run(run, the_order)
+    session = anyio.run(play_run, the_order)
     wall_s = time.perf_counter() - began
-    stops = Counter(e.stop.value for line in ledger_of(the_order).values() for e in line.episodes)
-    left = {"left": session.left, "failed": len(session.failed)}
-    return {"wall_s": round(wall_s, 1), **left, "stops": stops, "requests": place.counts()}
+    stops = Counter(e.stop.value for line in read_ledger(the_order).values() for e in line.episodes)
+    left = {"left": session.unfinished_count, "failed": len(session.failed)}
+    return {"wall_s": round(wall_s, 1), **left, "stops": stops, "requests": place.finish()}
 
 
 def compare(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -108,13 +108,13 @@ def compare(arguments: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         repo = make_repository(folder / "pump.git")
-        with server(arguments, "--calm") as place:
-            calm_order = an_order(folder, repo, place.url, arguments, "calm")
-            calm = measured(calm_order, place)
-        with server(arguments) as place:
-            chaos_order = an_order(folder, repo, place.url, arguments, "chaos")
-            chaos = measured(chaos_order, place)
-        before, after = ({n: outline(t) for n, t in journals(o).items()} for o in (calm_order, chaos_order))
+        with start_server(arguments, "--calm") as place:
+            calm_order = make_run_order(folder, repo, place.url, arguments, "calm")
+            calm = measure(calm_order, place)
+        with start_server(arguments) as place:
+            chaos_order = make_run_order(folder, repo, place.url, arguments, "chaos")
+            chaos = measure(chaos_order, place)
+        before, after = ({n: outline(t) for n, t in read_journals(o).items()} for o in (calm_order, chaos_order))
     busy_s = chaos["requests"]["answered"] * arguments.latency_s + chaos["requests"]["hang"] * 10
     ideal_s = busy_s / arguments.in_flight + arguments.outage_s
     row = {"ideal_s": round(ideal_s, 1), "wall_to_ideal": round(chaos["wall_s"] / ideal_s, 2)}

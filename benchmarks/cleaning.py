@@ -18,7 +18,7 @@ COMMAND = (sys.executable, "-m", "selfplay")
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class CommandCost:
     """What a command took."""
 
     wall_s: float
@@ -41,17 +41,17 @@ def main(count: int) -> None:
             "| --- | ---: | ---: | ---: | ---: | ---: |"
         )
         traces = str(folder / "traces")
-        show("clean", count, run("clean", traces, "--quiet"))
+        print_row("clean", count, run_command("clean", traces, "--quiet"))
         clean = folder / "traces" / "clean" / "traces.jsonl"
-        run("export", traces, "--format", "openai", "-o", str(folder / "sft.jsonl"))
+        run_command("export", traces, "--format", "openai", "-o", str(folder / "sft.jsonl"))
         rows = sum(1 for _ in clean.open("rb"))
-        show("audit traces, the clean traces", rows, run("audit", "traces", str(clean)))
-        show("audit traces, the exported rows", rows, run("audit", "traces", str(folder / "sft.jsonl")))
+        print_row("audit traces, the clean traces", rows, run_command("audit", "traces", str(clean)))
+        print_row("audit traces, the exported rows", rows, run_command("audit", "traces", str(folder / "sft.jsonl")))
         journals = [str(p) for p in sorted((folder / "traces").glob("*.jsonl"))]
-        show("audit traces, the journals", count, run("audit", "traces", *journals))
+        print_row("audit traces, the journals", count, run_command("audit", "traces", *journals))
 
 
-def run(*arguments: str) -> Run:
+def run_command(*arguments: str) -> CommandCost:
     """Run the command; what it took with its own children."""
     began = time.perf_counter()
     with tempfile.TemporaryFile() as words:
@@ -63,10 +63,10 @@ def run(*arguments: str) -> Run:
         said = words.read().decode(errors="replace").strip()
     if process.returncode not in {0, 1}:
         raise SystemExit(f"{arguments[:2]}: ended with {process.returncode}: {said[-500:]}")
-    return Run(wall_s, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, said)
+    return CommandCost(wall_s, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, said)
 
 
-def show(name: str, count: int, done: Run) -> None:
+def print_row(name: str, count: int, done: CommandCost) -> None:
     """Print a line of the table."""
     print(
         f"| {name} | {count} | {done.wall_s:.0f} | {done.cpu_s:.0f} | {count / done.cpu_s:.0f} | {done.peak_mb:.0f} |",

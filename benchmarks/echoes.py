@@ -7,8 +7,8 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from selfplay.clean.echoes import echoes, without_echoes
-from tests.selfplay.clean.echo_table import Row, found_in, rows
+from selfplay.clean.echoes import find_echoes, without_echoes
+from tests.selfplay.clean.echo_table import LabelledTurn, found_in, labelled_turns
 
 HINT = "Think about what happens when the last reference to a connection goes away. Who is told?"
 LENGTHS = (1_000, 20_000, 80_000)
@@ -30,7 +30,7 @@ PIECES = {
 
 def main() -> None:
     """Print the tables."""
-    table = [(row, {finding.kind for finding in found_in(row)}) for row in rows()]
+    table = [(row, {finding.kind for finding in found_in(row)}) for row in labelled_turns()]
     for name in dict.fromkeys(row.set for row, _ in table):
         print_set(name, [(row, bool(kinds)) for row, kinds in table if row.set == name])
     print_set("all", [(row, bool(kinds)) for row, kinds in table])
@@ -44,7 +44,7 @@ def main() -> None:
     print_times()
 
 
-def print_set(name: str, results: Sequence[tuple[Row, bool]]) -> None:
+def print_set(name: str, results: Sequence[tuple[LabelledTurn, bool]]) -> None:
     """One line: echoes found, innocent turns passed."""
     found = [was_found for row, was_found in results if row.echo]
     passed = [not was_found for row, was_found in results if not row.echo]
@@ -53,13 +53,13 @@ def print_set(name: str, results: Sequence[tuple[Row, bool]]) -> None:
 
 def print_times() -> None:
     """Seconds to find and take out the echoes of texts of one thing."""
-    echoes("Warm up.", HINT)
+    find_echoes("Warm up.", HINT)
     print("\n| text | characters | seconds |\n|---|---|---|")
     for name, piece in PIECES.items():
         for size in LENGTHS:
             text = (piece * size)[:size]
             start = time.perf_counter()
-            without_echoes(text, echoes(text, HINT))
+            without_echoes(text, find_echoes(text, HINT))
             print(f"| {name} | {size} | {time.perf_counter() - start:.4f} |")
 
 

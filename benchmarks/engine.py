@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class EngineCase:
     """What all drivers play."""
 
     episodes: int
@@ -40,12 +40,12 @@ class Case:
 
 
 @contextmanager
-def serving(case: Case, core: int) -> Generator[str]:
+def start_server(case: EngineCase, core: int) -> Generator[str]:
     """A server on a core; its address."""
     command = [sys.executable, "-m", "benchmarks.engine_server"]
     for name in ("steps", "lines", "latency_s"):
         command += [f"--{name.replace('_', '-')}", str(getattr(case, name))]
-    with subprocess.Popen(_pinned(command, core), cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(_pin(command, core), cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None  # noqa: S101  for the type checker: it is a pipe
             yield server.stdout.readline().strip()
@@ -53,13 +53,13 @@ def serving(case: Case, core: int) -> Generator[str]:
             server.terminate()
 
 
-def driven(driver: str, python: str, case: Case, core: int) -> dict[str, Any]:
+def run_driver(driver: str, python: str, case: EngineCase, core: int) -> dict[str, Any]:
     """The figures of one driver, alone on a core."""
     command = [python, "-m", "benchmarks.engine_drivers", driver]
     for name in ("episodes", "steps", "lines", "at_once"):
         command += [f"--{name.replace('_', '-')}", str(getattr(case, name))]
-    with serving(case, core - 1) as url:
-        done = subprocess.run(_pinned([*command, "--url", url], core), cwd=ROOT, capture_output=True, text=True)  # noqa: PLW1510  looked at below
+    with start_server(case, core - 1) as url:
+        done = subprocess.run(_pin([*command, "--url", url], core), cwd=ROOT, capture_output=True, text=True)  # noqa: PLW1510  looked at below
     if done.returncode:
         return {"driver": driver, "at_once": case.at_once, "error": done.stderr.strip().rpartition("\n")[2]}
     cost = json.loads(done.stdout.splitlines()[-1])
@@ -72,11 +72,11 @@ def driven(driver: str, python: str, case: Case, core: int) -> dict[str, Any]:
     }
 
 
-def _pinned(command: Sequence[str], core: int) -> list[str]:
+def _pin(command: Sequence[str], core: int) -> list[str]:
     return ["taskset", "--cpu-list", str(core), *command]
 
 
-def table(rows: Sequence[dict[str, Any]]) -> str:
+def format_table(rows: Sequence[dict[str, Any]]) -> str:
     """Figures as a table in Markdown."""
     lines = [
         "| driver | at once | CPU ms per call | share of the ideal wall clock | peak MB | kB per waiting episode |",
@@ -114,11 +114,11 @@ def main() -> None:
     known = [name for name in pythons if not asked.driver or name in asked.driver]
     rows: list[dict[str, Any]] = []
     for at_once in asked.at_once:
-        case = Case(max(asked.episodes, at_once), asked.steps, asked.lines, at_once, asked.latency_s)
+        case = EngineCase(max(asked.episodes, at_once), asked.steps, asked.lines, at_once, asked.latency_s)
         for name in known:
-            rows.append(driven(name, pythons[name], case, asked.core))
-            print(table(rows[-1:]).splitlines()[-1], file=sys.stderr, flush=True)
-    print(json.dumps(rows, indent=1) if asked.json else table(rows))
+            rows.append(run_driver(name, pythons[name], case, asked.core))
+            print(format_table(rows[-1:]).splitlines()[-1], file=sys.stderr, flush=True)
+    print(json.dumps(rows, indent=1) if asked.json else format_table(rows))
 
 
 if __name__ == "__main__":

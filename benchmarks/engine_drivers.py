@@ -20,19 +20,19 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from benchmarks.engine_meter import PROMPT, Cost, Episode, Meter, Plan, look, measured
+from benchmarks.engine_meter import PROMPT, EngineCost, PlayEpisode, EngineMeter, EnginePlan, read_lines, measure_episodes
 
 OURS = {"selfplay": "batch", "selfplay_supervised": "supervised", "selfplay_through_client": "through_client"}
 """Our drivers, and their functions in `benchmarks.engine_ours`."""
 
 
-async def measure(driver: str, plan: Plan) -> Cost:
+async def measure(driver: str, plan: EnginePlan) -> EngineCost:
     """Play all episodes, `at_once` of them at a time."""
     if driver in OURS:
         return await getattr(import_module("benchmarks.engine_ours"), OURS[driver])(plan)
     if driver == "inspect_ai":
-        return await _inspect(plan)
-    return await measured(driver, plan, OTHERS[driver](plan))
+        return await _measure_inspect(plan)
+    return await measure_episodes(driver, plan, PEERS[driver](plan))
 
 
 TOOL = {
@@ -45,7 +45,7 @@ TOOL = {
 }
 
 
-def _sdk(plan: Plan) -> Episode:
+def _make_sdk_episode(plan: EnginePlan) -> PlayEpisode:
     """The loop that one writes first."""
     client = import_module("openai").AsyncOpenAI(base_url=plan.url, api_key="none", max_retries=0)
 
@@ -56,7 +56,7 @@ def _sdk(plan: Plan) -> Episode:
             message = reply.choices[0].message
             messages.append(message.model_dump(exclude_none=True))
             for call in message.tool_calls or ():
-                text = look(json.loads(call.function.arguments)["start"], plan.lines)
+                text = read_lines(json.loads(call.function.arguments)["start"], plan.lines)
                 messages.append({"role": "tool", "tool_call_id": call.id, "content": text})
         if messages[-1]["content"] != "notes.txt":
             raise RuntimeError(f"episode {number} ended with {messages[-1]}")
@@ -64,36 +64,36 @@ def _sdk(plan: Plan) -> Episode:
     return play
 
 
-def _pydantic_ai(plan: Plan) -> Episode:
+def _make_pydantic_ai_episode(plan: EnginePlan) -> PlayEpisode:
     models, providers = import_module("pydantic_ai.models.openai"), import_module("pydantic_ai.providers.openai")
     model = models.OpenAIChatModel("bench", provider=providers.OpenAIProvider(base_url=plan.url, api_key="none"))
     engine = import_module("pydantic_ai")
-    agent = engine.Agent(model, tools=[_tool(plan)])
+    agent = engine.Agent(model, tools=[_make_tool(plan)])
     limits = engine.UsageLimits(request_limit=None)
 
     async def play(number: int) -> None:
         done = await agent.run(f"{PROMPT} ({number})", usage_limits=limits)
-        _expect(number, done.output)
+        _require_answer(number, done.output)
 
     return play
 
 
-def _agents(plan: Plan) -> Episode:
+def _make_agents_episode(plan: EnginePlan) -> PlayEpisode:
     engine, client = import_module("agents"), import_module("openai").AsyncOpenAI
     engine.set_tracing_disabled(True)
     model = engine.OpenAIChatCompletionsModel(
         model="bench", openai_client=client(base_url=plan.url, api_key="none", max_retries=0)
     )
-    agent = engine.Agent(name="bench", model=model, tools=[engine.function_tool(_tool(plan))])
+    agent = engine.Agent(name="bench", model=model, tools=[engine.function_tool(_make_tool(plan))])
 
     async def play(number: int) -> None:
         done = await engine.Runner.run(agent, f"{PROMPT} ({number})", max_turns=plan.steps + 5)
-        _expect(number, done.final_output)
+        _require_answer(number, done.final_output)
 
     return play
 
 
-async def _inspect(plan: Plan) -> Cost:
+async def _measure_inspect(plan: EnginePlan) -> EngineCost:
     """It starts its own tasks and writes its own logs, so it is given all samples at once."""
     os.environ["INSPECT_DISPLAY"] = "none"
     engine, solver = import_module("inspect_ai"), import_module("inspect_ai.solver")
@@ -102,7 +102,7 @@ async def _inspect(plan: Plan) -> Cost:
 
     @tools.tool(name="look")
     def looks() -> Any:  # noqa: ANN401  a type of that engine
-        return _tool(plan)
+        return _make_tool(plan)
 
     async def run(count: int) -> None:
         samples = [dataset.Sample(input=f"{PROMPT} ({n})") for n in range(count)]
@@ -113,10 +113,10 @@ async def _inspect(plan: Plan) -> Cost:
         if len(log.samples or ()) != count:
             raise RuntimeError(f"{count} samples were given, {len(log.samples or ())} ended: {log.error}")
         for number, sample in enumerate(log.samples):
-            _expect(number, sample.output.completion)
+            _require_answer(number, sample.output.completion)
 
     await run(1)
-    meter = Meter()
+    meter = EngineMeter()
     watch = asyncio.create_task(meter.watch())
     await run(plan.episodes)
     cost = meter.cost("inspect_ai", plan)
@@ -124,25 +124,25 @@ async def _inspect(plan: Plan) -> Cost:
     return cost
 
 
-def _tool(plan: Plan) -> Callable[..., Any]:
+def _make_tool(plan: EnginePlan) -> Callable[..., Any]:
     async def look_at(start: int) -> str:
         """Lines of the file.
 
         Args:
             start: First line.
         """
-        return look(start, plan.lines)
+        return read_lines(start, plan.lines)
 
     look_at.__name__ = "look"
     return look_at
 
 
-def _expect(number: int, answer: str) -> None:
+def _require_answer(number: int, answer: str) -> None:
     if answer != "notes.txt":
         raise RuntimeError(f"episode {number} ended with {answer!r}")
 
 
-OTHERS: dict[str, Callable[[Plan], Episode]] = {"sdk": _sdk, "pydantic_ai": _pydantic_ai, "agents": _agents}
+PEERS: dict[str, Callable[[EnginePlan], PlayEpisode]] = {"sdk": _make_sdk_episode, "pydantic_ai": _make_pydantic_ai_episode, "agents": _make_agents_episode}
 
 
 def main() -> None:
@@ -157,7 +157,7 @@ def main() -> None:
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
     with tempfile.TemporaryDirectory() as folder:
-        plan = Plan(options.url, options.episodes, options.steps, options.at_once, options.lines, Path(folder))
+        plan = EnginePlan(options.url, options.episodes, options.steps, options.at_once, options.lines, Path(folder))
         cost = asyncio.run(measure(options.driver, plan))
     json.dump(asdict(cost), sys.stdout)
 

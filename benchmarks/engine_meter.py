@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROMPT = "Where is the setting read that the program starts with?"
-Episode = Callable[[int], Awaitable[None]]
+PlayEpisode = Callable[[int], Awaitable[None]]
 """Plays the episode of that number to its end. Raises where it did not end well."""
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class EnginePlan:
     """What is played."""
 
     url: str
@@ -25,7 +25,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
+class EngineCost:
     """What it took."""
 
     driver: str
@@ -37,17 +37,17 @@ class Cost:
     """Anonymous memory at most, beyond what it was before the first episode, per episode at once."""
 
 
-def line(number: int) -> str:
+def make_line(number: int) -> str:
     return f"setting_{number:05} = read(environment, 'NAME_{number:05}')  # where the program starts, one of many"
 
 
-def look(start: int, lines: int) -> str:
+def read_lines(start: int, lines: int) -> str:
     """What the other engines' tool returns: as many characters as ours."""
-    shown = "\n".join(f"{n:6}\t{line(n)}" for n in range(start, start + lines))
+    shown = "\n".join(f"{n:6}\t{make_line(n)}" for n in range(start, start + lines))
     return f"notes.txt: lines {start}-{start + lines - 1} of 1,000\n{shown}"
 
 
-class Meter:
+class EngineMeter:
     """Processor, wall and memory from its making on."""
 
     def __init__(self) -> None:
@@ -60,9 +60,9 @@ class Meter:
             self._most = max(self._most, _anonymous_kb())
             await asyncio.sleep(0.1)
 
-    def cost(self, driver: str, plan: Plan, calls: int | None = None) -> Cost:
+    def cost(self, driver: str, plan: EnginePlan, calls: int | None = None) -> EngineCost:
         """What was used since; `calls` where it is not one a step and one for the answer."""
-        return Cost(
+        return EngineCost(
             driver=driver,
             calls=plan.episodes * (plan.steps + 1) if calls is None else calls,
             cpu_s=_cpu_s() - self._cpu,
@@ -84,11 +84,11 @@ def _anonymous_kb() -> int:
     return 0
 
 
-async def measured(driver: str, plan: Plan, play: Episode) -> Cost:
+async def measure_episodes(driver: str, plan: EnginePlan, play: PlayEpisode) -> EngineCost:
     """Play all episodes, `at_once` of them at a time, after one to warm up."""
     await play(-1)
     gate = asyncio.Semaphore(plan.at_once)
-    meter = Meter()
+    meter = EngineMeter()
 
     async def one(number: int) -> None:
         async with gate:

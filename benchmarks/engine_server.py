@@ -30,7 +30,7 @@ def _completion(message: dict[str, Any], reason: str) -> dict[str, Any]:
     }
 
 
-def _called(name: str, arguments: dict[str, Any], number: int) -> bytes:
+def _tool_call_response(name: str, arguments: dict[str, Any], number: int) -> bytes:
     function = {"name": name, "arguments": json.dumps(arguments)}
     message = {
         "content": CALL_TEXT,
@@ -45,21 +45,21 @@ def _response(value: dict[str, Any]) -> bytes:
     return head.encode() + body
 
 
-class Answers:
+class FixedAnswers:
     """What is answered to a request's body."""
 
     def __init__(self, steps: int, lines: int) -> None:
-        self._ours = [_called("read_file", self._part(i, lines), i) for i in range(steps)]
-        self._ours.append(_called("finish", {"files": [{"path": "notes.txt", "reason": "the setting"}]}, steps))
-        self._theirs = [_called("look", {"start": i * lines + 1}, i) for i in range(steps)]
+        self._ours = [_tool_call_response("read_file", self._read_arguments(i, lines), i) for i in range(steps)]
+        self._ours.append(_tool_call_response("finish", {"files": [{"path": "notes.txt", "reason": "the setting"}]}, steps))
+        self._theirs = [_tool_call_response("look", {"start": i * lines + 1}, i) for i in range(steps)]
         self._theirs.append(_response(_completion({"content": "notes.txt"}, "stop")))
         self._verdict = _response(_completion({"content": json.dumps(_VERDICT)}, "stop"))
 
     @staticmethod
-    def _part(i: int, lines: int) -> dict[str, Any]:
+    def _read_arguments(i: int, lines: int) -> dict[str, Any]:
         return {"path": "notes.txt", "start": i * lines + 1, "count": lines}
 
-    def to(self, body: bytes) -> bytes:
+    def find_answer(self, body: bytes) -> bytes:
         """The whole response, head and body."""
         if b'"read_file"' not in body and b'"look"' not in body:
             return self._verdict
@@ -71,10 +71,10 @@ class Answers:
 _VERDICT = {"quality": "productive", "why": "It reads on.", "hint": "Go on in this direction and read with care."}
 
 
-class Connection(asyncio.Protocol):
+class LatencyConnection(asyncio.Protocol):
     """One kept connection: requests are answered in turn, each after the latency."""
 
-    def __init__(self, answers: Answers, latency_s: float) -> None:
+    def __init__(self, answers: FixedAnswers, latency_s: float) -> None:
         self._answers, self._latency_s = answers, latency_s
         self._data = bytearray()
         self._loop = asyncio.get_running_loop()
@@ -94,7 +94,7 @@ class Connection(asyncio.Protocol):
                 return
             body = bytes(self._data[end + 4 : end + 4 + length])
             del self._data[: end + 4 + length]
-            self._loop.call_later(self._latency_s, self._send, self._answers.to(body))
+            self._loop.call_later(self._latency_s, self._send, self._answers.find_answer(body))
 
     def _send(self, response: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
@@ -110,9 +110,9 @@ def _content_length(head: bytes) -> int:
 
 async def serve(steps: int, lines: int, latency_s: float) -> None:
     """Serve until killed; the address is the first line on standard output."""
-    answers = Answers(steps, lines)
+    answers = FixedAnswers(steps, lines)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Connection(answers, latency_s), "127.0.0.1", 0, backlog=4096)
+    server = await loop.create_server(lambda: LatencyConnection(answers, latency_s), "127.0.0.1", 0, backlog=4096)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", flush=True)
     await server.serve_forever()
 

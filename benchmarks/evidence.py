@@ -14,10 +14,10 @@ from random import Random
 import orjson
 
 from selfplay.clean.evidence import evidence_of
-from selfplay.clean.evidence.common import common
+from selfplay.clean.evidence.common import common_knowledge
 from selfplay.gate.words import is_english
 from selfplay.message import Message, Origin, ToolCall
-from tests.selfplay.clean.grounded_table import Score, rows, scored
+from tests.selfplay.clean.grounded_table import Score, labelled_calls, score_rows
 
 TURNS = 60
 RESULT_CHARS = 4_000
@@ -26,14 +26,14 @@ REPEATS = 9
 
 def main() -> None:
     """Print the tables."""
-    common()
+    common_knowledge()
     is_english("words")  # both lists are read once in a process
     print("| conversation | characters | links | milliseconds of processor time |\n|---|---|---|---|")
     for name, make in CONVERSATIONS.items():
         time_one(name, make)
     print("\n| set | leaps found | grounded parts taken for leaps | recall | precision |\n|---|---|---|---|---|")
     for name in ("dev", "held", "hard", "real"):
-        print_score(name, scored(row for row in rows() if row.set == name))
+        print_score(name, score_rows(row for row in labelled_calls() if row.set == name))
 
 
 def time_one(name: str, make: Callable[[int], Sequence[Message]]) -> None:
@@ -58,43 +58,43 @@ def print_score(name: str, score: Score) -> None:
 
 
 @cache
-def sources() -> str:
+def read_sources() -> str:
     """The code of this project, one file after another."""
     root = Path(__file__).parents[1]
     return "\n".join(path.read_text("utf-8") for path in sorted(root.glob("selfplay/**/*.py")))
 
 
-def piece(random: Random, chars: int) -> str:
+def draw_piece(random: Random, chars: int) -> str:
     """So much of the code, from anywhere, as `read_file` shows it."""
-    start = random.randrange(len(sources()) - chars)
-    return f"src/app/io.py: lines 1-99 of 99\n{sources()[start : start + chars]}"
+    start = random.randrange(len(read_sources()) - chars)
+    return f"src/app/io.py: lines 1-99 of 99\n{read_sources()[start : start + chars]}"
 
 
-def conversation(seed: int, turns: int = TURNS, chars: int = RESULT_CHARS) -> list[Message]:
+def make_conversation(seed: int, turns: int = TURNS, chars: int = RESULT_CHARS) -> list[Message]:
     """A task, and turns that search, grep and read with words that were read, that hints have, and that nobody said."""
     random = Random(seed)  # noqa: S311  draws a sample
     said = [
         Message(role="system", content="You search a code base.", origin=Origin.PROMPT),
-        Message(role="user", content=piece(random, 500), origin=Origin.TASK),
+        Message(role="user", content=draw_piece(random, 500), origin=Origin.TASK),
     ]
     for number in range(turns):
-        name, arguments = asked(random, said)
+        name, arguments = draw_call(random, said)
         call = ToolCall(id=f"c{number}", name=name, arguments=orjson.dumps(arguments).decode())
         said.append(Message(role="assistant", content="I look.", origin=Origin.PLAYER, tool_calls=(call,)))
-        said.append(Message(role="tool", content=piece(random, chars), origin=Origin.TOOL, tool_call_id=call.id))
-        said.append(Message(role="user", content=f"Think of {drawn(random)}.", origin=Origin.HINT))
+        said.append(Message(role="tool", content=draw_piece(random, chars), origin=Origin.TOOL, tool_call_id=call.id))
+        said.append(Message(role="user", content=f"Think of {draw_name(random)}.", origin=Origin.HINT))
     return said
 
 
-def drawn(random: Random) -> str:
+def draw_name(random: Random) -> str:
     """A name of the code, perhaps one that was not read yet."""
-    return random.choice(re.findall(r"[a-z]\w{3,}", piece(random, 300)) or ["name"])
+    return random.choice(re.findall(r"[a-z]\w{3,}", draw_piece(random, 300)) or ["name"])
 
 
-def asked(random: Random, said: Sequence[Message]) -> tuple[str, dict[str, str]]:
+def draw_call(random: Random, said: Sequence[Message]) -> tuple[str, dict[str, str]]:
     """One call: two words that were read and one that perhaps was not, in every role."""
     read = re.findall(r"\w+", random.choice([m for m in said if m.role != "assistant"]).content)
-    old, new = random.choice(read), drawn(random)
+    old, new = random.choice(read), draw_name(random)
     calls = {
         "search": {"query": f"{old} {new} {random.choice(read)}"},
         "grep": {"pattern": rf"def {new}\(|{old}", "path": "src/app"},
@@ -105,20 +105,20 @@ def asked(random: Random, said: Sequence[Message]) -> tuple[str, dict[str, str]]
     return name, calls[name]
 
 
-def one_line(_seed: int) -> list[Message]:
+def make_one_line(_seed: int) -> list[Message]:
     """A result of two million characters without a line end."""
     return [
-        *conversation(1, 2),
+        *make_conversation(1, 2),
         Message(role="tool", content="ab_Cd9 " * 300_000, origin=Origin.TOOL),
-        *conversation(2, 3),
+        *make_conversation(2, 3),
     ]
 
 
 CONVERSATIONS: dict[str, Callable[[int], Sequence[Message]]] = {
-    "60 turns, results of 4 kB": conversation,
-    "20 turns, results of 4 kB": lambda seed: conversation(seed, 20),
-    "200 turns, results of 8 kB": lambda seed: conversation(seed, 200, 8_000),
-    "6 turns, and one line of 2 MB": one_line,
+    "60 turns, results of 4 kB": make_conversation,
+    "20 turns, results of 4 kB": lambda seed: make_conversation(seed, 20),
+    "200 turns, results of 8 kB": lambda seed: make_conversation(seed, 200, 8_000),
+    "6 turns, and one line of 2 MB": make_one_line,
 }
 
 

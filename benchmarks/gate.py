@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from selfplay.gate import Seen, findings
-from tests.selfplay.gate.table import Case, Row, found_in, opened_cases, rows
+from selfplay.gate import ShownText, check_hint
+from tests.selfplay.gate.table import GateCase, LabelledHint, find_in_hint, open_cases, read_hints
 
 LENGTHS = (1_000, 20_000)
 """Characters: what a hint may have at most in a run, and far more."""
@@ -35,8 +35,8 @@ PIECES = {
 
 def main() -> None:
     """Print the tables."""
-    with tempfile.TemporaryDirectory() as folder, opened_cases(Path(folder)) as cases:
-        table = [(row, found_in(row, cases[row.task])) for row in rows()]
+    with tempfile.TemporaryDirectory() as folder, open_cases(Path(folder)) as cases:
+        table = [(row, find_in_hint(row, cases[row.task])) for row in read_hints()]
         for name in dict.fromkeys(row.set for row, _ in table):
             print_set(name, [(row, bool(found)) for row, found in table if row.set == name])
         print_set("all", [(row, bool(found)) for row, found in table])
@@ -51,7 +51,7 @@ def main() -> None:
         print_times(cases["harbor-fingerprint"])
 
 
-def print_set(name: str, results: Iterable[tuple[Row, bool]]) -> None:
+def print_set(name: str, results: Iterable[tuple[LabelledHint, bool]]) -> None:
     """One line: revealing hints refused, innocent hints passed."""
     results = list(results)
     refused = [found for row, found in results if row.reveals]
@@ -61,16 +61,16 @@ def print_set(name: str, results: Iterable[tuple[Row, bool]]) -> None:
     )
 
 
-def print_times(case: Case) -> None:
+def print_times(case: GateCase) -> None:
     """Seconds for hints of one thing in two lengths, and for an ordinary hint."""
     ordinary = "Think about where each response leaves the process, and who writes its headers."
-    findings(ordinary, case.secret, Seen())
+    check_hint(ordinary, case.guard, ShownText())
     texts = [("an ordinary hint", ordinary)]
     texts += [(name, (piece * size)[:size]) for size in LENGTHS for name, piece in PIECES.items()]
     print("\n| hint | characters | seconds |\n|---|---|---|")
     for name, text in texts:
         start = time.perf_counter()
-        findings(text, case.secret, Seen())
+        check_hint(text, case.guard, ShownText())
         print(f"| {name} | {len(text)} | {time.perf_counter() - start:.3f} |")
 
 

@@ -37,7 +37,7 @@ Row = dict[str, Any]
 
 
 @asynccontextmanager
-async def over_stdio(repo: Path) -> AsyncGenerator[Client]:
+async def open_stdio_client(repo: Path) -> AsyncGenerator[Client]:
     """A client of a new server over its standard input and output."""
     command = ["-m", "selfplay_tools.mcp", "--repo", str(repo)]
     async with Client(StdioServerParameters(command=sys.executable, args=command, env=ENVIRONMENT)) as client:
@@ -45,7 +45,7 @@ async def over_stdio(repo: Path) -> AsyncGenerator[Client]:
 
 
 @asynccontextmanager
-async def over_http(repo: Path) -> AsyncGenerator[Client]:
+async def open_http_client(repo: Path) -> AsyncGenerator[Client]:
     """A client of a new server on a free port."""
     command = [sys.executable, "-m", "selfplay_tools.mcp", "--repo", str(repo), "--transport", "http", "--port", "0"]
     async with await anyio.open_process(
@@ -59,7 +59,7 @@ async def over_http(repo: Path) -> AsyncGenerator[Client]:
         server.terminate()
 
 
-async def timed(way: str, call: Call, count: int) -> list[Row]:
+async def time_calls(way: str, call: Call, count: int) -> list[Row]:
     """Latency of each kind of call, in milliseconds, after one that warms up."""
     rows: list[Row] = []
     for name, arguments in CALLS:
@@ -78,16 +78,16 @@ async def measure(repo: Path, count: int) -> list[Row]:
     with closing(open_snapshot(repo)) as snapshot:
         toolbox = Toolbox(snapshot)
 
-        async def direct(name: str, arguments: dict[str, Any]) -> object:
+        async def call_directly(name: str, arguments: dict[str, Any]) -> object:
             return toolbox.run(name, json.dumps(arguments))
 
-        rows = await timed("direct", direct, count)
-    for way, connect in (("stdio", over_stdio), ("http", over_http)):
+        rows = await time_calls("direct", call_directly, count)
+    for way, connect in (("stdio", open_stdio_client), ("http", open_http_client)):
         begun = time.perf_counter()
         async with connect(repo) as client:
             await client.list_tools()
             rows.append({"way": way, "call": "(start)", "p50_ms": (time.perf_counter() - begun) * 1000})
-            rows += await timed(way, client.call_tool, count)
+            rows += await time_calls(way, client.call_tool, count)
     return rows
 
 

@@ -40,7 +40,7 @@ _WORD = re.compile(r"[^\W\d_]{2,}")
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class CommitTask:
     """One question about one commit."""
 
     repository: str
@@ -53,7 +53,7 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class BlobFile:
     """A regular file of a commit."""
 
     path: str
@@ -71,33 +71,33 @@ def name_of(repository: Path) -> str:
     return path.parent.name if path.name in ("repo", ".git", "git") else path.name.removesuffix(".git")
 
 
-def mined(repository: Path, count: int, seed: int) -> list[Task]:
+def mine_tasks(repository: Path, count: int, seed: int) -> list[CommitTask]:
     """At most `count` tasks: always the same ones for the same history and seed."""
-    eligible = list(_eligible(repository))
+    eligible = list(_find_tasks(repository))
     chosen = random.Random(f"{seed} {name_of(repository)}").sample(eligible, min(count, len(eligible)))  # noqa: S311  a sample, no secret
     return sorted(chosen, key=lambda task: task.commit)
 
 
-def _eligible(repository: Path) -> Iterator[Task]:
+def _find_tasks(repository: Path) -> Iterator[CommitTask]:
     form = "%x00%H%x00%P%x00%B%x00"
     log = git(repository, "log", f"-{NEWEST}", "--no-merges", "--no-renames", "--name-status", f"--format={form}")
     fields = log.split("\0")[1:]
     for _, parents, message, changes in zip(*(iter(fields),) * 4, strict=False):
-        task = _task(repository, parents.split(), message, changes)
+        task = _make_task(repository, parents.split(), message, changes)
         if task:
             yield task
 
 
-def _task(repository: Path, parents: Sequence[str], message: str, changes: str) -> Task | None:
+def _make_task(repository: Path, parents: Sequence[str], message: str, changes: str) -> CommitTask | None:
     changed = [line.split("\t", 1) for line in changes.strip().splitlines()]
     targets = tuple(path for status, path in changed if status == "M" and is_source(path))
     if len(parents) != 1 or not 1 <= len(targets) <= MAX_TARGETS or len(changed) > MAX_CHANGED:
         return None
-    subject, _, body = cleaned(message).partition("\n")
+    subject, _, body = clean_message(message).partition("\n")
     query = f"{subject}\n{body}".strip()
     if _SWEEP.match(subject) or len(_WORD.findall(query)) < MIN_WORDS:
         return None
-    return Task(name_of(repository), parents[0], subject, query, targets)
+    return CommitTask(name_of(repository), parents[0], subject, query, targets)
 
 
 def is_source(path: str) -> bool:
@@ -105,25 +105,25 @@ def is_source(path: str) -> bool:
     return PurePosixPath(path).suffix in SOURCES and not _NOT_SOURCE.search(path)
 
 
-def cleaned(message: str) -> str:
+def clean_message(message: str) -> str:
     """The message without trailers, numbers of issues, hashes and addresses."""
     return _ADDRESS.sub(" ", _TRAILER.sub("", message.replace("\r", ""))).strip()
 
 
-def files_of(repository: Path, commit: str) -> list[File]:
+def files_of(repository: Path, commit: str) -> list[BlobFile]:
     """The regular files of at most `MAX_BYTES`, in path order."""
     rows = (row.split("\t", 1) for row in git(repository, "ls-tree", "-rlz", commit).split("\0") if row)
     parsed = [(head.split(), path) for head, path in rows]
     # A snapshot may lack a blob: git gives no number as its size then.
     files = (
-        File(path, oid)
+        BlobFile(path, oid)
         for (mode, _, oid, size), path in parsed
         if mode.startswith("100") and size.isdigit() and int(size) <= MAX_BYTES
     )
     return sorted(files, key=lambda file: file.path)
 
 
-def contents(repository: Path, oids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+def read_contents(repository: Path, oids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
     """Each blob with its content, in the given order."""
     command = ["git", "-C", str(repository), "cat-file", "--batch"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as reader:

@@ -28,8 +28,8 @@ import openai
 
 from selfplay.message import Message, Origin, ToolCall
 from selfplay.models.openai import OpenAIModel
-from selfplay.models.protocol import Request
-from selfplay.wire import encode
+from selfplay.models.protocol import ModelRequest
+from selfplay.wire import encode_messages
 
 LENGTHS = (2, 80, 240)
 TOOLS = 9
@@ -60,7 +60,7 @@ Ask = Callable[[], Awaitable[str]]
 
 
 @dataclass(frozen=True)
-class Measured:
+class CallCost:
     """One way at one length."""
 
     messages: int
@@ -69,7 +69,7 @@ class Measured:
     body_bytes: int
 
 
-def conversation(length: int) -> list[Message]:
+def make_conversation(length: int) -> list[Message]:
     """A prompt, a task, then turns of a call and its 400 bytes of result."""
     messages = [
         Message(role="system", content="You search code. " * 40, origin=Origin.PROMPT),
@@ -85,7 +85,7 @@ def conversation(length: int) -> list[Message]:
     return messages
 
 
-def tools() -> list[dict[str, Any]]:
+def make_tools() -> list[dict[str, Any]]:
     """Nine tools of a usual size."""
     properties = {
         name: {"type": "string", "description": f"The {name} to look at, relative to the repository's root."}
@@ -121,39 +121,39 @@ async def cpu_ms_per_call(ask: Ask, calls: int, at_once: int) -> float:
     return best
 
 
-async def measure(url: str, calls: int, at_once: int) -> list[Measured]:
+async def measure(url: str, calls: int, at_once: int) -> list[CallCost]:
     """All ways at all lengths, side by side in one run."""
-    found: list[Measured] = []
-    head = {"model": "bench", "temperature": 0.7, "tools": tools()}
+    found: list[CallCost] = []
+    head = {"model": "bench", "temperature": 0.7, "tools": make_tools()}
     client = openai.AsyncOpenAI(
         base_url=url, api_key="none", max_retries=0, http_client=openai.DefaultAioHttpClient(trust_env=False)
     )
     async with OpenAIModel("bench", base_url=url) as model, client, aiohttp.ClientSession() as session:
         for length in LENGTHS:
-            request = Request(head=head, messages=tuple(encode(conversation(length))), turn=length // 2)
+            request = ModelRequest(head=head, messages=tuple(encode_messages(make_conversation(length))), turn=length // 2)
             plain = [dict(m.value) for m in request.messages]
             ways: dict[str, Ask] = {
-                "ours": lambda request=request: ours(model, request),
-                "create": lambda plain=plain: create(client, head, plain),
-                "aiohttp": lambda plain=plain: bare(session, url, head, plain),
+                "ours": lambda request=request: call_ours(model, request),
+                "create": lambda plain=plain: call_openai(client, head, plain),
+                "aiohttp": lambda plain=plain: call_aiohttp(session, url, head, plain),
             }
             for way, ask in ways.items():
                 cpu_ms = await cpu_ms_per_call(ask, calls, at_once)
-                found.append(Measured(length, way, cpu_ms, len(request.body())))
+                found.append(CallCost(length, way, cpu_ms, len(request.body())))
     return found
 
 
-async def ours(model: OpenAIModel, request: Request) -> str:
+async def call_ours(model: OpenAIModel, request: ModelRequest) -> str:
     reply = await model.complete(request)
     return reply.message.tool_calls[0].name
 
 
-async def create(client: openai.AsyncOpenAI, head: dict[str, Any], messages: list[dict[str, Any]]) -> str:
+async def call_openai(client: openai.AsyncOpenAI, head: dict[str, Any], messages: list[dict[str, Any]]) -> str:
     completion = await client.chat.completions.create(**head, messages=messages)  # pyright: ignore[reportArgumentType, reportUnknownVariableType, reportCallIssue]  plain JSON, as users pass it
     return completion.choices[0].message.tool_calls[0].function.name  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  see above
 
 
-async def bare(session: aiohttp.ClientSession, url: str, head: dict[str, Any], messages: list[dict[str, Any]]) -> str:
+async def call_aiohttp(session: aiohttp.ClientSession, url: str, head: dict[str, Any], messages: list[dict[str, Any]]) -> str:
     async with session.post(f"{url}/chat/completions", json={**head, "messages": messages}) as response:
         body = await response.json()
     return body["choices"][0]["message"]["tool_calls"][0]["function"]["name"]
@@ -179,7 +179,7 @@ async def serve() -> None:
     await server.serve_forever()
 
 
-def table(found: Sequence[Measured]) -> str:
+def make_table(found: Sequence[CallCost]) -> str:
     """The figures with their ratios to ours."""
     lines = [f"{'messages':>8} {'body kB':>8} {'way':<8} {'CPU ms/call':>12} {'to ours':>8}"]
     own = {m.messages: m.cpu_ms for m in found if m.way == "ours"}
@@ -206,7 +206,7 @@ def main() -> None:
             found = anyio.run(measure, url, options.calls, options.at_once)
         finally:
             server.terminate()
-    print("\n".join(json.dumps(vars(m)) for m in found) if options.json else table(found))
+    print("\n".join(json.dumps(vars(m)) for m in found) if options.json else make_table(found))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from pathlib import Path
 from random import Random
 
 from selfplay.batch.layout import RunFolder
-from selfplay.batch.ledger import Ledgers
+from selfplay.batch.ledger import UnitLedgers
 from selfplay.batch.tally import prices_of, tally_of
 from selfplay.config import RunConfig
 from selfplay.errors import SelfplayError
@@ -33,7 +33,7 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(slots=True)
-class Night:
+class KilledRun:
     """What came of it."""
 
     tasks: int
@@ -64,7 +64,7 @@ class Night:
     problems: list[str] = field(default_factory=list[str])
 
 
-def mine(repositories: list[str], folder: Path, count: int) -> Path:
+def mine_tasks(repositories: list[str], folder: Path, count: int) -> Path:
     """A task file with as many tasks of each repository; made once."""
     path = folder / "tasks.jsonl"
     if not path.exists():
@@ -74,7 +74,7 @@ def mine(repositories: list[str], folder: Path, count: int) -> Path:
     return path
 
 
-def play(tasks: Path, folder: Path, at_once: int, lives_s: float | None, night: Night) -> int | None:
+def play_until_killed(tasks: Path, folder: Path, at_once: int, lives_s: float | None, outcome: KilledRun) -> int | None:
     """Start the run; kill it after `lives_s` seconds if it still runs. The exit code, None for one that was killed."""
     command = [sys.executable, "-m", "selfplay", "batch", str(tasks), "--out", str(folder / "run"), "--quiet"]
     command += ["--repos", str(folder / "repos"), "--at-once", str(at_once)]
@@ -82,15 +82,15 @@ def play(tasks: Path, folder: Path, at_once: int, lives_s: float | None, night: 
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         while process.poll() is None:
             resident, anonymous = resident_mb(process.pid)
-            night.peak_mb = max(night.peak_mb, resident)
-            night.peak_anonymous_mb = max(night.peak_anonymous_mb, anonymous)
+            outcome.peak_mb = max(outcome.peak_mb, resident)
+            outcome.peak_anonymous_mb = max(outcome.peak_anonymous_mb, anonymous)
             if lives_s is not None and time.monotonic() - began > lives_s:
                 process.kill()
             time.sleep(0.1)
         _, complaint = process.communicate()
-    night.wall_s += time.monotonic() - began
+    outcome.wall_s += time.monotonic() - began
     if process.returncode not in {0, 1, -9}:
-        night.problems.append(f"exit code {process.returncode}: {complaint[-500:]}")
+        outcome.problems.append(f"exit code {process.returncode}: {complaint[-500:]}")
     return None if process.returncode == -9 else process.returncode  # noqa: PLR2004  SIGKILL
 
 
@@ -107,70 +107,70 @@ def whole_lines(data: bytes) -> bytes:
     return data[: data.rfind(b"\n") + 1]
 
 
-def look(run: RunFolder, kept: dict[Path, tuple[int, str]], night: Night) -> None:
+def record_journals(run: RunFolder, digests: dict[Path, tuple[int, str]], outcome: KilledRun) -> None:
     """Note what is whole of each journal that is not over; what is over is looked at once."""
     for path in run.episodes.rglob("*.jsonl"):
-        if path in kept and kept[path][1].endswith("!"):
+        if path in digests and digests[path][1].endswith("!"):
             continue
         data = whole_lines(path.read_bytes())
         is_over = b'"event":"stop"' in data.rstrip(b"\n").rpartition(b"\n")[2]
-        night.unfinished_at_kills += not is_over
-        kept[path] = (len(data), hashlib.sha256(data).hexdigest() + ("!" if is_over else ""))
+        outcome.unfinished_at_kills += not is_over
+        digests[path] = (len(data), hashlib.sha256(data).hexdigest() + ("!" if is_over else ""))
 
 
-def check(run: RunFolder, kept: dict[Path, tuple[int, str]], night: Night) -> None:
+def check_against_journals(run: RunFolder, digests: dict[Path, tuple[int, str]], outcome: KilledRun) -> None:
     """Hold the end against what was there at the kills, and the ledgers against the journals."""
-    for path, (size, digest) in kept.items():
+    for path, (size, digest) in digests.items():
         if hashlib.sha256(path.read_bytes()[:size]).hexdigest() != digest.rstrip("!"):
-            night.lost_lines += 1
-            night.problems.append(f"{path}: what was there at a kill is not there any more")
-    ledgers = Ledgers(run)
+            outcome.lost_lines += 1
+            outcome.problems.append(f"{path}: what was there at a kill is not there any more")
+    ledgers = UnitLedgers(run)
     ledgers.refresh()
     lines = [line for file in run.ledgers.glob("*.jsonl") for line in file.read_bytes().splitlines() if line.strip()]
-    night.told_twice = len(lines) - len(ledgers.units)
+    outcome.told_twice = len(lines) - len(ledgers.units)
     told = {run.root / e.path: e for line in ledgers.units.values() for e in line.episodes}
     prices = prices_of(RunConfig())
     paths = set(run.episodes.rglob("*.jsonl"))
     if paths != set(told):
-        night.problems.append(f"{len(paths)} journals, {len(told)} episodes in the ledgers")
+        outcome.problems.append(f"{len(paths)} journals, {len(told)} episodes in the ledgers")
     for path in sorted(paths & set(told)):
         try:
             events = list(read_events(path))
         except SelfplayError as error:
-            night.problems.append(str(error))
+            outcome.problems.append(str(error))
             continue
         tally, counts = tally_of(events, prices), Counter(event["event"] for event in events)
         said = told[path]
         once = counts["start"] == counts["stop"] == 1 and events[-1]["event"] == "stop"
         same = (tally.calls, tally.usage, counts["step"]) == (said.calls, said.usage, said.steps)
         if not once or not same:
-            night.problems.append(f"{path}: once {once}, as the ledger says {same}")
-        night.journal_mb += path.stat().st_size / 1e6
-    summarise(ledgers, night)
+            outcome.problems.append(f"{path}: once {once}, as the ledger says {same}")
+        outcome.journal_mb += path.stat().st_size / 1e6
+    summarise(ledgers, outcome)
 
 
-def summarise(ledgers: Ledgers, night: Night) -> None:
+def summarise(ledgers: UnitLedgers, outcome: KilledRun) -> None:
     usage = Usage()
     for line in ledgers.units.values():
-        night.ended += 1
-        night.unusable += line.outcome == "unusable"
+        outcome.ended += 1
+        outcome.unusable += line.outcome == "unusable"
         for episode in line.episodes:
-            night.stops[episode.stop] = night.stops.get(episode.stop, 0) + 1
-            for table, key in ((night.by_grade, line.grade), (night.by_targets, str(episode.targets))):
+            outcome.stops[episode.stop] = outcome.stops.get(episode.stop, 0) + 1
+            for table, key in ((outcome.by_grade, line.grade), (outcome.by_targets, str(episode.targets))):
                 row = table.setdefault(key, {"tasks": 0, "found": 0, "steps": 0, "hints": 0})
                 row["tasks"] += 1
                 row["found"] += episode.stop == "found"
                 row["steps"] += episode.steps
                 row["hints"] += episode.hints
-            night.steps += episode.steps
-            night.hints += episode.hints
-            night.refused += episode.refused
-            night.calls += episode.calls
-            night.reusable_tokens += episode.reusable_tokens
+            outcome.steps += episode.steps
+            outcome.hints += episode.hints
+            outcome.refused += episode.refused
+            outcome.calls += episode.calls
+            outcome.reusable_tokens += episode.reusable_tokens
             usage += episode.usage
-    night.input_tokens = usage.input_tokens
-    if night.ended != night.tasks:
-        night.problems.append(f"{night.ended} of {night.tasks} tasks came to an end")
+    outcome.input_tokens = usage.input_tokens
+    if outcome.ended != outcome.tasks:
+        outcome.problems.append(f"{outcome.ended} of {outcome.tasks} tasks came to an end")
 
 
 def main() -> None:
@@ -185,23 +185,23 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    tasks = mine(options.repositories, options.out, options.tasks)
-    night = Night(tasks=sum(1 for _ in tasks.open()))
+    tasks = mine_tasks(options.repositories, options.out, options.tasks)
+    outcome = KilledRun(tasks=sum(1 for _ in tasks.open()))
     run, kept = RunFolder(options.out / "run"), dict[Path, tuple[int, str]]()
     random = Random(options.seed)  # noqa: S311  spreads kills, guards nothing
     for _ in range(options.kills):
         lives_s = FIRST_LIFE_S + random.expovariate(1 / options.mean_life_s)
-        if play(tasks, options.out, options.at_once, lives_s, night) is not None:
+        if play_until_killed(tasks, options.out, options.at_once, lives_s, outcome) is not None:
             break
-        night.kills += 1
-        look(run, kept, night)
+        outcome.kills += 1
+        record_journals(run, kept, outcome)
         print(f"killed after {lives_s:.0f} s: {len(kept)} journals", file=sys.stderr, flush=True)
-    play(tasks, options.out, options.at_once, None, night)
+    play_until_killed(tasks, options.out, options.at_once, None, outcome)
     used = os.times()
-    night.cpu_s = used.children_user + used.children_system
-    check(run, kept, night)
-    print(json.dumps(asdict(night), indent=None if options.json else 1))
-    sys.exit(bool(night.problems))
+    outcome.cpu_s = used.children_user + used.children_system
+    check_against_journals(run, kept, outcome)
+    print(json.dumps(asdict(outcome), indent=None if options.json else 1))
+    sys.exit(bool(outcome.problems))
 
 
 if __name__ == "__main__":

@@ -19,13 +19,13 @@ from typing import cast, get_args
 
 import anyio
 
-from benchmarks.real_commits import tasks_of
-from selfplay.casting import open_cast
+from benchmarks.real_commits import draw_tasks
+from selfplay.casting import open_seat_models
 from selfplay.clean.evidence import evidence_of, graph_of
-from selfplay.clean.funnel import Funnel
-from selfplay.clean.place import CleanPlace
-from selfplay.config import HintConfig, Policy, RunConfig
-from selfplay.play import play_task, set_stage
+from selfplay.clean.funnel import CleaningFunnel
+from selfplay.clean.place import CleanFolder
+from selfplay.config import HintConfig, HintPolicy, RunConfig
+from selfplay.play import play_task, set_up_episode
 from selfplay.repos import Repositories
 from selfplay.task import Task
 from selfplay.trace import StopReason, Trace
@@ -47,12 +47,12 @@ HEAD = (
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RepositoryOutcome:
     """What came of one repository."""
 
     name: str
     traces: tuple[Trace, ...]
-    funnel: Funnel
+    funnel: CleaningFunnel
 
     def row(self) -> tuple[str, ...]:
         """A line of the table."""
@@ -67,8 +67,8 @@ class Outcome:
             str(len(self.traces)),
             str(len(found)),
             str(len(full)),
-            share(full),
-            share(strict),
+            describe_share(full),
+            describe_share(strict),
             " + ".join(f"{n} {stratum}" for stratum, n in funnel.strata.items()) or "0",
             ", ".join(dropped) or "-",
             f"{funnel.learned_turns} of {funnel.turns}",
@@ -78,7 +78,7 @@ class Outcome:
         )
 
 
-def share(values: Sequence[bool]) -> str:
+def describe_share(values: Sequence[bool]) -> str:
     """How many are true, and which part of all that is."""
     return f"{sum(values)} ({sum(values) / len(values):.0%})" if values else "-"
 
@@ -89,8 +89,8 @@ async def play(tasks: Sequence[Task], repositories: Repositories, config: RunCon
     for task in tasks:
         snapshot = repositories.open(task.brief.repo, task.brief.commit)
         try:
-            async with open_cast(config) as cast_:
-                traces += [p.trace for p in await play_task(set_stage(task, snapshot, config), cast_, folder)]
+            async with open_seat_models(config) as cast_:
+                traces += [p.trace for p in await play_task(set_up_episode(task, snapshot, config), cast_, folder)]
         finally:
             snapshot.close()
         show_progress(traces[-1])
@@ -102,22 +102,22 @@ def show_progress(trace: Trace) -> None:
     print(f"{trace.episode}: {stop}, {len(trace.steps)} steps", file=sys.stderr, flush=True)
 
 
-def clean(folder: Path, repos: Path, samples: int) -> Funnel:
+def clean(folder: Path, repos: Path, samples: int) -> CleaningFunnel:
     """Clean by the command, as a user would."""
     options = ["--samples", str(samples), "--repair", "models", "--repos", str(repos), "--quiet"]
     subprocess.run([sys.executable, "-m", "selfplay", "clean", str(folder), *options], check=True)
-    return Funnel.model_validate_json(CleanPlace(folder / "clean").funnel.read_bytes())
+    return CleaningFunnel.model_validate_json(CleanFolder(folder / "clean").funnel.read_bytes())
 
 
-def outcomes(given: argparse.Namespace, out: Path) -> Iterator[Outcome]:
+def measure_repositories(given: argparse.Namespace, out: Path) -> Iterator[RepositoryOutcome]:
     """One for each repository."""
     config = RunConfig(hints=HintConfig(policy=given.policy))
     for repository in cast("list[Path]", given.repositories):
-        tasks = tasks_of(repository.absolute(), Random(given.seed))  # noqa: S311  draws a sample
+        tasks = draw_tasks(repository.absolute(), Random(given.seed))  # noqa: S311  draws a sample
         chosen = [task for task, _ in zip(tasks, range(given.count), strict=False)]
         folder = out / given.policy / repository.name
         traces = anyio.run(play, chosen, Repositories(out / "repos"), config, folder)
-        yield Outcome(repository.name, tuple(traces), clean(folder, out / "repos", given.samples))
+        yield RepositoryOutcome(repository.name, tuple(traces), clean(folder, out / "repos", given.samples))
 
 
 def main() -> None:
@@ -127,12 +127,12 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=20, help="tasks of each repository")
     parser.add_argument("--seed", type=int, default=3)
     parser.add_argument("--samples", type=int, default=3)
-    parser.add_argument("--policy", choices=get_args(Policy), default="every_step")
+    parser.add_argument("--policy", choices=get_args(HintPolicy), default="every_step")
     parser.add_argument("--out", type=Path, help="where journals and clones stay; by default nowhere")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         print(f"| {' | '.join(HEAD)} |\n|{'---|' * len(HEAD)}")
-        for outcome in outcomes(given, given.out or Path(scratch)):
+        for outcome in measure_repositories(given, given.out or Path(scratch)):
             print(f"| {' | '.join(outcome.row())} |", flush=True)
 
 

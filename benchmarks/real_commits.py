@@ -20,16 +20,16 @@ from random import Random
 
 import anyio
 
-from selfplay.casting import open_cast
-from selfplay.clean.place import CleanPlace
+from selfplay.casting import open_seat_models
+from selfplay.clean.place import CleanFolder
 from selfplay.clean.settings import CleanSettings
-from selfplay.cleaning import Work, clean_to
+from selfplay.cleaning import CleaningWork, clean_to
 from selfplay.config import RunConfig
-from selfplay.export.write import write_samples
-from selfplay.gate import Seen, findings
+from selfplay.export.write import write_rows
+from selfplay.gate import ShownText, check_hint
 from selfplay.journals import journals_in
 from selfplay.loop import note_shown
-from selfplay.play import play_task, set_stage
+from selfplay.play import play_task, set_up_episode
 from selfplay.repos import Repositories
 from selfplay.task import Answer, Brief, Target, Task
 from selfplay.trace import HintKind, Trace
@@ -44,7 +44,7 @@ def git(repository: Path, *arguments: str) -> str:
     return done.stdout.decode("utf-8", "replace")
 
 
-def tasks_of(repository: Path, random: Random) -> Iterator[Task]:
+def draw_tasks(repository: Path, random: Random) -> Iterator[Task]:
     """Tasks out of the repository's history, in an order that the seed decides."""
     names = git(repository, "ls-tree", "-r", "--name-only", "HEAD").splitlines()
     suffix = Counter(Path(name).suffix for name in names if name.endswith(SUFFIXES)).most_common(1)[0][0]
@@ -62,7 +62,7 @@ def tasks_of(repository: Path, random: Random) -> Iterator[Task]:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class EpisodeOutcome:
     """One episode in figures."""
 
     repository: str
@@ -78,36 +78,36 @@ class Outcome:
     seconds: float
 
 
-async def play(task: Task, repositories: Repositories, folder: Path) -> Outcome:
+async def play(task: Task, repositories: Repositories, folder: Path) -> EpisodeOutcome:
     """Play one task and look at what was said to the player."""
     began = time.perf_counter()
     snapshot = repositories.open(task.brief.repo, task.brief.commit)
     try:
         config = RunConfig()
-        stage = set_stage(task, snapshot, config)
-        async with open_cast(config) as cast:
+        stage = set_up_episode(task, snapshot, config)
+        async with open_seat_models(config) as cast:
             trace = (await play_task(stage, cast, folder))[0].trace
         seconds = time.perf_counter() - began
         hints = [step.judgement.hint for step in trace.steps if step.judgement.hint is not None]
-        return Outcome(
+        return EpisodeOutcome(
             repository=Path(task.brief.repo).name,
             task=task.brief.id,
             stop="" if trace.stop is None else trace.stop.reason,
             steps=len(trace.steps),
-            targets=f"{len(trace.found)}/{len(task.answer.targets)}",
+            targets=f"{len(trace.found_targets)}/{len(task.answer.targets)}",
             hints=len(hints),
             feedback=sum(hint.kind is HintKind.FEEDBACK for hint in hints),
             refused=sum(bool(a.findings) for step in trace.steps for a in step.judgement.attempts),
-            revealing=revealing(trace, lambda hint, seen: bool(findings(hint, stage.secret, seen))),
+            revealing=count_revealing(trace, lambda hint, seen: bool(check_hint(hint, stage.guard, seen))),
             seconds=seconds,
         )
     finally:
         snapshot.close()
 
 
-def revealing(trace: Trace, reveals: Callable[[str, Seen], bool]) -> int:
+def count_revealing(trace: Trace, reveals: Callable[[str, ShownText], bool]) -> int:
     """Hints that the player got and that reveal, given what it had been shown by then."""
-    seen = Seen()
+    seen = ShownText()
     seen.add(trace.opening.content)
     count = 0
     for step in trace.steps:
@@ -128,22 +128,22 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         traces = Path(scratch) / "traces"
         repositories = Repositories(Path(scratch) / "repos")
-        outcomes: list[Outcome] = []
+        outcomes: list[EpisodeOutcome] = []
         for repository in given.repositories:
-            tasks = tasks_of(repository.absolute(), Random(given.seed))  # noqa: S311  draws a sample
+            tasks = draw_tasks(repository.absolute(), Random(given.seed))  # noqa: S311  draws a sample
             for task, _ in zip(tasks, range(given.count), strict=False):
                 outcomes.append(anyio.run(play, task, repositories, traces))
                 show(outcomes[-1], as_json=given.json)
-        clean = CleanPlace(Path(scratch) / "clean")
-        anyio.run(clean_to, clean, Work(journals_in(traces), CleanSettings()))
-        rows = write_samples(clean.read(), Path(scratch) / "rows", "trl")
+        clean = CleanFolder(Path(scratch) / "clean")
+        anyio.run(clean_to, clean, CleaningWork(journals_in(traces), CleanSettings()))
+        rows = write_rows(clean.read_outcomes(), Path(scratch) / "rows", "trl")
         print(f"{rows.rows} rows of {len(outcomes)} episodes; skipped: {dict(rows.skipped)}")
         print(f"delivered hints: {sum(o.hints for o in outcomes)}, revealing: {sum(o.revealing for o in outcomes)}")
 
 
-def show(one: Outcome, *, as_json: bool) -> None:
+def show(one: EpisodeOutcome, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps({name: getattr(one, name) for name in Outcome.__slots__}))
+        print(json.dumps({name: getattr(one, name) for name in EpisodeOutcome.__slots__}))
         return
     print(
         f"{one.task:36} {one.stop:9} steps {one.steps:3}  found {one.targets:4} hints {one.hints:3} "

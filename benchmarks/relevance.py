@@ -19,10 +19,10 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from mining import Task, contents, files_of, is_source, mined, name_of
-from ways import ABLATION, WAYS, Asked, Corpus, Known, ranks_of
+from mining import CommitTask, read_contents, files_of, is_source, mine_tasks, name_of
+from ways import ABLATION, METHODS, QueryWords, Corpus, TextCounts, ranks_of
 
-from selfplay_tools.store.cleaning import clean
+from selfplay_tools.store.cleaning import normalise
 
 CUTS = (1, 5, 10, 20)
 SEED = 1
@@ -32,7 +32,7 @@ OURS = "ours"
 
 
 @dataclass(frozen=True)
-class Found:
+class MethodResult:
     """How one way did on one repository's tasks."""
 
     repository: str
@@ -49,46 +49,46 @@ class Found:
         return (*map(float, recalls), float(np.mean([1 / ranks[0] for ranks in self.ranks])))
 
 
-def measured(repository: Path, count: int) -> list[Found]:
+def measure_repository(repository: Path, count: int) -> list[MethodResult]:
     """All ways on one repository."""
-    tasks = mined(repository, count, SEED)
-    asked = Asked.by(task.query for task in tasks)
+    tasks = mine_tasks(repository, count, SEED)
+    asked = QueryWords.of_queries(task.query for task in tasks)
     listed = {commit: files_of(repository, commit) for commit in sorted({task.commit for task in tasks})}
     oids = sorted({file.oid for files in listed.values() for file in files})
     ranks: dict[tuple[str, str, str], list[tuple[float, ...]]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        known: dict[str, Known] = {}
-        for oid, data in contents(repository, oids):
-            text = clean(data)
+        known: dict[str, TextCounts] = {}
+        for oid, data in read_contents(repository, oids):
+            text = normalise(data)
             if text is not None:
-                known[oid] = Known.of(text.source, asked)
+                known[oid] = TextCounts.of(text.source, asked)
                 (Path(folder) / oid).write_bytes(text.source)
         for task in tasks:
             files = [file for file in listed[task.commit] if file.oid in known]
             corpus = Corpus([file.path for file in files], [file.oid for file in files], known, Path(folder))
-            for key, found in _ranks(corpus, task).items():
+            for key, found in _rank_targets(corpus, task).items():
                 ranks.setdefault(key, []).append(found)
-    return [Found(name_of(repository), *key, tuple(found)) for key, found in ranks.items()]
+    return [MethodResult(name_of(repository), *key, tuple(found)) for key, found in ranks.items()]
 
 
-def _ranks(corpus: Corpus, task: Task) -> dict[tuple[str, str, str], tuple[float, ...]]:
+def _rank_targets(corpus: Corpus, task: CommitTask) -> dict[tuple[str, str, str], tuple[float, ...]]:
     sources = np.array([is_source(path) for path in corpus.paths])
     found: dict[tuple[str, str, str], tuple[float, ...]] = {}
     for question, query in zip(QUESTIONS, (task.query, task.subject), strict=True):
-        for name, way in {**WAYS, **ABLATION}.items():
+        for name, way in {**METHODS, **ABLATION}.items():
             scores = way(corpus, query)
             for among, kept in zip(AMONG, (scores, np.where(sources, scores, 0.0)), strict=True):
                 found[name, question, among] = tuple(ranks_of(kept, corpus.paths, task))
     return found
 
 
-def mean(found: Sequence[Found], way: str, question: str, among: str) -> tuple[float, ...]:
+def mean_figures(found: Sequence[MethodResult], way: str, question: str, among: str) -> tuple[float, ...]:
     """The figures of all repositories, each counting the same."""
     rows = [one.figures for one in found if (one.way, one.question, one.among) == (way, question, among)]
     return tuple(float(value) for value in np.mean(rows, axis=0))
 
 
-def table(title: str, found: Sequence[Found]) -> list[str]:
+def make_table(title: str, found: Sequence[MethodResult]) -> list[str]:
     tasks = sum(len(one.ranks) for one in found if (one.way, one.question, one.among) == (OURS, *_FIRST))
     repositories = sorted({one.repository for one in found})
     lines = [f"{title}: {tasks} tasks of {', '.join(repositories)}", ""]
@@ -99,30 +99,30 @@ def table(title: str, found: Sequence[Found]) -> list[str]:
                 f"| asked: {question}, ranked: {among} | @1 | @5 | @10 | @20 | MRR |",
                 "|---|---|---|---|---|---|",
             ]
-            lines += [_row(way, mean(found, way, question, among)) for way in WAYS]
-    return [*lines, "", *_ablation(found), "", *_by_repository(found)]
+            lines += [_table_row(way, mean_figures(found, way, question, among)) for way in METHODS]
+    return [*lines, "", *_ablation_table(found), "", *_repository_table(found)]
 
 
 _FIRST = (QUESTIONS[0], AMONG[0])
 
 
-def _row(name: str, figures: Sequence[float]) -> str:
+def _table_row(name: str, figures: Sequence[float]) -> str:
     return f"| {name} | {' | '.join(f'{figure:.3f}' for figure in figures)} |"
 
 
-def _ablation(found: Sequence[Found]) -> list[str]:
+def _ablation_table(found: Sequence[MethodResult]) -> list[str]:
     """What each ingredient gives, averaged over both questions."""
     lines = ["| ablation | all: @1 | @10 | MRR | sources: @1 | @10 | MRR |", "|---|---|---|---|---|---|---|"]
     for way in (OURS, *ABLATION):
         figures: list[float] = []
         for among in AMONG:
-            both = np.mean([mean(found, way, question, among) for question in QUESTIONS], axis=0)
+            both = np.mean([mean_figures(found, way, question, among) for question in QUESTIONS], axis=0)
             figures += [float(both[0]), float(both[2]), float(both[4])]
-        lines.append(_row(way, figures))
+        lines.append(_table_row(way, figures))
     return lines
 
 
-def _by_repository(found: Sequence[Found]) -> list[str]:
+def _repository_table(found: Sequence[MethodResult]) -> list[str]:
     """Ours next to the best of the others, whole message over all files."""
     rival = "bm25s, split, path in the text"
     lines = [f"| repository | ours @10 | MRR | {rival} @10 | MRR | tasks better / worse |", "|---|---|---|---|---|---|"]
@@ -136,7 +136,7 @@ def _by_repository(found: Sequence[Found]) -> list[str]:
     return lines
 
 
-def rows(half: str, found: Sequence[Found]) -> list[str]:
+def json_rows(half: str, found: Sequence[MethodResult]) -> list[str]:
     names = [*(f"recall_at_{cut}" for cut in CUTS), "mrr"]
     return [
         json.dumps(
@@ -159,11 +159,11 @@ def main() -> None:
     halves: Mapping[str, list[Path]] = {"development": options.clones, "held out": options.held_out}
     every = [clone for clones in halves.values() for clone in clones]
     with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
-        found = dict(zip(every, pool.map(measured, every, [options.tasks] * len(every)), strict=True))
+        found = dict(zip(every, pool.map(measure_repository, every, [options.tasks] * len(every)), strict=True))
     for half, clones in halves.items():
         of_half = [one for clone in clones for one in found[clone]]
         if of_half:
-            print("\n".join(rows(half, of_half) if options.json else [*table(half.capitalize(), of_half), ""]))
+            print("\n".join(json_rows(half, of_half) if options.json else [*make_table(half.capitalize(), of_half), ""]))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from search_parts import FIRST, PARTS, Case, Figures
+from search_parts import FIRST, PARTS, SearchCase, Figures
 
 KERNEL = (
     "tcp_rcv_synsent_state_process",
@@ -71,7 +71,7 @@ def main() -> None:
         _run_child(asked.child)
         return
     with tempfile.TemporaryDirectory(prefix="search-") as folder:
-        results = _measured(asked, Path(folder))
+        results = _measure_all(asked, Path(folder))
     if asked.json:
         print(json.dumps(results, indent=1))
         return
@@ -81,13 +81,13 @@ def main() -> None:
             print(f"  {name:45} {value:12.2f}")
 
 
-def _measured(asked: argparse.Namespace, folder: Path) -> dict[str, Figures]:
+def _measure_all(asked: argparse.Namespace, folder: Path) -> dict[str, Figures]:
     if asked.quick:
-        asked.repo, asked.commit, asked.following = _made(folder)
+        asked.repo, asked.commit, asked.following = _make_repository(folder)
     if asked.repo is None:
         raise SystemExit("give --repo, or --quick")
     store: Path = asked.store or folder / "index"
-    case = Case(asked.repo, store, asked.commit, asked.following or asked.commit, QUICK if asked.quick else KERNEL)
+    case = SearchCase(asked.repo, store, asked.commit, asked.following or asked.commit, QUICK if asked.quick else KERNEL)
     wanted = asked.part or [part for part in PARTS if part != "further" or asked.following]
     if asked.store and store.exists() and not asked.part:
         wanted.remove("build")
@@ -95,16 +95,16 @@ def _measured(asked: argparse.Namespace, folder: Path) -> dict[str, Figures]:
     if not store.exists() and "build" not in wanted:
         wanted = ["build", *wanted]
     for part in wanted:
-        results[part] = _in_a_process(part, case, asked.core)
+        results[part] = _measure_in_process(part, case, asked.core)
         print(f"{part}: done", file=sys.stderr)
     if not asked.part:
-        tree = asked.tree or _checked_out(case, folder / "tree")
-        results |= _others(case, tree, asked.core)
-        results["ratio"] = _ratios(results)
+        tree = asked.tree or _check_out(case, folder / "tree")
+        results |= _measure_others(case, tree, asked.core)
+        results["ratio"] = _compute_ratios(results)
     return results
 
 
-def _in_a_process(part: str, case: Case, core: int) -> Figures:
+def _measure_in_process(part: str, case: SearchCase, core: int) -> Figures:
     """A part's figures; the build may use all cores, everything else one."""
     told = json.dumps([part, *map(str, (case.git_dir, case.store, case.commit, case.following)), list(case.patterns)])
     pinned = ["taskset", "-c", str(core)] if shutil.which("taskset") and part != "build" else []
@@ -114,10 +114,10 @@ def _in_a_process(part: str, case: Case, core: int) -> Figures:
 
 def _run_child(told: str) -> None:
     part, git_dir, store, commit, following, patterns = json.loads(told)
-    print(json.dumps(PARTS[part](Case(Path(git_dir), Path(store), commit, following, patterns))))
+    print(json.dumps(PARTS[part](SearchCase(Path(git_dir), Path(store), commit, following, patterns))))
 
 
-def _checked_out(case: Case, tree: Path) -> Path:
+def _check_out(case: SearchCase, tree: Path) -> Path:
     tree.mkdir()
     archive = subprocess.Popen(["git", f"--git-dir={case.git_dir}", "archive", case.commit], stdout=subprocess.PIPE)
     subprocess.run(["tar", "xf", "-", "-C", str(tree)], stdin=archive.stdout, check=True)
@@ -128,7 +128,7 @@ def _checked_out(case: Case, tree: Path) -> Path:
     return tree
 
 
-def _others(case: Case, tree: Path, core: int) -> dict[str, Figures]:
+def _measure_others(case: SearchCase, tree: Path, core: int) -> dict[str, Figures]:
     """Processor time of the other tools for all patterns once, all hits and the first ones."""
     found: dict[str, Figures] = {}
     commands = {
@@ -157,13 +157,13 @@ def _run_all(
     walls: list[float] = []
     for pattern in patterns:
         began = time.perf_counter()
-        _run(_dialect([*command, pattern], pattern), tree, core, lines)
+        _run(_adapt_command([*command, pattern], pattern), tree, core, lines)
         walls.append(time.perf_counter() - began)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, walls
 
 
-def _dialect(command: list[str], pattern: str) -> list[str]:
+def _adapt_command(command: list[str], pattern: str) -> list[str]:
     r"""POSIX expressions know neither flags nor `\d`; `\b` works with GNU's."""
     if command[0] != "grep":
         return [*command, "."]
@@ -185,7 +185,7 @@ def _run(command: Sequence[str], tree: Path, core: int, lines: int | None) -> No
             process.kill()
 
 
-def _ratios(results: dict[str, Figures]) -> Figures:
+def _compute_ratios(results: dict[str, Figures]) -> Figures:
     """How many times our processor time the others take for the same patterns."""
     first = results["grep"]["first 50 hits cpu s, all patterns once"]
     tool = results["grep"]["grep cpu s, all patterns once"]
@@ -201,21 +201,21 @@ def _ratios(results: dict[str, Figures]) -> Figures:
 WORDS = "request response header buffer session cursor token parser writer reader cache index table node graph".split()
 
 
-def _made(folder: Path) -> tuple[Path, str, str]:
+def _make_repository(folder: Path) -> tuple[Path, str, str]:
     """A repository of 3,000 Python files, and two commits of which the second changes three."""
     chance = random.Random(1)  # noqa: S311  # a made tree, the same each time
     git_dir = folder / "made.git"
     subprocess.run(["git", "init", "--quiet", "--bare", str(git_dir)], check=True)
-    first = {f"pkg{number % 40:02}/{chance.choice(WORDS)}_{number}.py": _file(chance, number) for number in range(3000)}
+    first = {f"pkg{number % 40:02}/{chance.choice(WORDS)}_{number}.py": _make_file(chance, number) for number in range(3000)}
     second = {
         path: text + "# changed\n" if number < CHANGED else text for number, (path, text) in enumerate(first.items())
     }
-    stream = "".join(_commit(files) for files in (first, second))
+    stream = "".join(_commit_stream(files) for files in (first, second))
     subprocess.run(["git", f"--git-dir={git_dir}", "fast-import", "--quiet"], input=stream.encode(), check=True)
     return git_dir, "main~1", "main"
 
 
-def _file(chance: random.Random, number: int) -> str:
+def _make_file(chance: random.Random, number: int) -> str:
     functions: list[str] = []
     for part in range(chance.randrange(4, 30)):
         one, other = chance.sample(WORDS, 2)
@@ -228,7 +228,7 @@ def _file(chance: random.Random, number: int) -> str:
     return "".join(functions)
 
 
-def _commit(files: dict[str, str]) -> str:
+def _commit_stream(files: dict[str, str]) -> str:
     changes = "".join(f"M 100644 inline {path}\ndata {len(text)}\n{text}\n" for path, text in files.items())
     return f"commit refs/heads/main\ncommitter A <a@example.com> 1700000000 +0000\ndata 6\nchange\ndeleteall\n{changes}"
 

@@ -18,10 +18,10 @@ from pathlib import Path
 
 from selfplay_tools.commit import CommitSnapshot
 from selfplay_tools.index import is_text
-from selfplay_tools.linear import BadRegex, Regex, compiled
-from selfplay_tools.patterns import Pattern
+from selfplay_tools.linear import BadRegex, Regex, compile_regex
+from selfplay_tools.patterns import LinePattern
 from selfplay_tools.snapshot import Snapshot
-from selfplay_tools.store.cleaning import clean
+from selfplay_tools.store.cleaning import normalise
 
 Hit = tuple[str, int]
 
@@ -46,13 +46,13 @@ def main() -> None:
 
 
 def _compare(kept: Snapshot, plain: Snapshot, asked: argparse.Namespace) -> int:
-    texts = list(_texts(plain))
+    texts = list(_read_texts(plain))
     chance = random.Random(asked.seed)  # noqa: S311  # which patterns
-    patterns = _patterns([source for _, source in texts], asked.patterns, chance)
+    patterns = _make_patterns([source for _, source in texts], asked.patterns, chance)
     hits = different = 0
     for source, fold in patterns:
-        expected = list(islice(_scanned(texts, source, fold=fold), asked.lines))
-        found = list(islice(_indexed(kept, source, fold=fold), asked.lines))
+        expected = list(islice(_scan_all(texts, source, fold=fold), asked.lines))
+        found = list(islice(_search_index(kept, source, fold=fold), asked.lines))
         hits += len(expected)
         if found != expected:
             different += 1
@@ -62,39 +62,39 @@ def _compare(kept: Snapshot, plain: Snapshot, asked: argparse.Namespace) -> int:
     return int(different > 0)
 
 
-def _texts(snapshot: Snapshot) -> Iterator[tuple[str, bytes]]:
+def _read_texts(snapshot: Snapshot) -> Iterator[tuple[str, bytes]]:
     """Every text that is searched, read from git and cleaned without the store."""
-    skipped = {entry.path for entry in snapshot.index.left_out()}
+    skipped = {entry.path for entry in snapshot.index.list_unsearched()}
     for entry in snapshot.entries:
         if entry.kind == "file" and entry.path not in skipped:
             data = snapshot.read(entry.path)
-            text = clean(data) if is_text(data) else None
+            text = normalise(data) if is_text(data) else None
             if text is not None:
                 yield entry.path, text.source
 
 
-def _indexed(snapshot: Snapshot, source: str, *, fold: bool) -> Iterator[Hit]:
-    pattern = Pattern(source, fold)
-    for span in snapshot.index.spans(pattern.need):
-        for found in pattern.hits(span):
+def _search_index(snapshot: Snapshot, source: str, *, fold: bool) -> Iterator[Hit]:
+    pattern = LinePattern(source, fold)
+    for span in snapshot.index.find_spans(pattern.need):
+        for found in pattern.find_texts(span):
             start = span.starts[found.which]
             yield from ((span.paths[found.which], place - start) for place in found.matches)
 
 
-def _scanned(texts: Sequence[tuple[str, bytes]], source: str, *, fold: bool) -> Iterator[Hit]:
-    alone = compiled(source, ignore_case=fold)
-    among = compiled(f"(?m){source}", ignore_case=fold)
+def _scan_all(texts: Sequence[tuple[str, bytes]], source: str, *, fold: bool) -> Iterator[Hit]:
+    alone = compile_regex(source, ignore_case=fold)
+    among = compile_regex(f"(?m){source}", ignore_case=fold)
     for path, text in texts:
         # A text without any match, even one over several lines' ends, has no line with one.
         if _is_per_line(source) or among.search(text):
-            yield from ((path, place) for place in _by_line(alone, text))
+            yield from ((path, place) for place in _search_by_line(alone, text))
 
 
 def _is_per_line(source: str) -> bool:
     return any(mark in source for mark in (r"\A", r"\z", "(?-", "(?s"))
 
 
-def _by_line(regex: Regex, text: bytes) -> Iterator[int]:
+def _search_by_line(regex: Regex, text: bytes) -> Iterator[int]:
     start = 0
     for line in text.split(b"\n")[:-1]:
         if match := regex.search(line):
@@ -102,7 +102,7 @@ def _by_line(regex: Regex, text: bytes) -> Iterator[int]:
         start += len(line) + 1
 
 
-def _patterns(texts: Sequence[bytes], count: int, chance: random.Random) -> list[tuple[str, bool]]:
+def _make_patterns(texts: Sequence[bytes], count: int, chance: random.Random) -> list[tuple[str, bool]]:
     """Patterns of all kinds that fit somewhere, and some that hardly do."""
     found: list[tuple[str, bool]] = []
     while len(found) < count:
@@ -115,46 +115,46 @@ def _patterns(texts: Sequence[bytes], count: int, chance: random.Random) -> list
     return found
 
 
-def _literal(line: str, chance: random.Random) -> str:
-    return _escaped(_piece(line, chance, 3, 20))
+def _make_literal(line: str, chance: random.Random) -> str:
+    return _escape(_cut_piece(line, chance, 3, 20))
 
 
-def _piece(line: str, chance: random.Random, least: int, most: int) -> str:
+def _cut_piece(line: str, chance: random.Random, least: int, most: int) -> str:
     start = chance.randrange(max(1, len(line)))
     return line[start : start + chance.randint(least, most)]
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     return "".join(f"\\{char}" if char in r"\.^$*+?()[]{}|" else char for char in text)
 
 
-def _gap(line: str, chance: random.Random) -> str:
+def _make_gap(line: str, chance: random.Random) -> str:
     middle = chance.choice([".*", r"\s+", r"\w*", "[^,]*", ".{0,9}", "[a-z_]+"])
-    return _escaped(_piece(line, chance, 2, 9)) + middle + _escaped(_piece(line, chance, 2, 9))
+    return _escape(_cut_piece(line, chance, 2, 9)) + middle + _escape(_cut_piece(line, chance, 2, 9))
 
 
-def _choice(line: str, chance: random.Random) -> str:
-    pieces = [_escaped(_piece(line, chance, 2, 8)) for _ in range(chance.randint(2, 5))]
-    return f"{chance.choice(['', _escaped(line[:2])])}(?:{'|'.join(pieces)}){chance.choice(['', '?', '+', 's?', '_'])}"
+def _make_choice(line: str, chance: random.Random) -> str:
+    pieces = [_escape(_cut_piece(line, chance, 2, 8)) for _ in range(chance.randint(2, 5))]
+    return f"{chance.choice(['', _escape(line[:2])])}(?:{'|'.join(pieces)}){chance.choice(['', '?', '+', 's?', '_'])}"
 
 
-def _classes(line: str, chance: random.Random) -> str:
-    piece = _piece(line, chance, 3, 12)
+def _make_classes(line: str, chance: random.Random) -> str:
+    piece = _cut_piece(line, chance, 3, 12)
     return "".join(
-        chance.choice([_escaped(char), f"[{char}_]", r"\w", "[a-z]"]) if char.isalnum() else _escaped(char)
+        chance.choice([_escape(char), f"[{char}_]", r"\w", "[a-z]"]) if char.isalnum() else _escape(char)
         for char in piece
     )
 
 
-def _anchored(line: str, chance: random.Random) -> str:
+def _make_anchored(line: str, chance: random.Random) -> str:
     ends = [("^", ""), ("", "$"), (r"\b", r"\b"), (r"^\s*", ""), (r"\A", ""), ("", r"\z"), (r"\B", "")]
     before, after = chance.choice(ends)
     start = line.strip()[:10] if before else line[-8:]
-    return before + _escaped(start) + after
+    return before + _escape(start) + after
 
 
-def _odd(line: str, chance: random.Random) -> str:
-    word = _escaped(_piece(line, chance, 2, 6))
+def _make_odd(line: str, chance: random.Random) -> str:
+    word = _escape(_cut_piece(line, chance, 2, 6))
     forms = [
         "{}*",
         "({})?x*",
@@ -170,13 +170,13 @@ def _odd(line: str, chance: random.Random) -> str:
     return chance.choice(forms).format(word)
 
 
-_KINDS = (_literal, _literal, _gap, _choice, _classes, _anchored, _odd)
+_KINDS = (_make_literal, _make_literal, _make_gap, _make_choice, _make_classes, _make_anchored, _make_odd)
 
 
 def _is_valid(source: str) -> bool:
     try:
-        compiled(source)
-        compiled(f"(?m){source}")
+        compile_regex(source)
+        compile_regex(f"(?m){source}")
     except BadRegex:
         return False
     return True

@@ -16,16 +16,16 @@ from pathlib import Path
 
 import anyio
 
-from selfplay.threads import Threads
+from selfplay.threads import ThreadPool
 from selfplay_tools.code import code_of
 from selfplay_tools.commit import CommitSnapshot
 from selfplay_tools.grepping import Grep, grep
-from selfplay_tools.patterns import Pattern
+from selfplay_tools.patterns import LinePattern
 from selfplay_tools.reading import ReadFile, read_file
 from selfplay_tools.references import FindReferences, find_references
 from selfplay_tools.searching import Search, search
 from selfplay_tools.snapshot import Snapshot
-from selfplay_tools.store.library import library_at
+from selfplay_tools.store.library import open_repository_index
 from selfplay_tools.symbols import FindSymbol, find_symbol
 
 Figures = dict[str, float]
@@ -38,7 +38,7 @@ _WORDS = range(3, 13)
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class SearchCase:
     """What is measured on."""
 
     git_dir: Path
@@ -47,30 +47,30 @@ class Case:
     following: str
     patterns: Sequence[str]
 
-    def opened(self, commit: str | None = None) -> CommitSnapshot:
+    def open_commit(self, commit: str | None = None) -> CommitSnapshot:
         """The commit over the store."""
         return CommitSnapshot(self.git_dir, commit or self.commit, store=self.store)
 
 
-def build(case: Case) -> Figures:
+def measure_build(case: SearchCase) -> Figures:
     """From a clone with nothing stored: the first answer, usable signatures, everything."""
     shutil.rmtree(case.store, ignore_errors=True)
     figures: Figures = {}
-    watch = _Watch()
-    with closing(case.opened()) as snapshot:
-        _asked(snapshot, case.patterns[0])
+    watch = _Stopwatch()
+    with closing(case.open_commit()) as snapshot:
+        _run_grep(snapshot, case.patterns[0])
         figures["first answer, wall s"] = watch.wall()
-        library = library_at(case.git_dir.absolute(), case.store.absolute())
-        library.settle()
+        library = open_repository_index(case.git_dir.absolute(), case.store.absolute())
+        library.wait_until_idle()
         figures["all indexed meanwhile, wall s"] = watch.wall()
     shutil.rmtree(case.store)
     del library, snapshot
-    oids = _oids(case)
-    watch = _Watch()
-    library = library_at(case.git_dir.absolute(), case.store.absolute())
+    oids = _list_oids(case)
+    watch = _Stopwatch()
+    library = open_repository_index(case.git_dir.absolute(), case.store.absolute())
     library.add(oids)
     figures["signatures, wall s"], figures["signatures, cpu s"] = watch.wall(), watch.cpu()
-    library.finish(oids)
+    library.add_with_words(oids)
     figures["all, wall s"], figures["all, cpu s"] = watch.wall(), watch.cpu()
     source = sum(len(segment.text) for segment in library.store.segments)
     figures["source MB"] = source / 1e6
@@ -79,22 +79,22 @@ def build(case: Case) -> Figures:
     return figures
 
 
-def _oids(case: Case) -> list[str]:
+def _list_oids(case: SearchCase) -> list[str]:
     with closing(CommitSnapshot(case.git_dir, case.commit)) as snapshot:
         return [entry.oid for entry in snapshot.entries if entry.kind == "file" and entry.size <= 2 << 20]
 
 
-def greps(case: Case) -> Figures:
+def measure_greps(case: SearchCase) -> Figures:
     """The first 50 hits of each pattern, alone and counted on as the tool does."""
-    with closing(case.opened()) as snapshot:
-        firsts = [lambda pattern=pattern: _first(snapshot, pattern) for pattern in case.patterns]
-        figures = _latencies("first 50 hits", firsts, rounds=7)
+    with closing(case.open_commit()) as snapshot:
+        firsts = [lambda pattern=pattern: _find_first(snapshot, pattern) for pattern in case.patterns]
+        figures = _measure_latencies("first 50 hits", firsts, rounds=7)
         before = time.process_time()
         for first in firsts:
             first()
         figures["first 50 hits cpu s, all patterns once"] = time.process_time() - before
-        calls = [lambda pattern=pattern: _asked(snapshot, pattern) for pattern in case.patterns]
-        figures |= _latencies("grep", calls, rounds=7)
+        calls = [lambda pattern=pattern: _run_grep(snapshot, pattern) for pattern in case.patterns]
+        figures |= _measure_latencies("grep", calls, rounds=7)
         before = time.process_time()
         for call in calls:
             call()
@@ -103,99 +103,99 @@ def greps(case: Case) -> Figures:
     return figures
 
 
-def worst(case: Case) -> Figures:
+def measure_worst(case: SearchCase) -> Figures:
     """A pattern without a literal that hardly matches: everything is read."""
-    with closing(case.opened()) as snapshot:
-        return _latencies("worst regex", [lambda: _asked(snapshot, "[A-Z]{5}_[A-Z]{7}_[0-9]{7}")], rounds=3)
+    with closing(case.open_commit()) as snapshot:
+        return _measure_latencies("worst regex", [lambda: _run_grep(snapshot, "[A-Z]{5}_[A-Z]{7}_[0-9]{7}")], rounds=3)
 
 
-def cold(case: Case) -> Figures:
+def measure_cold(case: SearchCase) -> Figures:
     """The first query of a process, with nothing of the index in memory."""
-    with closing(case.opened()) as snapshot:
+    with closing(case.open_commit()) as snapshot:
         for path in case.store.iterdir():
-            _forget(path)
+            _evict_from_memory(path)
         began = time.perf_counter()
-        _asked(snapshot, case.patterns[0])
+        _run_grep(snapshot, case.patterns[0])
         return {"cold first grep, ms": 1e3 * (time.perf_counter() - began)}
 
 
-def ranks(case: Case) -> Figures:
+def measure_ranks(case: SearchCase) -> Figures:
     """The best 20 of queries made of words of the tree."""
-    with closing(case.opened()) as snapshot:
-        queries = _queries(snapshot)
+    with closing(case.open_commit()) as snapshot:
+        queries = _draw_queries(snapshot)
         began = time.perf_counter()
         snapshot.index.rank(queries[0].split(), 20)
         figures = {"first rank of a commit, ms": 1e3 * (time.perf_counter() - began)}
-        figures |= _latencies("rank", [lambda q=query: snapshot.index.rank([q], 20) for query in queries], rounds=3)
-        figures |= _latencies(
-            "search tool", [lambda q=query: search(snapshot, _search(q)) for query in queries], rounds=1
+        figures |= _measure_latencies("rank", [lambda q=query: snapshot.index.rank([q], 20) for query in queries], rounds=3)
+        figures |= _measure_latencies(
+            "search tool", [lambda q=query: search(snapshot, _search_arguments(q)) for query in queries], rounds=1
         )
         figures["anonymous MB after"] = _anonymous_mb()
     return figures
 
 
-def names(case: Case) -> Figures:
+def measure_names(case: SearchCase) -> Figures:
     """Definitions of names when nothing is known of them, again, and their references."""
-    with closing(case.opened()) as snapshot:
-        some = _names(snapshot)
-    with closing(case.opened()) as snapshot:
+    with closing(case.open_commit()) as snapshot:
+        some = _draw_names(snapshot)
+    with closing(case.open_commit()) as snapshot:
         symbols = [lambda n=name: find_symbol(snapshot, FindSymbol.model_validate({"name": n})) for name in some]
         uses = [
             lambda n=name: find_references(snapshot, FindReferences.model_validate({"name": n, "limit": 100}))
             for name in some
         ]
         return (
-            _latencies("definition", symbols, rounds=1)
-            | _latencies("definition again", symbols, rounds=1)
-            | _latencies("references", uses, rounds=1)
-            | _latencies("references again", uses, rounds=1)
+            _measure_latencies("definition", symbols, rounds=1)
+            | _measure_latencies("definition again", symbols, rounds=1)
+            | _measure_latencies("references", uses, rounds=1)
+            | _measure_latencies("references again", uses, rounds=1)
         )
 
 
-def reads(case: Case) -> Figures:
+def measure_reads(case: SearchCase) -> Figures:
     """200 lines of some file."""
-    with closing(case.opened()) as snapshot:
-        paths = _chance(3).sample(_code_files(snapshot), 300)
+    with closing(case.open_commit()) as snapshot:
+        paths = _seeded_random(3).sample(_list_code_files(snapshot), 300)
         asked = [ReadFile.model_validate({"path": path, "start": 1, "count": 200}) for path in paths]
         calls = [lambda one=one: read_file(snapshot, one) for one in asked]
-        texts = [lambda p=path: snapshot.source(p).text(0)[100:300] for path in paths]
-        return _latencies("200 lines", texts, rounds=3) | _latencies("read_file tool", calls, rounds=3)
+        texts = [lambda p=path: snapshot.text_span(p).lines_of(0)[100:300] for path in paths]
+        return _measure_latencies("200 lines", texts, rounds=3) | _measure_latencies("read_file tool", calls, rounds=3)
 
 
-def further(case: Case) -> Figures:
+def measure_further(case: SearchCase) -> Figures:
     """Another commit of the same repository, of which a few files differ."""
-    with closing(case.opened()) as snapshot:
-        _asked(snapshot, case.patterns[0])
-        disk, memory = _disk(case.store), _anonymous_mb()
-        watch = _Watch()
-        with closing(case.opened(case.following)) as other:
+    with closing(case.open_commit()) as snapshot:
+        _run_grep(snapshot, case.patterns[0])
+        disk, memory = _disk_bytes(case.store), _anonymous_mb()
+        watch = _Stopwatch()
+        with closing(case.open_commit(case.following)) as other:
             opened, used = watch.wall(), watch.cpu()
-            watch = _Watch()
-            _asked(other, case.patterns[0])
+            watch = _Stopwatch()
+            _run_grep(other, case.patterns[0])
             return {
                 "further commit opened, wall ms": 1e3 * opened,
                 "further commit opened, cpu ms": 1e3 * used,
                 "and first grep, wall ms": 1e3 * watch.wall(),
                 "and first grep, cpu ms": 1e3 * watch.cpu(),
-                "disk MB": (_disk(case.store) - disk) / 1e6,
+                "disk MB": (_disk_bytes(case.store) - disk) / 1e6,
                 "anonymous MB more": _anonymous_mb() - memory,
             }
 
 
-def crowd(case: Case) -> Figures:
+def measure_crowd(case: SearchCase) -> Figures:
     """200 readers in a closed loop on this process' one core."""
-    with closing(case.opened()) as snapshot:
+    with closing(case.open_commit()) as snapshot:
         for pattern in case.patterns:
-            _asked(snapshot, pattern)
+            _run_grep(snapshot, pattern)
         figures: Figures = {}
-        for what, ask in (("grep tool", _asked), (f"first {FIRST} hits", _first)):
-            found = anyio.run(_crowd, snapshot, list(case.patterns), ask)
+        for what, ask in (("grep tool", _run_grep), (f"first {FIRST} hits", _find_first)):
+            found = anyio.run(_measure_crowd, snapshot, list(case.patterns), ask)
             figures |= {f"{what}: {name}": value for name, value in found.items()}
         return figures
 
 
-async def _crowd(snapshot: Snapshot, patterns: Sequence[str], ask: Callable[[Snapshot, str], object]) -> Figures:
-    threads = Threads(4)  # those that an episode's tools run in
+async def _measure_crowd(snapshot: Snapshot, patterns: Sequence[str], ask: Callable[[Snapshot, str], object]) -> Figures:
+    threads = ThreadPool(4)  # those that an episode's tools run in
     lags: list[float] = []
     done = 0
     until = time.perf_counter() + _READ_S
@@ -228,47 +228,47 @@ async def _crowd(snapshot: Snapshot, patterns: Sequence[str], ask: Callable[[Sna
     }
 
 
-PARTS: dict[str, Callable[[Case], Figures]] = {
-    "build": build,
-    "grep": greps,
-    "worst": worst,
-    "cold": cold,
-    "rank": ranks,
-    "names": names,
-    "read": reads,
-    "crowd": crowd,
-    "further": further,
+PARTS: dict[str, Callable[[SearchCase], Figures]] = {
+    "build": measure_build,
+    "grep": measure_greps,
+    "worst": measure_worst,
+    "cold": measure_cold,
+    "rank": measure_ranks,
+    "names": measure_names,
+    "read": measure_reads,
+    "crowd": measure_crowd,
+    "further": measure_further,
 }
 
 
-def _chance(seed: int) -> random.Random:
+def _seeded_random(seed: int) -> random.Random:
     """The same choice each time."""
     return random.Random(seed)  # noqa: S311  # what to measure on, no secret
 
 
-def _first(snapshot: Snapshot, source: str) -> list[tuple[str, int, str]]:
+def _find_first(snapshot: Snapshot, source: str) -> list[tuple[str, int, str]]:
     """The first matching lines, with path and number, and nothing of the others."""
-    pattern = Pattern(source)
+    pattern = LinePattern(source)
     rows: list[tuple[str, int, str]] = []
-    for span in snapshot.index.spans(pattern.need):
-        for found in pattern.hits(span):
-            lines, path = span.text(found.which), span.paths[found.which]
-            numbered = lines.numbered(islice(found.matches, FIRST - len(rows)))
+    for span in snapshot.index.find_spans(pattern.need):
+        for found in pattern.find_texts(span):
+            lines, path = span.lines_of(found.which), span.paths[found.which]
+            numbered = lines.number_places(islice(found.matches, FIRST - len(rows)))
             rows += [(path, number + 1, lines[number]) for number, _ in numbered]
             if len(rows) == FIRST:
                 return rows
     return rows
 
 
-def _asked(snapshot: Snapshot, pattern: str) -> None:
+def _run_grep(snapshot: Snapshot, pattern: str) -> None:
     grep(snapshot, Grep.model_validate({"pattern": pattern}))
 
 
-def _search(query: str) -> Search:
+def _search_arguments(query: str) -> Search:
     return Search.model_validate({"query": query})
 
 
-def _latencies(what: str, calls: Sequence[Callable[[], object]], *, rounds: int) -> Figures:
+def _measure_latencies(what: str, calls: Sequence[Callable[[], object]], *, rounds: int) -> Figures:
     """Wall and processor time of single calls; with several rounds, after one that is not counted."""
     walls: list[float] = []
     cpus: list[float] = []
@@ -290,13 +290,13 @@ def _percentile(values: Sequence[float], percent: int) -> float:
     return sorted(values)[min(len(values) - 1, len(values) * percent // 100)]
 
 
-def _code_files(snapshot: Snapshot) -> list[str]:
+def _list_code_files(snapshot: Snapshot) -> list[str]:
     return [entry.path for entry in snapshot.entries if entry.path.endswith(_CODE) and entry.size in _SIZES]
 
 
-def _names(snapshot: Snapshot) -> list[str]:
-    chance = _chance(7)
-    files = _code_files(snapshot)
+def _draw_names(snapshot: Snapshot) -> list[str]:
+    chance = _seeded_random(7)
+    files = _list_code_files(snapshot)
     found: list[str] = []
     for path in chance.sample(files, min(150, len(files))):
         some = sorted({one.name for one in code_of(snapshot, path).definitions if one.name.isidentifier()})
@@ -305,10 +305,10 @@ def _names(snapshot: Snapshot) -> list[str]:
     return found
 
 
-def _queries(snapshot: Snapshot) -> list[str]:
+def _draw_queries(snapshot: Snapshot) -> list[str]:
     """Comments' words, as people describe what they look for."""
-    chance = _chance(11)
-    files = _code_files(snapshot)
+    chance = _seeded_random(11)
+    files = _list_code_files(snapshot)
     found: list[str] = []
     for path in chance.sample(files, min(400, len(files))):
         lines = [line.strip(" */#\t") for line in snapshot.text(path).lines if _COMMENT.match(line)]
@@ -319,22 +319,22 @@ def _queries(snapshot: Snapshot) -> list[str]:
 
 
 @dataclass(slots=True)
-class _Watch:
+class _Stopwatch:
     began: float
     used: float
 
     def __init__(self) -> None:
-        self.began, self.used = time.perf_counter(), _cpu()
+        self.began, self.used = time.perf_counter(), _cpu_seconds()
 
     def wall(self) -> float:
         return time.perf_counter() - self.began
 
     def cpu(self) -> float:
         """Of this process and of those it started."""
-        return _cpu() - self.used
+        return _cpu_seconds() - self.used
 
 
-def _cpu() -> float:
+def _cpu_seconds() -> float:
     own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
@@ -344,11 +344,11 @@ def _anonymous_mb() -> float:
     return int(found[1]) / 1024 if found else 0.0
 
 
-def _disk(folder: Path) -> int:
+def _disk_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def _forget(path: Path) -> None:
+def _evict_from_memory(path: Path) -> None:
     """Have the system drop what it holds of a file in memory."""
     if path.is_file():
         with path.open("rb") as file:

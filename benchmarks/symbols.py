@@ -16,13 +16,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mining import contents, files_of, name_of
+from mining import read_contents, files_of, name_of
 from tree_sitter import Tree
 
 from selfplay_tools.errors import NotReadable
 from selfplay_tools.languages import Language, language_of, may_have_language
-from selfplay_tools.parted import definitions_of
-from selfplay_tools.store.cleaning import clean
+from selfplay_tools.parted import read_definitions
+from selfplay_tools.store.cleaning import normalise
 from selfplay_tools.syntax import parse
 
 LANGUAGES = {"c": "C", "cpp": "C++", "go": "Go", "java": "Java", "python": "Python", "ruby": "Ruby", "rust": "Rust"}
@@ -43,7 +43,7 @@ OPTIONS = ("--kinds-C=+px", "--kinds-C++=+px", "--fields=+nKZ", "--output-format
 
 
 @dataclass(frozen=True, slots=True)
-class Tag:
+class SymbolTag:
     """One definition, whoever found it."""
 
     path: str
@@ -55,14 +55,14 @@ class Tag:
 
 
 @dataclass(slots=True)
-class Comparison:
+class TagComparison:
     """What was found in the files of one language."""
 
     files: int = 0
     both: int = 0
-    theirs: dict[str, list[Tag]] = field(default_factory=dict[str, list[Tag]])
+    theirs: dict[str, list[SymbolTag]] = field(default_factory=dict[str, list[SymbolTag]])
     """Tags of ctags alone, by reason."""
-    ours: dict[str, list[Tag]] = field(default_factory=dict[str, list[Tag]])
+    ours: dict[str, list[SymbolTag]] = field(default_factory=dict[str, list[SymbolTag]])
 
     @property
     def recall(self) -> float:
@@ -76,7 +76,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ParsedFile:
     """One file, read our way."""
 
     path: str
@@ -86,10 +86,10 @@ class Source:
     """None for a file that was not parsed."""
 
     @property
-    def tags(self) -> list[Tag]:
+    def tags(self) -> list[SymbolTag]:
         """What we report."""
-        found, _ = definitions_of(self.language, self.text)
-        return [Tag(self.path, one.name, one.line, one.kind) for one in found]
+        found, _ = read_definitions(self.language, self.text)
+        return [SymbolTag(self.path, one.name, one.line, one.kind) for one in found]
 
     def is_unreadable(self, line: int) -> bool:
         """Whether the grammar found an error in what stands at the line."""
@@ -97,7 +97,7 @@ class Source:
             return True
         node = self.tree.root_node
         while child := next(
-            (one for one in node.children if _holds(one.start_point.row, one.end_point.row, line)), None
+            (one for one in node.children if _spans_line(one.start_point.row, one.end_point.row, line)), None
         ):
             if child.type == "ERROR":
                 return True
@@ -105,15 +105,15 @@ class Source:
         return False
 
 
-def _holds(first: int, last: int, line: int) -> bool:
+def _spans_line(first: int, last: int, line: int) -> bool:
     return first < line <= last + 1
 
 
-def sources(repository: Path, commit: str) -> Iterator[Source]:
+def read_sources(repository: Path, commit: str) -> Iterator[ParsedFile]:
     """The files in the languages that are compared."""
     paths = {file.oid: file.path for file in files_of(repository, commit) if may_have_language(file.path)}
-    for oid, data in contents(repository, paths):
-        text = clean(data)
+    for oid, data in read_contents(repository, paths):
+        text = normalise(data)
         language = language_of(paths[oid], text.source) if text else None
         if text is None or language is None or language.name not in LANGUAGES:
             continue
@@ -121,10 +121,10 @@ def sources(repository: Path, commit: str) -> Iterator[Source]:
             tree = parse(language, text.source)
         except NotReadable:
             tree = None
-        yield Source(paths[oid], text.source, language, tree)
+        yield ParsedFile(paths[oid], text.source, language, tree)
 
 
-def ctags(files: Iterable[Source], language: str) -> list[Tag]:
+def run_ctags(files: Iterable[ParsedFile], language: str) -> list[SymbolTag]:
     """What ctags reports of these files, all read as that language."""
     with tempfile.TemporaryDirectory() as folder:
         for file in files:
@@ -135,30 +135,30 @@ def ctags(files: Iterable[Source], language: str) -> list[Tag]:
         output = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
     rows = (json.loads(line) for line in output.splitlines())
     tags = [
-        Tag(row["path"].removeprefix("./"), _name(row["name"]), row["line"], row["kind"], row.get("scopeKind", ""))
+        SymbolTag(row["path"].removeprefix("./"), _plain_name(row["name"]), row["line"], row["kind"], row.get("scopeKind", ""))
         for row in rows
         if row["_type"] == "tag" and not row["name"].startswith("__anon")
     ]
     return [tag for tag in tags if tag.kind not in NOT_OURS | NOT_OURS_IN.get(language, frozenset())]
 
 
-def _name(name: str) -> str:
+def _plain_name(name: str) -> str:
     """As we write it: `operator==` without a blank, without what it belongs to."""
     if name.startswith("operator"):
         return name.replace(" ", "") if not name[9:10].isalpha() else name
     return name.rpartition(".")[2].rpartition("::")[2]
 
 
-def compared(files: Sequence[Source], language: str) -> Comparison:
+def compare_tags(files: Sequence[ParsedFile], language: str) -> TagComparison:
     """Ours and theirs, over files of one language."""
     by_path = {file.path: file for file in files}
     own = {(tag.path, tag.name, tag.line): tag for file in files for tag in file.tags}
-    other = {(tag.path, tag.name, tag.line): tag for tag in ctags(files, language)}
-    found = Comparison(files=len(files), both=len(own.keys() & other.keys()))
+    other = {(tag.path, tag.name, tag.line): tag for tag in run_ctags(files, language)}
+    found = TagComparison(files=len(files), both=len(own.keys() & other.keys()))
     own_names = {key[:2] for key in own}
     other_names = {key[:2] for key in other}
     for key in sorted(other.keys() - own.keys()):
-        why = _why_theirs(other[key], by_path[key[0]], is_named=key[:2] in own_names)
+        why = _explain_missing(other[key], by_path[key[0]], is_named=key[:2] in own_names)
         found.theirs.setdefault(why, []).append(other[key])
     for key in sorted(own.keys() - other.keys()):
         why = "the same name at another line" if key[:2] in other_names else own[key].kind
@@ -166,7 +166,7 @@ def compared(files: Sequence[Source], language: str) -> Comparison:
     return found
 
 
-def _why_theirs(tag: Tag, source: Source, *, is_named: bool) -> str:
+def _explain_missing(tag: SymbolTag, source: ParsedFile, *, is_named: bool) -> str:
     if source.tree is None:
         return "the file is not parsed"
     if is_named:
@@ -176,7 +176,7 @@ def _why_theirs(tag: Tag, source: Source, *, is_named: bool) -> str:
     return f"{tag.kind} in a {tag.within}" if tag.within else tag.kind
 
 
-def report(name: str, found: Mapping[str, Comparison], examples: int) -> Iterator[str]:
+def report_lines(name: str, found: Mapping[str, TagComparison], examples: int) -> Iterator[str]:
     for language, one in found.items():
         yield (
             f"{name}, {LANGUAGES[language]}: {one.files} files, {one.both} in both, "
@@ -190,7 +190,7 @@ def report(name: str, found: Mapping[str, Comparison], examples: int) -> Iterato
                 yield f"  {side:<12} {len(tags):>5}  {why}: {shown}"
 
 
-def rows(name: str, found: Mapping[str, Comparison]) -> Iterator[str]:
+def json_rows(name: str, found: Mapping[str, TagComparison]) -> Iterator[str]:
     for language, one in found.items():
         reasons = {
             side: {why: len(tags) for why, tags in groups.items()}
@@ -208,17 +208,17 @@ def main() -> None:
     options = parser.parse_args()
     for clone in options.clones:
         path, _, commit = clone.partition("@")
-        files = list(sources(Path(path), commit or "HEAD"))
+        files = list(read_sources(Path(path), commit or "HEAD"))
         counts = Counter(file.language.name for file in files)
         found = {
-            language: compared([f for f in files if f.language.name == language], language)
+            language: compare_tags([f for f in files if f.language.name == language], language)
             for language in sorted(counts)
         }
         print(
             "\n".join(
-                rows(name_of(Path(path)), found)
+                json_rows(name_of(Path(path)), found)
                 if options.json
-                else report(name_of(Path(path)), found, options.examples)
+                else report_lines(name_of(Path(path)), found, options.examples)
             )
         )
 

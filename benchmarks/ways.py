@@ -11,17 +11,17 @@ from typing import Any, cast
 
 import bm25s  # pyright: ignore[reportMissingTypeStubs]  # it ships no types
 import numpy as np
-from mining import Task
+from mining import CommitTask
 from numpy.typing import NDArray
 
-from selfplay_tools.declared import declared_names
-from selfplay_tools.path_words import path_fields
-from selfplay_tools.ranking import FORMULA, Formula, Ranking, Rule
+from selfplay_tools.declared import find_declared_names
+from selfplay_tools.path_words import make_path_fields
+from selfplay_tools.ranking import FORMULA, RankingFormula, Ranking, FieldRule
 from selfplay_tools.store.postings import Postings
-from selfplay_tools.store.tokens import Counts, Numbers, counted
-from selfplay_tools.store.words import Words
-from selfplay_tools.terms import PLAIN_WORDS, Term, terms_of
-from selfplay_tools.words import occurrences_in, word_counts
+from selfplay_tools.store.tokens import WordCounts, Numbers, count_words
+from selfplay_tools.store.words import WordIndex
+from selfplay_tools.terms import PLAIN_WORDS, QueryTerm, terms_of
+from selfplay_tools.words import find_words, word_counts
 
 BM25: Any = cast("Any", bm25s)
 STOP_WORDS = frozenset(cast("Sequence[str]", BM25.tokenization.STOPWORDS_EN))
@@ -42,11 +42,11 @@ def plain_tokens(text: str) -> list[str]:
 
 def split_tokens(text: str) -> list[str]:
     """The same words as ours: identifiers and their parts, in the singular."""
-    return [word for word in occurrences_in(text) if word not in STOP_WORDS]
+    return [word for word in find_words(text) if word not in STOP_WORDS]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class QueryWords:
     """All that the queries about a repository say: only that is kept of its texts."""
 
     numbers: Numbers
@@ -54,7 +54,7 @@ class Asked:
     split: frozenset[str]
 
     @classmethod
-    def by(cls, queries: Iterable[str]) -> "Asked":
+    def of_queries(cls, queries: Iterable[str]) -> "QueryWords":
         """What these queries say."""
         queries = list(queries)
         terms = [
@@ -66,33 +66,33 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class TextCounts:
     """What the ways know of one text."""
 
-    words: Counts
-    defined: Counts
+    words: WordCounts
+    defined: WordCounts
     plain: Tokens
     split: Tokens
 
     @classmethod
-    def of(cls, source: bytes, asked: Asked) -> "Known":
+    def of(cls, source: bytes, asked: QueryWords) -> "TextCounts":
         """Count a text in UTF-8."""
-        words, defined = counted([memoryview(source), memoryview(b"\n".join(declared_names(source)))])
+        words, defined = count_words([memoryview(source), memoryview(b"\n".join(find_declared_names(source)))])
         text = source.decode("utf-8", "replace")
         return cls(
-            _kept(words, asked.numbers),
-            _kept(defined, asked.numbers),
-            _tokens(Counter(_TOKEN.findall(text.lower())), asked.plain),
-            _tokens(word_counts(text), asked.split),
+            _keep_numbers(words, asked.numbers),
+            _keep_numbers(defined, asked.numbers),
+            _count_tokens(Counter(_TOKEN.findall(text.lower())), asked.plain),
+            _count_tokens(word_counts(text), asked.split),
         )
 
 
-def _kept(counts: Counts, numbers: Numbers) -> Counts:
+def _keep_numbers(counts: WordCounts, numbers: Numbers) -> WordCounts:
     is_kept = np.isin(counts.numbers, numbers)
-    return Counts(counts.numbers[is_kept], counts.counts[is_kept], counts.length)
+    return WordCounts(counts.numbers[is_kept], counts.counts[is_kept], counts.length)
 
 
-def _tokens(counts: Counter[str], asked: frozenset[str]) -> Tokens:
+def _count_tokens(counts: Counter[str], asked: frozenset[str]) -> Tokens:
     length = sum(count for word, count in counts.items() if word not in STOP_WORDS)
     return {word: count for word, count in counts.items() if word in asked}, length
 
@@ -103,7 +103,7 @@ class Corpus:
 
     paths: Sequence[str]
     oids: Sequence[str]
-    known: Mapping[str, Known]
+    known: Mapping[str, TextCounts]
     folder: Path
     """Where each text is a file by its id."""
 
@@ -111,9 +111,9 @@ class Corpus:
     def ranking(self) -> Ranking:
         """Ours."""
         texts = [self.known[oid] for oid in self.oids]
-        words, defined = Postings.of([text.words for text in texts]), Postings.of([text.defined for text in texts])
-        paths = path_fields(self.paths)
-        return Ranking(Words.both(words, defined).fields, paths, np.arange(len(texts)))
+        words, defined = Postings.from_counts([text.words for text in texts]), Postings.from_counts([text.defined for text in texts])
+        paths = make_path_fields(self.paths)
+        return Ranking(WordIndex.from_fields(words, defined).fields, paths, np.arange(len(texts)))
 
     @cached_property
     def plain(self) -> Any:  # noqa: ANN401  bm25s ships no types
@@ -129,11 +129,11 @@ class Corpus:
     def split_with_path(self) -> Any:  # noqa: ANN401  bm25s ships no types
         """The same with the words of the path."""
         return bm25_index(
-            [_joined(self.known[oid].split, path) for path, oid in zip(self.paths, self.oids, strict=True)]
+            [_add_path_words(self.known[oid].split, path) for path, oid in zip(self.paths, self.oids, strict=True)]
         )
 
 
-def _joined(tokens: Tokens, path: str) -> Tokens:
+def _add_path_words(tokens: Tokens, path: str) -> Tokens:
     of_path = split_tokens(path)
     return dict(Counter(tokens[0]) + Counter(of_path)), tokens[1] + len(of_path)
 
@@ -155,10 +155,10 @@ def bm25_index(texts: Sequence[Tokens]) -> Any:  # noqa: ANN401  bm25s ships no 
     return index
 
 
-Way = Callable[[Corpus, str], Scores]
+RankingMethod = Callable[[Corpus, str], Scores]
 
 
-def by_bm25(which: str, tokens: Callable[[str], list[str]]) -> Way:
+def rank_by_bm25(which: str, tokens: Callable[[str], list[str]]) -> RankingMethod:
     def rank(corpus: Corpus, query: str) -> Scores:
         index = getattr(corpus, which)
         said = [token for token in tokens(query) if token in index.vocab_dict]
@@ -167,7 +167,7 @@ def by_bm25(which: str, tokens: Callable[[str], list[str]]) -> Way:
     return rank
 
 
-def by_ripgrep(corpus: Corpus, query: str) -> Scores:
+def rank_by_ripgrep(corpus: Corpus, query: str) -> Scores:
     """Files by how many distinct words of the query they hold, then by how often."""
     words = sorted({token for token in plain_tokens(query) if len(token) > 2}, key=lambda word: (-len(word), word))  # noqa: PLR2004  shorter ones are in every file
     if not words:
@@ -184,38 +184,38 @@ def by_ripgrep(corpus: Corpus, query: str) -> Scores:
     return np.array([scores.get(oid, 0.0) for oid in corpus.oids])
 
 
-def ours(formula: Formula = FORMULA, terms: Callable[[str], Sequence[Term]] = terms_of) -> Way:
-    return lambda corpus, query: corpus.ranking.scores(terms(query), formula)
+def rank_by_ours(formula: RankingFormula = FORMULA, terms: Callable[[str], Sequence[QueryTerm]] = terms_of) -> RankingMethod:
+    return lambda corpus, query: corpus.ranking.score_files(terms(query), formula)
 
 
-WAYS: Mapping[str, Way] = {
-    "ripgrep, words counted": by_ripgrep,
-    "bm25s, its defaults": by_bm25("plain", plain_tokens),
-    "bm25s, identifiers split": by_bm25("split", split_tokens),
-    "bm25s, split, path in the text": by_bm25("split_with_path", split_tokens),
-    "ours": ours(),
+METHODS: Mapping[str, RankingMethod] = {
+    "ripgrep, words counted": rank_by_ripgrep,
+    "bm25s, its defaults": rank_by_bm25("plain", plain_tokens),
+    "bm25s, identifiers split": rank_by_bm25("split", split_tokens),
+    "bm25s, split, path in the text": rank_by_bm25("split_with_path", split_tokens),
+    "ours": rank_by_ours(),
 }
 
 
-def _without(field: str) -> Formula:
-    rule: Rule = getattr(FORMULA, field)
+def _without_field(field: str) -> RankingFormula:
+    rule: FieldRule = getattr(FORMULA, field)
     return replace(FORMULA, **{field: replace(rule, weight=0.0)})
 
 
-ABLATION: Mapping[str, Way] = {
-    "without the file's name": ours(_without("name")),
-    "without the folder": ours(_without("folder")),
-    "without the names it defines": ours(_without("defined")),
-    "text alone": ours(replace(_without("name"), folder=Rule(0, 1, 0), defined=Rule(0, 1, 0))),
-    "K and B of plain BM25 for the text": ours(replace(FORMULA, text=Rule(1.0, 1.5, 0.75))),
-    "without other forms of words": ours(replace(FORMULA, variant=0.0)),
-    "plain English words kept": ours(terms=lambda query: terms_of(query, frozenset())),
-    "a repeated word counts once": ours(terms=lambda query: [replace(term, weight=1.0) for term in terms_of(query)]),
-    "tests, docs and the like in full": ours(replace(FORMULA, byway=1.0)),
+ABLATION: Mapping[str, RankingMethod] = {
+    "without the file's name": rank_by_ours(_without_field("name")),
+    "without the folder": rank_by_ours(_without_field("folder")),
+    "without the names it defines": rank_by_ours(_without_field("defined")),
+    "text alone": rank_by_ours(replace(_without_field("name"), folder=FieldRule(0, 1, 0), defined=FieldRule(0, 1, 0))),
+    "K and B of plain BM25 for the text": rank_by_ours(replace(FORMULA, text=FieldRule(1.0, 1.5, 0.75))),
+    "without other forms of words": rank_by_ours(replace(FORMULA, variant=0.0)),
+    "plain English words kept": rank_by_ours(terms=lambda query: terms_of(query, frozenset())),
+    "a repeated word counts once": rank_by_ours(terms=lambda query: [replace(term, weight=1.0) for term in terms_of(query)]),
+    "tests, docs and the like in full": rank_by_ours(replace(FORMULA, byway=1.0)),
 }
 
 
-def ranks_of(scores: Scores, paths: Sequence[str], task: Task) -> list[float]:
+def ranks_of(scores: Scores, paths: Sequence[str], task: CommitTask) -> list[float]:
     """The rank of each target, from 1, in ascending order; infinite for one that was not found."""
     order = np.lexsort((np.arange(len(paths)), -scores))
     ranks = {paths[at]: float(rank) for rank, at in enumerate(order.tolist(), 1) if scores[at] > 0}

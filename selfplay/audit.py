@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from selfplay.errors import RepositoryError
-from selfplay.gate import Secret, Seen, findings, prepare
+from selfplay.gate import Guard, ShownText, check_hint, prepare_guard
 from selfplay.message import Noun
 from selfplay.rows import read_rows
 from selfplay.task import Answer, Brief, Task
 from selfplay.tasks import TaskRow
-from selfplay.trace import Finding
+from selfplay.trace import HintFinding
 from selfplay_tools.errors import ToolsError
 from selfplay_tools.snapshot import Snapshot
 
@@ -30,7 +30,7 @@ class HintRow(Noun):
     hint: str
 
 
-class Repositories(Protocol):
+class SnapshotSource(Protocol):
     """Hands out snapshots, as `selfplay.repos.Repositories` does."""
 
     def open(self, repo: str, commit: str) -> Snapshot:
@@ -39,14 +39,14 @@ class Repositories(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Audit:
+class HintAudit:
     """What was found in one hint."""
 
-    findings: tuple[Finding, ...]
+    findings: tuple[HintFinding, ...]
     partial: str | None = None
     """Why not everything could be checked, if so."""
 
-    def row(self) -> dict[str, Any]:
+    def to_row(self) -> dict[str, Any]:
         """The line of the output: `reveals`, `findings`, and `partial` where it says something."""
         found = [{"kind": f.kind, "text": f.text, "span": list(f.span)} for f in self.findings]
         row: dict[str, Any] = {"reveals": bool(found), "findings": found}
@@ -56,64 +56,64 @@ class Audit:
 OpenSnapshot = Callable[[Brief], Snapshot]
 
 
-def audit_hints(file: Path, repositories: Repositories) -> Iterator[dict[str, Any]]:
+def audit_hints(file: Path, repositories: SnapshotSource) -> Iterator[dict[str, Any]]:
     """A row for each line of a JSONL file, in order.
 
     Raises InputError at the first line that is no row, after the rows before it. A repository that can't be opened is
     no error: its hints are checked against what the task itself says, and their rows say so under `partial`.
     """
     rows = (row for _, row in read_rows(file, HintRow))
-    hints = ((row.task.task(), row.shown, row.hint) for row in rows)
-    for result in audited(hints, lambda brief: repositories.open(brief.repo, brief.commit)):
-        yield result.row()
+    hints = ((row.task.to_task(), row.shown, row.hint) for row in rows)
+    for result in audit_each(hints, lambda brief: repositories.open(brief.repo, brief.commit)):
+        yield result.to_row()
 
 
-def audited(hints: Iterable[tuple[Task, Iterable[str], str]], open_snapshot: OpenSnapshot) -> Iterator[Audit]:
+def audit_each(hints: Iterable[tuple[Task, Iterable[str], str]], open_snapshot: OpenSnapshot) -> Iterator[HintAudit]:
     """What each hint reveals, given its task and the texts that the player has been shown.
 
     `open_snapshot` may raise RepositoryError. Snapshots are closed when the iterator ends or is closed.
     """
-    desk = _Desk(open_snapshot)
+    desk = _OpenTasks(open_snapshot)
     try:
         for task, shown, hint in hints:
-            secret, partial = desk.secret(task)
-            seen = Seen()
+            secret, partial = desk.guard_for(task)
+            seen = ShownText()
             for text in shown:
                 seen.add(text)
-            yield Audit(findings(hint, secret, seen), partial)
+            yield HintAudit(check_hint(hint, secret, seen), partial)
     finally:
-        desk.clear()
+        desk.close_all()
 
 
-class _Desk:
+class _OpenTasks:
     """The tasks that were asked for last, with their repositories open."""
 
     def __init__(self, open_snapshot: OpenSnapshot) -> None:
         self._open_snapshot = open_snapshot
-        self._known: OrderedDict[tuple[Brief, Answer], tuple[Secret, str | None, Snapshot | None]] = OrderedDict()
+        self._known: OrderedDict[tuple[Brief, Answer], tuple[Guard, str | None, Snapshot | None]] = OrderedDict()
 
-    def secret(self, task: Task) -> tuple[Secret, str | None]:
+    def guard_for(self, task: Task) -> tuple[Guard, str | None]:
         key = (task.brief, task.answer)
         if key not in self._known:
-            self._known[key] = self._prepared(task)
+            self._known[key] = self._prepare(task)
         self._known.move_to_end(key)
         while len(self._known) > OPEN_AT_ONCE:
             self._close(self._known.popitem(last=False)[1][2])
         secret, partial, _ = self._known[key]
         return secret, partial
 
-    def clear(self) -> None:
+    def close_all(self) -> None:
         while self._known:
             self._close(self._known.popitem()[1][2])
 
-    def _prepared(self, task: Task) -> tuple[Secret, str | None, Snapshot | None]:
+    def _prepare(self, task: Task) -> tuple[Guard, str | None, Snapshot | None]:
         try:
             snapshot = self._open_snapshot(task.brief)
         except (RepositoryError, ToolsError) as error:
-            return prepare(task, None), f"repository not available: {error}", None
+            return prepare_guard(task, None), f"repository not available: {error}", None
         missing = [path for path in task.answer.paths if snapshot.entry(path) is None]
         partial = f"not in the repository: {', '.join(missing)}" if missing else None
-        return prepare(task, snapshot), partial, snapshot
+        return prepare_guard(task, snapshot), partial, snapshot
 
     @staticmethod
     def _close(snapshot: Snapshot | None) -> None:

@@ -6,12 +6,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from selfplay.clean.echoes import EchoFinding, echoes
-from selfplay.echo_judge import Judged
-from selfplay.listening import EchoJudge
+from selfplay.clean.echoes import EchoFinding, find_echoes
+from selfplay.echo_judge import EchoJudgement
+from selfplay.listening import EchoJudgeClient
 from selfplay.message import Noun
 from selfplay.rows import read_rows
-from selfplay.sampling import gathered
+from selfplay.sampling import gather_results
 
 AT_ONCE = 8
 """Rows that a judge is asked about together."""
@@ -32,22 +32,22 @@ def audit_echoes(file: Path) -> Iterator[dict[str, Any]]:
     Raises InputError at the first line that is no row, after the rows before it.
     """
     for _, row in read_rows(file, TurnRow):
-        yield _row(echoes(row.text, row.hint))
+        yield _to_row(find_echoes(row.text, row.hint))
 
 
-async def judged_echoes(file: Path, judge: EchoJudge) -> AsyncGenerator[dict[str, Any]]:
+async def audit_echoes_with_judge(file: Path, judge: EchoJudgeClient) -> AsyncGenerator[dict[str, Any]]:
     """The same with what a model finds beside the wordings; `faults`, where an answer of it could not be used.
 
     Raises what `EchoJudge.listen` raises too.
     """
     rows = (row for _, row in read_rows(file, TurnRow))
     while some := list(islice(rows, AT_ONCE)):
-        judged = await gathered([partial(judge.listen, row.text, row.hint) for row in some])
+        judged = await gather_results([partial(judge.ask, row.text, row.hint) for row in some])
         for row, opinion in zip(some, judged, strict=True):
-            yield _row(echoes(row.text, row.hint), opinion)
+            yield _to_row(find_echoes(row.text, row.hint), opinion)
 
 
-def _row(found: tuple[EchoFinding, ...], judged: Judged = Judged()) -> dict[str, Any]:  # noqa: B008  frozen
+def _to_row(found: tuple[EchoFinding, ...], judged: EchoJudgement = EchoJudgement()) -> dict[str, Any]:  # noqa: B008  frozen
     every = {(f.span, f.kind): f for f in (*found, *judged.findings)}
     findings = [{"kind": f.kind, "text": f.text, "span": list(f.span)} for _, f in sorted(every.items())]
     row: dict[str, Any] = {"echo": bool(findings), "findings": findings}

@@ -13,55 +13,55 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from selfplay.clean.across import DEFAULT_KEY_NAMES, AcrossSettings, Fault, across, faults_of_pairs
-from selfplay.clean.assist import Assistants, Nobody, at_once
-from selfplay.clean.candidate import Candidate, Unreadable
+from selfplay.clean.across import DEFAULT_KEY_NAMES, AcrossSettings, RowFault, reject_traces, find_pair_faults
+from selfplay.clean.assist import Assistants, NoAssistants, run_without_waiting
+from selfplay.clean.candidate import CleaningCandidate, UnreadableJournal
 from selfplay.clean.codes import DropCode
-from selfplay.clean.funnel import Count, Funnel, Spent
-from selfplay.clean.pipeline import Cleaned, DroppedTrace, clean_trace
-from selfplay.clean.place import CleanPlace
+from selfplay.clean.funnel import FunnelCount, CleaningFunnel, CleaningSpending
+from selfplay.clean.pipeline import CleanedTrace, DroppedTrace, clean_trace
+from selfplay.clean.place import CleanFolder
 from selfplay.clean.settings import CleanSettings
 from selfplay.config import KeyName
 from selfplay.export.lint import lint_row
 from selfplay.export.openai_chat import openai_row
-from selfplay.export.place import move, workshop, write_lines
+from selfplay.export.place import move_into_place, open_scratch_folder, write_lines
 from selfplay.export.spool import Spool, open_spool
 from selfplay.export.supervision import Supervision, supervision_of
 from selfplay.export.trl import trl_row
-from selfplay.foreign import Foreign, clean_foreign
-from selfplay.imported import Imported, Unread, read_traces
-from selfplay.journals import candidate_or_not, key_names_of
+from selfplay.foreign import ImportOptions, clean_imported
+from selfplay.imported import ImportedTrace, UnreadDocument, read_traces
+from selfplay.journals import read_candidate_or_reason, key_names_of
 from selfplay.sample import CleanTrace, PreferencePair
-from selfplay.sampling import gathered
+from selfplay.sampling import gather_results
 from selfplay.trace import Stratum
 
-Outcome = tuple[str, Cleaned | DroppedTrace]
+Outcome = tuple[str, CleanedTrace | DroppedTrace]
 """An episode, and what came of it."""
-Assisting = Callable[[Path, Candidate], AbstractAsyncContextManager[Assistants]]
+OpenAssistants = Callable[[Path, CleaningCandidate], AbstractAsyncContextManager[Assistants]]
 """Makes the assistants of an episode, given its journal."""
 
 
 @asynccontextmanager
-async def by_nobody(_journal: Path, _candidate: Candidate) -> AsyncGenerator[Assistants]:
+async def open_no_assistants(_journal: Path, _candidate: CleaningCandidate) -> AsyncGenerator[Assistants]:
     """No models."""
-    yield Nobody()
+    yield NoAssistants()
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class CleaningWork:
     """What is to be cleaned, and how."""
 
     journals: Sequence[Path]
     """With `foreign`: files with traces from elsewhere."""
     settings: CleanSettings
-    assisting: Assisting = by_nobody
+    open_assistants: OpenAssistants = open_no_assistants
     at_once: int = 1
     """Traces that are worked on at the same time, where models are asked."""
     processes: int = 1
     """Processes that share the traces, where no models are asked."""
-    told: Callable[[], None] = lambda: None
+    notify: Callable[[], None] = lambda: None
     """Told of each file that has been looked at."""
-    foreign: Foreign | None = None
+    import_options: ImportOptions | None = None
     """How traces from elsewhere are cleaned; None for journals."""
     key_names: tuple[KeyName, ...] = ()
     """Further environment variables whose values must stand in no row, beside those that settings and journals name."""
@@ -70,34 +70,34 @@ class Work:
     def across(self) -> AcrossSettings:
         """What is checked across traces, with every key that the episodes were played with."""
         settings = self.settings.across
-        own = () if self.foreign else key_names_of(self.journals)
+        own = () if self.import_options else key_names_of(self.journals)
         names = dict.fromkeys((*settings.key_names, *DEFAULT_KEY_NAMES, *self.key_names, *own))
         return settings.model_copy(update={"key_names": tuple(names)})
 
 
-async def clean_to(place: CleanPlace, work: Work, spent: Callable[[], Spent] = Spent, sources: str = "") -> Funnel:
+async def clean_to(place: CleanFolder, work: CleaningWork, spent: Callable[[], CleaningSpending] = CleaningSpending, sources: str = "") -> CleaningFunnel:
     """Clean journals and put the outcome into a folder; returns what became of all of them.
 
     The same journals, settings and replies give the same bytes, in whatever order the replies come. Raises InputError
     for settings that can't be used, ExportError for a place that can't be written and for an episode that comes twice,
     and what the assistants raise; then the place stays as it was.
     """
-    with workshop(place.folder) as folder, open_spool(folder / "spool") as spool:
-        bench = _Bench(work, spool)
-        await bench.clean()
-        bench.compare()
-        funnel = bench.counted().funnel(spent(), sources)
-        funnel = funnel.model_copy(update={"is_imported": work.foreign is not None})
-        write_lines(folder / place.traces.name, _in_order(spool, "trace"))
-        write_lines(folder / place.pairs.name, _in_order(spool, "pairs"))
+    with open_scratch_folder(place.path) as folder, open_spool(folder / "spool") as spool:
+        bench = _CleaningRun(work, spool)
+        await bench.clean_each()
+        bench.compare_all()
+        funnel = bench.count_kept().to_funnel(spent(), sources)
+        funnel = funnel.model_copy(update={"is_imported": work.import_options is not None})
+        write_lines(folder / place.traces.name, _read_in_order(spool, "trace"))
+        write_lines(folder / place.pairs.name, _read_in_order(spool, "pairs"))
         write_lines(folder / place.dropped.name, spool.lines("dropped"))
-        write_lines(folder / place.funnel.name, [_told_again(funnel).model_dump_json(indent=2).encode() + b"\n"])
-        move(folder, place.results)
+        write_lines(folder / place.funnel.name, [_without_run_counts(funnel).model_dump_json(indent=2).encode() + b"\n"])
+        move_into_place(folder, place.results)
     return funnel
 
 
 @dataclass(frozen=True, slots=True)
-class _Slip:
+class _KeptTrace:
     """What is remembered of a trace that may give a row, while the trace itself lies on disk."""
 
     task: str
@@ -113,171 +113,171 @@ class _Slip:
 
 
 @dataclass(slots=True)
-class _Bench:
+class _CleaningRun:
     """Traces on their way: on disk in the spool, with a slip for each in memory."""
 
-    work: Work
+    work: CleaningWork
     spool: Spool
-    slips: dict[str, _Slip] = field(default_factory=dict[str, "_Slip"])
-    count: Count = field(default_factory=Count)
+    kept: dict[str, _KeptTrace] = field(default_factory=dict[str, "_KeptTrace"])
+    count: FunnelCount = field(default_factory=FunnelCount)
 
-    async def clean(self) -> None:
+    async def clean_each(self) -> None:
         """Clean every trace by itself."""
         if self.work.processes > 1:
-            for outcomes in _by_processes(self.work):
-                self._enter_all(outcomes)
+            for outcomes in _clean_in_processes(self.work):
+                self._add_outcomes(outcomes)
             return
         journals = iter(self.work.journals)
 
         async def worker() -> None:
             for journal in journals:
-                found = _cleaned(journal, self.work.settings, self.work.assisting, self.work.foreign)
+                found = _clean_file(journal, self.work.settings, self.work.open_assistants, self.work.import_options)
                 async with aclosing(found) as outcomes:
                     async for outcome in outcomes:
-                        self._enter(*outcome)
-                self.work.told()
+                        self._add_outcome(*outcome)
+                self.work.notify()
 
-        await gathered([worker] * max(1, min(self.work.at_once, len(self.work.journals))))
+        await gather_results([worker] * max(1, min(self.work.at_once, len(self.work.journals))))
 
-    def _enter_all(self, outcomes: Iterable[Outcome]) -> None:
+    def _add_outcomes(self, outcomes: Iterable[Outcome]) -> None:
         for outcome in outcomes:
-            self._enter(*outcome)
-        self.work.told()
+            self._add_outcome(*outcome)
+        self.work.notify()
 
-    def _enter(self, episode: str, outcome: Cleaned | DroppedTrace) -> None:
-        self.spool.enter(episode)
+    def _add_outcome(self, episode: str, outcome: CleanedTrace | DroppedTrace) -> None:
+        self.spool.register(episode)
         if isinstance(outcome, DroppedTrace):
             self._drop(outcome)
         else:
             self._keep(outcome)
 
-    def _keep(self, cleaned: Cleaned) -> None:
+    def _keep(self, cleaned: CleanedTrace) -> None:
         clean = cleaned.clean
         stratum = clean.stratum or Stratum.HINTED
         masked = len(clean.turns) - sum(clean.weights)
-        slip = _Slip(clean.task, stratum, masked, len(clean.turns), cleaned.hinted_turns, len(cleaned.pairs))
-        self.slips[clean.episode] = slip
-        self.spool.put(f"trace {stratum}", clean.episode, _line(clean.model_dump_json()))
-        pairs = b"".join(_line(pair.model_dump_json()) for pair in cleaned.pairs)
+        kept = _KeptTrace(clean.task, stratum, masked, len(clean.turns), cleaned.hinted_turns, len(cleaned.pairs))
+        self.kept[clean.episode] = kept
+        self.spool.put(f"trace {stratum}", clean.episode, _encode_line(clean.model_dump_json()))
+        pairs = b"".join(_encode_line(pair.model_dump_json()) for pair in cleaned.pairs)
         self.spool.put(f"pairs {stratum}", clean.episode, pairs)
 
     def _drop(self, dropped: DroppedTrace) -> None:
         self.count.dropped[dropped.code] += 1
-        self.spool.put("dropped", dropped.episode, _line(dropped.model_dump_json()))
+        self.spool.put("dropped", dropped.episode, _encode_line(dropped.model_dump_json()))
 
     def _drop_kept(self, episode: str, code: DropCode, detail: str) -> None:
-        slip = self.slips.pop(episode)
-        self.spool.take_back(f"trace {slip.stratum}", episode)
-        self.spool.take_back(f"pairs {slip.stratum}", episode)
-        self._drop(DroppedTrace(episode=episode, task=slip.task, code=code, detail=detail))
+        kept = self.kept.pop(episode)
+        self.spool.remove(f"trace {kept.stratum}", episode)
+        self.spool.remove(f"pairs {kept.stratum}", episode)
+        self._drop(DroppedTrace(episode=episode, task=kept.task, code=code, detail=detail))
 
-    def compare(self) -> None:
+    def compare_all(self) -> None:
         """Look across the traces: those without hints come first, so that they stay."""
-        rejected = list(across(self._kept(), self.work.across))
+        rejected = list(reject_traces(self._read_kept(), self.work.across))
         for each in rejected:
             self._drop_kept(each.episode, each.code, each.detail)
         self._check_pairs()
-        for episode, kept in _surplus(self.slips, self.work.settings.per_task):
+        for episode, kept in _find_surplus(self.kept, self.work.settings.per_task):
             detail = f"the task has {kept} better ones"
             self._drop_kept(episode, DropCode.SURPLUS, detail)
 
     def _check_pairs(self) -> None:
         """Take out the pairs whose rejected side must not stand in a row: no trace was checked for it."""
-        if not any(slip.pairs for slip in self.slips.values()):
+        if not any(kept.pairs for kept in self.kept.values()):
             return
-        faults = faults_of_pairs(self._pairs(), self.work.across)
-        bad: dict[str, list[tuple[Fault, ...]]] = {}
-        for pair, found in zip(self._pairs(), faults, strict=True):
+        faults = find_pair_faults(self._read_pairs(), self.work.across)
+        bad: dict[str, list[tuple[RowFault, ...]]] = {}
+        for pair, found in zip(self._read_pairs(), faults, strict=True):
             bad.setdefault(pair.episode, []).append(found)
         for episode, of_each in bad.items():
             if any(of_each):
-                self._take_out(episode, of_each)
+                self._remove_faulty_pairs(episode, of_each)
 
-    def _take_out(self, episode: str, faults: Sequence[tuple[Fault, ...]]) -> None:
-        slip = self.slips[episode]
-        lines = self.spool.lines_of(f"pairs {slip.stratum}", episode).splitlines(keepends=True)
+    def _remove_faulty_pairs(self, episode: str, faults: Sequence[tuple[RowFault, ...]]) -> None:
+        kept = self.kept[episode]
+        lines = self.spool.lines_of(f"pairs {kept.stratum}", episode).splitlines(keepends=True)
         fit = [line for line, found in zip(lines, faults, strict=True) if not found]
-        self.spool.take_back(f"pairs {slip.stratum}", episode)
-        self.spool.put(f"pairs {slip.stratum}", episode, b"".join(fit))
-        self.slips[episode] = replace(slip, pairs=len(fit))
+        self.spool.remove(f"pairs {kept.stratum}", episode)
+        self.spool.put(f"pairs {kept.stratum}", episode, b"".join(fit))
+        self.kept[episode] = replace(kept, pairs=len(fit))
         self.count.dropped_pairs.update(found[0].code for found in faults if found)
 
-    def _pairs(self) -> Iterator[PreferencePair]:
-        for lines in _in_order(self.spool, "pairs"):
+    def _read_pairs(self) -> Iterator[PreferencePair]:
+        for lines in _read_in_order(self.spool, "pairs"):
             for line in lines.splitlines():
                 yield PreferencePair.model_validate_json(line)
 
-    def counted(self) -> Count:
+    def count_kept(self) -> FunnelCount:
         """The counts of all that is left and of all that is not."""
-        for clean in self._kept():
-            slip = self.slips[clean.episode]
-            self.count.keep(clean, slip.hinted_turns, slip.pairs)
+        for clean in self._read_kept():
+            kept = self.kept[clean.episode]
+            self.count.keep(clean, kept.hinted_turns, kept.pairs)
         return self.count
 
-    def _kept(self) -> Iterator[CleanTrace]:
-        return (CleanTrace.model_validate_json(line) for line in _in_order(self.spool, "trace"))
+    def _read_kept(self) -> Iterator[CleanTrace]:
+        return (CleanTrace.model_validate_json(line) for line in _read_in_order(self.spool, "trace"))
 
 
-async def _cleaned(
-    path: Path, settings: CleanSettings, assisting: Assisting, foreign: Foreign | None
+async def _clean_file(
+    path: Path, settings: CleanSettings, assisting: OpenAssistants, foreign: ImportOptions | None
 ) -> AsyncGenerator[Outcome]:
     """The episodes of a file, each with what of it is worth training on; a journal has one, other files any number."""
     if foreign is None:
-        yield await _cleaned_journal(path, settings, assisting)
+        yield await _clean_journal(path, settings, assisting)
         return
     for found in read_traces(path):
-        yield await _cleaned_import(found, foreign)
+        yield await _clean_import(found, foreign)
 
 
-async def _cleaned_import(found: Imported | Unread, foreign: Foreign) -> Outcome:
-    name = foreign.name(found.where)
-    if isinstance(found, Unread):
+async def _clean_import(found: ImportedTrace | UnreadDocument, foreign: ImportOptions) -> Outcome:
+    name = foreign.short_name_of(found.where)
+    if isinstance(found, UnreadDocument):
         return name, DroppedTrace(episode=name, code=DropCode.UNREADABLE, detail=found.reason)
-    outcome = await clean_foreign(found, foreign)
-    return name, _linted(outcome, Supervision()) if isinstance(outcome, Cleaned) else outcome
+    outcome = await clean_imported(found, foreign)
+    return name, _lint_cleaned(outcome, Supervision()) if isinstance(outcome, CleanedTrace) else outcome
 
 
-async def _cleaned_journal(journal: Path, settings: CleanSettings, assisting: Assisting) -> Outcome:
-    candidate = candidate_or_not(journal)
-    if isinstance(candidate, Unreadable):
+async def _clean_journal(journal: Path, settings: CleanSettings, assisting: OpenAssistants) -> Outcome:
+    candidate = read_candidate_or_reason(journal)
+    if isinstance(candidate, UnreadableJournal):
         name, detail = candidate.name, candidate.detail
         return name, DroppedTrace(episode=name, code=DropCode.UNREADABLE, detail=detail)
     async with assisting(journal, candidate) as assistants:
         outcome = await clean_trace(candidate, settings, assistants)
-    if isinstance(outcome, Cleaned):
-        outcome = _linted(outcome, supervision_of(candidate.trace, candidate.mark))
+    if isinstance(outcome, CleanedTrace):
+        outcome = _lint_cleaned(outcome, supervision_of(candidate.trace, candidate.mark))
     return candidate.trace.episode, outcome
 
 
-def _cleaned_offline(settings: CleanSettings, foreign: Foreign | None, path: Path) -> list[Outcome]:
-    return at_once(_listed(_cleaned(path, settings, by_nobody, foreign)))
+def _clean_file_offline(settings: CleanSettings, foreign: ImportOptions | None, path: Path) -> list[Outcome]:
+    return run_without_waiting(_collect(_clean_file(path, settings, open_no_assistants, foreign)))
 
 
-async def _listed(outcomes: AsyncGenerator[Outcome]) -> list[Outcome]:
+async def _collect(outcomes: AsyncGenerator[Outcome]) -> list[Outcome]:
     return [outcome async for outcome in outcomes]
 
 
-def _by_processes(work: Work) -> Iterator[list[Outcome]]:
+def _clean_in_processes(work: CleaningWork) -> Iterator[list[Outcome]]:
     """The same for every file, in order; an interruption is left to this process."""
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(work.processes, context, signal.signal, (signal.SIGINT, signal.SIG_IGN))
     try:
-        yield from pool.map(partial(_cleaned_offline, work.settings, work.foreign), work.journals, chunksize=16)
+        yield from pool.map(partial(_clean_file_offline, work.settings, work.import_options), work.journals, chunksize=16)
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _surplus(slips: dict[str, _Slip], per_task: int | None) -> list[tuple[str, int]]:
+def _find_surplus(kept: dict[str, _KeptTrace], per_task: int | None) -> list[tuple[str, int]]:
     """Episodes beyond so many of each task, the worst ones, each with how many are kept."""
     if per_task is None:
         return []
     tasks: dict[str, list[str]] = {}
-    for episode in sorted(slips, key=lambda e: slips[e].rank(e)):
-        tasks.setdefault(slips[episode].task, []).append(episode)
+    for episode in sorted(kept, key=lambda e: kept[e].rank(e)):
+        tasks.setdefault(kept[episode].task, []).append(episode)
     return [(episode, per_task) for episodes in tasks.values() for episode in episodes[per_task:]]
 
 
-def _linted(cleaned: Cleaned, supervision: Supervision) -> Cleaned | DroppedTrace:
+def _lint_cleaned(cleaned: CleanedTrace, supervision: Supervision) -> CleanedTrace | DroppedTrace:
     """The trace if an export in any format takes it and nothing in it shows that somebody helped."""
     clean = cleaned.clean
     problems = lint_row(openai_row(clean), "openai", weights=clean.weights, supervision=supervision) or lint_row(
@@ -289,16 +289,16 @@ def _linted(cleaned: Cleaned, supervision: Supervision) -> Cleaned | DroppedTrac
     return DroppedTrace(episode=clean.episode, task=clean.task, code=DropCode.LINT, detail=told)
 
 
-def _in_order(spool: Spool, kind: str) -> Iterator[bytes]:
+def _read_in_order(spool: Spool, kind: str) -> Iterator[bytes]:
     for stratum in Stratum:
         yield from spool.lines(f"{kind} {stratum}")
 
 
-def _told_again(funnel: Funnel) -> Funnel:
+def _without_run_counts(funnel: CleaningFunnel) -> CleaningFunnel:
     """The funnel without what only this run did, so that the same cleaning again writes the same."""
     spent = funnel.spent.model_copy(update={"asked": 0, "found": 0})
     return funnel.model_copy(update={"spent": spent})
 
 
-def _line(text: str) -> bytes:
+def _encode_line(text: str) -> bytes:
     return text.encode() + b"\n"

@@ -22,7 +22,7 @@ from pydantic import (
 
 from selfplay.errors import ConfigError
 from selfplay.models.keys import KEY_LIKE
-from selfplay.rows import explain
+from selfplay.rows import explain_errors
 from selfplay.wire import Channel, ReasoningKey
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -31,17 +31,17 @@ Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 ADDRESS_QUERY = frozenset({"api-version"})
 """Parameters that an address may hold; anything else there may be a key."""
 VerdictMode = Literal["auto", "json_schema", "tool", "text"]
-Policy = Literal["every_step", "when_stuck", "after_miss", "never"]
+HintPolicy = Literal["every_step", "when_stuck", "after_miss", "never"]
 
-ENGINES_OWN = frozenset({"model", "messages", "tools", "tool_choice", "response_format", "stream", "n"})
+ENGINE_FIELDS = frozenset({"model", "messages", "tools", "tool_choice", "response_format", "stream", "n"})
 """Fields of a request that are not for a configuration to set."""
-SAMPLED = frozenset({"temperature", "top_p", "max_tokens", "max_completion_tokens", "seed", "stop"})
+SAMPLING_KEYS = frozenset({"temperature", "top_p", "max_tokens", "max_completion_tokens", "seed", "stop"})
 """Fields that stand in a seat's `sampling`, and are often looked for beside it."""
 KEY_FIELDS = frozenset({"api_key", "apikey", "x_api_key", "authorization", "access_token", "extra_headers"})
 """Fields by which proxies take a key in a request's body."""
 
 
-def _without_credentials(url: str) -> str:
+def _refuse_credentials(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("not an http(s) address, such as http://localhost:8000/v1")
@@ -52,11 +52,11 @@ def _without_credentials(url: str) -> str:
     return url
 
 
-def _without_the_engines_own(fields: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    own = sorted(ENGINES_OWN & fields.keys())
+def _refuse_engine_fields(fields: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    own = sorted(ENGINE_FIELDS & fields.keys())
     if own:
         raise ValueError(f"{', '.join(own)} is set by the engine; take it out")
-    if (key := _key_in(fields)) is not None:
+    if (key := _find_key(fields)) is not None:
         raise ValueError(f"{key!r} looks like a key, which would land in traces; use api_key_env")
     try:  # sorted, so that the same fields in another order are the same request
         return orjson.loads(orjson.dumps(fields, option=orjson.OPT_SORT_KEYS))
@@ -64,46 +64,46 @@ def _without_the_engines_own(fields: dict[str, JsonValue]) -> dict[str, JsonValu
         raise ValueError(f"can't be sent as JSON: {error}") from None
 
 
-def _key_in(value: JsonValue, name: str = "") -> str | None:
+def _find_key(value: JsonValue, name: str = "") -> str | None:
     """The name of the first field that holds a key, by its own name or by what stands in it."""
     if isinstance(value, str):
         return name if KEY_LIKE.search(value) else None
     if isinstance(value, list):
-        return next(filter(None, (_key_in(one, name) for one in value)), None)
+        return next(filter(None, (_find_key(one, name) for one in value)), None)
     if not isinstance(value, dict):
         return None
     named = next((n for n in value if n.lower().replace("-", "_") in KEY_FIELDS), None)
-    return named or next(filter(None, (_key_in(one, n) for n, one in value.items())), None)
+    return named or next(filter(None, (_find_key(one, n) for n, one in value.items())), None)
 
 
-def _as_a_variable(name: str) -> str:
+def _require_variable_name(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", name):
         raise ValueError("not the name of an environment variable (letters, digits, _); the key itself stands in it")
     return name
 
 
-def _naming_a_model(model: str) -> str:
+def _require_model_name(model: str) -> str:
     if model.partition(":")[0] == "openai" and not model.partition(":")[2].strip():
         raise ValueError("which model? write openai:NAME, with the name that the server knows it by")
     return model
 
 
-KeyName = Annotated[str, AfterValidator(_as_a_variable)]
+KeyName = Annotated[str, AfterValidator(_require_variable_name)]
 """Name of an environment variable; a key itself does not look like one."""
-Address = Annotated[str, AfterValidator(_without_credentials)]
-Fields = Annotated[dict[str, JsonValue], AfterValidator(_without_the_engines_own)]
+Address = Annotated[str, AfterValidator(_refuse_credentials)]
+RequestFields = Annotated[dict[str, JsonValue], AfterValidator(_refuse_engine_fields)]
 
 
-class Section(BaseModel):
+class ConfigSection(BaseModel):
     """Base of the sections of a configuration: frozen, no unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-S = TypeVar("S", bound=Section)
+SectionType = TypeVar("SectionType", bound=ConfigSection)
 
 
-class PriceConfig(Section):
+class PriceConfig(ConfigSection):
     """What a seat's tokens cost, in US dollars per million."""
 
     input: Dollars
@@ -112,18 +112,18 @@ class PriceConfig(Section):
     """Input that the server reused from its prefix cache; by default as `input`."""
 
 
-class SeatConfig(Section):
+class SeatConfig(ConfigSection):
     """Who plays a part, and how it is asked."""
 
-    model: Annotated[str, AfterValidator(_naming_a_model)] = "heuristic"
+    model: Annotated[str, AfterValidator(_require_model_name)] = "heuristic"
     """`openai:NAME` (any OpenAI-compatible server), `heuristic`, `scripted:FILE`, `recorded:DIR`."""
     base_url: Address | None = None
     """The server's address up to and including `/v1`; by default the vendor's own."""
     api_key_env: KeyName = "OPENAI_API_KEY"
     """Name of the environment variable that holds the key. The key itself has no place in a configuration."""
-    sampling: Fields = Field(default_factory=dict)
+    sampling: RequestFields = Field(default_factory=dict)
     """Sent as they are: temperature, top_p, max_tokens, seed, ..."""
-    extra_body: Fields = Field(default_factory=dict)
+    extra_body: RequestFields = Field(default_factory=dict)
     """Further fields of the request: chat_template_kwargs, top_k, ..."""
     timeout_s: Positive = 300.0
     """For one attempt at one call, from sending to the reply's last byte."""
@@ -138,11 +138,11 @@ class SeatConfig(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _keys_that_stand_elsewhere(cls, given: object) -> object:
+    def _refuse_misplaced_keys(cls, given: object) -> object:
         names = {str(name) for name in cast("dict[object, object]", given)} if isinstance(given, dict) else set[str]()
         if "api_key" in names:
             raise ValueError("a key has no place in a file: api_key_env names the environment variable that has it")
-        if wrong := sorted(SAMPLED & names):
+        if wrong := sorted(SAMPLING_KEYS & names):
             raise ValueError(f"{wrong[0]!r} has its place in sampling: sampling = {{ {wrong[0]} = ... }}")
         return cast("object", given)
 
@@ -164,10 +164,10 @@ class JudgeConfig(SeatConfig):
     """Of the search that it is shown; where it is longer, its first steps are left out."""
 
 
-class HintConfig(Section):
+class HintConfig(ConfigSection):
     """When and how the supervisor speaks."""
 
-    policy: Policy = "every_step"
+    policy: HintPolicy = "every_step"
     """`every_step`; `when_stuck`: when the player repeats itself, goes in circles, sees nothing new or does not get
     on; `after_miss`: only in a further attempt, where the unhinted ones have failed; `never`: no supervisor at all."""
     channel: Channel = "user"
@@ -190,7 +190,7 @@ class HintConfig(Section):
     """Hints that bore no progress, since the last find, before the next level."""
 
 
-class Limits(Section):
+class EpisodeLimits(ConfigSection):
     """When an episode ends without an answer."""
 
     steps: Count = 40
@@ -209,7 +209,7 @@ class Limits(Section):
     """Calls carried out in one turn; further ones are refused."""
 
 
-class AskWebConfig(Section):
+class AskWebConfig(ConfigSection):
     """The tool `ask_web`: who answers the player's questions about the world outside the repository.
 
     Its answers can't be reproduced, they may hold the very change that a task is about, and what they cost is not
@@ -222,7 +222,7 @@ class AskWebConfig(Section):
     """The address to which `/chat/completions` is added."""
     api_key_env: KeyName = "ASK_WEB_API_KEY"
     """Name of the environment variable that holds the key."""
-    extra_body: Fields = Field(default_factory=dict)
+    extra_body: RequestFields = Field(default_factory=dict)
     """Further fields of the request: web_search_options, search_domain_filter, ..."""
     timeout_s: Positive = 60.0
     """For one attempt at one question."""
@@ -230,7 +230,7 @@ class AskWebConfig(Section):
     """Attempts before the player is told that the web can't be asked."""
 
 
-class LanguageServerConfig(Section):
+class LanguageServerConfig(ConfigSection):
     """One language server. For Python nothing needs to be said: the extra `lsp` brings its server."""
 
     command: tuple[str, ...] = ()
@@ -246,7 +246,7 @@ class LanguageServerConfig(Section):
     """Names of environment variables that the server gets; all others are kept from it, PATH too."""
 
 
-class LspConfig(Section):
+class LspConfig(ConfigSection):
     """The tools `goto_definition`, `lsp_references` and `hover`, answered by language servers on this machine."""
 
     servers: Annotated[dict[str, LanguageServerConfig], Field(min_length=1)] = {"python": LanguageServerConfig()}
@@ -259,7 +259,7 @@ class LspConfig(Section):
     """Processor seconds of one server process, after which it is started anew."""
 
 
-class SemanticSearchConfig(Section):
+class SemanticSearchConfig(ConfigSection):
     """The tool `semantic_search`: which model turns code into vectors."""
 
     model: Annotated[str, Field(min_length=1)]
@@ -288,7 +288,7 @@ class SemanticSearchConfig(Section):
     """Attempts before the call fails, and the player goes on without it."""
 
 
-class ToolsConfig(Section):
+class ToolsConfig(ConfigSection):
     """Tools that the player has beside those it always has. What is offered becomes part of the contract."""
 
     ask_web: AskWebConfig | None = None
@@ -299,7 +299,7 @@ class ToolsConfig(Section):
     """Off by default."""
 
 
-class RunConfig(Section):
+class RunConfig(ConfigSection):
     """Everything that shapes an episode, and where and how patiently its models are asked; see `shaping`."""
 
     player: SeatConfig = SeatConfig()
@@ -307,37 +307,37 @@ class RunConfig(Section):
     judge: JudgeConfig | None = None
     """Off by default."""
     hints: HintConfig = HintConfig()
-    limits: Limits = Limits()
+    limits: EpisodeLimits = EpisodeLimits()
     tools: ToolsConfig = ToolsConfig()
 
 
 SEATS = ("player", "supervisor", "judge")
-WHERE_ASKED = frozenset({"base_url", "api_key_env", "timeout_s", "tries"})
+CONNECTION_KEYS = frozenset({"base_url", "api_key_env", "timeout_s", "tries"})
 """Of a seat: where its model runs, and how patiently it is asked. No request holds it."""
 
 
-def shaping(config: dict[str, JsonValue]) -> dict[str, JsonValue]:
+def episode_shaping_values(config: dict[str, JsonValue]) -> dict[str, JsonValue]:
     """Of a configuration's values those that make an episode another one; a model that moved is the same model."""
     shaped: dict[str, JsonValue] = {}
     for name, section in config.items():
         if name in SEATS and isinstance(section, dict):
-            kept = {key: value for key, value in section.items() if key not in WHERE_ASKED}
+            kept = {key: value for key, value in section.items() if key not in CONNECTION_KEYS}
             shaped |= {name: kept} if kept or name == "judge" else {}
         else:
             shaped[name] = section
     return shaped
 
 
-ELSEWHERE = ("clean", "batch")
+OTHER_TABLES = ("clean", "batch")
 """Tables of the same file that make no other episode: how traces are cleaned, how a run is carried out."""
 
 
 def load_config(path: Path) -> RunConfig:
     """A TOML file as configuration, without its tables for others. Raises ConfigError with the file and the key."""
     values = read_toml(path)
-    for table in ELSEWHERE:
+    for table in OTHER_TABLES:
         values.pop(table, None)
-    return checked(RunConfig, values, path)
+    return validate_section(RunConfig, values, path)
 
 
 def read_toml(path: Path) -> dict[str, object]:
@@ -379,9 +379,9 @@ def key_names_in(values: object) -> Iterator[KeyName]:
             pass
 
 
-def checked(section: type[S], values: object, where: object) -> S:
+def validate_section(section: type[SectionType], values: object, where: object) -> SectionType:
     """Values as a section. Raises ConfigError with where they stand and the key."""
     try:
         return section.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(f"{where}: {explain(error, keys_of(section))}") from None
+        raise ConfigError(f"{where}: {explain_errors(error, keys_of(section))}") from None

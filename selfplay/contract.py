@@ -16,7 +16,7 @@ from selfplay.message import Noun
 
 CONTRACT_VERSION = 1
 
-Schema = dict[str, JsonValue]
+ToolSchema = dict[str, JsonValue]
 """One tool in the form of OpenAI's function tools: `{"type": "function", "function": {"name", "parameters", ...}}`."""
 
 
@@ -41,13 +41,13 @@ class Contract(Noun):
     `imported:FORMAT` for traces from elsewhere."""
     prompt: Annotated[str, Field(min_length=1)]
     """The production system prompt."""
-    tools: Annotated[tuple[Schema, ...], Field(min_length=1)]
+    tools: Annotated[tuple[ToolSchema, ...], Field(min_length=1)]
     """In the order in which they are sent."""
     context: ContextPolicy
 
     @field_validator("tools")
     @classmethod
-    def _are_functions(cls, tools: tuple[Schema, ...]) -> tuple[Schema, ...]:
+    def _require_functions(cls, tools: tuple[ToolSchema, ...]) -> tuple[ToolSchema, ...]:
         names = [tool_name(tool) for tool in tools]
         if len(set(names)) < len(names):
             raise ValueError(f"two tools of one name among {', '.join(names)}")
@@ -87,11 +87,11 @@ def read_contract(data: bytes, where: str) -> Contract:
     """The contract in the content of a `contract.json`. Raises InputError, naming `where`, for any other content."""
     try:
         value = orjson.loads(data)
-        said = value.pop("sha256")
+        stored_hashes = value.pop("sha256")
         contract = Contract.model_validate_json(orjson.dumps(value))
     except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError, ValidationError) as error:
         raise InputError(f"{where}: no contract of version {CONTRACT_VERSION}: {error}") from None
-    if said != {**contract.hashes, "whole": contract.sha256}:
+    if stored_hashes != {**contract.hashes, "whole": contract.sha256}:
         raise InputError(
             f"{where}: changed after it was written (its hashes do not fit its content); "
             "use the file that lies beside the data that the model was trained on"
@@ -99,38 +99,38 @@ def read_contract(data: bytes, where: str) -> Contract:
     return contract
 
 
-def difference(one: Contract, other: Contract) -> str:
+def describe_difference(one: Contract, other: Contract) -> str:
     """Where two contracts differ, in words, one part after the other; empty if nowhere."""
-    return "; ".join(_differences(one, other))
+    return "; ".join(_find_differences(one, other))
 
 
-def _differences(one: Contract, other: Contract) -> Iterator[str]:
+def _find_differences(one: Contract, other: Contract) -> Iterator[str]:
     if one.prompt != other.prompt:
-        yield _prompt_difference(one.prompt.split("\n"), other.prompt.split("\n"))
+        yield _describe_prompt_difference(one.prompt.split("\n"), other.prompt.split("\n"))
     if orjson.dumps(one.tools) != orjson.dumps(other.tools):
-        yield _tools_difference(one.tools, other.tools)
+        yield _describe_tools_difference(one.tools, other.tools)
     if one.context != other.context:
         yield f"context policy: {one.context.model_dump_json()} against {other.context.model_dump_json()}"
     if one.tools_version != other.tools_version:
         yield f"version of the tools: {one.tools_version} against {other.tools_version}"
 
 
-def _prompt_difference(one: Sequence[str], other: Sequence[str]) -> str:
+def _describe_prompt_difference(one: Sequence[str], other: Sequence[str]) -> str:
     shared = min(len(one), len(other))
     at = next((i for i in range(shared) if one[i] != other[i]), shared)
     ours, theirs = (repr(lines[at]) if at < len(lines) else "its end" for lines in (one, other))
     return f"system prompt, line {at + 1}: {ours} against {theirs}"
 
 
-def _tools_difference(one: Sequence[Schema], other: Sequence[Schema]) -> str:
+def _describe_tools_difference(one: Sequence[ToolSchema], other: Sequence[ToolSchema]) -> str:
     ours, theirs = ({tool_name(t): orjson.dumps(t) for t in tools} for tools in (one, other))
     if set(ours) != set(theirs):
-        return f"tools: {_listed(ours.keys() - theirs.keys())} against {_listed(theirs.keys() - ours.keys())}"
+        return f"tools: {_join_names(ours.keys() - theirs.keys())} against {_join_names(theirs.keys() - ours.keys())}"
     changed = {name for name in ours if ours[name] != theirs[name]}
-    return f"tools: the schemas of {_listed(changed)} differ" if changed else "tools: in another order"
+    return f"tools: the schemas of {_join_names(changed)} differ" if changed else "tools: in another order"
 
 
-def _listed(names: set[str]) -> str:
+def _join_names(names: set[str]) -> str:
     return ", ".join(sorted(names)) or "none more"
 
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from selfplay.message import Message, Origin
-from selfplay.models.protocol import Reply, Request
-from selfplay.wire import Channel, Digests, ReasoningKey, WireMessage, encode
+from selfplay.models.protocol import ModelReply, ModelRequest
+from selfplay.wire import Channel, ConversationDigests, ReasoningKey, WireMessage, encode_messages
 
 
 class Dialogue:
@@ -19,23 +19,23 @@ class Dialogue:
         self._mark = mark
         self._reasoning: ReasoningKey = reasoning
         self._encoded: list[WireMessage] = []
-        self._waiting: list[Message] = []
+        self._unencoded: list[Message] = []
         self._turn = 0
-        self._digests = Digests()
+        self._digests = ConversationDigests()
 
-    def say(self, *messages: Message) -> None:
+    def append(self, *messages: Message) -> None:
         """Add messages at the end."""
-        self._waiting += messages
+        self._unencoded += messages
         self._turn += sum(m.role == "assistant" for m in messages)
 
-    def request(self, head: Mapping[str, Any], origin: Origin) -> Request:
+    def build_request(self, head: Mapping[str, Any], origin: Origin) -> ModelRequest:
         """All of it as a request."""
-        self._encoded += encode(self._waiting, channel=self._channel, mark=self._mark, reasoning=self._reasoning)
-        self._waiting.clear()
-        return Request(head, tuple(self._encoded), self._turn, origin, self._digests)
+        self._encoded += encode_messages(self._unencoded, channel=self._channel, mark=self._mark, reasoning=self._reasoning)
+        self._unencoded.clear()
+        return ModelRequest(head, tuple(self._encoded), self._turn, origin, self._digests)
 
 
-def as_said(reply: Reply) -> Message:
+def message_from_reply(reply: ModelReply) -> Message:
     """What a reply becomes in the conversation it was given in.
 
     A supervisor's verdict is plain text there, also where it came as a tool call: a call without a result is no

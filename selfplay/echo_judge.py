@@ -8,10 +8,10 @@ from selfplay.clean.echoes import EchoFinding, EchoKind
 from selfplay.config import VerdictMode
 from selfplay.errors import ModelError, RequestRefused, ScriptError
 from selfplay.message import Message, Origin
-from selfplay.models.protocol import Reply, Request
-from selfplay.prompts import prompt
-from selfplay.verdicts import NEXT_MODE, Form, form_head, objects_in
-from selfplay.wire import encode
+from selfplay.models.protocol import ModelReply, ModelRequest
+from selfplay.prompts import load_prompt
+from selfplay.verdicts import FALLBACK_MODE, ReplyForm, form_head, objects_in
+from selfplay.wire import encode_messages
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -32,11 +32,11 @@ SCHEMA: dict[str, Any] = {
     "required": ["echoes"],
     "additionalProperties": False,
 }
-ECHOES = Form("echoes", "quote_echoes", "Quote what answers or leans on advice.", SCHEMA)
+ECHOES = ReplyForm("echoes", "quote_echoes", "Quote what answers or leans on advice.", SCHEMA)
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class EchoJudgement:
     """What the judge found, and what went wrong with it."""
 
     findings: tuple[EchoFinding, ...] = ()
@@ -45,13 +45,13 @@ class Judged:
 
 
 async def judge_echoes(
-    ask: Callable[[Request], Awaitable[Reply]],
+    ask: Callable[[ModelRequest], Awaitable[ModelReply]],
     text: str,
     hint: str | None,
     *,
     head: Mapping[str, Any] | None = None,
     mode: VerdictMode = "auto",
-) -> Judged:
+) -> EchoJudgement:
     """The echoes that a model finds in a player's text, in order of place; each quotes the text exactly.
 
     `ask` makes the call, with its retries; `head` is what its requests begin with (model, sampling). `mode` is how the
@@ -59,49 +59,49 @@ async def judge_echoes(
     Raises ScriptError: a script that ends too early is no failure of a model.
     """
     if not text.strip():
-        return Judged()
+        return EchoJudgement()
     messages = (
-        Message(role="system", content=prompt("echo_judge").text, origin=Origin.PROMPT),
-        Message(role="user", content=_question(text, hint), origin=Origin.REPORT),
+        Message(role="system", content=load_prompt("echo_judge").text, origin=Origin.PROMPT),
+        Message(role="user", content=_fill_question(text, hint), origin=Origin.REPORT),
     )
     way: VerdictMode = "json_schema" if mode == "auto" else mode
     while True:
         full = {**(head or {}), **form_head(way, ECHOES)}
         try:
-            return read_echoes(await ask(Request(full, tuple(encode(messages)), turn=0, origin=Origin.JUDGE)), text)
+            return read_echoes(await ask(ModelRequest(full, tuple(encode_messages(messages)), turn=0, origin=Origin.JUDGE)), text)
         except ScriptError:
             raise
         except ModelError as error:
-            if not (isinstance(error, RequestRefused) and mode == "auto" and way in NEXT_MODE):
-                return Judged(faults=(f"the judge gave no answer: {error}",))
-            way = NEXT_MODE[way]
+            if not (isinstance(error, RequestRefused) and mode == "auto" and way in FALLBACK_MODE):
+                return EchoJudgement(faults=(f"the judge gave no answer: {error}",))
+            way = FALLBACK_MODE[way]
 
 
-def _question(text: str, hint: str | None) -> str:
-    return prompt("echo_judge_text").fill(hint=_indented(hint or "(none)"), text=_indented(text))
+def _fill_question(text: str, hint: str | None) -> str:
+    return load_prompt("echo_judge_text").fill(hint=_indent(hint or "(none)"), text=_indent(text))
 
 
-def _indented(text: str) -> str:
+def _indent(text: str) -> str:
     return "\n".join(f"    {line}" for line in text.split("\n"))
 
 
-def read_echoes(reply: Reply, text: str) -> Judged:
+def read_echoes(reply: ModelReply, text: str) -> EchoJudgement:
     """The findings in a reply: the last object with `echoes` counts, and of it what quotes the text exactly."""
     if reply.refusal:
-        return Judged(faults=(f"the judge refused: {reply.refusal}",))
+        return EchoJudgement(faults=(f"the judge refused: {reply.refusal}",))
     sources = [*(call.arguments for call in reply.message.tool_calls), reply.message.content]
     objects = [value for source in sources for value in objects_in(source) if "echoes" in value]
     items: object = objects[-1]["echoes"] if objects else None
     if not isinstance(items, list):
-        return Judged(faults=("the judge's reply holds no list of echoes",))
-    read = [_read(item, text) for item in cast("list[object]", items)]
+        return EchoJudgement(faults=("the judge's reply holds no list of echoes",))
+    read = [_read_item(item, text) for item in cast("list[object]", items)]
     found = {(f.span, f.kind): f for f in read if isinstance(f, EchoFinding)}
-    return Judged(
+    return EchoJudgement(
         findings=tuple(found[key] for key in sorted(found)), faults=tuple(f for f in read if isinstance(f, str))
     )
 
 
-def _read(item: object, text: str) -> EchoFinding | str:
+def _read_item(item: object, text: str) -> EchoFinding | str:
     """A finding, or what is wrong with the item."""
     match item:
         case {"kind": str(kind), "quote": str(quote)} if kind in set(EchoKind) and quote.strip():

@@ -56,7 +56,7 @@ class StorageError(JournalError):
     """The disk does not take what is to be kept: it is full, read-only, or gone. What was kept before is whole."""
 
     @classmethod
-    def of(cls, path: Path, error: OSError, what: str = "written") -> Self:
+    def from_os_error(cls, path: Path, error: OSError, what: str = "written") -> Self:
         """What to do about a file that can't be written (made, read)."""
         return cls(f"{path}: can't be {what}: {error.strerror}; mend that and run the same command again")
 

@@ -21,7 +21,7 @@ from typing import Any, Literal, cast
 
 import orjson
 
-from selfplay.config import shaping
+from selfplay.config import episode_shaping_values
 from selfplay.errors import JournalError
 from selfplay.hiding import JOURNAL_START
 from selfplay.message import Message
@@ -33,43 +33,43 @@ READABLE_VERSIONS = frozenset({1, 2})
 Seat = Literal["player", "supervisor", "judge"]
 Event = dict[str, Any]
 
-FREE = frozenset({"at", "seconds", "selfplay"})
+VARYING_KEYS = frozenset({"at", "seconds", "selfplay"})
 """What may differ between two tellings of the same: times, and the program's version. See also `shaping`."""
-INFORMATION = frozenset({"retry", "resume"})
+INFORMATIONAL_EVENTS = frozenset({"retry", "resume"})
 
 
-def said(seat: Seat, message: Message) -> Event:
+def message_event(seat: Seat, message: Message) -> Event:
     """The event of a message that is said to a seat."""
     return {"event": "message", "seat": seat, "message": message.model_dump(mode="json", exclude_defaults=True)}
 
 
-def now() -> str:
+def iso_now() -> str:
     """The present as ISO 8601 in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def comparable(event: Event) -> Event:
+def without_varying_keys(event: Event) -> Event:
     """An event without what may differ between two tellings of the same."""
-    kept = {k: v for k, v in event.items() if k not in FREE}
-    return {**kept, "config": shaping(kept["config"])} if "config" in kept else kept
+    kept = {k: v for k, v in event.items() if k not in VARYING_KEYS}
+    return {**kept, "config": episode_shaping_values(kept["config"])} if "config" in kept else kept
 
 
-def canonical(event: Event) -> bytes:
+def canonical_bytes(event: Event) -> bytes:
     """An event's bytes without what may differ between two tellings of the same."""
-    return orjson.dumps(comparable(event), option=orjson.OPT_SORT_KEYS)
+    return orjson.dumps(without_varying_keys(event), option=orjson.OPT_SORT_KEYS)
 
 
-def difference(recorded: object, present: object, place: str = "") -> str:
+def describe_difference(recorded: object, present: object, place: str = "") -> str:
     """The first place where two JSON values differ, in words."""
     if isinstance(recorded, dict) and isinstance(present, dict):
         before, after = cast("Event", recorded), cast("Event", present)
         for key in [*before, *after]:
-            if key not in FREE and before.get(key) != after.get(key):
-                return difference(before.get(key), after.get(key), f"{place}.{key}".lstrip("."))
-    return f"{place or 'event'} was {_short(cast('object', recorded))}, is {_short(cast('object', present))}"
+            if key not in VARYING_KEYS and before.get(key) != after.get(key):
+                return describe_difference(before.get(key), after.get(key), f"{place}.{key}".lstrip("."))
+    return f"{place or 'event'} was {_shorten_json(cast('object', recorded))}, is {_shorten_json(cast('object', present))}"
 
 
-def _short(value: object) -> str:
+def _shorten_json(value: object) -> str:
     text = orjson.dumps(value, default=str).decode()
     return text if len(text) <= 80 else text[:77] + "..."  # noqa: PLR2004  a line's worth
 
@@ -82,7 +82,7 @@ def parse_events(data: bytes, where: str) -> tuple[list[Event], int]:
     events: list[Event] = []
     size = 0
     for number, line in enumerate(data.splitlines(keepends=True), 1):
-        if number == 1 and not line.endswith(b"\n") and not _may_be_a_torn_start(line):
+        if number == 1 and not line.endswith(b"\n") and not _is_torn_start(line):
             raise JournalError(f"{where}: not a journal of this program")
         try:
             event: Event = orjson.loads(line)
@@ -104,7 +104,7 @@ def parse_events(data: bytes, where: str) -> tuple[list[Event], int]:
     return events, size
 
 
-def _may_be_a_torn_start(line: bytes) -> bool:
+def _is_torn_start(line: bytes) -> bool:
     """True for the beginning of a journal's first line, also where a power loss left zeros in its place."""
     return JOURNAL_START.startswith(line[: len(JOURNAL_START)].rstrip(b"\0"))
 

@@ -13,23 +13,23 @@ from typing import Any, cast
 import orjson
 from pydantic import ValidationError
 
-from selfplay.clean.assist import Assistants, Nobody, OnlyJudge
-from selfplay.clean.candidate import Candidate
+from selfplay.clean.assist import Assistants, NoAssistants, EchoJudgeOnly
+from selfplay.clean.candidate import CleaningCandidate
 from selfplay.clean.codes import DropCode
-from selfplay.clean.fitness import Unfit
-from selfplay.clean.ground import ground_of, said_before
-from selfplay.clean.pipeline import Cleaned, DroppedTrace, stripped
-from selfplay.clean.repair import repair
-from selfplay.clean.weights import masked, weigh
-from selfplay.contract import ContextPolicy, Contract, Schema, tool_name
+from selfplay.clean.fitness import UnfitReason
+from selfplay.clean.ground import grounding_of, supervisor_texts_before_turns
+from selfplay.clean.pipeline import CleanedTrace, DroppedTrace, strip_candidate
+from selfplay.clean.repair import repair_turns
+from selfplay.clean.weights import add_masks, mask_turns
+from selfplay.contract import ContextPolicy, Contract, ToolSchema, tool_name
 from selfplay.errors import InputError
-from selfplay.export.arguments import accepts
-from selfplay.export.place import exports_below
+from selfplay.export.arguments import is_valid_call
+from selfplay.export.place import find_export_files
 from selfplay.hiding import is_journal
-from selfplay.imported import Imported
+from selfplay.imported import ImportedTrace
 from selfplay.message import Message, Origin
 from selfplay.player import with_new_ids
-from selfplay.rows import explain, readable
+from selfplay.rows import explain_errors, escape_undecodable
 from selfplay.sample import CleanTrace, Mask
 from selfplay.task import Answer, Brief, Task
 from selfplay.trace import Step, ToolResult, Trace
@@ -40,75 +40,75 @@ _INSTANCE = re.compile(r"(?:[^:#]*/)?([\w.-]+__[\w.-]+)-\d+(?:\.traj|\.traj\.jso
 
 
 @dataclass(frozen=True, slots=True)
-class Foreign:
+class ImportOptions:
     """How traces from elsewhere are cleaned."""
 
-    tools: tuple[Schema, ...] = ()
+    tools: tuple[ToolSchema, ...] = ()
     """The tools of traces whose format does not say them."""
     root: Path | None = None
     """What their names leave out."""
-    assistants: Assistants = field(default_factory=Nobody)
+    assistants: Assistants = field(default_factory=NoAssistants)
     """Of these only the echo judge is asked."""
 
-    def name(self, where: str) -> str:
+    def short_name_of(self, where: str) -> str:
         """What a trace is called: its place, from the root."""
-        return where if self.root is None else where.removeprefix(f"{readable(self.root)}/")
+        return where if self.root is None else where.removeprefix(f"{escape_undecodable(self.root)}/")
 
 
-async def clean_foreign(found: Imported, foreign: Foreign) -> Cleaned | DroppedTrace:
+async def clean_imported(found: ImportedTrace, foreign: ImportOptions) -> CleanedTrace | DroppedTrace:
     """What of a trace is worth training on, or why it gives no row. Raises what the assistants raise."""
-    episode = foreign.name(found.where)
-    name = foreign.name(found.id)
-    adopted = _adopted(found, episode, name, foreign.tools)
-    if isinstance(adopted, Unfit):
+    episode = foreign.short_name_of(found.where)
+    name = foreign.short_name_of(found.id)
+    adopted = _adopt(found, episode, name, foreign.tools)
+    if isinstance(adopted, UnfitReason):
         return DroppedTrace(episode=episode, task=name, code=adopted.code, detail=adopted.detail)
     trace = adopted.trace
-    clean = _weighted(stripped(adopted), found)
-    clean = await repair(clean, said_before(trace, clean), frozenset(), OnlyJudge(foreign.assistants), is_foreign=True)
-    clean = weigh(clean, said_before(trace, clean), ground_of(trace, clean))
+    clean = _mask_unlearned(strip_candidate(adopted), found)
+    clean = await repair_turns(clean, supervisor_texts_before_turns(trace, clean), frozenset(), EchoJudgeOnly(foreign.assistants), is_foreign=True)
+    clean = mask_turns(clean, supervisor_texts_before_turns(trace, clean), grounding_of(trace, clean))
     if any(clean.weights):
-        return Cleaned(clean)
+        return CleanedTrace(clean)
     told = ", ".join(f"{n} {mask}" for mask, n in sorted(clean.mask_counts.items()))
     return DroppedTrace(episode=episode, task=name, code=DropCode.NOTHING_TO_LEARN, detail=told)
 
 
-def _adopted(found: Imported, episode: str, name: str, tools: tuple[Schema, ...]) -> Candidate | Unfit:
+def _adopt(found: ImportedTrace, episode: str, name: str, tools: tuple[ToolSchema, ...]) -> CleaningCandidate | UnfitReason:
     """The trace in our form, under the contract that it shows; or what it lacks."""
     first = next(n for n, m in enumerate(found.messages) if m.role == "assistant")
     before, after = found.messages[:first], found.messages[first:]
     texts = {role: "\n\n".join(m.content for m in before if m.role == role) for role in ("system", "user")}
     for role, what in (("system", "system prompt"), ("user", "task")):
         if not texts[role].strip():
-            return Unfit(DropCode.NO_OPENING, f"no {what} before the model's first turn; a row begins with both")
-    contract = _contract(found, texts["system"], tools)
-    if isinstance(contract, Unfit):
+            return UnfitReason(DropCode.NO_OPENING, f"no {what} before the model's first turn; a row begins with both")
+    contract = _make_contract(found, texts["system"], tools)
+    if isinstance(contract, UnfitReason):
         return contract
-    if (spoken := _spoken(found, first)) is not None:
+    if (spoken := _find_interjection(found, first)) is not None:
         return spoken
     prompt = Message(role="system", content=texts["system"], origin=Origin.PROMPT)
     opening = Message(role="user", content=texts["user"], origin=Origin.TASK)
     trace = Trace(
         episode=episode,
-        task=_unplayed(name, texts["user"]),
+        task=_make_unplayed_task(name, texts["user"]),
         prompt=prompt,
         opening=opening,
-        steps=tuple(_steps(after, contract.tools)),
+        steps=tuple(_make_steps(after, contract.tools)),
     )
-    return Candidate(trace, contract)
+    return CleaningCandidate(trace, contract)
 
 
-def _contract(found: Imported, prompt: str, given: tuple[Schema, ...]) -> Contract | Unfit:
-    tools = tuple(map(_spelled_out, found.tools or given))
+def _make_contract(found: ImportedTrace, prompt: str, given: tuple[ToolSchema, ...]) -> Contract | UnfitReason:
+    tools = tuple(map(_complete_schema, found.tools or given))
     if not tools:
         why = f"{found.format} has no place for the tools' schemas" if found.format in _WITHOUT_TOOLS else "it has none"
-        return Unfit(DropCode.NO_TOOLS, f"no tools: {why}; give them with --tools FILE")
+        return UnfitReason(DropCode.NO_TOOLS, f"no tools: {why}; give them with --tools FILE")
     try:
         return Contract(tools_version=f"imported:{found.format}", prompt=prompt, tools=tools, context=ContextPolicy())
     except ValidationError as error:
-        return Unfit(DropCode.NO_TOOLS, f"its tools are no function tools: {explain(error, {})}")
+        return UnfitReason(DropCode.NO_TOOLS, f"its tools are no function tools: {explain_errors(error, {})}")
 
 
-def _spelled_out(tool: Schema) -> Schema:
+def _complete_schema(tool: ToolSchema) -> ToolSchema:
     """A tool with what OpenAI's API lets it leave out or null: without parameters it takes none."""
     function = tool.get("function")
     if not isinstance(function, dict):
@@ -120,7 +120,7 @@ def _spelled_out(tool: Schema) -> Schema:
 _WITHOUT_TOOLS = frozenset({"swe-agent", "mini-swe-agent"})
 
 
-def _spoken(found: Imported, first: int) -> Unfit | None:
+def _find_interjection(found: ImportedTrace, first: int) -> UnfitReason | None:
     """Where somebody speaks between the model's turns, and it is neither a result nor a complaint on a turn."""
     last = max(n for n, m in enumerate(found.messages) if m.role == "assistant")
     for message, place in zip(found.messages[first:last], found.places[first:last], strict=True):
@@ -128,11 +128,11 @@ def _spoken(found: Imported, first: int) -> Unfit | None:
             what = (
                 "what was observed answers no call" if message.origin is Origin.TOOL else f"the {message.role} speaks"
             )
-            return Unfit(DropCode.SPOKEN_TO, f"{place}: {what} after the task; a row has no place for that")
+            return UnfitReason(DropCode.SPOKEN_TO, f"{place}: {what} after the task; a row has no place for that")
     return None
 
 
-def _unplayed(name: str, prompt: str) -> Task:
+def _make_unplayed_task(name: str, prompt: str) -> Task:
     """The task that the trace was about, with its repository if the name tells it.
 
     Not validated: only a task to be played needs repository and targets.
@@ -142,7 +142,7 @@ def _unplayed(name: str, prompt: str) -> Task:
     return Task(brief=brief, answer=Answer.model_construct(targets=(), patch=None))
 
 
-def _with_own_ids(
+def _rename_calls(
     action: Message, rest: Sequence[Message], taken: frozenset[str], turn: int
 ) -> tuple[Message, Sequence[Message]]:
     """A turn and what follows it, its calls with ids that no earlier turn's have: some servers count anew in each."""
@@ -159,24 +159,24 @@ def _with_own_ids(
     return renamed, answered
 
 
-def _steps(messages: Sequence[Message], tools: Sequence[Schema]) -> Iterator[Step]:
+def _make_steps(messages: Sequence[Message], tools: Sequence[ToolSchema]) -> Iterator[Step]:
     starts = [n for n, m in enumerate(messages) if m.role == "assistant"]
     taken: frozenset[str] = frozenset()
     for turn, (start, end) in enumerate(zip(starts, [*starts[1:], len(messages)], strict=True)):
-        action, rest = _with_own_ids(messages[start], messages[start + 1 : end], taken, turn)
+        action, rest = _rename_calls(messages[start], messages[start + 1 : end], taken, turn)
         taken |= {call.id for call in action.tool_calls}
         nudge = "\n".join(m.content for m in rest if m.origin is Origin.NUDGE)
-        results = [_result(m, action, tools) for m in rest if m.role == "tool"]
-        yield Step(action=action, results=tuple(_in_order(results, action)), nudge=nudge or None)
+        results = [_make_result(m, action, tools) for m in rest if m.role == "tool"]
+        yield Step(action=action, results=tuple(_sort_results(results, action)), nudge=nudge or None)
 
 
-def _result(message: Message, action: Message, tools: Sequence[Schema]) -> ToolResult:
+def _make_result(message: Message, action: Message, tools: Sequence[ToolSchema]) -> ToolResult:
     """A result; that of a call which the tools' schemas do not allow counts as a refusal."""
     call = next((call for call in action.tool_calls if call.id == message.tool_call_id), None)
-    return ToolResult(message=message, ok=call is None or accepts(tools, call))
+    return ToolResult(message=message, ok=call is None or is_valid_call(tools, call))
 
 
-def _in_order(results: list[ToolResult], action: Message) -> list[ToolResult]:
+def _sort_results(results: list[ToolResult], action: Message) -> list[ToolResult]:
     """Results in the order of their calls, where each call has one."""
     ids = [call.id for call in action.tool_calls]
     if sorted(ids) != sorted(r.message.tool_call_id or "" for r in results):
@@ -184,10 +184,10 @@ def _in_order(results: list[ToolResult], action: Message) -> list[ToolResult]:
     return sorted(results, key=lambda r: ids.index(r.message.tool_call_id or ""))
 
 
-def _weighted(clean: CleanTrace, found: Imported) -> CleanTrace:
+def _mask_unlearned(clean: CleanTrace, found: ImportedTrace) -> CleanTrace:
     """The trace without the turns that its file says are not learned."""
     weights = [w for w, m in zip(found.weights, found.messages, strict=True) if m.role == "assistant"]
-    turns = [masked(turn, [Mask.NOT_LEARNED] if weights[turn.step] == 0 else []) for turn in clean.turns]
+    turns = [add_masks(turn, [Mask.NOT_LEARNED] if weights[turn.step] == 0 else []) for turn in clean.turns]
     return clean.model_copy(update={"turns": tuple(turns)})
 
 
@@ -199,7 +199,7 @@ def imports_in(place: Path, *outputs: Path) -> tuple[Path, ...]:
     if place.is_file():
         return (place,)
     found = (p for p in sorted(place.rglob("*")) if p.suffix in SUFFIXES and p.is_file() and not is_journal(p))
-    exported = exports_below(place)
+    exported = find_export_files(place)
     paths = tuple(p for p in found if p not in exported and not any(p.is_relative_to(output) for output in outputs))
     if not paths:
         beside = " but what exports wrote" if exported else ""
@@ -208,10 +208,10 @@ def imports_in(place: Path, *outputs: Path) -> tuple[Path, ...]:
     return paths
 
 
-def read_tools(path: Path) -> tuple[Schema, ...]:
+def read_tools(path: Path) -> tuple[ToolSchema, ...]:
     """The tools in a JSON file: a list of them, or an object that has one under `tools`. Raises InputError."""
     try:
-        return _tools(orjson.loads(path.read_bytes()))
+        return _parse_tools(orjson.loads(path.read_bytes()))
     except OSError as error:
         raise InputError(f"{path}: can't be read: {error.strerror}") from error
     except ValueError as error:
@@ -220,11 +220,11 @@ def read_tools(path: Path) -> tuple[Schema, ...]:
         ) from None
 
 
-def _tools(value: object) -> tuple[Schema, ...]:
+def _parse_tools(value: object) -> tuple[ToolSchema, ...]:
     listed = cast("dict[str, Any]", value).get("tools") if isinstance(value, dict) else value
     if not isinstance(listed, list) or not listed:
         raise ValueError("no list of tools in it")
-    tools = tuple(cast("list[Schema]", listed))
+    tools = tuple(cast("list[ToolSchema]", listed))
     for tool in tools:
         tool_name(tool)
     return tools

@@ -20,18 +20,18 @@ from git.cmd import handle_process_output  # pyright: ignore[reportUnknownVariab
 from git.util import finalize_process
 
 from selfplay.errors import RepositoryError
-from selfplay.source import Source, without_credentials
-from selfplay_tools.git import environment, words
+from selfplay.source import RepositorySource, strip_credentials
+from selfplay_tools.git import git_environment, complaint_of
 
-Progress = Callable[[str], None]
+ProgressCallback = Callable[[str], None]
 """Told each line of git's progress, from another thread."""
 
-LOOK_S = 0.5
+LOCK_POLL_S = 0.5
 """Seconds between two looks at whether waiting for a lock is broken off."""
-_CHATTER = ("Cloning into", "warning:", "POST ", "hint:")
+_PROGRESS_PREFIXES = ("Cloning into", "warning:", "POST ", "hint:")
 
 
-class HardGit(git.Git):
+class IsolatedGit(git.Git):
     """Commands that inherit no `GIT_*` variable: GitPython itself can add variables, but not take them away."""
 
     # Its overloads differ in what they return; here only the command changes, so everything is handed through.
@@ -49,33 +49,33 @@ class HardGit(git.Git):
         return run(["env", *drop, *command] if drop else command, *args, **kwargs)
 
 
-class Listener(git.RemoteProgress):
+class ProgressListener(git.RemoteProgress):
     """Hands git's progress lines on, and keeps its complaints in `error_lines`."""
 
-    def __init__(self, tell: Progress | None) -> None:
+    def __init__(self, notify: ProgressCallback | None) -> None:
         super().__init__()
-        self._tell = tell
+        self._notify = notify
 
     def update(
         self, op_code: int, cur_count: str | float, max_count: str | float | None = None, message: str = ""
     ) -> None:
         """Called by GitPython for every line that it understands."""
         del op_code, cur_count, max_count, message
-        if self._tell is not None:
-            self._tell(str(self._cur_line))
+        if self._notify is not None:
+            self._notify(str(self._cur_line))
 
 
-def commands(git_dir: Path, variables: Mapping[str, str] | None = None) -> git.Git:
+def commands_in(git_dir: Path, variables: Mapping[str, str] | None = None) -> git.Git:
     """Git commands in one git directory, for one thread. They raise git.GitError."""
-    made = HardGit(str(git_dir))
-    made.update_environment(**(variables or environment(trusted=(git_dir,))), GIT_DIR=str(git_dir))
-    return made
+    git_commands = IsolatedGit(str(git_dir))
+    git_commands.update_environment(**(variables or git_environment(trusted=(git_dir,))), GIT_DIR=str(git_dir))
+    return git_commands
 
 
 @contextmanager
-def reaching(source: Source, git_dir: Path) -> Generator[dict[str, str]]:
+def open_environment(source: RepositorySource, git_dir: Path) -> Generator[dict[str, str]]:
     """The environment for commands in `git_dir` that talk to `source`."""
-    variables = environment(protocols=source.protocols, trusted=(git_dir,))
+    variables = git_environment(protocols=source.protocols, trusted=(git_dir,))
     if source.directory is None:
         yield variables
         return
@@ -87,49 +87,49 @@ def reaching(source: Source, git_dir: Path) -> Generator[dict[str, str]]:
         yield {**variables, "GIT_CONFIG_GLOBAL": str(settings)}
 
 
-class Transfers:
+class GitTransfers:
     """Git's processes that bring something here from sources. Another thread may break them off, for good."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._running: set[git.Git.AutoInterrupt] = set()
-        self.are_over = False
+        self.is_broken_off = False
 
     def break_off(self) -> None:
         """End what runs; what would begin later ends at once."""
         with self._lock:
-            self.are_over = True
+            self.is_broken_off = True
             for process in self._running:
-                _end(process)
+                _kill_process_group(process)
 
-    def finish(self, process: git.Git.AutoInterrupt, source: Source, progress: Progress | None = None) -> None:
+    def finish(self, process: git.Git.AutoInterrupt, source: RepositorySource, progress: ProgressCallback | None = None) -> None:
         """Wait until it is done. Raises RepositoryError."""
-        listener = Listener(progress)
+        listener = ProgressListener(progress)
         with self._lock:
             self._running.add(process)
-            if self.are_over:
-                _end(process)
+            if self.is_broken_off:
+                _kill_process_group(process)
         try:
-            with told(source, listener):
+            with translate_git_errors(source, listener):
                 handle_process_output(
                     process, None, listener.new_message_handler(), finalize_process, decode_streams=True
                 )
         except KeyboardInterrupt:
-            _end(process)
+            _kill_process_group(process)
             raise
         finally:
             with self._lock:
                 self._running.discard(process)
 
     @contextmanager
-    def locked(self, path: Path) -> Generator[None]:
+    def lock(self, path: Path) -> Generator[None]:
         """Keep other processes out, once they have left. Raises RepositoryError when it is broken off."""
         lock = FileLock(path)
         while True:
             try:
-                lock.acquire(timeout=LOOK_S)
+                lock.acquire(timeout=LOCK_POLL_S)
             except Timeout:
-                if self.are_over:
+                if self.is_broken_off:
                     raise RepositoryError(f"{path}: another process holds it") from None
             else:
                 break
@@ -139,7 +139,7 @@ class Transfers:
             lock.release()
 
 
-def _end(process: git.Git.AutoInterrupt) -> None:
+def _kill_process_group(process: git.Git.AutoInterrupt) -> None:
     """End it and all that it started."""
     running = cast("subprocess.Popen[bytes] | None", process.proc)  # pyright: ignore[reportUnknownMemberType] - GitPython types it as a bare Popen
     if running is not None:
@@ -147,37 +147,37 @@ def _end(process: git.Git.AutoInterrupt) -> None:
             os.killpg(running.pid, signal.SIGTERM)
 
 
-def clone(source: Source, git_dir: Path, transfers: Transfers, progress: Progress | None) -> None:
+def clone(source: RepositorySource, git_dir: Path, transfers: GitTransfers, progress: ProgressCallback | None) -> None:
     """Clone into the empty directory `git_dir`, bare. Raises RepositoryError."""
-    with reaching(source, git_dir) as variables:
+    with open_environment(source, git_dir) as variables:
         git.Git.check_unsafe_protocols(source.url)
-        made = HardGit(str(git_dir))
+        made = IsolatedGit(str(git_dir))
         made.update_environment(**variables)
         process = made.clone("--bare", "--progress", "--", source.url, str(git_dir), as_process=True)
         transfers.finish(process, source, progress)
 
 
-def fetch(source: Source, git_dir: Path, transfers: Transfers, *specs: str) -> None:
+def fetch(source: RepositorySource, git_dir: Path, transfers: GitTransfers, *specs: str) -> None:
     """Fetch into a clone, and forget what the source has no more. Raises RepositoryError."""
     options = ("--prune", "--no-tags", "--no-recurse-submodules", "--no-auto-gc")
-    with reaching(source, git_dir) as variables:
-        process = commands(git_dir, variables).fetch(*options, source.url, *specs, as_process=True)
+    with open_environment(source, git_dir) as variables:
+        process = commands_in(git_dir, variables).fetch(*options, source.url, *specs, as_process=True)
         transfers.finish(process, source)
 
 
 @contextmanager
-def told(source: Source, listener: Listener | None = None) -> Generator[None]:
+def translate_git_errors(source: RepositorySource, listener: ProgressListener | None = None) -> Generator[None]:
     """Turn a failed command into a RepositoryError with git's words, which a `listener` may have heard instead."""
     try:
         yield
     except git.GitError as error:
-        heard = "\n".join(listener.error_lines) if listener is not None else ""
-        raise RepositoryError(f"{source.url}: {reason(error, heard)}") from None
+        complaints = "\n".join(listener.error_lines) if listener is not None else ""
+        raise RepositoryError(f"{source.url}: {describe_git_error(error, complaints)}") from None
 
 
-def reason(error: git.GitError, heard: str = "") -> str:
+def describe_git_error(error: git.GitError, complaints: str = "") -> str:
     """Git's own words, without progress, credentials, or the command line."""
     said = str(error.stderr) if isinstance(error, git.GitCommandError) else str(error)
-    text = heard or said.partition("stderr: '")[2].rstrip("' \n") or said
-    lines = [line for line in text.splitlines() if not line.startswith(_CHATTER)]
-    return without_credentials(words("\n".join(lines).encode()))
+    text = complaints or said.partition("stderr: '")[2].rstrip("' \n") or said
+    lines = [line for line in text.splitlines() if not line.startswith(_PROGRESS_PREFIXES)]
+    return strip_credentials(complaint_of("\n".join(lines).encode()))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import orjson
 
-from selfplay.prompts import prompt
+from selfplay.prompts import load_prompt
 
 JOURNAL_START = b'{"event":"start"'
 """How every journal begins."""
@@ -20,7 +20,7 @@ _HEAD_BYTES = 64 << 10
 """So much of a file tells whose it is: more than the longest prompt of a task that is mined."""
 _TEXT = rb'"(?:[^"\\]|\\.)*+"'
 _PROMPT_CHARS = 40
-_SYSTEM = rb'\[\{"role":"system","content":' + re.escape(orjson.dumps(prompt("player").text[:_PROMPT_CHARS])[:-1])
+_SYSTEM = rb'\[\{"role":"system","content":' + re.escape(orjson.dumps(load_prompt("player").text[:_PROMPT_CHARS])[:-1])
 _LINES = re.compile(
     re.escape(JOURNAL_START)
     + rb'|\{"(?:episode|unit)":'  # clean traces, pairs, notes beside rows; ledgers
@@ -35,23 +35,23 @@ _TARGETS = re.compile(rb'"targets"\s*:\s*\[\s*\{\s*"(?:path|symbol|lines)"\s*:')
 _REPORT = b": a run of selfplay</title>"
 
 
-def hides(root: Path, kept: Iterable[Path]) -> Callable[[bytes], bool]:
+def hidden_path_filter(root: Path, hidden: Iterable[Path]) -> Callable[[bytes], bool]:
     """Whether a path relative to `root` is hidden: it lies in one of the `kept` places, or the engine wrote it."""
     top = os.path.realpath(root)
-    inside = [os.path.relpath(os.path.realpath(place), top) for place in kept]
+    inside = [os.path.relpath(os.path.realpath(place), top) for place in hidden]
     prefixes = [os.fsencode(path) for path in inside if path != "." and not path.startswith(os.pardir)]
 
     def is_hidden(raw: bytes) -> bool:
         if any(raw == prefix or raw.startswith(prefix + b"/") for prefix in prefixes):
             return True
-        return raw.endswith((b".jsonl", b".html")) and is_own(os.fsencode(top) + b"/" + raw)
+        return raw.endswith((b".jsonl", b".html")) and is_engine_file(os.fsencode(top) + b"/" + raw)
 
     return is_hidden
 
 
-def is_own(path: bytes) -> bool:
+def is_engine_file(path: bytes) -> bool:
     """True for a regular file that tells of tasks or episodes in a way that only the engine writes, task files too."""
-    head = _head(path, _HEAD_BYTES)
+    head = _read_head(path, _HEAD_BYTES)
     if path.endswith(b".html"):
         return _REPORT in head
     return _LINES.match(head.lstrip()) is not None or (b'"prompt"' in head and _TARGETS.search(head) is not None)
@@ -59,10 +59,10 @@ def is_own(path: bytes) -> bool:
 
 def is_journal(path: bytes | Path) -> bool:
     """True for a regular file that begins as a journal does; a link is not followed, a pipe not waited for."""
-    return _head(path, len(JOURNAL_START)) == JOURNAL_START
+    return _read_head(path, len(JOURNAL_START)) == JOURNAL_START
 
 
-def _head(path: bytes | Path, max_bytes: int) -> bytes:
+def _read_head(path: bytes | Path, max_bytes: int) -> bytes:
     """The beginning of a regular file; empty for everything else, and for one that can't be read."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -12,13 +12,13 @@ from selfplay.source import WORKTREE
 from selfplay_tools.commit import CommitSnapshot
 from selfplay_tools.errors import ToolsError
 from selfplay_tools.index import MAX_INDEXED_BYTES
-from selfplay_tools.snapshot import Kind
-from selfplay_tools.store.library import library_at
-from selfplay_tools.store.store import Store
+from selfplay_tools.snapshot import PathKind
+from selfplay_tools.store.library import open_repository_index
+from selfplay_tools.store.store import SegmentStore
 
 
 @dataclass(frozen=True, slots=True)
-class Indexed:
+class IndexSummary:
     """What is kept of one repository."""
 
     repo: str
@@ -42,7 +42,7 @@ class Indexed:
 
 
 def build_index(
-    repositories: Repositories, repo: str, commit: str, told: Callable[[int, int], None] | None = None
+    repositories: Repositories, repo: str, commit: str, on_progress: Callable[[int, int], None] | None = None
 ) -> str:
     """Clone if need be, and index everything that the commit holds and the index does not; the commit's full id.
 
@@ -54,11 +54,11 @@ def build_index(
     folder, git_dir = repositories.index_folder(repo), repositories.clone(repo)
     full_id = repositories.resolve(repo, commit)
     try:
-        library = library_at(git_dir, folder.absolute())
+        library = open_repository_index(git_dir, folder.absolute())
         with closing(CommitSnapshot(git_dir, full_id)) as snapshot:
-            files = [e for e in snapshot.entries if e.kind is Kind.FILE and e.size <= MAX_INDEXED_BYTES]
+            files = [e for e in snapshot.entries if e.kind is PathKind.FILE and e.size <= MAX_INDEXED_BYTES]
         library.store.commits.note(full_id)
-        library.finish([entry.oid for entry in files], told)
+        library.add_with_words([entry.oid for entry in files], on_progress)
     except (ToolsError, OSError) as error:
         raise RepositoryError(f"{repo}, {commit}: can't be indexed in {folder}: {error}") from error
     if library.problem is not None:
@@ -66,14 +66,14 @@ def build_index(
     return full_id
 
 
-def indexed(repositories: Repositories, repo: str) -> Indexed:
+def summarise_index(repositories: Repositories, repo: str) -> IndexSummary:
     """What is kept of a repository, without cloning or building anything. Raises RepositoryError."""
     folder = repositories.index_folder(repo)
     if not folder.is_dir():
-        return Indexed(repo, folder, (), 0, 0)
+        return IndexSummary(repo, folder, (), 0, 0)
     try:
-        store = Store(folder)
+        store = SegmentStore(folder)
     except (ToolsError, OSError) as error:
         raise RepositoryError(f"{repo}: the index in {folder} can't be read: {error}") from error
     blobs = sum(map(len, store.segments))
-    return Indexed(repo, folder, tuple(store.commits.latest()), blobs, store.size)
+    return IndexSummary(repo, folder, tuple(store.commits.latest()), blobs, store.size)

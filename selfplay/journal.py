@@ -18,29 +18,29 @@ from typing import Any, Self
 import orjson
 
 from selfplay.errors import ContextTooLong, FatalModelError, JournalError, RequestRefused, StorageError
-from selfplay.events import INFORMATION, Event, Seat, canonical, comparable, difference, now, parse_events
-from selfplay.models.protocol import Reply, Request
+from selfplay.events import INFORMATIONAL_EVENTS, Event, Seat, canonical_bytes, without_varying_keys, describe_difference, iso_now, parse_events
+from selfplay.models.protocol import ModelReply, ModelRequest
 from selfplay.trace import ToolResult
 
-Watch = Callable[[Event, bool], None]
+EventWatcher = Callable[[Event, bool], None]
 """Told of every event, in order; the flag is true for one that was recorded earlier."""
 
 
 class Journal:
     """An episode's record, open for going on. Use as a context manager; one process at a time."""
 
-    def __init__(self, path: Path, watch: Watch | None = None) -> None:
+    def __init__(self, path: Path, watch: EventWatcher | None = None) -> None:
         self.path = path
-        self._watch: Watch = watch or _ignore
+        self._watch: EventWatcher = watch or _ignore_event
         self._descriptor = -1
-        self._waiting: list[bytes] = []
+        self._unwritten: list[bytes] = []
         """Lines that are not in the file yet, see `flush`."""
         self._recorded: deque[tuple[int, Event]] = deque()
         self._notes: deque[tuple[int, Event]] = deque()
         """Recorded events for information: told in their place, and no part of the episode."""
         self._heads: dict[Seat, Any] = {}
-        self._is_taken_up = False
-        self._began = 0.0
+        self._is_resumed = False
+        self._started_at = 0.0
         self.seconds = 0.0
         """Time spent in calls and tools so far, the recorded ones included."""
 
@@ -53,11 +53,11 @@ class Journal:
         try:
             self._lock()
             for line in self._load():
-                (self._notes if line[1]["event"] in INFORMATION else self._recorded).append(line)
+                (self._notes if line[1]["event"] in INFORMATIONAL_EVENTS else self._recorded).append(line)
         except BaseException:
             os.close(self._descriptor)
             raise
-        self._is_taken_up = bool(self._recorded)
+        self._is_resumed = bool(self._recorded)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -98,23 +98,23 @@ class Journal:
         """True when the recorded events lead to the episode's end."""
         return bool(self._recorded) and self._recorded[-1][1]["event"] == "stop"
 
-    def rest(self) -> list[Event]:
+    def replay_rest(self) -> list[Event]:
         """All recorded events that the loop has not come to yet, told to the watcher and passed over."""
         events: list[Event] = []
         while self._recorded:
-            events.append(self._next()[1])
-            self._tell(events[-1], is_recorded=True)
+            events.append(self._pop_recorded()[1])
+            self._notify(events[-1], is_recorded=True)
         return events
 
-    def _next(self) -> tuple[int, Event]:
+    def _pop_recorded(self) -> tuple[int, Event]:
         """The next recorded event, and its line; notes before it are told."""
         line, event = self._recorded.popleft()
-        self._tell_notes(before=line)
+        self._notify_notes(before=line)
         return line, event
 
-    def _tell_notes(self, *, before: float = inf) -> None:
+    def _notify_notes(self, *, before: float = inf) -> None:
         while self._notes and self._notes[0][0] < before:
-            self._tell(self._notes.popleft()[1], is_recorded=True)
+            self._notify(self._notes.popleft()[1], is_recorded=True)
 
     @property
     def is_replaying(self) -> bool:
@@ -129,40 +129,40 @@ class Journal:
         if not self._recorded:
             self._append(event)
             return
-        line, recorded = self._next()
-        if canonical(recorded) != canonical(event):
-            raise self._mismatch(line, recorded, event)
-        self._tell(recorded, is_recorded=True)
+        line, recorded = self._pop_recorded()
+        if canonical_bytes(recorded) != canonical_bytes(event):
+            raise self._mismatch_error(line, recorded, event)
+        self._notify(recorded, is_recorded=True)
 
-    def retried(self, seat: Seat, attempt: int, error: str, wait_s: float) -> None:
+    def record_retry(self, seat: Seat, attempt: int, error: str, wait_s: float) -> None:
         """Note that an attempt at a call failed. Neither it nor the wait after it counts as the episode's time."""
-        self._began = perf_counter() + wait_s
+        self._started_at = perf_counter() + wait_s
         self._append({"event": "retry", "seat": seat, "try": attempt, "error": error, "wait_s": wait_s})
         self.flush()
 
-    def sent(self) -> None:
+    def restart_clock(self) -> None:
         """Note that a call that had to wait is sent now: the wait does not count as the episode's time."""
-        self._began = perf_counter()
+        self._started_at = perf_counter()
 
     def start(self, event: Event) -> Event:
         """The episode's start: the recorded one, which must agree with `event` in all but time and version."""
         if not self._recorded:
-            self._append({**event, "at": now()})
+            self._append({**event, "at": iso_now()})
             return event
-        line, recorded = self._next()
-        if canonical(recorded) != canonical(event):
-            raise self._mismatch(line, recorded, event)
-        self._tell(recorded, is_recorded=True)
+        line, recorded = self._pop_recorded()
+        if canonical_bytes(recorded) != canonical_bytes(event):
+            raise self._mismatch_error(line, recorded, event)
+        self._notify(recorded, is_recorded=True)
         return recorded
 
     async def call(
         self,
         seat: Seat,
-        request: Request,
-        live: Callable[[Request], Awaitable[Reply]],
+        request: ModelRequest,
+        live: Callable[[ModelRequest], Awaitable[ModelReply]],
         *,
         keeps: Callable[[FatalModelError], bool] = lambda _: True,
-    ) -> Reply:
+    ) -> ModelReply:
         """The recorded reply to this request, or a live one, recorded when it arrives.
 
         A request that the server refuses (RequestRefused, ContextTooLong) is raised again, and recorded if `keeps`
@@ -171,48 +171,48 @@ class Journal:
         """
         sha256 = request.sha256
         if self._recorded:
-            return self._recorded_reply(seat, sha256)
+            return self._replay_reply(seat, sha256)
         self.flush()
         event: Event = {"event": "call", "seat": seat, "messages": len(request.messages), "sha256": sha256}
         event["key"] = request.key
         if self._heads.get(seat) != request.head:
             event["head"] = request.head
-        self._began = perf_counter()
+        self._started_at = perf_counter()
         try:
             reply = await live(request)
         except (RequestRefused, ContextTooLong) as error:
             if keeps(error):
                 refused = {"type": type(error).__name__, "message": str(error), "param": error.param}
-                self._timed({**event, "refused": refused})
+                self._append_timed({**event, "refused": refused})
                 self.flush()
                 self._heads[seat] = request.head
             raise
-        self._timed({**event, "reply": reply.model_dump(mode="json", exclude_defaults=True)})
+        self._append_timed({**event, "reply": reply.model_dump(mode="json", exclude_defaults=True)})
         self.flush()
         self._heads[seat] = request.head
         return reply
 
-    def _recorded_reply(self, seat: Seat, sha256: str) -> Reply:
-        line, event = self._next()
+    def _replay_reply(self, seat: Seat, sha256: str) -> ModelReply:
+        line, event = self._pop_recorded()
         if event["event"] != "call" or event["seat"] != seat or event["sha256"] != sha256:
-            raise self._mismatch(line, event, {"event": "call", "seat": seat, "sha256": sha256})
+            raise self._mismatch_error(line, event, {"event": "call", "seat": seat, "sha256": sha256})
         if "head" in event:
             self._heads[seat] = event["head"]
-        self._took(event)
+        self._count_recorded(event)
         if refused := event.get("refused"):
             kind = ContextTooLong if refused["type"] == "ContextTooLong" else RequestRefused
             raise kind(refused["message"], param=refused.get("param"))
-        return Reply.model_validate_json(orjson.dumps(event["reply"]))
+        return ModelReply.model_validate_json(orjson.dumps(event["reply"]))
 
-    async def result(self, step: int, call_id: str, live: Callable[[], Awaitable[ToolResult]]) -> ToolResult:
+    async def run_tool(self, step: int, call_id: str, live: Callable[[], Awaitable[ToolResult]]) -> ToolResult:
         """The recorded result of a tool call, or a live one, recorded when it is there."""
         if self._recorded:
-            line, event = self._next()
+            line, event = self._pop_recorded()
             if event["event"] != "result" or event["step"] != step or event["call"] != call_id:
-                raise self._mismatch(line, event, {"event": "result", "step": step, "call": call_id})
-            self._took(event)
+                raise self._mismatch_error(line, event, {"event": "result", "step": step, "call": call_id})
+            self._count_recorded(event)
             return ToolResult.model_validate_json(orjson.dumps(event["result"]))
-        self._began = perf_counter()
+        self._started_at = perf_counter()
         result = await live()
         event = {
             "event": "result",
@@ -220,25 +220,25 @@ class Journal:
             "call": call_id,
             "result": result.model_dump(mode="json", exclude_defaults=True),
         }
-        self._timed(event)
+        self._append_timed(event)
         return result
 
-    def _took(self, event: Event) -> None:
+    def _count_recorded(self, event: Event) -> None:
         self.seconds += event["seconds"]
-        self._tell(event, is_recorded=True)
+        self._notify(event, is_recorded=True)
 
-    def _timed(self, event: Event) -> None:
-        event["seconds"] = round(max(0.0, perf_counter() - self._began), 6)
+    def _append_timed(self, event: Event) -> None:
+        event["seconds"] = round(max(0.0, perf_counter() - self._started_at), 6)
         self.seconds += event["seconds"]
         self._append(event)
 
     def _append(self, event: Event) -> None:
-        if self._is_taken_up:
-            self._is_taken_up = False
-            self._tell_notes()  # after its last event: it ended while it waited for another try
-            self._append({"event": "resume", "at": now()})
-        self._waiting += (orjson.dumps(event), b"\n")
-        self._tell(event, is_recorded=False)
+        if self._is_resumed:
+            self._is_resumed = False
+            self._notify_notes()  # after its last event: it ended while it waited for another try
+            self._append({"event": "resume", "at": iso_now()})
+        self._unwritten += (orjson.dumps(event), b"\n")
+        self._notify(event, is_recorded=False)
 
     def flush(self) -> None:
         """Write the lines that wait, so that they outlive this process. Raises StorageError.
@@ -246,19 +246,19 @@ class Journal:
         Done before a model is asked, as soon as it has answered, and at the end. What is recorded in between, by the
         engine and its tools, is found again from there if the process dies: nobody has acted on it yet.
         """
-        lines, self._waiting = memoryview(b"".join(self._waiting)), []
+        lines, self._unwritten = memoryview(b"".join(self._unwritten)), []
         try:
             while lines:
                 lines = lines[os.write(self._descriptor, lines) :]
         except OSError as error:
-            raise StorageError.of(self.path, error) from error
+            raise StorageError.from_os_error(self.path, error) from error
 
-    def _tell(self, event: Event, *, is_recorded: bool) -> None:
+    def _notify(self, event: Event, *, is_recorded: bool) -> None:
         """Tell the watcher; one that fails is not told again: what it does is no part of the episode."""
         try:
             self._watch(event, is_recorded)
         except Exception:  # noqa: BLE001  a terminal that went away, a character it can't show: the episode goes on
-            self._watch = _ignore
+            self._watch = _ignore_event
 
     def sync(self) -> None:
         """Wait until everything is on the disk itself. Blocking. Raises JournalError."""
@@ -268,15 +268,15 @@ class Journal:
         except OSError as error:
             raise StorageError(f"{self.path}: can't be written: {error.strerror}") from error
 
-    def _mismatch(self, line: int, recorded: Event, now_: Event) -> JournalError:
+    def _mismatch_error(self, line: int, recorded: Event, present: Event) -> JournalError:
         if recorded["event"] in {"call", "result"}:  # of these only some keys are known before they happen
-            recorded = {k: v for k, v in recorded.items() if k in now_}
-        recorded, now_ = comparable(recorded), comparable(now_)
+            recorded = {k: v for k, v in recorded.items() if k in present}
+        recorded, present = without_varying_keys(recorded), without_varying_keys(present)
         return JournalError(
-            f"{self.path}:{line}: the episode recorded here went another way ({difference(recorded, now_)}); "
+            f"{self.path}:{line}: the episode recorded here went another way ({describe_difference(recorded, present)}); "
             "go on with the settings and version it was begun with, or delete this journal to play the episode anew"
         )
 
 
-def _ignore(_event: Event, _is_recorded: bool) -> None:  # noqa: FBT001  a Watch
+def _ignore_event(_event: Event, _is_recorded: bool) -> None:  # noqa: FBT001  a Watch
     pass

@@ -7,14 +7,14 @@ from pathlib import Path
 import orjson
 from pydantic import BaseModel, ConfigDict
 
-from selfplay.clean.candidate import Candidate, Unreadable
+from selfplay.clean.candidate import CleaningCandidate, UnreadableJournal
 from selfplay.config import KeyName, key_names_in
-from selfplay.contract import ContextPolicy, Contract, Schema
+from selfplay.contract import ContextPolicy, Contract, ToolSchema
 from selfplay.errors import InputError, JournalError
 from selfplay.events import Event, read_events
 from selfplay.hiding import is_journal
-from selfplay.replay import trace_of, understood
-from selfplay.rows import readable
+from selfplay.replay import trace_of, raise_as_journal_error
+from selfplay.rows import escape_undecodable
 from selfplay.wire import ReasoningKey
 from selfplay_tools.output import MAX_CHARS
 
@@ -28,22 +28,22 @@ def journals_in(place: Path) -> tuple[Path, ...]:
     return paths
 
 
-class _Start(BaseModel):
+class _JournalStart(BaseModel):
     """What samples take from a journal's start, beside episode and task."""
 
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
 
     selfplay: str
     production_prompt: str
-    tools: list[Schema]
+    tools: list[ToolSchema]
     reasoning: ReasoningKey
     mark: str
     snapshot: str
 
 
-def _start_of(start: Event, where: str) -> tuple[_Start, Contract]:
-    with understood(where, 1):
-        told = _Start.model_validate(start)
+def _read_start(start: Event, where: str) -> tuple[_JournalStart, Contract]:
+    with raise_as_journal_error(where, 1):
+        told = _JournalStart.model_validate(start)
         reasoning = "left_out" if told.reasoning == "none" else "sent_back"
         contract = Contract(
             tools_version=told.selfplay,
@@ -56,7 +56,7 @@ def _start_of(start: Event, where: str) -> tuple[_Start, Contract]:
 
 def contract_of(start: Event, where: str = "journal") -> Contract:
     """What a model trained on this episode has to be used with. Raises JournalError."""
-    return _start_of(start, where)[1]
+    return _read_start(start, where)[1]
 
 
 def key_names_of(journals: Iterable[Path]) -> tuple[KeyName, ...]:
@@ -68,17 +68,17 @@ def key_names_of(journals: Iterable[Path]) -> tuple[KeyName, ...]:
     return tuple(names)
 
 
-def candidate_of(path: Path) -> Candidate:
+def read_candidate(path: Path) -> CleaningCandidate:
     """An episode as a candidate for a sample. Raises JournalError."""
     events = list(read_events(path))
     trace = trace_of(events, str(path))
-    start, contract = _start_of(events[0], str(path))
-    return Candidate(trace, contract, mark=start.mark, snapshot=start.snapshot)
+    start, contract = _read_start(events[0], str(path))
+    return CleaningCandidate(trace, contract, mark=start.mark, snapshot=start.snapshot)
 
 
-def candidate_or_not(path: Path) -> Candidate | Unreadable:
+def read_candidate_or_reason(path: Path) -> CleaningCandidate | UnreadableJournal:
     """An episode, or why there is none."""
     try:
-        return candidate_of(path)
+        return read_candidate(path)
     except JournalError as error:
-        return Unreadable(readable(path.stem), readable(str(error)))
+        return UnreadableJournal(escape_undecodable(path.stem), escape_undecodable(str(error)))

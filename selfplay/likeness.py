@@ -28,13 +28,13 @@ class Sketch(Protocol):
         ...
 
 
-class _Index(Protocol):
+class _LshIndex(Protocol):
     def insert(self, key: int, minhash: Sketch) -> None: ...
     def query(self, minhash: Sketch) -> list[int]: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Like:
+class NearDuplicate:
     """An earlier one that a new one resembles."""
 
     of: str
@@ -43,21 +43,21 @@ class Like:
     """Estimated, between 0 and 1."""
 
 
-class Shelf:
+class SketchIndex:
     """Sketches of one kind, found again by likeness; about 3 kB of memory for each."""
 
     def __init__(self) -> None:
         index = cast("Any", rensa).RMinHashLSH(threshold=0.5, num_perm=NUMBERS, num_bands=BANDS)
-        self._index = cast("_Index", index)
+        self._index = cast("_LshIndex", index)
         self._sketches: list[tuple[str, Sketch]] = []
 
-    def nearest(self, sketch: Sketch, threshold: float) -> Like | None:
+    def find_nearest(self, sketch: Sketch, threshold: float) -> NearDuplicate | None:
         """The most similar one from the threshold on; of equals the one that was put first."""
         near = [(self._sketches[key][1].jaccard(sketch), -key) for key in self._index.query(sketch)]
         similarity, key = max(near, default=(0.0, 0))
-        return Like(self._sketches[-key][0], similarity) if near and similarity >= threshold else None
+        return NearDuplicate(self._sketches[-key][0], similarity) if near and similarity >= threshold else None
 
-    def put(self, id: str, sketch: Sketch) -> None:  # noqa: A002  the field's name
+    def add(self, id: str, sketch: Sketch) -> None:  # noqa: A002  the field's name
         """Keep one."""
         self._index.insert(len(self._sketches), sketch)
         self._sketches.append((id, sketch))
@@ -72,7 +72,7 @@ def sketch_of(items: list[str]) -> Sketch | None:
     return sketch
 
 
-def runs(words: Sequence[str], length: int) -> list[str]:
+def word_ngrams(words: Sequence[str], length: int) -> list[str]:
     """Every run of so many words; of a shorter text the text itself."""
     if not words:
         return []

@@ -50,12 +50,12 @@ class ToolCall(Noun):
     is_cut: bool = False
     """True when the reply ended at its length limit: such a call is never carried out."""
 
-    def parsed(self) -> dict[str, Any] | None:
+    def parse_arguments(self) -> dict[str, Any] | None:
         """The arguments as an object, or None where they are not one, see `parsed_object`."""
-        return parsed_object(self.arguments)
+        return parse_object(self.arguments)
 
 
-def parsed_object(text: str) -> dict[str, Any] | None:
+def parse_object(text: str) -> dict[str, Any] | None:
     """The JSON object that a text is. None where it is none, is nested deeper than MAX_DEPTH, or has a key twice.
 
     Of a key that stands twice only the last value is read, so that whoever looks at the object overlooks text.
@@ -67,38 +67,38 @@ def parsed_object(text: str) -> dict[str, Any] | None:
     if not isinstance(value, dict):
         return None
     found = cast("dict[str, Any]", value)
-    if text.count("[") + text.count("{") > MAX_DEPTH and _is_deeper(found, MAX_DEPTH):
+    if text.count("[") + text.count("{") > MAX_DEPTH and _is_deeper_than(found, MAX_DEPTH):
         return None
-    return None if text.count(":") > _keys(found) and _has_a_key_twice(text) else found
+    return None if text.count(":") > _count_keys(found) and _has_repeated_key(text) else found
 
 
-def _inner(value: object) -> list[Any]:
+def _containers_in(value: object) -> list[Any]:
     """The lists and objects right inside a list or object."""
     held = cast("dict[str, Any]", value).values() if isinstance(value, dict) else cast("list[Any]", value)
     return [each for each in held if isinstance(each, dict | list)]
 
 
-def _is_deeper(value: object, levels: int) -> bool:
+def _is_deeper_than(value: object, levels: int) -> bool:
     level = [value]
     for _ in range(levels):
-        level = [inner for outer in level for inner in _inner(outer)]
+        level = [inner for outer in level for inner in _containers_in(outer)]
     return bool(level)
 
 
-def _keys(value: object) -> int:
+def _count_keys(value: object) -> int:
     """Keys of an object and of all inside it; every key of its text has a colon."""
     own = len(cast("dict[str, Any]", value)) if isinstance(value, dict) else 0
-    return own + sum(map(_keys, _inner(cast("object", value))))
+    return own + sum(map(_count_keys, _containers_in(cast("object", value))))
 
 
-def _has_a_key_twice(text: str) -> bool:
+def _has_repeated_key(text: str) -> bool:
     is_twice = False
 
-    def look(pairs: list[tuple[str, Any]]) -> None:
+    def note_repeats(pairs: list[tuple[str, Any]]) -> None:
         nonlocal is_twice
         is_twice = is_twice or len(dict(pairs)) < len(pairs)
 
-    json.loads(text, object_pairs_hook=look, parse_int=str, parse_float=str)  # str: no limit on a number's digits
+    json.loads(text, object_pairs_hook=note_repeats, parse_int=str, parse_float=str)  # str: no limit on a number's digits
     return is_twice
 
 

@@ -6,20 +6,20 @@ from typing import Any
 
 from selfplay.config import HintConfig
 from selfplay.message import Message, ToolCall
-from selfplay.novelty import News, Novelty
+from selfplay.novelty import StepNovelty, NoveltyCounter
 from selfplay.trace import Quality, ToolResult
 
 MAX_LEVEL = 4
 LOOP_PERIODS = (2, 3)
 """Turns after which a loop begins anew."""
 
-Defaults = Mapping[str, Mapping[str, Any]]
+ToolDefaults = Mapping[str, Mapping[str, Any]]
 """By tool: what its arguments are where they are left out."""
-Signature = tuple[str, str]
+CallSignature = tuple[str, str]
 """A call's tool, and its arguments in a form of which there is one."""
 
 
-def defaults_of(schemas: Sequence[Mapping[str, Any]]) -> Defaults:
+def defaults_of(schemas: Sequence[Mapping[str, Any]]) -> ToolDefaults:
     """The defaults in the tools' schemas (OpenAI's function tools)."""
     functions = [schema["function"] for schema in schemas]
     return {
@@ -28,9 +28,9 @@ def defaults_of(schemas: Sequence[Mapping[str, Any]]) -> Defaults:
     }
 
 
-def signature(call: ToolCall, defaults: Defaults) -> Signature:
+def signature_of(call: ToolCall, defaults: ToolDefaults) -> CallSignature:
     """The same for calls that ask for the same: order, white space and arguments at their default do not count."""
-    value = call.parsed()
+    value = call.parse_arguments()
     if value is None:
         return call.name, call.arguments
     usual = defaults.get(call.name, {})
@@ -38,11 +38,11 @@ def signature(call: ToolCall, defaults: Defaults) -> Signature:
     return call.name, json.dumps(kept, sort_keys=True)
 
 
-def place_of(call: ToolCall) -> Signature:
+def destination_of(call: ToolCall) -> CallSignature:
     """Where a call goes, whatever part of it it asks for: the path that it names, or the words that it looks for."""
-    value = call.parsed() or {}
-    told = [v for k, v in sorted(value.items()) if k in {"path", "query", "pattern", "name"} and isinstance(v, str)]
-    return call.name, " ".join(sorted(set(" ".join(told).casefold().split())))
+    value = call.parse_arguments() or {}
+    named = [v for k, v in sorted(value.items()) if k in {"path", "query", "pattern", "name"} and isinstance(v, str)]
+    return call.name, " ".join(sorted(set(" ".join(named).casefold().split())))
 
 
 class Pacing:
@@ -55,117 +55,117 @@ class Pacing:
     fruitless when the next step shows nothing new, or when no progress came before the next hint; it counts once.
     """
 
-    def __init__(self, hints: HintConfig, defaults: Defaults | None = None) -> None:
+    def __init__(self, hints: HintConfig, defaults: ToolDefaults | None = None) -> None:
         self._hints = hints
         self._defaults = defaults or {}
-        self._novelty = Novelty()
-        self._calls: set[Signature] = set()
-        self._places: list[tuple[Signature, ...]] = []
-        self._news: list[News] = []
+        self._novelty = NoveltyCounter()
+        self._calls: set[CallSignature] = set()
+        self._destinations: list[tuple[CallSignature, ...]] = []
+        self._step_novelties: list[StepNovelty] = []
         self._has_repeated = False
         self._since_progress = 0
-        self._barren = 0
-        self._fruitless = 0
+        self._barren_steps = 0
+        self._fruitless_hints = 0
         self._level = 1
-        self._is_open = False
+        self._is_hint_pending = False
         """True while nobody knows whether the last hint bears fruit."""
         self.hints_sent = 0
         self.idle_turns = 0
         """Turns in a row that searched nothing: no call, or only `finish`."""
 
-    def turned(self, action: Message) -> None:
+    def count_turn(self, action: Message) -> None:
         """Count a turn: all that an episode without a supervisor needs."""
         is_idle = all(call.name == "finish" for call in action.tool_calls)
         self.idle_turns = self.idle_turns + 1 if is_idle else 0
 
-    def took(self, action: Message, results: Sequence[ToolResult], *, has_found: bool) -> None:
+    def count_step(self, action: Message, results: Sequence[ToolResult], *, has_found: bool) -> None:
         """Count a step, before its verdict and its hint."""
-        self.turned(action)
-        calls = [signature(call, self._defaults) for call in action.tool_calls]
+        self.count_turn(action)
+        calls = [signature_of(call, self._defaults) for call in action.tool_calls]
         before = len(self._calls)
         self._calls.update(calls)
         self._has_repeated = len(self._calls) < before + len(calls)
-        self._places.append(tuple(place_of(call) for call in action.tool_calls))
-        self._news.append(self._novelty.add(results))
-        self._barren = self._barren + 1 if self._news[-1].is_barren else 0
+        self._destinations.append(tuple(destination_of(call) for call in action.tool_calls))
+        self._step_novelties.append(self._novelty.add(results))
+        self._barren_steps = self._barren_steps + 1 if self._step_novelties[-1].is_barren else 0
         self._since_progress += 1
         if has_found:
-            self._fruitless = 0
-            self._progressed()
-        elif self._is_open and self._news[-1].is_barren:
-            self._fruitless += 1
-            self._is_open = False
+            self._fruitless_hints = 0
+            self._note_progress()
+        elif self._is_hint_pending and self._step_novelties[-1].is_barren:
+            self._fruitless_hints += 1
+            self._is_hint_pending = False
         # Two hints can turn out fruitless between two steps: the level still rises by one.
-        self._level = min(MAX_LEVEL, self._level + 1, 1 + self._fruitless // self._hints.escalate_after)
+        self._level = min(MAX_LEVEL, self._level + 1, 1 + self._fruitless_hints // self._hints.escalate_after)
 
-    def judged(self, quality: Quality | None) -> None:
+    def count_verdict(self, quality: Quality | None) -> None:
         """Take in the verdict on the step just counted; None where there is none."""
-        if quality is Quality.PRODUCTIVE and self._news and not self._news[-1].is_barren:
-            self._progressed()
+        if quality is Quality.PRODUCTIVE and self._step_novelties and not self._step_novelties[-1].is_barren:
+            self._note_progress()
 
-    def hinted(self) -> None:
+    def count_hint(self) -> None:
         """Count a hint that was sent after the step just counted."""
         self.hints_sent += 1
-        self._fruitless += self._is_open
-        self._is_open = True
+        self._fruitless_hints += self._is_hint_pending
+        self._is_hint_pending = True
         self._since_progress = 0
 
-    def _progressed(self) -> None:
+    def _note_progress(self) -> None:
         self._since_progress = 0
-        self._is_open = False
+        self._is_hint_pending = False
 
-    def due(self) -> int | None:
+    def due_level(self) -> int | None:
         """The level of the hint that is due after the step just counted; None when none is."""
-        if self.is_spent or (self._hints.policy == "when_stuck" and not self.stuck_because):
+        if self.has_no_hints_left or (self._hints.policy == "when_stuck" and not self.stuck_reason):
             return None
         return self._level
 
     @property
-    def is_spent(self) -> bool:
+    def has_no_hints_left(self) -> bool:
         """True when the episode has had all its hints."""
         return self._hints.budget is not None and self.hints_sent >= self._hints.budget
 
     @property
-    def stuck_because(self) -> str | None:
+    def stuck_reason(self) -> str | None:
         """Why the player counts as stuck, in words for the supervisor; None where it does not."""
-        if self.repeats:
+        if self.is_repeating:
             return "it made a call that it had made before"
-        if self.rereads:
+        if self.is_rereading:
             return "it read again what it had read before"
-        if self.loops:
+        if self.is_looping:
             return "it goes to and fro between the same places"
         if self.is_barren:
-            return f"its last {self._barren} steps showed nothing new"
+            return f"its last {self._barren_steps} steps showed nothing new"
         if self.is_slow:
             return f"{self._since_progress} steps went by without progress"
         return None
 
     @property
-    def repeats(self) -> bool:
+    def is_repeating(self) -> bool:
         """True when a call of the step was made before, in this turn or an earlier one."""
         return self._has_repeated
 
     @property
-    def rereads(self) -> bool:
+    def is_rereading(self) -> bool:
         """True when the step read files and each line of it had been read before, in whatever pieces."""
-        return bool(self._news) and self._news[-1].is_reread
+        return bool(self._step_novelties) and self._step_novelties[-1].is_reread
 
     @property
-    def loops(self) -> bool:
+    def is_looping(self) -> bool:
         """True when the last turns went to the same places in the same order twice, and saw less new than old."""
         return any(self._is_loop(period) for period in LOOP_PERIODS)
 
     def _is_loop(self, period: int) -> bool:
-        last, before = self._places[-period:], self._places[-2 * period : -period]
+        last, before = self._destinations[-period:], self._destinations[-2 * period : -period]
         if len(before) < period or last != before or len(set(last)) == 1 or not all(last):
             return False
-        news = self._news[-period:]
+        news = self._step_novelties[-period:]
         return sum(n.new for n in news) < sum(n.old for n in news)
 
     @property
     def is_barren(self) -> bool:
         """True when `barren_after` steps in a row showed nothing that was not shown before."""
-        return self._barren >= self._hints.barren_after
+        return self._barren_steps >= self._hints.barren_after
 
     @property
     def is_slow(self) -> bool:

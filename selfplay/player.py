@@ -8,9 +8,9 @@ from selfplay.config import SeatConfig
 from selfplay.dialogue import Dialogue
 from selfplay.journal import Journal
 from selfplay.message import Message, Origin, ToolCall
-from selfplay.models.protocol import Reply, Request
+from selfplay.models.protocol import ModelReply, ModelRequest
 
-Ask = Callable[[Request], Awaitable[Reply]]
+ModelCall = Callable[[ModelRequest], Awaitable[ModelReply]]
 """A model call with its retries."""
 
 
@@ -19,7 +19,7 @@ def player_head(config: SeatConfig, tools: Sequence[Mapping[str, Any]]) -> dict[
     return {"model": config.model_name, **config.sampling, "tools": list(tools), **config.extra_body}
 
 
-def nth(head: Mapping[str, Any], number: int) -> dict[str, Any]:
+def vary_seed(head: Mapping[str, Any], number: int) -> dict[str, Any]:
     """The head for the `number`-th asking (from 0) of the same: a seed in it is raised by `number`.
 
     Without a seed in the settings the head stays as it is: the server draws anew by itself.
@@ -32,14 +32,14 @@ def nth(head: Mapping[str, Any], number: int) -> dict[str, Any]:
 class Player:
     """Asks a model for the next step."""
 
-    ask: Ask
+    ask: ModelCall
     head: Mapping[str, Any]
 
-    async def act(self, dialogue: Dialogue, journal: Journal, taken: frozenset[str]) -> Reply:
+    async def act(self, dialogue: Dialogue, journal: Journal, taken: frozenset[str]) -> ModelReply:
         """The model's next message; its calls have ids that are not in `taken`. Raises ModelError."""
-        request = dialogue.request(self.head, Origin.PLAYER)
+        request = dialogue.build_request(self.head, Origin.PLAYER)
 
-        async def live(request: Request) -> Reply:
+        async def live(request: ModelRequest) -> ModelReply:
             reply = await self.ask(request)
             message = with_new_ids(reply.message, taken, request.turn)
             return reply if message is reply.message else reply.model_copy(update={"message": message})

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 from selfplay.task import Target
-from selfplay_tools.tool import Shown
+from selfplay_tools.tool import ShownRange
 
 
-class Progress:
+class TargetProgress:
     """Targets found so far, from what results showed.
 
     A file is found when a part of it was read (a search's single lines do not count); a part of a file (`lines`) when
@@ -19,7 +19,7 @@ class Progress:
         self._read: set[str] = set()
         self.found: frozenset[int] = frozenset()
 
-    def add(self, shown: Iterable[Shown]) -> tuple[int, ...]:
+    def add(self, shown: Iterable[ShownRange]) -> tuple[int, ...]:
         """Take in what a step showed; the targets that this completed, in order."""
         for part in shown:
             if part.how == "read":

@@ -10,22 +10,22 @@ from typing import TypeVar
 import orjson
 from pydantic import ValidationError
 
-from selfplay.dialogue import Dialogue, as_said
+from selfplay.dialogue import Dialogue, message_from_reply
 from selfplay.errors import InputError, JournalError
 from selfplay.events import Event, Seat, read_events
-from selfplay.gate.judge import question_wire
+from selfplay.gate.judge import encode_question
 from selfplay.message import Message, Noun, Origin
-from selfplay.models.protocol import Reply, Request, Usage
-from selfplay.rows import explain
+from selfplay.models.protocol import ModelReply, ModelRequest, Usage
+from selfplay.rows import explain_errors
 from selfplay.task import Task
 from selfplay.tasks import parse_task
 from selfplay.trace import Judgement, Step, Stop, ToolResult, Trace
 
-N = TypeVar("N", bound=Noun)
+NounType = TypeVar("NounType", bound=Noun)
 
 
 @dataclass(slots=True)
-class _Teller:
+class _TraceBuilder:
     """Follows a journal, event by event."""
 
     episode: str = ""
@@ -38,35 +38,35 @@ class _Teller:
     steps: list[Step] = field(default_factory=list["Step"])
     stop: Stop | None = None
 
-    def hear(self, event: Event) -> None:
+    def consume(self, event: Event) -> None:
         match event["event"]:
             case "start":
                 self.episode, self.task = event["episode"], parse_task(orjson.dumps(event["task"]), "task")
             case "message" if event["seat"] == "player":
-                self._hear_message(_load(Message, event["message"]))
+                self._consume_message(_load(Message, event["message"]))
             case "call" if "reply" in event:
-                self._hear_reply(_load(Reply, event["reply"]))
+                self._consume_reply(_load(ModelReply, event["reply"]))
             case "result":
                 self.results.append(_load(ToolResult, event["result"]))
             case "step":
-                self._hear_step(event)
+                self._consume_step(event)
             case "stop":
                 self.stop = _load(Stop, event["stop"])
             case _:
                 pass
 
-    def _hear_message(self, message: Message) -> None:
+    def _consume_message(self, message: Message) -> None:
         if message.origin is Origin.PROMPT:
             self.prompt = message
         else:
             self.opening = message
 
-    def _hear_reply(self, reply: Reply) -> None:
+    def _consume_reply(self, reply: ModelReply) -> None:
         self.usage += reply.usage
         if reply.message.origin is Origin.PLAYER:
             self.action = reply.message
 
-    def _hear_step(self, event: Event) -> None:
+    def _consume_step(self, event: Event) -> None:
         if self.action is None:
             raise JournalError("a step without a message of the player")
         step = Step(
@@ -85,46 +85,46 @@ class _Teller:
 
 
 @contextmanager
-def understood(where: str, number: int) -> Generator[None]:
+def raise_as_journal_error(where: str, number: int) -> Generator[None]:
     """Turns whatever is wrong with an event into a JournalError that says which. An event is a line."""
     try:
         yield
     except (ValidationError, KeyError, TypeError, AttributeError, InputError, JournalError) as error:
         raise JournalError(
-            f"{where}:{number}: not what this program writes: {_wrong(error)}; restore the file or delete it"
+            f"{where}:{number}: not what this program writes: {_describe_error(error)}; restore the file or delete it"
         ) from error
 
 
-def _wrong(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     match error:
         case ValidationError():
-            return explain(error, {})
+            return explain_errors(error, {})
         case KeyError():
             return f"the key {error} is missing"
         case _:
             return str(error)
 
 
-def _load(noun: type[N], value: object) -> N:
+def _load(noun: type[NounType], value: object) -> NounType:
     return noun.model_validate_json(orjson.dumps(value))
 
 
 def trace_of(events: Iterable[Event], where: str = "journal") -> Trace:
     """The trace that a journal's events tell; a step that had not ended is no part of it. Raises JournalError."""
-    teller = _Teller()
+    builder = _TraceBuilder()
     for number, event in enumerate(events, 1):
-        with understood(where, number):
-            teller.hear(event)
-    if teller.task is None or teller.prompt is None or teller.opening is None:
+        with raise_as_journal_error(where, number):
+            builder.consume(event)
+    if builder.task is None or builder.prompt is None or builder.opening is None:
         raise JournalError(f"{where}: nothing was played yet")
-    with understood(where, 1):
+    with raise_as_journal_error(where, 1):
         return Trace(
-            episode=teller.episode,
-            task=teller.task,
-            prompt=teller.prompt,
-            opening=teller.opening,
-            steps=tuple(teller.steps),
-            stop=teller.stop,
+            episode=builder.episode,
+            task=builder.task,
+            prompt=builder.prompt,
+            opening=builder.opening,
+            steps=tuple(builder.steps),
+            stop=builder.stop,
         )
 
 
@@ -141,7 +141,7 @@ class SentRequest:
     body: bytes
     sha256: str
     """As recorded when it was sent."""
-    reply: Reply | None
+    reply: ModelReply | None
     """None where the server refused the request."""
 
     @property
@@ -151,84 +151,84 @@ class SentRequest:
 
 
 @dataclass(slots=True)
-class _Judge:
+class _JudgeReplay:
     """What the judge has been told, and what it was asked last."""
 
-    told: list[Message] = field(default_factory=list["Message"])
+    messages: list[Message] = field(default_factory=list["Message"])
     question: Message | None = None
     since: int = 0
 
-    def hear(self, event: Event) -> None:
+    def consume(self, event: Event) -> None:
         message = _load(Message, event["message"])
         if "since" in event:
             self.question, self.since = message, event["since"]
         else:
-            self.told.append(message)
+            self.messages.append(message)
 
-    def request(self, head: Event) -> Request:
+    def build_request(self, head: Event) -> ModelRequest:
         if self.question is None:
             raise JournalError("a call of the judge before it was asked anything")
-        return Request(head=head, messages=question_wire(self.told, self.since, self.question), turn=0)
+        return ModelRequest(head=head, messages=encode_question(self.messages, self.since, self.question), turn=0)
 
 
 @dataclass(slots=True)
-class _Sender:
+class _RequestReplay:
     """What every seat has been told so far."""
 
     dialogues: dict[Seat, Dialogue] = field(default_factory=dict["Seat", "Dialogue"])
     heads: dict[Seat, Event] = field(default_factory=dict["Seat", "Event"])
-    judge: _Judge = field(default_factory=_Judge)
+    judge: _JudgeReplay = field(default_factory=_JudgeReplay)
 
-    def hear(self, event: Event) -> SentRequest | None:
+    def consume(self, event: Event) -> SentRequest | None:
         """The request that an event tells of, if it is one."""
         match event["event"]:
             case "start":
-                self.dialogues = _dialogues(event)
+                self.dialogues = _make_dialogues(event)
             case "message" if event["seat"] == "judge":
-                self.judge.hear(event)
+                self.judge.consume(event)
             case "message":
-                self.dialogues[event["seat"]].say(_load(Message, event["message"]))
+                self.dialogues[event["seat"]].append(_load(Message, event["message"]))
             case "result":
-                self.dialogues["player"].say(_load(ToolResult, event["result"]).message)
+                self.dialogues["player"].append(_load(ToolResult, event["result"]).message)
             case "step":
-                self.dialogues["player"].say(*_said_after(event))
+                self.dialogues["player"].append(*_messages_after_step(event))
             case "call":
-                return self._sent(event)
+                return self._rebuild_request(event)
             case _:
                 pass
         return None
 
-    def _sent(self, event: Event) -> SentRequest:
+    def _rebuild_request(self, event: Event) -> SentRequest:
         seat: Seat = event["seat"]
         head = self.heads[seat] = event.get("head") or self.heads[seat]
         if seat == "judge":
-            return _sent(event, self.judge.request(head))
-        sent = _sent(event, self.dialogues[seat].request(head, Origin.PLAYER))
+            return _make_sent_request(event, self.judge.build_request(head))
+        sent = _make_sent_request(event, self.dialogues[seat].build_request(head, Origin.PLAYER))
         if sent.reply is not None:
-            self.dialogues[seat].say(as_said(sent.reply))
+            self.dialogues[seat].append(message_from_reply(sent.reply))
         return sent
 
 
-def sent_requests(events: Iterable[Event], where: str = "journal") -> Iterator[SentRequest]:
+def rebuild_requests(events: Iterable[Event], where: str = "journal") -> Iterator[SentRequest]:
     """Every model call of a journal, rebuilt, in the order in which they were made. Raises JournalError."""
-    sender = _Sender()
+    replay = _RequestReplay()
     for number, event in enumerate(events, 1):
-        with understood(where, number):
-            sent = sender.hear(event)
+        with raise_as_journal_error(where, number):
+            sent = replay.consume(event)
         if sent is not None:
             yield sent
 
 
-def _dialogues(start: Event) -> dict[Seat, Dialogue]:
+def _make_dialogues(start: Event) -> dict[Seat, Dialogue]:
     player = Dialogue(channel=start["channel"], mark=start["mark"], reasoning=start["reasoning"])
     return {"player": player, "supervisor": Dialogue()}
 
 
-def _said_after(event: Event) -> tuple[Message, ...]:
-    nobody = Message(role="assistant", content="", origin=Origin.PLAYER)
-    return Step(action=nobody, judgement=_load(Judgement, event["judgement"]), nudge=event["nudge"]).after
+def _messages_after_step(event: Event) -> tuple[Message, ...]:
+    empty_action = Message(role="assistant", content="", origin=Origin.PLAYER)
+    return Step(action=empty_action, judgement=_load(Judgement, event["judgement"]), nudge=event["nudge"]).messages_after
 
 
-def _sent(event: Event, request: Request) -> SentRequest:
-    reply = _load(Reply, event["reply"]) if "reply" in event else None
+def _make_sent_request(event: Event, request: ModelRequest) -> SentRequest:
+    reply = _load(ModelReply, event["reply"]) if "reply" in event else None
     return SentRequest(seat=event["seat"], body=request.body(), sha256=event["sha256"], reply=reply)

@@ -19,14 +19,14 @@ from typing import Literal
 import git
 
 from selfplay.errors import RepositoryError
-from selfplay.hardgit import Progress, Transfers, clone, commands, fetch, reason, told
-from selfplay.hiding import hides
-from selfplay.source import WORKTREE, Source, find_source, require_repository
+from selfplay.hardgit import ProgressCallback, GitTransfers, clone, commands_in, fetch, describe_git_error, translate_git_errors
+from selfplay.hiding import hidden_path_filter
+from selfplay.source import WORKTREE, RepositorySource, find_source, require_repository
 from selfplay_tools.commit import CommitSnapshot
 from selfplay_tools.directory import DirectorySnapshot
 from selfplay_tools.errors import ToolsError
-from selfplay_tools.git import output
-from selfplay_tools.paths import shown
+from selfplay_tools.git import run_git
+from selfplay_tools.paths import display_path
 from selfplay_tools.snapshot import Snapshot
 
 _PINNED = re.compile(r"(?P<id>[0-9a-f]{40}|[0-9a-f]{64})(?P<steps>[~^][~^0-9]*)?")
@@ -34,24 +34,24 @@ _PINNED = re.compile(r"(?P<id>[0-9a-f]{40}|[0-9a-f]{64})(?P<steps>[~^][~^0-9]*)?
 _HEAD = "refs/selfplay/head"
 _PARTIAL = re.compile(rb"(?:remote\..*\.(?:promisor|partialclonefilter)|extensions\.partialclone)\n", re.DOTALL)
 
-Status = Literal["added", "modified", "deleted"]
-_STATUS: dict[bytes, Status] = {b"A": "added", b"M": "modified", b"T": "modified", b"D": "deleted"}
+ChangeStatus = Literal["added", "modified", "deleted"]
+_STATUS: dict[bytes, ChangeStatus] = {b"A": "added", b"M": "modified", b"T": "modified", b"D": "deleted"}
 _GITLINK = b"160000"
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ChangedPath:
     """One file that a commit changed. A rename is a deletion and an addition."""
 
     path: str
     """As in a snapshot."""
-    status: Status
+    status: ChangeStatus
 
 
 class Repositories:
     """Hands out snapshots of commits. Safe to use from several threads and processes at once."""
 
-    def __init__(self, root: Path, *, progress: Progress | None = None, kept: Iterable[Path] = ()) -> None:
+    def __init__(self, root: Path, *, progress: ProgressCallback | None = None, hidden: Iterable[Path] = ()) -> None:
         """Names are looked up in `root`; clones are kept in its `.clones`, what is learned of them in its `.index`.
 
         `progress` hears of cloning. `kept` are places of the engine and the user's own files about the tasks (traces,
@@ -61,8 +61,8 @@ class Repositories:
         self._root = root.absolute()
         self._clones = self._root / ".clones"
         self._progress = progress
-        self._kept = (self._root, *kept)
-        self._transfers = Transfers()
+        self._hidden = (self._root, *hidden)
+        self._transfers = GitTransfers()
 
     @property
     def root(self) -> Path:
@@ -77,8 +77,8 @@ class Repositories:
         try:
             index = self.index_folder(repo)
             if commit == WORKTREE:
-                directory = self._directory(repo)
-                return DirectorySnapshot(directory, is_hidden=hides(directory, self._kept), store=index)
+                directory = self._require_directory(repo)
+                return DirectorySnapshot(directory, is_hidden=hidden_path_filter(directory, self._hidden), store=index)
             return CommitSnapshot(self.clone(repo), self.resolve(repo, commit), store=index)
         except (ToolsError, OSError) as error:
             raise RepositoryError(f"{repo}, {commit}: {error}") from error
@@ -91,7 +91,7 @@ class Repositories:
         """Where what is learned of the repository's contents is kept: a cache. Raises RepositoryError."""
         return self._root / ".index" / find_source(repo, self._root).name
 
-    def _directory(self, repo: str) -> Path:
+    def _require_directory(self, repo: str) -> Path:
         directory = find_source(repo, self._root).directory
         if directory is None:
             raise RepositoryError(f"{repo}: {WORKTREE!r} needs a directory of this machine, this is a URL")
@@ -102,18 +102,18 @@ class Repositories:
         source = find_source(repo, self._root)
         home = self._clones / f"{source.name}.git"
         if not home.is_dir():
-            with self._locked(source):
+            with self._lock(source):
                 if not home.is_dir():
-                    self._make(source, home)
+                    self._make_clone(source, home)
         return home
 
     @contextmanager
-    def _locked(self, source: Source) -> Generator[None]:
+    def _lock(self, source: RepositorySource) -> Generator[None]:
         self._clones.mkdir(parents=True, exist_ok=True)
-        with self._transfers.locked(self._clones / f"{source.name}.lock"):
+        with self._transfers.lock(self._clones / f"{source.name}.lock"):
             yield
 
-    def _make(self, source: Source, home: Path) -> None:
+    def _make_clone(self, source: RepositorySource, home: Path) -> None:
         _require_cloneable(source)
         for leftover in self._clones.glob(f"{source.name}.part-*"):
             shutil.rmtree(leftover, ignore_errors=True)  # of a process that was killed: we hold the lock
@@ -134,67 +134,67 @@ class Repositories:
             raise RepositoryError(f"{repo}: {commit!r} is no commit")
         git_dir = self.clone(repo)
         pinned = _PINNED.fullmatch(commit)
-        found = _commit_id(git_dir, commit) if pinned else None
+        found = _find_commit_id(git_dir, commit) if pinned else None
         if found is None:
             source = find_source(repo, self._root)
-            with self._locked(source):
+            with self._lock(source):
                 found = _fetch_commit(source, git_dir, commit, self._transfers)
         return found or _raise_unknown(repo, git_dir, commit)
 
-    def parent(self, repo: str, commit: str) -> str | None:
+    def parent_of(self, repo: str, commit: str) -> str | None:
         """The full id of a commit's first parent, or None for a root commit. Raises RepositoryError."""
         full = self.resolve(repo, commit)
         git_dir = self.clone(repo)
         if full in _shallow_ids(git_dir):
             raise RepositoryError(f"{repo}: the source is a shallow clone that ends at {full}; {_UNSHALLOW}")
-        return _commit_id(git_dir, f"{full}^")
+        return _find_commit_id(git_dir, f"{full}^")
 
-    def message(self, repo: str, commit: str) -> str:
+    def message_of(self, repo: str, commit: str) -> str:
         """A commit's message, without the line ends at its end. Raises RepositoryError."""
         full = self.resolve(repo, commit)
         return (
-            self._printed(repo, lambda git: git.log("-1", "--format=%B", full, **_BYTES))
+            self._run_git(repo, lambda git: git.log("-1", "--format=%B", full, **_BYTES))
             .decode("utf-8", "replace")
             .rstrip("\n")
         )
 
-    def changed_files(self, repo: str, commit: str) -> tuple[Change, ...]:
+    def changed_files(self, repo: str, commit: str) -> tuple[ChangedPath, ...]:
         """Files that differ between a commit and its first parent, by path; no submodules. Raises RepositoryError."""
         fields = self._diff(repo, commit, "--raw", "-z", "--no-abbrev").split(b"\0")[:-1]
         changes = [
-            Change(shown(path), _STATUS[head.split()[4][:1]])
+            ChangedPath(display_path(path), _STATUS[head.split()[4][:1]])
             for head, path in zip(fields[::2], fields[1::2], strict=True)
             if _GITLINK not in head
         ]
         return tuple(sorted(changes, key=lambda change: change.path))
 
-    def patch(self, repo: str, commit: str) -> str:
+    def patch_of(self, repo: str, commit: str) -> str:
         """The difference between a commit and its first parent, as a unified diff. Raises RepositoryError."""
         return self._diff(repo, commit, "--patch").decode("utf-8", "replace")
 
     def _diff(self, repo: str, commit: str, *form: str) -> bytes:
         full = self.resolve(repo, commit)
-        parent = self.parent(repo, full)
+        parent = self.parent_of(repo, full)
         ends = (parent, full) if parent else ("--root", "--no-commit-id", full)
         safe = ("-r", "--no-renames", "--no-ext-diff", "--no-textconv", "--ignore-submodules=dirty")
-        return self._printed(repo, lambda git: git.diff_tree(*safe, *form, *ends, **_BYTES))
+        return self._run_git(repo, lambda git: git.diff_tree(*safe, *form, *ends, **_BYTES))
 
-    def _printed(self, repo: str, command: Callable[[git.Git], bytes]) -> bytes:
-        with told(find_source(repo, self._root)):
-            return command(commands(self.clone(repo)))
+    def _run_git(self, repo: str, command: Callable[[git.Git], bytes]) -> bytes:
+        with translate_git_errors(find_source(repo, self._root)):
+            return command(commands_in(self.clone(repo)))
 
 
 _BYTES = {"stdout_as_string": False, "strip_newline_in_stdout": False}
 _UNSHALLOW = "run `git fetch --unshallow` there, and remove its clone here"
 
 
-def _require_cloneable(source: Source) -> None:
+def _require_cloneable(source: RepositorySource) -> None:
     """Refuse what can't be cloned whole. A partial clone's server would go and fetch what it lacks by itself."""
     if source.directory is None:
         return
     git_dir = require_repository(source.directory)
     try:
-        settings = output(git_dir, "config", "--list", "-z", "--includes")
+        settings = run_git(git_dir, "config", "--list", "-z", "--includes")
     except ToolsError as error:
         raise RepositoryError(f"{source.directory}: {error}") from error
     if any(_PARTIAL.match(setting) for setting in settings.split(b"\0")):
@@ -204,22 +204,22 @@ def _require_cloneable(source: Source) -> None:
         )
 
 
-def _commit_id(git_dir: Path, revision: str) -> str | None:
+def _find_commit_id(git_dir: Path, revision: str) -> str | None:
     try:
-        found = commands(git_dir).rev_parse("--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+        found = commands_in(git_dir).rev_parse("--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     except git.GitError:
         return None
     return str(found).splitlines()[-1]
 
 
-def _fetch_commit(source: Source, git_dir: Path, commit: str, transfers: Transfers) -> str | None:
+def _fetch_commit(source: RepositorySource, git_dir: Path, commit: str, transfers: GitTransfers) -> str | None:
     """Fetch, and the full id afterwards; None if it is nowhere."""
     if source.directory is not None:
         _require_cloneable(source)
     head = re.fullmatch(r"(?:HEAD|@)(?P<steps>[~^].*)?", commit)
     specs = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*", *([f"+HEAD:{_HEAD}"] if head else [])]
     fetch(source, git_dir, transfers, *specs)
-    found = _commit_id(git_dir, _HEAD + (head["steps"] or "") if head else commit)
+    found = _find_commit_id(git_dir, _HEAD + (head["steps"] or "") if head else commit)
     pinned = _PINNED.fullmatch(commit)
     if found is None and pinned:
         # No branch holds it: some servers give it away all the same.
@@ -227,7 +227,7 @@ def _fetch_commit(source: Source, git_dir: Path, commit: str, transfers: Transfe
             fetch(source, git_dir, transfers, f"+{pinned['id']}:refs/selfplay/pins/{pinned['id']}")
         except RepositoryError:
             return None
-        found = _commit_id(git_dir, commit)
+        found = _find_commit_id(git_dir, commit)
     return found
 
 
@@ -240,8 +240,8 @@ def _shallow_ids(git_dir: Path) -> frozenset[str]:
 
 def _raise_unknown(repo: str, git_dir: Path, commit: str) -> str:
     try:
-        kind = str(commands(git_dir).cat_file("-t", commit))
+        kind = str(commands_in(git_dir).cat_file("-t", commit))
     except git.GitError as error:
         more = f"; the source is a shallow clone: {_UNSHALLOW}" if _shallow_ids(git_dir) else ""
-        raise RepositoryError(f"{repo} has no commit {commit!r} ({reason(error)}){more}") from None
+        raise RepositoryError(f"{repo} has no commit {commit!r} ({describe_git_error(error)}){more}") from None
     raise RepositoryError(f"{repo}: {commit!r} is a {kind}, not a commit")

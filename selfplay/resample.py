@@ -12,25 +12,25 @@ from selfplay.dialogue import Dialogue
 from selfplay.errors import FatalModelError, JournalError
 from selfplay.events import Event, Seat
 from selfplay.message import Message, Noun, Origin
-from selfplay.models.protocol import Reply, Request, Usage
-from selfplay.player import Ask, nth, with_new_ids
-from selfplay.prompts import prompt
-from selfplay.supervisor import NoVerdictError, Supervisor, calls_in_words, indented, thought_of
+from selfplay.models.protocol import ModelReply, ModelRequest, Usage
+from selfplay.player import ModelCall, vary_seed, with_new_ids
+from selfplay.prompts import load_prompt
+from selfplay.supervisor import NoVerdictError, Supervisor, describe_calls, indent, thoughts_of
 from selfplay.trace import ToolResult, Verdict
 from selfplay.wire import ReasoningKey
 
-FOREIGN = frozenset({Origin.HINT, Origin.NUDGE, Origin.SUPERVISOR, Origin.REPORT, Origin.JUDGE})
+SUPERVISED_ORIGINS = frozenset({Origin.HINT, Origin.NUDGE, Origin.SUPERVISOR, Origin.REPORT, Origin.JUDGE})
 """Origins that have no place in a prefix of a clean conversation."""
 
 
 async def sample_turn(
-    ask: Ask,
+    ask: ModelCall,
     head: Mapping[str, Any],
     messages: Sequence[Message],
     *,
     number: int = 0,
     reasoning: ReasoningKey = "reasoning_content",
-) -> Reply:
+) -> ModelReply:
     """The player's next turn on a clean prefix, as it would be asked in production.
 
     `head` is `selfplay.player.player_head` of the seat and the contract's tools. `messages` are system prompt, task,
@@ -39,19 +39,19 @@ async def sample_turn(
     ids that no call of the prefix has. Raises ModelError, and ValueError for a prefix that holds a word of the
     supervisor's or the engine's, or that ends with a turn.
     """
-    if foreign := sorted({m.origin for m in messages} & FOREIGN):
+    if foreign := sorted({m.origin for m in messages} & SUPERVISED_ORIGINS):
         raise ValueError(f"a clean prefix holds no message with the origin {foreign[0]}")
     if not messages or messages[-1].role == "assistant":
         raise ValueError("nothing to answer: the prefix is empty or ends with a turn of the player")
     dialogue = Dialogue(reasoning=reasoning)
-    dialogue.say(*messages)
-    reply = await ask(dialogue.request(nth(head, number), Origin.PLAYER))
+    dialogue.append(*messages)
+    reply = await ask(dialogue.build_request(vary_seed(head, number), Origin.PLAYER))
     taken = frozenset(call.id for message in messages for call in message.tool_calls)
     turn = sum(m.role == "assistant" for m in messages)
     return reply.model_copy(update={"message": with_new_ids(reply.message, taken, turn)})
 
 
-class Judged(Noun):
+class TurnJudgement(Noun):
     """What the supervisor said of a candidate."""
 
     verdict: Verdict | None
@@ -61,7 +61,7 @@ class Judged(Noun):
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class CandidateTurn:
     """A turn that might follow a clean prefix, and what the supervisor is told beside it."""
 
     prefix: tuple[Message, ...]
@@ -74,39 +74,39 @@ class Candidate:
     """What its calls returned; empty where they were not carried out. Turns that are to be compared are judged alike:
     all with their results, or all without."""
 
-    def text(self) -> str:
+    def to_report(self) -> str:
         """The report on it, in words."""
-        return prompt("candidate").fill(
-            search=_search(self.prefix) or "    (nothing yet)",
+        return load_prompt("candidate").fill(
+            search=_describe_search(self.prefix) or "    (nothing yet)",
             found=", ".join(self.found) or "none",
             missing=", ".join(self.missing) or "none",
-            thought=indented(thought_of(self.action)),
-            calls=calls_in_words(self.action, _said(r.message for r in self.results), "(not carried out)"),
+            thought=indent(thoughts_of(self.action)),
+            calls=describe_calls(self.action, _texts_by_call(r.message for r in self.results), "(not carried out)"),
         )
 
 
-async def judge_candidate(
-    ask: Ask, config: SeatConfig, told: Sequence[Message], candidate: Candidate, *, tries: int = 3
-) -> Judged:
+async def judge_turn(
+    ask: ModelCall, config: SeatConfig, supervisor_opening: Sequence[Message], turn: CandidateTurn, *, tries: int = 3
+) -> TurnJudgement:
     """The supervisor's verdict on a candidate turn, in a conversation of its own; no hint is asked for.
 
     `told` is how the supervisor's conversation begins: `told_supervisor(events)` of a journal, or
     `selfplay.supervisor.opening`. Raises ModelError where its server can't be reached or takes no way of asking.
     """
     dialogue = Dialogue()
-    dialogue.say(*told)
+    dialogue.append(*supervisor_opening)
     supervisor = Supervisor(
-        ask=ask, config=config, hints=HintConfig(), tries=tries, dialogue=dialogue, journal=Unrecorded()
+        ask=ask, config=config, hints=HintConfig(), tries=tries, dialogue=dialogue, journal=UnrecordedCalls()
     )
     verdict, missing = None, None
     try:
-        verdict = await supervisor.verdict_on(candidate.text())
+        verdict = await supervisor.request_verdict(turn.to_report())
     except NoVerdictError as error:
         missing = str(error)
-    return Judged(verdict=verdict, missing=missing, usage=sum(supervisor.usages, Usage()))
+    return TurnJudgement(verdict=verdict, missing=missing, usage=sum(supervisor.usages, Usage()))
 
 
-def told_supervisor(events: Iterable[Event]) -> tuple[Message, Message]:
+def read_supervisor_opening(events: Iterable[Event]) -> tuple[Message, Message]:
     """What the supervisor of a recorded episode was told at its beginning: its prompt and the assignment.
 
     Raises JournalError for an episode that had no supervisor: make it with `selfplay.supervisor.opening`.
@@ -121,7 +121,7 @@ def told_supervisor(events: Iterable[Event]) -> tuple[Message, Message]:
 
 
 @dataclass(frozen=True, slots=True)
-class Unrecorded:
+class UnrecordedCalls:
     """Keeps nothing: each call is made live."""
 
     def record(self, event: Event) -> None:
@@ -130,23 +130,23 @@ class Unrecorded:
     async def call(
         self,
         seat: Seat,  # noqa: ARG002  as a journal takes it
-        request: Request,
-        live: Callable[[Request], Awaitable[Reply]],
+        request: ModelRequest,
+        live: Callable[[ModelRequest], Awaitable[ModelReply]],
         *,
         keeps: Callable[[FatalModelError], bool],  # noqa: ARG002  as a journal takes it
-    ) -> Reply:
+    ) -> ModelReply:
         """The live reply. Raises ModelError."""
         return await live(request)
 
 
-def _search(prefix: Sequence[Message]) -> str:
-    said = _said(m for m in prefix if m.role == "tool")
+def _describe_search(prefix: Sequence[Message]) -> str:
+    said = _texts_by_call(m for m in prefix if m.role == "tool")
     turns = [m for m in prefix if m.role == "assistant"]
     return "\n\n".join(
-        f"Step {number}.\n{indented(thought_of(turn))}\n{calls_in_words(turn, said)}"
+        f"Step {number}.\n{indent(thoughts_of(turn))}\n{describe_calls(turn, said)}"
         for number, turn in enumerate(turns, 1)
     )
 
 
-def _said(results: Iterable[Message]) -> dict[str, str]:
+def _texts_by_call(results: Iterable[Message]) -> dict[str, str]:
     return {m.tool_call_id or "": m.content for m in results}

@@ -14,15 +14,15 @@ from pydantic_core import ErrorDetails
 from selfplay.errors import InputError
 from selfplay.message import Noun
 
-R = TypeVar("R", bound=Noun)
+RowType = TypeVar("RowType", bound=Noun)
 
 
-def readable(name: Path | str) -> str:
+def escape_undecodable(name: Path | str) -> str:
     r"""A path, or a text with one in it, as UTF-8 can carry it: bytes of a name that are no UTF-8 as `\xff`."""
     return os.fsencode(name).decode(errors="backslashreplace")
 
 
-def parse_row(row: type[R], line: str | bytes, where: str) -> R:
+def parse_row(row: type[RowType], line: str | bytes, where: str) -> RowType:
     """One line as a `row`, strictly: no unknown and no repeated key. Raises InputError beginning with `where`."""
     try:
         value = json.loads(line, object_pairs_hook=_refuse_repeated)
@@ -39,7 +39,7 @@ def parse_row(row: type[R], line: str | bytes, where: str) -> R:
     except json.JSONDecodeError as error:
         raise InputError(f"{where}: not JSON: {error.msg} at column {error.colno}") from None
     except ValidationError as error:
-        raise InputError(f"{where}: {explain(error, {(): tuple(row.model_fields)})}") from None
+        raise InputError(f"{where}: {explain_errors(error, {(): tuple(row.model_fields)})}") from None
 
 
 class _RepeatedKeyError(ValueError):
@@ -54,7 +54,7 @@ def _refuse_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-Known = Mapping[tuple[int | str, ...], Sequence[str]]
+KnownKeys = Mapping[tuple[int | str, ...], Sequence[str]]
 """The keys that there are, by where they stand."""
 
 
@@ -66,7 +66,7 @@ _KINDS = {
     "a list": ("list_type", "tuple_type", "set_type", "frozen_set_type"),
     "an object (in TOML a table)": ("dict_type", "model_type", "model_attributes_type"),
 }
-_SAID = {error: f"must be {kind}, is {{given}}" for kind, errors in _KINDS.items() for error in errors} | {
+_MESSAGES = {error: f"must be {kind}, is {{given}}" for kind, errors in _KINDS.items() for error in errors} | {
     "greater_than_equal": "must be at least {ge:g}, is {given}",
     "greater_than": "must be more than {gt:g}, is {given}",
     "less_than_equal": "must be at most {le:g}, is {given}",
@@ -82,43 +82,43 @@ _SAID = {error: f"must be {kind}, is {{given}}" for kind, errors in _KINDS.items
 _NAMES: dict[type, str] = {str: "text", dict: "an object", list: "a list", tuple: "a list"}
 
 
-def explain(error: ValidationError, known: Known) -> str:
+def explain_errors(error: ValidationError, known: KnownKeys) -> str:
     """Pydantic's findings in one line a person can act on. `known` is for near misses."""
     parts = error.errors(include_url=False)
     inner = [
         part for part in parts if part["type"] != "too_short"
     ]  # a list is also too short where its items are wrong
-    return "; ".join(dict.fromkeys(_explain_one(part, known) for part in inner or parts))
+    return "; ".join(dict.fromkeys(_explain_error(part, known) for part in inner or parts))
 
 
-def _explain_one(part: ErrorDetails, known: Known) -> str:
-    kind, loc, place = part["type"], part["loc"], _place(part["loc"])
+def _explain_error(part: ErrorDetails, known: KnownKeys) -> str:
+    kind, loc, location = part["type"], part["loc"], _format_location(part["loc"])
     if kind == "extra_forbidden":
         near = get_close_matches(str(loc[-1]), known.get(loc[:-1], ()), n=1)
-        return f"unknown key {place!r}" + (f", did you mean {_place((*loc[:-1], near[0]))!r}?" if near else "")
+        return f"unknown key {location!r}" + (f", did you mean {_format_location((*loc[:-1], near[0]))!r}?" if near else "")
     if kind == "missing" and isinstance(loc[-1], int):
-        return f"{_place(loc[:-1])!r} has too few items"
+        return f"{_format_location(loc[:-1])!r} has too few items"
     if kind == "missing":
-        return f"the key {place!r} is missing"
-    if kind in _SAID:
-        said = _SAID[kind].format(**part.get("ctx", {}), given=_named(part["input"]))
-        return f"{place!r} {said}" if place else f"it {said}"
+        return f"the key {location!r} is missing"
+    if kind in _MESSAGES:
+        message_text = _MESSAGES[kind].format(**part.get("ctx", {}), given=_describe_value(part["input"]))
+        return f"{location!r} {message_text}" if location else f"it {message_text}"
     message = part["msg"].removeprefix("Value error, ")
-    return f"{place!r}: {message}" if place else message
+    return f"{location!r}: {message}" if location else message
 
 
-def _named(value: object) -> str:
+def _describe_value(value: object) -> str:
     """What was given; of text only that it is text: it may be a key."""
     if value is None or isinstance(value, bool | int | float):
         return json.dumps(value)
     return _NAMES.get(type(value), f"a {type(value).__name__}")
 
 
-def _place(loc: tuple[int | str, ...]) -> str:
+def _format_location(loc: tuple[int | str, ...]) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
 
 
-def read_rows(path: Path, row: type[R]) -> Iterator[tuple[str, R]]:
+def read_rows(path: Path, row: type[RowType]) -> Iterator[tuple[str, RowType]]:
     """Each line of a JSONL file with where it stands (`FILE:LINE`); blank lines are passed over.
 
     Raises InputError at the first line that is no `row`.

@@ -9,7 +9,7 @@ from pydantic import Field
 from selfplay.contract import Contract
 from selfplay.message import Message, Noun, ToolCall
 from selfplay.trace import Stratum, ToolResult, Verdict
-from selfplay_tools.tool import Relevant
+from selfplay_tools.tool import AnswerFile
 
 
 class Mask(StrEnum):
@@ -81,7 +81,7 @@ class Reliance(Noun):
         return self.same / self.samples
 
 
-class Dropped(Noun):
+class DroppedTurn(Noun):
     """A turn that was left out."""
 
     step: int
@@ -126,7 +126,7 @@ class CleanTrace(Noun):
     opening: Message
     """The task as the player was given it."""
     turns: tuple[CleanTurn, ...]
-    dropped: tuple[Dropped, ...] = ()
+    dropped: tuple[DroppedTurn, ...] = ()
     repo: str = ""
     """As the task names it."""
     commit: str = ""
@@ -145,7 +145,7 @@ class CleanTrace(Noun):
         unread = len(self.turns[-1].results) if self.turns else 0
         return tuple(messages[: len(messages) - unread])
 
-    def before(self, turn: int) -> tuple[Message, ...]:
+    def conversation_before(self, turn: int) -> tuple[Message, ...]:
         """The conversation up to the turn of that position: what stood there to be answered."""
         messages = [self.prompt, self.opening]
         for each in self.turns[:turn]:
@@ -170,7 +170,7 @@ class CleanTrace(Noun):
         return Reliance(samples=sum(r.samples for r in measured), same=sum(r.same for r in measured))
 
     @property
-    def answer(self) -> tuple[Relevant, ...] | None:
+    def answer(self) -> tuple[AnswerFile, ...] | None:
         """What the last turn named with `finish`; None if it does not end with an answer."""
         answers = [r.answer for turn in self.turns[-1:] for r in turn.results if r.answer is not None]
         return answers[-1] if answers else None

@@ -11,18 +11,18 @@ from selfplay_tools.tool import AnyTool
 
 if TYPE_CHECKING:
     from selfplay_tools.semantic.embedding import Embedder
-    from selfplay_tools.semantic.meaning import Meaning
+    from selfplay_tools.semantic.meaning import SemanticIndex
 
 
-def semantic_tool(config: SemanticSearchConfig) -> AnyTool:
+def make_semantic_tool(config: SemanticSearchConfig) -> AnyTool:
     """The tool. Raises NotUsable."""
-    from selfplay_tools.semantic.tool import semantic_search  # noqa: PLC0415  see `_meaning`
+    from selfplay_tools.semantic.tool import make_semantic_search  # noqa: PLC0415  see `_meaning`
 
-    return semantic_search(_meaning(config))
+    return make_semantic_search(_make_index(config))
 
 
 def embed_ahead(
-    config: SemanticSearchConfig, snapshot: Snapshot, told: Callable[[int, int], None] | None = None
+    config: SemanticSearchConfig, snapshot: Snapshot, on_progress: Callable[[int, int], None] | None = None
 ) -> int:
     """Embed what of a snapshot has no vectors yet, so that `semantic_search` answers at once; the number of pieces.
 
@@ -30,32 +30,32 @@ def embed_ahead(
     files are done. Raises ConfigError, TransientModelError where the model gives no vectors, InputError where they
     can't be written.
     """
-    from selfplay_tools.semantic.embedding import NotEmbedded  # noqa: PLC0415  see `_meaning`
+    from selfplay_tools.semantic.embedding import EmbeddingFailed  # noqa: PLC0415  see `_meaning`
 
     try:
-        meaning = _meaning(config)
+        index = _make_index(config)
     except NotUsable as error:
         raise ConfigError(f"tools.{error}") from None
     try:
-        return meaning.ahead(snapshot, told)
-    except NotEmbedded as error:
+        return index.embed_ahead(snapshot, on_progress)
+    except EmbeddingFailed as error:
         raise TransientModelError(f"tools.semantic_search: {error}") from None
     except OSError as error:
         raise InputError(f"tools.semantic_search: the vectors can't be kept on disk: {error}") from None
 
 
-def _meaning(config: SemanticSearchConfig) -> "Meaning":
-    from selfplay_tools.semantic.meaning import Meaning  # noqa: PLC0415  what it imports takes most of a second
+def _make_index(config: SemanticSearchConfig) -> "SemanticIndex":
+    from selfplay_tools.semantic.meaning import SemanticIndex  # noqa: PLC0415  what it imports takes most of a second
 
-    return Meaning(_embedder(config), max_texts=config.max_pieces, max_bytes=config.max_store_mb << 20)
+    return SemanticIndex(_make_embedder(config), max_texts=config.max_pieces, max_bytes=config.max_store_mb << 20)
 
 
-def _embedder(config: SemanticSearchConfig) -> "Embedder":
+def _make_embedder(config: SemanticSearchConfig) -> "Embedder":
     if config.base_url is None:
-        from selfplay_tools.semantic.local import LocalModel, local  # noqa: PLC0415  see `_meaning`
+        from selfplay_tools.semantic.local import LocalEmbeddingModel, make_local_embedder  # noqa: PLC0415  see `_meaning`
 
-        return local(
-            LocalModel(
+        return make_local_embedder(
+            LocalEmbeddingModel(
                 model=config.model,
                 dimensions=config.dimensions,
                 question_prefix=config.question_prefix,
@@ -63,10 +63,10 @@ def _embedder(config: SemanticSearchConfig) -> "Embedder":
                 batch_size=config.batch_size,
             )
         )
-    from selfplay_tools.semantic.endpoint import EmbeddingModel, endpoint  # noqa: PLC0415  see `_meaning`
+    from selfplay_tools.semantic.endpoint import EmbeddingEndpoint, make_endpoint_embedder  # noqa: PLC0415  see `_meaning`
 
-    return endpoint(
-        EmbeddingModel(
+    return make_endpoint_embedder(
+        EmbeddingEndpoint(
             model=config.model,
             base_url=config.base_url,
             api_key_env=config.api_key_env,

@@ -19,7 +19,7 @@ _CREDENTIALS = re.compile(r"(?<=://)[^/\s@]*@|[^/\s@:]+:[^/\s@]+@")
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class RepositorySource:
     """Where a repository comes from."""
 
     url: str
@@ -36,28 +36,28 @@ class Source:
         return f"{slug}-{hashlib.sha256(self.url.encode()).hexdigest()[:8]}"
 
 
-def find_source(repo: str, root: Path) -> Source:
+def find_source(repo: str, root: Path) -> RepositorySource:
     """The source that `repo` names; `root` is where names are looked up. Raises RepositoryError.
 
     A name under `root` goes before a path below the current directory: write `./name` for the latter. A path must be
     the top of its work tree (or a bare repository): the paths of a task are relative to it.
     """
-    safe = without_credentials(repo)
+    safe = strip_credentials(repo)
     if not repo or repo.startswith("-") or not repo.isprintable():
         raise RepositoryError(f"{safe!r} is no repository: give a path, a URL, or a name under {root}")
     if _HELPER.match(repo):
         raise RepositoryError(f"{safe!r}: transports that start commands are refused; give a path or an https URL")
-    directory = _directory(repo, root)
+    directory = _find_directory(repo, root)
     if directory is not None:
-        return Source(directory.as_uri(), ("file",), directory)
+        return RepositorySource(directory.as_uri(), ("file",), directory)
     if "://" in repo:
-        return _from_url(repo)
+        return _source_from_url(repo)
     if _SCP.fullmatch(repo) and not repo.startswith((".", "~")):
-        return Source(repo, ("ssh",))
+        return RepositorySource(repo, ("ssh",))
     raise RepositoryError(f"there is no directory {safe!r}, neither under {root} nor from {Path.cwd()}")
 
 
-def _directory(repo: str, root: Path) -> Path | None:
+def _find_directory(repo: str, root: Path) -> Path | None:
     if repo.startswith("file://"):
         found = Path(unquote(repo.removeprefix("file://")))
         if not found.is_dir():
@@ -73,8 +73,8 @@ def _directory(repo: str, root: Path) -> Path | None:
     return None
 
 
-def _from_url(url: str) -> Source:
-    safe = without_credentials(url)
+def _source_from_url(url: str) -> RepositorySource:
+    safe = strip_credentials(url)
     try:
         parts = urlsplit(url)
     except ValueError as error:
@@ -88,10 +88,10 @@ def _from_url(url: str) -> Source:
         )
     if not parts.hostname or parts.hostname.startswith("-") or (parts.username or "").startswith("-"):
         raise RepositoryError(f"{safe!r} names no host")
-    return Source(url.rstrip("/"), _PROTOCOLS[parts.scheme])
+    return RepositorySource(url.rstrip("/"), _PROTOCOLS[parts.scheme])
 
 
-def without_credentials(text: str) -> str:
+def strip_credentials(text: str) -> str:
     """`text` with what stands before an `@` in its URLs taken out."""
     return _CREDENTIALS.sub("", text)
 
@@ -109,14 +109,14 @@ def require_repository(directory: Path) -> Path:
         if (above / ".git").exists():
             raise RepositoryError(
                 f"{directory} lies inside the repository {above}: give that path (a task's paths are relative to it), "
-                f"or the commit {WORKTREE!r} for the directory alone: {_written(directory)}"
+                f"or the commit {WORKTREE!r} for the directory alone: {_worktree_option(directory)}"
             )
     raise RepositoryError(
-        f"{directory} is no git repository: the commit {WORKTREE!r} takes it as it is on disk: {_written(directory)}"
+        f"{directory} is no git repository: the commit {WORKTREE!r} takes it as it is on disk: {_worktree_option(directory)}"
     )
 
 
-def _written(directory: Path) -> str:
+def _worktree_option(directory: Path) -> str:
     """How commands are told to take a directory as it is: those with an option for the commit, and the others."""
     here = "." if directory == Path.cwd() else directory
     return f"--commit {WORKTREE}, or where a command takes REPO@COMMIT {here}@{WORKTREE}"

@@ -3,20 +3,20 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from selfplay.asking import Asking, Record, UnansweredError
+from selfplay.asking import FormClient, EpisodeRecorder, FormUnansweredError
 from selfplay.config import HintConfig, SeatConfig
-from selfplay.dialogue import Dialogue, as_said
-from selfplay.events import said
-from selfplay.gate.text import normalised
+from selfplay.dialogue import Dialogue, message_from_reply
+from selfplay.events import message_event
+from selfplay.gate.text import normalise
 from selfplay.message import Message, Origin
 from selfplay.models.protocol import Usage
-from selfplay.player import Ask
-from selfplay.prompts import prompt
+from selfplay.player import ModelCall
+from selfplay.prompts import load_prompt
 from selfplay.task import Task
-from selfplay.trace import Attempt, Finding, Hint, HintKind, Judgement, Quality, ToolResult, Verdict
-from selfplay.verdicts import VERDICT, UnreadableVerdictError, read_verdict
+from selfplay.trace import HintAttempt, HintFinding, Hint, HintKind, Judgement, Quality, ToolResult, Verdict
+from selfplay.verdicts import VERDICT_FORM, UnreadableReplyError, read_verdict
 
-Gate = Callable[[str], Awaitable[Attempt]]
+HintGate = Callable[[str], Awaitable[HintAttempt]]
 """A proposal with what it would reveal, at this moment of the episode."""
 
 FEEDBACK: Mapping[Quality, tuple[str, ...]] = {
@@ -47,11 +47,11 @@ FEEDBACK: Mapping[Quality, tuple[str, ...]] = {
 }
 """What is said when no proposal passed: only whether the last step helped. Each wording once in an episode."""
 
-LEVELS = {1: "direction", 2: "concept", 3: "neighbourhood", 4: "kind of thing"}
+HINT_LEVELS = {1: "direction", 2: "concept", 3: "neighbourhood", 4: "kind of thing"}
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class StepReport:
     """One step as the supervisor is told of it."""
 
     number: int
@@ -61,59 +61,59 @@ class Report:
     missing: tuple[str, ...]
     level: int | None
     """The level of the hint that is asked for; None when none is."""
-    said: tuple[str, ...] = ()
+    previous_words: tuple[str, ...] = ()
     """What was said to the player after the step before."""
-    stuck_because: str | None = None
+    stuck_reason: str | None = None
     """Why the player counts as stuck, where it does."""
 
     def text(self) -> str:
         """The report in words."""
-        return prompt("report").fill(
+        return load_prompt("report").fill(
             number=str(self.number),
-            thought=indented(thought_of(self.action)),
-            calls=calls_in_words(self.action, {r.message.tool_call_id or "": r.message.content for r in self.results}),
+            thought=indent(thoughts_of(self.action)),
+            calls=describe_calls(self.action, {r.message.tool_call_id or "": r.message.content for r in self.results}),
             found=", ".join(self.found) or "none",
             missing=", ".join(self.missing) or "none",
-            said=indented("\n".join(self.said) or "(nothing)"),
-            wanted=self._wanted(),
+            said=indent("\n".join(self.previous_words) or "(nothing)"),
+            wanted=self._describe_wanted_hint(),
         )
 
-    def _wanted(self) -> str:
+    def _describe_wanted_hint(self) -> str:
         if self.level is None:
             return "No hint is wanted now: answer with `hint` null."
-        why = f" The player is stuck: {self.stuck_because}." if self.stuck_because else ""
-        return f"A hint at level {self.level} ({LEVELS[self.level]}) is wanted now.{why}"
+        why = f" The player is stuck: {self.stuck_reason}." if self.stuck_reason else ""
+        return f"A hint at level {self.level} ({HINT_LEVELS[self.level]}) is wanted now.{why}"
 
 
-def thought_of(action: Message) -> str:
+def thoughts_of(action: Message) -> str:
     """What the player thought in a turn: its reasoning and its words."""
     return "\n".join(t for t in (action.reasoning, action.content) if t) or "(no words)"
 
 
-def indented(text: str) -> str:
+def indent(text: str) -> str:
     """The text with four blanks before each line: as material, told apart from the report's own words."""
     return "\n".join(f"    {line}" for line in text.split("\n"))
 
 
-def calls_in_words(action: Message, said: Mapping[str, str], without: str = "") -> str:
+def describe_calls(action: Message, results_by_id: Mapping[str, str], placeholder: str = "") -> str:
     """The calls of a turn, each with what `said` holds under its id, or `without`."""
     if not action.tool_calls:
-        return indented("(no call)")
-    parts = [indented(f"{c.name} {c.arguments}\n->\n{said.get(c.id, without)}") for c in action.tool_calls]
+        return indent("(no call)")
+    parts = [indent(f"{c.name} {c.arguments}\n->\n{results_by_id.get(c.id, placeholder)}") for c in action.tool_calls]
     return "\n\n".join(parts)
 
 
-def opening(task: Task, about: str, instructions: str) -> tuple[Message, Message]:
+def opening_messages(task: Task, target_outline: str, instructions: str) -> tuple[Message, Message]:
     """How the supervisor's conversation begins: its prompt, and the assignment with what the targets are about."""
     patch = task.answer.patch
-    assignment = prompt("assignment").fill(
-        instructions=indented(instructions),
-        task=indented(task.brief.prompt),
-        targets=about,
-        patch=f"\nThe change that the task led to:\n\n{indented(patch)}\n" if patch else "",
+    assignment = load_prompt("assignment").fill(
+        instructions=indent(instructions),
+        task=indent(task.brief.prompt),
+        targets=target_outline,
+        patch=f"\nThe change that the task led to:\n\n{indent(patch)}\n" if patch else "",
     )
     return (
-        Message(role="system", content=prompt("supervisor").text, origin=Origin.PROMPT),
+        Message(role="system", content=load_prompt("supervisor").text, origin=Origin.PROMPT),
         Message(role="user", content=assignment, origin=Origin.TASK),
     )
 
@@ -126,115 +126,115 @@ class NoVerdictError(Exception):
 class Supervisor:
     """One episode's supervisor. Its conversation is append-only."""
 
-    ask: Ask
+    ask: ModelCall
     config: SeatConfig
     hints: HintConfig
     tries: int
     """Attempts at a verdict that can be read."""
     dialogue: Dialogue
-    journal: Record
-    asking: Asking = field(init=False)
+    journal: EpisodeRecorder
+    form_client: FormClient = field(init=False)
     usages: list[Usage] = field(init=False, default_factory=list[Usage])
     """Of each of its calls since the last `judge` began."""
-    full: str | None = field(init=False, default=None)
+    overflow_reason: str | None = field(init=False, default=None)
     """Set once its conversation no longer fits its model: from then on there are no verdicts."""
-    sent: set[str] = field(init=False, default_factory=set[str])
+    sent_hints: set[str] = field(init=False, default_factory=set[str])
     """Every hint of the episode, in the form in which they are compared."""
 
     def __post_init__(self) -> None:
         """Find the way of asking anew in each episode."""
-        self.asking = Asking("supervisor", self.ask, self.config, VERDICT, self.journal)
+        self.form_client = FormClient("supervisor", self.ask, self.config, VERDICT_FORM, self.journal)
 
-    async def judge(self, report: Report, gate: Gate) -> Judgement:
+    async def judge(self, report: StepReport, gate: HintGate) -> Judgement:
         """The verdict on a step, and the hint that may be sent if one was asked for. Raises ModelError.
 
         A verdict that can't be had is recorded as missing: the episode goes on without a hint.
         """
         self.usages = []
         try:
-            verdict = await self.verdict_on(report.text())
+            verdict = await self.request_verdict(report.text())
         except NoVerdictError as error:
             return Judgement(missing=str(error))
         if report.level is None or verdict.hint is None:
             return Judgement(verdict=verdict)
-        judgement = await self._with_hint(verdict, verdict.hint, report.level, gate)
+        judgement = await self._try_proposals(verdict, verdict.hint, report.level, gate)
         if judgement.hint is not None:
-            self.sent.add(compared(judgement.hint.text))
+            self.sent_hints.add(comparison_key(judgement.hint.text))
         return judgement
 
-    async def _with_hint(self, verdict: Verdict, proposal: str, level: int, gate: Gate) -> Judgement:
+    async def _try_proposals(self, verdict: Verdict, proposal: str, level: int, gate: HintGate) -> Judgement:
         """Ask for other words until nothing speaks against them, up to `hints.attempts` proposals."""
-        attempts = [await self._tried(proposal, gate)]
+        attempts = [await self._check_proposal(proposal, gate)]
         missing: str | None = None
         while attempts[-1].findings and len(attempts) < self.hints.attempts:
             try:
-                proposal = (await self.verdict_on(_refusal(attempts[-1], level))).hint or ""
+                proposal = (await self.request_verdict(_refusal_text(attempts[-1], level))).hint or ""
             except NoVerdictError as error:
                 missing = str(error)
                 break
             if not proposal:
                 break
-            attempts.append(await self._tried(proposal, gate))
-        hint = _admitted(attempts, level)
+            attempts.append(await self._check_proposal(proposal, gate))
+        hint = _hint_from_attempts(attempts, level)
         if hint is None and self.hints.fallback == "feedback":
-            hint = self._feedback(verdict.quality, level)
+            hint = self._choose_feedback(verdict.quality, level)
         return Judgement(verdict=verdict, missing=missing, attempts=tuple(attempts), hint=hint)
 
-    async def _tried(self, proposal: str, gate: Gate) -> Attempt:
+    async def _check_proposal(self, proposal: str, gate: HintGate) -> HintAttempt:
         """A proposal with what speaks against it: that it was said before, or what the gate finds."""
-        if compared(proposal) in self.sent:
-            return Attempt(text=proposal, findings=(repeated(proposal),))
+        if comparison_key(proposal) in self.sent_hints:
+            return HintAttempt(text=proposal, findings=(repetition_finding(proposal),))
         return await gate(proposal)
 
-    def _feedback(self, quality: Quality, level: int) -> Hint | None:
+    def _choose_feedback(self, quality: Quality, level: int) -> Hint | None:
         """The first wording that was not used yet; None when all were."""
-        fresh = (text for text in FEEDBACK[quality] if compared(text) not in self.sent)
+        fresh = (text for text in FEEDBACK[quality] if comparison_key(text) not in self.sent_hints)
         text = next(fresh, None)
         return None if text is None else Hint(text=text, kind=HintKind.FEEDBACK, level=level)
 
-    async def verdict_on(self, text: str) -> Verdict:
+    async def request_verdict(self, text: str) -> Verdict:
         """The verdict on what `text` reports. Raises NoVerdictError, ModelError."""
-        self._tell(text)
-        return await self._verdict()
+        self._append_report(text)
+        return await self._read_next_verdict()
 
-    def _tell(self, text: str) -> None:
-        if self.full is not None:
-            raise NoVerdictError(self.full)
+    def _append_report(self, text: str) -> None:
+        if self.overflow_reason is not None:
+            raise NoVerdictError(self.overflow_reason)
         message = Message(role="user", content=text, origin=Origin.REPORT)
-        self.journal.record(said("supervisor", message))
-        self.dialogue.say(message)
+        self.journal.record(message_event("supervisor", message))
+        self.dialogue.append(message)
 
-    async def _verdict(self) -> Verdict:
+    async def _read_next_verdict(self) -> Verdict:
         problem = ""
         for i in range(self.tries):
             if i:
-                self._tell(prompt("unreadable").fill(problem=problem))
+                self._append_report(load_prompt("unreadable").fill(problem=problem))
             try:
-                reply = await self.asking.reply(lambda head: self.dialogue.request(head, Origin.SUPERVISOR))
-            except UnansweredError as error:
-                self.full = str(error) if error.is_full else None
+                reply = await self.form_client.request_reply(lambda head: self.dialogue.build_request(head, Origin.SUPERVISOR))
+            except FormUnansweredError as error:
+                self.overflow_reason = str(error) if error.is_full else None
                 raise NoVerdictError(str(error)) from error
             self.usages.append(reply.usage)
-            self.dialogue.say(as_said(reply))
+            self.dialogue.append(message_from_reply(reply))
             try:
                 return read_verdict(reply)
-            except UnreadableVerdictError as error:
+            except UnreadableReplyError as error:
                 problem = str(error)
         raise NoVerdictError(f"no readable verdict in {self.tries} tries; the last one: {problem}")
 
 
-def compared(hint: str) -> str:
+def comparison_key(hint: str) -> str:
     """A hint in the form in which two are the same: its words, without case, signs, markup and white space."""
-    return " ".join(token.text for token in normalised(hint).tokens) or hint.strip()
+    return " ".join(token.text for token in normalise(hint).tokens) or hint.strip()
 
 
-def repeated(hint: str) -> Finding:
+def repetition_finding(hint: str) -> HintFinding:
     """What is said to the supervisor of a hint that it gave before."""
     why = "the player has had this hint already; a second time it tells nothing new. Say another thing"
-    return Finding(kind="repeated", text=hint, span=(0, len(hint)), why=why)
+    return HintFinding(kind="repeated", text=hint, span=(0, len(hint)), why=why)
 
 
-def _admitted(attempts: Sequence[Attempt], level: int) -> Hint | None:
+def _hint_from_attempts(attempts: Sequence[HintAttempt], level: int) -> Hint | None:
     last = attempts[-1]
     if last.findings:
         return None
@@ -242,6 +242,6 @@ def _admitted(attempts: Sequence[Attempt], level: int) -> Hint | None:
     return Hint(text=last.text, kind=kind, level=level)
 
 
-def _refusal(attempt: Attempt, level: int) -> str:
+def _refusal_text(attempt: HintAttempt, level: int) -> str:
     findings = "\n".join(f"- {f.text!r} ({f.kind}): {f.why}" for f in attempt.findings)
-    return prompt("refused").fill(findings=findings, level=f"{level} ({LEVELS[level]})")
+    return load_prompt("refused").fill(findings=findings, level=f"{level} ({HINT_LEVELS[level]})")

@@ -6,7 +6,7 @@ from pydantic import Field, JsonValue, StringConstraints, field_validator, model
 
 from selfplay.message import Noun
 
-Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+NonEmptyText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 LineRange = tuple[int, int]
 """First and last line, 1-based, inclusive."""
 
@@ -21,20 +21,20 @@ class Target(Noun):
 
     @field_validator("path")
     @classmethod
-    def _is_relative(cls, path: str) -> str:
+    def _require_relative_path(cls, path: str) -> str:
         if not path or path.startswith("/") or path.endswith("/") or {"", ".", ".."} & set(path.split("/")):
             raise ValueError(f"{path!r} is no path relative to the repository's root")
         return path
 
     @field_validator("lines")
     @classmethod
-    def _is_a_range(cls, lines: LineRange | None) -> LineRange | None:
+    def _require_line_range(cls, lines: LineRange | None) -> LineRange | None:
         if lines is not None and not 1 <= lines[0] <= lines[1]:
             raise ValueError(f"{list(lines)} is no range of lines: [first, last], 1-based, first not after last")
         return lines
 
     @model_validator(mode="after")
-    def _is_one_part(self) -> Self:
+    def _require_symbol_text(self) -> Self:
         if self.symbol is not None and not self.symbol.strip():
             raise ValueError("an empty symbol; leave it out for the whole file")
         return self
@@ -48,12 +48,12 @@ class Target(Noun):
 class Brief(Noun):
     """What player and supervisor may both know."""
 
-    id: Words
-    repo: Words
+    id: NonEmptyText
+    repo: NonEmptyText
     """A path, a URL, or a name under `repos/`."""
-    commit: Words
+    commit: NonEmptyText
     """A revision; `worktree` for a directory as it is on disk."""
-    prompt: Words
+    prompt: NonEmptyText
     """The task in the words that the player gets."""
 
 

@@ -10,27 +10,27 @@ from pydantic import Field, JsonValue
 from selfplay.errors import TaskError
 from selfplay.message import Noun
 from selfplay.rows import parse_row, read_rows
-from selfplay.task import Answer, Brief, LineRange, Target, Task, Words
-from selfplay_tools.code import code_of, last_part, symbol_places, tidy
+from selfplay.task import Answer, Brief, LineRange, Target, Task, NonEmptyText
+from selfplay_tools.code import code_of, last_part_of, find_symbol_places, tidy_symbol
 from selfplay_tools.errors import ToolsError
-from selfplay_tools.snapshot import Kind, Snapshot
+from selfplay_tools.snapshot import PathKind, Snapshot
 
-NEAREST = 3
+MAX_NEAREST = 3
 """Names that an error proposes."""
 
 
 class TaskRow(Noun):
     """A line of a task file."""
 
-    id: Words
-    repo: Words
-    commit: Words
-    prompt: Words
+    id: NonEmptyText
+    repo: NonEmptyText
+    commit: NonEmptyText
+    prompt: NonEmptyText
     targets: tuple[Target, ...] = Field(min_length=1)
     patch: str | None = None
     meta: dict[str, JsonValue] = Field(default_factory=dict)
 
-    def task(self) -> Task:
+    def to_task(self) -> Task:
         """The row as a task."""
         brief = Brief(id=self.id, repo=self.repo, commit=self.commit, prompt=self.prompt)
         return Task(brief=brief, answer=Answer(targets=self.targets, patch=self.patch), meta=self.meta)
@@ -52,7 +52,7 @@ def row_of(task: Task) -> TaskRow:
 
 def parse_task(line: str | bytes, where: str) -> Task:
     """One line as a task. Raises InputError, which begins with `where` (`tasks.jsonl:12`)."""
-    return parse_row(TaskRow, line, where).task()
+    return parse_row(TaskRow, line, where).to_task()
 
 
 def read_tasks(path: Path) -> tuple[tuple[str, Task], ...]:
@@ -64,73 +64,73 @@ def read_tasks(path: Path) -> tuple[tuple[str, Task], ...]:
     for where, row in read_rows(path, TaskRow):
         if row.id in tasks:
             raise TaskError(f"{where}: the id {row.id!r} already stands at {tasks[row.id][0]}; ids must differ")
-        tasks[row.id] = (where, row.task())
+        tasks[row.id] = (where, row.to_task())
     if not tasks:
         raise TaskError(f"{path}: no task in it; each line is one JSON object, see docs/tasks.md")
     return tuple(tasks.values())
 
 
-def check_targets(task: Task, snapshot: Snapshot, where: str = "") -> Task:
+def resolve_targets(task: Task, snapshot: Snapshot, where: str = "") -> Task:
     """The task with its targets' symbols as lines. Raises TaskError naming each target the snapshot does not have.
 
     `where` (`FILE:LINE`) begins the error's text. An error is this task's alone: the other tasks of a file go on.
     """
     problems: list[str] = [f"target {t} stands twice" for t, count in Counter(task.answer.targets).items() if count > 1]
-    targets = tuple(_located(target, snapshot, problems.append) for target in task.answer.targets)
+    targets = tuple(_resolve_target(target, snapshot, problems.append) for target in task.answer.targets)
     if problems:
         raise TaskError((f"{where}: " if where else "") + f"task {task.brief.id!r}: " + "; ".join(problems))
     return task.model_copy(update={"answer": task.answer.model_copy(update={"targets": targets})})
 
 
-def _located(target: Target, snapshot: Snapshot, report: Callable[[str], None]) -> Target:
+def _resolve_target(target: Target, snapshot: Snapshot, report: Callable[[str], None]) -> Target:
     entry = snapshot.entry(target.path)
-    if entry is None and snapshot.kind(target.path) is Kind.FOLDER:
+    if entry is None and snapshot.kind(target.path) is PathKind.FOLDER:
         report(f"target {target.path!r} is a folder; name a file in it")
         return target
     if entry is None:
-        nearest = ", ".join(map(repr, snapshot.nearest(target.path)))
+        nearest = ", ".join(map(repr, snapshot.nearest_paths(target.path)))
         report(f"target {target.path!r} does not exist at this commit" + (f"; nearest: {nearest}" if nearest else ""))
         return target
-    if entry.kind is not Kind.FILE:
+    if entry.kind is not PathKind.FILE:
         report(f"target {target.path!r} is a {entry.kind}, not a file")
         return target
     if target.symbol is not None:
-        return _with_lines_of_symbol(target, snapshot, report)
+        return _resolve_symbol(target, snapshot, report)
     if target.lines is not None and target.lines[1] > (length := len((text := snapshot.text(target.path)).lines)):
         shown = "the file has" if text.is_whole else "of this large file can be shown"
         report(f"target {target} goes past the end: {shown} {length} lines")
     return target
 
 
-def _with_lines_of_symbol(target: Target, snapshot: Snapshot, report: Callable[[str], None]) -> Target:
+def _resolve_symbol(target: Target, snapshot: Snapshot, report: Callable[[str], None]) -> Target:
     try:
-        places = symbol_places(snapshot, target.path, target.symbol or "")
+        places = find_symbol_places(snapshot, target.path, target.symbol or "")
     except ToolsError as error:
         report(f"target {target}: {error}")
         return target
     if not places:
-        nearest = ", ".join(map(repr, _nearest_symbols(snapshot, target)))
+        nearest = ", ".join(map(repr, _find_nearest_symbols(snapshot, target)))
         report(f"target {target.path!r} defines no {target.symbol!r}" + (f"; nearest: {nearest}" if nearest else ""))
         return target
     if target.lines is not None and target.lines not in places:
-        report(f"target {target.path!r}: {target.symbol!r} stands at {_told(places)}, not at {_told([target.lines])}")
+        report(f"target {target.path!r}: {target.symbol!r} stands at {_format_line_ranges(places)}, not at {_format_line_ranges([target.lines])}")
     elif target.lines is None and len(places) > 1:
-        report(f"target {target.path!r} defines {target.symbol!r} several times, at {_told(places)}: name the lines")
+        report(f"target {target.path!r} defines {target.symbol!r} several times, at {_format_line_ranges(places)}: name the lines")
     else:
         return target.model_copy(update={"lines": target.lines or next(iter(places))})
     return target
 
 
-def _nearest_symbols(snapshot: Snapshot, target: Target) -> list[str]:
+def _find_nearest_symbols(snapshot: Snapshot, target: Target) -> list[str]:
     """Definitions of the target's file that look like its symbol, or have its last name elsewhere, best first."""
-    wanted = tidy(target.symbol or "")
+    wanted = tidy_symbol(target.symbol or "")
     names = list(dict.fromkeys(one.qualified for one in code_of(snapshot, target.path).definitions))
-    same = [name for name in names if last_part(name) == last_part(wanted)]
-    near = get_close_matches(wanted, names, n=NEAREST)
-    by_last = get_close_matches(last_part(wanted), map(last_part, names), n=NEAREST)
-    alike = [name for last in by_last for name in names if last_part(name) == last]
-    return list(dict.fromkeys((*same, *near, *alike)))[:NEAREST]
+    same = [name for name in names if last_part_of(name) == last_part_of(wanted)]
+    near = get_close_matches(wanted, names, n=MAX_NEAREST)
+    by_last = get_close_matches(last_part_of(wanted), map(last_part_of, names), n=MAX_NEAREST)
+    alike = [name for last in by_last for name in names if last_part_of(name) == last]
+    return list(dict.fromkeys((*same, *near, *alike)))[:MAX_NEAREST]
 
 
-def _told(places: Sequence[LineRange]) -> str:
+def _format_line_ranges(places: Sequence[LineRange]) -> str:
     return ", ".join(f"{first}-{last}" for first, last in places)

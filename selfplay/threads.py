@@ -41,40 +41,40 @@ class _Outcome:
         return self.result
 
 
-class _Returns:
+class _ResultQueue:
     """What threads have done for one event loop, on its way back to those who wait for it."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self._done: deque[tuple[asyncio.Future[_Outcome], _Outcome]] = deque()
-        self._is_called = False
+        self._is_wake_up_due = False
 
     def put(self, waiting: asyncio.Future[_Outcome], outcome: _Outcome) -> None:
         """In a thread: have it handed over."""
         self._done.append((waiting, outcome))
-        if self._is_called:  # whoever clears it looks at what is there afterwards
+        if self._is_wake_up_due:  # whoever clears it looks at what is there afterwards
             return
-        self._is_called = True
+        self._is_wake_up_due = True
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             self.loop.call_soon_threadsafe(self._hand_over)
 
     @property
-    def are_late(self) -> bool:
+    def is_behind(self) -> bool:
         """True while the loop has not come to what was done for it."""
-        return self._is_called
+        return self._is_wake_up_due
 
     def _hand_over(self) -> None:
-        self._is_called = False
+        self._is_wake_up_due = False
         while self._done:
             waiting, outcome = self._done.popleft()
             if not waiting.done():
                 waiting.set_result(outcome)
 
 
-_Job = tuple[_Returns, "asyncio.Future[_Outcome]", Context, Callable[[], Any]]
+_QueuedJob = tuple[_ResultQueue, "asyncio.Future[_Outcome]", Context, Callable[[], Any]]
 
 
-class Threads:
+class ThreadPool:
     """So many threads. They begin with the first work, and end when nobody has hold of this any more.
 
     Work is begun in the order in which it came. Used within one event loop at a time.
@@ -82,8 +82,8 @@ class Threads:
 
     def __init__(self, count: int = 4) -> None:
         self._count = count
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
-        self._returns: _Returns | None = None
+        self._jobs: SimpleQueue[_QueuedJob | None] = SimpleQueue()
+        self._results: _ResultQueue | None = None
         self._process = -1
         """In which the threads are: a fork has none of them."""
 
@@ -91,43 +91,43 @@ class Threads:
         """What `work` returns or raises. A caller that is cancelled is so when the work has come to its end."""
         await anyio.lowlevel.checkpoint_if_cancelled()
         if self._process != os.getpid():
-            self._begin()
+            self._start_threads()
         loop = asyncio.get_running_loop()
-        if self._returns is None or self._returns.loop is not loop:
-            self._returns = _Returns(loop)
+        if self._results is None or self._results.loop is not loop:
+            self._results = _ResultQueue(loop)
         waiting: asyncio.Future[_Outcome] = loop.create_future()
-        self._jobs.put((self._returns, waiting, copy_context(), work))
+        self._jobs.put((self._results, waiting, copy_context(), work))
         with anyio.CancelScope(shield=True):
             await waiting
         return waiting.result().unwrap()
 
-    def _begin(self) -> None:
+    def _start_threads(self) -> None:
         self._process = os.getpid()
         self._jobs = SimpleQueue()
         for _ in range(self._count):
-            threading.Thread(target=_work, args=(self._jobs,), name="selfplay work", daemon=True).start()
-        weakref.finalize(self, _end, self._jobs, self._count)
+            threading.Thread(target=_run_jobs, args=(self._jobs,), name="selfplay work", daemon=True).start()
+        weakref.finalize(self, _stop_threads, self._jobs, self._count)
 
 
 @cache
-def common_threads() -> Threads:
+def shared_thread_pool() -> ThreadPool:
     """Those of this process, for whoever has none of their own: an episode needs no threads for itself."""
-    return Threads()
+    return ThreadPool()
 
 
-def _work(jobs: "SimpleQueue[_Job | None]") -> None:
+def _run_jobs(jobs: "SimpleQueue[_QueuedJob | None]") -> None:
     while (job := jobs.get()) is not None:
-        returns, waiting, context, work = job
+        results, waiting, context, work = job
         try:
             outcome = _Outcome(context.run(work))
         except BaseException as error:  # noqa: BLE001  whatever it is, it is raised where the work is waited for
             outcome = _Outcome(None, error)
-        returns.put(waiting, outcome)
-        if returns.are_late:
+        results.put(waiting, outcome)
+        if results.is_behind:
             time.sleep(LET_THROUGH_S)
-        del job, returns, waiting, context, work, outcome  # nothing is held while there is nothing to do
+        del job, results, waiting, context, work, outcome  # nothing is held while there is nothing to do
 
 
-def _end(jobs: "SimpleQueue[_Job | None]", count: int) -> None:
+def _stop_threads(jobs: "SimpleQueue[_QueuedJob | None]", count: int) -> None:
     for _ in range(count):
         jobs.put(None)

@@ -6,8 +6,8 @@ from importlib.metadata import version
 from selfplay.config import AskWebConfig, LspConfig, ToolsConfig
 from selfplay.contract import Contract
 from selfplay.errors import ConfigError
-from selfplay.semantic import semantic_tool
-from selfplay_tools.agreement import differences
+from selfplay.semantic import make_semantic_tool
+from selfplay_tools.agreement import find_differences
 from selfplay_tools.errors import NotUsable
 from selfplay_tools.output import MAX_CHARS
 from selfplay_tools.schema import Schema
@@ -15,22 +15,22 @@ from selfplay_tools.tool import AnyTool
 from selfplay_tools.toolbox import DEFAULT_TOOLS
 
 
-def toolset(config: ToolsConfig) -> tuple[AnyTool, ...]:
+def make_tools(config: ToolsConfig) -> tuple[AnyTool, ...]:
     """The player's tools: those it always has, then those that are configured. Raises ConfigError."""
     try:
-        web = () if config.ask_web is None else (_ask_web(config.ask_web),)
-        semantic = () if config.semantic_search is None else (semantic_tool(config.semantic_search),)
-        lsp = () if config.lsp is None else _lsp(config.lsp)
+        web = () if config.ask_web is None else (_make_web_tool(config.ask_web),)
+        semantic = () if config.semantic_search is None else (make_semantic_tool(config.semantic_search),)
+        lsp = () if config.lsp is None else _make_lsp_tools(config.lsp)
     except NotUsable as error:
         raise ConfigError(f"tools.{error}") from None
     return (*DEFAULT_TOOLS, *web, *semantic, *lsp)
 
 
-def _ask_web(config: AskWebConfig) -> AnyTool:
-    from selfplay_tools.web import SearchModel, ask_web  # noqa: PLC0415  its client takes most of a second to import
+def _make_web_tool(config: AskWebConfig) -> AnyTool:
+    from selfplay_tools.web import WebSearchModel, make_ask_web  # noqa: PLC0415  its client takes most of a second to import
 
-    return ask_web(
-        SearchModel(
+    return make_ask_web(
+        WebSearchModel(
             model=config.model,
             base_url=config.base_url,
             api_key_env=config.api_key_env,
@@ -41,19 +41,19 @@ def _ask_web(config: AskWebConfig) -> AnyTool:
     )
 
 
-def _lsp(config: LspConfig) -> tuple[AnyTool, ...]:
+def _make_lsp_tools(config: LspConfig) -> tuple[AnyTool, ...]:
     try:
         from selfplay_tools.lsp import servers, tools  # noqa: PLC0415  an extra, and it takes time to import
     except ModuleNotFoundError as error:
         raise NotUsable(f"lsp: {error}") from error
     shared = config.model_dump(exclude={"servers"})
-    asked = [servers.server_for(language, **one.model_dump(), **shared) for language, one in config.servers.items()]
-    return tools.lsp_tools(asked)
+    configured = [servers.server_for(language, **one.model_dump(), **shared) for language, one in config.servers.items()]
+    return tools.make_lsp_tools(configured)
 
 
-def departures(schemas: Sequence[Schema], contract: Contract) -> list[str]:
+def find_contract_differences(schemas: Sequence[Schema], contract: Contract) -> list[str]:
     """Where these tools, and this release of them, are not what a contract says; a line each, none if they are."""
-    found = differences(schemas, contract.tools)
+    found = find_differences(schemas, contract.tools)
     if (here := version("selfplay")) != contract.tools_version:
         found.append(f"release of the tools: {here} here, {contract.tools_version} expected")
     if contract.context.max_result_chars != MAX_CHARS:

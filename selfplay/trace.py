@@ -10,7 +10,7 @@ from pydantic import Field
 from selfplay.message import Message, Noun, Origin
 from selfplay.models.protocol import Usage
 from selfplay.task import Task
-from selfplay_tools.tool import Relevant, Shown
+from selfplay_tools.tool import AnswerFile, ShownRange
 
 
 class Quality(StrEnum):
@@ -51,7 +51,7 @@ FindingKind = Literal[
 away: the player has had this hint before."""
 
 
-class Finding(Noun):
+class HintFinding(Noun):
     """One way in which a hint would reveal the answer."""
 
     kind: FindingKind
@@ -63,7 +63,7 @@ class Finding(Noun):
     """In words for the supervisor: what it gives away, and what to do instead."""
 
 
-class Guess(Noun):
+class JudgeGuess(Noun):
     """One sample of the gate's judge."""
 
     files: tuple[str, ...] = ()
@@ -72,23 +72,23 @@ class Guess(Noun):
     """Why it named none, where it could not be read or asked."""
 
 
-class Opinion(Noun):
+class JudgeOpinion(Noun):
     """What the gate's judge, who does not know the answer, made of one proposal."""
 
-    without: tuple[Guess, ...]
+    without: tuple[JudgeGuess, ...]
     """Its guesses from what the player has seen; asked for once, and the same for all proposals of a step."""
-    given: tuple[Guess, ...] = ()
+    given: tuple[JudgeGuess, ...] = ()
     """Its guesses with the hint beside it; none were asked for where it could name every target without it."""
     revealed: tuple[str, ...] = ()
     """Paths of targets that it named with the hint and in no guess without it."""
 
 
-class Attempt(Noun):
+class HintAttempt(Noun):
     """One hint that the supervisor proposed, and what the gate found in it."""
 
     text: str
-    findings: tuple[Finding, ...] = ()
-    opinion: Opinion | None = None
+    findings: tuple[HintFinding, ...] = ()
+    opinion: JudgeOpinion | None = None
     """The judge's; None where there is none, or where it needed not be asked."""
 
 
@@ -119,7 +119,7 @@ class Judgement(Noun):
     """None: not asked for (`never`), or not to be had."""
     missing: str | None = None
     """Why there is no verdict although one was asked for."""
-    attempts: tuple[Attempt, ...] = ()
+    attempts: tuple[HintAttempt, ...] = ()
     """Each proposed hint with the gate's findings, in order."""
     hint: Hint | None = None
 
@@ -129,8 +129,8 @@ class ToolResult(Noun):
 
     message: Message
     ok: bool
-    shown: tuple[Shown, ...] = ()
-    answer: tuple[Relevant, ...] | None = None
+    shown: tuple[ShownRange, ...] = ()
+    answer: tuple[AnswerFile, ...] | None = None
 
 
 class Step(Noun):
@@ -147,7 +147,7 @@ class Step(Noun):
     """Of all calls of the step: player, supervisor and judge."""
 
     @property
-    def after(self) -> tuple[Message, ...]:
+    def messages_after(self) -> tuple[Message, ...]:
         """What was said to the player after the results: the hint, then the nudge."""
         said: list[Message] = []
         if self.judgement.hint is not None:
@@ -200,11 +200,11 @@ class Trace(Noun):
     steps: tuple[Step, ...] = ()
     stop: Stop | None = None
 
-    def then(self, step: Step) -> "Trace":
+    def with_step(self, step: Step) -> "Trace":
         """This trace and one more step."""
         return self.model_copy(update={"steps": (*self.steps, step)})
 
-    def ended(self, reason: StopReason, detail: str = "") -> "Trace":
+    def with_stop(self, reason: StopReason, detail: str = "") -> "Trace":
         """This trace, over."""
         return self.model_copy(update={"stop": Stop(reason=reason, detail=detail)})
 
@@ -213,16 +213,16 @@ class Trace(Noun):
         """Everything that the player has been told and has said, in order."""
         messages = [self.prompt, self.opening]
         for step in self.steps:
-            messages += [step.action, *(r.message for r in step.results), *step.after]
+            messages += [step.action, *(r.message for r in step.results), *step.messages_after]
         return tuple(messages)
 
     @property
-    def found(self) -> frozenset[int]:
+    def found_targets(self) -> frozenset[int]:
         """Targets found so far, as positions in the answer."""
         return frozenset(i for step in self.steps for i in step.found)
 
     @property
-    def answer(self) -> tuple[Relevant, ...] | None:
+    def answer(self) -> tuple[AnswerFile, ...] | None:
         """What the player named in its last `finish`, if it called it."""
         answers = [r.answer for step in self.steps for r in step.results if r.answer is not None]
         return answers[-1] if answers else None
@@ -230,7 +230,7 @@ class Trace(Noun):
     @property
     def stratum(self) -> Stratum:
         """Whether anybody spoke to the player."""
-        return Stratum.HINTED if any(step.after for step in self.steps) else Stratum.UNHINTED
+        return Stratum.HINTED if any(step.messages_after for step in self.steps) else Stratum.UNHINTED
 
     @property
     def usage(self) -> Usage:

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from selfplay.batch.ledger import UnitLine
-from selfplay.batch.run import Unwatched
+from selfplay.batch.run import NullWatch
 from selfplay.batch.settings import BatchSettings
-from selfplay.batch.units import Unit
+from selfplay.batch.units import WorkUnit
 from selfplay.errors import ConfigError
 from selfplay.events import Event
 from selfplay.models.prices import FREE_KINDS
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer
 
 NANO = 1_000_000_000
-FAULTS = frozenset({"model_error", "tool_error", "bug"})
+ERROR_REASONS = frozenset({"model_error", "tool_error", "bug"})
 """Ends of an episode that are errors."""
-Value = str | int | float | bool
-Clock = Callable[[], int]
+AttributeValue = str | int | float | bool
+NanosecondClock = Callable[[], int]
 
 
 @dataclass(slots=True)
-class _Episode:
+class _EpisodeSpan:
     """An episode that is being told."""
 
     id: str
@@ -49,56 +49,56 @@ class _Episode:
     """Arguments of the tool calls of the last turn, by id."""
 
 
-class Tracing(Unwatched):
+class SpanWatch(NullWatch):
     """A watch that makes spans. `clock` gives nanoseconds since 1970."""
 
-    def __init__(self, tracer: "Tracer", *, has_content: bool = False, clock: Clock = time.time_ns) -> None:
+    def __init__(self, tracer: "Tracer", *, has_content: bool = False, clock: NanosecondClock = time.time_ns) -> None:
         from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_context  # noqa: PLC0415  an extra
 
         self._tracer, self._has_content, self._clock = tracer, has_content, clock
-        self._in = set_span_in_context
+        self._context_of_span = set_span_in_context
         self._client, self._internal = SpanKind.CLIENT, SpanKind.INTERNAL
         self._error = Status(StatusCode.ERROR)
-        self._open: dict[str, _Episode] = {}
+        self._open: dict[str, _EpisodeSpan] = {}
 
-    def heard(self, unit: Unit, event: Event, is_recorded: bool) -> None:  # noqa: FBT001  see BatchWatch
+    def on_event(self, unit: WorkUnit, event: Event, is_recorded: bool) -> None:  # noqa: FBT001  see BatchWatch
         """Tell one event."""
         kind = event["event"]
         if kind == "start":
-            self._close(unit.id)
-            self._open[unit.id] = _Episode(event["episode"], self._begin(unit, event))
+            self._end_episode(unit.id)
+            self._open[unit.id] = _EpisodeSpan(event["episode"], self._start_episode_span(unit, event))
         episode = self._open.get(unit.id)
         if episode is None:
             return
         if kind == "call":
-            self._call(episode, event, is_told=not is_recorded)
+            self._add_model_call(episode, event, is_told=not is_recorded)
         elif kind == "result" and not is_recorded:
-            self._tool(episode, event)
+            self._add_tool_call(episode, event)
         elif kind == "retry" and not is_recorded:
             told = {"selfplay.seat": event["seat"], "selfplay.try": event["try"], "selfplay.wait_s": event["wait_s"]}
             episode.span.add_event("selfplay.retry", told, self._clock())
         elif kind == "stop":
-            self._stop(unit.id, event["stop"]["reason"])
+            self._end_stopped_episode(unit.id, event["stop"]["reason"])
 
-    def parked(self, unit: Unit, error: Exception, wait_s: float) -> None:  # noqa: ARG002  see BatchWatch
+    def on_unit_parked(self, unit: WorkUnit, error: Exception, wait_s: float) -> None:  # noqa: ARG002  see BatchWatch
         """End the part of the episode that was played."""
-        self._close(unit.id, type(error).__name__)
+        self._end_episode(unit.id, type(error).__name__)
 
-    def failed(self, unit: Unit, error: Exception) -> None:
+    def on_unit_failed(self, unit: WorkUnit, error: Exception) -> None:
         """Likewise."""
-        self._close(unit.id, type(error).__name__)
+        self._end_episode(unit.id, type(error).__name__)
 
-    def ended(self, line: UnitLine) -> None:
+    def on_unit_ended(self, line: UnitLine) -> None:
         """Nothing is open of a unit that ended."""
-        self._close(line.unit)
+        self._end_episode(line.unit)
 
     def close(self) -> None:
         """End whatever is open: the run was ended before."""
         for unit in tuple(self._open):
-            self._close(unit)
+            self._end_episode(unit)
 
-    def _begin(self, unit: Unit, event: Event) -> "Span":
-        attributes: dict[str, Value] = {
+    def _start_episode_span(self, unit: WorkUnit, event: Event) -> "Span":
+        attributes: dict[str, AttributeValue] = {
             "gen_ai.operation.name": "invoke_agent",
             "gen_ai.provider.name": "selfplay",
             "gen_ai.agent.name": "selfplay",
@@ -111,7 +111,7 @@ class Tracing(Unwatched):
             "invoke_agent selfplay", kind=self._internal, attributes=attributes, start_time=self._clock()
         )
 
-    def _call(self, episode: _Episode, event: Event, *, is_told: bool) -> None:
+    def _add_model_call(self, episode: _EpisodeSpan, event: Event, *, is_told: bool) -> None:
         seat = event["seat"]
         if "head" in event:
             episode.models[seat] = str(event["head"].get("model", ""))
@@ -121,22 +121,22 @@ class Tracing(Unwatched):
         if not is_told:
             return
         model = episode.models.get(seat, "")
-        attributes: dict[str, Value] = {
+        attributes: dict[str, AttributeValue] = {
             "gen_ai.operation.name": "chat",
             "gen_ai.provider.name": "selfplay" if model in FREE_KINDS else "openai",
             "gen_ai.request.model": model,
             "selfplay.seat": seat,
-            **_answered(reply),
+            **_reply_attributes(reply),
         }
         if self._has_content and reply:
-            attributes["gen_ai.output.messages"] = orjson.dumps([_output(reply)]).decode()
+            attributes["gen_ai.output.messages"] = orjson.dumps([_output_message(reply)]).decode()
         error = event.get("refused", {}).get("type")
-        self._child(episode, f"chat {model}".strip(), attributes, event["seconds"], error, kind=self._client)
+        self._add_child_span(episode, f"chat {model}".strip(), attributes, event["seconds"], error, kind=self._client)
 
-    def _tool(self, episode: _Episode, event: Event) -> None:
+    def _add_tool_call(self, episode: _EpisodeSpan, event: Event) -> None:
         message = event["result"]["message"]
         name, call = str(message.get("name") or ""), event["call"]
-        attributes: dict[str, Value] = {
+        attributes: dict[str, AttributeValue] = {
             "gen_ai.operation.name": "execute_tool",
             "gen_ai.tool.name": name,
             "gen_ai.tool.call.id": call,
@@ -146,13 +146,13 @@ class Tracing(Unwatched):
             attributes["gen_ai.tool.call.arguments"] = episode.calls.get(call, "")
             attributes["gen_ai.tool.call.result"] = message["content"]
         error = None if event["result"]["ok"] else "refused"
-        self._child(episode, f"execute_tool {name}".strip(), attributes, event["seconds"], error, kind=self._internal)
+        self._add_child_span(episode, f"execute_tool {name}".strip(), attributes, event["seconds"], error, kind=self._internal)
 
-    def _child(
+    def _add_child_span(
         self,
-        episode: _Episode,
+        episode: _EpisodeSpan,
         name: str,
-        attributes: dict[str, Value],
+        attributes: dict[str, AttributeValue],
         seconds: float,
         error: str | None,
         *,
@@ -165,7 +165,7 @@ class Tracing(Unwatched):
             attributes["error.type"] = error
         span = self._tracer.start_span(
             name,
-            context=self._in(episode.span),
+            context=self._context_of_span(episode.span),
             kind=kind,
             attributes=attributes,
             start_time=end - round(seconds * NANO),
@@ -174,11 +174,11 @@ class Tracing(Unwatched):
             span.set_status(self._error)
         span.end(end)
 
-    def _stop(self, unit: str, reason: str) -> None:
+    def _end_stopped_episode(self, unit: str, reason: str) -> None:
         self._open[unit].span.set_attribute("selfplay.stop", reason)
-        self._close(unit, reason if reason in FAULTS else None)
+        self._end_episode(unit, reason if reason in ERROR_REASONS else None)
 
-    def _close(self, unit: str, error: str | None = None) -> None:
+    def _end_episode(self, unit: str, error: str | None = None) -> None:
         episode = self._open.pop(unit, None)
         if episode is None:
             return
@@ -188,22 +188,22 @@ class Tracing(Unwatched):
         episode.span.end(self._clock())
 
 
-def _answered(reply: dict[str, Any]) -> dict[str, Value]:
+def _reply_attributes(reply: dict[str, Any]) -> dict[str, AttributeValue]:
     """What is known of a call that was answered."""
     if not reply:
         return {}
     usage = reply.get("usage", {})
-    told: dict[str, Value] = {
+    attributes: dict[str, AttributeValue] = {
         "gen_ai.response.model": reply.get("model", ""),
         "gen_ai.response.id": reply.get("response_id", ""),
         "gen_ai.usage.input_tokens": usage.get("input_tokens", 0),
         "gen_ai.usage.cache_read.input_tokens": usage.get("cached_tokens", 0),
         "gen_ai.usage.output_tokens": usage.get("output_tokens", 0),
     }
-    return {name: value for name, value in told.items() if value != ""}
+    return {name: value for name, value in attributes.items() if value != ""}
 
 
-def _output(reply: dict[str, Any]) -> dict[str, Any]:
+def _output_message(reply: dict[str, Any]) -> dict[str, Any]:
     """A reply's message, as the conventions have it."""
     message = reply["message"]
     parts: list[dict[str, Any]] = [{"type": "text", "content": message["content"]}] if message["content"] else []
@@ -215,7 +215,7 @@ def _output(reply: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def open_tracing(settings: BatchSettings) -> Generator[tuple[Tracing, ...]]:
+def open_tracing(settings: BatchSettings) -> Generator[tuple[SpanWatch, ...]]:
     """The watch that settings ask for, or none. Raises ConfigError without the extra `otel`.
 
     Where spans go, and with which headers, the environment says: OTEL_EXPORTER_OTLP_ENDPOINT and its like.
@@ -236,7 +236,7 @@ def open_tracing(settings: BatchSettings) -> Generator[tuple[Tracing, ...]]:
         resource=Resource.create({"service.name": os.environ.get("OTEL_SERVICE_NAME", "selfplay")})
     )
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    tracing = Tracing(provider.get_tracer("selfplay"), has_content=settings.otel_content)
+    tracing = SpanWatch(provider.get_tracer("selfplay"), has_content=settings.otel_content)
     try:
         yield (tracing,)
     finally:

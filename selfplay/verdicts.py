@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from selfplay.config import VerdictMode
-from selfplay.models.protocol import Reply
+from selfplay.models.protocol import ModelReply
 from selfplay.trace import Quality, Verdict
 
-SCHEMA: dict[str, Any] = {
+VERDICT_SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
         "quality": {"type": "string", "enum": [q.value for q in Quality]},
@@ -36,7 +36,7 @@ MAX_HINT_CHARS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class ReplyForm:
     """What a model is asked to fill in."""
 
     name: str
@@ -45,13 +45,13 @@ class Form:
     schema: dict[str, Any]
 
 
-VERDICT = Form("verdict", "give_verdict", "Give your verdict on the step.", SCHEMA)
-FILES = Form("files", "name_files", "Name the files that you would open.", FILES_SCHEMA)
-NEXT_MODE: dict[VerdictMode, VerdictMode] = {"json_schema": "tool", "tool": "text"}
+VERDICT_FORM = ReplyForm("verdict", "give_verdict", "Give your verdict on the step.", VERDICT_SCHEMA)
+FILES_FORM = ReplyForm("files", "name_files", "Name the files that you would open.", FILES_SCHEMA)
+FALLBACK_MODE: dict[VerdictMode, VerdictMode] = {"json_schema": "tool", "tool": "text"}
 """What to fall back to where a server refuses a way of asking."""
 
 
-def form_head(mode: VerdictMode, form: Form = VERDICT) -> dict[str, Any]:
+def form_head(mode: VerdictMode, form: ReplyForm = VERDICT_FORM) -> dict[str, Any]:
     """The part of a request's head that asks for a form in this way."""
     if mode == "json_schema":
         schema = {"name": form.name, "strict": True, "schema": form.schema}
@@ -62,67 +62,67 @@ def form_head(mode: VerdictMode, form: Form = VERDICT) -> dict[str, Any]:
     return {}
 
 
-class UnreadableVerdictError(ValueError):
+class UnreadableReplyError(ValueError):
     """A reply does not hold what was asked for; the message says why, in words for the model."""
 
 
-def read_verdict(reply: Reply) -> Verdict:
+def read_verdict(reply: ModelReply) -> Verdict:
     """The verdict in a reply: the last readable one of its tool call, its text, or its reasoning, in that order.
 
     Tolerates prose and code fences around the object, a missing or empty hint, other letter case, extra keys.
     Raises UnreadableVerdictError.
     """
-    problem = _no_object(reply)
-    for value in _filled_in(reply):
+    problem = _explain_missing_object(reply)
+    for value in _find_form_values(reply):
         try:
-            return _verdict(value)
-        except UnreadableVerdictError as error:
+            return _parse_verdict(value)
+        except UnreadableReplyError as error:
             problem = str(error)
-    raise UnreadableVerdictError(problem if reply.finish_reason != "length" else _no_object(reply))
+    raise UnreadableReplyError(problem if reply.finish_reason != "length" else _explain_missing_object(reply))
 
 
-def read_files(reply: Reply) -> tuple[str, ...]:
+def read_guessed_paths(reply: ModelReply) -> tuple[str, ...]:
     """The paths in a judge's reply as it wrote them, each once. Raises UnreadableVerdictError."""
-    problem = _no_object(reply)
-    for value in _filled_in(reply):
+    problem = _explain_missing_object(reply)
+    for value in _find_form_values(reply):
         files = value.get("files")
         if isinstance(files, list):
             named = [name.strip() for name in files if isinstance(name, str)]  # pyright: ignore[reportUnknownVariableType]
             return tuple(dict.fromkeys(filter(None, named)))
         problem = "'files' is no list"
-    raise UnreadableVerdictError(problem)
+    raise UnreadableReplyError(problem)
 
 
-def _filled_in(reply: Reply) -> Iterator[dict[str, Any]]:
+def _find_form_values(reply: ModelReply) -> Iterator[dict[str, Any]]:
     """JSON objects of a reply, the likeliest first. Raises UnreadableVerdictError where the model refused."""
     if reply.refusal:
-        raise UnreadableVerdictError(f"it was refused: {reply.refusal}")
+        raise UnreadableReplyError(f"it was refused: {reply.refusal}")
     texts = [call.arguments for call in reply.message.tool_calls]
     for text in (*texts, reply.message.content, reply.message.reasoning or ""):
         yield from reversed(objects_in(text))
 
 
-def _no_object(reply: Reply) -> str:
+def _explain_missing_object(reply: ModelReply) -> str:
     if reply.finish_reason == "length":
         return "it was cut off at its length limit; be brief"
     return "it holds no JSON object"
 
 
-def _verdict(value: dict[str, Any]) -> Verdict:
+def _parse_verdict(value: dict[str, Any]) -> Verdict:
     """Raises UnreadableVerdictError."""
-    quality = _text(value, "quality").lower()
+    quality = _read_text_field(value, "quality").lower()
     if quality not in set(Quality):
-        raise UnreadableVerdictError(f"'quality' is {quality!r}; it must be one of {', '.join(Quality)}")
-    hint = _text(value, "hint")
+        raise UnreadableReplyError(f"'quality' is {quality!r}; it must be one of {', '.join(Quality)}")
+    hint = _read_text_field(value, "hint")
     if len(hint) > MAX_HINT_CHARS:
-        raise UnreadableVerdictError(f"the hint has {len(hint)} characters; say it in one or two sentences")
-    return Verdict(quality=Quality(quality), why=_text(value, "why"), hint=hint or None)
+        raise UnreadableReplyError(f"the hint has {len(hint)} characters; say it in one or two sentences")
+    return Verdict(quality=Quality(quality), why=_read_text_field(value, "why"), hint=hint or None)
 
 
-def _text(value: dict[str, Any], key: str) -> str:
+def _read_text_field(value: dict[str, Any], key: str) -> str:
     text = value.get(key) or ""
     if not isinstance(text, str):
-        raise UnreadableVerdictError(f"{key!r} must be a text, not {type(text).__name__}")
+        raise UnreadableReplyError(f"{key!r} must be a text, not {type(text).__name__}")
     return text.strip().encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 

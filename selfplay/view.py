@@ -22,12 +22,12 @@ _CONTROL = re.compile(
 LABEL_WIDTH = 11
 
 
-def safe(text: str) -> str:
+def sanitize(text: str) -> str:
     """Text that can do nothing to a terminal: control, direction and invisible characters are shown as U+FFFD."""
     return _CONTROL.sub("\ufffd", text)
 
 
-def short(text: str, max_lines: int = MAX_LINES, max_chars: int = MAX_CHARS) -> str:
+def abbreviate(text: str, max_lines: int = MAX_LINES, max_chars: int = MAX_CHARS) -> str:
     """The beginning of a text, saying how much is left out."""
     lines = text.split("\n")
     kept = [line if len(line) <= max_chars else line[:max_chars] + " …" for line in lines[:max_lines]]
@@ -37,7 +37,7 @@ def short(text: str, max_lines: int = MAX_LINES, max_chars: int = MAX_CHARS) -> 
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class LabelledText:
     """A label, and a text beside it that is wrapped to the console's width."""
 
     label: str
@@ -47,14 +47,14 @@ class Row:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """The lines, without blanks at their ends."""
         width = max(20, options.max_width - LABEL_WIDTH)
-        lines = Text(safe(self.text), style=self.style).wrap(console, width)
+        lines = Text(sanitize(self.text), style=self.style).wrap(console, width)
         for i, line in enumerate(lines):
             line.rstrip()
             label = self.label if i == 0 else ""
             yield Text.assemble((f"{label:<{LABEL_WIDTH}}", "dim"), line)
 
 
-class View:
+class EpisodeView:
     """Turns events into what is printed. Knows the targets, so that finds can be told by name."""
 
     def __init__(self, console: Console, *, is_full: bool = False) -> None:
@@ -65,95 +65,95 @@ class View:
         self._found = 0
         self._step = 0
 
-    def watch(self, event: Event, is_recorded: bool) -> None:  # noqa: FBT001  the journal's callback
+    def show_event(self, event: Event, is_recorded: bool) -> None:  # noqa: FBT001  the journal's callback
         """Print one event."""
         if is_recorded and event["event"] == "start":
             self._console.print(Text("taken up: the steps that were recorded come first", style="dim"))
-        for part in self.rows(event):
+        for part in self.render_event(event):
             self._console.print(part)
         if is_recorded and event["event"] == "stop":
             self._console.print(Text("played before, shown again; delete the trace to play it anew", style="dim"))
 
-    def rows(self, event: Event) -> Iterable[RenderableType]:
+    def render_event(self, event: Event) -> Iterable[RenderableType]:
         """What one event looks like; nothing for those that people need not see."""
         match event["event"]:
             case "start":
-                yield from self._start(event)
+                yield from self._render_start(event)
             case "call" if event["seat"] == "player" and "reply" in event:
-                yield from self._action(event["reply"]["message"])
+                yield from self._render_action(event["reply"]["message"])
             case "call" if "refused" in event:
-                yield Row("refused", f"the {event['seat']}'s server: {event['refused']['message']}", "yellow")
+                yield LabelledText("refused", f"the {event['seat']}'s server: {event['refused']['message']}", "yellow")
             case "result":
-                yield from self._result(event["result"])
+                yield from self._render_result(event["result"])
             case "step":
-                yield from self._judged(event)
+                yield from self._render_judgement(event)
             case "retry":
-                yield Row("retry", f"{event['seat']}: {event['error']}; again in {event['wait_s']:.1f} s", "yellow")
+                yield LabelledText("retry", f"{event['seat']}: {event['error']}; again in {event['wait_s']:.1f} s", "yellow")
             case "stop":
-                yield from self._stop(event["stop"])
+                yield from self._render_stop(event["stop"])
             case _:
                 pass
 
-    def _start(self, event: Event) -> Iterable[RenderableType]:
+    def _render_start(self, event: Event) -> Iterable[RenderableType]:
         task = event["task"]
-        self._targets = [_target(t) for t in task["targets"]]
+        self._targets = [_describe_target(t) for t in task["targets"]]
         self._found = self._step = 0
-        yield Rule(Text(safe(event["episode"])), style="dim", align="left")
-        yield Row("task", task["prompt"], "bold")
-        yield Row("repository", f"{task['repo']} at {task['commit'][:12]}")
-        yield Row("targets", f"{len(self._targets)}, known to the supervisor only: {', '.join(self._targets)}", "dim")
+        yield Rule(Text(sanitize(event["episode"])), style="dim", align="left")
+        yield LabelledText("task", task["prompt"], "bold")
+        yield LabelledText("repository", f"{task['repo']} at {task['commit'][:12]}")
+        yield LabelledText("targets", f"{len(self._targets)}, known to the supervisor only: {', '.join(self._targets)}", "dim")
 
-    def _action(self, message: dict[str, Any]) -> Iterable[RenderableType]:
+    def _render_action(self, message: dict[str, Any]) -> Iterable[RenderableType]:
         self._step += 1
         yield Rule(Text(f"step {self._step}", style="dim"), style="dim", align="left")
         if reasoning := message.get("reasoning"):
-            yield Row("reasoning", short(reasoning, self._max_lines, self._max_chars), "dim italic")
-        yield Row("player", short(message["content"], self._max_lines, self._max_chars) or "(no words)")
+            yield LabelledText("reasoning", abbreviate(reasoning, self._max_lines, self._max_chars), "dim italic")
+        yield LabelledText("player", abbreviate(message["content"], self._max_lines, self._max_chars) or "(no words)")
         for call in message.get("tool_calls", ()):
-            yield Row("call", f"{call['name']} {short(call['arguments'], 4, self._max_chars)}", "cyan")
+            yield LabelledText("call", f"{call['name']} {abbreviate(call['arguments'], 4, self._max_chars)}", "cyan")
 
-    def _result(self, result: dict[str, Any]) -> Iterable[RenderableType]:
-        text = short(result["message"]["content"], self._max_lines, self._max_chars)
-        yield Row("result", text, "dim" if result["ok"] else "yellow")
+    def _render_result(self, result: dict[str, Any]) -> Iterable[RenderableType]:
+        text = abbreviate(result["message"]["content"], self._max_lines, self._max_chars)
+        yield LabelledText("result", text, "dim" if result["ok"] else "yellow")
 
-    def _judged(self, event: Event) -> Iterable[RenderableType]:
+    def _render_judgement(self, event: Event) -> Iterable[RenderableType]:
         for i in event["found"]:
             self._found += 1
-            yield Row("found", f"{self._targets[i]}  ({self._found} of {len(self._targets)})", "bold green")
+            yield LabelledText("found", f"{self._targets[i]}  ({self._found} of {len(self._targets)})", "bold green")
         judgement = event["judgement"]
         if verdict := judgement.get("verdict"):
-            yield Row("verdict", f"{verdict['quality']}: {verdict['why']}", "magenta")
+            yield LabelledText("verdict", f"{verdict['quality']}: {verdict['why']}", "magenta")
         if missing := judgement.get("missing"):
-            yield Row("verdict", f"missing: {missing}", "yellow")
+            yield LabelledText("verdict", f"missing: {missing}", "yellow")
         for attempt in judgement.get("attempts", ()):
             if findings := attempt.get("findings"):
-                yield Row("gate", f"refused {attempt['text']!r}: {', '.join(map(_finding, findings))}", "red")
+                yield LabelledText("gate", f"refused {attempt['text']!r}: {', '.join(map(_describe_finding, findings))}", "red")
             if opinion := attempt.get("opinion"):
-                yield Row("judge", _opinion(opinion), "dim")
+                yield LabelledText("judge", _describe_opinion(opinion), "dim")
         if hint := judgement.get("hint"):
-            yield Row("hint", f"[level {hint['level']}, {hint['kind']}] {hint['text']}", "bold yellow")
+            yield LabelledText("hint", f"[level {hint['level']}, {hint['kind']}] {hint['text']}", "bold yellow")
         if event["nudge"]:
-            yield Row("engine", event["nudge"], "yellow")
+            yield LabelledText("engine", event["nudge"], "yellow")
 
-    def _stop(self, stop: dict[str, Any]) -> Iterable[RenderableType]:
+    def _render_stop(self, stop: dict[str, Any]) -> Iterable[RenderableType]:
         style = "bold green" if stop["reason"] == "found" else "bold red"
         yield Rule(style="dim")
-        yield Row("stop", stop["reason"] + (f": {stop['detail']}" if stop["detail"] else ""), style)
+        yield LabelledText("stop", stop["reason"] + (f": {stop['detail']}" if stop["detail"] else ""), style)
 
 
-def _finding(finding: dict[str, Any]) -> str:
+def _describe_finding(finding: dict[str, Any]) -> str:
     """The kind, and the part of the hint where it is not the whole of it."""
     return finding["kind"] if finding["kind"] in {"judge", "repeated"} else f"{finding['kind']} {finding['text']!r}"
 
 
-def _opinion(opinion: dict[str, Any]) -> str:
-    def told(guesses: list[dict[str, Any]]) -> str:
+def _describe_opinion(opinion: dict[str, Any]) -> str:
+    def list_files(guesses: list[dict[str, Any]]) -> str:
         return "; ".join(", ".join(guess.get("files", ())) or "nothing" for guess in guesses) or "not asked"
 
-    return f"without the hint: {told(opinion['without'])} | with it: {told(opinion.get('given', []))}"
+    return f"without the hint: {list_files(opinion['without'])} | with it: {list_files(opinion.get('given', []))}"
 
 
-def _target(target: dict[str, Any]) -> str:
+def _describe_target(target: dict[str, Any]) -> str:
     lines, symbol = target.get("lines"), target.get("symbol")
     if lines:
         return f"{target['path']}:{lines[0]}-{lines[1]}"

@@ -37,59 +37,59 @@ class WireMessage:
         return orjson.loads(self.raw)
 
 
-def body(head: Mapping[str, Any], messages: Sequence[WireMessage]) -> bytes:
+def request_body(head: Mapping[str, Any], messages: Sequence[WireMessage]) -> bytes:
     """The bytes of a request: `head`'s keys in their order, then `messages`."""
-    return _joined(_start(head), messages)
+    return _join_body(_encode_head(head), messages)
 
 
-def _joined(start: bytes, messages: Sequence[WireMessage]) -> bytes:
+def _join_body(start: bytes, messages: Sequence[WireMessage]) -> bytes:
     return b"".join((start, b",".join([m.raw for m in messages]), _END))
 
 
 _END = b"]}"
-Keys = tuple[str, ...] | None
+HeadKeys = tuple[str, ...] | None
 """Those of a head that count; None for all."""
 
 
-def _start(head: Mapping[str, Any]) -> bytes:
+def _encode_head(head: Mapping[str, Any]) -> bytes:
     """A body up to its first message."""
     return b"".join((orjson.dumps(head)[:-1], b"," if head else b"", b'"messages":['))
 
 
-class Digests:
+class ConversationDigests:
     """The ever longer bodies of one conversation and their sha256: what was hashed once is not hashed again.
 
     A head is not to be changed once it was given: its bytes are kept for when the same object is given again.
     """
 
     def __init__(self) -> None:
-        self._grown: dict[bytes, _Grown] = {}
-        self._starts: dict[Keys, tuple[Mapping[str, Any], bytes]] = {}
+        self._running: dict[bytes, _RunningDigest] = {}
+        self._starts: dict[HeadKeys, tuple[Mapping[str, Any], bytes]] = {}
 
     def body(self, head: Mapping[str, Any], messages: Sequence[WireMessage]) -> bytes:
         """`body(head, messages)`."""
-        return _joined(self._start(head), messages)
+        return _join_body(self._head_bytes(head), messages)
 
-    def sha256(self, head: Mapping[str, Any], messages: Sequence[WireMessage], keys: Keys = None) -> str:
+    def sha256(self, head: Mapping[str, Any], messages: Sequence[WireMessage], keys: HeadKeys = None) -> str:
         """That of `body(head, messages)`, or of `body` with only these keys of the head.
 
         `messages` begin with those of the calls before, or are fewer of them.
         """
-        start = self._start(head, keys)
-        grown = self._grown.get(start)
-        if grown is None or grown.count > len(messages):
-            grown = self._grown[start] = _Grown(start)
-        return grown.sha256(messages)
+        start = self._head_bytes(head, keys)
+        running = self._running.get(start)
+        if running is None or running.count > len(messages):
+            running = self._running[start] = _RunningDigest(start)
+        return running.sha256(messages)
 
-    def _start(self, head: Mapping[str, Any], keys: Keys = None) -> bytes:
+    def _head_bytes(self, head: Mapping[str, Any], keys: HeadKeys = None) -> bytes:
         known = self._starts.get(keys)
         if known is None or known[0] is not head:
             part = head if keys is None else {key: head[key] for key in keys if key in head}
-            known = self._starts[keys] = head, _shared(_start(part))
+            known = self._starts[keys] = head, _intern_bytes(_encode_head(part))
         return known[1]
 
 
-class _Grown:
+class _RunningDigest:
     """The sha256 of one beginning and the messages so far."""
 
     def __init__(self, start: bytes) -> None:
@@ -106,12 +106,12 @@ class _Grown:
 
 
 @lru_cache(maxsize=256)
-def _shared(start: bytes) -> bytes:
+def _intern_bytes(start: bytes) -> bytes:
     """The same bytes as one object: episodes with the same settings begin their bodies alike."""
     return start
 
 
-def encode(
+def encode_messages(
     batch: Iterable[Message], *, channel: Channel = "user", mark: str = "", reasoning: ReasoningKey = "none"
 ) -> list[WireMessage]:
     """Encode the messages that are added between two calls.
@@ -128,16 +128,16 @@ def encode(
         if message.role == "user" and (last_role == "user" or (is_marked and last_role == "tool")):
             values[-1]["content"] += f"\n\n{text}"
         else:
-            values.append({**_value(message, reasoning), "content": text})
-    return [WireMessage(_fitted(orjson.dumps(value))) for value in values]
+            values.append({**_message_value(message, reasoning), "content": text})
+    return [WireMessage(_shrink_to_fit(orjson.dumps(value))) for value in values]
 
 
-def _fitted(raw: bytes) -> bytes:
+def _shrink_to_fit(raw: bytes) -> bytes:
     """The same bytes in no more memory than they need: orjson leaves the room in which it wrote, 8 kB for 500 bytes."""
     return bytes(memoryview(raw))
 
 
-def _value(message: Message, reasoning: ReasoningKey) -> dict[str, Any]:
+def _message_value(message: Message, reasoning: ReasoningKey) -> dict[str, Any]:
     value: dict[str, Any] = {"role": message.role, "content": message.content}
     if message.reasoning is not None and reasoning != "none":
         value[reasoning] = message.reasoning
@@ -146,7 +146,7 @@ def _value(message: Message, reasoning: ReasoningKey) -> dict[str, Any]:
             {
                 "id": call.id,
                 "type": "function",
-                "function": {"name": sendable_name(call.name), "arguments": sendable(call.arguments)},
+                "function": {"name": sendable_name(call.name), "arguments": sendable_arguments(call.arguments)},
             }
             for call in message.tool_calls
         ]
@@ -155,7 +155,7 @@ def _value(message: Message, reasoning: ReasoningKey) -> dict[str, Any]:
     return value
 
 
-def sendable(arguments: str) -> str:
+def sendable_arguments(arguments: str) -> str:
     """Arguments as they may stand in a history: servers answer 500 to a history whose arguments are no JSON object.
 
     What the model really wrote stays on the trace, and the tool's result tells the model what was wrong with it.

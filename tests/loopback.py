@@ -22,7 +22,7 @@ Handler = Callable[[Json], Json]
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
+class ReceivedRequest:
     """One request, byte for byte."""
 
     path: str
@@ -36,10 +36,10 @@ class Received:
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class PendingRequest:
     """One request that waits for its answer."""
 
-    received: Received
+    received: ReceivedRequest
     handler: Handler
     writer: asyncio.StreamWriter
     closing: asyncio.Event
@@ -57,8 +57,8 @@ class Exchange:
         await self.writer.drain()
 
 
-Behaviour = Callable[[Exchange], Awaitable[None]]
-Plan = Sequence[Behaviour | None] | Callable[[int, Received], Behaviour | None]
+Behaviour = Callable[[PendingRequest], Awaitable[None]]
+Plan = Sequence[Behaviour | None] | Callable[[int, ReceivedRequest], Behaviour | None]
 """What is done to each request: a list, or a function of the request's number (from 0) and the request."""
 
 
@@ -82,7 +82,7 @@ def completion(message: Json, **top: object) -> Json:
     }
 
 
-def calls(*named: tuple[str, Json]) -> Json:
+def message_with_calls(*named: tuple[str, Json]) -> Json:
     """A message with these tool calls."""
     return {
         "content": "",
@@ -93,7 +93,7 @@ def calls(*named: tuple[str, Json]) -> Json:
     }
 
 
-async def well(exchange: Exchange) -> None:
+async def answer_properly(exchange: PendingRequest) -> None:
     """Answer properly."""
     await exchange.send(200, json.dumps(completion(exchange.message())).encode())
 
@@ -119,13 +119,13 @@ def html() -> Behaviour:
 
 
 def empty_choices() -> Behaviour:
-    return changed_response(lambda response: {**response, "choices": []})
+    return changes_response(lambda response: {**response, "choices": []})
 
 
 def cut_json() -> Behaviour:
     """The first half of a good response, with the length of that half."""
 
-    async def behave(exchange: Exchange) -> None:
+    async def behave(exchange: PendingRequest) -> None:
         body = json.dumps(completion(exchange.message())).encode()
         await exchange.send(200, body[: len(body) // 2])
 
@@ -135,7 +135,7 @@ def cut_json() -> Behaviour:
 def cut_body() -> Behaviour:
     """A length that is never reached: the connection ends in the middle of the body."""
 
-    async def behave(exchange: Exchange) -> None:
+    async def behave(exchange: PendingRequest) -> None:
         body = json.dumps(completion(exchange.message())).encode()
         await exchange.write(_head(200, {"content-length": str(len(body))}) + body[: len(body) // 2])
         exchange.writer.close()
@@ -146,7 +146,7 @@ def cut_body() -> Behaviour:
 def reset() -> Behaviour:
     """Drop the connection without a word."""
 
-    async def behave(exchange: Exchange) -> None:
+    async def behave(exchange: PendingRequest) -> None:
         exchange.writer.transport.abort()
 
     return behave
@@ -155,7 +155,7 @@ def reset() -> Behaviour:
 def hang() -> Behaviour:
     """Say nothing until the server closes."""
 
-    async def behave(exchange: Exchange) -> None:
+    async def behave(exchange: PendingRequest) -> None:
         await exchange.closing.wait()
 
     return behave
@@ -164,7 +164,7 @@ def hang() -> Behaviour:
 def drip() -> Behaviour:
     """Send a byte now and then, without end: no read ever times out."""
 
-    async def behave(exchange: Exchange) -> None:
+    async def behave(exchange: PendingRequest) -> None:
         await exchange.write(_head(200, {"content-length": "1000000"}))
         while not exchange.closing.is_set():
             await exchange.write(b" ")
@@ -173,7 +173,7 @@ def drip() -> Behaviour:
     return behave
 
 
-def writes(data: bytes) -> Behaviour:
+def sends_raw(data: bytes) -> Behaviour:
     """These bytes and nothing else: no HTTP if they are none."""
     return lambda exchange: exchange.write(data)
 
@@ -181,7 +181,7 @@ def writes(data: bytes) -> Behaviour:
 def flood(size: int, *, status: int = 200) -> Behaviour:
     """A body of `size` bytes of white space, in chunks, without saying how long it will be."""
 
-    async def behave(exchange: Exchange) -> None:
+    async def behave(exchange: PendingRequest) -> None:
         await exchange.write(_head(status, {"transfer-encoding": "chunked"}))
         for start in range(0, size, 1 << 16):
             part = b" " * min(1 << 16, size - start)
@@ -191,25 +191,25 @@ def flood(size: int, *, status: int = 200) -> Behaviour:
     return behave
 
 
-def changed(change: Callable[[Json], Json]) -> Behaviour:
+def changes_message(change: Callable[[Json], Json]) -> Behaviour:
     """The proper answer with its message changed."""
 
-    async def behave(exchange: Exchange) -> None:
+    async def behave(exchange: PendingRequest) -> None:
         await exchange.send(200, json.dumps(completion(change(exchange.message()))).encode())
 
     return behave
 
 
-def changed_response(change: Callable[[Json], Json]) -> Behaviour:
+def changes_response(change: Callable[[Json], Json]) -> Behaviour:
     """The proper answer with the whole response changed."""
 
-    async def behave(exchange: Exchange) -> None:
+    async def behave(exchange: PendingRequest) -> None:
         await exchange.send(200, json.dumps(change(completion(exchange.message()))).encode())
 
     return behave
 
 
-def _each_call(message: Json, change: Callable[[Json], Json]) -> Json:
+def _change_calls(message: Json, change: Callable[[Json], Json]) -> Json:
     return {**message, "tool_calls": [change(call) for call in message.get("tool_calls") or ()] or None}
 
 
@@ -218,40 +218,40 @@ def arguments_as_object() -> Behaviour:
         function = call["function"]
         return {**call, "function": {**function, "arguments": json.loads(function["arguments"])}}
 
-    return changed(lambda message: _each_call(message, parse))
+    return changes_message(lambda message: _change_calls(message, parse))
 
 
 def null_ids() -> Behaviour:
-    return changed(lambda message: _each_call(message, lambda call: {**call, "id": None}))
+    return changes_message(lambda message: _change_calls(message, lambda call: {**call, "id": None}))
 
 
 def no_call(text: str = "Let me think about it.") -> Behaviour:
     """Words instead of a call."""
-    return changed(lambda _: {"role": "assistant", "content": text})
+    return changes_message(lambda _: {"role": "assistant", "content": text})
 
 
 def one_call_more(name: str, arguments: Json) -> Behaviour:
     """A further call in the same turn, of a tool that may not exist."""
-    [more] = calls((name, arguments))["tool_calls"]
-    return changed(lambda m: {**m, "tool_calls": [*(m.get("tool_calls") or ()), {**more, "id": "more"}]})
+    [more] = message_with_calls((name, arguments))["tool_calls"]
+    return changes_message(lambda m: {**m, "tool_calls": [*(m.get("tool_calls") or ()), {**more, "id": "more"}]})
 
 
-def reasons(text: str, key: str = "reasoning_content") -> Behaviour:
+def adds_reasoning(text: str, key: str = "reasoning_content") -> Behaviour:
     """Reasoning apart from the content, under either of its names."""
-    return changed(lambda message: {**message, key: text})
+    return changes_message(lambda message: {**message, key: text})
 
 
 @dataclass
-class Loopback:
+class LoopbackServer:
     """The server. Use as an asynchronous context manager."""
 
     handler: Handler
     plan: Plan = ()
     path: str = "/v1/chat/completions"
     """The one path that is served."""
-    properly: Behaviour = well
+    default_behaviour: Behaviour = answer_properly
     """What is done to requests that the plan says nothing of."""
-    received: list[Received] = field(default_factory=list[Received])
+    received: list[ReceivedRequest] = field(default_factory=list[ReceivedRequest])
     """Every request, in the order of arrival."""
     _tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
@@ -263,7 +263,7 @@ class Loopback:
     async def __aenter__(self) -> Self:
         self._closing = asyncio.Event()
         self._arrived = asyncio.Condition()
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve_connection, "127.0.0.1", 0)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -274,47 +274,47 @@ class Loopback:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._server.wait_closed()
 
-    async def until_received(self, count: int) -> None:
+    async def wait_for_requests(self, count: int) -> None:
         """Wait until so many requests have arrived."""
         async with self._arrived:
             await self._arrived.wait_for(lambda: len(self.received) >= count)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
         try:
             while not writer.is_closing():
-                received = await _receive(reader)
+                received = await _read_request(reader)
                 number = len(self.received)
                 async with self._arrived:
                     self.received.append(received)
                     self._arrived.notify_all()
-                await self._behaviour(number, received)(Exchange(received, self.handler, writer, self._closing))
+                await self._choose_behaviour(number, received)(PendingRequest(received, self.handler, writer, self._closing))
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass  # the client went away, or the server closes
         finally:
             self._tasks.discard(task)
             writer.close()
 
-    def _behaviour(self, number: int, received: Received) -> Behaviour:
+    def _choose_behaviour(self, number: int, received: ReceivedRequest) -> Behaviour:
         if received.path.partition("?")[0] != self.path:
             return answers(404, {"error": {"message": f"no such path: {received.path}"}})
         if callable(self.plan):
-            return self.plan(number, received) or self.properly
-        return (self.plan[number] if number < len(self.plan) else None) or self.properly
+            return self.plan(number, received) or self.default_behaviour
+        return (self.plan[number] if number < len(self.plan) else None) or self.default_behaviour
 
 
-async def _receive(reader: asyncio.StreamReader) -> Received:
+async def _read_request(reader: asyncio.StreamReader) -> ReceivedRequest:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     first, *lines = head.rstrip().split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     body = await reader.readexactly(int(headers.get("content-length", "0")))
-    return Received(first.split()[1], headers, body)
+    return ReceivedRequest(first.split()[1], headers, body)
 
 
 @contextmanager
-def in_thread(server: Loopback) -> Generator[Loopback]:
+def run_in_thread(server: LoopbackServer) -> Generator[LoopbackServer]:
     """The server in a thread and an event loop of its own, for callers that block."""
     with (
         anyio.from_thread.start_blocking_portal("asyncio") as portal,

@@ -55,33 +55,33 @@ def make_git_dir(path: Path) -> Path:
 
 def commit_files(git_dir: Path, files: Files, *, branch: str = "main", message: bytes = b"change") -> str:
     """Add a commit whose tree is exactly `files` to a branch; its id."""
-    stream = [f"commit refs/heads/{branch}\ncommitter A <a@example.com> 1700000000 +0000\n".encode(), _data(message)]
+    stream = [f"commit refs/heads/{branch}\ncommitter A <a@example.com> 1700000000 +0000\n".encode(), _data_command(message)]
     if git(git_dir, "for-each-ref", f"refs/heads/{branch}"):
         stream.append(f"from refs/heads/{branch}^0\n".encode())
     stream.append(b"deleteall\n")
-    stream.extend(_modify(path, content) for path, content in files.items())
+    stream.extend(_file_command(path, content) for path, content in files.items())
     git(git_dir, "-c", "fastimport.unpackLimit=1000000", "fast-import", "--quiet", "--force", stdin=b"".join(stream))
     return git(git_dir, "rev-parse", f"refs/heads/{branch}").decode().strip()
 
 
-def _modify(path: bytes, content: Content) -> bytes:
+def _file_command(path: bytes, content: Content) -> bytes:
     quoted = b'"' + b"".join(b"\\%03o" % byte for byte in path) + b'"\n'
     match content:
         case Link(target):
-            return b"M 120000 inline " + quoted + _data(target)
+            return b"M 120000 inline " + quoted + _data_command(target)
         case Program(body):
-            return b"M 100755 inline " + quoted + _data(body)
+            return b"M 100755 inline " + quoted + _data_command(body)
         case Submodule(commit):
             return b"M 160000 " + commit.encode() + b" " + quoted
         case bytes():
-            return b"M 100644 inline " + quoted + _data(content)
+            return b"M 100644 inline " + quoted + _data_command(content)
 
 
-def _data(content: bytes) -> bytes:
+def _data_command(content: bytes) -> bytes:
     return b"data %d\n%b\n" % (len(content), content)
 
 
-def work_tree(path: Path) -> Path:
+def make_work_tree(path: Path) -> Path:
     """An ordinary repository with one commit."""
     path.mkdir()
     git(path / ".git", "init", "--quiet", "--initial-branch=main", str(path))
@@ -90,11 +90,11 @@ def work_tree(path: Path) -> Path:
     return path
 
 
-def blob(git_dir: Path, content: bytes) -> str:
+def write_blob(git_dir: Path, content: bytes) -> str:
     return git(git_dir, "hash-object", "-w", "--stdin", stdin=content).decode().strip()
 
 
-def raw_tree(git_dir: Path, items: Iterable[tuple[bytes, bytes, str]]) -> str:
+def write_raw_tree(git_dir: Path, items: Iterable[tuple[bytes, bytes, str]]) -> str:
     """A tree with these (mode, name, id), whatever they are; its id."""
     body = b"".join(mode + b" " + name + b"\0" + bytes.fromhex(oid) for mode, name, oid in items)
     return git(git_dir, "hash-object", "-t", "tree", "-w", "--literally", "--stdin", stdin=body).decode().strip()
@@ -112,14 +112,14 @@ def make_directory(root: Path, files: Files) -> Path:
         folder, _, name = path.rpartition(b"/")
         by_folder.setdefault(folder, {})[name] = content
     for path, contents in by_folder.items():
-        with _folder(root, path.split(b"/") if path else ()) as folder:
+        with _open_folder(root, path.split(b"/") if path else ()) as folder:
             for name, content in contents.items():
-                _write(folder, name, content)
+                _write_content(folder, name, content)
     return root
 
 
 @contextmanager
-def _folder(root: Path, names: Iterable[bytes]) -> Generator[int]:
+def _open_folder(root: Path, names: Iterable[bytes]) -> Generator[int]:
     folder = os.open(root, os.O_RDONLY)
     try:
         for name in names:
@@ -133,13 +133,13 @@ def _folder(root: Path, names: Iterable[bytes]) -> Generator[int]:
         os.close(folder)
 
 
-def _write(folder: int, name: bytes, content: Content) -> None:
+def _write_content(folder: int, name: bytes, content: Content) -> None:
     match content:
         case Link(target):
             os.symlink(target, name, dir_fd=folder)
         case Submodule(commit):
             os.mkdir(name, dir_fd=folder)
-            with _folder_in(folder, name) as inner:
+            with _open_inner_folder(folder, name) as inner:
                 os.mkdir(b".git", dir_fd=inner)
                 _write_file(inner, b".git/HEAD", commit.encode() + b"\n", 0o644)
         case Program(body):
@@ -149,7 +149,7 @@ def _write(folder: int, name: bytes, content: Content) -> None:
 
 
 @contextmanager
-def _folder_in(folder: int, name: bytes) -> Generator[int]:
+def _open_inner_folder(folder: int, name: bytes) -> Generator[int]:
     inner = os.open(name, os.O_RDONLY, dir_fd=folder)
     try:
         yield inner
@@ -164,7 +164,7 @@ def _write_file(folder: int, name: bytes, content: bytes, mode: int) -> None:
 
 
 @contextmanager
-def both_ways(folder: Path, files: Files) -> Generator[tuple[Snapshot, Snapshot]]:
+def open_both_ways(folder: Path, files: Files) -> Generator[tuple[Snapshot, Snapshot]]:
     """The same files as a commit and as a directory."""
     git_dir = make_git_dir(folder / "files.git")
     commit = commit_files(git_dir, files)

@@ -37,7 +37,7 @@ LAYERS = (
 HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names}
 
 
-def imports(path: Path) -> set[str]:
+def imported_modules(path: Path) -> set[str]:
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -47,17 +47,17 @@ def imports(path: Path) -> set[str]:
     return found
 
 
-def modules(folder: Path) -> list[Path]:
+def module_paths(folder: Path) -> list[Path]:
     return [p for p in sorted(folder.rglob("*.py")) if "lantern" not in p.parts]
 
 
 def test_the_tools_import_nothing_from_the_engine() -> None:
-    for path in modules(ROOT / "tools" / "selfplay_tools"):
-        assert not [m for m in imports(path) if m.split(".")[0] == "selfplay"], path
+    for path in module_paths(ROOT / "tools" / "selfplay_tools"):
+        assert not [m for m in imported_modules(path) if m.split(".")[0] == "selfplay"], path
 
 
 def test_every_module_has_its_layer() -> None:
-    named = {p.relative_to(ROOT / "selfplay").parts[0].removesuffix(".py") for p in modules(ROOT / "selfplay")}
+    named = {p.relative_to(ROOT / "selfplay").parts[0].removesuffix(".py") for p in module_paths(ROOT / "selfplay")}
     assert named - {"__init__", "__main__"} == set(HEIGHT)
 
 
@@ -68,9 +68,9 @@ def test_the_page_on_the_design_names_every_module() -> None:
 
 def test_imports_go_downwards_only() -> None:
     wrong: list[str] = []
-    for path in modules(ROOT / "selfplay"):
+    for path in module_paths(ROOT / "selfplay"):
         own = path.relative_to(ROOT / "selfplay").parts[0].removesuffix(".py")
-        for module in imports(path):
+        for module in imported_modules(path):
             head, _, rest = module.partition(".")
             other = rest.split(".")[0]
             if head == "selfplay" and other and other != own and own in HEIGHT and HEIGHT[other] >= HEIGHT[own]:

@@ -35,7 +35,7 @@ def test_the_bounds_on_the_page_are_those_of_the_code() -> None:
 def test_every_tool_of_the_page_is_one() -> None:
     pytest.importorskip("pygls")
     from selfplay_tools.lsp.servers import server_for  # noqa: PLC0415  only where the extra is installed
-    from selfplay_tools.lsp.tools import lsp_tools  # noqa: PLC0415  as above
+    from selfplay_tools.lsp.tools import make_lsp_tools  # noqa: PLC0415  as above
 
     named = dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", PAGE, re.MULTILINE))
-    assert list(named) == [tool.name for tool in lsp_tools([server_for("python")])]
+    assert list(named) == [tool.name for tool in make_lsp_tools([server_for("python")])]

@@ -22,12 +22,12 @@ PAGE = (Path(__file__).parents[1] / "docs" / "mcp.md").read_text("utf-8")
 ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
 
 
-def blocks(language: str) -> list[str]:
+def code_blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
 
 
-def commands() -> list[list[str]]:
-    lines = "".join(blocks("sh")).split("\n")
+def shell_commands() -> list[list[str]]:
+    lines = "".join(code_blocks("sh")).split("\n")
     return [shlex.split(line, comments=True) for line in lines if line.startswith(("selfplay", "python"))]
 
 
@@ -42,7 +42,7 @@ def repo(tmp_path: Path) -> Path:
     return repo
 
 
-@pytest.mark.parametrize("command", [c for c in commands() if c[2] != "serve" and c[0] == "selfplay"], ids=" ".join)
+@pytest.mark.parametrize("command", [c for c in shell_commands() if c[2] != "serve" and c[0] == "selfplay"], ids=" ".join)
 def test_each_command_by_hand_works(command: list[str], repo: Path) -> None:
     words = [str(repo) if word == "." else word.replace("~/src/app", str(repo)) for word in command[1:]]
     done = subprocess.run(
@@ -53,7 +53,7 @@ def test_each_command_by_hand_works(command: list[str], repo: Path) -> None:
 
 
 def test_the_python_example_gets_the_tools_of_training_and_a_result(repo: Path, tmp_path: Path) -> None:
-    code = blocks("python")[0].replace('command="python"', f"command={sys.executable!r}")
+    code = code_blocks("python")[0].replace('command="python"', f"command={sys.executable!r}")
     code = code.replace('"."])', f'{str(repo)!r}], env={{"PYTHONPATH": {ENVIRONMENT["PYTHONPATH"]!r}}})')
     code += "import json\nprint(json.dumps([tools, text]))\n"
     done = subprocess.run(
@@ -65,14 +65,14 @@ def test_the_python_example_gets_the_tools_of_training_and_a_result(repo: Path, 
 
 
 def test_the_configuration_is_one() -> None:
-    [text] = blocks("toml")
+    [text] = code_blocks("toml")
     config = RunConfig.model_validate(tomllib.loads(text))
     assert config.tools.ask_web is not None
     assert config.tools.ask_web.api_key_env == "ASK_WEB_API_KEY"
 
 
 def test_the_agents_settings_start_the_server_with_known_arguments() -> None:
-    settings: dict[str, Any] = json.loads(blocks("json")[0])
+    settings: dict[str, Any] = json.loads(code_blocks("json")[0])
     [server] = settings["mcpServers"].values()
     assert [server["command"], *server["args"][:2]] == ["selfplay", "tools", "serve"]
 

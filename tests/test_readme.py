@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.loopback import Json, Loopback, in_thread
+from tests.loopback import Json, LoopbackServer, run_in_thread
 from tests.selfplay.episodes import PROMPT
 
 ROOT = Path(__file__).parents[1]
@@ -20,14 +20,14 @@ MADE_BY_CI = {"make demo", "make test", "pip install ."}
 """Executed by `.ci/run` itself, and in the test of the wheel."""
 
 
-def commands() -> list[str]:
+def shell_commands() -> list[str]:
     """The commands in the README's shell blocks, without comments, continued lines joined."""
     blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
     lines = "".join(blocks).replace("\\\n", " ").split("\n")
     return [line for line in (re.sub(r"\s+#.*", "", line).strip() for line in lines) if line]
 
 
-def settings() -> str:
+def settings_block() -> str:
     """The README's run.toml."""
     [block] = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
     return block
@@ -47,7 +47,7 @@ def commit_files(where: Path, files: dict[str, str]) -> None:
     git(where, "commit", "--quiet", "--message", "all")
 
 
-def answer(request: Json) -> Json:
+def reply_to(request: Json) -> Json:
     """Player and supervisor of the README's run: the player lists the files, reads them, then answers."""
     said = sum(m["role"] == "assistant" for m in request["messages"])
     if request["model"] != "Qwen3-32B":
@@ -76,33 +76,33 @@ def place(tmp_path: Path) -> Iterator[Path]:
     )
     here = tmp_path / "here"
     shutil.copytree(ROOT / "selfplay", here / "selfplay", ignore=shutil.ignore_patterns("__pycache__"))
-    commit_files(here, {"issue.md": "Uploads are cut.\n", "hints.jsonl": hints(tmp_path / "app")})
+    commit_files(here, {"issue.md": "Uploads are cut.\n", "hints.jsonl": hint_rows(tmp_path / "app")})
     return here  # type: ignore[return-value]  pytest takes a value as well
 
 
-def hints(repo: Path) -> str:
+def hint_rows(repo: Path) -> str:
     targets = '[{"path": "app/io.py"}]'
     task = f'{{"id": "t", "repo": "{repo}", "commit": "HEAD", "prompt": "{PROMPT}", "targets": {targets}}}'
     return f'{{"task": {task}, "shown": [], "hint": "Where do bytes come in?"}}\n'
 
 
-def globbed(place: Path, word: str) -> list[Path] | list[str]:
+def expand_glob(place: Path, word: str) -> list[Path] | list[str]:
     """A word as a shell would give it to the command."""
     return sorted(place.glob(word)) if "*" in word else [word]
 
 
 def test_every_command_of_the_readme_works(place: Path) -> None:
-    told = commands()
+    told = shell_commands()
     assert {"make demo", "make test"} <= set(told)
-    with in_thread(Loopback(answer)) as server:
-        (place / "run.toml").write_text(re.sub(r"http://localhost:\d+/v1", server.base_url, settings()))
+    with run_in_thread(LoopbackServer(reply_to)) as server:
+        (place / "run.toml").write_text(re.sub(r"http://localhost:\d+/v1", server.base_url, settings_block()))
         for command in told:
             if command in MADE_BY_CI:
                 continue
             assert command.startswith("selfplay "), command
             filled = command.replace("http://localhost:8000/v1", server.base_url)
             filled = filled.replace("~/src/app", str(place / "../app"))
-            words = [str(w) for word in shlex.split(filled) for w in globbed(place, word)]
+            words = [str(w) for word in shlex.split(filled) for w in expand_glob(place, word)]
             done = subprocess.run(
                 [sys.executable, "-m", "selfplay", *words[1:]],
                 cwd=place,

@@ -13,7 +13,7 @@ from zlib import crc32
 import numpy as np
 
 from selfplay_tools.semantic.embedding import Floats
-from tests.loopback import Behaviour, Exchange, Json, Loopback, Plan
+from tests.loopback import Behaviour, PendingRequest, Json, LoopbackServer, Plan
 
 LENGTH = 96
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
@@ -39,11 +39,11 @@ class ToyEmbedder:
     embedded: list[str] = field(default_factory=list[str])
     """All code that it was asked about."""
 
-    def of_code(self, texts: Sequence[str]) -> Floats:
+    def embed_code(self, texts: Sequence[str]) -> Floats:
         self.embedded += texts
         return toy_vectors(texts, self.length)
 
-    def of_question(self, text: str) -> Floats:
+    def embed_question(self, text: str) -> Floats:
         return toy_vectors([text], self.length)[0]
 
 
@@ -63,12 +63,12 @@ def embeds(
 ) -> Behaviour:
     """Answer properly, with the response changed."""
 
-    async def behave(exchange: Exchange) -> None:
+    async def behave(exchange: PendingRequest) -> None:
         response = embedded(exchange.received.json, *([form] if form else []))
         await exchange.send(200, json.dumps(change(response)).encode())
 
     return behave
 
 
-def toy_server(plan: Plan = ()) -> Loopback:
-    return Loopback(lambda request: request, plan, path="/v1/embeddings", properly=embeds())
+def toy_server(plan: Plan = ()) -> LoopbackServer:
+    return LoopbackServer(lambda request: request, plan, path="/v1/embeddings", default_behaviour=embeds())

@@ -6,7 +6,7 @@ from typing import Any
 from selfplay.message import Noun
 
 
-class Severity(StrEnum):
+class AuditSeverity(StrEnum):
     """Whether a finding stands against training on the trace."""
 
     ERROR = "error"
@@ -14,7 +14,7 @@ class Severity(StrEnum):
     """It stands in a turn that is not learned, or is only worth knowing: no reason against the trace."""
 
 
-class Code(StrEnum):
+class AuditCode(StrEnum):
     """Kinds of findings."""
 
     UNREADABLE = "unreadable"
@@ -47,11 +47,11 @@ class Code(StrEnum):
     """Its repository or commit belongs to a benchmark."""
 
 
-class Finding(Noun):
+class AuditFinding(Noun):
     """One thing that was found."""
 
-    code: Code
-    severity: Severity = Severity.ERROR
+    code: AuditCode
+    severity: AuditSeverity = AuditSeverity.ERROR
     message: int | None = None
     """Position of the message, from 0; None if it is about all of the trace."""
     place: str = ""
@@ -63,23 +63,23 @@ class Finding(Noun):
     why: str = ""
 
 
-class Audited(Noun):
+class AuditedTrace(Noun):
     """What was found in one trace."""
 
     where: str
     """`FILE`, `FILE:LINE`, with `#PART` behind it where a document holds several."""
     id: str
     format: str
-    findings: tuple[Finding, ...]
+    findings: tuple[AuditFinding, ...]
     notes: tuple[str, ...] = ()
     """What was not looked at: parts that the format's reader left out."""
 
     @property
     def passes(self) -> bool:
         """Whether nothing stands against training on it."""
-        return all(finding.severity is Severity.NOTE for finding in self.findings)
+        return all(finding.severity is AuditSeverity.NOTE for finding in self.findings)
 
-    def row(self) -> dict[str, Any]:
+    def to_row(self) -> dict[str, Any]:
         """The line of the output."""
         found = [finding.model_dump(mode="json", exclude_defaults=True) for finding in self.findings]
         for each, finding in zip(found, self.findings, strict=True):

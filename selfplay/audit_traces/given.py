@@ -9,24 +9,24 @@ from typing import Any, cast
 import orjson
 from pydantic import ValidationError
 
-from selfplay.clean.across import Subject, subject_of
+from selfplay.clean.across import Conversation, conversation_of
 from selfplay.errors import InputError, JournalError
 from selfplay.hiding import is_journal
-from selfplay.imported import Imported, Unread, read_document
-from selfplay.imported.read import documents
-from selfplay.journals import candidate_of
+from selfplay.imported import ImportedTrace, UnreadDocument, read_document
+from selfplay.imported.read import read_json_documents
+from selfplay.journals import read_candidate
 from selfplay.message import Message
-from selfplay.rows import explain, readable
+from selfplay.rows import explain_errors, escape_undecodable
 from selfplay.sample import CleanTrace, PreferencePair
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class AuditInput:
     """A trace to audit."""
 
     where: str
     format: str
-    subject: Subject
+    conversation: Conversation
     places: tuple[str, ...]
     """Where each message stands in its document."""
     weights: tuple[int | None, ...]
@@ -39,37 +39,37 @@ class Given:
     """Messages with a call that the tools could not carry out, where that is known."""
     notes: tuple[str, ...] = ()
 
-    def weight(self, message: int) -> int | None:
+    def weight_of(self, message: int) -> int | None:
         """Whether a message is learned."""
         return self.weights[message]
 
 
-def read_given(path: Path) -> Iterator[Given | Unread]:
+def read_file(path: Path) -> Iterator[AuditInput | UnreadDocument]:
     """Every trace in a file, in order, or why there is none in its place. Raises InputError for an unusable file."""
     if is_journal(path):
-        yield _journal(path)
+        yield _read_journal(path)
         return
-    beside = _weights_beside(path)
-    for number, (where, value) in enumerate(documents(path)):
-        if isinstance(value, Unread):
+    beside = _read_weights_beside(path)
+    for number, (where, value) in enumerate(read_json_documents(path)):
+        if isinstance(value, UnreadDocument):
             yield value
             continue
-        for trace in _read(value, where):
-            if isinstance(trace, Given) and trace.is_ours and number < len(beside):
-                yield _weighted(trace, beside[number])
+        for trace in _read_document(value, where):
+            if isinstance(trace, AuditInput) and trace.is_ours and number < len(beside):
+                yield _add_weights(trace, beside[number])
             else:
                 yield trace
 
 
-def _journal(path: Path) -> Given | Unread:
+def _read_journal(path: Path) -> AuditInput | UnreadDocument:
     try:
-        candidate = candidate_of(path)
+        candidate = read_candidate(path)
     except JournalError as error:
-        return Unread(where=readable(path), reason=readable(str(error)))
+        return UnreadDocument(where=escape_undecodable(path), reason=escape_undecodable(str(error)))
     trace = candidate.trace
     brief = trace.task.brief
     messages = trace.conversation
-    subject = Subject(
+    subject = Conversation(
         id=trace.episode,
         messages=messages,
         tools=candidate.contract.tools,
@@ -78,64 +78,64 @@ def _journal(path: Path) -> Given | Unread:
         snapshot=candidate.snapshot,
     )
     nobody_says = (None,) * len(messages)
-    return Given(
-        readable(path), "journal", subject, _numbered(messages), nobody_says, is_ours=True, mark=candidate.mark
+    return AuditInput(
+        escape_undecodable(path), "journal", subject, _message_places(messages), nobody_says, is_ours=True, mark=candidate.mark
     )
 
 
-def _read(value: object, where: str) -> Iterator[Given | Unread]:
+def _read_document(value: object, where: str) -> Iterator[AuditInput | UnreadDocument]:
     row: dict[str, Any] = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
     try:
         if {"episode", "contract", "turns"} <= row.keys():
-            yield _clean(CleanTrace.model_validate_json(orjson.dumps(row)), where)
+            yield _from_clean_trace(CleanTrace.model_validate_json(orjson.dumps(row)), where)
             return
         if {"episode", "contract", "prefix"} <= row.keys():
-            yield from _pair(PreferencePair.model_validate_json(orjson.dumps(row)), where)
+            yield from _from_pair(PreferencePair.model_validate_json(orjson.dumps(row)), where)
             return
     except ValidationError as error:
-        yield Unread(where=where, reason=explain(error, {}))
+        yield UnreadDocument(where=where, reason=explain_errors(error, {}))
         return
     except orjson.JSONEncodeError as error:
-        yield Unread(where=where, reason=f"can't be read as a trace: {error}")
+        yield UnreadDocument(where=where, reason=f"can't be read as a trace: {error}")
         return
     for found in read_document(cast("object", value), where):
-        yield _imported(found) if isinstance(found, Imported) else found
+        yield _from_import(found) if isinstance(found, ImportedTrace) else found
 
 
-def _clean(trace: CleanTrace, where: str) -> Given:
+def _from_clean_trace(trace: CleanTrace, where: str) -> AuditInput:
     messages = trace.conversation
     actions = [n for n, m in enumerate(messages) if m.role == "assistant"]
     weights: list[int | None] = [None] * len(messages)
     for number, weight in zip(actions, trace.weights, strict=True):
         weights[number] = weight
     refused = (n for n, turn in zip(actions, trace.turns, strict=True) if not all(r.ok for r in turn.results))
-    return Given(
+    return AuditInput(
         where,
         "clean",
-        subject_of(trace),
-        _numbered(messages),
+        conversation_of(trace),
+        _message_places(messages),
         tuple(weights),
         is_ours=True,
         refused=frozenset(refused),
     )
 
 
-def _pair(pair: PreferencePair, where: str) -> Iterator[Given]:
+def _from_pair(pair: PreferencePair, where: str) -> Iterator[AuditInput]:
     """Both sides; only the chosen one is learned."""
     for side, action, weight in (("chosen", pair.chosen, 1), ("rejected", pair.rejected, 0)):
         messages = (*pair.prefix, action)
         weights = [0 if m.role == "assistant" else None for m in pair.prefix]
-        subject = Subject(
+        subject = Conversation(
             id=f"{pair.episode}#{pair.step}.{side}", messages=messages, tools=pair.contract.tools, is_compared=False
         )
-        yield Given(f"{where}#{side}", "preference", subject, _numbered(messages), (*weights, weight), is_ours=True)
+        yield AuditInput(f"{where}#{side}", "preference", subject, _message_places(messages), (*weights, weight), is_ours=True)
 
 
-def _imported(trace: Imported) -> Given:
-    return Given(
+def _from_import(trace: ImportedTrace) -> AuditInput:
+    return AuditInput(
         trace.where,
         trace.format,
-        Subject(id=trace.id, messages=trace.messages, tools=trace.tools, is_compared=trace.format != "preference"),
+        Conversation(id=trace.id, messages=trace.messages, tools=trace.tools, is_compared=trace.format != "preference"),
         trace.places,
         trace.weights,
         is_ours=trace.format in {"chat", "preference"} and _has_our_finish(trace),
@@ -143,7 +143,7 @@ def _imported(trace: Imported) -> Given:
     )
 
 
-def _has_our_finish(trace: Imported) -> bool:
+def _has_our_finish(trace: ImportedTrace) -> bool:
     """Whether the row's tools have our `finish`, which takes the relevant files with a reason each."""
     for tool in trace.tools:
         match tool:
@@ -154,7 +154,7 @@ def _has_our_finish(trace: Imported) -> bool:
     return False
 
 
-def _weights_beside(path: Path) -> list[list[int]]:
+def _read_weights_beside(path: Path) -> list[list[int]]:
     """The weights in the notes that an export puts beside its rows; empty where there are none."""
     for notes in (path.with_suffix(".rows.jsonl"), path.with_name("rows.jsonl")):
         if notes != path and notes.is_file():
@@ -166,25 +166,25 @@ def _weights_beside(path: Path) -> list[list[int]]:
     return []
 
 
-def _weighted(trace: Given, weights: list[int]) -> Given:
+def _add_weights(trace: AuditInput, weights: list[int]) -> AuditInput:
     """The trace with weights for its turns, if it says nothing itself and they fit."""
-    actions = [n for n, m in enumerate(trace.subject.messages) if m.role == "assistant"]
+    actions = [n for n, m in enumerate(trace.conversation.messages) if m.role == "assistant"]
     if any(w is not None for w in trace.weights) or len(weights) != len(actions):
         return trace
     known = dict(zip(actions, weights, strict=True))
     every = tuple(known.get(n) for n in range(len(trace.places)))
-    return Given(trace.where, trace.format, trace.subject, trace.places, every, is_ours=True, notes=trace.notes)
+    return AuditInput(trace.where, trace.format, trace.conversation, trace.places, every, is_ours=True, notes=trace.notes)
 
 
-def _numbered(messages: tuple[Message, ...]) -> tuple[str, ...]:
+def _message_places(messages: tuple[Message, ...]) -> tuple[str, ...]:
     return tuple(f"messages[{n}]" for n in range(len(messages)))
 
 
-def read_all(paths: tuple[Path, ...]) -> Iterator[Given | Unread]:
+def read_files(paths: tuple[Path, ...]) -> Iterator[AuditInput | UnreadDocument]:
     """The traces of all files, in order. Raises InputError before the first where a file can't be read."""
     for path in paths:
         _require_file(path)
-    return chain.from_iterable(map(read_given, paths))
+    return chain.from_iterable(map(read_file, paths))
 
 
 def _require_file(path: Path) -> None:

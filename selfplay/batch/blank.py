@@ -6,45 +6,45 @@ from contextlib import suppress
 from pathlib import Path
 
 from selfplay.batch.layout import RunFolder
-from selfplay.batch.ledger import Ledgers
-from selfplay.batch.worker import lives, read_state
+from selfplay.batch.ledger import UnitLedgers
+from selfplay.batch.worker import is_worker_alive, read_worker_state
 from selfplay.errors import JournalError, StorageError
 from selfplay.events import read_events
 from selfplay.hiding import is_journal
 
 
-def is_blank(folder: RunFolder) -> bool:
+def is_unstarted(folder: RunFolder) -> bool:
     """Whether nothing was recorded that could be lost or mixed up, and nobody plays. Blocking."""
-    if any(_is_at_work(path) for path in folder.workers.glob("*.json")):
+    if any(_is_worker_file_alive(path) for path in folder.workers.glob("*.json")):
         return False
-    ledgers = Ledgers(folder)
+    ledgers = UnitLedgers(folder)
     ledgers.refresh()
     if any(line.outcome == "played" for line in ledgers.units.values()):
         return False
-    return not any(_holds_an_answer(path) for path in _journals(folder))
+    return not any(_has_model_reply(path) for path in _find_journals(folder))
 
 
-def clear(folder: RunFolder) -> None:
+def discard_unstarted(folder: RunFolder) -> None:
     """Remove a blank run's journals, which are beginnings only. Blocking. Raises StorageError."""
-    for path in _journals(folder):
+    for path in _find_journals(folder):
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
-            raise StorageError.of(path, error, "removed") from error
+            raise StorageError.from_os_error(path, error, "removed") from error
 
 
-def _journals(folder: RunFolder) -> Iterator[Path]:
+def _find_journals(folder: RunFolder) -> Iterator[Path]:
     return (path for path in sorted(folder.episodes.rglob("*.jsonl")) if is_journal(path))
 
 
-def _holds_an_answer(journal: Path) -> bool:
+def _has_model_reply(journal: Path) -> bool:
     try:
         return any(event["event"] == "call" for event in read_events(journal))
     except (JournalError, OSError):
         return True  # nobody knows what it holds
 
 
-def _is_at_work(worker: Path) -> bool:
+def _is_worker_file_alive(worker: Path) -> bool:
     with suppress(OSError):
-        return lives(read_state(worker), max(0.0, time.time() - worker.stat().st_mtime))
+        return is_worker_alive(read_worker_state(worker), max(0.0, time.time() - worker.stat().st_mtime))
     return False

@@ -8,23 +8,23 @@ from functools import partial
 import anyio
 from anyio import CapacityLimiter
 
-from selfplay.batch.drain import Drain
-from selfplay.batch.units import Unit
+from selfplay.batch.drain import GracefulStop
+from selfplay.batch.units import WorkUnit
 from selfplay.config import RunConfig
 from selfplay.errors import RepositoryError, RunEnding
-from selfplay.play import set_stage
+from selfplay.play import set_up_episode
 from selfplay.repos import Repositories
-from selfplay.stage import Stage
-from selfplay.threads import Threads
+from selfplay.stage import EpisodeSetup
+from selfplay.threads import ThreadPool
 from selfplay_tools.snapshot import Snapshot
 from selfplay_tools.tool import AnyTool
 
-OPENED_AT_ONCE = 4
+MAX_CONCURRENT_OPENS = 4
 """Commits of one repository that are opened at the same time."""
 
 
 @dataclass(slots=True)
-class _Open:
+class _SharedSnapshot:
     """A commit's snapshot, opened by the first who needs it and closed by the last."""
 
     users: int = 0
@@ -32,55 +32,55 @@ class _Open:
     snapshot: Snapshot | None = None
 
 
-class Desk:
+class SnapshotPool:
     """Hands out stages. Made and used within one event loop."""
 
     def __init__(
-        self, repositories: Repositories, config: RunConfig, tools: Sequence[AnyTool], threads: Threads
+        self, repositories: Repositories, config: RunConfig, tools: Sequence[AnyTool], threads: ThreadPool
     ) -> None:
         self._repositories, self._config, self._tools = repositories, config, tools
         self._threads = threads
         self._is_over = False
         self._limiters: dict[str, CapacityLimiter] = {}
-        self._open: dict[tuple[str, str], _Open] = {}
+        self._open: dict[tuple[str, str], _SharedSnapshot] = {}
 
     @asynccontextmanager
-    async def stage(self, unit: Unit) -> AsyncGenerator[Stage]:
+    async def set_up(self, unit: WorkUnit) -> AsyncGenerator[EpisodeSetup]:
         """What the unit is played on, as long as it is played. Raises RepositoryError, TaskError, ConfigError."""
-        async with self._snapshot(unit.task.brief.repo, unit.task.brief.commit) as snapshot:
+        async with self._share_snapshot(unit.task.brief.repo, unit.task.brief.commit) as snapshot:
             stage = await self._threads.run(
-                partial(set_stage, unit.task, snapshot, self._config, unit.where, self._tools)
+                partial(set_up_episode, unit.task, snapshot, self._config, unit.where, self._tools)
             )
             yield replace(stage, threads=self._threads)
 
-    async def _opened(self, repo: str, commit: str) -> Snapshot:
+    async def _open_snapshot(self, repo: str, commit: str) -> Snapshot:
         try:
-            return await anyio.to_thread.run_sync(self._repositories.open, repo, commit, limiter=self._opening(repo))
+            return await anyio.to_thread.run_sync(self._repositories.open, repo, commit, limiter=self._clone_limiter_of(repo))
         except RepositoryError as error:
             if self._is_over:
                 raise RunEnding(str(error)) from error
             raise
 
-    def _opening(self, repo: str) -> CapacityLimiter:
+    def _clone_limiter_of(self, repo: str) -> CapacityLimiter:
         """Threads of the repository's own: its clone may take long, and nothing else must wait for it."""
         if repo not in self._limiters:
-            self._limiters[repo] = CapacityLimiter(OPENED_AT_ONCE)
+            self._limiters[repo] = CapacityLimiter(MAX_CONCURRENT_OPENS)
         return self._limiters[repo]
 
-    async def break_off(self, drain: Drain) -> None:
+    async def abort_clones_on_stop(self, graceful_stop: GracefulStop) -> None:
         """Once the run is being ended, wait for no clone."""
-        await drain.begun()
+        await graceful_stop.wait_until_begun()
         self._is_over = True
         await anyio.to_thread.run_sync(self._repositories.break_off)
 
     @asynccontextmanager
-    async def _snapshot(self, repo: str, commit: str) -> AsyncGenerator[Snapshot]:
-        opened = self._open.setdefault((repo, commit), _Open())
+    async def _share_snapshot(self, repo: str, commit: str) -> AsyncGenerator[Snapshot]:
+        opened = self._open.setdefault((repo, commit), _SharedSnapshot())
         opened.users += 1
         try:
             async with opened.lock:
                 if opened.snapshot is None:
-                    opened.snapshot = await self._opened(repo, commit)
+                    opened.snapshot = await self._open_snapshot(repo, commit)
             yield opened.snapshot
         finally:
             opened.users -= 1

@@ -5,7 +5,7 @@ import anyio
 from selfplay.errors import RunEnding
 
 
-class Drain:
+class GracefulStop:
     """Whether the run is being ended, and why. Made within the event loop."""
 
     def __init__(self) -> None:
@@ -23,11 +23,11 @@ class Drain:
         self.reason = self.reason or reason
         self._begun.set()
 
-    async def begun(self) -> None:
+    async def wait_until_begun(self) -> None:
         """Wait until the run is being ended."""
         await self._begun.wait()
 
-    def check(self) -> None:
+    def raise_if_begun(self) -> None:
         """Raises RunEnding when the run is being ended: before each call of a model."""
         if self._begun.is_set():
             raise RunEnding(self.reason)
@@ -36,9 +36,9 @@ class Drain:
         """Wait; raises RunEnding as soon as the run is being ended."""
         with anyio.move_on_after(seconds):
             await self._begun.wait()
-        self.check()
+        self.raise_if_begun()
 
-    async def wait(self, seconds: float) -> None:
+    async def wait_at_most(self, seconds: float) -> None:
         """Wait, shorter if the run is being ended."""
         with anyio.move_on_after(seconds):
             await self._begun.wait()

@@ -24,7 +24,7 @@ from selfplay.message import Noun
 MOST_MEASURED = 300
 """Units whose journals are read."""
 DRAWS = 300
-SHARE = 0.1
+TAIL_SHARE = 0.1
 """Of the draws, that lie beyond each end of the range."""
 
 SEATS: tuple[Seat, ...] = ("player", "supervisor", "judge")
@@ -32,7 +32,7 @@ SEATS: tuple[Seat, ...] = ("player", "supervisor", "judge")
 T = TypeVar("T")
 
 
-class Range(Noun):
+class EstimateRange(Noun):
     """An expected value, and what it may well be."""
 
     low: float
@@ -40,7 +40,7 @@ class Range(Noun):
     high: float
 
 
-class Estimate(Noun):
+class RunEstimate(Noun):
     """What is known of the rest of a run before it is played."""
 
     measured: int
@@ -51,11 +51,11 @@ class Estimate(Noun):
     """By the units that have."""
     spent_tokens: int
     """Likewise."""
-    cost_usd: Range | None = None
+    cost_usd: EstimateRange | None = None
     """For all that are left."""
-    tokens: Range | None = None
-    calls: Range | None = None
-    wall_s: Range | None = None
+    tokens: EstimateRange | None = None
+    calls: EstimateRange | None = None
+    wall_s: EstimateRange | None = None
     """If all goes on as fast as it did: from the attempts' wall clock, and from the processor time that they took."""
     bound_by: str = ""
     """What the wall-clock time hangs on."""
@@ -64,7 +64,7 @@ class Estimate(Noun):
 
 
 @dataclass(slots=True)
-class Measured:
+class UnitMeasurement:
     """What one unit took."""
 
     cost_usd: float = 0.0
@@ -76,7 +76,7 @@ class Measured:
     tokens: Counter[Seat] = field(default_factory=Counter[Seat])
     call_s: dict[Seat, float] = field(default_factory=dict[Seat, float])
 
-    def add(self, events: Sequence[Event], prices: Prices) -> None:
+    def add_episode(self, events: Sequence[Event], prices: Prices) -> None:
         """Take an episode of the unit's."""
         tally = tally_of(events, prices)
         self.cost_usd += tally.cost_usd
@@ -90,62 +90,62 @@ class Measured:
                 self.call_s[seat] = self.call_s.get(seat, 0.0) + event["seconds"]
 
 
-def spread(items: Sequence[T], count: int) -> list[T]:
+def sample_evenly(items: Sequence[T], count: int) -> list[T]:
     """So many of them at most, evenly from the first to the last."""
     count = min(count, len(items))
     return [items[i * len(items) // count] for i in range(count)]
 
 
-def measure(folder: RunFolder, lines: Iterable[UnitLine], prices: Prices) -> list[Measured]:
+def measure_units(folder: RunFolder, lines: Iterable[UnitLine], prices: Prices) -> list[UnitMeasurement]:
     """What units took that came to an end, those included that were not usable. Blocking."""
-    found: list[Measured] = []
-    for line in spread(sorted(lines, key=lambda line: line.unit), MOST_MEASURED):
-        unit = Measured()
+    found: list[UnitMeasurement] = []
+    for line in sample_evenly(sorted(lines, key=lambda line: line.unit), MOST_MEASURED):
+        unit = UnitMeasurement()
         with suppress(JournalError):  # it was moved away, or is damaged: the others tell enough
             for episode in line.episodes:
-                unit.add(list(read_events(folder.root / episode.path)), prices)
+                unit.add_episode(list(read_events(folder.root / episode.path)), prices)
             unit.seconds = unit.seconds if line.wall_s is None else line.wall_s
             unit.processor_s = line.processor_s or 0.0
             found.append(unit)
     return found
 
 
-def estimate(known: Estimate, measured: Sequence[Measured], settings: BatchSettings) -> Estimate:
+def estimate_rest(known: RunEstimate, measured: Sequence[UnitMeasurement], settings: BatchSettings) -> RunEstimate:
     """`known` with figures for the units that are left. The same units give the same figures."""
     left = known.left
     if not measured or not left:
         return known
-    draws = [_draw(measured, Random(number)) for number in range(DRAWS)]  # noqa: S311  a statistic, guards nothing
+    draws = [_resample(measured, Random(number)) for number in range(DRAWS)]  # noqa: S311  a statistic, guards nothing
 
-    def total(value: Callable[[Measured], float]) -> Range:
+    def total(value: Callable[[UnitMeasurement], float]) -> EstimateRange:
         mean = statistics.fmean(map(value, measured))
         totals = sorted(left * statistics.fmean(map(value, draw)) for draw in draws)
-        return _range(totals, left * mean)
+        return _make_range(totals, left * mean)
 
-    bounds = _bounds(measured, left, settings)
+    bounds = _find_time_bounds(measured, left, settings)
     name, expected = max(bounds.items(), key=lambda bound: bound[1])
-    walls = sorted(max(_bounds(draw, left, settings).values()) for draw in draws)
+    walls = sorted(max(_find_time_bounds(draw, left, settings).values()) for draw in draws)
     return known.model_copy(
         update={
             "cost_usd": total(lambda unit: unit.cost_usd),
             "tokens": total(lambda unit: unit.tokens.total()),
             "calls": total(lambda unit: unit.calls.total()),
-            "wall_s": _range(walls, expected),
+            "wall_s": _make_range(walls, expected),
             "bound_by": name,
         }
     )
 
 
-def _draw(measured: Sequence[Measured], random: Random) -> list[Measured]:
+def _resample(measured: Sequence[UnitMeasurement], random: Random) -> list[UnitMeasurement]:
     return random.choices(measured, k=len(measured))
 
 
-def _range(ordered: Sequence[float], expected: float) -> Range:
-    low, high = ordered[int(SHARE * len(ordered))], ordered[int((1 - SHARE) * len(ordered))]
-    return Range(low=min(low, expected), expected=expected, high=max(high, expected))
+def _make_range(ordered: Sequence[float], expected: float) -> EstimateRange:
+    low, high = ordered[int(TAIL_SHARE * len(ordered))], ordered[int((1 - TAIL_SHARE) * len(ordered))]
+    return EstimateRange(low=min(low, expected), expected=expected, high=max(high, expected))
 
 
-def _bounds(measured: Sequence[Measured], left: int, settings: BatchSettings) -> dict[str, float]:
+def _find_time_bounds(measured: Sequence[UnitMeasurement], left: int, settings: BatchSettings) -> dict[str, float]:
     """The seconds that the rest takes at least, by what holds it up."""
 
     def rest(values: Iterable[float]) -> float:

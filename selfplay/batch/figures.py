@@ -1,13 +1,13 @@
 """Figures for people: short, with their units."""
 
-from selfplay.batch.totals import share
+from selfplay.batch.totals import ratio_of
 from selfplay.trace import StopReason
 
 _SCALES = ((1_000_000_000, "G"), (1_000_000, "M"), (10_000, "k"))
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
 
 
-def count(number: float) -> str:
+def format_count(number: float) -> str:
     """`9,999`, `12.3 k`, `4.56 M`."""
     for size, letter in _SCALES:
         if number >= size:
@@ -16,17 +16,17 @@ def count(number: float) -> str:
     return f"{number:,.0f}"
 
 
-def percent(part: float | None) -> str:
+def format_share(part: float | None) -> str:
     """A share as whole percents; `-` for none."""
     return "-" if part is None else f"{part:.0%}"
 
 
-def percent_of(part: float, whole: float) -> str:
+def format_share_of(part: float, whole: float) -> str:
     """The same of a part and a whole."""
-    return percent(share(part, whole))
+    return format_share(ratio_of(part, whole))
 
 
-def dollars(amount: float | None) -> str:
+def format_dollars(amount: float | None) -> str:
     """`0.0042 USD`, `3.14 USD`, `1,204 USD`."""
     if amount is None:
         return "-"
@@ -36,7 +36,7 @@ def dollars(amount: float | None) -> str:
     return f"{amount:,.{digits}f} USD"
 
 
-def duration(seconds: float | None) -> str:
+def format_duration(seconds: float | None) -> str:
     """`0.4 s`, `42 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`."""
     if seconds is None:
         return "-"
@@ -46,18 +46,18 @@ def duration(seconds: float | None) -> str:
     if whole < MINUTE_S:
         return f"{whole} s"
     if whole < HOUR_S:
-        return _two(whole, MINUTE_S, "min", 1, "s")
+        return _format_two_units(whole, MINUTE_S, "min", 1, "s")
     if whole < DAY_S:
-        return _two(whole, HOUR_S, "h", MINUTE_S, "min")
-    return _two(whole, DAY_S, "d", HOUR_S, "h")
+        return _format_two_units(whole, HOUR_S, "h", MINUTE_S, "min")
+    return _format_two_units(whole, DAY_S, "d", HOUR_S, "h")
 
 
-def _two(seconds: int, large_s: int, large: str, small_s: int, small: str) -> str:
+def _format_two_units(seconds: int, large_s: int, large: str, small_s: int, small: str) -> str:
     rest = seconds % large_s // small_s
     return f"{seconds // large_s} {large}" + (f" {rest} {small}" if rest else "")
 
 
-_OUTCOMES = {
+_OUTCOME_LABELS = {
     StopReason.STEPS: "out of steps",
     StopReason.TOKENS: "out of tokens",
     StopReason.TIME: "out of time",
@@ -65,11 +65,11 @@ _OUTCOMES = {
 }
 
 
-def outcome(reason: StopReason) -> str:
+def outcome_label(reason: StopReason) -> str:
     """Why an episode ended, in words."""
-    return _OUTCOMES.get(reason, words(reason))
+    return _OUTCOME_LABELS.get(reason, label_of(reason))
 
 
-def words(name: str) -> str:
+def label_of(name: str) -> str:
     """The name of a reason or kind as words."""
     return name.replace("_", " ")

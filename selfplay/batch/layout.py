@@ -70,21 +70,21 @@ def make_folder(path: Path, *, above: bool = False) -> None:
     try:
         path.mkdir(parents=above, exist_ok=True)
     except OSError as error:
-        raise StorageError.of(path, error, "made") from error
+        raise StorageError.from_os_error(path, error, "made") from error
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes) -> None:
     """Write a file so that it is there whole or not at all. Raises StorageError, also where its folder is not there."""
-    with _part_of(path, data) as part:
+    with _write_part_file(path, data) as part:
         part.replace(path)
 
 
-def write_first(path: Path, data: bytes) -> bool | None:
+def write_if_absent(path: Path, data: bytes) -> bool | None:
     """Write a file so that it is there whole or not at all, unless another has written it. Raises StorageError.
 
     Whether it was written; None on a disk that knows no links, where nothing was.
     """
-    with _part_of(path, data) as part:
+    with _write_part_file(path, data) as part:
         try:
             path.hardlink_to(part)
         except FileExistsError:
@@ -95,7 +95,7 @@ def write_first(path: Path, data: bytes) -> bool | None:
 
 
 @contextmanager
-def _part_of(path: Path, data: bytes) -> Generator[Path]:
+def _write_part_file(path: Path, data: bytes) -> Generator[Path]:
     """A file with this content beside the one that it is to become. Raises StorageError."""
     part = path.with_name(f".{path.name}.{token_hex(4)}.part")  # process numbers of two machines may be the same
     try:
@@ -105,7 +105,7 @@ def _part_of(path: Path, data: bytes) -> Generator[Path]:
             os.fsync(file.fileno())
         yield part
     except OSError as error:
-        raise StorageError.of(path, error) from error
+        raise StorageError.from_os_error(path, error) from error
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)

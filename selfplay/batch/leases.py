@@ -16,15 +16,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from selfplay.batch.layout import RunFolder, write_first
-from selfplay.batch.units import Unit
+from selfplay.batch.layout import RunFolder, write_if_absent
+from selfplay.batch.units import WorkUnit
 from selfplay.batch.worker import DEAD_AFTER_S
 from selfplay.errors import StorageError
 
-NOBODY = "-"
+NO_OWNER = "-"
 
 
-class Leases:
+class UnitLeases:
     """The leases of one worker. Blocking."""
 
     def __init__(
@@ -37,7 +37,7 @@ class Leases:
         self._age_s = age_s
         self._held: dict[str, int] = {}
 
-    def take(self, unit: Unit) -> int:
+    def acquire(self, unit: WorkUnit) -> int:
         """Make the unit ours, if no other living worker has it. Raises StorageError.
 
         How many workers had it, this one included; 0 if another one has it now.
@@ -45,53 +45,53 @@ class Leases:
         if unit.id in self._held:
             return self._held[unit.id]
         number = 1
-        while not self._make(self._path(unit, number), self._worker):
-            if not self._path(unit, number + 1).exists():
-                owner = self._owner(self._path(unit, number))
+        while not self._create(self._path_of(unit, number), self._worker):
+            if not self._path_of(unit, number + 1).exists():
+                owner = self._read_owner(self._path_of(unit, number))
                 if owner == self._worker:
                     break  # it was made, and a disk behind a network did not say so
-                if owner is None or (owner != NOBODY and self._is_alive(owner)):
+                if owner is None or (owner != NO_OWNER and self._is_alive(owner)):
                     return 0
             number += 1
         self._held[unit.id] = number
         return number
 
-    def give_up(self, unit: Unit) -> None:
+    def release(self, unit: WorkUnit) -> None:
         """Leave a unit that can't be played here to others: a lease that nobody has. Raises StorageError."""
-        self._make(self._path(unit, self._held.pop(unit.id) + 1), NOBODY)
+        self._create(self._path_of(unit, self._held.pop(unit.id) + 1), NO_OWNER)
 
-    def _path(self, unit: Unit, number: int) -> Path:
+    def _path_of(self, unit: WorkUnit, number: int) -> Path:
         return self._folder / f"{unit.file_name}.{number}"
 
-    def _make(self, path: Path, owner: str) -> bool:
+    def _create(self, path: Path, owner: str) -> bool:
         if path.exists():
             return False  # as most are that are looked at again and again: nothing is written to find that out
-        made = write_first(path, owner.encode())
-        return self._make_in_steps(path, owner) if made is None else made
+        made = write_if_absent(path, owner.encode())
+        return self._create_without_links(path, owner) if made is None else made
 
-    def _make_in_steps(self, path: Path, owner: str) -> bool:
+    def _create_without_links(self, path: Path, owner: str) -> bool:
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         except FileExistsError:
             return False
         except OSError as error:
-            raise StorageError.of(path, error) from error
+            raise StorageError.from_os_error(path, error) from error
         try:
             os.write(descriptor, owner.encode())
         except OSError as error:
             with suppress(OSError):
                 path.unlink()  # it names nobody yet
-            raise StorageError.of(path, error) from error
+            raise StorageError.from_os_error(path, error) from error
         finally:
             os.close(descriptor)
         return True
 
-    def _owner(self, path: Path) -> str | None:
+    def _read_owner(self, path: Path) -> str | None:
         """The name in a lease, empty where who made it died before it was written; None if that may yet come."""
         try:
             owner = path.read_text("utf-8", "replace")
         except FileNotFoundError:
             return None  # its maker could not write it, and takes it away: it is to be had in a moment
         except OSError as error:
-            raise StorageError.of(path, error, "read") from error
+            raise StorageError.from_os_error(path, error, "read") from error
         return None if not owner and self._age_s(path) < DEAD_AFTER_S else owner

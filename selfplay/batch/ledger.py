@@ -80,7 +80,7 @@ class UnitLine(Noun):
         return sum(episode.steps for episode in self.episodes)
 
 
-class Ledger:
+class UnitLedger:
     """A worker's own file, open for adding to. Use as a context manager. Blocking."""
 
     def __init__(self, folder: RunFolder, worker: str) -> None:
@@ -93,14 +93,14 @@ class Ledger:
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
             self._descriptor = os.open(self._path, flags, 0o644)
         except OSError as error:
-            raise StorageError.of(self._path, error) from error
+            raise StorageError.from_os_error(self._path, error) from error
         return self
 
     def __exit__(self, *_: object) -> None:
         """Close it."""
         os.close(self._descriptor)
 
-    def add(self, line: UnitLine) -> None:
+    def append(self, line: UnitLine) -> None:
         """Append a line, and wait until it is on the disk. Raises StorageError; the line may then be there in part."""
         data = memoryview(b"\n" + orjson.dumps(line.model_dump(mode="json")) + b"\n")
         try:
@@ -108,15 +108,15 @@ class Ledger:
                 data = data[os.write(self._descriptor, data) :]
             os.fsync(self._descriptor)
         except OSError as error:
-            raise StorageError.of(self._path, error) from error
+            raise StorageError.from_os_error(self._path, error) from error
 
 
-class Ledgers:
+class UnitLedgers:
     """All workers' ledgers, read as they grow. Blocking."""
 
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder.ledgers
-        self._read: dict[Path, int] = {}
+        self._offsets: dict[Path, int] = {}
         self.units: dict[str, UnitLine] = {}
         """Every unit that came to an end, by its id."""
 
@@ -124,22 +124,22 @@ class Ledgers:
         """Read on; the units that are new since the last time. Lines that can't be read are passed over."""
         new: list[UnitLine] = []
         for path in sorted(self._folder.glob("*.jsonl")):
-            for line in self._lines(path):
+            for line in self._read_new_lines(path):
                 if line.unit not in self.units:
                     self.units[line.unit] = line
                     new.append(line)
         return new
 
-    def _lines(self, path: Path) -> Iterator[UnitLine]:
+    def _read_new_lines(self, path: Path) -> Iterator[UnitLine]:
         with path.open("rb") as file:
-            file.seek(self._read.get(path, 0))
+            file.seek(self._offsets.get(path, 0))
             data = file.read()
         whole = data.rfind(b"\n") + 1
-        self._read[path] = self._read.get(path, 0) + whole
-        yield from parse_lines(data[:whole])
+        self._offsets[path] = self._offsets.get(path, 0) + whole
+        yield from parse_ledger(data[:whole])
 
 
-def parse_lines(data: bytes) -> Iterator[UnitLine]:
+def parse_ledger(data: bytes) -> Iterator[UnitLine]:
     """The lines of a ledger; what can't be read is passed over."""
     for line in data.splitlines():
         try:

@@ -6,29 +6,29 @@ from importlib.metadata import version
 import orjson
 from pydantic import JsonValue, ValidationError
 
-from selfplay.batch.blank import clear, is_blank
-from selfplay.batch.layout import RunFolder, write_first, write_whole
+from selfplay.batch.blank import discard_unstarted, is_unstarted
+from selfplay.batch.layout import RunFolder, write_if_absent, write_atomically
 from selfplay.batch.tally import prices_of
-from selfplay.config import RunConfig, checked, shaping
+from selfplay.config import RunConfig, validate_section, episode_shaping_values
 from selfplay.errors import RunError
 from selfplay.events import JOURNAL_VERSION
 from selfplay.message import Noun
 from selfplay.models.prices import Price
-from selfplay.prompts import shipped
-from selfplay.toolset import toolset
+from selfplay.prompts import load_all_prompts
+from selfplay.toolset import make_tools
 from selfplay.wire import WIRE_VERSION
 from selfplay_tools.schema import function_schema
 
 MANIFEST_VERSION = 1
-NEWS = frozenset({"selfplay"})
+MAY_DIFFER = frozenset({"selfplay"})
 """What may differ between two starts of a run: a program that writes the same journals may be of another version."""
 
 
-Difference = tuple[str, JsonValue, JsonValue]
+ManifestDifference = tuple[str, JsonValue, JsonValue]
 """Where, and what was and is there."""
 
 
-class Manifest(Noun):
+class RunManifest(Noun):
     """Everything that shapes the episodes of a run, but the tasks themselves: a run takes further ones."""
 
     manifest: int = MANIFEST_VERSION
@@ -43,64 +43,64 @@ class Manifest(Noun):
     """Schemas of the player's tools."""
 
 
-def manifest_of(config: RunConfig) -> Manifest:
+def manifest_of(config: RunConfig) -> RunManifest:
     """What a run with this configuration and this program is. Raises ConfigError for tools that can't be offered."""
     value = {
         "selfplay": version("selfplay"),
         "config": config.model_dump(mode="json", exclude_defaults=True),
-        "prompts": {name: prompt.sha256 for name, prompt in shipped().items()},
-        "tools": [function_schema(tool) for tool in toolset(config.tools)],
+        "prompts": {name: prompt.sha256 for name, prompt in load_all_prompts().items()},
+        "tools": [function_schema(tool) for tool in make_tools(config.tools)],
     }
-    return Manifest.model_validate_json(orjson.dumps(value))
+    return RunManifest.model_validate_json(orjson.dumps(value))
 
 
-def keep_manifest(folder: RunFolder, manifest: Manifest, *, may_begin_anew: bool = False) -> None:
+def ensure_manifest(folder: RunFolder, manifest: RunManifest, *, may_begin_anew: bool = False) -> None:
     """Write the manifest of a new run, or make sure that the run in the folder is the same.
 
     With `may_begin_anew` a run in which no model has answered yet becomes the new one. Raises RunError with every
     difference for another run, and StorageError where it can't be written.
     """
-    _require_new(folder)
-    if not folder.manifest.exists() and write_first(folder.manifest, _bytes(manifest)) is None:
-        write_whole(folder.manifest, _bytes(manifest))
+    _require_manifest_beside_episodes(folder)
+    if not folder.manifest.exists() and write_if_absent(folder.manifest, _encode_manifest(manifest)) is None:
+        write_atomically(folder.manifest, _encode_manifest(manifest))
     try:
-        require_same(folder, manifest)
+        require_same_run(folder, manifest)
     except RunError:
-        if not (may_begin_anew and is_blank(folder)):
+        if not (may_begin_anew and is_unstarted(folder)):
             raise
-        clear(folder)
-        write_whole(folder.manifest, _bytes(manifest))
+        discard_unstarted(folder)
+        write_atomically(folder.manifest, _encode_manifest(manifest))
 
 
-def require_same(folder: RunFolder, manifest: Manifest) -> None:
+def require_same_run(folder: RunFolder, manifest: RunManifest) -> None:
     """Raises RunError with every difference where the run in the folder is another one."""
     before = read_manifest(folder)
-    differences = (*_differences(_shaping(before), _shaping(manifest)), *_other_prices(before.config, manifest.config))
+    differences = (*_find_differences(_select_shaping(before), _select_shaping(manifest)), *_find_price_changes(before.config, manifest.config))
     if differences:
-        told = "\n".join(f"  {place}: was {_short(old)}, is {_short(new)}" for place, old, new in differences)
+        told = "\n".join(f"  {place}: was {_shorten(old)}, is {_shorten(new)}" for place, old, new in differences)
         raise RunError(
             f"{folder.root} holds a run of another kind, and its data must not be mixed:\n{told}\n"
             "start with what it was begun with, give another --out, or --fork to begin anew beside it"
         )
 
 
-def _shaping(manifest: Manifest) -> JsonValue:
-    return {**manifest.model_dump(mode="json"), "config": shaping(manifest.config)}
+def _select_shaping(manifest: RunManifest) -> JsonValue:
+    return {**manifest.model_dump(mode="json"), "config": episode_shaping_values(manifest.config)}
 
 
-def _other_prices(old: dict[str, JsonValue], new: dict[str, JsonValue]) -> Iterator[Difference]:
+def _find_price_changes(old: dict[str, JsonValue], new: dict[str, JsonValue]) -> Iterator[ManifestDifference]:
     """Seats whose model moved to where it costs something else: one run's money is counted in one way."""
-    before, after = (prices_of(checked(RunConfig, config, "manifest: config")) for config in (old, new))
+    before, after = (prices_of(validate_section(RunConfig, config, "manifest: config")) for config in (old, new))
     for seat in before.keys() & after.keys():
-        if before[seat] != after[seat] and shaping(old).get(seat) == shaping(new).get(seat):
-            yield f"the {seat}'s price per token, by its base_url", _told(before[seat]), _told(after[seat])
+        if before[seat] != after[seat] and episode_shaping_values(old).get(seat) == episode_shaping_values(new).get(seat):
+            yield f"the {seat}'s price per token, by its base_url", _describe_price(before[seat]), _describe_price(after[seat])
 
 
-def _told(price: Price | None) -> JsonValue:
+def _describe_price(price: Price | None) -> JsonValue:
     return "not known" if price is None else price.model_dump(mode="json", exclude_defaults=True)
 
 
-def read_manifest(folder: RunFolder) -> Manifest:
+def read_manifest(folder: RunFolder) -> RunManifest:
     """The manifest of a run. Raises RunError where there is none, or none that can be read."""
     try:
         data = folder.manifest.read_bytes()
@@ -111,10 +111,10 @@ def read_manifest(folder: RunFolder) -> Manifest:
     return parse_manifest(data, str(folder.manifest))
 
 
-def parse_manifest(data: bytes, where: str) -> Manifest:
+def parse_manifest(data: bytes, where: str) -> RunManifest:
     """A manifest's content. Raises RunError."""
     try:
-        return Manifest.model_validate_json(data)
+        return RunManifest.model_validate_json(data)
     except ValidationError as error:
         raise RunError(
             f"{where}: not a manifest of this program's version "
@@ -122,14 +122,14 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
         ) from None
 
 
-def _require_new(folder: RunFolder) -> None:
+def _require_manifest_beside_episodes(folder: RunFolder) -> None:
     if folder.episodes.exists() and not folder.manifest.exists():  # in this order: another worker may just begin
         raise RunError(
             f"{folder.root} holds episodes and no {folder.manifest.name}: put it back, or give another --out"
         )
 
 
-def fork_of(folder: RunFolder) -> RunFolder:
+def find_fork_folder(folder: RunFolder) -> RunFolder:
     """The first folder beside a run's that is free: `NAME-2`, `NAME-3`, ..."""
     number = 2
     here = folder.root if folder.root.name not in {"", ".."} else folder.root.resolve()
@@ -138,19 +138,19 @@ def fork_of(folder: RunFolder) -> RunFolder:
     return RunFolder(root)
 
 
-def _differences(old: JsonValue, new: JsonValue, place: str = "") -> list[Difference]:
+def _find_differences(old: JsonValue, new: JsonValue, place: str = "") -> list[ManifestDifference]:
     if isinstance(old, dict) and isinstance(new, dict):
-        keys = [key for key in {**old, **new} if place or key not in NEWS]
-        return [d for key in keys for d in _differences(old.get(key), new.get(key), f"{place}.{key}".lstrip("."))]
+        keys = [key for key in {**old, **new} if place or key not in MAY_DIFFER]
+        return [d for key in keys for d in _find_differences(old.get(key), new.get(key), f"{place}.{key}".lstrip("."))]
     return [] if old == new else [(place, old, new)]
 
 
-def _short(value: object) -> str:
+def _shorten(value: object) -> str:
     if value is None:
         return "not set"
     text = orjson.dumps(value).decode()
     return text if len(text) <= 100 else text[:97] + "..."  # noqa: PLR2004  a line's worth
 
 
-def _bytes(manifest: Manifest) -> bytes:
+def _encode_manifest(manifest: RunManifest) -> bytes:
     return orjson.dumps(manifest.model_dump(mode="json"), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)

@@ -10,7 +10,7 @@ _MMAP_THRESHOLD = -3
 """As `malloc.h` of glibc numbers them."""
 
 
-def give_memory_back() -> bool:
+def limit_malloc_caches() -> bool:
     """Have the C library keep less of what was freed, from now on; False where it is not glibc.
 
     By default each thread allocates from an arena of its own, and what an index took to be built stays behind in all of

@@ -7,28 +7,28 @@ from datetime import datetime
 from pathlib import Path
 
 from selfplay.batch.layout import RunFolder
-from selfplay.batch.ledger import Ledgers, UnitLine
+from selfplay.batch.ledger import UnitLedgers, UnitLine
 from selfplay.batch.open_journals import OpenJournals
-from selfplay.batch.rate import WINDOW_S, Rate
-from selfplay.batch.recount import config_of
-from selfplay.batch.status import Known, Sign, Totals, totals_of
+from selfplay.batch.rate import WINDOW_S, PaceMeter
+from selfplay.batch.recount import read_run_config
+from selfplay.batch.status import TotalsInput, SignOfLife, RunTotals, totals_of
 from selfplay.batch.tally import prices_of, unpriced_seats
-from selfplay.batch.totals import Count
-from selfplay.batch.worker import lives, read_state
+from selfplay.batch.totals import ResultsCounter
+from selfplay.batch.worker import is_worker_alive, read_worker_state
 from selfplay.config import KeyName, key_names_in
 
 
-class Observer:
+class RunObserver:
     """Looks at a run from outside, again and again; reads only what is new. Blocking."""
 
     def __init__(self, folder: RunFolder) -> None:
         """Raises RunError where there is no run, and ConfigError for a manifest of another version."""
-        config = config_of(folder)
+        config = read_run_config(folder)
         self._folder = folder
         self._unpriced = unpriced_seats(config)
-        self._ledgers = Ledgers(folder)
+        self._ledgers = UnitLedgers(folder)
         self._open = OpenJournals(folder, prices_of(config))
-        self._count = Count()
+        self._count = ResultsCounter()
         self._paths: set[str] = set()
         self._ends: deque[tuple[float, int]] = deque()
         """When units of the last minutes ended, and their steps."""
@@ -38,27 +38,27 @@ class Observer:
         """Units that came to an end, as of the last look."""
         return self._ledgers.units
 
-    def look(self) -> Totals:
+    def read_totals(self) -> RunTotals:
         """How the run stands now."""
-        signs = sorted(signs_in(self._folder), key=lambda sign: sign.age_s)
+        signs = sorted(read_signs_of_life(self._folder), key=lambda sign: sign.age_s)
         for line in sorted(self._ledgers.refresh(), key=lambda line: line.at):
             self._count.add(line)
             self._paths.update(episode.path for episode in line.episodes)
             self._ends.append((datetime.fromisoformat(line.at).timestamp(), line.steps))
-        spent = self._open.refresh(self._paths)
+        open_usage = self._open.refresh(self._paths)
         results = self._count.results()
-        known = Known(
+        known = TotalsInput(
             folder=self._folder,
             ended=self._ledgers.units,
             count=self._count,
             signs=signs,
-            usage=results.usage + spent.usage,
-            cost_usd=results.cost_usd + spent.cost_usd,
+            usage=results.usage + open_usage.usage,
+            cost_usd=results.cost_usd + open_usage.cost_usd,
             unpriced=self._unpriced,
         )
-        return totals_of(known, self._pace(signs))
+        return totals_of(known, self._measure_pace(signs))
 
-    def _pace(self, signs: Iterable[Sign]) -> tuple[float, float] | None:
+    def _measure_pace(self, signs: Iterable[SignOfLife]) -> tuple[float, float] | None:
         """Units and steps per minute since somebody plays, by the ledgers: of ends, with the steps that led there."""
         began = [float(sign.state.get("since", 0.0)) for sign in signs if sign.is_alive]
         while self._ends and self._ends[0][0] < time.time() - WINDOW_S:
@@ -68,27 +68,27 @@ class Observer:
         ]  # they are told in whole seconds
         if not ends:
             return None
-        rate = Rate(began_at=min(began))
+        rate = PaceMeter(began_at=min(began))
         for at, steps in ends:
             rate.add(at, units=1, steps=steps)
         return rate.per_minute(time.time())
 
 
-def key_names_beside(journals: Iterable[Path]) -> tuple[KeyName, ...]:
+def collect_key_names(journals: Iterable[Path]) -> tuple[KeyName, ...]:
     """The variables with the keys of further servers, as the workers of these journals' runs told them."""
     roots = dict.fromkeys(root for path in journals for root in list(path.absolute().parents)[2:3])
-    states = (read_state(path) for root in roots for path in sorted(RunFolder(root).workers.glob("*.json")))
+    states = (read_worker_state(path) for root in roots for path in sorted(RunFolder(root).workers.glob("*.json")))
     names = (name for state in states if state is not None for name in state.get("key_names", ()))
     return tuple(dict.fromkeys(key_names_in([{"api_key_env": name} for name in names])))
 
 
-def signs_in(folder: RunFolder) -> Iterator[Sign]:
+def read_signs_of_life(folder: RunFolder) -> Iterator[SignOfLife]:
     """All workers' last signs of life. Ages are by this machine's clock."""
     for path in folder.workers.glob("*.json"):
-        state = read_state(path)
+        state = read_worker_state(path)
         try:
             age_s = max(0.0, time.time() - path.stat().st_mtime)
         except OSError:
             continue
         if state is not None:
-            yield Sign(state, age_s, lives(state, age_s))
+            yield SignOfLife(state, age_s, is_worker_alive(state, age_s))

@@ -9,14 +9,14 @@ from pathlib import Path
 import orjson
 
 from selfplay.batch.layout import RunFolder
-from selfplay.batch.tally import Prices, Tally
+from selfplay.batch.tally import Prices, EpisodeTally
 from selfplay.errors import JournalError
 from selfplay.hiding import is_journal
 from selfplay.models.protocol import Usage
 
 
 @dataclass(slots=True)
-class Spent:
+class OpenUsage:
     """Steps, calls, tokens and money."""
 
     episodes: int = 0
@@ -27,16 +27,16 @@ class Spent:
 
 
 @dataclass(slots=True)
-class _Open:
+class _OpenJournal:
     """A journal, read up to `offset` bytes."""
 
-    tally: Tally
+    tally: EpisodeTally
     offset: int = 0
     steps: int = 0
     is_damaged: bool = False
     """What follows is not read: its unit will tell."""
 
-    def read_on(self, path: Path) -> None:
+    def read_new_events(self, path: Path) -> None:
         with path.open("rb") as file:
             file.seek(self.offset)
             data = file.read()
@@ -45,7 +45,7 @@ class _Open:
         try:
             for line in whole.splitlines():
                 event = orjson.loads(line)
-                self.tally.hear(event)
+                self.tally.consume(event)
                 self.steps += event["event"] == "step"
         except (ValueError, JournalError):
             self.is_damaged = True
@@ -56,24 +56,24 @@ class OpenJournals:
 
     def __init__(self, folder: RunFolder, prices: Prices) -> None:
         self._folder, self._prices = folder, prices
-        self._open: dict[str, _Open] = {}
+        self._open: dict[str, _OpenJournal] = {}
 
-    def refresh(self, ended: Collection[str]) -> Spent:
+    def refresh(self, ended: Collection[str]) -> OpenUsage:
         """Read on. `ended` are the paths, relative to the run's folder, of which the ledgers tell."""
-        paths = dict(self._paths())
+        paths = dict(self._find_paths())
         self._open = {name: known for name, known in self._open.items() if name in paths and name not in ended}
-        spent = Spent()
+        used = OpenUsage()
         for name in paths.keys() - ended:
-            self._read(name, paths[name])
+            self._read_journal(name, paths[name])
         for each in self._open.values():
-            spent.episodes += 1
-            spent.steps += each.steps
-            spent.calls += each.tally.calls
-            spent.usage += each.tally.usage
-            spent.cost_usd += each.tally.cost_usd
-        return spent
+            used.episodes += 1
+            used.steps += each.steps
+            used.calls += each.tally.calls
+            used.usage += each.tally.usage
+            used.cost_usd += each.tally.cost_usd
+        return used
 
-    def _paths(self) -> Iterator[tuple[str, Path]]:
+    def _find_paths(self) -> Iterator[tuple[str, Path]]:
         """Files by their names relative to the run's folder; there may be very many."""
         above = self._folder.episodes
         try:
@@ -85,10 +85,10 @@ class OpenJournals:
         except (FileNotFoundError, NotADirectoryError):
             return
 
-    def _read(self, name: str, path: Path) -> None:
+    def _read_journal(self, name: str, path: Path) -> None:
         if name not in self._open and not is_journal(path):
             return
-        known = self._open.setdefault(name, _Open(Tally(self._prices)))
+        known = self._open.setdefault(name, _OpenJournal(EpisodeTally(self._prices)))
         if not known.is_damaged:
             with suppress(OSError):  # gone
-                known.read_on(path)
+                known.read_new_events(path)

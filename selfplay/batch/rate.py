@@ -8,7 +8,7 @@ LEAST_S = 1.0
 
 
 @dataclass(slots=True)
-class Rate:
+class PaceMeter:
     """Counts in buckets of a second. All times are seconds of one clock, and don't go back."""
 
     began_at: float

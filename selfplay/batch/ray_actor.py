@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from selfplay.batch.drain import Drain
+from selfplay.batch.drain import GracefulStop
 from selfplay.batch.layout import RunFolder
 from selfplay.batch.ray_carry import SinkPart, carry_out_with_sink
-from selfplay.batch.run import Session, Unwatched
-from selfplay.batch.start import Order, carry_out
+from selfplay.batch.run import RunSession, NullWatch
+from selfplay.batch.start import RunOrder, carry_out
 from selfplay.errors import SelfplayError
 from selfplay.models.protocol import Usage
 
@@ -25,7 +25,7 @@ class ActorLost(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Hello:
+class ActorHello:
     """What an actor says of itself once it is there."""
 
     host: str
@@ -35,7 +35,7 @@ class Hello:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class ActorProgress:
     """How an actor is doing."""
 
     state: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -46,18 +46,18 @@ class Progress:
     """Likewise."""
 
 
-class Actor(Protocol):
+class ActorClient(Protocol):
     """An actor, as it is spoken to. Every method but `kill` raises ActorLost."""
 
-    async def hello(self, token: str) -> Hello:
+    async def hello(self, token: str) -> ActorHello:
         """Wait until it is there."""
         ...
 
-    async def play(self) -> Session:
+    async def play(self) -> RunSession:
         """Play until there is nothing left to play, or a reason to stop."""
         ...
 
-    async def progress(self) -> Progress:
+    async def progress(self) -> ActorProgress:
         """How it is doing."""
         ...
 
@@ -69,77 +69,77 @@ class Actor(Protocol):
         """End it at once, if it still lives."""
 
 
-class Meter(Unwatched):
+class SpendingMeter(NullWatch):
     """What this worker spent itself: its purse also knows what was spent before, and what others spend."""
 
     def __init__(self) -> None:
         self._state: Callable[[], dict[str, Any]] = dict
         self._before = Usage()
 
-    def opened(self, state: Callable[[], dict[str, Any]]) -> None:
+    def on_run_opened(self, state: Callable[[], dict[str, Any]]) -> None:
         """The run begins."""
         self._state = state
-        self._before = _usage(state())
+        self._before = _parse_usage(state())
 
-    def progress(self) -> Progress:
+    def progress(self) -> ActorProgress:
         """How it is doing now."""
         state = self._state()
-        usage, before = _usage(state), self._before
+        usage, before = _parse_usage(state), self._before
         own = Usage(
             input_tokens=usage.input_tokens - before.input_tokens,
             cached_tokens=usage.cached_tokens - before.cached_tokens,
             output_tokens=usage.output_tokens - before.output_tokens,
             is_approximate=usage.is_approximate,
         )
-        return Progress(state, state.get("spent", {}).get("cost_usd", 0.0), own)
+        return ActorProgress(state, state.get("spent", {}).get("cost_usd", 0.0), own)
 
 
-def _usage(state: dict[str, Any]) -> Usage:
+def _parse_usage(state: dict[str, Any]) -> Usage:
     return Usage.model_validate(state.get("usage", {}))
 
 
-class Player:
+class ActorWorker:
     """The actor itself."""
 
-    def __init__(self, order: Order, sink: SinkPart | None = None) -> None:
+    def __init__(self, order: RunOrder, sink: SinkPart | None = None) -> None:
         """With a sink the run's folder is this machine's own; without, all machines share it."""
         self._order, self._sink = replace(order, may_begin_anew=False), sink
-        self._meter = Meter()
-        self._drain: Drain | None = None
+        self._meter = SpendingMeter()
+        self._graceful_stop: GracefulStop | None = None
         self._reason = ""
 
-    async def hello(self, token: str) -> Hello:
+    async def hello(self, token: str) -> ActorHello:
         """Leave a file in the run's folder, by which the driver tells that it is the same folder. Makes no folder."""
         host, pid = socket.gethostname(), os.getpid()
         if self._sink is not None:
-            return Hello(host, pid)
+            return ActorHello(host, pid)
         try:
             token_path(self._order.folder, token).write_bytes(b"")
         except OSError as error:
-            return Hello(host, pid, error.strerror or str(error))
-        return Hello(host, pid)
+            return ActorHello(host, pid, error.strerror or str(error))
+        return ActorHello(host, pid)
 
-    async def play(self) -> Session:
+    async def play(self) -> RunSession:
         """Play. What concerns all units is the session's error; raises only what is a fault of the program."""
-        self._drain = Drain()
+        self._graceful_stop = GracefulStop()
         if self._reason:
-            self._drain.begin(self._reason)
+            self._graceful_stop.begin(self._reason)
         try:
             if self._sink is not None:
-                return await carry_out_with_sink(self._order, self._sink, self._meter, self._drain)
-            return await carry_out(self._order, self._meter, heeds_signals=False, drain=self._drain)
+                return await carry_out_with_sink(self._order, self._sink, self._meter, self._graceful_stop)
+            return await carry_out(self._order, self._meter, heeds_signals=False, graceful_stop=self._graceful_stop)
         except SelfplayError as error:
-            return Session(reason=str(error), error=error)
+            return RunSession(reason=str(error), error=error)
 
-    async def progress(self) -> Progress:
+    async def progress(self) -> ActorProgress:
         """How it is doing."""
         return self._meter.progress()
 
     async def end(self, reason: str) -> None:
         """Finish calls in flight, write, leave; also where `play` comes only after it."""
         self._reason = self._reason or reason
-        if self._drain is not None:
-            self._drain.begin(reason)
+        if self._graceful_stop is not None:
+            self._graceful_stop.begin(reason)
 
 
 def token_path(folder: RunFolder, token: str) -> Path:

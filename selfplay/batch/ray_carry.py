@@ -4,14 +4,14 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from selfplay.batch.drain import Drain
-from selfplay.batch.ledger import Ledgers, UnitLine
-from selfplay.batch.ray_sink import SYNC_S, Mirror, Sink, part_of, unfinished
-from selfplay.batch.run import BatchWatch, Session, Unwatched
-from selfplay.batch.start import Order, carry_out
-from selfplay.batch.units import Unit
-from selfplay.batch.view import Several
-from selfplay.batch.worker import new_worker
+from selfplay.batch.drain import GracefulStop
+from selfplay.batch.ledger import UnitLedgers, UnitLine
+from selfplay.batch.ray_sink import SYNC_S, SinkMirror, TraceSink, select_part, find_unfinished_tasks
+from selfplay.batch.run import RunWatch, RunSession, NullWatch
+from selfplay.batch.start import RunOrder, carry_out
+from selfplay.batch.units import WorkUnit
+from selfplay.batch.view import CombinedWatch
+from selfplay.batch.worker import new_worker_name
 from selfplay.errors import SelfplayError, StorageError
 
 
@@ -27,58 +27,58 @@ class SinkPart:
 
 
 @dataclass(slots=True)
-class _Carrier(Unwatched):
+class _SinkUploader(NullWatch):
     """Knows what is new."""
 
-    mirror: Mirror
-    name: str = field(default_factory=new_worker)
+    mirror: SinkMirror
+    name: str = field(default_factory=new_worker_name)
     tasks: set[str] = field(default_factory=set[str])
     lines: list[UnitLine] = field(default_factory=list[UnitLine])
 
-    def started(self, unit: Unit) -> None:
+    def on_unit_started(self, unit: WorkUnit) -> None:
         self.tasks.add(unit.task.brief.id)
 
-    def ended(self, line: UnitLine) -> None:
+    def on_unit_ended(self, line: UnitLine) -> None:
         self.lines.append(line)
 
-    def fetch(self, order: Order) -> None:
+    def download(self, order: RunOrder) -> None:
         """Bring here what others did. What was done here before and never went up is new as well. Blocking."""
-        before, after = Ledgers(order.folder), Ledgers(order.folder)
+        before, after = UnitLedgers(order.folder), UnitLedgers(order.folder)
         before.refresh()
         theirs = self.mirror.fetch_ledgers()
         after.refresh()
         self.lines = [line for unit, line in before.units.items() if unit not in theirs]
         self.tasks = {line.task for line in self.lines}
-        self.mirror.fetch_journals(unfinished(order, after))
+        self.mirror.fetch_journals(find_unfinished_tasks(order, after))
 
-    async def sync(self) -> None:
+    async def upload(self) -> None:
         """Bring up what is new. Raises StorageError."""
-        await anyio.to_thread.run_sync(self.mirror.bring, frozenset(self.tasks), self.name, tuple(self.lines))
+        await anyio.to_thread.run_sync(self.mirror.upload, frozenset(self.tasks), self.name, tuple(self.lines))
 
-    async def sync_again_and_again(self, seconds: float) -> None:
+    async def upload_repeatedly(self, seconds: float) -> None:
         while True:
             await anyio.sleep(seconds)
             try:
-                await self.sync()
+                await self.upload()
             except StorageError:
                 continue  # it may work the next time; the last time is told of
 
 
-async def carry_out_with_sink(order: Order, part: SinkPart, watch: BatchWatch, drain: Drain) -> Session:
+async def carry_out_with_sink(order: RunOrder, part: SinkPart, watch: RunWatch, graceful_stop: GracefulStop) -> RunSession:
     """As `carry_out`, for this actor's part of the tasks. Raises what that raises, and StorageError for the sink."""
-    order = part_of(order, part.number, part.count)
-    carrier = _Carrier(Mirror(order.folder, Sink(part.url)))
-    await anyio.to_thread.run_sync(carrier.fetch, order)
-    outcome: list[Session | SelfplayError] = []
+    order = select_part(order, part.number, part.count)
+    uploader = _SinkUploader(SinkMirror(order.folder, TraceSink(part.url)))
+    await anyio.to_thread.run_sync(uploader.download, order)
+    outcome: list[RunSession | SelfplayError] = []
     async with anyio.create_task_group() as group:
-        group.start_soon(carrier.sync_again_and_again, part.sync_s)
+        group.start_soon(uploader.upload_repeatedly, part.sync_s)
         try:
-            outcome.append(await carry_out(order, Several(watch, carrier), heeds_signals=False, drain=drain))
+            outcome.append(await carry_out(order, CombinedWatch(watch, uploader), heeds_signals=False, graceful_stop=graceful_stop))
         except SelfplayError as error:  # a task group would wrap it
             outcome.append(error)
         group.cancel_scope.cancel()
     try:
-        await carrier.sync()
+        await uploader.upload()
     except StorageError as error:
         raise StorageError(f"{error}; what is new lies in {order.folder.root}, start again from there") from error
     [session] = outcome

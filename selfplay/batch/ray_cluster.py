@@ -9,83 +9,83 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from selfplay.batch.ray_actor import Actor, ActorLost, Hello, Player, Progress
+from selfplay.batch.ray_actor import ActorClient, ActorLost, ActorHello, ActorWorker, ActorProgress
 from selfplay.batch.ray_carry import SinkPart
-from selfplay.batch.ray_fleet import Start
-from selfplay.batch.run import Session
+from selfplay.batch.ray_fleet import StartActor
+from selfplay.batch.run import RunSession
 from selfplay.batch.settings import BatchSettings
-from selfplay.batch.start import Order
+from selfplay.batch.start import RunOrder
 from selfplay.errors import ConfigError, RunError
 from selfplay.task import Task
 
 
-class _RayPlayer(Player):
+class _RayActorWorker(ActorWorker):
     """The actor as Ray makes it, in a process of its own."""
 
-    def __init__(self, tasks: Sequence[tuple[str, Task]], order: Order, sink: SinkPart | None, place: Path) -> None:
+    def __init__(self, tasks: Sequence[tuple[str, Task]], order: RunOrder, sink: SinkPart | None, place: Path) -> None:
         with suppress(OSError):  # a node without this folder has a use for absolute paths only
             os.chdir(place)
         super().__init__(replace(order, tasks=tasks), sink)
 
 
 @dataclass(frozen=True, slots=True)
-class _RayActor:
+class _RayActorClient:
     """An actor somewhere in the cluster."""
 
     ray: ModuleType
     handle: Any
     """Ray's own."""
 
-    async def hello(self, token: str) -> Hello:
-        return await self._answer(self.handle.hello.remote(token))
+    async def hello(self, token: str) -> ActorHello:
+        return await self._await_reply(self.handle.hello.remote(token))
 
-    async def play(self) -> Session:
-        return await self._answer(self.handle.play.remote())
+    async def play(self) -> RunSession:
+        return await self._await_reply(self.handle.play.remote())
 
-    async def progress(self) -> Progress:
-        return await self._answer(self.handle.progress.remote())
+    async def progress(self) -> ActorProgress:
+        return await self._await_reply(self.handle.progress.remote())
 
     async def end(self, reason: str) -> None:
-        await self._answer(self.handle.end.remote(reason))
+        await self._await_reply(self.handle.end.remote(reason))
 
     def kill(self) -> None:
         with suppress(self.ray.exceptions.RayError):
             self.ray.kill(self.handle)
 
-    async def _answer(self, reference: Awaitable[Any]) -> Any:  # noqa: ANN401  what the method returns
+    async def _await_reply(self, reference: Awaitable[Any]) -> Any:  # noqa: ANN401  what the method returns
         errors = self.ray.exceptions
         try:
             return await reference
         except (errors.RayActorError, errors.ActorUnschedulableError) as error:
-            raise ActorLost(_short(error)) from None
+            raise ActorLost(_last_line_of(error)) from None
 
 
 @dataclass(frozen=True, slots=True)
-class Cluster:
+class RayCluster:
     """A Ray cluster that is connected to."""
 
     ray: ModuleType
 
     @property
-    def nodes(self) -> int:
+    def node_count(self) -> int:
         """Nodes that are alive."""
         return sum(bool(node["Alive"]) for node in self.ray.nodes())
 
-    def starter(self, order: Order, sink: str, count: int) -> Start:
+    def make_starter(self, order: RunOrder, sink: str, count: int) -> StartActor:
         """Starts actors that play an order, each with its share of the settings, and with a sink of the tasks."""
-        make = self.ray.remote(_RayPlayer).options(num_cpus=1, max_restarts=0, scheduling_strategy="SPREAD")
+        make = self.ray.remote(_RayActorWorker).options(num_cpus=1, max_restarts=0, scheduling_strategy="SPREAD")
         tasks = self.ray.put(tuple(order.tasks))  # sent once, not with each actor
         place = Path.cwd()
 
-        def start(number: int, share: BatchSettings) -> Actor:
+        def start(number: int, share: BatchSettings) -> ActorClient:
             part = SinkPart(sink, number, count) if sink else None
-            return _RayActor(self.ray, make.remote(tasks, replace(order, tasks=(), settings=share), part, place))
+            return _RayActorClient(self.ray, make.remote(tasks, replace(order, tasks=(), settings=share), part, place))
 
         return start
 
 
 @contextmanager
-def open_cluster(address: str) -> Generator[Cluster]:
+def open_cluster(address: str) -> Generator[RayCluster]:
     """Connect to a cluster, or, without an address, start one on this machine. Raises ConfigError, RunError."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told of a run, unless its user wants that
     try:
@@ -96,14 +96,14 @@ def open_cluster(address: str) -> Generator[Cluster]:
     try:
         ray.init(log_to_driver=False, logging_level="error", **own)
     except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-        raise RunError(f"Ray can't be reached at {address or 'a cluster of its own'}: {_short(error)}") from error
+        raise RunError(f"Ray can't be reached at {address or 'a cluster of its own'}: {_last_line_of(error)}") from error
     try:
-        yield Cluster(ray)
+        yield RayCluster(ray)
     finally:
         ray.shutdown()
 
 
-def _short(error: BaseException) -> str:
+def _last_line_of(error: BaseException) -> str:
     """What Ray says, on one line: its reasons come last."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1][:300] if lines else type(error).__name__

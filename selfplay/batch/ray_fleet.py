@@ -19,153 +19,153 @@ from typing import Any
 
 import anyio
 
-from selfplay.batch.drain import Drain
-from selfplay.batch.purse import BUDGET, Purse
-from selfplay.batch.ray_actor import Actor, ActorLost, Progress, token_path
+from selfplay.batch.drain import GracefulStop
+from selfplay.batch.purse import BUDGET_REASON, BudgetLedger
+from selfplay.batch.ray_actor import ActorClient, ActorLost, ActorProgress, token_path
 from selfplay.batch.ray_sink import SYNC_S
-from selfplay.batch.run import BatchWatch, Session, why_unplayable
+from selfplay.batch.run import RunWatch, RunSession, find_unplayable_reason
 from selfplay.batch.settings import BatchSettings
-from selfplay.batch.start import Opening, Order
+from selfplay.batch.start import OpenedRun, RunOrder
 from selfplay.batch.worker import DEAD_AFTER_S
 from selfplay.errors import RunError, SelfplayError, StorageError
-from selfplay.events import now
+from selfplay.events import iso_now
 
-LOOK_S = 1.0
+CHECK_S = 1.0
 """Seconds between two looks at the actors and the ledgers."""
 ANSWER_S = 5.0
 """Seconds that an actor has to answer; one that is slower is asked again."""
 SEEN_AFTER_S = 30.0
 """How long a file of another machine may take to be seen."""
-LOSSES = 8
+MAX_LOSSES = 8
 """So many actors may die one after the other in one place without a unit coming to its end anywhere."""
 LONGEST_PAUSE_S = 60.0
-LONG_S = 20.0
+SLOW_START_S = 20.0
 """An actor that is not there after so many seconds is told of: the cluster may have no room."""
 
-Start = Callable[[int, BatchSettings], Actor]
+StartActor = Callable[[int, BatchSettings], ActorClient]
 """Starts an actor in a place (from 1) with its share of the settings; it may take long until it is there."""
 
 
 @dataclass(slots=True)
-class _Place:
+class _ActorPlace:
     """Where an actor belongs, and the one that is there now."""
 
     number: int
     settings: BatchSettings
-    actor: Actor | None = None
+    actor: ActorClient | None = None
     host: str = ""
     """Empty until the actor is there."""
-    heard_at: float = 0.0
+    answered_at: float = 0.0
     """When it last answered; until it does, when it was started."""
-    is_awaited: bool = False
+    is_wait_reported: bool = False
     """It was told that the actor takes long to be there."""
-    progress: Progress = field(default_factory=Progress)
-    spent: Progress = field(default_factory=Progress)
+    progress: ActorProgress = field(default_factory=ActorProgress)
+    earlier: ActorProgress = field(default_factory=ActorProgress)
     """By those that were here before."""
-    is_told: bool = False
+    is_told_to_end: bool = False
     """To come to an end."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fleet:
+class ActorFleet:
     """The driver's side of a run."""
 
-    order: Order
-    opening: Opening
-    start: Start
-    before: Purse
+    order: RunOrder
+    opening: OpenedRun
+    start: StartActor
+    earlier_spending: BudgetLedger
     """What was spent before this session."""
-    drain: Drain
-    watch: BatchWatch
-    say: Callable[[str], None]
+    graceful_stop: GracefulStop
+    watch: RunWatch
+    notify: Callable[[str], None]
     fetch: Callable[[], object] | None = None
     """Brings ledgers here where actors share no folder with the driver; each place then has tasks of its own."""
     fetch_s: float = SYNC_S
-    look_s: float = LOOK_S
+    check_s: float = CHECK_S
     pause_s: float = 1.0
     """Before another actor takes the place of one that was lost; doubled as long as nothing gets on."""
-    session: Session = field(default_factory=Session)
-    _places: list[_Place] = field(default_factory=list[_Place])
+    session: RunSession = field(default_factory=RunSession)
+    _places: list[_ActorPlace] = field(default_factory=list[_ActorPlace])
     _reasons: list[str] = field(default_factory=list[str])
 
-    async def play(self, shares: Sequence[BatchSettings]) -> Session:
+    async def play(self, shares: Sequence[BatchSettings]) -> RunSession:
         """Keep an actor at work for each share until nothing is left to play. Cancelled, it kills all actors."""
-        self._places.extend(_Place(number, share) for number, share in enumerate(shares, 1))
-        self.watch.opened(self.state)
+        self._places.extend(_ActorPlace(number, share) for number, share in enumerate(shares, 1))
+        self.watch.on_run_opened(self.state)
         async with anyio.create_task_group() as group:
-            group.start_soon(self._look_again_and_again)
-            group.start_soon(self._fetch_again_and_again)
+            group.start_soon(self._check_repeatedly)
+            group.start_soon(self._fetch_repeatedly)
             async with anyio.create_task_group() as places:
                 for place in self._places:
-                    places.start_soon(self._hold, place)
+                    places.start_soon(self._keep_actor, place)
             group.cancel_scope.cancel()
         try:
             if self.fetch is not None:
                 await anyio.to_thread.run_sync(self.fetch)
         except StorageError as error:
-            self._end(error)
-        await self._refresh()
-        return self._summed_up()
+            self._end_run(error)
+        await self._read_ledgers()
+        return self._sum_up()
 
     def state(self) -> dict[str, Any]:
         """How the run is doing, of all actors together; the same keys as a worker's sign of life."""
         states = [place.progress.state for place in self._places]
-        purse = self._purse()
-        running, parked = sum(s.get("running", 0) for s in states), _merged(states, "parked")
+        budget_ledger = self._add_up_budget()
+        running, parked = sum(s.get("running", 0) for s in states), _merge_reasons(states, "parked")
         return {
-            "at": now(),
+            "at": iso_now(),
             "actors": sum(bool(place.host) for place in self._places),
             "units": len(self.opening.units),
             "beyond": len(self.opening.ledgers.units.keys() - {unit.id for unit in self.opening.units}),
             "running": running,
-            "waiting": max(0, self.opening.left - running - len(parked)),
+            "waiting": max(0, self.opening.unfinished_count - running - len(parked)),
             "parked": parked,
             "elsewhere": 0,
-            "failed": _merged(states, "failed"),
-            "reason": self.drain.reason,
+            "failed": _merge_reasons(states, "failed"),
+            "reason": self.graceful_stop.reason,
             "calls": sum(s.get("calls", 0) for s in states),
             "in_flight": sum(s.get("in_flight", 0) for s in states),
-            "cost_usd": purse.cost_usd,
-            "usage": purse.usage.model_dump(),
+            "cost_usd": budget_ledger.cost_usd,
+            "usage": budget_ledger.usage.model_dump(),
         }
 
-    async def _hold(self, place: _Place) -> None:
+    async def _keep_actor(self, place: _ActorPlace) -> None:
         """Keep an actor in its place until one leaves by itself, or it is of no use any more."""
         losses, ended = 0, -1
-        while not (self.drain.has_begun or self._is_over):
+        while not (self.graceful_stop.has_begun or self._is_over):
             try:
                 session = await self._play_one(place)
             except ActorLost as error:
-                self._forget(place)
+                self._reset_place(place)
                 losses = losses + 1 if len(self.opening.ledgers.units) == ended else 1
                 ended = len(self.opening.ledgers.units)
-                if self.drain.has_begun or self._is_over:
+                if self.graceful_stop.has_begun or self._is_over:
                     return
-                if losses >= LOSSES:
-                    self._end(RunError(f"actor {place.number} died {losses} times without getting on: {error}"))
+                if losses >= MAX_LOSSES:
+                    self._end_run(RunError(f"actor {place.number} died {losses} times without getting on: {error}"))
                     return
-                self.say(f"actor {place.number} was lost ({error}); another one takes its place")
-                await self.drain.wait(min(LONGEST_PAUSE_S, self.pause_s * 2.0 ** (losses - 1)))
+                self.notify(f"actor {place.number} was lost ({error}); another one takes its place")
+                await self.graceful_stop.wait_at_most(min(LONGEST_PAUSE_S, self.pause_s * 2.0 ** (losses - 1)))
             else:
-                self._take(place, session)
+                self._record_session(place, session)
                 return
 
-    async def _play_one(self, place: _Place) -> Session:
-        place.heard_at, place.is_awaited = time.monotonic(), False
+    async def _play_one(self, place: _ActorPlace) -> RunSession:
+        place.answered_at, place.is_wait_reported = time.monotonic(), False
         place.actor = actor = self.start(place.number, place.settings)
         token = token_hex(8)
         try:
             hello = await actor.hello(token)
-            if problem := hello.problem or (self.fetch is None and await self._strangeness(token)):
+            if problem := hello.problem or (self.fetch is None and await self._find_folder_problem(token)):
                 error = RunError(
                     f"{hello.host}: {self.order.folder.root}: {problem}; "
                     "--out must lie on a filesystem that all nodes share, at the same path"
                 )
-                return Session(reason=str(error), error=error)
-            place.heard_at, place.host, place.is_told = time.monotonic(), hello.host, False
-            if self.drain.has_begun:
-                return Session(reason=self.drain.reason)
-            self.say(f"actor {place.number} plays on {hello.host}, process {hello.pid}")
+                return RunSession(reason=str(error), error=error)
+            place.answered_at, place.host, place.is_told_to_end = time.monotonic(), hello.host, False
+            if self.graceful_stop.has_begun:
+                return RunSession(reason=self.graceful_stop.reason)
+            self.notify(f"actor {place.number} plays on {hello.host}, process {hello.pid}")
             session = await actor.play()
             place.progress = await actor.progress()
         finally:
@@ -175,24 +175,24 @@ class Fleet:
             raise ActorLost(str(session.error))  # it was halted for too long, and left its units to others
         return session
 
-    async def _strangeness(self, token: str) -> str:
+    async def _find_folder_problem(self, token: str) -> str:
         """Why the actor's folder is not the driver's; empty where it is."""
         path = token_path(self.order.folder, token)
         with anyio.move_on_after(SEEN_AFTER_S):
-            while not await anyio.to_thread.run_sync(_took_away, path):  # noqa: ASYNC110  no event tells of a file
-                await anyio.sleep(self.look_s / 5)
+            while not await anyio.to_thread.run_sync(_try_unlink, path):  # noqa: ASYNC110  no event tells of a file
+                await anyio.sleep(self.check_s / 5)
             return ""
         return "it is another folder there than here"
 
-    def _take(self, place: _Place, session: Session) -> None:
+    def _record_session(self, place: _ActorPlace, session: RunSession) -> None:
         """What an actor said when it left."""
         self.session.failed.update(session.failed)
         if session.error is not None:
             if place.host:
                 session.error.args = (f"{place.host}: {session.error}",)
-            self._end(session.error)
-        elif session.reason.startswith(BUDGET):
-            self.drain.begin(session.reason)
+            self._end_run(session.error)
+        elif session.reason.startswith(BUDGET_REASON):
+            self.graceful_stop.begin(session.reason)
         self._reasons.append(session.reason)
 
     @property
@@ -200,75 +200,75 @@ class Fleet:
         """True once an actor found nothing left to play, for itself and all others."""
         return self.fetch is None and "" in self._reasons
 
-    def _end(self, error: SelfplayError) -> None:
+    def _end_run(self, error: SelfplayError) -> None:
         self.session.error = self.session.error or error
-        self.drain.begin(str(error))
+        self.graceful_stop.begin(str(error))
 
-    def _forget(self, place: _Place) -> None:
-        place.spent = _added(place.spent, place.progress)
-        place.progress, place.host = Progress(), ""
+    def _reset_place(self, place: _ActorPlace) -> None:
+        place.earlier = _add_progress(place.earlier, place.progress)
+        place.progress, place.host = ActorProgress(), ""
 
-    async def _look_again_and_again(self) -> None:
+    async def _check_repeatedly(self) -> None:
         while True:
-            await (anyio.sleep(self.look_s) if self.drain.has_begun else self.drain.wait(self.look_s))
+            await (anyio.sleep(self.check_s) if self.graceful_stop.has_begun else self.graceful_stop.wait_at_most(self.check_s))
             async with anyio.create_task_group() as group:
-                group.start_soon(self._refresh)
+                group.start_soon(self._read_ledgers)
                 for place in self._places:
                     if place.actor is not None:
-                        group.start_soon(self._look_at, place, place.actor)
-            if lacking := self._purse().lacking():
-                self.drain.begin(lacking)
+                        group.start_soon(self._check_actor, place, place.actor)
+            if lacking := self._add_up_budget().explain_shortage():
+                self.graceful_stop.begin(lacking)
 
-    async def _look_at(self, place: _Place, actor: Actor) -> None:
+    async def _check_actor(self, place: _ActorPlace, actor: ActorClient) -> None:
         """Ask an actor how it is doing, and pass on that the run is to end."""
         if not place.host:
-            if self.drain.has_begun or self._is_over:
+            if self.graceful_stop.has_begun or self._is_over:
                 actor.kill()  # there is no room for it, or not yet
-            elif not place.is_awaited and time.monotonic() - place.heard_at > LONG_S:
-                place.is_awaited = True
-                self.say(f"actor {place.number} waits for a node with a CPU to spare")
+            elif not place.is_wait_reported and time.monotonic() - place.answered_at > SLOW_START_S:
+                place.is_wait_reported = True
+                self.notify(f"actor {place.number} waits for a node with a CPU to spare")
             return
         try:
             with anyio.move_on_after(ANSWER_S):
-                if self.drain.has_begun and not place.is_told:
-                    await actor.end(self.drain.reason)
-                    place.is_told = True
+                if self.graceful_stop.has_begun and not place.is_told_to_end:
+                    await actor.end(self.graceful_stop.reason)
+                    place.is_told_to_end = True
                 place.progress = await actor.progress()
-                place.heard_at = time.monotonic()
+                place.answered_at = time.monotonic()
         except ActorLost:
             return  # `_hold` hears of it too
-        if time.monotonic() - place.heard_at > DEAD_AFTER_S:
+        if time.monotonic() - place.answered_at > DEAD_AFTER_S:
             actor.kill()  # its machine or its event loop stands still: others take over
 
-    async def _fetch_again_and_again(self) -> None:
+    async def _fetch_repeatedly(self) -> None:
         while self.fetch is not None:
             await anyio.sleep(self.fetch_s)
             with suppress(StorageError):  # it may work the next time; the last time is told of
                 await anyio.to_thread.run_sync(self.fetch)
 
-    async def _refresh(self) -> None:
+    async def _read_ledgers(self) -> None:
         for line in await anyio.to_thread.run_sync(self.opening.ledgers.refresh):
-            self.watch.ended(line)
+            self.watch.on_unit_ended(line)
 
-    def _purse(self) -> Purse:
+    def _add_up_budget(self) -> BudgetLedger:
         """What was spent in all sessions, by all actors."""
-        purse = replace(self.before)
+        budget_ledger = replace(self.earlier_spending)
         for place in self._places:
-            for spent in (place.spent, place.progress):
-                purse.cost_usd += spent.cost_usd
-                purse.usage += spent.usage
-        return purse
+            for spent in (place.earlier, place.progress):
+                budget_ledger.cost_usd += spent.cost_usd
+                budget_ledger.usage += spent.usage
+        return budget_ledger
 
-    def _summed_up(self) -> Session:
+    def _sum_up(self) -> RunSession:
         session, ended = self.session, self.opening.ledgers.units
         session.failed = {unit: why for unit, why in session.failed.items() if unit not in ended}
-        session.left = self.opening.left
-        session.unplayable = why_unplayable((unit.id for unit in self.opening.units), ended)
-        session.reason = self.drain.reason or next(filter(None, self._reasons if session.left else ()), "")
+        session.unfinished_count = self.opening.unfinished_count
+        session.unplayable = find_unplayable_reason((unit.id for unit in self.opening.units), ended)
+        session.reason = self.graceful_stop.reason or next(filter(None, self._reasons if session.unfinished_count else ()), "")
         return session
 
 
-def _took_away(path: Path) -> bool:
+def _try_unlink(path: Path) -> bool:
     try:
         path.unlink()
     except OSError:
@@ -276,9 +276,9 @@ def _took_away(path: Path) -> bool:
     return True
 
 
-def _added(one: Progress, other: Progress) -> Progress:
-    return Progress({}, one.cost_usd + other.cost_usd, one.usage + other.usage)
+def _add_progress(one: ActorProgress, other: ActorProgress) -> ActorProgress:
+    return ActorProgress({}, one.cost_usd + other.cost_usd, one.usage + other.usage)
 
 
-def _merged(states: Sequence[dict[str, Any]], key: str) -> dict[str, str]:
+def _merge_reasons(states: Sequence[dict[str, Any]], key: str) -> dict[str, str]:
     return {unit: why for state in states for unit, why in state.get(key, {}).items()}

@@ -3,10 +3,10 @@
 from selfplay.batch.settings import BatchSettings, SeatLimits
 from selfplay.errors import ConfigError
 
-LIMITS = ("in_flight", "requests_per_minute", "tokens_per_minute")
+LIMIT_NAMES = ("in_flight", "requests_per_minute", "tokens_per_minute")
 
 
-def shares_of(settings: BatchSettings, count: int) -> list[BatchSettings]:
+def split_settings(settings: BatchSettings, count: int) -> list[BatchSettings]:
     """Settings for `count` workers at most, whose numbers add up to those given; no more of them than `at_once`.
 
     The budget stays whole, without its time: whoever starts the workers watches over it. Raises ConfigError where a
@@ -17,21 +17,21 @@ def shares_of(settings: BatchSettings, count: int) -> list[BatchSettings]:
     return [
         settings.model_copy(
             update={
-                "at_once": _part(settings.at_once, number, count),
+                "at_once": _size_of_part(settings.at_once, number, count),
                 "budget": budget,
-                **{seat: _limits(seat, getattr(settings, seat), number, count) for seat in _SEATS},
+                **{seat: _split_limits(seat, getattr(settings, seat), number, count) for seat in _SEAT_NAMES},
             }
         )
         for number in range(count)
     ]
 
 
-_SEATS = ("player", "supervisor", "judge")
+_SEAT_NAMES = ("player", "supervisor", "judge")
 
 
-def _limits(seat: str, limits: SeatLimits, number: int, count: int) -> SeatLimits:
+def _split_limits(seat: str, limits: SeatLimits, number: int, count: int) -> SeatLimits:
     parts: dict[str, int] = {}
-    for name in LIMITS:
+    for name in LIMIT_NAMES:
         whole: int | None = getattr(limits, name)
         if whole is None:
             continue
@@ -39,10 +39,10 @@ def _limits(seat: str, limits: SeatLimits, number: int, count: int) -> SeatLimit
             raise ConfigError(
                 f"batch.{seat}.{name}: {whole} can't be shared by {count} actors; raise it, or start fewer actors"
             )
-        parts[name] = _part(whole, number, count)
+        parts[name] = _size_of_part(whole, number, count)
     return limits.model_copy(update=parts)
 
 
-def _part(whole: int, number: int, count: int) -> int:
+def _size_of_part(whole: int, number: int, count: int) -> int:
     """The `number`-th (from 0) of `count` nearly equal parts."""
     return whole // count + (number < whole % count)

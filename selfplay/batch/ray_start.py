@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 
 import anyio
 
-from selfplay.batch.drain import Drain
+from selfplay.batch.drain import GracefulStop
 from selfplay.batch.layout import RunFolder
 from selfplay.batch.ray_cluster import open_cluster
-from selfplay.batch.ray_fleet import Fleet
-from selfplay.batch.ray_shares import shares_of
-from selfplay.batch.ray_sink import Mirror, Sink
-from selfplay.batch.run import BatchWatch, Session, Unwatched
-from selfplay.batch.start import INTERRUPTED, Order, end_after, heed_signals, open_run, spent_before
+from selfplay.batch.ray_fleet import ActorFleet
+from selfplay.batch.ray_shares import split_settings
+from selfplay.batch.ray_sink import SinkMirror, TraceSink
+from selfplay.batch.run import RunWatch, RunSession, NullWatch
+from selfplay.batch.start import INTERRUPTED_REASON, RunOrder, stop_after, stop_on_signals, open_run, load_budget_ledger
 from selfplay.errors import ConfigError
 
 
@@ -29,45 +29,45 @@ class RaySettings:
 
 
 async def carry_out_on_ray(
-    order: Order, watch: BatchWatch | None = None, *, ray: RaySettings, say: Callable[[str], None]
-) -> Session:
+    order: RunOrder, watch: RunWatch | None = None, *, ray: RaySettings, say: Callable[[str], None]
+) -> RunSession:
     """As `selfplay.batch.start.carry_out`, by actors. `say` is told of actors that come and go.
 
     Ray ends the actors when this process dies; the same command then goes on.
     """
     if order.settings.otel:
         raise ConfigError("batch.otel: actors send no spans; leave it out with --engine ray")
-    order = _with_whole_paths(order)
-    mirror = Mirror(order.folder, Sink(ray.sink)) if ray.sink else None
+    order = _with_absolute_paths(order)
+    mirror = SinkMirror(order.folder, TraceSink(ray.sink)) if ray.sink else None
     if mirror is not None:
         mirror.fetch_ledgers()
     opening = open_run(replace(order, may_begin_anew=mirror is None))
     if mirror is not None:
-        mirror.bring_manifest()
-    drain, session = Drain(), Session(reason=INTERRUPTED)
+        mirror.upload_manifest()
+    graceful_stop, session = GracefulStop(), RunSession(reason=INTERRUPTED_REASON)
     with open_cluster(ray.address) as cluster:
-        shares = shares_of(order.settings, ray.actors or cluster.nodes)
-        fleet = Fleet(
+        shares = split_settings(order.settings, ray.actors or cluster.node_count)
+        fleet = ActorFleet(
             order=order,
             opening=opening,
-            start=cluster.starter(order, ray.sink, len(shares)),
+            start=cluster.make_starter(order, ray.sink, len(shares)),
             fetch=None if mirror is None else mirror.fetch_ledgers,
-            before=spent_before(order, opening.ledgers, opening.prices),
-            drain=drain,
-            watch=watch or Unwatched(),
-            say=say,
+            earlier_spending=load_budget_ledger(order, opening.ledgers, opening.prices),
+            graceful_stop=graceful_stop,
+            watch=watch or NullWatch(),
+            notify=say,
         )
         async with anyio.create_task_group() as group:
-            await group.start(heed_signals, drain, group)
+            await group.start(stop_on_signals, graceful_stop, group)
             if order.settings.budget.time_s is not None:
-                group.start_soon(end_after, order.settings.budget.time_s, drain)
+                group.start_soon(stop_after, order.settings.budget.time_s, graceful_stop)
             session = await fleet.play(shares)
             group.cancel_scope.cancel()
-    session.left = opening.left  # also of a session that was left at once
+    session.unfinished_count = opening.unfinished_count  # also of a session that was left at once
     return session
 
 
-def _with_whole_paths(order: Order) -> Order:
+def _with_absolute_paths(order: RunOrder) -> RunOrder:
     """Actors begin in folders of their own."""
     return replace(
         order,

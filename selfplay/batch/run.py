@@ -15,18 +15,18 @@ from typing import Any, Protocol
 import anyio
 from anyio.abc import TaskGroup
 
-from selfplay.batch.collector import calm
-from selfplay.batch.desk import Desk
-from selfplay.batch.drain import Drain
+from selfplay.batch.collector import collect_cycles_less_often
+from selfplay.batch.desk import SnapshotPool
+from selfplay.batch.drain import GracefulStop
 from selfplay.batch.layout import RunFolder, make_folder
-from selfplay.batch.leases import Leases
-from selfplay.batch.ledger import EpisodeLine, Ledger, Ledgers, UnitLine
-from selfplay.batch.purse import Purse
+from selfplay.batch.leases import UnitLeases
+from selfplay.batch.ledger import EpisodeLine, UnitLedger, UnitLedgers, UnitLine
+from selfplay.batch.purse import BudgetLedger
 from selfplay.batch.settings import BatchSettings
-from selfplay.batch.tally import Prices, Tally, line_of
-from selfplay.batch.units import Queue, Unit, sha256_of
-from selfplay.batch.worker import BEAT_S, Pulse
-from selfplay.casting import Cast
+from selfplay.batch.tally import Prices, EpisodeTally, make_episode_line
+from selfplay.batch.units import UnitQueue, WorkUnit, task_sha256_of
+from selfplay.batch.worker import BEAT_S, Heartbeat
+from selfplay.casting import SeatModels
 from selfplay.errors import (
     ConfigError,
     EndpointDown,
@@ -41,9 +41,9 @@ from selfplay.errors import (
     TaskError,
     TransientModelError,
 )
-from selfplay.events import Event, now
+from selfplay.events import Event, iso_now
 from selfplay.play import play_task
-from selfplay.threads import Threads
+from selfplay.threads import ThreadPool
 
 POLL_S = 0.5
 """Seconds between two looks at whether a parked unit, or another worker's, can be taken up."""
@@ -51,59 +51,59 @@ FIRST_PARK_S = 5.0
 LONGEST_PARK_S = 300.0
 
 
-class BatchWatch(Protocol):
+class RunWatch(Protocol):
     """Is told what happens, within the event loop, and must not take long."""
 
-    def opened(self, state: Callable[[], dict[str, Any]]) -> None:
+    def on_run_opened(self, state: Callable[[], dict[str, Any]]) -> None:
         """The run begins; `state` tells at any time how this worker is doing."""
 
-    def started(self, unit: Unit) -> None:
+    def on_unit_started(self, unit: WorkUnit) -> None:
         """A unit is begun or taken up."""
 
-    def heard(self, unit: Unit, event: Event, is_recorded: bool) -> None:  # noqa: FBT001  as `selfplay.journal.Watch`
+    def on_event(self, unit: WorkUnit, event: Event, is_recorded: bool) -> None:  # noqa: FBT001  as `selfplay.journal.Watch`
         """An event of one of the unit's journals."""
 
-    def parked(self, unit: Unit, error: Exception, wait_s: float) -> None:
+    def on_unit_parked(self, unit: WorkUnit, error: Exception, wait_s: float) -> None:
         """A unit waits for a model that is out of reach."""
 
-    def failed(self, unit: Unit, error: Exception) -> None:
+    def on_unit_failed(self, unit: WorkUnit, error: Exception) -> None:
         """A unit can't be played in this session."""
 
-    def ended(self, line: UnitLine) -> None:
+    def on_unit_ended(self, line: UnitLine) -> None:
         """A unit came to an end, here or in another worker."""
 
 
-class Unwatched:
+class NullWatch:
     """Nobody looks."""
 
-    def opened(self, state: Callable[[], dict[str, Any]]) -> None:
+    def on_run_opened(self, state: Callable[[], dict[str, Any]]) -> None:
         """Ignore it."""
 
-    def started(self, unit: Unit) -> None:
+    def on_unit_started(self, unit: WorkUnit) -> None:
         """Ignore it."""
 
-    def heard(self, unit: Unit, event: Event, is_recorded: bool) -> None:  # noqa: FBT001  see BatchWatch
+    def on_event(self, unit: WorkUnit, event: Event, is_recorded: bool) -> None:  # noqa: FBT001  see BatchWatch
         """Ignore it."""
 
-    def parked(self, unit: Unit, error: Exception, wait_s: float) -> None:
+    def on_unit_parked(self, unit: WorkUnit, error: Exception, wait_s: float) -> None:
         """Ignore it."""
 
-    def failed(self, unit: Unit, error: Exception) -> None:
+    def on_unit_failed(self, unit: WorkUnit, error: Exception) -> None:
         """Ignore it."""
 
-    def ended(self, line: UnitLine) -> None:
+    def on_unit_ended(self, line: UnitLine) -> None:
         """Ignore it."""
 
 
 @dataclass(slots=True)
-class _Parked:
-    unit: Unit
+class _ParkedUnit:
+    unit: WorkUnit
     due_at: float
     error: str
 
 
 @dataclass(slots=True)
-class Session:
+class RunSession:
     """How one start of the command went."""
 
     reason: str = ""
@@ -112,272 +112,272 @@ class Session:
     """What concerned all units, if something did."""
     failed: dict[str, str] = field(default_factory=dict[str, str])
     """Units that could not be played in this session, and why. The next start tries them again."""
-    left: int = 0
+    unfinished_count: int = 0
     """Units that did not come to an end."""
     unplayable: str = ""
     """Why none of the units can be played: the task of each does not fit its repository. Empty if one was played."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shop:
+class RunContext:
     """What a run is carried out with."""
 
     folder: RunFolder
     settings: BatchSettings
     prices: Prices
-    cast: Cast
-    desk: Desk
-    pulse: Pulse
-    purse: Purse
-    drain: Drain
-    watch: BatchWatch = field(default_factory=Unwatched)
-    about: Callable[[], dict[str, Any]] = dict
+    seats: SeatModels
+    snapshots: SnapshotPool
+    heartbeat: Heartbeat
+    budget_ledger: BudgetLedger
+    graceful_stop: GracefulStop
+    watch: RunWatch = field(default_factory=NullWatch)
+    describe_worker: Callable[[], dict[str, Any]] = dict
     """What the worker says of itself beside what the run knows: servers, rates."""
 
 
-def why_unplayable(units: Iterable[str], ended: Mapping[str, UnitLine]) -> str:
+def find_unplayable_reason(units: Iterable[str], ended: Mapping[str, UnitLine]) -> str:
     """What is wrong with the first of these units' tasks if all turned out to be unusable; empty if one did not."""
     lines = [ended.get(unit) for unit in units]
     unusable = [line.detail for line in lines if line is not None and line.outcome == "unusable"]
     return unusable[0] if unusable and len(unusable) == len(lines) else ""
 
 
-class Run:
+class WorkerRun:
     """The units of one worker."""
 
-    def __init__(self, shop: Shop, units: list[Unit], ledgers: Ledgers, ledger: Ledger) -> None:
-        self._shop, self._ledgers, self._ledger = shop, ledgers, ledger
+    def __init__(self, context: RunContext, units: list[WorkUnit], ledgers: UnitLedgers, ledger: UnitLedger) -> None:
+        self._context, self._ledgers, self._ledger = context, ledgers, ledger
         self._units = {unit.id: unit for unit in units}
-        self._beyond = sum(unit not in self._units for unit in ledgers.units)
+        self._ended_beyond = sum(unit not in self._units for unit in ledgers.units)
         """Units that ended and are not to be played by this worker."""
-        self._queue = Queue(unit for unit in units if unit.id not in ledgers.units)
-        self._leases = Leases(shop.folder, shop.pulse.worker, shop.pulse.is_alive, shop.pulse.age_s)
+        self._queue = UnitQueue(unit for unit in units if unit.id not in ledgers.units)
+        self._leases = UnitLeases(context.folder, context.heartbeat.worker, context.heartbeat.is_alive, context.heartbeat.age_s)
         self._running: set[str] = set()
-        self._parked: list[_Parked] = []
-        self._parkings: dict[str, int] = {}
-        self._last_said = ""
+        self._parked: list[_ParkedUnit] = []
+        self._park_counts: dict[str, int] = {}
+        self._last_park_reason = ""
         """Why the last unit was parked."""
-        self._elsewhere: list[Unit] = []
-        self._turn = anyio.Lock()
-        self._idling = anyio.CancelScope()
-        self._leasing = Threads(1)  # one unit is taken at a time
-        self._beating = anyio.CapacityLimiter(1)  # a sign of life must not wait for threads that others hold up
-        self._in_reach_at = anyio.current_time()
-        self._has_reached = False
+        self._leased_elsewhere: list[WorkUnit] = []
+        self._take_lock = anyio.Lock()
+        self._idle_scope = anyio.CancelScope()
+        self._lease_threads = ThreadPool(1)  # one unit is taken at a time
+        self._heartbeat_limiter = anyio.CapacityLimiter(1)  # a sign of life must not wait for threads that others hold up
+        self._last_answer_at = anyio.current_time()
+        self._has_answer = False
         self._resumed: set[str] = set()
         """Units that were begun earlier, of which no clock tells how long they take."""
         self._processor_at = process_time()
-        self.session = Session()
+        self.session = RunSession()
 
-    async def play(self) -> Session:
+    async def play(self) -> RunSession:
         """Play until there is nothing left to play, or a reason to stop. Raises nothing that concerns one unit only."""
-        self._shop.watch.opened(self.state)
-        with calm():
+        self._context.watch.on_run_opened(self.state)
+        with collect_cycles_less_often():
             await self._play_all()
-        self.session.reason = self._shop.drain.reason
-        self.session.unplayable = why_unplayable(self._units, self._ledgers.units)
+        self.session.reason = self._context.graceful_stop.reason
+        self.session.unplayable = find_unplayable_reason(self._units, self._ledgers.units)
         return self.session
 
     async def _play_all(self) -> None:
         async with anyio.create_task_group() as group:
-            group.start_soon(self._live, group)
+            group.start_soon(self._send_heartbeats, group)
             async with anyio.create_task_group() as slots:
-                for _ in range(min(self._shop.settings.at_once, max(1, len(self._queue)))):
-                    slots.start_soon(self._slot)
+                for _ in range(min(self._context.settings.at_once, max(1, len(self._queue)))):
+                    slots.start_soon(self._play_units)
             group.cancel_scope.cancel()
 
     def state(self) -> dict[str, Any]:
         """How the worker is doing, for others to see."""
         return {
-            "at": now(),
+            "at": iso_now(),
             "units": len(self._units),
-            "beyond": self._beyond,
+            "beyond": self._ended_beyond,
             "running": len(self._running - {p.unit.id for p in self._parked}),  # one that is parked may keep its place
             "waiting": len(self._queue),
             "parked": {p.unit.id: p.error for p in self._parked},
-            "elsewhere": len(self._elsewhere),
+            "elsewhere": len(self._leased_elsewhere),
             "failed": self.session.failed,
-            "reason": self._shop.drain.reason,
-            "calls": self._shop.purse.calls,
-            "in_flight": self._shop.purse.in_flight,
-            "cost_usd": self._shop.purse.cost_usd + self._shop.purse.others.cost_usd,
-            "usage": self._shop.purse.usage.model_dump(),
-            **self._shop.about(),
+            "reason": self._context.graceful_stop.reason,
+            "calls": self._context.budget_ledger.calls,
+            "in_flight": self._context.budget_ledger.in_flight,
+            "cost_usd": self._context.budget_ledger.cost_usd + self._context.budget_ledger.others.cost_usd,
+            "usage": self._context.budget_ledger.usage.model_dump(),
+            **self._context.describe_worker(),
         }
 
-    async def _live(self, group: TaskGroup) -> None:
+    async def _send_heartbeats(self, group: TaskGroup) -> None:
         """Give signs of life; leave at once when others may take this worker for dead, or the disk fails."""
         while True:
-            if self._shop.pulse.is_lost:
-                self._end(RunError("this process was halted for too long, others may have taken over; start it again"))
+            if self._context.heartbeat.is_lost:
+                self._end_run(RunError("this process was halted for too long, others may have taken over; start it again"))
                 group.cancel_scope.cancel()
             try:
-                await anyio.to_thread.run_sync(self._shop.pulse.beat, self.state(), limiter=self._beating)
+                await anyio.to_thread.run_sync(self._context.heartbeat.beat, self.state(), limiter=self._heartbeat_limiter)
             except StorageError as error:
-                self._end(error)
+                self._end_run(error)
             await anyio.sleep(BEAT_S)
 
-    async def _slot(self) -> None:
-        while (unit := await self._next()) is not None:
+    async def _play_units(self) -> None:
+        while (unit := await self._take_next_unit()) is not None:
             self._running.add(unit.id)
             try:
-                await self._play(unit)
+                await self._play_unit(unit)
             finally:
                 self._running.discard(unit.id)
                 if not self._running:
-                    self._idling.cancel()
+                    self._idle_scope.cancel()
 
-    async def _next(self) -> Unit | None:
+    async def _take_next_unit(self) -> WorkUnit | None:
         """The next unit that nobody plays and that has not come to an end; None when there is nothing left to do."""
-        async with self._turn:
-            while not self._shop.drain.has_begun:
-                self._wake()
-                unit = self._queue.take()
+        async with self._take_lock:
+            while not self._context.graceful_stop.has_begun:
+                self._requeue_due_units()
+                unit = self._queue.pop_next()
                 if unit is None:
-                    if not (self._running or self._parked or self._elsewhere):
+                    if not (self._running or self._parked or self._leased_elsewhere):
                         return None
-                    await self._idle()
-                elif unit.id not in self._ledgers.units and await self._is_ours(unit):
+                    await self._wait_for_work()
+                elif unit.id not in self._ledgers.units and await self._acquire_lease(unit):
                     return unit
             return None
 
-    async def _is_ours(self, unit: Unit) -> bool:
+    async def _acquire_lease(self, unit: WorkUnit) -> bool:
         try:
-            owners = await self._leasing.run(partial(self._leases.take, unit))
+            owners = await self._lease_threads.run(partial(self._leases.acquire, unit))
             if not owners:
-                self._elsewhere.append(unit)
+                self._leased_elsewhere.append(unit)
                 return False
             if owners > 1:  # whoever had it may have brought it to an end before it left
-                await self._refresh()
+                await self._read_ledgers()
         except StorageError as error:
-            self._end(error)
+            self._end_run(error)
             return False
         return unit.id not in self._ledgers.units
 
-    async def _idle(self) -> None:
+    async def _wait_for_work(self) -> None:
         """Wait a moment; look at what other workers have done; give up on servers that stay out of reach."""
-        with anyio.CancelScope() as self._idling:  # left at once when the last unit came to its end
-            await self._shop.drain.wait(POLL_S)
-        if self._elsewhere:
-            await self._refresh()
-            for unit in self._elsewhere:
-                self._queue.put(unit)
-            self._elsewhere.clear()
-            await self._shop.drain.wait(POLL_S)
+        with anyio.CancelScope() as self._idle_scope:  # left at once when the last unit came to its end
+            await self._context.graceful_stop.wait_at_most(POLL_S)
+        if self._leased_elsewhere:
+            await self._read_ledgers()
+            for unit in self._leased_elsewhere:
+                self._queue.append(unit)
+            self._leased_elsewhere.clear()
+            await self._context.graceful_stop.wait_at_most(POLL_S)
 
-    async def _refresh(self) -> None:
+    async def _read_ledgers(self) -> None:
         for line in await anyio.to_thread.run_sync(self._ledgers.refresh):
-            self._beyond += line.unit not in self._units
-            self._shop.watch.ended(line)
+            self._ended_beyond += line.unit not in self._units
+            self._context.watch.on_unit_ended(line)
 
-    def _wake(self) -> None:
+    def _requeue_due_units(self) -> None:
         """Put what has been parked for long enough back into the queue; stop when patience is over."""
         time = anyio.current_time()
         due = [parked for parked in self._parked if parked.due_at <= time]
         self._parked = [parked for parked in self._parked if parked.due_at > time]
         for parked in due:
-            self._queue.put(parked.unit)
-        patience_s = self._shop.settings.patience_s
-        if self._parkings and time - self._in_reach_at > patience_s:
-            self._shop.drain.begin(f"no server answered for {patience_s:g} s: {self._last_said}")
+            self._queue.append(parked.unit)
+        patience_s = self._context.settings.patience_s
+        if self._park_counts and time - self._last_answer_at > patience_s:
+            self._context.graceful_stop.begin(f"no server answered for {patience_s:g} s: {self._last_park_reason}")
 
-    async def _play(self, unit: Unit) -> None:
+    async def _play_unit(self, unit: WorkUnit) -> None:
         """Play a unit; whatever happens is dealt with here."""
         try:
-            await self._bring_to_an_end(unit)
+            await self._play_to_end(unit)
         except RunEnding:
             pass  # it goes on when the run does
         except TransientModelError as error:
-            await self._park(unit, error)
+            await self._park_unit(unit, error)
         except TaskError as error:
-            await self._write(self._line(unit, outcome="unusable", detail=str(error)))
+            await self._append_line(self._make_line(unit, outcome="unusable", detail=str(error)))
         except (StorageError, ConfigError) as error:
-            self._end(error)
+            self._end_run(error)
         except (JournalError, RepositoryError) as error:
-            await self._fail(unit, error)
+            await self._fail_unit(unit, error)
         except FatalModelError as error:
-            if isinstance(error, RequestRefused) and self._has_reached:
-                await self._fail(unit, error)
+            if isinstance(error, RequestRefused) and self._has_answer:
+                await self._fail_unit(unit, error)
             else:
-                self._end(error)
+                self._end_run(error)
         except SelfplayError as error:
-            self._end(error)
+            self._end_run(error)
         except Exception as error:  # noqa: BLE001  one unit's bug is that unit's
-            await self._fail(unit, error)
+            await self._fail_unit(unit, error)
 
-    async def _bring_to_an_end(self, unit: Unit) -> None:
-        shop = self._shop
-        shop.watch.started(unit)
+    async def _play_to_end(self, unit: WorkUnit) -> None:
+        context = self._context
+        context.watch.on_unit_started(unit)
         lines: list[EpisodeLine] = []
         self._resumed.discard(unit.id)
-        async with shop.desk.stage(unit) as stage:
+        async with context.snapshots.set_up(unit) as stage:
             began = perf_counter()  # a clone is waited for once, and tells nothing of other units
-            tallies: list[Tally] = []
-            watch = partial(self._hear, unit, tallies)
-            journals = shop.folder.journals_of(unit.task.brief.id)
+            tallies: list[EpisodeTally] = []
+            watch = partial(self._consume_event, unit, tallies)
+            journals = context.folder.journals_of(unit.task.brief.id)
             make_folder(journals)
-            played = await play_task(stage, shop.cast, journals, watch, unit.sample)
+            played = await play_task(stage, context.seats, journals, watch, unit.sample)
         for each, tally in zip(played, tallies, strict=True):
-            lines.append(line_of(each.trace, tally, each.path, shop.folder.root))
+            lines.append(make_episode_line(each.trace, tally, each.path, context.folder.root))
         wall_s = None if unit.id in self._resumed else round(perf_counter() - began, 6)
-        await self._write(self._line(unit, outcome="played", episodes=tuple(lines), wall_s=wall_s))
-        self._parkings.pop(unit.id, None)
+        await self._append_line(self._make_line(unit, outcome="played", episodes=tuple(lines), wall_s=wall_s))
+        self._park_counts.pop(unit.id, None)
 
-    def _hear(self, unit: Unit, tallies: list[Tally], event: Event, is_recorded: bool) -> None:  # noqa: FBT001  a Watch
+    def _consume_event(self, unit: WorkUnit, tallies: list[EpisodeTally], event: Event, is_recorded: bool) -> None:  # noqa: FBT001  a Watch
         if event["event"] == "start":
-            tallies.append(Tally(self._shop.prices))
+            tallies.append(EpisodeTally(self._context.prices))
             if is_recorded:
                 self._resumed.add(unit.id)
-        tallies[-1].hear(event)
+        tallies[-1].consume(event)
         if event["event"] == "call" and not is_recorded:
-            self._in_reach_at = anyio.current_time()
-            self._has_reached = True
-        self._shop.watch.heard(unit, event, is_recorded)
+            self._last_answer_at = anyio.current_time()
+            self._has_answer = True
+        self._context.watch.on_event(unit, event, is_recorded)
 
-    def _line(self, unit: Unit, **more: Any) -> UnitLine:  # noqa: ANN401  fields of the line
+    def _make_line(self, unit: WorkUnit, **more: Any) -> UnitLine:  # noqa: ANN401  fields of the line
         before, self._processor_at = self._processor_at, process_time()
         return UnitLine(
             unit=unit.id,
             task=unit.task.brief.id,
-            task_sha256=sha256_of(unit.task),
+            task_sha256=task_sha256_of(unit.task),
             sample=unit.sample,
             repo=unit.task.brief.repo,
             grade=str(unit.task.meta.get("leak", "")),
             processor_s=round(self._processor_at - before, 6),
-            worker=self._shop.pulse.worker,
-            at=now(),
+            worker=self._context.heartbeat.worker,
+            at=iso_now(),
             **more,
         )
 
-    async def _write(self, line: UnitLine) -> None:
-        await anyio.to_thread.run_sync(self._ledger.add, line)
+    async def _append_line(self, line: UnitLine) -> None:
+        await anyio.to_thread.run_sync(self._ledger.append, line)
         if line.unit not in self._ledgers.units:
             self._ledgers.units[line.unit] = line
-            self._shop.watch.ended(line)
+            self._context.watch.on_unit_ended(line)
 
-    async def _park(self, unit: Unit, error: TransientModelError) -> None:
+    async def _park_unit(self, unit: WorkUnit, error: TransientModelError) -> None:
         """Let others go first; where no server is in reach none can, and this one's place stays empty for a while."""
-        count = self._parkings[unit.id] = self._parkings.get(unit.id, 0) + 1
+        count = self._park_counts[unit.id] = self._park_counts.get(unit.id, 0) + 1
         is_down = isinstance(error, EndpointDown)
         wait_s = FIRST_PARK_S if is_down else FIRST_PARK_S * 2.0 ** min(count - 1, 16)
         wait_s = min(LONGEST_PARK_S, wait_s if error.retry_after_s is None else error.retry_after_s)
-        self._last_said = str(error)
-        self._parked.append(_Parked(unit, anyio.current_time() + wait_s, str(error)))
-        self._shop.watch.parked(unit, error, wait_s)
+        self._last_park_reason = str(error)
+        self._parked.append(_ParkedUnit(unit, anyio.current_time() + wait_s, str(error)))
+        self._context.watch.on_unit_parked(unit, error, wait_s)
         if is_down:  # but not beyond the run's patience, which `_wake` looks after
-            patience_s = self._in_reach_at + self._shop.settings.patience_s - anyio.current_time()
-            await self._shop.drain.wait(min(wait_s, max(0.0, patience_s)))
+            patience_s = self._last_answer_at + self._context.settings.patience_s - anyio.current_time()
+            await self._context.graceful_stop.wait_at_most(min(wait_s, max(0.0, patience_s)))
 
-    async def _fail(self, unit: Unit, error: Exception) -> None:
+    async def _fail_unit(self, unit: WorkUnit, error: Exception) -> None:
         """Tell it, and leave the unit to other workers: perhaps they have what is missing here."""
         is_bug = not isinstance(error, SelfplayError)
         self.session.failed[unit.id] = "".join(traceback.format_exception(error)) if is_bug else str(error)
-        self._shop.watch.failed(unit, error)
+        self._context.watch.on_unit_failed(unit, error)
         try:
-            await anyio.to_thread.run_sync(self._leases.give_up, unit)
+            await anyio.to_thread.run_sync(self._leases.release, unit)
         except StorageError as storage:
-            self._end(storage)
+            self._end_run(storage)
 
-    def _end(self, error: SelfplayError) -> None:
+    def _end_run(self, error: SelfplayError) -> None:
         self.session.error = self.session.error or error
-        self._shop.drain.begin(str(error))
+        self._context.graceful_stop.begin(str(error))

@@ -7,163 +7,163 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from selfplay.batch.figures import count, dollars, duration, outcome, percent, percent_of, words
-from selfplay.batch.status import Server, Totals, Worker
+from selfplay.batch.figures import format_count, format_dollars, format_duration, outcome_label, format_share, format_share_of, label_of
+from selfplay.batch.status import ServerStatus, RunTotals, WorkerStatus
 from selfplay.batch.totals import UNGRADED, Outcomes, reused_share
 from selfplay.trace import StopReason
-from selfplay.view import safe
+from selfplay.view import sanitize
 
-SERVERS = 5
+MAX_SERVERS = 5
 """Servers that are shown, the slowest."""
-TROUBLES = 3
+MAX_TROUBLES = 3
 """Units that are shown with why they are parked or failed, and models' errors."""
 BAR_WIDTH = 40
 
 
-def screen(totals: Totals, *, seconds: float | None = None, is_full: bool = False) -> RenderableType:
+def render_totals(totals: RunTotals, *, seconds: float | None = None, is_full: bool = False) -> RenderableType:
     """All of it. `seconds`: how long this session has lasted; `is_full`: with what is of interest afterwards."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
-    for label, told in _rows(totals, seconds):
+    for label, told in _render_rows(totals, seconds):
         grid.add_row(label, told)
     if is_full:
-        for label, told in _afterwards(totals):
+        for label, told in _render_final_rows(totals):
             grid.add_row(label, told)
-    return Group(_bar(totals), grid)
+    return Group(_render_bar(totals), grid)
 
 
-def line(totals: Totals) -> str:
+def summarise_in_line(totals: RunTotals) -> str:
     """The most important of it."""
     units, results = totals.units, totals.results
     parts = [
         f"{units.ended} of {units.all} ended",
-        f"{results.found} found ({percent(results.found_share)})",
+        f"{results.found} found ({format_share(results.found_share)})",
         f"{units.running} running",
     ]
-    parts += [f"{n} {name}" for name, n in _troubles(totals).items() if n]
+    parts += [f"{n} {name}" for name, n in _count_troubles(totals).items() if n]
     if totals.steps_per_minute is not None:
-        parts.append(f"{count(totals.steps_per_minute)} steps/min")
-    parts.append(f"{count(totals.usage.total_tokens)} tokens")
+        parts.append(f"{format_count(totals.steps_per_minute)} steps/min")
+    parts.append(f"{format_count(totals.usage.total_tokens)} tokens")
     if totals.cost_usd:
-        parts.append(dollars(totals.cost_usd))
+        parts.append(format_dollars(totals.cost_usd))
     if totals.eta_s is not None:
-        parts.append(f"{duration(totals.eta_s)} to go")
+        parts.append(f"{format_duration(totals.eta_s)} to go")
     return ", ".join(parts)
 
 
-def ending(totals: Totals) -> str:
+def describe_ending(totals: RunTotals) -> str:
     """What is said when a run is being ended."""
     return f"{totals.reason}: {totals.in_flight} calls in flight are finished and written, then it ends"
 
 
-def leaving() -> str:
+def describe_second_interrupt() -> str:
     """What the next Ctrl-C does then."""
     return "; Ctrl-C now leaves at once"
 
 
-def _bar(totals: Totals) -> RenderableType:
+def _render_bar(totals: RunTotals) -> RenderableType:
     units = totals.units
     done = units.ended + units.unusable
     grid = Table.grid(padding=(0, 2))
     grid.add_row(
-        Text(safe(totals.folder), style="bold"),
+        Text(sanitize(totals.folder), style="bold"),
         ProgressBar(total=max(1, units.all), completed=done, width=BAR_WIDTH),
         Text(f"{done:,} of {units.all:,}"),
     )
     return grid
 
 
-def _rows(totals: Totals, seconds: float | None) -> Iterator[tuple[str, RenderableType]]:
+def _render_rows(totals: RunTotals, seconds: float | None) -> Iterator[tuple[str, RenderableType]]:
     if totals.reason:
-        more = leaving() if seconds is not None else ""
-        text = ending(totals) + more if totals.is_running else totals.reason
-        yield "ending", Text(safe(text), style="yellow")
-    yield "attempts", _states(totals)
-    yield "outcomes", _outcomes(totals.results.outcomes, totals.results.units)
-    for why, number in list(totals.results.model_errors.items())[:TROUBLES]:
-        yield "model error", Text(safe(f"{number:,} ended with: {why}"), style="yellow")
-    yield "pace", _pace(totals, seconds)
-    yield "tokens", _tokens(totals)
-    yield "money", _money(totals)
+        more = describe_second_interrupt() if seconds is not None else ""
+        text = describe_ending(totals) + more if totals.is_running else totals.reason
+        yield "ending", Text(sanitize(text), style="yellow")
+    yield "attempts", _render_states(totals)
+    yield "outcomes", _render_outcomes(totals.results.outcomes, totals.results.units)
+    for why, number in list(totals.results.model_errors.items())[:MAX_TROUBLES]:
+        yield "model error", Text(sanitize(f"{number:,} ended with: {why}"), style="yellow")
+    yield "pace", _render_pace(totals, seconds)
+    yield "tokens", _render_tokens(totals)
+    yield "money", _render_money(totals)
     if totals.results.retries:
         yield "retries", Text(f"{totals.results.retries:,} attempts at calls failed and were made again")
-    for server in totals.servers[:SERVERS]:
-        yield "server", _server(server)
+    for server in totals.servers[:MAX_SERVERS]:
+        yield "server", _render_server(server)
     if len(totals.workers) > 1 or any(not w.is_alive and not w.has_left for w in totals.workers):
         for worker in totals.workers:
-            yield "worker", _worker(worker)
+            yield "worker", _render_worker(worker)
     for kind, told in (("parked", totals.parked), ("failed", totals.failed), ("unusable", totals.unusable)):
-        for unit, why in list(told.items())[:TROUBLES]:
-            yield kind, Text(safe(f"{unit}: {_last_line(why)}"), style="yellow")
-        if len(told) > TROUBLES:
-            yield "", Text(f"and {len(told) - TROUBLES:,} more {kind}", style="dim")
+        for unit, why in list(told.items())[:MAX_TROUBLES]:
+            yield kind, Text(sanitize(f"{unit}: {_last_line(why)}"), style="yellow")
+        if len(told) > MAX_TROUBLES:
+            yield "", Text(f"and {len(told) - MAX_TROUBLES:,} more {kind}", style="dim")
 
 
-def _states(totals: Totals) -> Text:
+def _render_states(totals: RunTotals) -> Text:
     units = totals.units
     text = f"{units.running:,} running, {units.waiting:,} waiting, {units.ended:,} ended"
-    return Text(text + "".join(f", {n:,} {name}" for name, n in _troubles(totals).items() if n))
+    return Text(text + "".join(f", {n:,} {name}" for name, n in _count_troubles(totals).items() if n))
 
 
-def _troubles(totals: Totals) -> dict[str, int]:
+def _count_troubles(totals: RunTotals) -> dict[str, int]:
     units = totals.units
     return {"parked": units.parked, "failed": units.failed, "unusable": units.unusable}
 
 
-def _outcomes(outcomes: Outcomes, units: int) -> Text:
+def _render_outcomes(outcomes: Outcomes, units: int) -> Text:
     if not units:
         return Text("none yet", style="dim")
     parts: list[tuple[str, str]] = []
     for reason, number in outcomes.items():
         style = "bold green" if reason is StopReason.FOUND else ""
-        parts.append((f"{outcome(reason)} {number:,} ({percent_of(number, units)})", style))
+        parts.append((f"{outcome_label(reason)} {number:,} ({format_share_of(number, units)})", style))
     return Text(", ").join(Text(*part) for part in parts)
 
 
-def _pace(totals: Totals, seconds: float | None) -> Text:
+def _render_pace(totals: RunTotals, seconds: float | None) -> Text:
     parts: list[str] = []
     if totals.units_per_minute is not None:
         parts.append(
-            f"{totals.units_per_minute:,.1f} attempts and {count(totals.steps_per_minute or 0)} steps a minute"
+            f"{totals.units_per_minute:,.1f} attempts and {format_count(totals.steps_per_minute or 0)} steps a minute"
         )
     if totals.is_running:
         parts.append(f"{totals.in_flight} calls in flight")
-        parts.append(f"about {duration(totals.eta_s)} to go" if totals.eta_s is not None else "no end in sight yet")
+        parts.append(f"about {format_duration(totals.eta_s)} to go" if totals.eta_s is not None else "no end in sight yet")
     elif seconds is None:
         parts.append("nobody plays now")
     if seconds is not None:
-        parts.append(f"{duration(seconds)} so far")
+        parts.append(f"{format_duration(seconds)} so far")
     return Text(", ".join(parts))
 
 
-def _tokens(totals: Totals) -> Text:
+def _render_tokens(totals: RunTotals) -> Text:
     usage, results = totals.usage, totals.results
     about = "about " if usage.is_approximate else ""
-    text = f"{about}{count(usage.input_tokens)} in, {count(usage.output_tokens)} out"
-    text += f"; {percent(reused_share(usage))} of the input reused from a cache"
+    text = f"{about}{format_count(usage.input_tokens)} in, {format_count(usage.output_tokens)} out"
+    text += f"; {format_share(reused_share(usage))} of the input reused from a cache"
     if results.reusable_share is not None:
-        text += f", {percent(results.reusable_share)} could be"
+        text += f", {format_share(results.reusable_share)} could be"
     return Text(text)
 
 
-def _money(totals: Totals) -> Text:
-    text = dollars(totals.cost_usd)
+def _render_money(totals: RunTotals) -> Text:
+    text = format_dollars(totals.cost_usd)
     if totals.projected_usd is not None and totals.units.left:
-        text += f", about {dollars(totals.projected_usd)} when all have ended"
+        text += f", about {format_dollars(totals.projected_usd)} when all have ended"
     if totals.results.cost_per_found_usd:
-        text += f"; {dollars(totals.results.cost_per_found_usd)} for each found"
+        text += f"; {format_dollars(totals.results.cost_per_found_usd)} for each found"
     if totals.unpriced:
         text += f"; without the {' and the '.join(totals.unpriced)}, whose price is not known"
     return Text(text)
 
 
-def _server(server: Server) -> Text:
+def _render_server(server: ServerStatus) -> Text:
     parts = [f"{server.seat} {server.url}".strip(), f"{server.in_flight} of {server.limit} in flight"]
     if server.latency_p50_s is not None and server.latency_p95_s is not None:
         parts.append(f"{server.latency_p50_s:.1f} s, slow ones {server.latency_p95_s:.1f} s")
     if server.waiting or server.waited_s:
-        parts.append(f"{server.waiting} wait, {duration(server.waited_s)} waited in all")
+        parts.append(f"{server.waiting} wait, {format_duration(server.waited_s)} waited in all")
     if server.rate_limited:
         parts.append(f"said {server.rate_limited:,} times to slow down")
     if server.failures:
@@ -171,22 +171,22 @@ def _server(server: Server) -> Text:
     if server.breaker != "closed":
         parts.append("out of reach" if server.breaker == "open" else "tried again now")
     is_well = server.breaker == "closed" and not server.paused_s
-    return Text(safe(", ".join(parts)), style="" if is_well else "yellow")
+    return Text(sanitize(", ".join(parts)), style="" if is_well else "yellow")
 
 
-def _worker(worker: Worker) -> Text:
+def _render_worker(worker: WorkerStatus) -> Text:
     if worker.is_alive:
-        return Text(safe(f"{worker.name}: {worker.running} running, {worker.calls:,} calls"))
+        return Text(sanitize(f"{worker.name}: {worker.running} running, {worker.calls:,} calls"))
     if worker.has_left:
-        return Text(safe(f"{worker.name}: left" + (f", {worker.reason}" if worker.reason else "")), style="dim")
-    return Text(safe(f"{worker.name}: dead, its last sign is {duration(worker.age_s)} old"), style="red")
+        return Text(sanitize(f"{worker.name}: left" + (f", {worker.reason}" if worker.reason else "")), style="dim")
+    return Text(sanitize(f"{worker.name}: dead, its last sign is {format_duration(worker.age_s)} old"), style="red")
 
 
 def _last_line(text: str) -> str:
     return text.strip().rpartition("\n")[2]
 
 
-def _afterwards(totals: Totals) -> Iterator[tuple[str, RenderableType]]:
+def _render_final_rows(totals: RunTotals) -> Iterator[tuple[str, RenderableType]]:
     results = totals.results
     if not results.units:
         return
@@ -196,10 +196,10 @@ def _afterwards(totals: Totals) -> Iterator[tuple[str, RenderableType]]:
     )
     for kind, groups in (("leak grade", results.grades), ("targets", results.targets)):
         if any(key != UNGRADED for key in groups):
-            yield kind, Text(", ".join(f"{words(str(key))}: {_share_found(counts)}" for key, counts in groups.items()))
-    yield "tools", Text(safe(", ".join(f"{name} {number:,}" for name, number in results.tools.items())))
+            yield kind, Text(", ".join(f"{label_of(str(key))}: {_format_share_found(counts)}" for key, counts in groups.items()))
+    yield "tools", Text(sanitize(", ".join(f"{name} {number:,}" for name, number in results.tools.items())))
 
 
-def _share_found(outcomes: Outcomes) -> str:
+def _format_share_found(outcomes: Outcomes) -> str:
     units = sum(outcomes.values())
-    return f"{percent_of(outcomes.get(StopReason.FOUND, 0), units)} of {units:,}"
+    return f"{format_share_of(outcomes.get(StopReason.FOUND, 0), units)} of {units:,}"

@@ -4,46 +4,46 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from selfplay.batch.settings import BatchSettings, EndpointSettings, SeatLimits
-from selfplay.casting import model_of, price_for
+from selfplay.casting import model_from_config, price_for
 from selfplay.config import RunConfig, SeatConfig, key_names_in
 from selfplay.errors import ConfigError
 from selfplay.events import Seat
-from selfplay.models.endpoint import endpoint
-from selfplay.models.pool import EndpointLimits, PooledModel, Server
+from selfplay.models.endpoint import find_endpoint
+from selfplay.models.pool import EndpointLimits, PooledModel, EndpointSpec
 from selfplay.models.prices import price_of
 from selfplay.models.protocol import Model
 from selfplay.models.retry import CLOCK, Clock
 
 
 @dataclass(slots=True)
-class Servers:
+class SeatServers:
     """Makes the models of a run, as `selfplay.casting.open_cast` wants it, and tells how their servers do."""
 
     settings: BatchSettings
     clock: Clock = CLOCK
     pools: list[tuple[Seat, PooledModel]] = field(default_factory=list[tuple[Seat, PooledModel]])
 
-    def make(self, seat: Seat, config: SeatConfig) -> Model:
+    def make_model(self, seat: Seat, config: SeatConfig) -> Model:
         """A seat's model: on its servers and within their limits, where it has servers. Raises ConfigError."""
         if not _has_servers(config):
-            return model_of(seat, config)
+            return model_from_config(seat, config)
         limits = limits_of(self.settings, seat)
         bounds = EndpointLimits(limits.in_flight, limits.requests_per_minute, limits.tokens_per_minute)
         servers = [
-            Server(endpoint(at.base_url, at.api_key_env).url, model_of(seat, at), bounds)
-            for at in (_at(config, place) for place in limits.endpoints or (None,))
+            EndpointSpec(find_endpoint(at.base_url, at.api_key_env).url, model_from_config(seat, at), bounds)
+            for at in (_at_endpoint(config, place) for place in limits.endpoints or (None,))
         ]
         pool = PooledModel(servers, self.clock)
         self.pools.append((seat, pool))
         return pool
 
-    def about(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         """How the servers do, for a worker's sign of life."""
         servers = [{"seat": seat, **asdict(stats)} for seat, pool in self.pools for stats in pool.stats()]
         return {"servers": servers, "key_names": list(key_names_in(self.settings.model_dump()))}
 
     @property
-    def waiting(self) -> int:
+    def waiting_calls(self) -> int:
         """Calls that wait for their turn."""
         return sum(stats.waiting for _, pool in self.pools for stats in pool.stats())
 
@@ -81,7 +81,7 @@ def _has_servers(config: SeatConfig) -> bool:
     return config.model.partition(":")[0] == "openai"
 
 
-def _at(config: SeatConfig, place: EndpointSettings | None) -> SeatConfig:
-    if place is None:
+def _at_endpoint(config: SeatConfig, endpoint_settings: EndpointSettings | None) -> SeatConfig:
+    if endpoint_settings is None:
         return config
-    return config.model_copy(update={"base_url": place.base_url, "api_key_env": place.api_key_env})
+    return config.model_copy(update={"base_url": endpoint_settings.base_url, "api_key_env": endpoint_settings.api_key_env})

@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from selfplay.config import Address, Count, KeyName, Positive, Section, checked, read_toml
+from selfplay.config import Address, Count, KeyName, Positive, ConfigSection, validate_section, read_toml
 
 
-class EndpointSettings(Section):
+class EndpointSettings(ConfigSection):
     """One server that a seat's model runs on."""
 
     base_url: Address
@@ -17,7 +17,7 @@ class EndpointSettings(Section):
     """Name of the environment variable that holds its key."""
 
 
-class SeatLimits(Section):
+class SeatLimits(ConfigSection):
     """What a seat's servers may be asked, each of them."""
 
     endpoints: tuple[EndpointSettings, ...] = ()
@@ -31,7 +31,7 @@ class SeatLimits(Section):
     """Input and output; likewise."""
 
 
-class Budget(Section):
+class BudgetLimits(ConfigSection):
     """What a run may use, in all its sessions together. At the limit it ends cleanly, and can go on with more."""
 
     cost_usd: Positive | None = None
@@ -44,7 +44,7 @@ class Budget(Section):
     """`ignore`: calls of a model without a known price cost nothing, and the totals say so."""
 
 
-class BatchSettings(Section):
+class BatchSettings(ConfigSection):
     """How a run is carried out."""
 
     at_once: Count = 64
@@ -58,15 +58,15 @@ class BatchSettings(Section):
     player: SeatLimits = SeatLimits()
     supervisor: SeatLimits = SeatLimits()
     judge: SeatLimits = SeatLimits()
-    budget: Budget = Budget()
+    budget: BudgetLimits = BudgetLimits()
     otel: bool = False
     """Tell episodes, calls and tools as OpenTelemetry spans (extra `otel`); OTEL_* variables say where to."""
     otel_content: bool = False
     """With what was said and what tools returned, which holds the tasks' answers; otherwise names and numbers only."""
 
 
-def load_batch(path: Path | None) -> BatchSettings:
+def load_batch_settings(path: Path | None) -> BatchSettings:
     """The table `[batch]` of a TOML file. Raises ConfigError with the file and the key."""
     return (
-        BatchSettings() if path is None else checked(BatchSettings, read_toml(path).get("batch", {}), f"{path}: batch")
+        BatchSettings() if path is None else validate_section(BatchSettings, read_toml(path).get("batch", {}), f"{path}: batch")
     )

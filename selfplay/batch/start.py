@@ -11,20 +11,20 @@ from typing import Any
 import anyio
 from anyio.abc import TaskGroup
 
-from selfplay.batch.desk import Desk
-from selfplay.batch.drain import Drain
+from selfplay.batch.desk import SnapshotPool
+from selfplay.batch.drain import GracefulStop
 from selfplay.batch.layout import RunFolder, make_folder
-from selfplay.batch.ledger import Ledger, Ledgers
-from selfplay.batch.manifest import keep_manifest, manifest_of, require_same
-from selfplay.batch.memory import give_memory_back
-from selfplay.batch.purse import BUDGET, Others, PayingModel, Purse, follow, require_prices
-from selfplay.batch.run import BatchWatch, Run, Session, Shop, Unwatched
-from selfplay.batch.servers import Servers, require_one_price
+from selfplay.batch.ledger import UnitLedger, UnitLedgers
+from selfplay.batch.manifest import ensure_manifest, manifest_of, require_same_run
+from selfplay.batch.memory import limit_malloc_caches
+from selfplay.batch.purse import BUDGET_REASON, OtherWorkersSpending, BudgetedModel, BudgetLedger, track_other_workers, require_prices
+from selfplay.batch.run import RunWatch, WorkerRun, RunSession, RunContext, NullWatch
+from selfplay.batch.servers import SeatServers, require_one_price
 from selfplay.batch.settings import BatchSettings
-from selfplay.batch.tally import Prices, Tally, prices_of
-from selfplay.batch.units import Unit, sha256_of, units_of
-from selfplay.batch.worker import Pulse, new_worker
-from selfplay.casting import Role, open_cast
+from selfplay.batch.tally import Prices, EpisodeTally, prices_of
+from selfplay.batch.units import WorkUnit, task_sha256_of, make_units
+from selfplay.batch.worker import Heartbeat, new_worker_name
+from selfplay.casting import SeatModel, open_seat_models
 from selfplay.config import RunConfig
 from selfplay.errors import JournalError, RunError, StorageError
 from selfplay.events import read_events
@@ -32,15 +32,15 @@ from selfplay.hiding import is_journal
 from selfplay.models.retry import Clock
 from selfplay.repos import Repositories
 from selfplay.task import Task
-from selfplay.threads import Threads
-from selfplay.toolset import toolset
+from selfplay.threads import ThreadPool
+from selfplay.toolset import make_tools
 
-INTERRUPTED = "interrupted"
+INTERRUPTED_REASON = "interrupted"
 """How the reason of a run begins that a signal ended."""
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class RunOrder:
     """What a run is to do."""
 
     tasks: Sequence[tuple[str, Task]]
@@ -56,38 +56,38 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class OpenedRun:
     """What is known of a run before anything is played."""
 
     prices: Prices
-    ledgers: Ledgers
-    units: list[Unit]
+    ledgers: UnitLedgers
+    units: list[WorkUnit]
 
     @property
-    def left(self) -> int:
+    def unfinished_count(self) -> int:
         """Units that did not come to an end, as far as was read of the ledgers."""
         return sum(unit.id not in self.ledgers.units for unit in self.units)
 
 
-def open_run(order: Order) -> Opening:
+def open_run(order: RunOrder) -> OpenedRun:
     """Make the run's folder, or make sure that it fits. Blocking. Raises ConfigError, RunError, StorageError."""
-    require_fit(order.folder)
+    require_run_folder(order.folder)
     prices = prices_of(order.config)
     require_prices(order.config, prices, order.settings.budget)  # a run begun without a price could not be given one
     require_one_price(order.config, order.settings)
     make_folders(order.folder)
-    keep_manifest(order.folder, manifest_of(order.config), may_begin_anew=order.may_begin_anew)
+    ensure_manifest(order.folder, manifest_of(order.config), may_begin_anew=order.may_begin_anew)
     make_folder(order.folder.episodes)
-    ledgers = Ledgers(order.folder)
+    ledgers = UnitLedgers(order.folder)
     ledgers.refresh()
-    units = units_of(order.tasks, order.settings.samples)
+    units = make_units(order.tasks, order.settings.samples)
     require_same_tasks(units, ledgers)
-    return Opening(prices, ledgers, units)
+    return OpenedRun(prices, ledgers, units)
 
 
 async def carry_out(
-    order: Order, watch: BatchWatch | None = None, *, heeds_signals: bool = True, drain: Drain | None = None
-) -> Session:
+    order: RunOrder, watch: RunWatch | None = None, *, heeds_signals: bool = True, graceful_stop: GracefulStop | None = None
+) -> RunSession:
     """Play what has not come to an end yet. The first SIGINT or SIGTERM ends the run in order, the second at once.
 
     `drain` ends it in order too. Raises ConfigError, RunError, StorageError before anything is played.
@@ -95,56 +95,56 @@ async def carry_out(
     opening = open_run(order)
     prices, ledgers, units = opening.prices, opening.ledgers, opening.units
     raise_file_limit()
-    give_memory_back()
-    pulse = Pulse(order.folder, new_worker())
-    others = Others(order.folder, pulse.worker)
-    drain, purse = drain or Drain(), spent_before(order, ledgers, prices)
-    clock = Clock(sleep=drain.sleep)
-    servers = Servers(order.settings, clock)
+    limit_malloc_caches()
+    heartbeat = Heartbeat(order.folder, new_worker_name())
+    others = OtherWorkersSpending(order.folder, heartbeat.worker)
+    graceful_stop, budget_ledger = graceful_stop or GracefulStop(), load_budget_ledger(order, ledgers, prices)
+    clock = Clock(sleep=graceful_stop.sleep)
+    servers = SeatServers(order.settings, clock)
 
-    def dress(role: Role) -> Role:
-        return replace(role, model=PayingModel(role.model, role.price, purse, drain), clock=clock)
+    def wrap_role(role: SeatModel) -> SeatModel:
+        return replace(role, model=BudgetedModel(role.model, role.price, budget_ledger, graceful_stop), clock=clock)
 
-    def about() -> dict[str, Any]:
-        in_flight = purse.in_flight - servers.waiting
-        return {**servers.about(), "in_flight": in_flight, "spent": asdict(purse.own)}
+    def describe_worker() -> dict[str, Any]:
+        in_flight = budget_ledger.in_flight - servers.waiting_calls
+        return {**servers.describe(), "in_flight": in_flight, "spent": asdict(budget_ledger.own)}
 
-    desk = _desk(order)
-    session = Session(reason=INTERRUPTED)
-    with Ledger(order.folder, pulse.worker) as ledger:
-        async with open_cast(order.config, servers.make, dress) as cast, anyio.create_task_group() as group:
+    snapshots = _make_snapshot_pool(order)
+    session = RunSession(reason=INTERRUPTED_REASON)
+    with UnitLedger(order.folder, heartbeat.worker) as ledger:
+        async with open_seat_models(order.config, servers.make_model, wrap_role) as cast, anyio.create_task_group() as group:
             if heeds_signals:
-                await group.start(heed_signals, drain, group)
-            shop = Shop(
+                await group.start(stop_on_signals, graceful_stop, group)
+            shop = RunContext(
                 folder=order.folder,
                 settings=order.settings,
                 prices=prices,
-                cast=cast,
-                desk=desk,
-                pulse=pulse,
-                purse=purse,
-                drain=drain,
-                watch=watch or Unwatched(),
-                about=about,
+                seats=cast,
+                snapshots=snapshots,
+                heartbeat=heartbeat,
+                budget_ledger=budget_ledger,
+                graceful_stop=graceful_stop,
+                watch=watch or NullWatch(),
+                describe_worker=describe_worker,
             )
-            pulse.beat({})
-            require_same(order.folder, manifest_of(order.config))  # until now the run might have become another one
-            run = Run(shop, units, ledgers, ledger)
-            group.start_soon(follow, others, purse)
-            group.start_soon(desk.break_off, drain)
+            heartbeat.beat({})
+            require_same_run(order.folder, manifest_of(order.config))  # until now the run might have become another one
+            run = WorkerRun(shop, units, ledgers, ledger)
+            group.start_soon(track_other_workers, others, budget_ledger)
+            group.start_soon(snapshots.abort_clones_on_stop, graceful_stop)
             if order.settings.budget.time_s is not None:
-                group.start_soon(end_after, order.settings.budget.time_s, drain)
+                group.start_soon(stop_after, order.settings.budget.time_s, graceful_stop)
             try:
                 session = await run.play()
             finally:
                 with suppress(StorageError):  # whoever looks finds it dead by its age
-                    pulse.beat(run.state(), is_over=True)
+                    heartbeat.beat(run.state(), is_over=True)
             group.cancel_scope.cancel()
-    session.left = opening.left  # also of a session that was left at once
+    session.unfinished_count = opening.unfinished_count  # also of a session that was left at once
     return session
 
 
-def require_fit(folder: RunFolder) -> None:
+def require_run_folder(folder: RunFolder) -> None:
     """Raises RunError for a folder without a run that is clearly something else, and must not be mixed with one."""
     root = folder.root
     if folder.manifest.exists():
@@ -170,34 +170,34 @@ def make_folders(folder: RunFolder) -> None:
         make_folder(place)
 
 
-def require_same_tasks(units: Sequence[Unit], ledgers: Ledgers) -> None:
+def require_same_tasks(units: Sequence[WorkUnit], ledgers: UnitLedgers) -> None:
     """Raises RunError where an id means another task now than when it was played."""
     for unit in units:
         line = ledgers.units.get(unit.id)
-        if line is not None and line.task_sha256 != sha256_of(unit.task):
+        if line is not None and line.task_sha256 != task_sha256_of(unit.task):
             raise RunError(
                 f"{unit.where}: the task {unit.task.brief.id!r} is not the one that was played under this id; "
                 "give it a new id, or give another --out"
             )
 
 
-def spent_before(order: Order, ledgers: Ledgers, prices: Prices) -> Purse:
+def load_budget_ledger(order: RunOrder, ledgers: UnitLedgers, prices: Prices) -> BudgetLedger:
     """What all workers used until now: of units that came to an end, and of journals that go on."""
-    purse = Purse(order.settings.budget)
+    budget_ledger = BudgetLedger(order.settings.budget)
     ended: set[str] = set()
     for line in ledgers.units.values():
         for episode in line.episodes:
             ended.add(episode.path)
-            purse.remember(episode.usage, episode.cost_usd, episode.calls)
+            budget_ledger.add_earlier(episode.usage, episode.cost_usd, episode.calls)
     root = order.folder.root
     for path in sorted(order.folder.episodes.rglob("*.jsonl")):
         if path.relative_to(root).as_posix() not in ended and is_journal(path):
-            tally = Tally(prices)
+            tally = EpisodeTally(prices)
             with suppress(JournalError):  # its unit will tell; what was paid before the damage was paid
                 for event in read_events(path):
-                    tally.hear(event)
-            purse.remember(tally.usage, tally.cost_usd, tally.calls)
-    return purse
+                    tally.consume(event)
+            budget_ledger.add_earlier(tally.usage, tally.cost_usd, tally.calls)
+    return budget_ledger
 
 
 def raise_file_limit() -> None:
@@ -207,25 +207,25 @@ def raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def _desk(order: Order) -> Desk:
-    repositories = Repositories(order.repos, kept=(order.folder.root, *order.kept))
-    return Desk(repositories, order.config, toolset(order.config.tools), Threads(order.settings.threads))
+def _make_snapshot_pool(order: RunOrder) -> SnapshotPool:
+    repositories = Repositories(order.repos, hidden=(order.folder.root, *order.kept))
+    return SnapshotPool(repositories, order.config, make_tools(order.config.tools), ThreadPool(order.settings.threads))
 
 
-async def end_after(seconds: float, drain: Drain) -> None:
+async def stop_after(seconds: float, graceful_stop: GracefulStop) -> None:
     """End the run in order after so long."""
     await anyio.sleep(seconds)
-    drain.begin(f"{BUDGET}: {seconds:g} s of this session are over")
+    graceful_stop.begin(f"{BUDGET_REASON}: {seconds:g} s of this session are over")
 
 
-async def heed_signals(
-    drain: Drain, group: TaskGroup, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+async def stop_on_signals(
+    graceful_stop: GracefulStop, group: TaskGroup, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED
 ) -> None:
     """End the run in order at the first SIGINT or SIGTERM; cancel the group at one while it is being ended."""
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         task_status.started()
         async for number in signals:
-            if drain.has_begun:
+            if graceful_stop.has_begun:
                 group.cancel_scope.cancel()
                 return
-            drain.begin(f"{INTERRUPTED} by {signal.Signals(number).name}")
+            graceful_stop.begin(f"{INTERRUPTED_REASON} by {signal.Signals(number).name}")

@@ -8,13 +8,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from selfplay.batch.layout import RunFolder
 from selfplay.batch.ledger import UnitLine
-from selfplay.batch.totals import Count, Results
-from selfplay.events import now
+from selfplay.batch.totals import ResultsCounter, RunResults
+from selfplay.events import iso_now
 from selfplay.message import Noun
 from selfplay.models.protocol import Usage
 
 
-class Units(Noun):
+class UnitCounts(Noun):
     """Units by state. The states are disjoint, and together all there are."""
 
     waiting: int = 0
@@ -45,7 +45,7 @@ class Units(Noun):
         return self.waiting + self.left_without_waiting
 
 
-class Worker(Noun):
+class WorkerStatus(Noun):
     """A process that plays, or played."""
 
     name: str
@@ -64,7 +64,7 @@ class Worker(Noun):
     """Why it ends or ended before all units did."""
 
 
-class Server(BaseModel):
+class ServerStatus(BaseModel):
     """How a model's server is doing, as `selfplay.models` tells it; of several workers added up."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -83,7 +83,7 @@ class Server(BaseModel):
     paused_s: float = 0.0
     breaker: str = "closed"
 
-    def and_(self, other: "Server") -> "Server":
+    def add(self, other: "ServerStatus") -> "ServerStatus":
         """Both workers' together; latencies are the slower worker's."""
         sums = ("in_flight", "limit", "waiting", "calls", "rate_limited", "failures", "waited_s")
         most = ("paused_s", "latency_p50_s", "latency_p95_s")
@@ -94,13 +94,13 @@ class Server(BaseModel):
         return self.model_copy(update={**update, "breaker": self.breaker if is_open else other.breaker})
 
 
-class Totals(Noun):
+class RunTotals(Noun):
     """How a run stands."""
 
     folder: str
     at: str
-    units: Units
-    results: Results
+    units: UnitCounts
+    results: RunResults
     """Of the units that ended."""
     usage: Usage
     """Of all calls, those of units that have not ended too."""
@@ -124,8 +124,8 @@ class Totals(Noun):
     """Units, and why each failed."""
     unusable: dict[str, str]
     """Units, and why the task of each does not fit its repository."""
-    workers: tuple[Worker, ...]
-    servers: tuple[Server, ...]
+    workers: tuple[WorkerStatus, ...]
+    servers: tuple[ServerStatus, ...]
 
     @property
     def is_running(self) -> bool:
@@ -134,17 +134,17 @@ class Totals(Noun):
 
 
 @dataclass(frozen=True, slots=True)
-class Sign:
+class SignOfLife:
     """A worker's state, and whether it lives."""
 
     state: Mapping[str, Any]
     age_s: float = 0.0
     is_alive: bool = True
 
-    def worker(self) -> Worker:
+    def summarise(self) -> WorkerStatus:
         """In short."""
         state = self.state
-        return Worker(
+        return WorkerStatus(
             name=str(state.get("worker", "")),
             pid=int(state.get("pid", 0)),
             is_alive=self.is_alive,
@@ -160,30 +160,30 @@ class Sign:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class TotalsInput:
     """What totals are made of."""
 
     folder: RunFolder
     ended: Mapping[str, UnitLine]
     """Units that came to an end, by id."""
-    count: Count
-    signs: Sequence[Sign]
+    count: ResultsCounter
+    signs: Sequence[SignOfLife]
     usage: Usage
     cost_usd: float
     unpriced: tuple[str, ...] = ()
 
 
-def totals_of(known: Known, rate: tuple[float, float] | None) -> Totals:
+def totals_of(known: TotalsInput, rate: tuple[float, float] | None) -> RunTotals:
     """How the run stands. `rate` is units and steps per minute, where somebody plays."""
-    signs = current(known.signs)
-    parked = _told(signs, "parked", known.ended)
-    failed = {unit: why for unit, why in _told(signs, "failed", known.ended).items() if unit not in parked}
+    signs = select_current(known.signs)
+    parked = _collect_reasons(signs, "parked", known.ended)
+    failed = {unit: why for unit, why in _collect_reasons(signs, "failed", known.ended).items() if unit not in parked}
     results = known.count.results()
-    told = sum(int(sign.state.get("running", 0)) for sign in signs if sign.is_alive)
+    reported_running = sum(int(sign.state.get("running", 0)) for sign in signs if sign.is_alive)
     known_of = results.units + known.count.unusable + len(parked) + len(failed)
-    not_known_of = max(0, _ordered_units(signs, len(known.ended)) - known_of)
-    running = min(told, not_known_of)  # a sign of life is seconds old, and what ran then may have ended since
-    units = Units(
+    not_known_of = max(0, _count_ordered_units(signs, len(known.ended)) - known_of)
+    running = min(reported_running, not_known_of)  # a sign of life is seconds old, and what ran then may have ended since
+    units = UnitCounts(
         waiting=not_known_of - running,
         running=running,
         parked=len(parked),
@@ -191,15 +191,15 @@ def totals_of(known: Known, rate: tuple[float, float] | None) -> Totals:
         unusable=known.count.unusable,
         ended=results.units,
     )
-    return Totals(
+    return RunTotals(
         folder=str(known.folder.root),
-        at=now(),
+        at=iso_now(),
         units=units,
         results=results,
         usage=known.usage,
         cost_usd=known.cost_usd,
         unpriced=known.unpriced,
-        projected_usd=_projected(results, units, known.cost_usd),
+        projected_usd=_project_cost(results, units, known.cost_usd),
         units_per_minute=None if rate is None else rate[0],
         steps_per_minute=None if rate is None else rate[1],
         eta_s=None if rate is None or not rate[0] else units.left / rate[0] * 60,
@@ -208,28 +208,28 @@ def totals_of(known: Known, rate: tuple[float, float] | None) -> Totals:
         parked=parked,
         failed=failed,
         unusable={unit: line.detail for unit, line in sorted(known.ended.items()) if line.outcome == "unusable"},
-        workers=tuple(sign.worker() for sign in known.signs),
-        servers=tuple(_servers(signs)),
+        workers=tuple(sign.summarise() for sign in known.signs),
+        servers=tuple(_add_up_servers(signs)),
     )
 
 
-def current(signs: Sequence[Sign]) -> Sequence[Sign]:
+def select_current(signs: Sequence[SignOfLife]) -> Sequence[SignOfLife]:
     """The workers that tell how the run stands: those that live, else the one that was seen last."""
     living = [sign for sign in signs if sign.is_alive]
     return living or sorted(signs, key=lambda sign: sign.age_s)[:1]
 
 
-def _told(signs: Iterable[Sign], name: str, ended: Mapping[str, UnitLine]) -> dict[str, str]:
+def _collect_reasons(signs: Iterable[SignOfLife], name: str, ended: Mapping[str, UnitLine]) -> dict[str, str]:
     told = {unit: str(why) for sign in signs for unit, why in dict(sign.state.get(name, {})).items()}
     return {unit: why for unit, why in sorted(told.items()) if unit not in ended}
 
 
-def _ordered_units(signs: Iterable[Sign], ended: int) -> int:
+def _count_ordered_units(signs: Iterable[SignOfLife], ended: int) -> int:
     """How many units the run is about: what workers were told to play, and what ended that they were not told of."""
     return max([ended, *(int(s.state.get("units", 0)) + int(s.state.get("beyond", 0)) for s in signs)])
 
 
-def _projected(results: Results, units: Units, spent_usd: float) -> float | None:
+def _project_cost(results: RunResults, units: UnitCounts, spent_usd: float) -> float | None:
     if not results.units:
         return None
     begun = results.units + units.left_without_waiting
@@ -238,18 +238,18 @@ def _projected(results: Results, units: Units, spent_usd: float) -> float | None
     return max(at_mean, twice) / begun * (begun + units.waiting)
 
 
-def _servers(signs: Iterable[Sign]) -> Iterator[Server]:
+def _add_up_servers(signs: Iterable[SignOfLife]) -> Iterator[ServerStatus]:
     """All workers' servers, the slowest first."""
-    by_name: dict[tuple[str, str], Server] = {}
-    for server in (server for sign in signs for server in _servers_of(sign.state)):
+    by_name: dict[tuple[str, str], ServerStatus] = {}
+    for server in (server for sign in signs for server in _parse_servers(sign.state)):
         key = (server.seat, server.url)
-        by_name[key] = by_name[key].and_(server) if key in by_name else server
+        by_name[key] = by_name[key].add(server) if key in by_name else server
     yield from sorted(by_name.values(), key=lambda server: -(server.latency_p95_s or 0.0))
 
 
-def _servers_of(state: Mapping[str, Any]) -> Iterator[Server]:
+def _parse_servers(state: Mapping[str, Any]) -> Iterator[ServerStatus]:
     for told in state.get("servers", ()):
         try:
-            yield Server.model_validate(told)
+            yield ServerStatus.model_validate(told)
         except ValidationError:  # of another version's worker
             continue

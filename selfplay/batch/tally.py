@@ -35,7 +35,7 @@ def unpriced_seats(config: RunConfig) -> tuple[Seat, ...]:
 
 
 @dataclass(slots=True)
-class Tally:
+class EpisodeTally:
     """What was counted of one episode so far."""
 
     prices: Prices
@@ -46,17 +46,17 @@ class Tally:
     reusable_tokens: int = 0
     cost_usd: float = 0.0
     seconds: float = 0.0
-    _before: dict[Seat, tuple[int, int]] = field(default_factory=dict[Seat, tuple[int, int]])
+    _last_calls: dict[Seat, tuple[int, int]] = field(default_factory=dict[Seat, tuple[int, int]])
     """Messages and input tokens of each seat's last call."""
 
-    def hear(self, event: Event) -> None:
+    def consume(self, event: Event) -> None:
         """Count an event. Raises JournalError for one that is not as this program writes it."""
         try:
-            self._count(event)
+            self._count_event(event)
         except (KeyError, TypeError, AttributeError, ValidationError) as error:
             raise JournalError(f"an event that is not as it was written: {type(error).__name__}") from error
 
-    def _count(self, event: Event) -> None:
+    def _count_event(self, event: Event) -> None:
         self.seconds += event.get("seconds", 0.0)
         match event["event"]:
             case "start":
@@ -65,33 +65,33 @@ class Tally:
                 self.retries += 1
             case "call":
                 self.calls += 1
-                self._spend(event["seat"], event["messages"], event.get("reply", {}).get("usage"))
+                self._add_usage(event["seat"], event["messages"], event.get("reply", {}).get("usage"))
             case _:
                 pass
 
-    def _spend(self, seat: Seat, messages: int, used: Mapping[str, Any] | None) -> None:
+    def _add_usage(self, seat: Seat, messages: int, used: Mapping[str, Any] | None) -> None:
         if used is None:
             return
         usage = Usage.model_validate_json(orjson.dumps(used))
         self.usage += usage
-        said, tokens = self._before.get(seat, (0, 0))
+        said, tokens = self._last_calls.get(seat, (0, 0))
         if seat != "judge" and said <= messages:  # a conversation only grows: what was sent before is sent again
             self.reusable_tokens += min(tokens, usage.input_tokens)
-        self._before[seat] = (messages, usage.input_tokens)
+        self._last_calls[seat] = (messages, usage.input_tokens)
         price = self.prices.get(seat)
         if price is not None:
             self.cost_usd += cost_usd(usage, price)
 
 
-def tally_of(events: Iterable[Event], prices: Prices) -> Tally:
+def tally_of(events: Iterable[Event], prices: Prices) -> EpisodeTally:
     """All events of a journal, counted."""
-    tally = Tally(prices)
+    tally = EpisodeTally(prices)
     for event in events:
-        tally.hear(event)
+        tally.consume(event)
     return tally
 
 
-def line_of(trace: Trace, tally: Tally, path: Path, root: Path) -> EpisodeLine:
+def make_episode_line(trace: Trace, tally: EpisodeTally, path: Path, root: Path) -> EpisodeLine:
     """An episode that ended, as the ledger keeps it. `path` is its journal, `root` the run's folder."""
     if trace.stop is None:
         raise ValueError(f"{trace.episode} has not ended")
@@ -106,7 +106,7 @@ def line_of(trace: Trace, tally: Tally, path: Path, root: Path) -> EpisodeLine:
         attempt=tally.attempt,
         steps=len(trace.steps),
         targets=len(trace.task.answer.targets),
-        found=len(trace.found),
+        found=len(trace.found_targets),
         hints=sum(judgement.hint is not None for judgement in judgements),
         refused=sum(bool(attempt.findings) for attempt in attempts),
         missing_verdicts=sum(judgement.missing is not None for judgement in judgements),

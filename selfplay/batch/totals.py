@@ -18,13 +18,13 @@ Outcomes = dict[StopReason, int]
 
 NANO = 1_000_000_000
 MICRO = 1_000_000
-ERRORS = 5
+MAX_ERRORS = 5
 """How many different errors of models are told."""
 UNGRADED = "not graded"
 """The leak grade of a task whose row tells none."""
 
 
-class Results(Noun):
+class RunResults(Noun):
     """Units that were played to their end. A unit's outcome is that of its last episode."""
 
     units: int
@@ -72,7 +72,7 @@ class Results(Noun):
     @property
     def found_share(self) -> float | None:
         """Of the units; None without any."""
-        return share(self.found, self.units)
+        return ratio_of(self.found, self.units)
 
     @property
     def reused_share(self) -> float | None:
@@ -82,7 +82,7 @@ class Results(Noun):
     @property
     def reusable_share(self) -> float | None:
         """Of the input tokens: what a prefix cache can spare."""
-        return share(self.reusable_tokens, self.usage.input_tokens)
+        return ratio_of(self.reusable_tokens, self.usage.input_tokens)
 
     @property
     def cost_per_found_usd(self) -> float | None:
@@ -90,18 +90,18 @@ class Results(Noun):
         return self.cost_usd / self.found if self.found else None
 
 
-def share(part: float, whole: float) -> float | None:
+def ratio_of(part: float, whole: float) -> float | None:
     """A part of a whole; None of nothing."""
     return part / whole if whole else None
 
 
 def reused_share(usage: Usage) -> float | None:
     """Of the input tokens: reused from a prefix cache; None without input."""
-    return share(usage.cached_tokens, usage.input_tokens)
+    return ratio_of(usage.cached_tokens, usage.input_tokens)
 
 
 @dataclass(slots=True)
-class Count:
+class ResultsCounter:
     """Counts units one by one; the order does not matter."""
 
     groups: dict[str, dict[str | int, Counter[StopReason]]] = field(
@@ -158,18 +158,18 @@ class Count:
         numbers["nanodollars"] += round(episode.cost_usd * NANO)
         numbers["microseconds"] += round(episode.seconds * MICRO)
 
-    def results(self) -> Results:
+    def results(self) -> RunResults:
         """All of it."""
         numbers = self.numbers
-        return Results(
+        return RunResults(
             units=self.outcomes.total(),
             episodes=self.stops.total(),
-            outcomes=ordered(self.outcomes),
-            stops=ordered(self.stops),
-            strata=self._group("strata"),
-            grades=self._group("grades"),
-            targets={int(key): ordered(counts) for key, counts in sorted(self.groups.get("targets", {}).items())},
-            repos=self._group("repos"),
+            outcomes=order_outcomes(self.outcomes),
+            stops=order_outcomes(self.stops),
+            strata=self._sort_group("strata"),
+            grades=self._sort_group("grades"),
+            targets={int(key): order_outcomes(counts) for key, counts in sorted(self.groups.get("targets", {}).items())},
+            repos=self._sort_group("repos"),
             steps_to_found=dict(sorted(self.steps_to_found.items())),
             hints_per_episode=dict(sorted(self.hints_per_episode.items())),
             targets_in_all=numbers["targets_in_all"],
@@ -179,8 +179,8 @@ class Count:
             refused=numbers["refused"],
             missing_verdicts=numbers["missing_verdicts"],
             qualities={quality: self.qualities[quality] for quality in Quality if self.qualities[quality]},
-            tools=by_number(self.tools),
-            model_errors=dict(islice(by_number(self.model_errors).items(), ERRORS)),
+            tools=sort_by_count(self.tools),
+            model_errors=dict(islice(sort_by_count(self.model_errors).items(), MAX_ERRORS)),
             calls=numbers["calls"],
             retries=numbers["retries"],
             usage=self.usage,
@@ -189,23 +189,23 @@ class Count:
             seconds=numbers["microseconds"] / MICRO,
         )
 
-    def _group(self, kind: str) -> dict[str, Outcomes]:
-        return {str(key): ordered(counts) for key, counts in sorted(self.groups.get(kind, {}).items())}
+    def _sort_group(self, kind: str) -> dict[str, Outcomes]:
+        return {str(key): order_outcomes(counts) for key, counts in sorted(self.groups.get(kind, {}).items())}
 
 
-def by_number(counts: Mapping[str, int]) -> dict[str, int]:
+def sort_by_count(counts: Mapping[str, int]) -> dict[str, int]:
     """The most frequent first, those that are equally frequent by name."""
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def ordered(counts: Mapping[StopReason, int]) -> Outcomes:
+def order_outcomes(counts: Mapping[StopReason, int]) -> Outcomes:
     """Counts in the order in which the reasons are defined, without those that never came."""
     return {reason: counts[reason] for reason in StopReason if counts.get(reason)}
 
 
-def results_of(lines: Iterable[UnitLine]) -> Results:
+def results_of(lines: Iterable[UnitLine]) -> RunResults:
     """What units of the ledgers came to. Units that were not usable are no part of it."""
-    count = Count()
+    count = ResultsCounter()
     for line in lines:
         count.add(line)
     return count.results()

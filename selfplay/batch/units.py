@@ -10,7 +10,7 @@ from selfplay.tasks import row_of
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class WorkUnit:
     """One attempt at a task: one episode, or as many as its hint policy makes of it."""
 
     task: Task
@@ -30,29 +30,29 @@ class Unit:
         return hashlib.sha256(self.id.encode()).hexdigest()[:32]
 
 
-def sha256_of(task: Task) -> str:
+def task_sha256_of(task: Task) -> str:
     """The version of a task: of its row."""
     return hashlib.sha256(row_of(task).model_dump_json(exclude_defaults=True).encode()).hexdigest()
 
 
-def units_of(tasks: Sequence[tuple[str, Task]], samples: int) -> list[Unit]:
+def make_units(tasks: Sequence[tuple[str, Task]], samples: int) -> list[WorkUnit]:
     """First each task once, then each once more: a run that is broken off has seen as many tasks as it could."""
-    return [Unit(task, sample, where) for sample in range(1, samples + 1) for where, task in tasks]
+    return [WorkUnit(task, sample, where) for sample in range(1, samples + 1) for where, task in tasks]
 
 
-class Queue:
+class UnitQueue:
     """Units that wait. Repositories take turns; within a repository units keep their order."""
 
-    def __init__(self, units: Iterable[Unit]) -> None:
-        self._waiting: dict[str, deque[Unit]] = {}
+    def __init__(self, units: Iterable[WorkUnit]) -> None:
+        self._waiting: dict[str, deque[WorkUnit]] = {}
         for unit in units:
-            self.put(unit)
+            self.append(unit)
 
-    def put(self, unit: Unit) -> None:
+    def append(self, unit: WorkUnit) -> None:
         """Add a unit behind those of its repository; a repository that had none comes last."""
         self._waiting.setdefault(unit.task.brief.repo, deque()).append(unit)
 
-    def take(self) -> Unit | None:
+    def pop_next(self) -> WorkUnit | None:
         """The next unit, or None if none waits."""
         if not self._waiting:
             return None

@@ -11,13 +11,13 @@ from rich.live import Live
 from rich.text import Text
 
 from selfplay.batch.layout import RunFolder
-from selfplay.batch.ledger import Ledgers, UnitLine
-from selfplay.batch.rate import Rate
-from selfplay.batch.run import BatchWatch, Unwatched
-from selfplay.batch.screen import ending, leaving, line, screen
-from selfplay.batch.status import Known, Sign, Totals, totals_of
-from selfplay.batch.totals import Count
-from selfplay.batch.units import Unit
+from selfplay.batch.ledger import UnitLedgers, UnitLine
+from selfplay.batch.rate import PaceMeter
+from selfplay.batch.run import RunWatch, NullWatch
+from selfplay.batch.screen import describe_ending, describe_second_interrupt, summarise_in_line, render_totals
+from selfplay.batch.status import TotalsInput, SignOfLife, RunTotals, totals_of
+from selfplay.batch.totals import ResultsCounter
+from selfplay.batch.units import WorkUnit
 from selfplay.events import Event
 from selfplay.models.protocol import Usage
 
@@ -28,14 +28,14 @@ LINE_S = 30.0
 
 
 @dataclass(slots=True)
-class Tracker(Unwatched):
+class RunTracker(NullWatch):
     """Keeps count of a run while it goes on; each event costs next to nothing."""
 
     folder: RunFolder
     unpriced: tuple[str, ...] = ()
     began_at: float = field(default_factory=time.monotonic)
-    rate: Rate = field(init=False)
-    count: Count = field(default_factory=Count)
+    rate: PaceMeter = field(init=False)
+    count: ResultsCounter = field(default_factory=ResultsCounter)
     ended_units: dict[str, UnitLine] = field(default_factory=dict[str, UnitLine])
     own_units: set[str] = field(default_factory=set[str])
     """Units that this worker began or took up, whose steps it hears of."""
@@ -44,33 +44,33 @@ class Tracker(Unwatched):
     """True after the session."""
 
     def __post_init__(self) -> None:
-        self.rate = Rate(self.began_at)
+        self.rate = PaceMeter(self.began_at)
 
-    def opened(self, state: Callable[[], dict[str, Any]]) -> None:
+    def on_run_opened(self, state: Callable[[], dict[str, Any]]) -> None:
         """Begin with what earlier sessions brought to an end."""
         self.state = state
-        ledgers = Ledgers(self.folder)
+        ledgers = UnitLedgers(self.folder)
         ledgers.refresh()
         for each in ledgers.units.values():
-            self._count(each)
+            self._count_unit(each)
 
-    def started(self, unit: Unit) -> None:
+    def on_unit_started(self, unit: WorkUnit) -> None:
         """Know it for one's own."""
         self.own_units.add(unit.id)
 
-    def heard(self, unit: Unit, event: Event, is_recorded: bool) -> None:  # noqa: ARG002, FBT001  see BatchWatch
+    def on_event(self, unit: WorkUnit, event: Event, is_recorded: bool) -> None:  # noqa: ARG002, FBT001  see BatchWatch
         """Count steps."""
         if event["event"] == "step" and not is_recorded:
             self.rate.add(time.monotonic(), steps=1)
 
-    def ended(self, line: UnitLine) -> None:
+    def on_unit_ended(self, line: UnitLine) -> None:
         """Count a unit."""
         if line.unit not in self.ended_units:
             others = 0 if line.unit in self.own_units else line.steps
             self.rate.add(time.monotonic(), units=1, steps=others)
-            self._count(line)
+            self._count_unit(line)
 
-    def _count(self, line: UnitLine) -> None:
+    def _count_unit(self, line: UnitLine) -> None:
         self.ended_units[line.unit] = line
         self.count.add(line)
 
@@ -79,16 +79,16 @@ class Tracker(Unwatched):
         """How long this session has lasted."""
         return time.monotonic() - self.began_at
 
-    def totals(self) -> Totals:
+    def count_totals(self) -> RunTotals:
         """How the run stands, as far as this worker knows: of others, what they brought to an end."""
         state = self.state()
         results = self.count.results()
         used = Usage(**state["usage"]) if "usage" in state else Usage()
-        known = Known(
+        known = TotalsInput(
             folder=self.folder,
             ended=self.ended_units,
             count=self.count,
-            signs=[Sign({**state, "is_over": self.is_over}, is_alive=not self.is_over)],
+            signs=[SignOfLife({**state, "is_over": self.is_over}, is_alive=not self.is_over)],
             usage=max(used, results.usage, key=lambda usage: usage.total_tokens),
             cost_usd=max(state.get("cost_usd", 0.0), results.cost_usd),
             unpriced=self.unpriced,
@@ -96,15 +96,15 @@ class Tracker(Unwatched):
         return totals_of(known, self.rate.per_minute(time.monotonic()))
 
 
-class LiveView:
+class RunLiveView:
     """Draws what a tracker knows. Whatever becomes of the terminal, the run goes on."""
 
-    def __init__(self, console: Console, tracker: Tracker, *, line_s: float = LINE_S) -> None:
+    def __init__(self, console: Console, tracker: RunTracker, *, line_s: float = LINE_S) -> None:
         self._console, self._tracker, self._line_s = console, tracker, line_s
         self._threads = anyio.CapacityLimiter(1)
         self._is_gone = console.quiet
-        self._told = ""
-        self._lined_at = tracker.began_at
+        self._printed_reason = ""
+        self._last_line_at = tracker.began_at
 
     async def show(self) -> None:
         """Go on until cancelled."""
@@ -113,7 +113,7 @@ class LiveView:
         if self._console.is_terminal:
             await self._show_pictures()
         while not self._is_gone:
-            await self._tell_lines()
+            await self._print_lines()
             await anyio.sleep(DRAW_S)
 
     async def _show_pictures(self) -> None:
@@ -123,21 +123,21 @@ class LiveView:
         await self._write(live.start)
         try:
             while not self._is_gone:
-                picture = screen(self._tracker.totals(), seconds=self._tracker.seconds)
+                picture = render_totals(self._tracker.count_totals(), seconds=self._tracker.seconds)
                 await self._write(lambda picture=picture: live.update(picture, refresh=True))
                 await anyio.sleep(DRAW_S)
         finally:
             with anyio.CancelScope(shield=True), anyio.move_on_after(1):
                 await self._write(live.stop)
 
-    async def _tell_lines(self) -> None:
-        totals = self._tracker.totals()
-        if totals.reason and totals.reason != self._told:
-            self._told = totals.reason
-            await self._print(ending(totals) + leaving())
-        elif time.monotonic() - self._lined_at >= self._line_s:
-            self._lined_at = time.monotonic()
-            await self._print(line(totals))
+    async def _print_lines(self) -> None:
+        totals = self._tracker.count_totals()
+        if totals.reason and totals.reason != self._printed_reason:
+            self._printed_reason = totals.reason
+            await self._print(describe_ending(totals) + describe_second_interrupt())
+        elif time.monotonic() - self._last_line_at >= self._line_s:
+            self._last_line_at = time.monotonic()
+            await self._print(summarise_in_line(totals))
 
     async def _print(self, text: str) -> None:
         await self._write(lambda: self._console.print(Text(text), soft_wrap=True))
@@ -150,39 +150,39 @@ class LiveView:
             self._is_gone = True
 
 
-class Several:
+class CombinedWatch:
     """Watches that don't know of each other. One that fails is not told again: what it does is no part of the run."""
 
-    def __init__(self, *watches: BatchWatch) -> None:
+    def __init__(self, *watches: RunWatch) -> None:
         self._watches = list(watches)
 
-    def opened(self, state: Callable[[], dict[str, Any]]) -> None:
+    def on_run_opened(self, state: Callable[[], dict[str, Any]]) -> None:
         """Tell all."""
-        self._tell(lambda watch: watch.opened(state))
+        self._notify(lambda watch: watch.on_run_opened(state))
 
-    def started(self, unit: Unit) -> None:
+    def on_unit_started(self, unit: WorkUnit) -> None:
         """Tell all."""
-        self._tell(lambda watch: watch.started(unit))
+        self._notify(lambda watch: watch.on_unit_started(unit))
 
-    def heard(self, unit: Unit, event: Event, is_recorded: bool) -> None:  # noqa: FBT001  see BatchWatch
+    def on_event(self, unit: WorkUnit, event: Event, is_recorded: bool) -> None:  # noqa: FBT001  see BatchWatch
         """Tell all."""
-        self._tell(lambda watch: watch.heard(unit, event, is_recorded))
+        self._notify(lambda watch: watch.on_event(unit, event, is_recorded))
 
-    def parked(self, unit: Unit, error: Exception, wait_s: float) -> None:
+    def on_unit_parked(self, unit: WorkUnit, error: Exception, wait_s: float) -> None:
         """Tell all."""
-        self._tell(lambda watch: watch.parked(unit, error, wait_s))
+        self._notify(lambda watch: watch.on_unit_parked(unit, error, wait_s))
 
-    def failed(self, unit: Unit, error: Exception) -> None:
+    def on_unit_failed(self, unit: WorkUnit, error: Exception) -> None:
         """Tell all."""
-        self._tell(lambda watch: watch.failed(unit, error))
+        self._notify(lambda watch: watch.on_unit_failed(unit, error))
 
-    def ended(self, line: UnitLine) -> None:
+    def on_unit_ended(self, line: UnitLine) -> None:
         """Tell all."""
-        self._tell(lambda watch: watch.ended(line))
+        self._notify(lambda watch: watch.on_unit_ended(line))
 
-    def _tell(self, how: Callable[[BatchWatch], None]) -> None:
+    def _notify(self, call: Callable[[RunWatch], None]) -> None:
         for watch in tuple(self._watches):
             try:
-                how(watch)
+                call(watch)
             except Exception:  # noqa: BLE001  see the class
                 self._watches.remove(watch)

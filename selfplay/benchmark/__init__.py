@@ -6,8 +6,8 @@
 `docs/mining.md` says which fields are read.
 """
 
-from selfplay.benchmark.importing import FORMATS, BenchmarkFormat, Rejected, import_rows
-from selfplay.benchmark.places import Places
-from selfplay.benchmark.reading import read_values
+from selfplay.benchmark.importing import BENCHMARK_FORMATS, BenchmarkFormat, RejectedRow, import_rows
+from selfplay.benchmark.places import RepositoryLocations
+from selfplay.benchmark.reading import read_objects
 
-__all__ = ["FORMATS", "BenchmarkFormat", "Places", "Rejected", "import_rows", "read_values"]
+__all__ = ["BENCHMARK_FORMATS", "BenchmarkFormat", "RepositoryLocations", "RejectedRow", "import_rows", "read_objects"]

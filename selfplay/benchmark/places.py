@@ -12,14 +12,14 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*/[A-Za-z0-9_.-]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class RepositoryLocations:
     """From names to repositories: a table, a folder of clones, else GitHub."""
 
     folder: Path | None = None
     table: dict[str, str] = field(default_factory=dict[str, str])
 
     @classmethod
-    def at(cls, place: Path | None) -> Self:
+    def from_path(cls, place: Path | None) -> Self:
         """A folder, or a JSON file `{"owner/name": "path or URL"}`. Raises InputError."""
         if place is None:
             return cls()
@@ -34,7 +34,7 @@ class Places:
             raise InputError(f'{place}: write {{"owner/name": "path or URL", ...}}')
         return cls(table={name: str(repo) for name, repo in table.items()})
 
-    def of(self, name: str) -> str:
+    def locate(self, name: str) -> str:
         """The `repo` of a task. Raises ValueError with the reason where there is none."""
         if name in self.table:
             return self.table[name]
@@ -44,12 +44,12 @@ class Places:
             raise ValueError(f"repo {name!r} is no owner/name")
         if self.folder is None:
             return f"https://github.com/{name}"
-        for candidate in self._candidates(name):
+        for candidate in self._candidate_folders(name):
             if any((candidate / mark).exists() for mark in (".git", "HEAD")):
                 return str(candidate)
         raise ValueError(f"repo {name!r} is not in {self.folder}, under any of its usual names")
 
-    def _candidates(self, name: str) -> list[Path]:
+    def _candidate_folders(self, name: str) -> list[Path]:
         """`owner/name`, `owner__name`, `owner+name`, `owner-name`, `name`: with `.git`, or holding a clone `repo`."""
         if self.folder is None:
             return []

@@ -7,29 +7,29 @@ from typing import Any, Protocol, cast
 
 from selfplay.errors import InputError
 
-Value = dict[str, Any]
+RowObject = dict[str, Any]
 
 
-class _Batch(Protocol):
-    def to_pylist(self) -> list[Value]: ...
+class _ParquetBatch(Protocol):
+    def to_pylist(self) -> list[RowObject]: ...
 
 
-class _Parquet(Protocol):
-    def iter_batches(self, batch_size: int) -> Iterable[_Batch]: ...
+class _ParquetFile(Protocol):
+    def iter_batches(self, batch_size: int) -> Iterable[_ParquetBatch]: ...
 
 
-def read_values(path: Path) -> Iterator[tuple[str, Value | str]]:
+def read_objects(path: Path) -> Iterator[tuple[str, RowObject | str]]:
     """Each row with where it stands (`FILE:LINE`, `FILE[NUMBER]`): an object, or why it is none.
 
     Raises InputError where the file as a whole can't be read.
     """
     try:
         if path.suffix in {".parquet", ".pq"}:
-            yield from _parquet(path)
+            yield from _read_parquet(path)
         elif _begins_with_list(path):
-            yield from _json_list(path)
+            yield from _read_json_list(path)
         else:
-            yield from _json_lines(path)
+            yield from _read_json_lines(path)
     except OSError as error:
         raise InputError(f"{path}: can't be read: {error.strerror or error}") from error
 
@@ -39,34 +39,34 @@ def _begins_with_list(path: Path) -> bool:
         return file.read(1000).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"["
 
 
-def _json_list(path: Path) -> Iterator[tuple[str, Value | str]]:
+def _read_json_list(path: Path) -> Iterator[tuple[str, RowObject | str]]:
     try:
         values = json.loads(path.read_text("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not JSON: {error}") from None
     for number, value in enumerate(values):
-        yield f"{path}[{number}]", _object(value)
+        yield f"{path}[{number}]", _check_object(value)
 
 
-def _json_lines(path: Path) -> Iterator[tuple[str, Value | str]]:
+def _read_json_lines(path: Path) -> Iterator[tuple[str, RowObject | str]]:
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             if line.strip():
-                yield f"{path}:{number}", _parsed(line)
+                yield f"{path}:{number}", _parse_line(line)
 
 
-def _parsed(line: bytes) -> Value | str:
+def _parse_line(line: bytes) -> RowObject | str:
     try:
-        return _object(json.loads(line.removeprefix(b"\xef\xbb\xbf").decode()))
+        return _check_object(json.loads(line.removeprefix(b"\xef\xbb\xbf").decode()))
     except (ValueError, RecursionError) as error:
         return f"not JSON: {error}"
 
 
-def _object(value: object) -> Value | str:
-    return cast("Value", value) if isinstance(value, dict) else f"no object, but {type(value).__name__}"
+def _check_object(value: object) -> RowObject | str:
+    return cast("RowObject", value) if isinstance(value, dict) else f"no object, but {type(value).__name__}"
 
 
-def _parquet(path: Path) -> Iterator[tuple[str, Value | str]]:
+def _read_parquet(path: Path) -> Iterator[tuple[str, RowObject | str]]:
     try:
         import pyarrow.parquet as parquet  # pyright: ignore  # noqa: PGH003, PLC0415, PLR0402  ships no types; optional
     except ImportError:
@@ -74,7 +74,7 @@ def _parquet(path: Path) -> Iterator[tuple[str, Value | str]]:
             f"{path}: Parquet needs pyarrow: pip install pyarrow, or write the rows as JSONL first"
         ) from None
     try:
-        file = cast("_Parquet", cast("Any", parquet).ParquetFile(path))
+        file = cast("_ParquetFile", cast("Any", parquet).ParquetFile(path))
         number = 0
         for batch in file.iter_batches(batch_size=256):
             for value in batch.to_pylist():

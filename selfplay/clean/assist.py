@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class TurnPoint:
     """A place in a clean trace: before its turn of that position."""
 
     clean: CleanTrace
@@ -22,61 +22,61 @@ class Point:
     @property
     def prefix(self) -> tuple[Message, ...]:
         """The conversation up to the turn."""
-        return self.clean.before(self.turn)
+        return self.clean.conversation_before(self.turn)
 
 
 class Assistants(Protocol):
     """Models that know one episode. An empty answer means that there is none: not asked for, not to be had."""
 
-    async def again(self, point: Point, count: int) -> tuple[Message, ...]:
+    async def sample_turns(self, point: TurnPoint, count: int) -> tuple[Message, ...]:
         """The player's turn at this point, up to `count` times, without any hint."""
         ...
 
-    async def rewrite(self, point: Point, action: Message, words: str) -> str | None:
+    async def rewrite(self, point: TurnPoint, action: Message, words: str) -> str | None:
         """Other words for an action, from what is visible at the point; `words` is what may stay of the old ones."""
         ...
 
-    async def judge(self, point: Point, actions: tuple[Message, ...]) -> tuple[Verdict | None, ...]:
+    async def judge_actions(self, point: TurnPoint, actions: tuple[Message, ...]) -> tuple[Verdict | None, ...]:
         """The supervisor's verdict on each of these actions, all asked for alike."""
         ...
 
-    async def echoes(self, text: str, hint: str | None) -> tuple[EchoFinding, ...]:
+    async def find_echoes(self, text: str, hint: str | None) -> tuple[EchoFinding, ...]:
         """What the echo judge finds in a text; `hint` is what stood before it."""
         ...
 
 
-class Nobody:
+class NoAssistants:
     """No models."""
 
-    async def again(self, point: Point, count: int) -> tuple[Message, ...]:  # noqa: ARG002  as the protocol says
+    async def sample_turns(self, point: TurnPoint, count: int) -> tuple[Message, ...]:  # noqa: ARG002  as the protocol says
         """Nothing."""
         return ()
 
-    async def rewrite(self, point: Point, action: Message, words: str) -> str | None:  # noqa: ARG002  as the protocol says
+    async def rewrite(self, point: TurnPoint, action: Message, words: str) -> str | None:  # noqa: ARG002  as the protocol says
         """Nothing."""
         return None
 
-    async def judge(self, point: Point, actions: tuple[Message, ...]) -> tuple[Verdict | None, ...]:  # noqa: ARG002  as the protocol says
+    async def judge_actions(self, point: TurnPoint, actions: tuple[Message, ...]) -> tuple[Verdict | None, ...]:  # noqa: ARG002  as the protocol says
         """Nothing."""
         return (None,) * len(actions)
 
-    async def echoes(self, text: str, hint: str | None) -> tuple[EchoFinding, ...]:  # noqa: ARG002  as the protocol says
+    async def find_echoes(self, text: str, hint: str | None) -> tuple[EchoFinding, ...]:  # noqa: ARG002  as the protocol says
         """Nothing."""
         return ()
 
 
 @dataclass(frozen=True, slots=True)
-class OnlyJudge(Nobody):
+class EchoJudgeOnly(NoAssistants):
     """Of some assistants only the echo judge: words are repaired without asking the player."""
 
-    of: Assistants
+    assistants: Assistants
 
-    async def echoes(self, text: str, hint: str | None) -> tuple[EchoFinding, ...]:
+    async def find_echoes(self, text: str, hint: str | None) -> tuple[EchoFinding, ...]:
         """What their judge finds."""
-        return await self.of.echoes(text, hint)
+        return await self.assistants.find_echoes(text, hint)
 
 
-def at_once(work: Coroutine[Any, Any, T]) -> T:
+def run_without_waiting(work: Coroutine[Any, Any, T]) -> T:
     """The result of a coroutine that waits for nothing. Raises RuntimeError if it does wait."""
     try:
         work.send(None)

@@ -7,7 +7,7 @@ from selfplay.trace import Trace
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class CleaningCandidate:
     """A trace that may become a row."""
 
     trace: Trace
@@ -19,7 +19,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class UnreadableJournal:
     """A file that should hold a trace and can't be read as one."""
 
     name: str

@@ -69,6 +69,6 @@ class DropCode(StrEnum):
     """Almost the same conversation as an earlier trace."""
 
 
-def failed(reason: StopReason) -> DropCode | None:
+def drop_code_of(reason: StopReason) -> DropCode | None:
     """The code of an episode that ended so; None for one that ended well."""
     return None if reason is StopReason.FOUND else DropCode(reason.value)

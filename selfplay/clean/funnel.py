@@ -46,7 +46,7 @@ BUCKETS = ("0", "0-1/4", "1/4-1/2", "1/2-3/4", "3/4-1", "1")
 """Of hint reliance: the share of samples that take the same action without the hint; bounds go to the lower one."""
 
 
-class Stage(Noun):
+class FunnelStage(Noun):
     """One line of the funnel."""
 
     name: str
@@ -55,7 +55,7 @@ class Stage(Noun):
     """Traces that ended here, by reason."""
 
 
-class Spent(Noun):
+class CleaningSpending(Noun):
     """What models were asked."""
 
     asked: int = 0
@@ -72,11 +72,11 @@ class Spent(Noun):
     """Answers of the echo judge that could not be used, or that were not to be had, by what was wrong."""
 
 
-class Funnel(Noun):
+class CleaningFunnel(Noun):
     """The outcome of cleaning."""
 
     traces: int
-    stages: tuple[Stage, ...]
+    stages: tuple[FunnelStage, ...]
     rows: int
     strata: dict[Stratum, int]
     """Of the rows."""
@@ -99,7 +99,7 @@ class Funnel(Noun):
     pairs: int
     dropped_pairs: dict[DropCode, int] = Field(default_factory=dict[DropCode, int])
     """Pairs of kept traces whose rejected side must not stand in a row."""
-    spent: Spent = Spent()
+    spent: CleaningSpending = CleaningSpending()
     sources: str = ""
     """sha256 of the names and sizes of the journals, or names and contents of imported files: what it is made of."""
     is_imported: bool = False
@@ -107,7 +107,7 @@ class Funnel(Noun):
 
 
 @dataclass(slots=True)
-class Count:
+class FunnelCount:
     """What has been counted so far."""
 
     dropped: Counter[DropCode] = field(default_factory=Counter[DropCode])
@@ -129,15 +129,15 @@ class Count:
         self.repairs.update(turn.repair for turn in clean.turns if turn.repair)
         for turn in clean.turns:
             if turn.reliance is not None:
-                self.reliance[bucket(turn.reliance.share)] += 1
+                self.reliance[reliance_bucket(turn.reliance.share)] += 1
                 self.numbers.update(samples=turn.reliance.samples, same=turn.reliance.same)
 
-    def funnel(self, spent: Spent, sources: str) -> Funnel:
+    def to_funnel(self, spent: CleaningSpending, sources: str) -> CleaningFunnel:
         """All of it, in an order that does not depend on that of the traces."""
         samples = self.numbers["samples"]
-        return Funnel(
+        return CleaningFunnel(
             traces=self.numbers["rows"] + self.dropped.total(),
-            stages=tuple(_stages(self.numbers["rows"] + self.dropped.total(), self.dropped)),
+            stages=tuple(_count_stages(self.numbers["rows"] + self.dropped.total(), self.dropped)),
             rows=self.numbers["rows"],
             strata=dict(sorted(self.strata.items())),
             turns=self.numbers["turns"],
@@ -155,16 +155,16 @@ class Count:
         )
 
 
-def bucket(share: float) -> str:
+def reliance_bucket(share: float) -> str:
     """The name of the bucket that a share falls into."""
     if share in {0.0, 1.0}:
         return BUCKETS[0] if share == 0 else BUCKETS[-1]
     return BUCKETS[1 + sum(share > bound for bound in (0.25, 0.5, 0.75))]
 
 
-def _stages(traces: int, dropped: Counter[DropCode]) -> Iterable[Stage]:
+def _count_stages(traces: int, dropped: Counter[DropCode]) -> Iterable[FunnelStage]:
     left = traces
     for name, codes in STAGES:
         here = {code: dropped[code] for code in DropCode if code in codes and dropped[code]}
         left -= sum(here.values())
-        yield Stage(name=name, left=left, dropped=here)
+        yield FunnelStage(name=name, left=left, dropped=here)

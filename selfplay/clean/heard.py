@@ -4,28 +4,28 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from selfplay.clean.echoes import EchoFinding, echoes
+from selfplay.clean.echoes import EchoFinding, find_echoes
 from selfplay.clean.echoes.tokens import IDEOGRAPH
 from selfplay.clean.evidence.units import ROLES
-from selfplay.clean.naming import names_in, unseen
+from selfplay.clean.naming import names_in, find_unseen
 from selfplay.message import Message
 
-Part = Literal["content", "reasoning"]
-PARTS: tuple[Part, ...] = ("content", "reasoning")
+WordsField = Literal["content", "reasoning"]
+WORDS_FIELDS: tuple[WordsField, ...] = ("content", "reasoning")
 MIN_PROSE_WORDS = 4
 """An argument with fewer words is a name, a pattern or a query, and answers nobody. Signs of scripts without blanks are
 words."""
 
 
 @dataclass(frozen=True, slots=True)
-class Standpoint:
+class TurnContext:
     """What stood before a turn."""
 
     prefix: tuple[Message, ...]
     """The clean conversation up to it."""
     hint: str | None = None
     """What the supervisor's side said since the turn before, hint and nudge together; None if nothing."""
-    told: tuple[str, ...] = ()
+    hints_so_far: tuple[str, ...] = ()
     """Everything that it had said so far."""
 
     @property
@@ -35,7 +35,7 @@ class Standpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class TurnEchoes:
     """What answers a hint in one turn."""
 
     content: tuple[EchoFinding, ...] = ()
@@ -44,70 +44,70 @@ class Heard:
     """Spans are in the argument's value. These can't be repaired: a call stays the one that was made."""
     borrowed: tuple[str, ...] = ()
     """Names in its words, and in the prose inside its calls, that some hint had told and nothing visible shows."""
-    argued: tuple[str, ...] = ()
+    borrowed_in_calls: tuple[str, ...] = ()
     """Those of them that stand in its calls only."""
 
     @property
-    def in_words(self) -> bool:
+    def needs_repair(self) -> bool:
         """Whether its content or its reasoning has to be repaired."""
-        return bool(self.content or self.reasoning or len(self.borrowed) > len(self.argued))
+        return bool(self.content or self.reasoning or len(self.borrowed) > len(self.borrowed_in_calls))
 
     @property
     def echoes(self) -> tuple[EchoFinding, ...]:
         """All echoes, wherever they stand."""
         return (*self.content, *self.reasoning, *self.arguments)
 
-    def of(self, part: Part) -> tuple[EchoFinding, ...]:
+    def echoes_in(self, part: WordsField) -> tuple[EchoFinding, ...]:
         """The echoes of one part of the words."""
         return self.content if part == "content" else self.reasoning
 
 
-def hear(action: Message, at: Standpoint) -> Heard:
+def find_turn_echoes(action: Message, at: TurnContext) -> TurnEchoes:
     """What in a turn answers, thanks for, restates or leans on what stood before it."""
-    words = {part: words_of(action, part) for part in PARTS}
-    prose = tuple(text for _, text in _prose(action))
+    words = {part: words_of(action, part) for part in WORDS_FIELDS}
+    prose = tuple(text for _, text in _find_prose(action))
     if not any(words.values()) and not prose:
-        return Heard()
-    visible = at.visible if at.told else ()
-    borrowed = _borrowed("\n".join(words.values()), at.told, visible)
-    free = "\n".join(text for key, text in _prose(action) if ROLES.get(key, "free") == "free")
-    argued = tuple(name for name in _borrowed(free, at.told, visible) if name not in borrowed)
-    return Heard(
-        content=echoes(words["content"], at.hint, visible, at.told),
-        reasoning=echoes(words["reasoning"], at.hint, visible, at.told),
-        arguments=tuple(found for text in prose for found in echoes(text, at.hint, visible, at.told)),
+        return TurnEchoes()
+    visible = at.visible if at.hints_so_far else ()
+    borrowed = _find_borrowed_names("\n".join(words.values()), at.hints_so_far, visible)
+    free = "\n".join(text for key, text in _find_prose(action) if ROLES.get(key, "free") == "free")
+    argued = tuple(name for name in _find_borrowed_names(free, at.hints_so_far, visible) if name not in borrowed)
+    return TurnEchoes(
+        content=find_echoes(words["content"], at.hint, visible, at.hints_so_far),
+        reasoning=find_echoes(words["reasoning"], at.hint, visible, at.hints_so_far),
+        arguments=tuple(found for text in prose for found in find_echoes(text, at.hint, visible, at.hints_so_far)),
         borrowed=(*borrowed, *argued),
-        argued=argued,
+        borrowed_in_calls=argued,
     )
 
 
-def words_of(action: Message, part: Part) -> str:
+def words_of(action: Message, part: WordsField) -> str:
     """The text of one part."""
     return action.content if part == "content" else action.reasoning or ""
 
 
-def _borrowed(text: str, told: Sequence[str], visible: Sequence[str]) -> tuple[str, ...]:
+def _find_borrowed_names(text: str, told: Sequence[str], visible: Sequence[str]) -> tuple[str, ...]:
     hints = "\n".join(told).casefold()
-    return unseen((name for name in names_in(text) if name.casefold() in hints), visible) if hints else ()
+    return find_unseen((name for name in names_in(text) if name.casefold() in hints), visible) if hints else ()
 
 
-def _prose(action: Message) -> Iterator[tuple[str, str]]:
+def _find_prose(action: Message) -> Iterator[tuple[str, str]]:
     """Texts inside the arguments that are long enough to say something to somebody, each with its argument's name."""
     for call in action.tool_calls:
-        for key, text in _strings(call.parsed()):
+        for key, text in _strings_in(call.parse_arguments()):
             if len(text.split()) >= MIN_PROSE_WORDS or len(IDEOGRAPH.findall(text)) >= MIN_PROSE_WORDS:
                 yield key, text
 
 
-def _strings(value: object, key: str = "") -> Iterator[tuple[str, str]]:
+def _strings_in(value: object, key: str = "") -> Iterator[tuple[str, str]]:
     match value:
         case str():
             yield key, value
         case dict():
             for name, inner in cast("dict[str, Any]", value).items():
-                yield from _strings(inner, name)
+                yield from _strings_in(inner, name)
         case list():
             for inner in cast("list[Any]", value):
-                yield from _strings(inner, key)
+                yield from _strings_in(inner, key)
         case _:
             return

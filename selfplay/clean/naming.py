@@ -33,7 +33,7 @@ def names_in(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in named if name and name.lower() not in _ABBREVIATIONS))
 
 
-def unseen(names: Iterable[str], visible: Iterable[str]) -> tuple[str, ...]:
+def find_unseen(names: Iterable[str], visible: Iterable[str]) -> tuple[str, ...]:
     """Those of the names that stand in none of the visible texts, letter case aside."""
     missing = list(names)
     for text in visible:

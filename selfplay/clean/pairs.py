@@ -6,8 +6,8 @@ share, so it leans neither on a hint nor on what the rejected action would have 
 
 from collections.abc import Iterator, Sequence
 
-from selfplay.clean.assist import Assistants, Point
-from selfplay.clean.reliance import Samples
+from selfplay.clean.assist import Assistants, TurnPoint
+from selfplay.clean.reliance import SampledTurns
 from selfplay.clean.same import is_same_action
 from selfplay.message import Message
 from selfplay.sample import CleanTrace, PreferencePair
@@ -17,7 +17,7 @@ WORTH = {quality: worth for worth, quality in enumerate(reversed(Quality))}
 """productive above neutral above wasteful above mistaken."""
 
 
-async def preference_pairs(clean: CleanTrace, samples: Samples, assistants: Assistants) -> tuple[PreferencePair, ...]:
+async def find_preference_pairs(clean: CleanTrace, samples: SampledTurns, assistants: Assistants) -> tuple[PreferencePair, ...]:
     """The pairs of a trace: for each learned turn that was sampled, one for each different action that is judged worse.
 
     Both sides are judged alike, in conversations of their own.
@@ -25,25 +25,25 @@ async def preference_pairs(clean: CleanTrace, samples: Samples, assistants: Assi
     found: list[PreferencePair] = []
     for number, others in samples.items():
         turn = clean.turns[number]
-        different = tuple(_different(turn.action, others))
+        different = tuple(_different_actions(turn.action, others))
         if turn.weight and different:
-            point = Point(clean, number)
-            verdicts = await assistants.judge(point, (turn.action, *different))
-            found += _pairs(point, different, verdicts)
+            point = TurnPoint(clean, number)
+            verdicts = await assistants.judge_actions(point, (turn.action, *different))
+            found += _pairs_from_verdicts(point, different, verdicts)
     return tuple(found)
 
 
-def _different(action: Message, others: Sequence[Message]) -> Iterator[Message]:
+def _different_actions(action: Message, others: Sequence[Message]) -> Iterator[Message]:
     """The other actions, each once; those that called nothing or could not be carried out prefer nothing."""
     seen = [action]
     for other in others:
-        is_whole = other.tool_calls and all(c.parsed() is not None and not c.is_cut for c in other.tool_calls)
+        is_whole = other.tool_calls and all(c.parse_arguments() is not None and not c.is_cut for c in other.tool_calls)
         if is_whole and not any(is_same_action(other, known) for known in seen):
             seen.append(other)
             yield other
 
 
-def _pairs(point: Point, different: Sequence[Message], verdicts: Sequence[Verdict | None]) -> Iterator[PreferencePair]:
+def _pairs_from_verdicts(point: TurnPoint, different: Sequence[Message], verdicts: Sequence[Verdict | None]) -> Iterator[PreferencePair]:
     chosen, *rest = verdicts
     if chosen is None or chosen.quality not in {Quality.PRODUCTIVE, Quality.NEUTRAL}:
         return

@@ -6,18 +6,18 @@ replies give the same clean trace.
 
 from dataclasses import dataclass
 
-from selfplay.clean.assist import Assistants, Nobody, OnlyJudge, at_once
-from selfplay.clean.candidate import Candidate
+from selfplay.clean.assist import Assistants, NoAssistants, EchoJudgeOnly, run_without_waiting
+from selfplay.clean.candidate import CleaningCandidate
 from selfplay.clean.codes import DropCode
-from selfplay.clean.fitness import after_cleaning, before_cleaning
-from selfplay.clean.ground import Ground, from_hints, ground_of, hinted_turns, said_before
-from selfplay.clean.pairs import preference_pairs
-from selfplay.clean.prune import prune
-from selfplay.clean.reliance import measured, sampled
-from selfplay.clean.repair import repair
+from selfplay.clean.fitness import check_evidence, check_outcome
+from selfplay.clean.ground import Grounding, find_hint_influence, grounding_of, find_hinted_turns, supervisor_texts_before_turns
+from selfplay.clean.pairs import find_preference_pairs
+from selfplay.clean.prune import prune_dead_ends
+from selfplay.clean.reliance import measure_reliance, sample_hinted_turns
+from selfplay.clean.repair import repair_turns
 from selfplay.clean.settings import CleanSettings
-from selfplay.clean.strip import strip
-from selfplay.clean.weights import extra_share, masked, weigh
+from selfplay.clean.strip import strip_supervision
+from selfplay.clean.weights import extra_file_share, add_masks, mask_turns
 from selfplay.message import Noun
 from selfplay.sample import CleanTrace, Mask, PreferencePair
 from selfplay.trace import Trace
@@ -35,7 +35,7 @@ class DroppedTrace(Noun):
 
 
 @dataclass(frozen=True, slots=True)
-class Cleaned:
+class CleanedTrace:
     """A trace worth training on."""
 
     clean: CleanTrace
@@ -44,57 +44,57 @@ class Cleaned:
     """Of its turns, those that a hint stood right before."""
 
 
-async def clean_trace(candidate: Candidate, settings: CleanSettings, assistants: Assistants) -> Cleaned | DroppedTrace:
+async def clean_trace(candidate: CleaningCandidate, settings: CleanSettings, assistants: Assistants) -> CleanedTrace | DroppedTrace:
     """What of a trace is worth training on, or why it gives no row.
 
     Nothing is asked of models for a trace that gives no row whatever they say. Raises what the assistants raise.
     """
     trace = candidate.trace
-    clean = stripped(candidate)
-    if problem := before_cleaning(trace, clean, settings):
+    clean = strip_candidate(candidate)
+    if problem := check_outcome(trace, clean, settings):
         return DroppedTrace(episode=trace.episode, task=clean.task, code=problem.code, detail=problem.detail)
-    alone = ground_of(trace, clean)
-    if problem := after_cleaning(trace, clean, alone):
+    alone = grounding_of(trace, clean)
+    if problem := check_evidence(trace, clean, alone):
         return DroppedTrace(episode=trace.episode, task=clean.task, code=problem.code, detail=problem.detail)
-    clean, ground = await mended(trace, clean, settings, assistants, alone)
-    if problem := after_cleaning(trace, clean, ground):
+    clean, ground = await repair_and_mask(trace, clean, settings, assistants, alone)
+    if problem := check_evidence(trace, clean, ground):
         return DroppedTrace(episode=trace.episode, task=clean.task, code=problem.code, detail=problem.detail)
-    hinted = hinted_turns(trace, clean)
-    samples = await sampled(clean, hinted, settings.samples, assistants)
-    clean = measured(clean, samples)
-    pairs = await preference_pairs(clean, samples, assistants) if settings.pairs else ()
-    return Cleaned(clean, pairs, len(hinted))
+    hinted = find_hinted_turns(trace, clean)
+    samples = await sample_hinted_turns(clean, hinted, settings.samples, assistants)
+    clean = measure_reliance(clean, samples)
+    pairs = await find_preference_pairs(clean, samples, assistants) if settings.pairs else ()
+    return CleanedTrace(clean, pairs, len(hinted))
 
 
-def clean_offline(candidate: Candidate, settings: CleanSettings) -> Cleaned | DroppedTrace:
+def clean_offline(candidate: CleaningCandidate, settings: CleanSettings) -> CleanedTrace | DroppedTrace:
     """The same without any model: words are repaired by taking sentences out, and nothing is measured."""
-    return at_once(clean_trace(candidate, settings, Nobody()))
+    return run_without_waiting(clean_trace(candidate, settings, NoAssistants()))
 
 
-def stripped(candidate: Candidate) -> CleanTrace:
+def strip_candidate(candidate: CleaningCandidate) -> CleanTrace:
     """The trace without its supervisor, with what is known of where it comes from."""
-    clean = strip(candidate.trace, candidate.contract)
+    clean = strip_supervision(candidate.trace, candidate.contract)
     return clean.model_copy(update={"snapshot": candidate.snapshot, "stratum": candidate.trace.stratum})
 
 
-async def mended(
-    trace: Trace, clean: CleanTrace, settings: CleanSettings, assistants: Assistants, alone: Ground
-) -> tuple[CleanTrace, Ground]:
+async def repair_and_mask(
+    trace: Trace, clean: CleanTrace, settings: CleanSettings, assistants: Assistants, alone: Grounding
+) -> tuple[CleanTrace, Grounding]:
     """The trace pruned if that was asked for, repaired, and weighed by what is left then; and what it rests on.
 
     `alone` is what it rests on without its hints.
     """
-    hints = from_hints(trace, is_strict=settings.hinted_queries == "drop")
-    ground = ground_of(trace, clean, hints, alone.evidence)
+    hints = find_hint_influence(trace, is_strict=settings.hinted_queries == "drop")
+    ground = grounding_of(trace, clean, hints, alone.evidence)
     if settings.prune_dead_ends:
-        clean = prune(trace, clean, ground)
-        ground = ground_of(trace, clean, hints)
-    helpers = assistants if settings.repair == "models" else OnlyJudge(assistants)
-    repaired = await repair(clean, said_before(trace, clean), ground.hinted, helpers)
+        clean = prune_dead_ends(trace, clean, ground)
+        ground = grounding_of(trace, clean, hints)
+    helpers = assistants if settings.repair == "models" else EchoJudgeOnly(assistants)
+    repaired = await repair_turns(clean, supervisor_texts_before_turns(trace, clean), ground.hinted_turns, helpers)
     if repaired != clean:
-        clean, ground = repaired, ground_of(trace, repaired, hints, ground.alone)
-    clean = weigh(clean, said_before(trace, clean), ground)
-    if extra_share(trace, clean) > settings.extra_files:
+        clean, ground = repaired, grounding_of(trace, repaired, hints, ground.evidence_without_hints)
+    clean = mask_turns(clean, supervisor_texts_before_turns(trace, clean), ground)
+    if extra_file_share(trace, clean) > settings.extra_files:
         last = len(clean.turns) - 1
-        clean = clean.with_turn(last, masked(clean.turns[last], [Mask.IMPRECISE]))
+        clean = clean.with_turn(last, add_masks(clean.turns[last], [Mask.IMPRECISE]))
     return clean, ground

@@ -7,46 +7,46 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from selfplay.clean.funnel import Funnel
+from selfplay.clean.funnel import CleaningFunnel
 from selfplay.clean.pipeline import DroppedTrace
 from selfplay.errors import InputError
 from selfplay.rows import read_rows
 from selfplay.sample import CleanTrace, PreferencePair
 
-NAME = "clean"
+CLEAN_FOLDER_NAME = "clean"
 """The folder inside the journals' folder."""
 
 
 @dataclass(frozen=True, slots=True)
-class CleanPlace:
+class CleanFolder:
     """A folder of clean traces."""
 
-    folder: Path
+    path: Path
 
     @property
     def traces(self) -> Path:
         """One clean trace a line: those without hints first, then by episode."""
-        return self.folder / "traces.jsonl"
+        return self.path / "traces.jsonl"
 
     @property
     def pairs(self) -> Path:
         """One preference pair a line, in the order of the traces."""
-        return self.folder / "pairs.jsonl"
+        return self.path / "pairs.jsonl"
 
     @property
     def dropped(self) -> Path:
         """One line for each trace that gives no row, with its code, by episode."""
-        return self.folder / "dropped.jsonl"
+        return self.path / "dropped.jsonl"
 
     @property
     def funnel(self) -> Path:
         """What became of all; written last, so that it is there exactly when the others are whole."""
-        return self.folder / "funnel.json"
+        return self.path / "funnel.json"
 
     @property
     def samples(self) -> Path:
         """What models were asked on the way."""
-        return self.folder / "samples.jsonl"
+        return self.path / "samples.jsonl"
 
     @property
     def results(self) -> tuple[Path, ...]:
@@ -54,18 +54,18 @@ class CleanPlace:
         return (self.traces, self.pairs, self.dropped, self.funnel)
 
     @property
-    def is_there(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether a cleaning was brought to its end here."""
         return self.funnel.is_file()
 
-    def read_funnel(self) -> Funnel:
+    def read_funnel(self) -> CleaningFunnel:
         """Raises InputError."""
         try:
-            return Funnel.model_validate_json(self.funnel.read_bytes())
+            return CleaningFunnel.model_validate_json(self.funnel.read_bytes())
         except (OSError, ValidationError) as error:
             raise InputError(f"{self.funnel}: can't be read as a funnel: {error}; run `selfplay clean` again") from None
 
-    def read(self) -> Iterator[CleanTrace | DroppedTrace]:
+    def read_outcomes(self) -> Iterator[CleanTrace | DroppedTrace]:
         """Every trace of the cleaning, one in memory at a time. Raises InputError."""
         for _, clean in read_rows(self.traces, CleanTrace):
             yield clean
@@ -78,7 +78,7 @@ class CleanPlace:
             yield pair
 
 
-def fingerprint(files: Iterable[Path], root: Path, *, is_imported: bool) -> str:
+def fingerprint_of(files: Iterable[Path], root: Path, *, is_imported: bool) -> str:
     """sha256 of the files' names below `root`, and of journals' sizes: a journal only ever grows.
 
     Of imported files, which others may edit, the content counts instead. Raises InputError for a file that can't be

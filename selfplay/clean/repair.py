@@ -9,22 +9,22 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
-from selfplay.clean.assist import Assistants, Point
+from selfplay.clean.assist import Assistants, TurnPoint
 from selfplay.clean.echoes import EchoFinding, EchoKind, without_echoes
-from selfplay.clean.heard import PARTS, Heard, Part, Standpoint, hear, words_of
-from selfplay.clean.naming import names_in, unseen
+from selfplay.clean.heard import WORDS_FIELDS, TurnEchoes, WordsField, TurnContext, find_turn_echoes, words_of
+from selfplay.clean.naming import names_in, find_unseen
 from selfplay.clean.same import is_same_action
 from selfplay.message import Message
 from selfplay.sample import CleanTrace, CleanTurn, Mask, Repair
 
 
-def standpoint(clean: CleanTrace, turn: int, said: Sequence[tuple[str, ...]]) -> Standpoint:
+def turn_context(clean: CleanTrace, turn: int, said: Sequence[tuple[str, ...]]) -> TurnContext:
     """What stood before a turn. `said[i]` is what the supervisor's side said between the turns `i - 1` and `i`."""
     told = tuple(text for texts in said[: turn + 1] for text in texts)
-    return Standpoint(clean.before(turn), "\n".join(said[turn]) or None, told)
+    return TurnContext(clean.conversation_before(turn), "\n".join(said[turn]) or None, told)
 
 
-async def repair(
+async def repair_turns(
     clean: CleanTrace,
     said: Sequence[tuple[str, ...]],
     hinted: Collection[int],
@@ -40,90 +40,90 @@ async def repair(
     that were repaired before.
     """
     for number, turn in enumerate(clean.turns):
-        at = standpoint(clean, number, said)
-        heard = await listen(turn.action, at, assistants) if at.told or is_foreign else Heard()
-        if heard.in_words or (number in hinted and turn.repair is not Repair.ASKED_AGAIN):
-            clean = clean.with_turn(number, await _repaired(Point(clean, number), at, heard, assistants))
+        at = turn_context(clean, number, said)
+        heard = await find_echoes_with_judge(turn.action, at, assistants) if at.hints_so_far or is_foreign else TurnEchoes()
+        if heard.needs_repair or (number in hinted and turn.repair is not Repair.ASKED_AGAIN):
+            clean = clean.with_turn(number, await _repair_turn(TurnPoint(clean, number), at, heard, assistants))
     return clean
 
 
-async def _repaired(point: Point, at: Standpoint, heard: Heard, assistants: Assistants) -> CleanTurn:
+async def _repair_turn(point: TurnPoint, at: TurnContext, heard: TurnEchoes, assistants: Assistants) -> CleanTurn:
     turn = point.clean.turns[point.turn]
-    action, how = await _asked_again(point, at, assistants), Repair.ASKED_AGAIN
-    if action is None and not heard.in_words:
+    action, how = await _ask_again(point, at, assistants), Repair.ASKED_AGAIN
+    if action is None and not heard.needs_repair:
         return turn
     if action is None:
-        action, how = await _rewritten(point, at, heard, assistants), Repair.REWRITTEN
+        action, how = await _ask_for_rewrite(point, at, heard, assistants), Repair.REWRITTEN
     masks = turn.masks
     if action is None:
-        action, how = excised(turn.action, heard), Repair.EXCISED
-        if Mask.ECHO not in masks and (await listen(action, at, assistants)).in_words:
+        action, how = excise_echoes(turn.action, heard), Repair.EXCISED
+        if Mask.ECHO not in masks and (await find_echoes_with_judge(action, at, assistants)).needs_repair:
             masks = (*masks, Mask.ECHO)
     original = turn.original or turn.action
     return turn.model_copy(update={"action": action, "repair": how, "original": original, "masks": masks})
 
 
-async def listen(action: Message, at: Standpoint, assistants: Assistants) -> Heard:
+async def find_echoes_with_judge(action: Message, at: TurnContext, assistants: Assistants) -> TurnEchoes:
     """What answers a hint by the wordings, and in its words by the judge too, if there is one."""
-    heard = hear(action, at)
-    found: dict[Part, tuple[EchoFinding, ...]] = {}
-    for part in PARTS:
+    heard = find_turn_echoes(action, at)
+    found: dict[WordsField, tuple[EchoFinding, ...]] = {}
+    for part in WORDS_FIELDS:
         text = words_of(action, part)
-        more = await assistants.echoes(text, at.hint) if text.strip() else ()
-        every = {(f.span, f.kind): f for f in (*heard.of(part), *more)}
+        more = await assistants.find_echoes(text, at.hint) if text.strip() else ()
+        every = {(f.span, f.kind): f for f in (*heard.echoes_in(part), *more)}
         found[part] = tuple(every[key] for key in sorted(every))
     return replace(heard, content=found["content"], reasoning=found["reasoning"])
 
 
-async def _asked_again(point: Point, at: Standpoint, assistants: Assistants) -> Message | None:
+async def _ask_again(point: TurnPoint, at: TurnContext, assistants: Assistants) -> Message | None:
     action = point.clean.turns[point.turn].action
-    for other in await assistants.again(point, 1):
-        if is_same_action(action, other) and not (await listen(other, at, assistants)).in_words:
+    for other in await assistants.sample_turns(point, 1):
+        if is_same_action(action, other) and not (await find_echoes_with_judge(other, at, assistants)).needs_repair:
             return action.model_copy(update={"content": other.content, "reasoning": other.reasoning})
     return None
 
 
-async def _rewritten(point: Point, at: Standpoint, heard: Heard, assistants: Assistants) -> Message | None:
+async def _ask_for_rewrite(point: TurnPoint, at: TurnContext, heard: TurnEchoes, assistants: Assistants) -> Message | None:
     """The action with other words in each part that needs them; None where some can't be had or do not pass."""
     action = point.clean.turns[point.turn].action
     new: dict[str, str] = {}
-    for part in _parts_to_mend(action, heard):
-        left = _without(words_of(action, part), heard.of(part), heard.borrowed)
+    for part in _fields_to_repair(action, heard):
+        left = _remove_sentences(words_of(action, part), heard.echoes_in(part), heard.borrowed)
         words = (await assistants.rewrite(point, action, left) or "").strip()
-        if not words or not _rests_on_visible(words, action, at):
+        if not words or not _names_only_visible(words, action, at):
             return None
         new[part] = words
     mended = action.model_copy(update=new)
-    return None if (await listen(mended, at, assistants)).in_words else mended
+    return None if (await find_echoes_with_judge(mended, at, assistants)).needs_repair else mended
 
 
-def _parts_to_mend(action: Message, heard: Heard) -> Iterator[Part]:
-    for part in PARTS:
-        if heard.of(part) or any(_places(words_of(action, part), heard.borrowed)):
+def _fields_to_repair(action: Message, heard: TurnEchoes) -> Iterator[WordsField]:
+    for part in WORDS_FIELDS:
+        if heard.echoes_in(part) or any(_find_names(words_of(action, part), heard.borrowed)):
             yield part
 
 
-def _rests_on_visible(words: str, action: Message, at: Standpoint) -> bool:
+def _names_only_visible(words: str, action: Message, at: TurnContext) -> bool:
     """Whether words name nothing but what was to be seen, and what the action's own calls name."""
     own = (call.arguments for call in action.tool_calls)
-    return not unseen(names_in(words), (*at.visible, *own))
+    return not find_unseen(names_in(words), (*at.visible, *own))
 
 
-def excised(action: Message, heard: Heard) -> Message:
+def excise_echoes(action: Message, heard: TurnEchoes) -> Message:
     """The action without the sentences that answer a hint, or name what only a hint had told."""
-    new = {part: _without(words_of(action, part), heard.of(part), heard.borrowed) for part in PARTS}
+    new = {part: _remove_sentences(words_of(action, part), heard.echoes_in(part), heard.borrowed) for part in WORDS_FIELDS}
     return action.model_copy(update={"content": new["content"], "reasoning": new["reasoning"] or None})
 
 
-def _without(text: str, echoes: Sequence[EchoFinding], borrowed: Sequence[str]) -> str:
+def _remove_sentences(text: str, echoes: Sequence[EchoFinding], borrowed: Sequence[str]) -> str:
     left = without_echoes(text, echoes) if echoes else text
-    while names := tuple(_places(left, borrowed)):
+    while names := tuple(_find_names(left, borrowed)):
         shorter = without_echoes(left, names)
         left = shorter if len(shorter) < len(left) else ""
     return left
 
 
-def _places(text: str, names: Sequence[str]) -> Iterator[EchoFinding]:
+def _find_names(text: str, names: Sequence[str]) -> Iterator[EchoFinding]:
     """Where names stand in a text, as something that a hint had said."""
     for name in names:
         for match in re.finditer(re.escape(name), text, re.IGNORECASE):

@@ -14,22 +14,22 @@ def is_same_action(one: Message, other: Message) -> bool:
     Arguments are compared as JSON values; one that is null equals one that is left out. Two answers (`finish`) are the
     same when they name the same files: the reasons are words. Two turns without a call are never the same action.
     """
-    return bool(one.tool_calls) and Counter(map(_canonical, one.tool_calls)) == Counter(
-        map(_canonical, other.tool_calls)
+    return bool(one.tool_calls) and Counter(map(_canonical_call, one.tool_calls)) == Counter(
+        map(_canonical_call, other.tool_calls)
     )
 
 
-def _canonical(call: ToolCall) -> tuple[str, bytes]:
-    values = call.parsed()
+def _canonical_call(call: ToolCall) -> tuple[str, bytes]:
+    values = call.parse_arguments()
     if values is None or call.is_cut:
         return call.name, call.arguments.encode("utf-8", "surrogatepass")
     told = {key: value for key, value in values.items() if value is not None}
     if call.name == "finish":
-        told["files"] = _paths(told.get("files"))
+        told["files"] = _answer_paths(told.get("files"))
     return call.name, orjson.dumps(told, option=orjson.OPT_SORT_KEYS)
 
 
-def _paths(files: object) -> object:
+def _answer_paths(files: object) -> object:
     """The paths of an answer, sorted; anything else as it is."""
     if not isinstance(files, list):
         return files

@@ -6,12 +6,12 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from selfplay.clean.across import AcrossSettings
-from selfplay.config import SeatConfig, Section, checked, read_toml
+from selfplay.config import SeatConfig, ConfigSection, validate_section, read_toml
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class CleanSettings(Section):
+class CleanSettings(ConfigSection):
     """How traces are cleaned."""
 
     repair: Literal["offline", "models"] = "offline"
@@ -40,6 +40,6 @@ class CleanSettings(Section):
     """What is checked across traces."""
 
 
-def load_settings(path: Path) -> CleanSettings:
+def load_clean_settings(path: Path) -> CleanSettings:
     """The section `clean` of a configuration file; the defaults if there is none. Raises ConfigError."""
-    return checked(CleanSettings, read_toml(path).get("clean", {}), f"{path}: clean")
+    return validate_section(CleanSettings, read_toml(path).get("clean", {}), f"{path}: clean")

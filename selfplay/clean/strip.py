@@ -11,13 +11,13 @@ from collections.abc import Iterator
 
 from selfplay.contract import Contract
 from selfplay.message import Message, Origin
-from selfplay.sample import CleanTrace, CleanTurn, Dropped, DropReason, Mask
+from selfplay.sample import CleanTrace, CleanTurn, DroppedTurn, DropReason, Mask
 from selfplay.trace import Quality, Step, StopReason, Trace
 
 _VERDICTS = {Quality.WASTEFUL: Mask.WASTEFUL, Quality.MISTAKEN: Mask.MISTAKEN}
 
 
-def strip(trace: Trace, contract: Contract) -> CleanTrace:
+def strip_supervision(trace: Trace, contract: Contract) -> CleanTrace:
     """The trace without hints, nudges and what they left behind, under the contract's system prompt.
 
     Its conversation starts with system prompt and task, pairs each call with its result, never has two turns of the
@@ -25,14 +25,14 @@ def strip(trace: Trace, contract: Contract) -> CleanTrace:
     whose `answer` is set shows how a search is brought to its end.
     """
     turns: list[CleanTurn] = []
-    dropped: list[Dropped] = []
-    end = _answered_at(trace)
+    dropped: list[DroppedTurn] = []
+    end = _find_answer_step(trace)
     for number in range(len(trace.steps)):
-        match _clean(trace, number, end):
+        match _clean_step(trace, number, end):
             case CleanTurn() as turn:
                 turns.append(turn)
             case DropReason() as reason:
-                dropped.append(Dropped(step=number, reason=reason))
+                dropped.append(DroppedTurn(step=number, reason=reason))
     return CleanTrace(
         episode=trace.episode,
         task=trace.task.brief.id,
@@ -46,7 +46,7 @@ def strip(trace: Trace, contract: Contract) -> CleanTrace:
     )
 
 
-def _answered_at(trace: Trace) -> int | None:
+def _find_answer_step(trace: Trace) -> int | None:
     """The step whose `finish` ended the episode well, None where none did."""
     if trace.stop is None or trace.stop.reason is not StopReason.FOUND:
         return None
@@ -55,25 +55,25 @@ def _answered_at(trace: Trace) -> int | None:
     )
 
 
-def _clean(trace: Trace, number: int, end: int | None) -> CleanTurn | DropReason:
+def _clean_step(trace: Trace, number: int, end: int | None) -> CleanTurn | DropReason:
     step = trace.steps[number]
     if end is not None and number >= end:
-        return DropReason.AFTER_ANSWER if number > end else _as_it_is(number, step, is_answer=True)
-    if number + 1 == len(trace.steps) and not step.after:
-        return _as_it_is(number, step, is_answer=False)
+        return DropReason.AFTER_ANSWER if number > end else _keep_step(number, step, is_answer=True)
+    if number + 1 == len(trace.steps) and not step.messages_after:
+        return _keep_step(number, step, is_answer=False)
     if not step.action.tool_calls:
         return DropReason.NO_CALL
     if [c.id for c in step.action.tool_calls] != [r.message.tool_call_id for r in step.results]:
         return DropReason.UNPAIRED
-    return _without_finish(number, step)
+    return _remove_early_finish(number, step)
 
 
-def _as_it_is(number: int, step: Step, *, is_answer: bool) -> CleanTurn:
-    masks = tuple(_masks(step, is_answer=is_answer))
+def _keep_step(number: int, step: Step, *, is_answer: bool) -> CleanTurn:
+    masks = tuple(_masks_for(step, is_answer=is_answer))
     return CleanTurn(step=number, action=step.action, results=step.results, masks=masks)
 
 
-def _without_finish(number: int, step: Step) -> CleanTurn | DropReason:
+def _remove_early_finish(number: int, step: Step) -> CleanTurn | DropReason:
     pairs = list(zip(step.action.tool_calls, step.results, strict=True))
     kept = [(call, result) for call, result in pairs if result.answer is None]
     if not kept:
@@ -83,17 +83,17 @@ def _without_finish(number: int, step: Step) -> CleanTurn | DropReason:
         step=number,
         action=step.action.model_copy(update={"tool_calls": tuple(call for call, _ in kept)}),
         results=tuple(result for _, result in kept),
-        masks=(*_masks(step, is_answer=False), *([Mask.EDITED] if removed else [])),
+        masks=(*_masks_for(step, is_answer=False), *([Mask.EDITED] if removed else [])),
         removed=removed,
     )
 
 
-def _masks(step: Step, *, is_answer: bool) -> Iterator[Mask]:
+def _masks_for(step: Step, *, is_answer: bool) -> Iterator[Mask]:
     """Reasons not to learn a step. No verdict counts against the answer that found everything."""
     verdict = step.judgement.verdict
     if verdict is not None and verdict.quality in _VERDICTS and not is_answer:
         yield _VERDICTS[verdict.quality]
-    if any(call.parsed() is None for call in step.action.tool_calls):
+    if any(call.parse_arguments() is None for call in step.action.tool_calls):
         yield Mask.UNPARSABLE
     if any(call.is_cut for call in step.action.tool_calls):
         yield Mask.CUT

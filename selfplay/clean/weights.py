@@ -2,32 +2,32 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from selfplay.clean.ground import Ground
-from selfplay.clean.heard import hear
-from selfplay.clean.repair import standpoint
+from selfplay.clean.ground import Grounding
+from selfplay.clean.heard import find_turn_echoes
+from selfplay.clean.repair import turn_context
 from selfplay.message import Message
 from selfplay.sample import CleanTrace, CleanTurn, Mask, Repair
 from selfplay.trace import Trace
 
 
-def weigh(clean: CleanTrace, said: Sequence[tuple[str, ...]], ground: Ground) -> CleanTrace:
+def mask_turns(clean: CleanTrace, said: Sequence[tuple[str, ...]], ground: Grounding) -> CleanTrace:
     """The trace with a mask on each turn that leans on what is not visible. Masks are only ever added."""
-    turns = [masked(turn, _masks(turn, number, clean, said, ground)) for number, turn in enumerate(clean.turns)]
+    turns = [add_masks(turn, _masks_for(turn, number, clean, said, ground)) for number, turn in enumerate(clean.turns)]
     return clean.model_copy(update={"turns": tuple(turns)})
 
 
-def masked(turn: CleanTurn, masks: Iterable[Mask]) -> CleanTurn:
+def add_masks(turn: CleanTurn, masks: Iterable[Mask]) -> CleanTurn:
     """The turn with these masks too, each once."""
     every = tuple(dict.fromkeys((*turn.masks, *masks)))
     return turn if every == turn.masks else turn.model_copy(update={"masks": every})
 
 
-def _masks(
-    turn: CleanTurn, number: int, clean: CleanTrace, said: Sequence[tuple[str, ...]], ground: Ground
+def _masks_for(
+    turn: CleanTurn, number: int, clean: CleanTrace, said: Sequence[tuple[str, ...]], ground: Grounding
 ) -> Iterator[Mask]:
-    if ground.leaps(number):
+    if ground.leaps_of(number):
         yield Mask.LEAP
-    heard = hear(turn.action, standpoint(clean, number, said))
+    heard = find_turn_echoes(turn.action, turn_context(clean, number, said))
     if heard.echoes:
         yield Mask.ECHO
     if _is_wordless_now(turn):
@@ -46,7 +46,7 @@ def _has_words(action: Message) -> bool:
     return bool(action.content.strip() or (action.reasoning or "").strip())
 
 
-def extra_share(trace: Trace, clean: CleanTrace) -> float:
+def extra_file_share(trace: Trace, clean: CleanTrace) -> float:
     """The share of the answer's files that are no targets; 0 without an answer."""
     named = {file.path for file in clean.answer or ()}
     return len(named - set(trace.task.answer.paths)) / len(named) if named else 0.0

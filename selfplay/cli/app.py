@@ -13,7 +13,7 @@ from selfplay.cli.batch import EPILOG as BATCH_EPILOG
 from selfplay.cli.batch import batch
 from selfplay.cli.clean import EPILOG as CLEAN_EPILOG
 from selfplay.cli.clean import clean
-from selfplay.cli.console import ExitCode, complain
+from selfplay.cli.console import ExitCode, print_error
 from selfplay.cli.demo import EPILOG as DEMO_EPILOG
 from selfplay.cli.demo import demo
 from selfplay.cli.explain import EPILOG as EXPLAIN_EPILOG
@@ -39,7 +39,7 @@ from selfplay.cli.tools import tools
 from selfplay.errors import SelfplayError
 from selfplay_tools.errors import ToolsError
 
-GOES_ON = ExitCode.OUT_OF_REACH
+RESUMABLE = ExitCode.OUT_OF_REACH
 
 app = typer.Typer(
     name="selfplay",
@@ -90,9 +90,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(args=arguments, prog_name="selfplay")
     except (SelfplayError, ToolsError) as error:
-        complain(f"{error}\nRun the same command again to go on." if ExitCode.of(error) == GOES_ON else error)
+        print_error(f"{error}\nRun the same command again to go on." if ExitCode.of(error) == RESUMABLE else error)
         sys.exit(ExitCode.of(error))
     except Exception:  # noqa: BLE001  whatever it is, a script can tell it from "not found"
         traceback.print_exc()
-        complain("this is a fault of selfplay; what was recorded is kept")
+        print_error("this is a fault of selfplay; what was recorded is kept")
         sys.exit(ExitCode.BUG)

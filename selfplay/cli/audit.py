@@ -10,29 +10,29 @@ from pydantic import ValidationError
 from rich.text import Text
 
 from selfplay.audit import audit_hints
-from selfplay.audit_echoes import AT_ONCE, audit_echoes, judged_echoes
-from selfplay.audit_traces import AuditSummary, Severity, audit_traces
+from selfplay.audit_echoes import AT_ONCE, audit_echoes, audit_echoes_with_judge
+from selfplay.audit_traces import TraceAuditSummary, AuditSeverity, audit_traces
 from selfplay.clean.across import AcrossSettings
-from selfplay.clean.settings import load_settings
-from selfplay.cli.console import ExitCode, complain, people_console, print_json
-from selfplay.cli.given import given_judge
-from selfplay.cli.stdin import readable
+from selfplay.clean.settings import load_clean_settings
+from selfplay.cli.console import ExitCode, print_error, make_console, print_json
+from selfplay.cli.given import override_judge
+from selfplay.cli.stdin import open_inputs
 from selfplay.config import SeatConfig
 from selfplay.errors import ConfigError
-from selfplay.listening import open_judge
+from selfplay.listening import open_echo_judge
 from selfplay.repos import Repositories
-from selfplay.rows import explain
+from selfplay.rows import explain_errors
 
 audit = typer.Typer(help="Check hints, echoes and whole traces from any source.", no_args_is_help=True)
 
-EPILOG = """Example:
+HINTS_EPILOG = """Example:
 
 selfplay audit hints hints.jsonl
 
 where each row is {"task": {a task, as in a task file}, "shown": ["what the player has seen"], "hint": "..."}"""
 
 
-@audit.command(epilog=EPILOG)
+@audit.command(epilog=HINTS_EPILOG)
 def hints(
     file: Annotated[Path, typer.Argument(help="JSONL: task, shown, hint; - for standard input.")],
     *,
@@ -43,13 +43,13 @@ def hints(
     Exit code 1 if any reveals, or could be checked in part only: its repository can't be opened, a target is not there.
     """
     reveals = partial = 0
-    with readable([file]) as ([given], _):
+    with open_inputs([file]) as ([given], _):
         for row in audit_hints(given, Repositories(repos)):
             reveals += row["reveals"]
             partial += "partial" in row
             print_json(row)
     if partial:
-        complain(f"{partial} hints could be checked in part only, see `partial` in their rows")
+        print_error(f"{partial} hints could be checked in part only, see `partial` in their rows")
     raise typer.Exit(ExitCode.NEGATIVE if reveals or partial else ExitCode.DONE)
 
 
@@ -76,9 +76,9 @@ def echoes(
 
     Exit code 1 if any does.
     """
-    seat = given_judge(load_settings(config).judge if config else None, judge, judge_url)
+    seat = override_judge(load_clean_settings(config).judge if config else None, judge, judge_url)
     count = faults = 0
-    with readable([file]) as ([given], _):
+    with open_inputs([file]) as ([given], _):
         if seat is not None:
             count, faults = anyio.run(_judge_echoes, given, seat)
         else:
@@ -86,7 +86,7 @@ def echoes(
                 count += row["echo"]
                 print_json(row)
     if faults:
-        complain(f"{faults} answers of the judge could not be used, see `faults` in their rows")
+        print_error(f"{faults} answers of the judge could not be used, see `faults` in their rows")
     raise typer.Exit(ExitCode.NEGATIVE if count else ExitCode.DONE)
 
 
@@ -94,8 +94,8 @@ async def _judge_echoes(file: Path, seat: SeatConfig) -> tuple[int, int]:
     """Print the rows; returns how many have an echo, and how many answers could not be used."""
     count = 0
     async with AsyncExitStack() as stack:
-        judge = open_judge(seat, stack, anyio.CapacityLimiter(AT_ONCE))
-        async with aclosing(judged_echoes(file, judge)) as rows:
+        judge = open_echo_judge(seat, stack, anyio.CapacityLimiter(AT_ONCE))
+        async with aclosing(audit_echoes_with_judge(file, judge)) as rows:
             async for row in rows:
                 count += row["echo"]
                 print_json(row)
@@ -145,11 +145,11 @@ def traces(
     }
     if key_env:
         values["key_names"] = (*AcrossSettings().key_names, *key_env)
-    summary = AuditSummary()
-    with readable(files) as (given, named):
+    summary = TraceAuditSummary()
+    with open_inputs(files) as (given, named):
         for audited in audit_traces(given, _across_settings(values), summary):
-            print_json(named(audited.row()))
-    _tell(summary)
+            print_json(named(audited.to_row()))
+    _print_summary(summary)
     raise typer.Exit(ExitCode.DONE if summary.passed == summary.traces else ExitCode.NEGATIVE)
 
 
@@ -157,14 +157,14 @@ def _across_settings(values: dict[str, Any]) -> AcrossSettings:
     try:
         return AcrossSettings.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(explain(error, {(): tuple(AcrossSettings.model_fields)})) from None
+        raise ConfigError(explain_errors(error, {(): tuple(AcrossSettings.model_fields)})) from None
 
 
-def _tell(summary: AuditSummary) -> None:
-    console = people_console(is_quiet=False, is_json=True)
+def _print_summary(summary: TraceAuditSummary) -> None:
+    console = make_console(is_quiet=False, is_json=True)
     style = "green" if summary.passed == summary.traces else "red"
     console.print(Text(f"{summary.passed} of {summary.traces} traces pass", style=style))
-    for severity in Severity:
+    for severity in AuditSeverity:
         counts = sorted((code, n) for (code, kind), n in summary.findings.items() if kind == severity)
         if counts:
             console.print(f"{severity}s: " + ", ".join(f"{n} {code}" for code, n in counts))

@@ -12,24 +12,24 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from selfplay.batch.observe import key_names_beside
-from selfplay.clean.assist import Nobody
-from selfplay.clean.funnel import Funnel, Spent
-from selfplay.clean.place import NAME, CleanPlace, fingerprint
-from selfplay.clean.samples import Budget, Samples
-from selfplay.clean.settings import CleanSettings, load_settings
-from selfplay.cleaning import Work, clean_to
-from selfplay.cli.console import ExitCode, complain, people_console, print_json
-from selfplay.cli.given import GivenSettings, given_judge
-from selfplay.config import KeyName, RunConfig, checked, key_names_in, read_toml
+from selfplay.batch.observe import collect_key_names
+from selfplay.clean.assist import NoAssistants
+from selfplay.clean.funnel import CleaningFunnel, CleaningSpending
+from selfplay.clean.place import CLEAN_FOLDER_NAME, CleanFolder, fingerprint_of
+from selfplay.clean.samples import CleaningBudget, ReplyCache
+from selfplay.clean.settings import CleanSettings, load_clean_settings
+from selfplay.cleaning import CleaningWork, clean_to
+from selfplay.cli.console import ExitCode, print_error, make_console, print_json
+from selfplay.cli.given import SettingsOptions, override_judge
+from selfplay.config import KeyName, RunConfig, validate_section, key_names_in, read_toml
 from selfplay.errors import InputError
-from selfplay.export.place import exports_below
-from selfplay.foreign import Foreign, imports_in, read_tools
+from selfplay.export.place import find_export_files
+from selfplay.foreign import ImportOptions, imports_in, read_tools
 from selfplay.journals import journals_in
-from selfplay.listening import EchoJudge, Listening, open_judge
+from selfplay.listening import EchoJudgeClient, EchoJudgeAssistants, open_echo_judge
 from selfplay.repos import Repositories
-from selfplay.sampling import Casting, Desk, asks_player
-from selfplay.view import safe
+from selfplay.sampling import AssistantsFactory, CleaningResources, asks_player
+from selfplay.view import sanitize
 
 EPILOG = """Examples:
 
@@ -112,7 +112,7 @@ def clean(
 
     The raw traces are never changed. The same command again writes the same files and asks models nothing twice.
     """
-    base, file = (load_settings(config), read_toml(config)) if config else (CleanSettings(), {})
+    base, file = (load_clean_settings(config), read_toml(config)) if config else (CleanSettings(), {})
     across = {
         "tokenizer": tokenizer,
         "max_tokens": max_row_tokens,
@@ -128,86 +128,86 @@ def clean(
         "hinted_queries": hinted_queries,
         "prune_dead_ends": prune_dead_ends or None,
         "per_task": per_task,
-        "judge": given_judge(base.judge, judge, judge_url),
+        "judge": override_judge(base.judge, judge, judge_url),
     }
-    settings = _with(base, over, {k: v for k, v in across.items() if v})
+    settings = _apply_options(base, over, {k: v for k, v in across.items() if v})
     given = None
     if player or supervisor or base_url or {"player", "supervisor"} & file.keys():
-        given = GivenSettings(config, player, supervisor, base_url, None, None, None).config()
-    foreign = _foreign(traces, tools, settings) if imported else None
+        given = SettingsOptions(config, player, supervisor, base_url, None, None, None).make_config()
+    foreign = _import_options(traces, tools, settings) if imported else None
     if tools and not imported:
         raise InputError("--tools is for traces from elsewhere: our journals hold theirs; give --imported or leave it")
-    budget, keys = Budget(max_cost_usd, max_tokens), tuple(key_names_in(file))
-    job = _Job(traces, settings, given, budget, in_flight, repos, out, jobs, foreign, keys)
-    console = people_console(is_quiet=quiet, is_json=as_json)
-    funnel = _run(job, console)
+    budget, keys = CleaningBudget(max_cost_usd, max_tokens), tuple(key_names_in(file))
+    job = _CleaningJob(traces, settings, given, budget, in_flight, repos, out, jobs, foreign, keys)
+    console = make_console(is_quiet=quiet, is_json=as_json)
+    funnel = _clean_with_bar(job, console)
     if as_json:
         print_json(funnel.model_dump(mode="json"))
-    show_funnel(funnel, console)
-    console.print(f"written to {job.place.folder}", style="dim")
+    print_funnel(funnel, console)
+    console.print(f"written to {job.place.path}", style="dim")
     if not funnel.rows and not funnel.pairs:
-        complain(f"no trace gave a row; {job.place.dropped} says why of each")
+        print_error(f"no trace gave a row; {job.place.dropped} says why of each")
         raise typer.Exit(ExitCode.NEGATIVE)
 
 
-def _with(base: CleanSettings, over: dict[str, Any], across: dict[str, Any]) -> CleanSettings:
+def _apply_options(base: CleanSettings, over: dict[str, Any], across: dict[str, Any]) -> CleanSettings:
     values = base.model_dump() | {k: v for k, v in over.items() if v is not None}
     values["across"] = {**values["across"], **across}
-    return checked(CleanSettings, values, "the settings on the command line")
+    return validate_section(CleanSettings, values, "the settings on the command line")
 
 
-def _foreign(traces: Path, tools: Path | None, settings: CleanSettings) -> Foreign:
+def _import_options(traces: Path, tools: Path | None, settings: CleanSettings) -> ImportOptions:
     """How traces from elsewhere are cleaned. Raises InputError for what can't be done with them."""
     if asks_player(settings):
         raise InputError("imported traces have no player to ask: leave out samples and repair = models")
     if settings.prune_dead_ends:
         raise InputError("imported traces have no targets, so no turn is known to be a dead end: leave out pruning")
-    return Foreign(read_tools(tools) if tools else (), traces if traces.is_dir() else traces.parent)
+    return ImportOptions(read_tools(tools) if tools else (), traces if traces.is_dir() else traces.parent)
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
+class _CleaningJob:
     traces: Path
     settings: CleanSettings
     given: RunConfig | None
-    budget: Budget
+    budget: CleaningBudget
     in_flight: int
     repos: Path
     out: Path | None
     processes: int
-    foreign: Foreign | None
+    foreign: ImportOptions | None
     configured: tuple[KeyName, ...] = ()
     """Variables that the configuration file names as keys, in whatever table."""
 
     @property
     def key_names(self) -> tuple[KeyName, ...]:
         """Variables with keys that no journal names."""
-        return self.configured if self.foreign else (*self.configured, *key_names_beside(self.sources))
+        return self.configured if self.foreign else (*self.configured, *collect_key_names(self.sources))
 
     @property
-    def place(self) -> CleanPlace:
+    def place(self) -> CleanFolder:
         """Where the outcome goes. Raises InputError for a single file without `--out`."""
         if self.out is None and self.traces.is_file():
             raise InputError(f"{self.traces}: a single file has no folder of its own; give --out")
-        return CleanPlace(self.out or self.traces / NAME)
+        return CleanFolder(self.out or self.traces / CLEAN_FOLDER_NAME)
 
     @property
     def sources(self) -> tuple[Path, ...]:
         """What is cleaned. Raises InputError if there is nothing."""
         if self.foreign is None:
             return journals_in(self.traces)
-        return imports_in(self.traces, self.traces / NAME, self.place.folder)
+        return imports_in(self.traces, self.traces / CLEAN_FOLDER_NAME, self.place.path)
 
     @property
     def asks_models(self) -> bool:
         return asks_player(self.settings) or self.settings.judge is not None
 
 
-def _run(job: _Job, console: Console) -> Funnel:
+def _clean_with_bar(job: _CleaningJob, console: Console) -> CleaningFunnel:
     """Clean, with a bar that shows how far it is. Ctrl-C leaves the outcome of an earlier cleaning, and all samples."""
     journals = job.sources
-    if job.foreign is not None and (own := exports_below(job.traces)):
-        console.print(f"left out: {len(own)} files that exports wrote, such as {safe(str(min(own)))}", style="dim")
+    if job.foreign is not None and (own := find_export_files(job.traces)):
+        console.print(f"left out: {len(own)} files that exports wrote, such as {sanitize(str(min(own)))}", style="dim")
     bar = Progress(
         TextColumn("cleaning"),
         BarColumn(),
@@ -220,39 +220,39 @@ def _run(job: _Job, console: Console) -> Funnel:
     with bar:
         task = bar.add_task("cleaning", total=len(journals))
         try:
-            return anyio.run(_clean, job, journals, partial(bar.advance, task))
+            return anyio.run(_clean_journals, job, journals, partial(bar.advance, task))
         except KeyboardInterrupt:
-            complain("interrupted; run the same command again to go on")
+            print_error("interrupted; run the same command again to go on")
             raise typer.Exit(ExitCode.INTERRUPTED) from None
 
 
-async def _clean(job: _Job, journals: tuple[Path, ...], told: Any) -> Funnel:  # noqa: ANN401  a callable without result
+async def _clean_journals(job: _CleaningJob, journals: tuple[Path, ...], told: Any) -> CleaningFunnel:  # noqa: ANN401  a callable without result
     root = job.traces if job.traces.is_dir() else job.traces.parent
-    sources = fingerprint(journals, root, is_imported=job.foreign is not None)
+    sources = fingerprint_of(journals, root, is_imported=job.foreign is not None)
     async with AsyncExitStack() as stack:
-        work = Work(journals, job.settings, told=told, foreign=job.foreign, key_names=job.key_names)
+        work = CleaningWork(journals, job.settings, notify=told, import_options=job.foreign, key_names=job.key_names)
         if not job.asks_models:
             return await clean_to(job.place, replace(work, processes=job.processes), sources=sources)
-        samples = stack.enter_context(Samples(job.place.samples, job.budget))
+        samples = stack.enter_context(ReplyCache(job.place.samples, job.budget))
         in_flight, max_usd, seat = anyio.CapacityLimiter(job.in_flight), job.budget.usd, job.settings.judge
-        judge = None if seat is None else open_judge(seat, stack, in_flight, samples, max_usd)
-        desk = Desk(samples, in_flight, anyio.CapacityLimiter(TOOL_THREADS))
+        judge = None if seat is None else open_echo_judge(seat, stack, in_flight, samples, max_usd)
+        desk = CleaningResources(samples, in_flight, anyio.CapacityLimiter(TOOL_THREADS))
         if job.foreign is not None:
-            foreign = replace(job.foreign, assistants=Nobody() if judge is None else Listening(judge))
-            work = replace(work, at_once=job.in_flight, foreign=foreign)
-            return await clean_to(job.place, work, partial(_spent, samples, judge), sources)
-        repositories = Repositories(job.repos, kept=(job.traces, job.place.folder))
-        casting = Casting(desk, stack, repositories, job.settings, job.given, max_usd, judge)
-        work = replace(work, assisting=casting.assisting, at_once=job.in_flight)
-        return await clean_to(job.place, work, partial(_spent, samples, judge), sources)
+            foreign = replace(job.foreign, assistants=NoAssistants() if judge is None else EchoJudgeAssistants(judge))
+            work = replace(work, at_once=job.in_flight, import_options=foreign)
+            return await clean_to(job.place, work, partial(_spending_of, samples, judge), sources)
+        repositories = Repositories(job.repos, hidden=(job.traces, job.place.path))
+        casting = AssistantsFactory(desk, stack, repositories, job.settings, job.given, max_usd, judge)
+        work = replace(work, open_assistants=casting.open_assistants, at_once=job.in_flight)
+        return await clean_to(job.place, work, partial(_spending_of, samples, judge), sources)
 
 
-def _spent(samples: Samples, judge: EchoJudge | None) -> Spent:
+def _spending_of(samples: ReplyCache, judge: EchoJudgeClient | None) -> CleaningSpending:
     faults = {} if judge is None else dict(sorted(judge.faults.items()))
-    return samples.spent().model_copy(update={"faults": faults})
+    return samples.spending().model_copy(update={"faults": faults})
 
 
-def show_funnel(funnel: Funnel, console: Console) -> None:
+def print_funnel(funnel: CleaningFunnel, console: Console) -> None:
     """The funnel as a table, and the figures of what is left."""
     table = Table(box=None, pad_edge=False)
     table.add_column("traces")
@@ -260,10 +260,10 @@ def show_funnel(funnel: Funnel, console: Console) -> None:
     table.add_column("dropped", style="dim")
     table.add_row("all", str(funnel.traces), "")
     for stage in funnel.stages:
-        table.add_row(stage.name, str(stage.left), _listed(stage.dropped))
+        table.add_row(stage.name, str(stage.left), _list_counts(stage.dropped))
     console.print(table)
     console.print(
-        f"{funnel.rows} rows ({_listed(funnel.strata)}), {funnel.turns} turns, {funnel.learned_turns} of them learned, "
+        f"{funnel.rows} rows ({_list_counts(funnel.strata)}), {funnel.turns} turns, {funnel.learned_turns} of them learned, "
         f"{funnel.hinted_turns} hinted, {funnel.pairs} pairs"
     )
     for title, counts in (
@@ -273,23 +273,23 @@ def show_funnel(funnel: Funnel, console: Console) -> None:
         ("pairs dropped", funnel.dropped_pairs),
     ):
         if counts:
-            console.print(f"{title}: {_listed(counts)}")
+            console.print(f"{title}: {_list_counts(counts)}")
     if funnel.mean_reliance is not None:
         console.print(
             f"without the hint the same action: {funnel.mean_reliance:.0%} of samples; turns by share: "
             + ", ".join(f"{share}: {count}" for share, count in funnel.reliance.items())
         )
-    _show_spent(funnel.spent, console)
+    _print_spending(funnel.spent, console)
 
 
-def _show_spent(spent: Spent, console: Console) -> None:
+def _print_spending(spent: CleaningSpending, console: Console) -> None:
     if spent.asked or spent.found or spent.remaining:
         console.print(
             f"models: {spent.asked} calls, {spent.found} known from before; {spent.tokens} tokens, "
             f"{spent.usd:.4f} USD in all"
         )
     if spent.faults:
-        console.print(f"of the echo judge not used: {_listed(spent.faults)}", style="yellow", markup=False)
+        console.print(f"of the echo judge not used: {_list_counts(spent.faults)}", style="yellow", markup=False)
     if spent.remaining:
         console.print(
             f"the budget is spent: {spent.remaining} calls or more were not made; raise it and run the same command "
@@ -298,5 +298,5 @@ def _show_spent(spent: Spent, console: Console) -> None:
         )
 
 
-def _listed(counts: dict[Any, int]) -> str:
+def _list_counts(counts: dict[Any, int]) -> str:
     return ", ".join(f"{n} {name}" for name, n in counts.items()) or "none"

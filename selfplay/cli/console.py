@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from selfplay.errors import ModelError, NothingToExport, ScriptError
-from selfplay.view import safe
+from selfplay.view import sanitize
 
 
 class ExitCode(IntEnum):
@@ -37,19 +37,19 @@ class ExitCode(IntEnum):
         return cls.UNUSABLE if is_reachable else cls.OUT_OF_REACH
 
 
-def complain(error: Exception | str) -> None:
+def print_error(error: Exception | str) -> None:
     """Say on standard error what was wrong."""
     console = Console(stderr=True)
-    console.print(Text("error: ", style="bold red") + Text(safe(str(error))), soft_wrap=True)
+    console.print(Text("error: ", style="bold red") + Text(sanitize(str(error))), soft_wrap=True)
 
 
-def caution(text: str) -> None:
+def print_warning(text: str) -> None:
     """Say on standard error what may not be meant so; nothing ends for it."""
     console = Console(stderr=True)
-    console.print(Text("warning: ", style="bold yellow") + Text(safe(text)), soft_wrap=True)
+    console.print(Text("warning: ", style="bold yellow") + Text(sanitize(text)), soft_wrap=True)
 
 
-def people_console(*, is_quiet: bool, is_json: bool) -> Console:
+def make_console(*, is_quiet: bool, is_json: bool) -> Console:
     """Where the view for people goes: standard output, or standard error where JSON has the output."""
     for stream in (sys.stdout, sys.stderr):  # a character that the terminal can't show must not end anything
         if isinstance(stream, TextIOWrapper):

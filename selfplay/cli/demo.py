@@ -14,22 +14,22 @@ from rich.console import Console
 from rich.rule import Rule
 from rich.text import Text
 
-from selfplay.clean.place import CleanPlace
+from selfplay.clean.place import CleanFolder
 from selfplay.clean.settings import CleanSettings
-from selfplay.clean.strip import strip
-from selfplay.cleaning import Work, clean_to
-from selfplay.cli.console import ExitCode, people_console, print_json
-from selfplay.cli.run import Places, play_live
+from selfplay.clean.strip import strip_supervision
+from selfplay.cleaning import CleaningWork, clean_to
+from selfplay.cli.console import ExitCode, make_console, print_json
+from selfplay.cli.run import EpisodeFolders, play_live
 from selfplay.cli.show import print_side_by_side
 from selfplay.config import RunConfig
 from selfplay.demo.repository import DEMO_ID, demo_task, make_repository
 from selfplay.events import read_events
-from selfplay.export.write import Summary, write_samples
-from selfplay.journals import candidate_of
-from selfplay.play import Played
-from selfplay.summary import summary
+from selfplay.export.write import ExportSummary, write_rows
+from selfplay.journals import read_candidate
+from selfplay.play import PlayedEpisode
+from selfplay.summary import summarize_episode
 from selfplay.trace import StopReason
-from selfplay.view import View, safe
+from selfplay.view import EpisodeView, sanitize
 
 SHOWN_MESSAGES = 5
 SHOWN_CHARS = 100
@@ -48,62 +48,62 @@ def demo(
 
     Player and supervisor are `heuristic`: rules, not language models. Loop, tools, gate and export are the real ones.
     """
-    console = people_console(is_quiet=False, is_json=as_json)
+    console = make_console(is_quiet=False, is_json=as_json)
     repository, commit = make_repository(repos / "lantern")
-    _heading(
+    _print_heading(
         console, "1. The episode", "player and supervisor are simple rules here; everything else is as with models"
     )
     task = demo_task(repository, commit)
-    _begin_anew(out)
-    played = play_live(task, RunConfig(), Places(out, repos), View(console))[-1]
-    _heading(console, "2. The same trace without the supervisor", "left the episode; right the sample, without hints")
-    candidate = candidate_of(played.path)
-    print_side_by_side(console, candidate.trace, strip(candidate.trace, candidate.contract), max_lines=1)
-    clean = CleanPlace(out / "clean")
-    anyio.run(clean_to, clean, Work([played.path], CleanSettings()))
-    done = write_samples(clean.read(), out / "sft", "trl")
-    _tell(console, played, done)
+    _delete_earlier_journals(out)
+    played = play_live(task, RunConfig(), EpisodeFolders(out, repos), EpisodeView(console))[-1]
+    _print_heading(console, "2. The same trace without the supervisor", "left the episode; right the sample, without hints")
+    candidate = read_candidate(played.path)
+    print_side_by_side(console, candidate.trace, strip_supervision(candidate.trace, candidate.contract), max_lines=1)
+    clean = CleanFolder(out / "clean")
+    anyio.run(clean_to, clean, CleaningWork([played.path], CleanSettings()))
+    done = write_rows(clean.read_outcomes(), out / "sft", "trl")
+    _print_rows(console, played, done)
     if as_json:
-        print_json({**summary(played.trace, played.path), "rows": done.model_dump(mode="json")})
+        print_json({**summarize_episode(played.trace, played.path), "rows": done.model_dump(mode="json")})
     found = played.trace.stop is not None and played.trace.stop.reason is StopReason.FOUND
     raise typer.Exit(ExitCode.DONE if found else ExitCode.NEGATIVE)
 
 
-def _begin_anew(out: Path) -> None:
+def _delete_earlier_journals(out: Path) -> None:
     """The demo plays live each time: its own earlier journals go."""
     for path in out.glob(f"{DEMO_ID}-*.jsonl"):
         if any(event["event"] == "stop" for event in read_events(path)):
             path.unlink()
 
 
-def _tell(console: Console, played: Played, done: Summary) -> None:
+def _print_rows(console: Console, played: PlayedEpisode, done: ExportSummary) -> None:
     rows = Path(done.files[0])
-    _heading(console, "3. The training rows", "")
+    _print_heading(console, "3. The training rows", "")
     first = orjson.loads(rows.read_bytes().split(b"\n", 1)[0])
     first["messages"] = [*first["messages"][:SHOWN_MESSAGES], f"… {len(first['messages']) - SHOWN_MESSAGES} more"]
     console.print("the first row, its texts and lists shortened:\n", style="dim")
-    console.print(Text(safe(json.dumps(_shortened(first), indent=1, ensure_ascii=False))))
+    console.print(Text(sanitize(json.dumps(_abbreviate(first), indent=1, ensure_ascii=False))))
     console.print()
     for label, place in (("rows (TRL)", rows), ("contract", Path(done.files[1])), ("trace", played.path)):
         console.print(Text.assemble((f"{label:<12}", "dim"), (str(place), "bold")))
     console.print(
         Text(
-            f"\nNext: `{program()} show {played.path}` replays it, `{program()} run --help` plays your own repository, "
+            f"\nNext: `{program_name()} show {played.path}` replays it, `{program_name()} run --help` plays your own repository, "
             "and `--player openai:NAME --base-url http://localhost:8000/v1` puts a model in the seat.",
         )
     )
 
 
-def _shortened(value: object) -> object:
+def _abbreviate(value: object) -> object:
     """A JSON value with long texts cut, and of a list of tools only the first ones."""
     if isinstance(value, str):
         return value if len(value) <= SHOWN_CHARS else value[:SHOWN_CHARS] + " …"
     if isinstance(value, list):
         items = cast("list[object]", value)
-        return [_shortened(item) for item in items]
+        return [_abbreviate(item) for item in items]
     if isinstance(value, dict):
         fields = cast("dict[str, object]", value)
-        return {k: _tool_names(v) if k == "tools" else _shortened(v) for k, v in fields.items()}
+        return {k: _tool_names(v) if k == "tools" else _abbreviate(v) for k, v in fields.items()}
     return value
 
 
@@ -111,12 +111,12 @@ def _tool_names(tools: object) -> list[str]:
     return [tool["function"]["name"] for tool in cast("list[dict[str, dict[str, str]]]", tools)]
 
 
-def program() -> str:
+def program_name() -> str:
     """How to call this command from here: by its name where that finds it, else by its place."""
     return "selfplay" if shutil.which("selfplay") else os.path.relpath(sys.argv[0])
 
 
-def _heading(console: Console, title: str, remark: str) -> None:
+def _print_heading(console: Console, title: str, remark: str) -> None:
     console.print()
     console.print(Rule(Text(title, style="bold"), align="left"))
     if remark:

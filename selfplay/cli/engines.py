@@ -5,16 +5,16 @@ from functools import partial
 from typing import Literal
 
 from selfplay.batch.ray_start import RaySettings, carry_out_on_ray
-from selfplay.batch.run import BatchWatch, Session
-from selfplay.batch.start import Order, carry_out
+from selfplay.batch.run import RunWatch, RunSession
+from selfplay.batch.start import RunOrder, carry_out
 from selfplay.errors import ConfigError
 
-Engine = Literal["local", "ray"]
-Play = Callable[[Order, BatchWatch], Awaitable[Session]]
+EngineName = Literal["local", "ray"]
+PlayOrder = Callable[[RunOrder, RunWatch], Awaitable[RunSession]]
 """Carries out an order while a watcher is told of it."""
 
 
-def engine_of(name: Engine, ray: RaySettings, say: Callable[[str], None]) -> Play:
+def choose_engine(name: EngineName, ray: RaySettings, say: Callable[[str], None]) -> PlayOrder:
     """The engine of this name. Raises ConfigError for settings that are another one's."""
     if name == "ray":
         return partial(carry_out_on_ray, ray=ray, say=say)

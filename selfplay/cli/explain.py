@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 from selfplay.clean.evidence import evidence_of
-from selfplay.clean.evidence.draw import Told, as_json, chain_lines, mermaid, step_lines, svg
+from selfplay.clean.evidence.draw import TraceEvidence, to_json_values, chain_lines, to_mermaid, step_lines, to_svg
 from selfplay.cli.console import print_json
 from selfplay.errors import InputError
 from selfplay.journals import journals_in
 from selfplay.replay import read_trace
-from selfplay.view import safe
+from selfplay.view import sanitize
 
 EPILOG = """Examples:
 
@@ -26,7 +26,7 @@ selfplay explain traces/app-fix*.jsonl
 selfplay explain traces/app-fix-1a2b3c4d.jsonl --format mermaid > way.mmd"""
 
 
-class Shape(StrEnum):
+class EvidenceFormat(StrEnum):
     """How the evidence is written."""
 
     TEXT = "text"
@@ -42,7 +42,7 @@ def explain(
     ],
     *,
     step: Annotated[int | None, typer.Option(help="Only this step, counted from 1.", min=1)] = None,
-    format: Annotated[Shape, typer.Option(help="text, a graph (mermaid, svg), or json.")] = Shape.TEXT,  # noqa: A002  the option's name
+    format: Annotated[EvidenceFormat, typer.Option(help="text, a graph (mermaid, svg), or json.")] = EvidenceFormat.TEXT,  # noqa: A002  the option's name
     as_json_: Annotated[bool, typer.Option("--json", help="As --format json.")] = False,
 ) -> None:
     """Say of each argument where it came from, and of each target how it was reached.
@@ -51,39 +51,39 @@ def explain(
     words of a query that is carried by its other words. Several traces follow one another, each below its name; as
     JSON each is a line.
     """
-    shape = Shape.JSON if as_json_ else format
-    if len(traces) > 1 and shape in {Shape.MERMAID, Shape.SVG}:
+    shape = EvidenceFormat.JSON if as_json_ else format
+    if len(traces) > 1 and shape in {EvidenceFormat.MERMAID, EvidenceFormat.SVG}:
         raise InputError(f"{len(traces)} traces are given, and a graph shows one: explain them one by one")
     for number, path in enumerate(traces):
-        if len(traces) > 1 and shape is Shape.TEXT:
-            _write("\n" * (number > 0) + f"{safe(str(path))}\n")
+        if len(traces) > 1 and shape is EvidenceFormat.TEXT:
+            _write("\n" * (number > 0) + f"{sanitize(str(path))}\n")
         _explain_one(path, shape, step)
 
 
-def _explain_one(path: Path, shape: Shape, step: int | None) -> None:
+def _explain_one(path: Path, shape: EvidenceFormat, step: int | None) -> None:
     if path.is_dir():
         raise InputError(f"{path}: a folder; give one journal, such as {journals_in(path)[0]}")
     trace = read_trace(path)
     if step is not None and step > len(trace.steps):
         raise InputError(f"{path}: no step {step}; it has {len(trace.steps)}")
-    told = Told.of(trace, evidence_of(trace.conversation))
+    told = TraceEvidence.from_trace(trace, evidence_of(trace.conversation))
     position = None if step is None else step - 1
-    if shape is Shape.JSON:
-        print_json(as_json(told, position))
+    if shape is EvidenceFormat.JSON:
+        print_json(to_json_values(told, position))
     else:
-        _write(_shaped(told, shape, position))
+        _write(_render(told, shape, position))
 
 
-def _shaped(told: Told, shape: Shape, step: int | None) -> str:
+def _render(told: TraceEvidence, shape: EvidenceFormat, step: int | None) -> str:
     match shape:
-        case Shape.MERMAID:
-            return mermaid(told)
-        case Shape.SVG:
-            return svg(told)
+        case EvidenceFormat.MERMAID:
+            return to_mermaid(told)
+        case EvidenceFormat.SVG:
+            return to_svg(told)
         case _:
             steps = range(len(told.trace.steps)) if step is None else (step,)
             lines = [line for number in steps for line in step_lines(told, number)]
-            return "\n".join(safe(line) for line in [*lines, *chain_lines(told)]) + "\n"
+            return "\n".join(sanitize(line) for line in [*lines, *chain_lines(told)]) + "\n"
 
 
 def _write(text: str) -> None:

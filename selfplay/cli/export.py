@@ -11,15 +11,15 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from selfplay.batch.observe import key_names_beside
-from selfplay.clean.place import NAME, CleanPlace, fingerprint
+from selfplay.batch.observe import collect_key_names
+from selfplay.clean.place import CLEAN_FOLDER_NAME, CleanFolder, fingerprint_of
 from selfplay.clean.settings import CleanSettings
-from selfplay.cleaning import Work, clean_to
-from selfplay.cli.console import people_console, print_json
+from selfplay.cleaning import CleaningWork, clean_to
+from selfplay.cli.console import make_console, print_json
 from selfplay.errors import InputError
 from selfplay.export.pairs import write_pairs
-from selfplay.export.shapes import Format
-from selfplay.export.write import Summary, write_samples
+from selfplay.export.shapes import RowFormat
+from selfplay.export.write import ExportSummary, write_rows
 from selfplay.foreign import imports_in
 from selfplay.journals import journals_in
 
@@ -36,7 +36,7 @@ def export(
     traces: Annotated[Path, typer.Argument(help="A folder of journals, one journal, or a folder of clean traces.")],
     *,
     out: Annotated[Path, typer.Option("--out", "-o", help="A folder, or the name of a .jsonl file.")],
-    format: Annotated[Format, typer.Option(help="openai: chat JSONL; trl: messages and tools for TRL.")] = "trl",  # noqa: A002  the option's name
+    format: Annotated[RowFormat, typer.Option(help="openai: chat JSONL; trl: messages and tools for TRL.")] = "trl",  # noqa: A002  the option's name
     pairs: Annotated[bool, typer.Option("--pairs", help="Preference pairs instead of whole traces.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
@@ -45,72 +45,72 @@ def export(
     Takes what `selfplay clean` left in DIR/clean. Where it left nothing, the traces are cleaned here, with its default
     settings and without any model.
     """
-    console = people_console(is_quiet=False, is_json=as_json)
+    console = make_console(is_quiet=False, is_json=as_json)
     if pairs:
-        pair_summary = write_pairs(cleaned_before(traces).read_pairs(), out, format)
+        pair_summary = write_pairs(require_clean_folder(traces).read_pairs(), out, format)
         if as_json:
             print_json(pair_summary.model_dump(mode="json"))
         console.print(Text(f"{pair_summary.rows} pairs, {pair_summary.skipped} skipped", style="green"))
-        _list(pair_summary.files, console)
+        _print_files(pair_summary.files, console)
         return
-    with clean_traces(traces) as place:
-        done = write_samples(place.read(), out, format)
+    with open_clean_traces(traces) as place:
+        done = write_rows(place.read_outcomes(), out, format)
     if as_json:
         print_json(done.model_dump(mode="json"))
         return
-    _tell(done, console)
+    _print_summary(done, console)
 
 
 @contextmanager
-def clean_traces(traces: Path) -> Generator[CleanPlace]:
+def open_clean_traces(traces: Path) -> Generator[CleanFolder]:
     """Where the clean traces lie: as `selfplay clean` left them, else in a new folder that is gone afterwards."""
-    place = _found(traces)
+    place = _find_clean_folder(traces)
     if place is not None:
         yield place
         return
     with tempfile.TemporaryDirectory(prefix="selfplay-clean-") as folder:
-        place = CleanPlace(Path(folder))
+        place = CleanFolder(Path(folder))
         journals = journals_in(traces)
-        anyio.run(clean_to, place, Work(journals, CleanSettings(), key_names=key_names_beside(journals)))
+        anyio.run(clean_to, place, CleaningWork(journals, CleanSettings(), key_names=collect_key_names(journals)))
         yield place
 
 
-def cleaned_before(traces: Path) -> CleanPlace:
+def require_clean_folder(traces: Path) -> CleanFolder:
     """What `selfplay clean` left. Raises InputError if it left nothing."""
-    place = _found(traces)
+    place = _find_clean_folder(traces)
     if place is None:
         raise InputError(f"{traces}: no pairs there; `selfplay clean {traces} --samples 4` makes some")
     return place
 
 
-def _found(traces: Path) -> CleanPlace | None:
+def _find_clean_folder(traces: Path) -> CleanFolder | None:
     """Raises InputError for clean traces that are older than the journals or imported files beside them."""
-    if CleanPlace(traces).is_there:
-        return CleanPlace(traces)
-    place = CleanPlace(traces / NAME)
-    if not place.is_there:
+    if CleanFolder(traces).is_complete:
+        return CleanFolder(traces)
+    place = CleanFolder(traces / CLEAN_FOLDER_NAME)
+    if not place.is_complete:
         return None
     funnel = place.read_funnel()
-    paths = imports_in(traces, place.folder) if funnel.is_imported else journals_in(traces)
-    if funnel.sources != fingerprint(paths, traces, is_imported=funnel.is_imported):
+    paths = imports_in(traces, place.path) if funnel.is_imported else journals_in(traces)
+    if funnel.sources != fingerprint_of(paths, traces, is_imported=funnel.is_imported):
         what, option = ("files", " --imported") if funnel.is_imported else ("journals", "")
         raise InputError(
-            f"{place.folder}: made of other {what} than there are now; run `selfplay clean {traces}{option}` again, or "
+            f"{place.path}: made of other {what} than there are now; run `selfplay clean {traces}{option}` again, or "
             "remove the folder"
         )
     return place
 
 
-def _tell(done: Summary, console: Console) -> None:
+def _print_summary(done: ExportSummary, console: Console) -> None:
     console.print(Text(f"{done.rows} rows, {done.turns} turns, {done.learned_turns} of them learned", style="green"))
     for title, counts in (("only context", done.masks), ("left out of rows", done.dropped), ("no row", done.skipped)):
         if counts:
             console.print(f"{title}: " + ", ".join(f"{n} {reason}" for reason, n in counts.items()))
     if done.lost_reasoning:
         console.print(f"reasoning of {done.lost_reasoning} turns has no place in this format")
-    _list(done.files, console)
+    _print_files(done.files, console)
 
 
-def _list(files: tuple[str, ...], console: Console) -> None:
+def _print_files(files: tuple[str, ...], console: Console) -> None:
     for file in files:
         console.print(Text(file, style="dim"))

@@ -7,11 +7,11 @@ from pathlib import Path
 import orjson
 from pydantic import ValidationError
 
-from selfplay.cli.console import caution
-from selfplay.config import Policy, RunConfig, SeatConfig, checked, load_config
+from selfplay.cli.console import print_warning
+from selfplay.config import HintPolicy, RunConfig, SeatConfig, validate_section, load_config
 from selfplay.errors import ConfigError, TaskError
 from selfplay.play import slug
-from selfplay.rows import explain
+from selfplay.rows import explain_errors
 from selfplay.task import Task
 from selfplay.tasks import parse_task, read_tasks
 from selfplay.wire import Channel
@@ -20,7 +20,7 @@ LISTED_IDS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class GivenTask:
+class TaskOptions:
     """A task from single options, or one of a task file."""
 
     repo: str
@@ -36,28 +36,28 @@ class GivenTask:
         """The file that holds the task's text, if one does."""
         return Path(self.text[1:]) if self.text.startswith("@") else None
 
-    def task(self) -> tuple[str, Task]:
+    def read_task(self) -> tuple[str, Task]:
         """Where the task stands (`FILE:LINE`, or empty), and the task. Raises InputError."""
         if self.file is None:
-            return "", self._from_options()
+            return "", self._parse_options()
         if self.repo or self.text or self.targets or self.patch:
             raise TaskError(
                 "--tasks already says what --repo, --task, --target and --patch would; give one or the other"
             )
-        return self._from_file(self.file)
+        return self._choose_from_file(self.file)
 
-    def _from_options(self) -> Task:
+    def _parse_options(self) -> Task:
         for option, value in (("--repo", self.repo), ("--task", self.text), ("--target", self.targets)):
             if not value:
                 raise TaskError(f"{option} is missing; see `selfplay run --help` for an example")
-        prompt = _content(self.text_file) if self.text_file else self.text
+        prompt = _read_text(self.text_file) if self.text_file else self.text
         row = {
             "id": self.id or f"{slug(Path(self.repo.rstrip('/')).absolute().stem, 16)}-{slug(prompt, 30)}",
             "repo": self.repo,
             "commit": self.commit,
             "prompt": prompt,
-            "targets": [_target(t) for t in self.targets],
-            "patch": None if self.patch is None else _content(self.patch),
+            "targets": [_parse_target(t) for t in self.targets],
+            "patch": None if self.patch is None else _read_text(self.patch),
         }
         try:
             line = orjson.dumps(row)
@@ -65,7 +65,7 @@ class GivenTask:
             raise TaskError(f"the command line holds text that is not UTF-8: {error}") from None
         return parse_task(line, "the task on the command line")
 
-    def _from_file(self, file: Path) -> tuple[str, Task]:
+    def _choose_from_file(self, file: Path) -> tuple[str, Task]:
         rows = read_tasks(file)
         chosen = [row for row in rows if not self.id or row[1].brief.id == self.id]
         if len(chosen) == 1:
@@ -75,7 +75,7 @@ class GivenTask:
         raise TaskError(f"{file}: {problem}; give --id, one of {ids}")
 
 
-def _content(path: Path) -> str:
+def _read_text(path: Path) -> str:
     try:
         return path.read_text("utf-8")
     except OSError as error:
@@ -84,7 +84,7 @@ def _content(path: Path) -> str:
         raise TaskError(f"{path}: not UTF-8 ({error.reason} at byte {error.start})") from error
 
 
-def _target(text: str) -> dict[str, object]:
+def _parse_target(text: str) -> dict[str, object]:
     path, mark, symbol = text.partition("::")
     if mark:
         return {"path": path, "symbol": symbol}
@@ -96,32 +96,32 @@ def _target(text: str) -> dict[str, object]:
 
 
 @dataclass(frozen=True, slots=True)
-class GivenSettings:
+class SettingsOptions:
     """Settings from a file, and from single options that stand above it."""
 
     file: Path | None
     player: str
     supervisor: str
     base_url: str
-    policy: Policy | None
+    policy: HintPolicy | None
     channel: Channel | None
     steps: int | None
 
-    def config(self) -> RunConfig:
+    def make_config(self) -> RunConfig:
         """All of it together; a key's variable that is not set is warned of. Raises ConfigError."""
         base = load_config(self.file) if self.file else RunConfig()
         values = base.model_dump(exclude_defaults=True)
-        for section, given in self._over().items():
+        for section, given in self._overrides().items():
             values[section] = {**values.get(section, {}), **{k: v for k, v in given.items() if v}}
         try:
             config = RunConfig.model_validate(values)
         except ValidationError as error:
-            raise ConfigError(f"the settings on the command line: {explain(error, {})}") from None
+            raise ConfigError(f"the settings on the command line: {explain_errors(error, {})}") from None
         others = () if config.hints.policy == "never" else (config.supervisor, config.judge)
         warn_of_missing_keys(config.player, *others)
         return config
 
-    def _over(self) -> dict[str, dict[str, object]]:
+    def _overrides(self) -> dict[str, dict[str, object]]:
         return {
             "player": {"model": self.player, "base_url": self.base_url},
             "supervisor": {"model": self.supervisor, "base_url": self.base_url},
@@ -130,7 +130,7 @@ class GivenSettings:
         }
 
 
-def given_judge(base: SeatConfig | None, model: str, url: str) -> SeatConfig | None:
+def override_judge(base: SeatConfig | None, model: str, url: str) -> SeatConfig | None:
     """The echo judge of a configuration, with what the command line says above it. Raises ConfigError.
 
     A key's variable that is not set is warned of.
@@ -142,7 +142,7 @@ def given_judge(base: SeatConfig | None, model: str, url: str) -> SeatConfig | N
         raise ConfigError("--judge-url names a server and nobody says which model to ask there; give --judge")
     over = {"model": model, "base_url": url}
     values = (base.model_dump(exclude_defaults=True) if base else {}) | {k: v for k, v in over.items() if v}
-    judge = checked(SeatConfig, values, "the echo judge on the command line")
+    judge = validate_section(SeatConfig, values, "the echo judge on the command line")
     warn_of_missing_keys(judge)
     return judge
 
@@ -153,11 +153,11 @@ def warn_of_missing_keys(*seats: SeatConfig | None) -> None:
     The default one is not named by anybody, and where the vendor's own server is asked a missing key is an error.
     """
     default = SeatConfig().api_key_env
-    asked = [seat for seat in seats if seat is not None and _asks_others(seat)]
+    asked = [seat for seat in seats if seat is not None and _has_own_server(seat)]
     for name in dict.fromkeys(seat.api_key_env for seat in asked):
         if name != default and not os.environ.get(name, "").strip():
-            caution(f"api_key_env names {name}, and no such environment variable is set: its server gets no key")
+            print_warning(f"api_key_env names {name}, and no such environment variable is set: its server gets no key")
 
 
-def _asks_others(seat: SeatConfig) -> bool:
+def _has_own_server(seat: SeatConfig) -> bool:
     return seat.model.startswith("openai:") and bool(seat.base_url or os.environ.get("OPENAI_BASE_URL"))

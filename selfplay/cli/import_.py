@@ -7,13 +7,13 @@ from typing import Annotated
 import orjson
 import typer
 
-from selfplay.benchmark import FORMATS, BenchmarkFormat, Places, Rejected, import_rows
-from selfplay.cli.console import ExitCode, complain, people_console, print_json
+from selfplay.benchmark import BENCHMARK_FORMATS, BenchmarkFormat, RepositoryLocations, RejectedRow, import_rows
+from selfplay.cli.console import ExitCode, print_error, make_console, print_json
 from selfplay.errors import InputError
-from selfplay.export.place import explained, move, workshop, write_lines
-from selfplay.mine import refuse_other, write_tasks
+from selfplay.export.place import convert_os_errors, move_into_place, open_scratch_folder, write_lines
+from selfplay.mine import refuse_other_file, write_tasks
 from selfplay.task import Task
-from selfplay.view import safe
+from selfplay.view import sanitize
 
 EPILOG = """Examples:
 
@@ -43,11 +43,11 @@ def import_(
     Rows that give none are written beside the tasks, as NAME.rejected.jsonl, each with its reason; exit code 1 then.
     Where no row gives one, nothing is written.
     """
-    chosen = _format(kind)
-    refuse_other(out)
-    rows = [made for _, made in import_rows(file, chosen, Places.at(repos_from), whole_files=files)]
+    chosen = _parse_format(kind)
+    refuse_other_file(out)
+    rows = [made for _, made in import_rows(file, chosen, RepositoryLocations.from_path(repos_from), whole_files=files)]
     tasks = [made for made in rows if isinstance(made, Task)]
-    rejected = [made for made in rows if isinstance(made, Rejected)]
+    rejected = [made for made in rows if isinstance(made, RejectedRow)]
     if not rows:
         raise InputError(f"{file}: no row in it")
     beside = out.with_suffix(".rejected.jsonl")
@@ -55,46 +55,46 @@ def import_(
         _write_rejected(beside, rejected)
         write_tasks([(out, tasks)])
     if as_json:
-        print_json({"tasks": len(tasks), "rejected": list(map(_row, rejected))})
+        print_json({"tasks": len(tasks), "rejected": list(map(_rejected_row, rejected))})
     elif tasks:
-        _show(tasks, rejected, out, beside)
+        _print_outcome(tasks, rejected, out, beside)
     if not tasks:
-        complain(f"{file}: no row gives a task of the kind {kind!r}, so nothing is written: {_by_reason(rejected)}")
+        print_error(f"{file}: no row gives a task of the kind {kind!r}, so nothing is written: {_count_by_reason(rejected)}")
     raise typer.Exit(ExitCode.NEGATIVE if rejected else ExitCode.DONE)
 
 
-def _format(kind: str) -> BenchmarkFormat:
+def _parse_format(kind: str) -> BenchmarkFormat:
     match kind:
         case "swebench" | "locbench" | "openai":
             return kind
         case _:
-            raise InputError(f"unknown kind {kind!r}; use one of {', '.join(FORMATS)}")
+            raise InputError(f"unknown kind {kind!r}; use one of {', '.join(BENCHMARK_FORMATS)}")
 
 
-def _row(one: Rejected) -> dict[str, str]:
+def _rejected_row(one: RejectedRow) -> dict[str, str]:
     return {"where": one.where, "id": one.id, "reason": one.reason}
 
 
-def _by_reason(rejected: list[Rejected]) -> str:
+def _count_by_reason(rejected: list[RejectedRow]) -> str:
     reasons = Counter(one.reason for one in rejected).most_common()
     listed = [f"{count} rows: {reason}" if count > 1 else f"1 row: {reason}" for reason, count in reasons[:LISTED]]
     more = len(reasons) - LISTED
     return "; ".join(listed) + (f"; and {more} more reasons" if more > 0 else "")
 
 
-def _write_rejected(path: Path, rejected: list[Rejected]) -> None:
-    with explained(path):
+def _write_rejected(path: Path, rejected: list[RejectedRow]) -> None:
+    with convert_os_errors(path):
         path.unlink(missing_ok=True)
     if rejected:
-        with workshop(path.absolute().parent) as folder:
-            write_lines(folder / path.name, (orjson.dumps(_row(one)) + b"\n" for one in rejected))
-            move(folder, [path.absolute()])
+        with open_scratch_folder(path.absolute().parent) as folder:
+            write_lines(folder / path.name, (orjson.dumps(_rejected_row(one)) + b"\n" for one in rejected))
+            move_into_place(folder, [path.absolute()])
 
 
-def _show(tasks: list[Task], rejected: list[Rejected], out: Path, beside: Path) -> None:
-    console = people_console(is_quiet=False, is_json=False)
+def _print_outcome(tasks: list[Task], rejected: list[RejectedRow], out: Path, beside: Path) -> None:
+    console = make_console(is_quiet=False, is_json=False)
     for one in rejected[:LISTED]:
-        console.print(safe(f"{one.where} {one.id}: {one.reason}"), markup=False, soft_wrap=True)
+        console.print(sanitize(f"{one.where} {one.id}: {one.reason}"), markup=False, soft_wrap=True)
     if len(rejected) > LISTED:
         console.print(f"and {len(rejected) - LISTED} more")
     repos = Counter(task.brief.repo for task in tasks)

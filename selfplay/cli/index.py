@@ -9,13 +9,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from selfplay.cli.console import people_console, print_json
+from selfplay.cli.console import make_console, print_json
 from selfplay.cli.revision import repo_and_commit
 from selfplay.config import SemanticSearchConfig, load_config
-from selfplay.indexing import Indexed, build_index, indexed
+from selfplay.indexing import IndexSummary, build_index, summarise_index
 from selfplay.repos import Repositories
 from selfplay.semantic import embed_ahead
-from selfplay_tools.output import counted, sized
+from selfplay_tools.output import format_count, format_size
 
 EPILOG = """Examples:
 
@@ -40,7 +40,7 @@ def index(
 
     What is indexed lies under repos/.index: a cache, safe to delete, shared by all commits and processes.
     """
-    console = people_console(is_quiet=False, is_json=as_json)
+    console = make_console(is_quiet=False, is_json=as_json)
     opened = Repositories(repos)
     semantic = None if config is None else load_config(config).tools.semantic_search
     for text in repositories:
@@ -49,16 +49,16 @@ def index(
             _build(console, opened, repo, commit)
             if semantic is not None:
                 _embed(console, opened, (repo, commit), semantic)
-        told = indexed(opened, repo)
+        told = summarise_index(opened, repo)
         if as_json:
             print_json(told.as_json())
         else:
-            _tell(console, repo, told)
+            _print_contents(console, repo, told)
 
 
 def _build(console: Console, repositories: Repositories, repo: str, commit: str) -> None:
     began = time.perf_counter()
-    with _bar(console) as progress:
+    with _progress_bar(console) as progress:
         bar = progress.add_task(f"{repo} at {commit}", total=None)
         full_id = build_index(
             repositories, repo, commit, lambda done, total: progress.update(bar, completed=done, total=total)
@@ -69,18 +69,18 @@ def _build(console: Console, repositories: Repositories, repo: str, commit: str)
 def _embed(
     console: Console, repositories: Repositories, place: tuple[str, str], semantic: SemanticSearchConfig
 ) -> None:
-    with closing(repositories.open(*place)) as snapshot, _bar(console) as progress:
+    with closing(repositories.open(*place)) as snapshot, _progress_bar(console) as progress:
         bar = progress.add_task(f"{place[0]}: vectors", total=None)
         pieces = embed_ahead(semantic, snapshot, lambda done, total: progress.update(bar, completed=done, total=total))
-    console.print(f"{place[0]}: {counted(pieces, 'piece')} have vectors", highlight=False)
+    console.print(f"{place[0]}: {format_count(pieces, 'piece')} have vectors", highlight=False)
 
 
-def _bar(console: Console) -> Progress:
+def _progress_bar(console: Console) -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
-def _tell(console: Console, repo: str, told: Indexed) -> None:
-    commits = counted(len(told.commits), "commit")
-    contents = f"{counted(told.blobs, 'file content')} of {commits}, {sized(told.bytes)} on disk"
+def _print_contents(console: Console, repo: str, told: IndexSummary) -> None:
+    commits = format_count(len(told.commits), "commit")
+    contents = f"{format_count(told.blobs, 'file content')} of {commits}, {format_size(told.bytes)} on disk"
     console.print(f"{repo}: {contents} in {told.folder}", highlight=False, soft_wrap=True)

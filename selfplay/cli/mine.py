@@ -13,25 +13,25 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from selfplay.casting import model_of
-from selfplay.cli.console import ExitCode, complain, people_console, print_json
+from selfplay.casting import model_from_config
+from selfplay.cli.console import ExitCode, print_error, make_console, print_json
 from selfplay.cli.given import warn_of_missing_keys
 from selfplay.cli.revision import repo_and_commit
-from selfplay.config import SeatConfig, checked, read_toml
+from selfplay.config import SeatConfig, validate_section, read_toml
 from selfplay.errors import ConfigError
 from selfplay.mine import (
-    Answers,
-    Commits,
-    Drop,
-    Funnel,
-    Leak,
-    Mined,
+    RewriteAnswerFile,
+    CommitSelection,
+    MiningDrop,
+    MiningFunnel,
+    LeakGrade,
+    MinedTasks,
     MineSettings,
     Rewriter,
-    Spent,
-    Unless,
+    RewriteCost,
+    UnrewrittenPolicy,
     mine_tasks,
-    refuse_other,
+    refuse_other_file,
     split_by_time,
     write_tasks,
 )
@@ -49,7 +49,7 @@ selfplay mine ~/src/app -o train.jsonl --validation 0.1 --validation-to validati
 selfplay mine ~/src/app -o tasks.jsonl --count 100 --rewrite-with openai:Qwen3-32B --base-url http://localhost:8000/v1"""
 
 
-def _day(text: str) -> date:
+def _parse_day(text: str) -> date:
     try:
         return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007  a day, as the option means it, has no zone
     except ValueError:
@@ -63,12 +63,12 @@ def mine(
     *,
     out: Annotated[Path, typer.Option("-o", "--out", help="The task file.")],
     commits: Annotated[
-        Commits, typer.Option(help="single: one parent; merge: pull requests; mainline: along first parents.")
-    ] = Commits.SINGLE,
+        CommitSelection, typer.Option(help="single: one parent; merge: pull requests; mainline: along first parents.")
+    ] = CommitSelection.SINGLE,
     since: Annotated[
-        date | None, typer.Option(parser=_day, metavar="YYYY-MM-DD", help="First day (of the commit).")
+        date | None, typer.Option(parser=_parse_day, metavar="YYYY-MM-DD", help="First day (of the commit).")
     ] = None,
-    until: Annotated[date | None, typer.Option(parser=_day, metavar="YYYY-MM-DD", help="Last day.")] = None,
+    until: Annotated[date | None, typer.Option(parser=_parse_day, metavar="YYYY-MM-DD", help="Last day.")] = None,
     max_files: Annotated[int, typer.Option(min=1, help="Files a commit changes, tests and all.")] = 20,
     max_lines: Annotated[int, typer.Option(min=1, help="Lines it adds and removes.")] = 1000,
     max_targets: Annotated[
@@ -84,7 +84,7 @@ def mine(
     near_duplicates: Annotated[
         float, typer.Option(min=0.1, max=1, help="Likeness that makes a duplicate; 1 for equal ones only.")
     ] = 0.85,
-    max_leak: Annotated[Leak, typer.Option(help="The most that a prompt may name of its targets.")] = Leak.PATH,
+    max_leak: Annotated[LeakGrade, typer.Option(help="The most that a prompt may name of its targets.")] = LeakGrade.PATH,
     functions: Annotated[bool, typer.Option("--functions", help="Definitions as targets, not whole files.")] = False,
     patch: Annotated[bool, typer.Option(help="Give the change to the supervisor.")] = True,
     per_directory: Annotated[int | None, typer.Option(min=1, help="Tasks with a first target in one folder.")] = None,
@@ -129,7 +129,7 @@ def mine(
         with_docs=with_docs,
         with_bots=with_bots,
         near_duplicates=None if near_duplicates == 1 else near_duplicates,
-        max_leak=Leak.PATH if rewrite_with else max_leak,
+        max_leak=LeakGrade.PATH if rewrite_with else max_leak,
         functions=functions,
         with_patch=patch,
         per_directory=per_directory,
@@ -138,42 +138,42 @@ def mine(
     )
     for path in (out, validation_to):
         if path is not None:
-            refuse_other(path)
-    seat = _seat(rewrite_with, base_url, rewrite_config)
-    unless = _unless(unless_rewritten)
-    console = people_console(is_quiet=False, is_json=as_json)
+            refuse_other_file(path)
+    seat = _rewriting_seat(rewrite_with, base_url, rewrite_config)
+    unless = _parse_unless(unless_rewritten)
+    console = make_console(is_quiet=False, is_json=as_json)
     opened = Repositories(repos)
-    found = [_mined(opened, text, settings, console) for text in repositories]
+    found = [_mine_repository(opened, text, settings, console) for text in repositories]
     spent = None
     if seat is not None:
-        worker = _Rewriting(seat, out.with_suffix(".rewrites.jsonl"), opened, rewrite_tries, unless, at_once)
-        found, spent = worker.work(found, max_leak, console)
+        worker = _RewriteJob(seat, out.with_suffix(".rewrites.jsonl"), opened, rewrite_tries, unless, at_once)
+        found, spent = worker.run(found, max_leak, console)
     is_any = any(one.tasks for one in found)
     if is_any:
-        _write(found, out, validation, validation_to)
+        _write_files(found, out, validation, validation_to)
     if as_json:
         print_json(_as_json(found, spent))
     else:
-        _show(found, spent, f"in {out}" if is_any else "", console)
+        _print_outcome(found, spent, f"in {out}" if is_any else "", console)
     if not is_any:
-        complain("no task was found, so nothing is written; the funnel says why")
+        print_error("no task was found, so nothing is written; the funnel says why")
         raise typer.Exit(ExitCode.NEGATIVE)
 
 
-def _seat(model: str, base_url: str, file: Path | None) -> SeatConfig | None:
+def _rewriting_seat(model: str, base_url: str, file: Path | None) -> SeatConfig | None:
     if not model:
         if base_url or file:
             raise ConfigError("--base-url and --rewrite-config say how a model is asked: name it with --rewrite-with")
         return None
     values: object = {} if file is None else read_toml(file).get("rewrite", {})
-    base = checked(SeatConfig, values, f"{file} [rewrite]").model_dump(exclude_defaults=True)
+    base = validate_section(SeatConfig, values, f"{file} [rewrite]").model_dump(exclude_defaults=True)
     given = {"model": model, **({"base_url": base_url} if base_url else {})}
-    seat = checked(SeatConfig, {**base, **given}, "the settings on the command line")
+    seat = validate_section(SeatConfig, {**base, **given}, "the settings on the command line")
     warn_of_missing_keys(seat)
     return seat
 
 
-def _unless(text: str) -> Unless:
+def _parse_unless(text: str) -> UnrewrittenPolicy:
     match text:
         case "keep" | "drop":
             return text
@@ -181,61 +181,61 @@ def _unless(text: str) -> Unless:
             raise ConfigError(f"--unless-rewritten is {text!r}; use keep or drop")
 
 
-def _mined(repositories: Repositories, text: str, settings: MineSettings, console: Console) -> Mined:
+def _mine_repository(repositories: Repositories, text: str, settings: MineSettings, console: Console) -> MinedTasks:
     repo, tip = repo_and_commit(text)
-    with _bar(console) as progress:
+    with _progress_bar(console) as progress:
         bar = progress.add_task(f"{repo}: cloning", total=None)
 
-        def tell(what: str, done: int, total: int | None) -> None:
+        def show_progress(what: str, done: int, total: int | None) -> None:
             progress.update(bar, description=f"{repo}: {what}", completed=done, total=total)
 
-        return mine_tasks(repositories, repo, tip, settings, tell)
+        return mine_tasks(repositories, repo, tip, settings, show_progress)
 
 
-def _bar(console: Console) -> Progress:
+def _progress_bar(console: Console) -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 @dataclass(frozen=True, slots=True)
-class _Rewriting:
+class _RewriteJob:
     """The rewriting of all tasks, with its progress."""
 
     seat: SeatConfig
     file: Path
     repositories: Repositories
     tries: int
-    unless: Unless
+    unless: UnrewrittenPolicy
     at_once: int
 
-    def work(self, found: Sequence[Mined], max_leak: Leak, console: Console) -> tuple[list[Mined], Spent]:
+    def run(self, found: Sequence[MinedTasks], max_leak: LeakGrade, console: Console) -> tuple[list[MinedTasks], RewriteCost]:
         """The same with rewritten prompts; those that give too much away all the same are dropped."""
-        return anyio.run(self._work, found, max_leak, console)
+        return anyio.run(self._run, found, max_leak, console)
 
-    async def _work(self, found: Sequence[Mined], max_leak: Leak, console: Console) -> tuple[list[Mined], Spent]:
-        model = model_of("player", self.seat)
+    async def _run(self, found: Sequence[MinedTasks], max_leak: LeakGrade, console: Console) -> tuple[list[MinedTasks], RewriteCost]:
+        model = model_from_config("player", self.seat)
         try:
-            with Answers(self.file) as answers, _bar(console) as progress:
+            with RewriteAnswerFile(self.file) as answers, _progress_bar(console) as progress:
                 rewriter = Rewriter(model, self.seat, answers, self.repositories, self.tries, self.unless, self.at_once)
-                done: list[Mined] = []
+                done: list[MinedTasks] = []
                 for one in found:
                     bar = progress.add_task(f"{one.funnel.repo}: rewriting", total=len(one.tasks))
                     tasks = await rewriter.rewrite(one.tasks, lambda n, bar=bar: progress.update(bar, completed=n))
-                    done.append(_rewritten(one, tasks, max_leak))
+                    done.append(_replace_tasks(one, tasks, max_leak))
             return done, rewriter.spent
         finally:
             await model.aclose()
 
 
-def _rewritten(one: Mined, tasks: Sequence[Task], max_leak: Leak) -> Mined:
-    kept = tuple(task for task in tasks if Leak(str(task.meta["leak"])) <= max_leak)
-    one.funnel.drops[Drop.NOT_REWRITTEN] += len(one.tasks) - len(tasks)
-    one.funnel.drops[Drop.LEAK] += len(tasks) - len(kept)
+def _replace_tasks(one: MinedTasks, tasks: Sequence[Task], max_leak: LeakGrade) -> MinedTasks:
+    kept = tuple(task for task in tasks if LeakGrade(str(task.meta["leak"])) <= max_leak)
+    one.funnel.drops[MiningDrop.NOT_REWRITTEN] += len(one.tasks) - len(tasks)
+    one.funnel.drops[MiningDrop.LEAK] += len(tasks) - len(kept)
     one.funnel.tasks = len(kept)
-    return Mined(kept, one.funnel)
+    return MinedTasks(kept, one.funnel)
 
 
-def _write(found: Iterable[Mined], out: Path, validation: float | None, validation_to: Path | None) -> None:
+def _write_files(found: Iterable[MinedTasks], out: Path, validation: float | None, validation_to: Path | None) -> None:
     tasks = [task for one in found for task in split_by_time(one.tasks, validation)]
     if validation_to is None:
         write_tasks([(out, tasks)])
@@ -244,21 +244,21 @@ def _write(found: Iterable[Mined], out: Path, validation: float | None, validati
     write_tasks([(out, sides["train"]), (validation_to, sides["validation"])])
 
 
-def _leaks(tasks: Iterable[Task]) -> dict[str, int]:
+def _count_leaks(tasks: Iterable[Task]) -> dict[str, int]:
     counts = Counter(str(task.meta["leak"]) for task in tasks)
-    return {leak.value: counts[leak.value] for leak in Leak if counts[leak.value]}
+    return {leak.value: counts[leak.value] for leak in LeakGrade if counts[leak.value]}
 
 
-def _as_json(found: Sequence[Mined], spent: Spent | None) -> dict[str, object]:
-    rows = [{**one.funnel.as_json(), "leaks": _leaks(one.tasks)} for one in found]
-    cost = {} if spent is None else {"rewriting": {name: getattr(spent, name) for name in Spent.__slots__}}
+def _as_json(found: Sequence[MinedTasks], spent: RewriteCost | None) -> dict[str, object]:
+    rows = [{**one.funnel.as_json(), "leaks": _count_leaks(one.tasks)} for one in found]
+    cost = {} if spent is None else {"rewriting": {name: getattr(spent, name) for name in RewriteCost.__slots__}}
     return {"repositories": rows, "tasks": sum(len(one.tasks) for one in found), **cost}
 
 
-def _show(found: Sequence[Mined], spent: Spent | None, place: str, console: Console) -> None:
+def _print_outcome(found: Sequence[MinedTasks], spent: RewriteCost | None, place: str, console: Console) -> None:
     for one in found:
-        console.print(_table(one.funnel))
-        leaks = ", ".join(f"{count} {name}" for name, count in _leaks(one.tasks).items())
+        console.print(_funnel_table(one.funnel))
+        leaks = ", ".join(f"{count} {name}" for name, count in _count_leaks(one.tasks).items())
         console.print(f"named in prompts: {leaks or '-'}; {one.funnel.seconds:.1f} s", markup=False)
     if spent is not None:
         console.print(
@@ -268,10 +268,10 @@ def _show(found: Sequence[Mined], spent: Spent | None, place: str, console: Cons
     console.print(f"{sum(len(one.tasks) for one in found)} tasks {place}".rstrip(), markup=False)
 
 
-def _table(funnel: Funnel) -> Table:
+def _funnel_table(funnel: MiningFunnel) -> Table:
     table = Table(title=funnel.repo, title_justify="left", show_header=False, box=None)
     table.add_row("commits", str(funnel.seen))
-    for drop in Drop:
+    for drop in MiningDrop:
         if funnel.drops[drop]:
             table.add_row(f"- {drop.value}", str(funnel.drops[drop]), style="dim")
     table.add_row("tasks", str(funnel.tasks), style="bold")

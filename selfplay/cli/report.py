@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from selfplay.batch.layout import RunFolder, write_whole
-from selfplay.cli.console import people_console, print_json
-from selfplay.report import gather, page
+from selfplay.batch.layout import RunFolder, write_atomically
+from selfplay.cli.console import make_console, print_json
+from selfplay.report import gather_report_data, render_page
 
 EPILOG = """Examples:
 
@@ -24,10 +24,10 @@ def report(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """Write what became of a run as one HTML file: outcomes, search, cost, failures. It needs no network."""
-    console = people_console(is_quiet=False, is_json=as_json)
+    console = make_console(is_quiet=False, is_json=as_json)
     path = out or run / "report.html"
-    found = gather(RunFolder(run))
-    write_whole(path, page(found, path.absolute().parent))
+    found = gather_report_data(RunFolder(run))
+    write_atomically(path, render_page(found, path.absolute().parent))
     if as_json:
         print_json({"report": str(path), "totals": found.totals.model_dump(mode="json")})
     console.print(Text(str(path), style="green"), soft_wrap=True)

@@ -11,16 +11,16 @@ from rich.console import Console
 from rich.text import Text
 
 from selfplay.batch.layout import RunFolder, require_no_run
-from selfplay.casting import open_cast
-from selfplay.cli.console import ExitCode, complain, people_console, print_json
-from selfplay.cli.given import GivenSettings, GivenTask
-from selfplay.config import Policy, RunConfig
-from selfplay.play import Played, play_task, set_stage
+from selfplay.casting import open_seat_models
+from selfplay.cli.console import ExitCode, print_error, make_console, print_json
+from selfplay.cli.given import SettingsOptions, TaskOptions
+from selfplay.config import HintPolicy, RunConfig
+from selfplay.play import PlayedEpisode, play_task, set_up_episode
 from selfplay.repos import Repositories
-from selfplay.summary import summary
+from selfplay.summary import summarize_episode
 from selfplay.task import Task
 from selfplay.trace import StopReason
-from selfplay.view import View
+from selfplay.view import EpisodeView
 from selfplay.wire import Channel
 
 EPILOG = """Examples:
@@ -54,7 +54,7 @@ def run(
     player: Annotated[str, typer.Option(help="openai:NAME, heuristic, scripted:FILE or recorded:DIR.")] = "",
     supervisor: Annotated[str, typer.Option(help="The same, for the supervisor.")] = "",
     base_url: Annotated[str, typer.Option(help="Server of both models, up to and including /v1.")] = "",
-    policy: Annotated[Policy | None, typer.Option(help="When the supervisor speaks.")] = None,
+    policy: Annotated[HintPolicy | None, typer.Option(help="When the supervisor speaks.")] = None,
     channel: Annotated[Channel | None, typer.Option(help="How hints travel.")] = None,
     steps: Annotated[int | None, typer.Option(help="Turns the player may take.", min=1)] = None,
     out: Annotated[Path, typer.Option(help="Folder of the journal.")] = Path("traces"),
@@ -66,20 +66,20 @@ def run(
     ] = False,
 ) -> None:
     """Play one episode and watch it live. The same command takes up an interrupted one."""
-    given = GivenTask(repo, commit, task, (*(target or ()), *(more or ())), patch, tasks, task_id)
-    settings = GivenSettings(config, player, supervisor, base_url, policy, channel, steps).config()
-    where, the_task = given.task()
+    given = TaskOptions(repo, commit, task, (*(target or ()), *(more or ())), patch, tasks, task_id)
+    settings = SettingsOptions(config, player, supervisor, base_url, policy, channel, steps).make_config()
+    where, the_task = given.read_task()
     require_no_run(RunFolder(out))
     kept = tuple(path for path in (out, config, tasks, patch, given.text_file) if path is not None)
-    console = people_console(is_quiet=quiet, is_json=as_json)
-    played = play_live(the_task, settings, Places(out, repos, kept), View(console, is_full=full), where)
-    _tell(played, console, is_json=as_json)
+    console = make_console(is_quiet=quiet, is_json=as_json)
+    played = play_live(the_task, settings, EpisodeFolders(out, repos, kept), EpisodeView(console, is_full=full), where)
+    _print_summaries(played, console, is_json=as_json)
     found = played[-1].trace.stop is not None and played[-1].trace.stop.reason is StopReason.FOUND
     raise typer.Exit(ExitCode.DONE if found else ExitCode.NEGATIVE)
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class EpisodeFolders:
     """Where things are kept."""
 
     traces: Path
@@ -88,29 +88,29 @@ class Places:
     """What the snapshot of a directory must not show: files about the task, and traces."""
 
 
-def play_live(task: Task, config: RunConfig, places: Places, view: View, where: str = "") -> tuple[Played, ...]:
+def play_live(task: Task, config: RunConfig, places: EpisodeFolders, view: EpisodeView, where: str = "") -> tuple[PlayedEpisode, ...]:
     """Play a task to its end. Ctrl-C leaves it to be taken up. Raises SelfplayError."""
     try:
         return anyio.run(partial(_play, task, config, places, view, where))
     except KeyboardInterrupt:
-        complain("interrupted; run the same command again to go on")
+        print_error("interrupted; run the same command again to go on")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
 
 
-async def _play(task: Task, config: RunConfig, places: Places, view: View, where: str) -> tuple[Played, ...]:
-    repositories = Repositories(places.repos, kept=(places.traces, *places.kept))
-    async with open_cast(config) as cast:
+async def _play(task: Task, config: RunConfig, places: EpisodeFolders, view: EpisodeView, where: str) -> tuple[PlayedEpisode, ...]:
+    repositories = Repositories(places.repos, hidden=(places.traces, *places.kept))
+    async with open_seat_models(config) as cast:
         snapshot = await anyio.to_thread.run_sync(repositories.open, task.brief.repo, task.brief.commit)
         try:
-            stage = await anyio.to_thread.run_sync(set_stage, task, snapshot, config, where)
-            return await play_task(stage, cast, places.traces, view.watch)
+            stage = await anyio.to_thread.run_sync(set_up_episode, task, snapshot, config, where)
+            return await play_task(stage, cast, places.traces, view.show_event)
         finally:
             snapshot.close()
 
 
-def _tell(played: tuple[Played, ...], console: Console, *, is_json: bool) -> None:
+def _print_summaries(played: tuple[PlayedEpisode, ...], console: Console, *, is_json: bool) -> None:
     for each in played:
-        told = summary(each.trace, each.path)
+        told = summarize_episode(each.trace, each.path)
         if is_json:
             print_json(told)
         console.print(

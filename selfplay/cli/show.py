@@ -10,16 +10,16 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from selfplay.clean.strip import strip
-from selfplay.cli.console import ExitCode, complain, people_console, print_json
+from selfplay.clean.strip import strip_supervision
+from selfplay.cli.console import ExitCode, print_error, make_console, print_json
 from selfplay.events import Event, read_events
 from selfplay.journals import contract_of, journals_in
 from selfplay.message import Message
-from selfplay.replay import sent_requests, trace_of, understood
+from selfplay.replay import rebuild_requests, trace_of, raise_as_journal_error
 from selfplay.sample import CleanTrace
-from selfplay.summary import summary
+from selfplay.summary import summarize_episode
 from selfplay.trace import Trace
-from selfplay.view import View, safe, short
+from selfplay.view import EpisodeView, sanitize, abbreviate
 
 EPILOG = """Examples:
 
@@ -41,33 +41,33 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per trace on standard output.")] = False,
 ) -> None:
     """Replay a trace, readably; with --stripped beside what is left without the supervisor."""
-    console = people_console(is_quiet=False, is_json=as_json)
-    for path in (journal for place in traces for journal in _journals(place)):
+    console = make_console(is_quiet=False, is_json=as_json)
+    for path in (journal for place in traces for journal in _find_journals(place)):
         events = list(read_events(path))
         told = trace_of(events, str(path))
         if as_json:
-            print_json(summary(told, path))
+            print_json(summarize_episode(told, path))
         elif stripped:
-            print_side_by_side(console, told, strip(told, contract_of(events[0], str(path))))
+            print_side_by_side(console, told, strip_supervision(told, contract_of(events[0], str(path))))
         else:
-            view = View(console, is_full=full)
+            view = EpisodeView(console, is_full=full)
             for number, event in enumerate(events, 1):
-                with understood(str(path), number):
-                    view.watch(event, False)
+                with raise_as_journal_error(str(path), number):
+                    view.show_event(event, False)
         if check:
             _check(console, events, path)
 
 
-def _journals(place: Path) -> tuple[Path, ...]:
+def _find_journals(place: Path) -> tuple[Path, ...]:
     """A file is taken as it is: what is wrong with it is said of it."""
     return journals_in(place) if place.is_dir() else (place,)
 
 
 def _check(console: Console, events: Sequence[Event], path: Path) -> None:
-    sent = list(sent_requests(events, str(path)))
+    sent = list(rebuild_requests(events, str(path)))
     wrong = [i for i, request in enumerate(sent, 1) if not request.is_exact]
     if wrong:
-        complain(f"{path}: calls {wrong} of {len(sent)} can't be rebuilt as they were sent: the trace was changed")
+        print_error(f"{path}: calls {wrong} of {len(sent)} can't be rebuilt as they were sent: the trace was changed")
         raise typer.Exit(ExitCode.NEGATIVE)
     console.print(Text(f"{len(sent)} model calls rebuilt, each byte for byte as it was sent", style="green"))
 
@@ -79,19 +79,19 @@ def print_side_by_side(console: Console, trace: Trace, clean: CleanTrace, *, max
     table = Table(expand=True, show_lines=True, box=None, pad_edge=False)
     table.add_column("the episode", ratio=1, overflow="fold")
     table.add_column("the sample", ratio=1, overflow="fold")
-    table.add_row(_words(trace.prompt, max_lines), _words(clean.prompt, max_lines))
-    table.add_row(_words(trace.opening, 2 * max_lines), _words(clean.opening, 2 * max_lines))
+    table.add_row(_abbreviate_message(trace.prompt, max_lines), _abbreviate_message(clean.prompt, max_lines))
+    table.add_row(_abbreviate_message(trace.opening, 2 * max_lines), _abbreviate_message(clean.opening, 2 * max_lines))
     for number, step in enumerate(trace.steps):
-        left = [_words(m, max_lines) for m in (step.action, *(r.message for r in step.results), *step.after)]
+        left = [_abbreviate_message(m, max_lines) for m in (step.action, *(r.message for r in step.results), *step.messages_after)]
         if turn := kept.get(number):
             is_last = turn is clean.turns[-1]
             results = () if is_last else tuple(r.message for r in turn.results)
-            right = [_words(m, max_lines) for m in (turn.action, *results)]
+            right = [_abbreviate_message(m, max_lines) for m in (turn.action, *results)]
             note = f"weight {turn.weight}" + (f" ({', '.join(turn.masks)})" if turn.masks else "")
             right.append(Text(note, style="green" if turn.weight else "yellow"))
         else:
             right = [Text(f"left out: {dropped[number]}", style="red")]
-        table.add_row(_stacked(left), _stacked(right))
+        table.add_row(_stack(left), _stack(right))
     console.print(Rule(style="dim"))
     console.print(table)
 
@@ -99,13 +99,13 @@ def print_side_by_side(console: Console, trace: Trace, clean: CleanTrace, *, max
 STYLES = {"hint": "bold yellow strike", "nudge": "yellow strike", "tool": "dim", "prompt": "dim", "task": "bold"}
 
 
-def _words(message: Message, max_lines: int) -> Text:
+def _abbreviate_message(message: Message, max_lines: int) -> Text:
     text = Text.assemble((f"{message.origin}: ", "dim"))
-    text.append(safe(short(message.content, max_lines, 60 * max_lines + 20)), style=STYLES.get(message.origin, ""))
+    text.append(sanitize(abbreviate(message.content, max_lines, 60 * max_lines + 20)), style=STYLES.get(message.origin, ""))
     for call in message.tool_calls:
-        text.append(safe(f"\n→ {call.name} {short(call.arguments, 2, 200)}"), style="cyan")
+        text.append(sanitize(f"\n→ {call.name} {abbreviate(call.arguments, 2, 200)}"), style="cyan")
     return text
 
 
-def _stacked(parts: Sequence[Text]) -> RenderableType:
+def _stack(parts: Sequence[Text]) -> RenderableType:
     return Text("\n").join(parts)

@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.live import Live
 
 from selfplay.batch.layout import RunFolder
-from selfplay.batch.observe import Observer
-from selfplay.batch.recount import recounted
-from selfplay.batch.screen import line, screen
-from selfplay.batch.status import Totals
-from selfplay.batch.totals import Results
-from selfplay.cli.console import ExitCode, complain, people_console, print_json
+from selfplay.batch.observe import RunObserver
+from selfplay.batch.recount import recount_results
+from selfplay.batch.screen import summarise_in_line, render_totals
+from selfplay.batch.status import RunTotals
+from selfplay.batch.totals import RunResults
+from selfplay.cli.console import ExitCode, print_error, make_console, print_json
 
 EPILOG = """Examples:
 
@@ -39,25 +39,25 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """Say how a run stands, while it runs or afterwards. Nothing is changed."""
-    observer = Observer(RunFolder(run))
-    console = people_console(is_quiet=False, is_json=as_json)
+    observer = RunObserver(RunFolder(run))
+    console = make_console(is_quiet=False, is_json=as_json)
     if watch:
         with suppress(KeyboardInterrupt):
             _watch(observer, console)
-    totals = observer.look()
+    totals = observer.read_totals()
     if as_json:
         print_json(totals.model_dump(mode="json"))
     else:
-        console.print(screen(totals, is_full=True))
-    if recount and (told := _other_figures(recounted(RunFolder(run)), totals.results)):
-        complain(
+        console.print(render_totals(totals, is_full=True))
+    if recount and (told := _compare_figures(recount_results(RunFolder(run)), totals.results)):
+        print_error(
             f"the journals say something else than the ledgers: {told}; delete {run / 'ledger'}, and `selfplay batch` "
             "with the same options makes it anew from the journals"
         )
         raise typer.Exit(ExitCode.NEGATIVE)
 
 
-def _other_figures(journals: Results, ledgers: Results) -> str:
+def _compare_figures(journals: RunResults, ledgers: RunResults) -> str:
     """Where the two differ; empty if they don't."""
     ones, others = (each.model_dump(mode="json") for each in (journals, ledgers))
     return ", ".join(
@@ -69,19 +69,19 @@ def _other_figures(journals: Results, ledgers: Results) -> str:
     )
 
 
-def _watch(observer: Observer, console: Console) -> None:
+def _watch(observer: RunObserver, console: Console) -> None:
     if not console.is_terminal:
-        _tell_lines(observer, console)
+        _print_lines(observer, console)
         return
     with Live(console=console, auto_refresh=False, transient=True) as live:
-        while (totals := observer.look()).is_running:
-            live.update(screen(totals), refresh=True)
+        while (totals := observer.read_totals()).is_running:
+            live.update(render_totals(totals), refresh=True)
             time.sleep(WATCH_S)
 
 
-def _tell_lines(observer: Observer, console: Console) -> None:
-    totals: Totals = observer.look()
+def _print_lines(observer: RunObserver, console: Console) -> None:
+    totals: RunTotals = observer.read_totals()
     while totals.is_running:
-        console.print(line(totals), soft_wrap=True)
+        console.print(summarise_in_line(totals), soft_wrap=True)
         time.sleep(LINE_S)
-        totals = observer.look()
+        totals = observer.read_totals()

@@ -14,12 +14,12 @@ from selfplay.errors import InputError
 
 STDIN = Path("-")
 
-Named = Callable[[dict[str, Any]], dict[str, Any]]
+RowRenamer = Callable[[dict[str, Any]], dict[str, Any]]
 """A row that says `-` where it named the copy of standard input."""
 
 
 @contextmanager
-def readable(files: Sequence[Path]) -> Generator[tuple[list[Path], Named]]:
+def open_inputs(files: Sequence[Path]) -> Generator[tuple[list[Path], RowRenamer]]:
     """The files, with a copy of standard input for `-`, which is gone afterwards: readers look at a file twice.
 
     An InputError that passes through names `-`, too. Raises InputError if `-` stands there twice.

@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from selfplay.cli.console import ExitCode, people_console, print_json
-from selfplay.mine import Checked, Leak, check_tasks, refuse_other, write_tasks
+from selfplay.cli.console import ExitCode, make_console, print_json
+from selfplay.mine import TaskCheckResult, LeakGrade, check_tasks, refuse_other_file, write_tasks
 from selfplay.repos import Repositories
-from selfplay.view import safe
+from selfplay.view import sanitize
 
 tasks = typer.Typer(help="Look at task files.", no_args_is_help=True)
 
@@ -35,7 +35,7 @@ def check(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Write the tasks without problems here, graded in `meta`.")
     ] = None,
-    max_leak: Annotated[Leak, typer.Option(help="The most that a prompt may name of its targets.")] = Leak.PATH,
+    max_leak: Annotated[LeakGrade, typer.Option(help="The most that a prompt may name of its targets.")] = LeakGrade.PATH,
     threads: Annotated[int, typer.Option(min=1, help="Tasks looked at at the same time.")] = 4,
     repos: Annotated[Path, typer.Option(help="Folder of clones.", envvar="SELFPLAY_REPOS")] = Path("repos"),
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
@@ -45,15 +45,15 @@ def check(
     One line per problem. Exit code 1 if there is any.
     """
     if out is not None:
-        refuse_other(out)
-    console = people_console(is_quiet=False, is_json=as_json)
-    with _bar(console) as progress:
+        refuse_other_file(out)
+    console = make_console(is_quiet=False, is_json=as_json)
+    with _progress_bar(console) as progress:
         bar = progress.add_task("checking", total=None)
 
-        async def run() -> Checked:
+        async def run() -> TaskCheckResult:
             return await check_tasks(
                 file,
-                Repositories(repos, kept=(file,)),
+                Repositories(repos, hidden=(file,)),
                 max_leak,
                 lambda done, total: progress.update(bar, completed=done, total=total),
                 threads,
@@ -65,35 +65,35 @@ def check(
     if as_json:
         print_json(_as_json(checked))
     else:
-        _show(checked, out, console)
+        _print_outcome(checked, out, console)
     raise typer.Exit(ExitCode.NEGATIVE if checked.problems else ExitCode.DONE)
 
 
-def _bar(console: Console) -> Progress:
+def _progress_bar(console: Console) -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
-def _as_json(checked: Checked) -> dict[str, object]:
+def _as_json(checked: TaskCheckResult) -> dict[str, object]:
     return {
         "rows": checked.rows,
         "good": len(checked.good),
         "problems": [
             {name: getattr(one, name) for name in ("where", "task", "kind", "text")} for one in checked.problems
         ],
-        "leaks": {leak.value: checked.leaks[leak] for leak in Leak if checked.leaks[leak]},
+        "leaks": {leak.value: checked.leaks[leak] for leak in LeakGrade if checked.leaks[leak]},
         "repositories": dict(checked.repositories),
         "targets": {str(number): count for number, count in sorted(checked.targets.items())},
     }
 
 
-def _show(checked: Checked, out: Path | None, console: Console) -> None:
+def _print_outcome(checked: TaskCheckResult, out: Path | None, console: Console) -> None:
     for one in checked.problems:
-        console.print(safe(f"{one.where} {one.task} {one.kind}: {one.text}"), markup=False, soft_wrap=True)
+        console.print(sanitize(f"{one.where} {one.task} {one.kind}: {one.text}"), markup=False, soft_wrap=True)
     table = Table(show_header=False, box=None)
     for repo, count in checked.repositories.most_common():
-        table.add_row(safe(repo), str(count))
-    for leak in Leak:
+        table.add_row(sanitize(repo), str(count))
+    for leak in LeakGrade:
         if checked.leaks[leak]:
             table.add_row(f"names {leak.value}", str(checked.leaks[leak]))
     for number, count in sorted(checked.targets.items()):

@@ -16,10 +16,10 @@ from selfplay.config import RunConfig, SemanticSearchConfig, load_config
 from selfplay.contract import read_contract
 from selfplay.errors import ConfigError, InputError
 from selfplay.repos import Repositories
-from selfplay.rows import explain
-from selfplay.source import without_credentials
-from selfplay.toolset import departures, toolset
-from selfplay.view import safe
+from selfplay.rows import explain_errors
+from selfplay.source import strip_credentials
+from selfplay.toolset import find_contract_differences, make_tools
+from selfplay.view import sanitize
 from selfplay_tools.schema import Schema, function_schema
 from selfplay_tools.tool import AnyTool
 from selfplay_tools.toolbox import Toolbox
@@ -44,7 +44,7 @@ LIST_EPILOG = """Example:
 
 selfplay tools list --config run.toml"""
 
-Config = Annotated[Path | None, typer.Option(help="A TOML file; further tools stand in its section `tools`.")]
+ConfigOption = Annotated[Path | None, typer.Option(help="A TOML file; further tools stand in its section `tools`.")]
 SemanticModel = Annotated[
     str, typer.Option(metavar="NAME", help="Offer semantic_search by this model of embeddings; above the file.")
 ]
@@ -52,10 +52,10 @@ SemanticUrl = Annotated[
     str, typer.Option(metavar="URL", help="Its server, up to where /embeddings begins; without one it runs here.")
 ]
 SemanticKeyEnv = Annotated[str, typer.Option(metavar="NAME", help="The environment variable with the server's key.")]
-Repos = Annotated[Path, typer.Option(help="Folder of clones.", envvar="SELFPLAY_REPOS")]
+ReposOption = Annotated[Path, typer.Option(help="Folder of clones.", envvar="SELFPLAY_REPOS")]
 
 
-class Transport(StrEnum):
+class ServerTransport(StrEnum):
     """How a client reaches the server."""
 
     STDIO = "stdio"
@@ -69,11 +69,11 @@ def serve(
     contract: Annotated[
         Path | None, typer.Option(help="Start only if the tools are those of this contract.json.")
     ] = None,
-    config: Config = None,
+    config: ConfigOption = None,
     semantic_model: SemanticModel = "",
     semantic_url: SemanticUrl = "",
     semantic_key_env: SemanticKeyEnv = "",
-    transport: Annotated[Transport, typer.Option(help="How clients come.")] = Transport.STDIO,
+    transport: Annotated[ServerTransport, typer.Option(help="How clients come.")] = ServerTransport.STDIO,
     host: Annotated[str, typer.Option(help="http: the address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="http: 0 takes a free one.", min=0, max=65535)] = 8765,
     allow_host: Annotated[
@@ -81,25 +81,25 @@ def serve(
         typer.Option(metavar="NAME:PORT", help="http: a name that clients reach it by; needed beyond this machine."),
     ] = None,
     threads: Annotated[int | None, typer.Option(help="Calls carried out at once.", min=1)] = None,
-    repos: Repos = Path("repos"),
+    repos: ReposOption = Path("repos"),
 ) -> None:
     """Serve the tools over MCP, on one commit, pinned at start; `@worktree` is the directory as it is on disk."""
-    offered = _offered(config, semantic_model, semantic_url, semantic_key_env)
+    offered = _choose_tools(config, semantic_model, semantic_url, semantic_key_env)
     if contract is not None:
-        _require(offered, contract)
+        _require_contract_tools(offered, contract)
     try:
         from selfplay_tools.mcp import server, transports  # noqa: PLC0415  an extra, and most of a second to import
     except ModuleNotFoundError as error:
         raise ConfigError(str(error)) from error
     name, commit = repo_and_commit(repo)
     with closing(Repositories(repos).open(name, commit)) as snapshot:
-        about = f"{without_credentials(name)} at {commit}"
+        about = f"{strip_credentials(name)} at {commit}"
         serving = server.make_server(Toolbox(snapshot, offered), about=about, threads=threads or server.THREADS)
-        if transport is Transport.STDIO:
+        if transport is ServerTransport.STDIO:
             transports.run_stdio(serving)
             return
         with transports.listen(host, port, allow_host or ()) as listener, suppress(KeyboardInterrupt):
-            typer.echo(f"serving {about}: {transports.address(listener)}", err=True)
+            typer.echo(f"serving {about}: {transports.url_of(listener)}", err=True)
             transports.run_http(serving, listener, allow_host or ())
 
 
@@ -109,65 +109,65 @@ def call(
     arguments: Annotated[str, typer.Argument(help="A JSON object; @FILE; - for standard input.")] = "{}",
     *,
     repo: Annotated[str, typer.Option(metavar="REPO[@COMMIT]", help="A path, a URL, or a name under repos/.")],
-    config: Config = None,
+    config: ConfigOption = None,
     semantic_model: SemanticModel = "",
     semantic_url: SemanticUrl = "",
     semantic_key_env: SemanticKeyEnv = "",
-    repos: Repos = Path("repos"),
+    repos: ReposOption = Path("repos"),
 ) -> None:
     """Print what the player would get from this call. Exit code 1 if the call was refused."""
-    offered = _offered(config, semantic_model, semantic_url, semantic_key_env)
+    offered = _choose_tools(config, semantic_model, semantic_url, semantic_key_env)
     with closing(Repositories(repos).open(*repo_and_commit(repo))) as snapshot:
-        result = Toolbox(snapshot, offered).run(name, _content(arguments))
+        result = Toolbox(snapshot, offered).run(name, _read_arguments(arguments))
     # What a file holds must not act on a terminal; whoever reads on gets it as it is.
-    text = safe(result.text) if sys.stdout.isatty() else result.text
+    text = sanitize(result.text) if sys.stdout.isatty() else result.text
     sys.stdout.buffer.write(text.encode() + b"\n")
     sys.stdout.buffer.flush()
     raise typer.Exit(ExitCode.DONE if result.ok else ExitCode.NEGATIVE)
 
 
 @tools.command("list", epilog=LIST_EPILOG)
-def list_(*, config: Config = None) -> None:
+def list_(*, config: ConfigOption = None) -> None:
     """Print the tools' function schemas as JSON: what a request's `tools` holds."""
-    schemas = _schemas(_offered(config))
+    schemas = _schemas_of(_choose_tools(config))
     sys.stdout.buffer.write(orjson.dumps(schemas, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     sys.stdout.buffer.flush()
 
 
-def _offered(
+def _choose_tools(
     config: Path | None, semantic_model: str = "", semantic_url: str = "", semantic_key_env: str = ""
 ) -> tuple[AnyTool, ...]:
     settings = (load_config(config) if config else RunConfig()).tools
     values = {"model": semantic_model, "base_url": semantic_url, "api_key_env": semantic_key_env}
     over = {name: value for name, value in values.items() if value}
     if not over:
-        return toolset(settings)
+        return make_tools(settings)
     before = settings.semantic_search.model_dump(exclude_defaults=True) if settings.semantic_search else {}
     try:
         semantic = SemanticSearchConfig.model_validate({**before, **over})
     except ValidationError as error:
-        raise ConfigError(f"semantic_search, on the command line: {explain(error, {})}") from None
-    return toolset(settings.model_copy(update={"semantic_search": semantic}))
+        raise ConfigError(f"semantic_search, on the command line: {explain_errors(error, {})}") from None
+    return make_tools(settings.model_copy(update={"semantic_search": semantic}))
 
 
-def _schemas(offered: tuple[AnyTool, ...]) -> list[Schema]:
+def _schemas_of(offered: tuple[AnyTool, ...]) -> list[Schema]:
     return [function_schema(tool) for tool in offered]
 
 
-def _require(offered: tuple[AnyTool, ...], contract: Path) -> None:
+def _require_contract_tools(offered: tuple[AnyTool, ...], contract: Path) -> None:
     """Raise InputError where the tools are not those of the contract."""
-    found = departures(_schemas(offered), read_contract(_bytes(contract), str(contract)))
+    found = find_contract_differences(_schemas_of(offered), read_contract(_read_bytes(contract), str(contract)))
     if found:
         raise InputError("\n- ".join([f"the tools are not those of {contract}:", *found]))
 
 
-def _content(arguments: str) -> str:
+def _read_arguments(arguments: str) -> str:
     if arguments == "-":
         return sys.stdin.buffer.read().decode("utf-8", "replace")
-    return _bytes(Path(arguments[1:])).decode("utf-8", "replace") if arguments.startswith("@") else arguments
+    return _read_bytes(Path(arguments[1:])).decode("utf-8", "replace") if arguments.startswith("@") else arguments
 
 
-def _bytes(path: Path) -> bytes:
+def _read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:

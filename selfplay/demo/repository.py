@@ -12,7 +12,7 @@ from pathlib import Path
 from selfplay.errors import RepositoryError
 from selfplay.task import Answer, Brief, Target, Task
 from selfplay_tools.errors import GitFailed
-from selfplay_tools.git import environment, output, words
+from selfplay_tools.git import git_environment, run_git, complaint_of
 
 CODE_BASE = Path(__file__).parent / "lantern"
 PATCH = Path(__file__).parent / "fingerprint.patch"
@@ -43,7 +43,7 @@ def make_repository(where: Path) -> tuple[Path, str]:
         with tempfile.TemporaryDirectory(dir=where.parent, prefix=f".{where.name}.") as scratch:
             made = Path(scratch) / "repository"
             commit = _commit_files(made)
-            _move(made, where, commit)
+            _move_into_place(made, where, commit)
     except OSError as error:
         raise RepositoryError(f"can't make the demo's repository at {where}: {error.strerror}") from error
     return where, commit
@@ -67,53 +67,53 @@ def read_files(root: Path) -> dict[str, bytes]:
 def _commit_files(repository: Path) -> str:
     """Make a repository with the code base as its only commit, and check that out. Returns the commit's id."""
     repository.mkdir()
-    _run(repository, "init", "--quiet", "--object-format=sha1", f"--initial-branch={_BRANCH}")
-    _run(repository, "fast-import", "--quiet", "--done", sent=_stream(read_files(CODE_BASE)))
-    _run(repository, "reset", "--quiet", "--hard")
-    return _run(repository, "rev-parse", "--verify", "HEAD").decode("ascii").strip()
+    _run_git(repository, "init", "--quiet", "--object-format=sha1", f"--initial-branch={_BRANCH}")
+    _run_git(repository, "fast-import", "--quiet", "--done", sent=_fast_import_stream(read_files(CODE_BASE)))
+    _run_git(repository, "reset", "--quiet", "--hard")
+    return _run_git(repository, "rev-parse", "--verify", "HEAD").decode("ascii").strip()
 
 
-def _stream(files: dict[str, bytes]) -> bytes:
+def _fast_import_stream(files: dict[str, bytes]) -> bytes:
     """The commit in the format that `git fast-import` reads (git-fast-import(1), "Input format")."""
     message = _MESSAGE.encode()
-    parts = [f"commit refs/heads/{_BRANCH}\nauthor {_SIGNATURE}\ncommitter {_SIGNATURE}\n".encode(), _data(message)]
+    parts = [f"commit refs/heads/{_BRANCH}\nauthor {_SIGNATURE}\ncommitter {_SIGNATURE}\n".encode(), _data_block(message)]
     for path, content in files.items():
         mode = "100755" if content.startswith(b"#!") else "100644"
-        parts += [f"M {mode} inline {path}\n".encode(), _data(content)]
+        parts += [f"M {mode} inline {path}\n".encode(), _data_block(content)]
     return b"".join([*parts, b"done\n"])
 
 
-def _data(content: bytes) -> bytes:
+def _data_block(content: bytes) -> bytes:
     return b"data %d\n%b\n" % (len(content), content)
 
 
-def _move(made: Path, where: Path, commit: str) -> None:
+def _move_into_place(made: Path, where: Path, commit: str) -> None:
     """Put the repository in its place. Whoever comes second finds the same one there and is content."""
     try:
         made.rename(where)
     except OSError as error:
         if not where.exists():
             raise
-        if not _holds(where, commit):
+        if not _has_commit(where, commit):
             message = f"{where} is in the way: it is not the demo's repository; remove it, or name another folder"
             raise RepositoryError(message) from error
 
 
-def _holds(repository: Path, commit: str) -> bool:
+def _has_commit(repository: Path, commit: str) -> bool:
     try:
-        output(repository / ".git", "cat-file", "-e", f"{commit}^{{commit}}")
+        run_git(repository / ".git", "cat-file", "-e", f"{commit}^{{commit}}")
     except GitFailed:
         return False
     return True
 
 
-def _run(repository: Path, *arguments: str, sent: bytes = b"") -> bytes:
+def _run_git(repository: Path, *arguments: str, sent: bytes = b"") -> bytes:
     """What a git command printed. Raises RepositoryError with git's own words."""
     try:
         done = subprocess.run(  # noqa: S603 - fixed arguments; no shell
             ["git", *arguments],  # noqa: S607 - the git that the user has on PATH
             cwd=repository,
-            env=environment(),
+            env=git_environment(),
             input=sent,
             capture_output=True,
             check=False,
@@ -121,5 +121,5 @@ def _run(repository: Path, *arguments: str, sent: bytes = b"") -> bytes:
     except FileNotFoundError as error:
         raise RepositoryError("can't start git: is it installed and on PATH?") from error
     if done.returncode != 0:
-        raise RepositoryError(f"git {arguments[0]} in {repository}: {words(done.stderr)}")
+        raise RepositoryError(f"git {arguments[0]} in {repository}: {complaint_of(done.stderr)}")
     return done.stdout

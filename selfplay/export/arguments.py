@@ -7,12 +7,12 @@ from typing import Any, cast
 import jsonschema_rs
 import orjson
 
-from selfplay.export.problems import Problem, ProblemKind
-from selfplay.export.shapes import AssistantTurn, Row
+from selfplay.export.problems import RowProblem, RowProblemKind
+from selfplay.export.shapes import AssistantTurn, TrainingRow
 from selfplay.message import ToolCall
 
 
-def misfits(row: Row, weights: Sequence[int] | None) -> Iterator[Problem]:
+def find_argument_problems(row: TrainingRow, weights: Sequence[int] | None) -> Iterator[RowProblem]:
     """Calls whose arguments are no object, and, in turns with weight 1, calls that the tools would not take.
 
     `weights` are those of the assistant turns; None where they are not known, and then no turn counts as learned.
@@ -24,42 +24,42 @@ def misfits(row: Row, weights: Sequence[int] | None) -> Iterator[Problem]:
             where = f"messages[{i}].tool_calls[{k}]"
             name, values = call.function.name, call.values
             if values is None:
-                yield Problem(kind=ProblemKind.ARGUMENTS, where=where, text="arguments are no JSON object")
+                yield RowProblem(kind=RowProblemKind.ARGUMENTS, where=where, text="arguments are no JSON object")
             elif weight and name not in schemas:
                 text = f"is to be learned, and calls {name!r}, which is not among the row's tools"
-                yield Problem(kind=ProblemKind.ARGUMENTS, where=where, text=text)
+                yield RowProblem(kind=RowProblemKind.ARGUMENTS, where=where, text=text)
             elif weight:
-                yield from _against(schemas[name], values, f"{where}.arguments")
+                yield from _check_against_schema(schemas[name], values, f"{where}.arguments")
 
 
-def accepts(tools: Sequence[Mapping[str, Any]], call: ToolCall) -> bool:
+def is_valid_call(tools: Sequence[Mapping[str, Any]], call: ToolCall) -> bool:
     """Whether the tools would take a call: it names one, and its arguments fit; any fit a schema that is none."""
     functions = (cast("Mapping[str, Any]", tool["function"]) for tool in tools)
     schema = next((f.get("parameters", {}) for f in functions if f["name"] == call.name), None)
-    values = call.parsed()
+    values = call.parse_arguments()
     if schema is None or values is None:
         return False
-    return not any(p.kind is ProblemKind.ARGUMENTS for p in _against(orjson.dumps(schema), values, ""))
+    return not any(p.kind is RowProblemKind.ARGUMENTS for p in _check_against_schema(orjson.dumps(schema), values, ""))
 
 
-def _against(schema: bytes, values: dict[str, Any], where: str) -> Iterator[Problem]:
-    validator = _validator(schema)
+def _check_against_schema(schema: bytes, values: dict[str, Any], where: str) -> Iterator[RowProblem]:
+    validator = _validator_for(schema)
     if isinstance(validator, str):
-        yield Problem(kind=ProblemKind.SHAPE, where="tools", text=f"no JSON schema: {validator}")
+        yield RowProblem(kind=RowProblemKind.SHAPE, where="tools", text=f"no JSON schema: {validator}")
         return
     for error in validator.iter_errors(values):
         path = "".join(f".{step}" for step in error.instance_path)
-        yield Problem(kind=ProblemKind.ARGUMENTS, where=where + path, text=error.message)
+        yield RowProblem(kind=RowProblemKind.ARGUMENTS, where=where + path, text=error.message)
 
 
 @lru_cache(maxsize=256)
-def _validator(schema: bytes) -> jsonschema_rs.Draft202012Validator | str:
+def _validator_for(schema: bytes) -> jsonschema_rs.Draft202012Validator | str:
     """A validator for the schema, or what is wrong with it. Never fetches what the schema refers to."""
     try:
-        return jsonschema_rs.Draft202012Validator(orjson.loads(schema), retriever=_fetch_nothing)
+        return jsonschema_rs.Draft202012Validator(orjson.loads(schema), retriever=_refuse_to_fetch)
     except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
         return str(getattr(error, "message", error))
 
 
-def _fetch_nothing(uri: str) -> dict[str, Any]:
+def _refuse_to_fetch(uri: str) -> dict[str, Any]:
     raise ValueError(f"it refers to {uri}, outside of itself")

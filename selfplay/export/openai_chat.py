@@ -21,7 +21,7 @@ def openai_row(clean: CleanTrace) -> dict[str, Any]:
         {"role": "user", "content": clean.opening.content},
     ]
     for number, turn in enumerate(clean.turns, 1):
-        messages += [_assistant(turn), *(_results(turn) if number < len(clean.turns) else ())]
+        messages += [_assistant_message(turn), *(_tool_messages(turn) if number < len(clean.turns) else ())]
     return {
         "messages": messages,
         "tools": list(clean.contract.tools),
@@ -37,24 +37,24 @@ def has_parallel_calls(clean: CleanTrace) -> bool:
     return any(len(turn.action.tool_calls) > 1 for turn in clean.turns)
 
 
-def lost_reasoning(clean: CleanTrace) -> int:
+def count_lost_reasoning(clean: CleanTrace) -> int:
     """Turns whose reasoning this format leaves out."""
     return sum(bool(turn.action.reasoning) for turn in clean.turns)
 
 
-def _assistant(turn: CleanTurn) -> dict[str, Any]:
-    calls = [_call(call) for call in turn.action.tool_calls]
+def _assistant_message(turn: CleanTurn) -> dict[str, Any]:
+    calls = [_tool_call(call) for call in turn.action.tool_calls]
     message: dict[str, Any] = {"role": "assistant", "content": turn.action.content}
     if calls:
         message |= {"content": turn.action.content or None, "tool_calls": calls}
     return {**message, "weight": turn.weight}
 
 
-def _call(call: ToolCall) -> dict[str, Any]:
-    function = {"name": call.name, "arguments": "{}" if call.parsed() is None else call.arguments}
+def _tool_call(call: ToolCall) -> dict[str, Any]:
+    function = {"name": call.name, "arguments": "{}" if call.parse_arguments() is None else call.arguments}
     return {"id": call.id, "type": "function", "function": function}
 
 
-def _results(turn: CleanTurn) -> list[dict[str, Any]]:
+def _tool_messages(turn: CleanTurn) -> list[dict[str, Any]]:
     messages = [result.message for result in turn.results]
     return [{"role": "tool", "tool_call_id": m.tool_call_id, "content": m.content} for m in messages]

@@ -18,13 +18,13 @@ from typing import Any
 
 import orjson
 
-from selfplay.contract import Contract, difference
+from selfplay.contract import Contract, describe_difference
 from selfplay.errors import ExportError, NothingToExport
 from selfplay.export.lint import lint_row
 from selfplay.export.openai_chat import openai_row
-from selfplay.export.place import Place, refuse_other_rows
-from selfplay.export.problems import Problem
-from selfplay.export.shapes import PAIRS, Format
+from selfplay.export.place import ExportFiles, refuse_other_rows
+from selfplay.export.problems import RowProblem
+from selfplay.export.shapes import PAIR_MODELS, RowFormat
 from selfplay.export.spool import Spool, open_spool
 from selfplay.export.trl import trl_row
 from selfplay.message import Message, Noun
@@ -43,11 +43,11 @@ class PairSummary(Noun):
     files: tuple[str, ...]
 
 
-def pair_row(pair: PreferencePair, format: Format) -> dict[str, Any]:  # noqa: A002  the command line's word
+def pair_row(pair: PreferencePair, format: RowFormat) -> dict[str, Any]:  # noqa: A002  the command line's word
     """The row of a pair. Its weights are those of preference training: only the two sides are learned."""
     if format == "openai":
-        return _openai(openai_row(side_of(pair, pair.chosen)), openai_row(side_of(pair, pair.rejected)))
-    chosen, rejected = (trl_row(side_of(pair, side)) for side in (pair.chosen, pair.rejected))
+        return _openai_pair_row(openai_row(side_as_trace(pair, pair.chosen)), openai_row(side_as_trace(pair, pair.rejected)))
+    chosen, rejected = (trl_row(side_as_trace(pair, side)) for side in (pair.chosen, pair.rejected))
     return {
         "prompt": chosen["messages"][:-1],
         "chosen": chosen["messages"][-1:],
@@ -56,8 +56,8 @@ def pair_row(pair: PreferencePair, format: Format) -> dict[str, Any]:  # noqa: A
     }
 
 
-def _openai(chosen: Mapping[str, Any], rejected: Mapping[str, Any]) -> dict[str, Any]:
-    (*before, better), worse = ([_unweighted(m) for m in row["messages"]] for row in (chosen, rejected))
+def _openai_pair_row(chosen: Mapping[str, Any], rejected: Mapping[str, Any]) -> dict[str, Any]:
+    (*before, better), worse = ([_drop_weight(m) for m in row["messages"]] for row in (chosen, rejected))
     parallel = chosen["parallel_tool_calls"] or rejected["parallel_tool_calls"]
     return {
         "input": {"messages": before, "tools": chosen["tools"], "parallel_tool_calls": parallel},
@@ -66,11 +66,11 @@ def _openai(chosen: Mapping[str, Any], rejected: Mapping[str, Any]) -> dict[str,
     }
 
 
-def _unweighted(message: Mapping[str, Any]) -> dict[str, Any]:
+def _drop_weight(message: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in message.items() if key != "weight"}
 
 
-def side_of(pair: PreferencePair, action: Message) -> CleanTrace:
+def side_as_trace(pair: PreferencePair, action: Message) -> CleanTrace:
     """One side of a pair as a clean trace that ends with the action."""
     prompt, opening, *rest = pair.prefix
     turns: list[CleanTurn] = []
@@ -91,30 +91,30 @@ def side_of(pair: PreferencePair, action: Message) -> CleanTrace:
     )
 
 
-def lint_pair(pair: PreferencePair, format: Format) -> tuple[Problem, ...]:  # noqa: A002  the command line's word
+def lint_pair(pair: PreferencePair, format: RowFormat) -> tuple[RowProblem, ...]:  # noqa: A002  the command line's word
     """Everything that is wrong with either side, read as a row of its own whose last turn is learned."""
     make = openai_row if format == "openai" else trl_row
-    found: list[Problem] = []
+    found: list[RowProblem] = []
     for name, action in (("chosen", pair.chosen), ("rejected", pair.rejected)):
-        clean = side_of(pair, action)
+        clean = side_as_trace(pair, action)
         weights = [0] * (len(clean.turns) - 1) + [1]
         problems = lint_row(make(clean), format, weights=weights)
         found += (problem.model_copy(update={"where": f"{name}: {problem.where}"}) for problem in problems)
     return tuple(found)
 
 
-def write_pairs(pairs: Iterable[PreferencePair], out: Path, format: Format) -> PairSummary:  # noqa: A002  the command line's word
+def write_pairs(pairs: Iterable[PreferencePair], out: Path, format: RowFormat) -> PairSummary:  # noqa: A002  the command line's word
     """Lint every pair and write the rows that have no problem, in the order in which they come. Blocking.
 
     Raises NothingToExport if no pair gives a row; ExportError for pairs under different contracts, if `out` holds rows
     of another kind, and if it can't be written. What was there stays then.
     """
-    place = Place.at(out if out.suffix == ".jsonl" else out / "pairs.jsonl")
-    refuse_other_rows(place.rows, PAIRS[format], format)
-    tally = _Tally(format)
-    with place.workshop() as folder, open_spool(folder / "spool") as spool:
+    place = ExportFiles.for_output(out if out.suffix == ".jsonl" else out / "pairs.jsonl")
+    refuse_other_rows(place.rows, PAIR_MODELS[format], format)
+    tally = _PairTally(format)
+    with place.open_scratch_folder() as folder, open_spool(folder / "spool") as spool:
         for pair in pairs:
-            tally.take(pair, spool)
+            tally.add(pair, spool)
         if tally.contract is None:
             raise NothingToExport(
                 f"no pairs to export to {out}: "
@@ -124,7 +124,7 @@ def write_pairs(pairs: Iterable[PreferencePair], out: Path, format: Format) -> P
                     else "there are none; `selfplay clean DIR --samples 4` looks for some"
                 )
             )
-        place.fill(
+        place.write_all(
             folder, (spool.lines("row"), [tally.contract.json_text], spool.lines("note"), spool.lines("skipped"))
         )
     files = tuple(map(str, place.files))
@@ -132,33 +132,33 @@ def write_pairs(pairs: Iterable[PreferencePair], out: Path, format: Format) -> P
 
 
 @dataclass(slots=True)
-class _Tally:
-    format: Format
+class _PairTally:
+    format: RowFormat
     contract: Contract | None = field(default=None, init=False)
     rows: int = field(default=0, init=False)
     skipped: int = field(default=0, init=False)
 
-    def take(self, pair: PreferencePair, spool: Spool) -> None:
+    def add(self, pair: PreferencePair, spool: Spool) -> None:
         key = f"{self.rows + self.skipped:012}"
         if problems := lint_pair(pair, self.format):
             self.skipped += 1
-            note = _note(pair) | {"problems": [p.model_dump() for p in problems]}
-            spool.put("skipped", key, _line(note))
+            note = _describe_pair(pair) | {"problems": [p.model_dump() for p in problems]}
+            spool.put("skipped", key, _json_line(note))
             return
         if self.contract is None:
             self.contract = pair.contract
         elif pair.contract.sha256 != self.contract.sha256:
-            told = difference(self.contract, pair.contract)
+            told = describe_difference(self.contract, pair.contract)
             raise ExportError(f"{pair.episode}: made under another contract than the pairs before ({told})")
         self.rows += 1
-        spool.put("row", key, _line(pair_row(pair, self.format)))
-        spool.put("note", key, _line(_note(pair)))
+        spool.put("row", key, _json_line(pair_row(pair, self.format)))
+        spool.put("note", key, _json_line(_describe_pair(pair)))
 
 
-def _note(pair: PreferencePair) -> dict[str, Any]:
+def _describe_pair(pair: PreferencePair) -> dict[str, Any]:
     verdicts = {"chosen": pair.chosen_verdict.model_dump(), "rejected": pair.rejected_verdict.model_dump()}
     return {"episode": pair.episode, "task": pair.task, "step": pair.step, **verdicts}
 
 
-def _line(value: dict[str, Any]) -> bytes:
+def _json_line(value: dict[str, Any]) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)

@@ -7,7 +7,7 @@ from typing import Any, cast
 from selfplay.message import Noun
 
 
-class ProblemKind(StrEnum):
+class RowProblemKind(StrEnum):
     """What a row is refused for."""
 
     SHAPE = "shape"
@@ -28,16 +28,16 @@ class ProblemKind(StrEnum):
     """Words of the supervisor or of the engine."""
 
 
-class Problem(Noun):
+class RowProblem(Noun):
     """One thing that is wrong with a row."""
 
-    kind: ProblemKind
+    kind: RowProblemKind
     where: str
     """`messages[3].tool_calls[0]`; empty for the row as a whole."""
     text: str
 
 
-def strings(value: object, where: str = "") -> Iterator[tuple[str, str]]:
+def walk_strings(value: object, where: str = "") -> Iterator[tuple[str, str]]:
     """Every string in a JSON value, keys included, each with its place."""
     match value:
         case str():
@@ -45,9 +45,9 @@ def strings(value: object, where: str = "") -> Iterator[tuple[str, str]]:
         case Mapping():
             for key, inner in cast("Mapping[str, Any]", value).items():
                 yield where, key
-                yield from strings(inner, f"{where}.{key}".lstrip("."))
+                yield from walk_strings(inner, f"{where}.{key}".lstrip("."))
         case list() | tuple():
             for i, inner in enumerate(cast("list[Any]", value)):
-                yield from strings(inner, f"{where}[{i}]")
+                yield from walk_strings(inner, f"{where}[{i}]")
         case _:
             return

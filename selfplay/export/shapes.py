@@ -5,32 +5,32 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
-from selfplay.message import parsed_object
+from selfplay.message import parse_object
 
-Format = Literal["openai", "trl"]
+RowFormat = Literal["openai", "trl"]
 
 
-class Part(BaseModel):
+class RowModel(BaseModel):
     """Base of everything in a row: strict, no unknown keys."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
-class SystemTurn(Part):
+class SystemTurn(RowModel):
     """The contract's prompt."""
 
     role: Literal["system"]
     content: str
 
 
-class UserTurn(Part):
+class UserTurn(RowModel):
     """The task."""
 
     role: Literal["user"]
     content: str
 
 
-class Function(Part):
+class ToolFunction(RowModel):
     """A tool's name, what it is for, and the JSON schema of its arguments."""
 
     name: str
@@ -39,21 +39,21 @@ class Function(Part):
     strict: bool = False
 
 
-class FunctionTool(Part):
+class FunctionTool(RowModel):
     """One tool that the model is offered."""
 
     type: Literal["function"]
-    function: Function
+    function: ToolFunction
 
 
-class OpenAIFunctionCall(Part):
+class OpenAIFunctionCall(RowModel):
     """Arguments are the text that the model wrote."""
 
     name: str
     arguments: str
 
 
-class OpenAICall(Part):
+class OpenAICall(RowModel):
     """One call in the OpenAI format."""
 
     id: str
@@ -63,10 +63,10 @@ class OpenAICall(Part):
     @property
     def values(self) -> dict[str, Any] | None:
         """The arguments as an object; None where they are none."""
-        return parsed_object(self.function.arguments)
+        return parse_object(self.function.arguments)
 
 
-class OpenAIAssistantTurn(Part):
+class OpenAIAssistantTurn(RowModel):
     """A turn of the model; `content` is null where it only calls."""
 
     role: Literal["assistant"]
@@ -75,13 +75,13 @@ class OpenAIAssistantTurn(Part):
     weight: Annotated[int, Field(ge=0, le=1)]
 
     @model_validator(mode="after")
-    def _says_something(self) -> Self:
+    def _require_content_or_calls(self) -> Self:
         if not self.content and not self.tool_calls:
             raise ValueError("neither content nor tool_calls")
         return self
 
 
-class OpenAIToolTurn(Part):
+class OpenAIToolTurn(RowModel):
     """The result of a call."""
 
     role: Literal["tool"]
@@ -89,7 +89,7 @@ class OpenAIToolTurn(Part):
     content: str
 
 
-class OpenAIRow(Part):
+class OpenAIRow(RowModel):
     """One row of the OpenAI format."""
 
     messages: Sequence[
@@ -99,14 +99,14 @@ class OpenAIRow(Part):
     parallel_tool_calls: bool
 
 
-class TRLFunctionCall(Part):
+class TRLFunctionCall(RowModel):
     """Arguments are an object. Nulls inside it are the model's own."""
 
     name: str
     arguments: dict[str, Any]
 
 
-class TRLCall(Part):
+class TRLCall(RowModel):
     """One call in the TRL format."""
 
     id: str
@@ -119,7 +119,7 @@ class TRLCall(Part):
         return self.function.arguments
 
 
-class TRLAssistantTurn(Part):
+class TRLAssistantTurn(RowModel):
     """A turn of the model; `content` is empty where it only calls."""
 
     role: Literal["assistant"]
@@ -128,13 +128,13 @@ class TRLAssistantTurn(Part):
     tool_calls: Annotated[Sequence[TRLCall], Field(min_length=1)] = ()
 
     @model_validator(mode="after")
-    def _says_something(self) -> Self:
+    def _require_content_or_calls(self) -> Self:
         if not self.content and not self.tool_calls:
             raise ValueError("neither content nor tool_calls")
         return self
 
 
-class TRLToolTurn(Part):
+class TRLToolTurn(RowModel):
     """The result of a call, with the tool's name: some templates print it."""
 
     role: Literal["tool"]
@@ -143,22 +143,22 @@ class TRLToolTurn(Part):
     content: str
 
 
-class TRLRow(Part):
+class TRLRow(RowModel):
     """One row of the TRL format: no key of it is ever null."""
 
     messages: Sequence[Annotated[SystemTurn | UserTurn | TRLAssistantTurn | TRLToolTurn, Field(discriminator="role")]]
     tools: Sequence[FunctionTool]
 
 
-Row = OpenAIRow | TRLRow
+TrainingRow = OpenAIRow | TRLRow
 AssistantTurn = OpenAIAssistantTurn | TRLAssistantTurn
 ToolTurn = OpenAIToolTurn | TRLToolTurn
-Turn = SystemTurn | UserTurn | AssistantTurn | ToolTurn
+RowTurn = SystemTurn | UserTurn | AssistantTurn | ToolTurn
 
-ROWS: dict[Format, type[OpenAIRow] | type[TRLRow]] = {"openai": OpenAIRow, "trl": TRLRow}
+ROW_MODELS: dict[RowFormat, type[OpenAIRow] | type[TRLRow]] = {"openai": OpenAIRow, "trl": TRLRow}
 
 
-class OpenAISide(Part):
+class OpenAISide(RowModel):
     """What the model says on one side of a pair: as in a row, without a weight."""
 
     role: Literal["assistant"]
@@ -166,7 +166,7 @@ class OpenAISide(Part):
     tool_calls: Annotated[Sequence[OpenAICall], Field(min_length=1)] = ()
 
 
-class OpenAIInput(Part):
+class OpenAIInput(RowModel):
     """What both sides answer."""
 
     messages: Sequence[Annotated[SystemTurn | UserTurn | OpenAISide | OpenAIToolTurn, Field(discriminator="role")]]
@@ -174,7 +174,7 @@ class OpenAIInput(Part):
     parallel_tool_calls: bool
 
 
-class OpenAIPair(Part):
+class OpenAIPair(RowModel):
     """One row of OpenAI's preference format: exactly one message on each side."""
 
     input: OpenAIInput
@@ -182,7 +182,7 @@ class OpenAIPair(Part):
     non_preferred_output: Annotated[Sequence[OpenAISide], Field(min_length=1, max_length=1)]
 
 
-class TRLPair(Part):
+class TRLPair(RowModel):
     """One row of TRL's conversational preference format: exactly one message on each side."""
 
     prompt: Sequence[Annotated[SystemTurn | UserTurn | TRLAssistantTurn | TRLToolTurn, Field(discriminator="role")]]
@@ -191,4 +191,4 @@ class TRLPair(Part):
     tools: Sequence[FunctionTool]
 
 
-PAIRS: dict[Format, type[OpenAIPair] | type[TRLPair]] = {"openai": OpenAIPair, "trl": TRLPair}
+PAIR_MODELS: dict[RowFormat, type[OpenAIPair] | type[TRLPair]] = {"openai": OpenAIPair, "trl": TRLPair}

@@ -18,7 +18,7 @@ class Spool:
         database.execute("CREATE TABLE line (pile TEXT, episode TEXT, content BLOB, PRIMARY KEY (pile, episode))")
         database.execute("CREATE TABLE episode (id TEXT PRIMARY KEY)")
 
-    def enter(self, episode: str) -> None:
+    def register(self, episode: str) -> None:
         """Take note of an episode. Raises ExportError if it has been here before."""
         try:
             self._database.execute("INSERT INTO episode VALUES (?)", (episode,))
@@ -36,7 +36,7 @@ class Spool:
                 f"can't hold the rows of {episode!r}: {error}; make room, or choose another place"
             ) from error
 
-    def take_back(self, pile: str, episode: str) -> None:
+    def remove(self, pile: str, episode: str) -> None:
         """Remove an episode's line from a pile, if it is there."""
         self._database.execute("DELETE FROM line WHERE pile = ? AND episode = ?", (pile, episode))
 

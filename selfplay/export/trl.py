@@ -21,24 +21,24 @@ def trl_row(clean: CleanTrace) -> dict[str, Any]:
         {"role": "user", "content": clean.opening.content},
     ]
     for number, turn in enumerate(clean.turns, 1):
-        messages += [_assistant(turn), *(_results(turn) if number < len(clean.turns) else ())]
+        messages += [_assistant_message(turn), *(_tool_messages(turn) if number < len(clean.turns) else ())]
     return {"messages": messages, "tools": list(clean.contract.tools)}
 
 
-def _assistant(turn: CleanTurn) -> dict[str, Any]:
+def _assistant_message(turn: CleanTurn) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": turn.action.content}
     if turn.action.reasoning:
         message["reasoning_content"] = turn.action.reasoning
     if turn.action.tool_calls:
-        message["tool_calls"] = [_call(call) for call in turn.action.tool_calls]
+        message["tool_calls"] = [_tool_call(call) for call in turn.action.tool_calls]
     return message
 
 
-def _call(call: ToolCall) -> dict[str, Any]:
-    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.parsed() or {}}}
+def _tool_call(call: ToolCall) -> dict[str, Any]:
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.parse_arguments() or {}}}
 
 
-def _results(turn: CleanTurn) -> list[dict[str, Any]]:
+def _tool_messages(turn: CleanTurn) -> list[dict[str, Any]]:
     pairs = zip(turn.action.tool_calls, turn.results, strict=False)
     return [
         {"role": "tool", "tool_call_id": call.id, "name": call.name, "content": result.message.content}

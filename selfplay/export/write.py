@@ -18,21 +18,21 @@ import orjson
 
 from selfplay.clean.codes import DropCode
 from selfplay.clean.pipeline import DroppedTrace
-from selfplay.contract import Contract, difference
+from selfplay.contract import Contract, describe_difference
 from selfplay.errors import ExportError, NothingToExport
 from selfplay.export.lint import lint_row
-from selfplay.export.openai_chat import has_parallel_calls, lost_reasoning, openai_row
-from selfplay.export.place import Place, refuse_other_rows
-from selfplay.export.shapes import ROWS, Format
+from selfplay.export.openai_chat import has_parallel_calls, count_lost_reasoning, openai_row
+from selfplay.export.place import ExportFiles, refuse_other_rows
+from selfplay.export.shapes import ROW_MODELS, RowFormat
 from selfplay.export.spool import Spool, open_spool
 from selfplay.export.trl import trl_row
 from selfplay.message import Noun
 from selfplay.sample import CleanTrace, CleanTurn, DropReason, Mask
 
-ROW_MAKERS: dict[Format, Callable[[CleanTrace], dict[str, Any]]] = {"openai": openai_row, "trl": trl_row}
+ROW_MAKERS: dict[RowFormat, Callable[[CleanTrace], dict[str, Any]]] = {"openai": openai_row, "trl": trl_row}
 
 
-class Summary(Noun):
+class ExportSummary(Noun):
     """What an export wrote."""
 
     rows: int
@@ -55,7 +55,7 @@ class Summary(Noun):
     files: tuple[str, ...]
 
 
-def write_samples(traces: Iterable[CleanTrace | DroppedTrace], out: Path, format: Format) -> Summary:  # noqa: A002  the command line's word
+def write_rows(traces: Iterable[CleanTrace | DroppedTrace], out: Path, format: RowFormat) -> ExportSummary:  # noqa: A002  the command line's word
     """Make a row of each clean trace, lint it, and write the rows that have no problem. Blocking.
 
     The same traces give the same bytes, in whatever order they come. Each file appears whole, the rows last: they never
@@ -63,28 +63,28 @@ def write_samples(traces: Iterable[CleanTrace | DroppedTrace], out: Path, format
     comes twice, if traces were made under different contracts, if `out` holds an export in another format, and if it
     can't be written. Where there is nothing to write, or contracts differ, what was there stays.
     """
-    place = Place.at(out)
-    refuse_other_rows(place.rows, ROWS[format], format)
-    tally = _Tally(format=format)
-    with place.workshop() as folder, open_spool(folder / "spool") as spool:
+    place = ExportFiles.for_output(out)
+    refuse_other_rows(place.rows, ROW_MODELS[format], format)
+    tally = _ExportTally(format=format)
+    with place.open_scratch_folder() as folder, open_spool(folder / "spool") as spool:
         for trace in traces:
-            spool.enter(trace.episode)
+            spool.register(trace.episode)
             if isinstance(trace, DroppedTrace):
                 tally.skip(trace, spool)
             else:
-                tally.take(trace, spool)
+                tally.add(trace, spool)
         if tally.contract is None:
-            raise NothingToExport(f"nothing to export to {out}: {_told(tally.skipped)}")
+            raise NothingToExport(f"nothing to export to {out}: {_describe_skipped(tally.skipped)}")
         contract = [tally.contract.json_text]
-        place.fill(folder, (spool.lines("row"), contract, spool.lines("note"), spool.lines("skipped")))
-    return tally.summary(tally.contract.sha256, place)
+        place.write_all(folder, (spool.lines("row"), contract, spool.lines("note"), spool.lines("skipped")))
+    return tally.summarize(tally.contract.sha256, place)
 
 
 @dataclass(slots=True)
-class _Tally:
+class _ExportTally:
     """What has been counted so far."""
 
-    format: Format
+    format: RowFormat
     contract: Contract | None = None
     """Of the rows so far."""
     first: str = ""
@@ -94,30 +94,30 @@ class _Tally:
     dropped: Counter[DropReason] = field(default_factory=Counter[DropReason])
     skipped: Counter[DropCode] = field(default_factory=Counter[DropCode])
 
-    def take(self, clean: CleanTrace, spool: Spool) -> None:
+    def add(self, clean: CleanTrace, spool: Spool) -> None:
         """Put a trace's row into the spool, or the reason why it has none."""
         row = ROW_MAKERS[self.format](clean)
         if problems := lint_row(row, self.format, weights=clean.weights):
             told = "; ".join(f"{p.where}: {p.text}" for p in problems)
             self.skip(DroppedTrace(episode=clean.episode, task=clean.task, code=DropCode.LINT, detail=told), spool)
             return
-        self._agree(clean)
+        self._require_same_contract(clean)
         self._count(clean)
-        spool.put("row", clean.episode, _line(row))
-        spool.put("note", clean.episode, _line(_note(clean)))
+        spool.put("row", clean.episode, _json_line(row))
+        spool.put("note", clean.episode, _json_line(_describe_row(clean)))
 
     def skip(self, trace: DroppedTrace, spool: Spool) -> None:
         """Note a trace that gives no row."""
         self.skipped[trace.code] += 1
-        spool.put("skipped", trace.episode, _line(trace.model_dump(mode="json", exclude_defaults=True)))
+        spool.put("skipped", trace.episode, _json_line(trace.model_dump(mode="json", exclude_defaults=True)))
 
-    def _agree(self, clean: CleanTrace) -> None:
+    def _require_same_contract(self, clean: CleanTrace) -> None:
         if self.contract is None:
             self.contract, self.first = clean.contract, clean.episode
         elif clean.contract.sha256 != self.contract.sha256:
             raise ExportError(
                 f"{self.first} and {clean.episode} were made under different contracts "
-                f"({difference(self.contract, clean.contract)}); export them separately"
+                f"({describe_difference(self.contract, clean.contract)}); export them separately"
             )
 
     def _count(self, clean: CleanTrace) -> None:
@@ -125,13 +125,13 @@ class _Tally:
         self.counts["turns"] += len(clean.turns)
         self.counts["learned"] += sum(clean.weights)
         self.counts["parallel"] += has_parallel_calls(clean)
-        self.counts["lost_reasoning"] += lost_reasoning(clean) if self.format == "openai" else 0
+        self.counts["lost_reasoning"] += count_lost_reasoning(clean) if self.format == "openai" else 0
         self.masks += clean.mask_counts
         self.dropped += clean.drop_counts
 
-    def summary(self, contract: str, place: Place) -> Summary:
+    def summarize(self, contract: str, place: ExportFiles) -> ExportSummary:
         """The counts, in an order that does not depend on that of the traces."""
-        return Summary(
+        return ExportSummary(
             rows=self.counts["rows"],
             turns=self.counts["turns"],
             learned_turns=self.counts["learned"],
@@ -145,33 +145,33 @@ class _Tally:
         )
 
 
-def _note(clean: CleanTrace) -> dict[str, Any]:
+def _describe_row(clean: CleanTrace) -> dict[str, Any]:
     reliance = None if clean.reliance is None else clean.reliance.share
     told = {"stratum": clean.stratum, "reliance": reliance}
     return {
         "episode": clean.episode,
         "task": clean.task,
-        **_known(told),
+        **_drop_nones(told),
         "weights": clean.weights,
-        "turns": [_note_of(turn) for turn in clean.turns],
+        "turns": [_describe_turn(turn) for turn in clean.turns],
     }
 
 
-def _note_of(turn: CleanTurn) -> dict[str, Any]:
+def _describe_turn(turn: CleanTurn) -> dict[str, Any]:
     reliance = None if turn.reliance is None else turn.reliance.share
     told = {"repair": turn.repair, "reliance": reliance}
-    return {"step": turn.step, "weight": turn.weight, "masks": turn.masks, **_known(told)}
+    return {"step": turn.step, "weight": turn.weight, "masks": turn.masks, **_drop_nones(told)}
 
 
-def _known(values: dict[str, Any]) -> dict[str, Any]:
+def _drop_nones(values: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value is not None}
 
 
-def _line(value: dict[str, Any]) -> bytes:
+def _json_line(value: dict[str, Any]) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _told(skipped: Counter[DropCode]) -> str:
+def _describe_skipped(skipped: Counter[DropCode]) -> str:
     if not skipped:
         return "there are no traces"
     return "of the traces " + ", ".join(f"{n} {reason}" for reason, n in sorted(skipped.items()))

@@ -7,8 +7,8 @@
 Deterministic, without a model. `docs/gate.md` says what each check does and where it errs.
 """
 
-from selfplay.gate.check import findings, findings_together
-from selfplay.gate.secret import Secret, prepare
-from selfplay.gate.seen import Seen
+from selfplay.gate.check import check_hint, check_with_earlier_hints
+from selfplay.gate.secret import Guard, prepare_guard
+from selfplay.gate.seen import ShownText
 
-__all__ = ["Secret", "Seen", "findings", "findings_together", "prepare"]
+__all__ = ["Guard", "ShownText", "check_hint", "check_with_earlier_hints", "prepare_guard"]

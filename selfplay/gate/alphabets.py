@@ -6,37 +6,37 @@ from itertools import pairwise
 _LOWER = string.ascii_lowercase
 
 
-def _table(letters: str, *rows: str) -> dict[str, str]:
+def _map_signs_to_letters(letters: str, *rows: str) -> dict[str, str]:
     return {sign: letter for row in rows for letter, sign in zip(letters, row.split(), strict=True) if sign != "-"}
 
 
-def _pairs(text: str) -> dict[str, str]:
+def _map_pairs(text: str) -> dict[str, str]:
     return {pair[0]: pair[1] for pair in text.split()}
 
 
 LOOKALIKES: dict[str, str] = {
     # Cyrillic, Armenian and Greek letters that look like Latin ones
-    **_pairs("аa еe оo рp сc уy хx іi јj ѕs ԁd һh ԛq ԝw гr тt кk мm нh вb пn ѵv ӏl ոn"),
-    **_pairs("ցg սu օo ҽe ьb зz иn яr эe ґr ҝk жx"),
-    **_pairs("АA ВB ЕE ЅS ІI ЈJ КK МM НH ОO РP СC ТT УY ХX ҮY ԌG ЗZ ПN ГR"),
-    **_pairs("αa βb εe ηn ιi κk νv οo ρp τt υu χx ωw γy σs λl πn δd μu"),
-    **_pairs("ΑA ΒB ΕE ΖZ ΗH ΙI ΚK ΜM ΝN ΟO ΡP ΤT ΥY ΧX ΣS"),
+    **_map_pairs("аa еe оo рp сc уy хx іi јj ѕs ԁd һh ԛq ԝw гr тt кk мm нh вb пn ѵv ӏl ոn"),
+    **_map_pairs("ցg սu օo ҽe ьb зz иn яr эe ґr ҝk жx"),
+    **_map_pairs("АA ВB ЕE ЅS ІI ЈJ КK МM НH ОO РP СC ТT УY ХX ҮY ԌG ЗZ ПN ГR"),
+    **_map_pairs("αa βb εe ηn ιi κk νv οo ρp τt υu χx ωw γy σs λl πn δd μu"),
+    **_map_pairs("ΑA ΒB ΕE ΖZ ΗH ΙI ΚK ΜM ΝN ΟO ΡP ΤT ΥY ΧX ΣS"),
     **dict(zip("ıȷɑɡⅼⅽⅾⅿ", "ijaglcdm", strict=True)),
     "ǫ": "q", "ø": "o", "đ": "d", "ł": "l", "ħ": "h", "ŧ": "t", "ß": "b", "ə": "e", "ɛ": "e",
     "£": "l", "€": "e", "¢": "c",
     # small capitals
-    **_table(_LOWER, "ᴀ ʙ ᴄ ᴅ ᴇ ꜰ ɢ ʜ ɪ ᴊ ᴋ ʟ ᴍ ɴ ᴏ ᴘ ǫ ʀ ꜱ ᴛ ᴜ ᴠ ᴡ - ʏ ᴢ"),
+    **_map_signs_to_letters(_LOWER, "ᴀ ʙ ᴄ ᴅ ᴇ ꜰ ɢ ʜ ɪ ᴊ ᴋ ʟ ᴍ ɴ ᴏ ᴘ ǫ ʀ ꜱ ᴛ ᴜ ᴠ ᴡ - ʏ ᴢ"),
     # regional indicators, negative circled and squared letters, tags
     **{chr(0x1F1E6 + i): c for i, c in enumerate(_LOWER)},
     **{chr(0x1F150 + i): c for i, c in enumerate(_LOWER)},
     **{chr(0x1F170 + i): c for i, c in enumerate(_LOWER)},
     **{chr(0xE0000 + ord(c)): c for c in string.printable if c.isprintable()},
     # braille
-    **_table(_LOWER, "⠁ ⠃ ⠉ ⠙ ⠑ ⠋ ⠛ ⠓ ⠊ ⠚ ⠅ ⠇ ⠍ ⠝ ⠕ ⠏ ⠟ ⠗ ⠎ ⠞ ⠥ ⠧ ⠺ ⠭ ⠽ ⠵"),
+    **_map_signs_to_letters(_LOWER, "⠁ ⠃ ⠉ ⠙ ⠑ ⠋ ⠛ ⠓ ⠊ ⠚ ⠅ ⠇ ⠍ ⠝ ⠕ ⠏ ⠟ ⠗ ⠎ ⠞ ⠥ ⠧ ⠺ ⠭ ⠽ ⠵"),
 }  # fmt: skip
 """Signs that are read as a letter."""
 FLIPPED = {
-    **_table(
+    **_map_signs_to_letters(
         _LOWER,
         "ɐ q ɔ p ǝ ɟ ƃ ɥ ᴉ ɾ ʞ l ɯ u o d b ɹ s ʇ n ʌ ʍ x ʎ z",
         "ɐ q ɔ p ǝ ɟ ɓ ɥ ı ɾ ʞ ן ɯ u o d b ɹ s ʇ n ʌ ʍ x ʎ z",
@@ -53,7 +53,7 @@ _RADIO = """alfa alpha bravo charlie delta echo foxtrot golf hotel india juliet 
 papa quebec romeo sierra tango uniform victor whiskey whisky xray yankee zulu"""
 _LETTER_NAMES = """a:ay b:bee c:cee c:see c:sea d:dee e:ee f:ef f:eff g:gee h:aitch i:eye j:jay k:kay l:el l:ell m:em
 n:en o:oh p:pee p:pea q:cue q:queue r:ar r:are s:ess t:tee t:tea u:you v:vee x:ex y:why y:wye z:zee z:zed w:doubleu"""
-SPOKEN = {word: word[0] for word in _RADIO.split()} | {name[2:]: name[0] for name in _LETTER_NAMES.split()}
+SPOKEN_LETTERS = {word: word[0] for word in _RADIO.split()} | {name[2:]: name[0] for name in _LETTER_NAMES.split()}
 """Letters as they are said: the radio alphabet, and their names."""
 SPOKEN_SIGNS = {"dot": ".", "point": ".", "period": ".", "slash": "/", "backslash": "\\", "underscore": "_",
                 "dash": "-", "hyphen": "-", "minus": "-", "dunder": "__", "colon": ":"}  # fmt: skip
@@ -67,7 +67,7 @@ _MORSE = ".- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. -- -. --- .--. --.- 
 MORSE = dict(zip(_MORSE.split(), _LOWER, strict=True)) | {".-.-.-": ".", "-..-.": "/", "..--.-": "_", "-....-": "-"}
 
 
-def shifted(by: int) -> dict[str, str]:
+def shift_table(by: int) -> dict[str, str]:
     """Each letter to the one `by` places further on."""
     lower = {c: _LOWER[(i + by) % 26] for i, c in enumerate(_LOWER)}
     return lower | {c.upper(): d.upper() for c, d in lower.items()}

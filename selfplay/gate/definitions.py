@@ -3,21 +3,21 @@
 from collections.abc import Iterator
 from itertools import pairwise
 
-from selfplay.gate.elsewhere import Elsewhere
-from selfplay.gate.names import others_named
-from selfplay.gate.naming import are_all_words, has_member_noun, is_introduced, is_quoted
-from selfplay.gate.needles import Needle
-from selfplay.gate.place import Mark, Place, Shape
-from selfplay.gate.secret import Secret
-from selfplay.gate.seen import Seen
-from selfplay.gate.text import View
+from selfplay.gate.elsewhere import OtherContent
+from selfplay.gate.names import find_other_paths
+from selfplay.gate.naming import are_pieces_ordinary_words, has_member_noun, is_introduced, is_quoted
+from selfplay.gate.needles import ForbiddenName
+from selfplay.gate.place import Enclosure, NameMention, NameShape
+from selfplay.gate.secret import Guard
+from selfplay.gate.seen import ShownText
+from selfplay.gate.text import TextView
 from selfplay.gate.words import (
-    DEFINING,
+    DEFINING_KEYWORDS,
     DEFINITE,
     INDEFINITE,
     LOOSE_NOUNS,
     MEMBER_NOUNS,
-    NOT_A_FILE,
+    DOMAIN_NOUNS,
     PLACE_VERBS,
     TYPE_NOUNS,
     is_common_pair,
@@ -25,7 +25,7 @@ from selfplay.gate.words import (
     is_english,
     may_be_english,
 )
-from selfplay.trace import Finding, FindingKind
+from selfplay.trace import HintFinding, FindingKind
 
 _MIN_SPLIT = 5
 _MIN_CAPITALS = 4
@@ -34,206 +34,206 @@ _THINGS = frozenset("class function method struct interface trait constant".spli
 _LOOSE = [[noun] for noun in LOOSE_NOUNS]
 _NO_VERB = [[], *([noun] for noun in MEMBER_NOUNS | TYPE_NOUNS)]
 _AFTER_NAMES = frozenset("of in on from that which is does".split())
-_PHRASE = 3
+_MIN_PHRASE = 3
 """Words of an identifier that are taken as its name also when they stand apart."""
 
 
-def definitions_in(view: View, secret: Secret, shown: Seen) -> Iterator[Finding]:
+def find_definitions(view: TextView, guard: Guard, shown: ShownText) -> Iterator[HintFinding]:
     """Every identifier or literal of the targets alone that the player has not been shown."""
     tokens = view.tokens
-    covered = list(others_named(view, secret))
-    for match in secret.definitions.matches(tokens):
-        place = Place(view, tokens, match)
-        if any(at <= place.at and place.to <= to for at, to in covered):
+    covered = list(find_other_paths(view, guard))
+    for match in guard.definitions.find_matches(tokens):
+        mention = NameMention(view, tokens, match)
+        if any(at <= mention.at and mention.to <= to for at, to in covered):
             continue
-        if _is_name(place, secret, shown) and is_secret(place, secret, shown):
-            yield definition_finding(place)
+        if _is_name(mention, guard, shown) and is_only_in_targets(mention, guard, shown):
+            yield make_definition_finding(mention)
 
 
-def definition_finding(place: Place) -> Finding:
+def make_definition_finding(mention: NameMention) -> HintFinding:
     """The finding for an identifier or literal that was met."""
-    one = place.needle
-    is_disguised = place.is_rewritten or place.shape is Shape.SPLIT
-    kind: FindingKind = "disguised" if is_disguised else one.kind
-    where = ", ".join(sorted(one.targets))
-    why = f"{one.written!r} stands only in {where} and was not shown to the player; describe what it is for instead"
-    start, end = place.span
-    return Finding(kind=kind, text=place.view.original[start:end], span=(start, end), why=why)
+    name = mention.name
+    is_disguised = mention.is_rewritten or mention.shape is NameShape.SPLIT
+    kind: FindingKind = "disguised" if is_disguised else name.kind
+    where = ", ".join(sorted(name.targets))
+    why = f"{name.written!r} stands only in {where} and was not shown to the player; describe what it is for instead"
+    start, end = mention.span
+    return HintFinding(kind=kind, text=mention.view.original[start:end], span=(start, end), why=why)
 
 
-def is_secret(place: Place, secret: Secret, shown: Seen) -> bool:
+def is_only_in_targets(mention: NameMention, guard: Guard, shown: ShownText) -> bool:
     """Whether neither the task, nor what was shown, nor another file holds the name in the form of the hint."""
-    one = place.needle
-    return not any(_knows(seen, place, secret) for seen in (shown, secret.told)) and not _is_elsewhere(
-        place, one, secret
+    name = mention.name
+    return not any(_is_known_from(seen, mention, guard) for seen in (shown, guard.task_text)) and not _is_in_other_files(
+        mention, name, guard
     )
 
 
-def _knows(seen: Seen, place: Place, secret: Secret) -> bool:
-    one = place.needle
-    is_exact = place.raw == one.written and place.raw.istitle() and not _is_of_domain(place)
-    if len(one.words) == 1 and is_exact and secret.is_own(one.written):
+def _is_known_from(shown: ShownText, mention: NameMention, guard: Guard) -> bool:
+    name = mention.name
+    is_exact = mention.raw == name.written and mention.raw.istitle() and not _is_of_domain(mention)
+    if len(name.words) == 1 and is_exact and guard.is_defined_only_in_targets(name.written):
         # `a response` is no word on the class `Response`.
-        return one.written in seen.raw
-    if place.shape in {Shape.SPACED, Shape.HYPHEN} or len(one.words) == 1:
-        return seen.has_phrase(one.words) or one.compact in seen.compacts
-    return one.compact in seen.compacts or (one.kind == "literal" and seen.has_phrase(one.words))
+        return name.written in shown.raw_words
+    if mention.shape in {NameShape.SPACED, NameShape.HYPHEN} or len(name.words) == 1:
+        return shown.has_phrase(name.words) or name.compact in shown.compact_words
+    return name.compact in shown.compact_words or (name.kind == "literal" and shown.has_phrase(name.words))
 
 
-def _is_elsewhere(place: Place, one: Needle, secret: Secret) -> bool:
-    if one.compact in secret.symbols or not secret.elsewhere.is_known:
+def _is_in_other_files(mention: NameMention, name: ForbiddenName, guard: Guard) -> bool:
+    if name.compact in guard.target_symbols or not guard.other_content.is_readable:
         return False
-    if _is_used_as_name(place) and secret.is_own(one.written) and not _is_other_case(place, secret):
+    if _is_used_as_name(mention) and guard.is_defined_only_in_targets(name.written) and not _is_other_case(mention, guard):
         return False
-    if one.kind == "identifier" and place.shape in {Shape.ONE, Shape.TIED} and _is_code_shaped(place):
-        return any(map(secret.elsewhere.has_code, {one.written, place.raw}))
-    return _is_mentioned(place, one, secret.elsewhere)
+    if name.kind == "identifier" and mention.shape in {NameShape.ONE, NameShape.TIED} and _is_code_shaped(mention):
+        return any(map(guard.other_content.has_identifier_in_code, {name.written, mention.raw}))
+    return _is_mentioned_in_other_files(mention, name, guard.other_content)
 
 
-def _is_mentioned(place: Place, one: Needle, others: Elsewhere) -> bool:
+def _is_mentioned_in_other_files(mention: NameMention, name: ForbiddenName, other_content: OtherContent) -> bool:
     """Whether another file has the name, or the words that it is made of, in code or in prose."""
-    has = others.has_token if one.kind == "identifier" else others.has_text
-    raw = place.raw
-    if _has_its_underscores(place):
-        return has(one.written)
-    if has(one.written) or (raw.lower() != one.written.lower() and place.shape is not Shape.SPLIT and has(raw)):
+    has = other_content.has_identifier if name.kind == "identifier" else other_content.has_text
+    raw = mention.raw
+    if _has_its_underscores(mention):
+        return has(name.written)
+    if has(name.written) or (raw.lower() != name.written.lower() and mention.shape is not NameShape.SPLIT and has(raw)):
         return True
-    if len(one.words) == 1:
-        return others.has_word(one.compact)
-    return place.shape in {Shape.SPACED, Shape.HYPHEN} and others.has_words(one.words)
+    if len(name.words) == 1:
+        return other_content.has_word(name.compact)
+    return mention.shape in {NameShape.SPACED, NameShape.HYPHEN} and other_content.has_word_run(name.words)
 
 
-def _is_used_as_name(place: Place) -> bool:
+def _is_used_as_name(mention: NameMention) -> bool:
     """Whether nothing but a name can be meant: that others mention the word does not matter then."""
-    word = place.raw.lower()
-    if place.shape not in {Shape.ONE, Shape.TIED}:
-        return _is_marked(place)
-    if len(place.needle.words) > 1 or not may_be_english(word) or _is_capitalised(place):
+    word = mention.raw.lower()
+    if mention.shape not in {NameShape.ONE, NameShape.TIED}:
+        return _is_marked_as_name(mention)
+    if len(mention.name.words) > 1 or not may_be_english(word) or _is_capitalised(mention):
         return True
-    is_loose = not place.mark and not place.is_called and place.raw.islower() and place.after[:1] in _LOOSE
-    return _is_marked(place) and not is_loose
+    is_loose = not mention.enclosure and not mention.is_called and mention.raw.islower() and mention.after[:1] in _LOOSE
+    return _is_marked_as_name(mention) and not is_loose
 
 
-def _is_code_shaped(place: Place) -> bool:
+def _is_code_shaped(mention: NameMention) -> bool:
     """Whether it is written as no word of English is."""
-    raw = place.raw
+    raw = mention.raw
     is_camel = any(a.islower() and b.isupper() for a, b in pairwise(raw))
     has_digit = any(c.isdigit() for c in raw) and not raw.isdigit()
-    return "_" in raw.strip("_") or is_camel or has_digit or place.is_called or _is_in_code_marks(place)
+    return "_" in raw.strip("_") or is_camel or has_digit or mention.is_called or _is_in_code_marks(mention)
 
 
-def _is_in_code_marks(place: Place) -> bool:
-    return place.mark is Mark.QUOTES and "`" in {place.char(-1), place.char(0), place.char(2)}
+def _is_in_code_marks(mention: NameMention) -> bool:
+    return mention.enclosure is Enclosure.QUOTES and "`" in {mention.char_at(-1), mention.char_at(0), mention.char_at(2)}
 
 
-def _is_other_case(place: Place, secret: Secret) -> bool:
+def _is_other_case(mention: NameMention, guard: Guard) -> bool:
     """Whether it is written as another name that other files have: `editor` where the target has `Editor`."""
-    is_exact = place.mark is Mark.QUOTES or place.is_called
-    return is_exact and place.raw != place.needle.written and secret.elsewhere.has_code(place.raw)
+    is_exact = mention.enclosure is Enclosure.QUOTES or mention.is_called
+    return is_exact and mention.raw != mention.name.written and guard.other_content.has_identifier_in_code(mention.raw)
 
 
-def _is_name(place: Place, secret: Secret, shown: Seen) -> bool:
+def _is_name(mention: NameMention, guard: Guard, shown: ShownText) -> bool:
     """Whether the words are used as the name, and not as the ordinary words that they may be."""
-    one = place.needle
-    if place.is_part:
+    name = mention.name
+    if mention.is_part_of_word:
         return False
-    if place.shape is Shape.SPLIT:
-        return len(one.compact) >= _MIN_SPLIT and not are_all_words(place) and _is_odd(one)
-    if place.is_disguised and len(one.compact) >= _MIN_SPLIT:
-        return not is_english(one.compact) or _is_marked(place)
-    if len(one.words) == 1 or place.shape is Shape.ONE:
-        return _is_single_named(place, secret) or _is_marked(place)
-    if place.shape is Shape.TIED and ("_" in place.raw or one.kind == "literal"):
+    if mention.shape is NameShape.SPLIT:
+        return len(name.compact) >= _MIN_SPLIT and not are_pieces_ordinary_words(mention) and _is_uncommon(name)
+    if mention.is_disguised and len(name.compact) >= _MIN_SPLIT:
+        return not is_english(name.compact) or _is_marked_as_name(mention)
+    if len(name.words) == 1 or mention.shape is NameShape.ONE:
+        return _is_one_word_name(mention, guard) or _is_marked_as_name(mention)
+    if mention.shape is NameShape.TIED and ("_" in mention.raw or name.kind == "literal"):
         return True
-    is_hyphened = place.shape is Shape.HYPHEN and _is_hyphened_name(place)
-    return is_hyphened or _is_marked(place) or _is_phrase(place, secret, shown)
+    is_hyphened = mention.shape is NameShape.HYPHEN and _is_hyphened_name(mention)
+    return is_hyphened or _is_marked_as_name(mention) or _is_rare_phrase(mention, guard, shown)
 
 
-def _is_hyphened_name(place: Place) -> bool:
+def _is_hyphened_name(mention: NameMention) -> bool:
     """`max-age` with a part that is no word, `Retry-After` exactly as written."""
-    one = place.needle
-    is_as_written = place.raw == one.written and any(c.isupper() for c in place.raw[1:])
-    return is_as_written or not all(map(is_english, one.words))
+    name = mention.name
+    is_as_written = mention.raw == name.written and any(c.isupper() for c in mention.raw[1:])
+    return is_as_written or not all(map(is_english, name.words))
 
 
-def _is_phrase(place: Place, secret: Secret, shown: Seen) -> bool:
+def _is_rare_phrase(mention: NameMention, guard: Guard, shown: ShownText) -> bool:
     """Whether words side by side are too many, or too rare, to stand so by chance."""
-    one = place.needle
-    if place.shape is Shape.TIED or not secret.elsewhere.is_known or is_common_phrase(one.words):
+    name = mention.name
+    if mention.shape is NameShape.TIED or not guard.other_content.is_readable or is_common_phrase(name.words):
         return False
-    is_verb = place.before[:1] in ([], ["to"]) and place.after[:1] not in _NO_VERB
-    if is_verb and place.shape is Shape.SPACED and len(one.words) < _PHRASE and all(map(is_english, one.words)):
+    is_verb = mention.before[:1] in ([], ["to"]) and mention.after[:1] not in _NO_VERB
+    if is_verb and mention.shape is NameShape.SPACED and len(name.words) < _MIN_PHRASE and all(map(is_english, name.words)):
         # `Edit files as a user would`, `to render progress`: a verb and its object.
         return False
-    return len(one.words) >= _PHRASE or any(_is_rare(word, secret, shown) for word in one.words)
+    return len(name.words) >= _MIN_PHRASE or any(_is_rare(word, guard, shown) for word in name.words)
 
 
-def _is_rare(word: str, secret: Secret, shown: Seen) -> bool:
+def _is_rare(word: str, guard: Guard, shown: ShownText) -> bool:
     """Whether a word stands in the targets alone."""
-    knows = shown.has_phrase((word,)) or secret.told.has_phrase((word,))
-    return len(word) > 2 and not knows and not secret.elsewhere.has_word(word)  # noqa: PLR2004  # `of`, `to`
+    knows = shown.has_phrase((word,)) or guard.task_text.has_phrase((word,))
+    return len(word) > 2 and not knows and not guard.other_content.has_word(word)  # noqa: PLR2004  # `of`, `to`
 
 
-def _is_single_named(place: Place, secret: Secret) -> bool:
+def _is_one_word_name(mention: NameMention, guard: Guard) -> bool:
     """Whether one word can only be the name: no ordinary word, or written as constants and camel-case names are."""
-    one = place.needle
-    word = place.raw.lower()
-    if one.compact.isdigit() or _has_its_underscores(place):
+    name = mention.name
+    word = mention.raw.lower()
+    if name.compact.isdigit() or _has_its_underscores(mention):
         return True
     if is_english(word):
-        is_constant = place.raw == one.written and place.raw.isupper() and len(word) > _MIN_CAPITALS
-        if _is_capitalised(place) and secret.is_own(one.written):
+        is_constant = mention.raw == name.written and mention.raw.isupper() and len(word) > _MIN_CAPITALS
+        if _is_capitalised(mention) and guard.is_defined_only_in_targets(name.written):
             return True
-        is_camel = len(one.words) > 1 and any(c.isupper() for c in place.raw[1:]) and not place.raw.isupper()
+        is_camel = len(name.words) > 1 and any(c.isupper() for c in mention.raw[1:]) and not mention.raw.isupper()
         return is_constant or is_camel
-    if len(one.words) > 1:
+    if len(name.words) > 1:
         return True
     # Without the repository nobody knows whether a word that is not English stands elsewhere too.
-    return one.kind == "identifier" and (secret.elsewhere.is_known or one.compact in secret.symbols)
+    return name.kind == "identifier" and (guard.other_content.is_readable or name.compact in guard.target_symbols)
 
 
-def _is_capitalised(place: Place) -> bool:
+def _is_capitalised(mention: NameMention) -> bool:
     """`the Voucher` inside a sentence, where the definition is written so."""
-    previous = place.previous_token()
-    if previous is None or place.raw != place.needle.written or not place.raw.istitle():
+    previous = mention.previous_token()
+    if previous is None or mention.raw != mention.name.written or not mention.raw.istitle():
         return False
-    is_first = len(place.before) == 1 and previous.text in DEFINITE | INDEFINITE | PLACE_VERBS
-    return (previous.raw[:1].islower() or is_first) and not _is_of_domain(place)
+    is_first = len(mention.before) == 1 and previous.text in DEFINITE | INDEFINITE | PLACE_VERBS
+    return (previous.raw[:1].islower() or is_first) and not _is_of_domain(mention)
 
 
-def _is_of_domain(place: Place) -> bool:
+def _is_of_domain(mention: NameMention) -> bool:
     """`the Server header`, `the Host field`."""
-    return bool(place.after) and place.after[0] in NOT_A_FILE
+    return bool(mention.after) and mention.after[0] in DOMAIN_NOUNS
 
 
-def _has_its_underscores(place: Place) -> bool:
+def _has_its_underscores(mention: NameMention) -> bool:
     """Whether a name that begins with an underscore stands there with it: `_incoming` is no English word."""
-    return place.needle.written.startswith("_") and place.view.text.endswith(place.needle.written, 0, place.to)
+    return mention.name.written.startswith("_") and mention.view.text.endswith(mention.name.written, 0, mention.to)
 
 
-def _is_marked(place: Place) -> bool:
-    if place.mark is Mark.QUOTES:
-        return is_quoted(place, lambda _: False)
-    is_qualified = place.is_dotted and (place.char(-1) == "." or place.char(-1) == ":")
-    is_wanted = place.ends_clause and len(place.before) > 1 and place.before[0] == "for"
-    if is_wanted and place.before[1] in {"search", "grep", "query", "searching", "grepping"}:
+def _is_marked_as_name(mention: NameMention) -> bool:
+    if mention.enclosure is Enclosure.QUOTES:
+        return is_quoted(mention, lambda _: False)
+    is_qualified = mention.is_dotted and (mention.char_at(-1) == "." or mention.char_at(-1) == ":")
+    is_wanted = mention.ends_clause and len(mention.before) > 1 and mention.before[0] == "for"
+    if is_wanted and mention.before[1] in {"search", "grep", "query", "searching", "grepping"}:
         return True
-    return place.is_called or is_qualified or _is_defined_there(place) or is_introduced(place) or has_member_noun(place)
+    return mention.is_called or is_qualified or _has_definition_wording(mention) or is_introduced(mention) or has_member_noun(mention)
 
 
-def _is_defined_there(place: Place) -> bool:
+def _has_definition_wording(mention: NameMention) -> bool:
     """`def place`, `the method apply of`, `the definition of apply`, `where apply is defined`."""
-    before, after = place.before[:3], place.after[:2]
+    before, after = mention.before[:3], mention.after[:2]
     if not before:
         return after == ["is", "defined"]
-    if before[0] in DEFINING or before[:2] == ["of", "definition"]:
+    if before[0] in DEFINING_KEYWORDS or before[:2] == ["of", "definition"]:
         return True
     if after == ["is", "defined"]:
         return before[0] not in DEFINITE | INDEFINITE
-    is_noun = before[0] in _THINGS and not is_common_pair(before[0], place.raw.lower())
+    is_noun = before[0] in _THINGS and not is_common_pair(before[0], mention.raw.lower())
     return is_noun and before[1:2] == ["the"] and (not after or after[0] in _AFTER_NAMES)
 
 
-def _is_odd(one: Needle) -> bool:
+def _is_uncommon(name: ForbiddenName) -> bool:
     """Whether an identifier is more than an ordinary word whose letters may fall together by chance."""
-    return len(one.words) > 1 or not is_english(one.compact)
+    return len(name.words) > 1 or not is_english(name.compact)

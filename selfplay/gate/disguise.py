@@ -3,102 +3,102 @@
 import re
 from collections.abc import Callable, Iterator
 
-from selfplay.gate.decode import decoded
-from selfplay.gate.definitions import definition_finding, definitions_in, is_secret
-from selfplay.gate.names import name_finding, names_in
-from selfplay.gate.needles import Needle
-from selfplay.gate.place import Place, Shape
-from selfplay.gate.readings import letter_readings, plain_readings
-from selfplay.gate.secret import Secret
-from selfplay.gate.seen import Seen
-from selfplay.gate.spelled import MIN_RUN, fragments, half_spelled, spelled
-from selfplay.gate.text import Piece, View, copied
-from selfplay.gate.turned import turned
+from selfplay.gate.decode import decode_parts
+from selfplay.gate.definitions import make_definition_finding, find_definitions, is_only_in_targets
+from selfplay.gate.names import make_name_finding, find_names
+from selfplay.gate.needles import ForbiddenName
+from selfplay.gate.place import NameMention, NameShape
+from selfplay.gate.readings import read_substituted_letters, read_escapes_and_spoken_signs
+from selfplay.gate.secret import Guard
+from selfplay.gate.seen import ShownText
+from selfplay.gate.spelled import MIN_RUN, join_fragments, join_spelled_letters, read_spelled_runs
+from selfplay.gate.text import ViewPiece, TextView, copy_pieces
+from selfplay.gate.turned import undo_ciphers
 from selfplay.gate.words import is_english
-from selfplay.trace import Finding
+from selfplay.trace import HintFinding
 
 _MIN_STEM = 4
 _MIN_SHIFTED = 5
 
-Accept = Callable[[Place], bool]
+AcceptMention = Callable[[NameMention], bool]
 """Whether a name that was met in another form of the text is no accident."""
 
 
-def disguises_in(view: View, secret: Secret, shown: Seen) -> Iterator[Finding]:
+def find_disguises(view: TextView, guard: Guard, shown: ShownText) -> Iterator[HintFinding]:
     """Every name or definition of a target in another form than plain text."""
-    for plain in plain_readings(view):
-        yield from names_in(plain, secret, shown)
-        yield from definitions_in(plain, secret, shown)
-    for reading in letter_readings(view):
-        yield from strictly(reading, secret, shown, accept=_is_disguised)
-    for reading, minimum in turned(View(view.original, _odd_parts(view))):
-        yield from strictly(reading, secret, shown, accept=_is_odd_word(minimum))
-    for reading in spelled(view.tokens, view):
-        yield from strictly(reading, secret, shown, accept=_is_long_spelled)
-        yield from strictly(reading.reversed(), secret, shown, accept=_is_long_spelled)
-    yield from strictly(View(view.original, half_spelled(view.tokens)), secret, shown, accept=_is_partly_spelled)
-    yield from strictly(View(view.original, fragments(view)), secret, shown, accept=_is_put_together)
-    once = decoded(view)
-    for reading in (once, decoded(once), *(moved for moved, _ in turned(once))) if once.text else ():
-        yield from strictly(reading, secret, shown, accept=_anything)
+    for plain in read_escapes_and_spoken_signs(view):
+        yield from find_names(plain, guard, shown)
+        yield from find_definitions(plain, guard, shown)
+    for reading in read_substituted_letters(view):
+        yield from find_in_disguised_text(reading, guard, shown, accept=_is_disguised)
+    for reading, minimum in undo_ciphers(TextView(view.original, _select_odd_parts(view))):
+        yield from find_in_disguised_text(reading, guard, shown, accept=_accept_odd_words(minimum))
+    for reading in read_spelled_runs(view.tokens, view):
+        yield from find_in_disguised_text(reading, guard, shown, accept=_is_long_spelled)
+        yield from find_in_disguised_text(reading.reverse(), guard, shown, accept=_is_long_spelled)
+    yield from find_in_disguised_text(TextView(view.original, join_spelled_letters(view.tokens)), guard, shown, accept=_is_partly_spelled)
+    yield from find_in_disguised_text(TextView(view.original, join_fragments(view)), guard, shown, accept=_is_joined_from_pieces)
+    once = decode_parts(view)
+    for reading in (once, decode_parts(once), *(moved for moved, _ in undo_ciphers(once))) if once.text else ():
+        yield from find_in_disguised_text(reading, guard, shown, accept=_has_min_letters)
 
 
-def strictly(view: View, secret: Secret, shown: Seen, *, accept: Accept) -> Iterator[Finding]:
+def find_in_disguised_text(view: TextView, guard: Guard, shown: ShownText, *, accept: AcceptMention) -> Iterator[HintFinding]:
     """Names and definitions in a text that is no innocent prose: the words alone give them away."""
     tokens = view.tokens
-    for match in secret.names.matches(tokens):
-        place = Place(view, tokens, match)
-        if _counts(match.needle) and not place.is_part and accept(place) and not secret.is_free(match.needle, shown):
-            yield name_finding(place, "disguised").model_copy(update={"kind": "disguised"})
-    for match in secret.definitions.matches(tokens):
-        place = Place(view, tokens, match)
-        one = match.needle
-        is_odd = len(one.compact) > _MIN_SHIFTED and (len(one.words) > 1 or not is_english(one.compact))
-        if is_odd and not place.is_part and accept(place) and is_secret(place, secret, shown):
-            yield definition_finding(place).model_copy(update={"kind": "disguised"})
+    for match in guard.names.find_matches(tokens):
+        mention = NameMention(view, tokens, match)
+        if _is_long_enough(match.name) and not mention.is_part_of_word and accept(mention) and not guard.is_permitted(match.name, shown):
+            yield make_name_finding(mention, "disguised").model_copy(update={"kind": "disguised"})
+    for match in guard.definitions.find_matches(tokens):
+        mention = NameMention(view, tokens, match)
+        name = match.name
+        is_odd = len(name.compact) > _MIN_SHIFTED and (len(name.words) > 1 or not is_english(name.compact))
+        if is_odd and not mention.is_part_of_word and accept(mention) and is_only_in_targets(mention, guard, shown):
+            yield make_definition_finding(mention).model_copy(update={"kind": "disguised"})
 
 
-def _odd_parts(view: View) -> Iterator[Piece]:
+def _select_odd_parts(view: TextView) -> Iterator[ViewPiece]:
     """What stands between blanks and holds a word that is not English: only there a turned name can be."""
     for match in re.finditer(r"\S+", view.text):
         if not all(is_english(word) for word in re.findall(r"[^\W_]+", match.group().lower())):
-            yield from copied(view, *match.span())
+            yield from copy_pieces(view, *match.span())
             yield " ", view.ends[match.end() - 1], view.ends[match.end() - 1]
 
 
-def _counts(one: Needle) -> bool:
-    if one.is_generic:
+def _is_long_enough(name: ForbiddenName) -> bool:
+    if name.is_generic:
         return False
-    return len(one.compact) >= (_MIN_STEM if one.kind in {"stem", "directory"} else MIN_RUN)
+    return len(name.compact) >= (_MIN_STEM if name.kind in {"stem", "directory"} else MIN_RUN)
 
 
-def _anything(place: Place) -> bool:
-    return len(place.needle.compact) >= MIN_RUN
+def _has_min_letters(mention: NameMention) -> bool:
+    return len(mention.name.compact) >= MIN_RUN
 
 
-def _is_disguised(place: Place) -> bool:
-    return place.is_disguised
+def _is_disguised(mention: NameMention) -> bool:
+    return mention.is_disguised
 
 
-def _is_long_spelled(place: Place) -> bool:
+def _is_long_spelled(mention: NameMention) -> bool:
     """Whether the letters of a short name stand alone: a few of them come together by chance in longer runs."""
-    return len(place.needle.compact) >= _MIN_STEM or len(place.tokens) == len(place.needle.compact)
+    return len(mention.name.compact) >= _MIN_STEM or len(mention.tokens) == len(mention.name.compact)
 
 
-def _is_odd_word(minimum: int) -> Accept:
-    def accept(place: Place) -> bool:
-        words = re.findall(r"[^\W_]+", place.original.lower())
-        is_long = len(place.needle.compact) >= minimum and place.is_disguised
+def _accept_odd_words(minimum: int) -> AcceptMention:
+    def accept(mention: NameMention) -> bool:
+        words = re.findall(r"[^\W_]+", mention.original.lower())
+        is_long = len(mention.name.compact) >= minimum and mention.is_disguised
         return is_long and any(not is_english(word) for word in words)
 
     return accept
 
 
-def _is_partly_spelled(place: Place) -> bool:
+def _is_partly_spelled(mention: NameMention) -> bool:
     """Whether some of the words were spelled, and the others follow as they are."""
-    return place.shape is Shape.SPACED and place.is_disguised and len(place.needle.compact) > _MIN_SHIFTED
+    return mention.shape is NameShape.SPACED and mention.is_disguised and len(mention.name.compact) > _MIN_SHIFTED
 
 
-def _is_put_together(place: Place) -> bool:
+def _is_joined_from_pieces(mention: NameMention) -> bool:
     """Whether a name was cut inside a word, into pieces that do not stand side by side."""
-    return place.shape is Shape.SPLIT and len(place.needle.compact) >= _MIN_STEM and "\n" not in place.raw
+    return mention.shape is NameShape.SPLIT and len(mention.name.compact) >= _MIN_STEM and "\n" not in mention.raw

@@ -3,14 +3,14 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from selfplay.gate.source import is_prose, parse
-from selfplay.gate.text import code_tokens, words_of
-from selfplay_tools.code import defining
+from selfplay.gate.source import is_prose, parse_source
+from selfplay.gate.text import code_tokens_of, words_of
+from selfplay_tools.code import read_definitions_of
 from selfplay_tools.errors import ToolsError
 from selfplay_tools.snapshot import Snapshot
 
 
-class Elsewhere:
+class OtherContent:
     """Questions about the files that are no targets."""
 
     def __init__(self, snapshot: Snapshot | None, targets: frozenset[str]) -> None:
@@ -19,21 +19,21 @@ class Elsewhere:
         self._answers: dict[tuple[str, str], bool] = {}
 
     @property
-    def is_known(self) -> bool:
+    def is_readable(self) -> bool:
         """False when the repository could not be opened: every answer is no, then."""
         return self._snapshot is not None
 
-    def has_token(self, token: str) -> bool:
+    def has_identifier(self, token: str) -> bool:
         """Whether the word stands there as a whole identifier, in any case."""
         pattern = re.compile(rf"(?<!\w){re.escape(token)}(?!\w)", re.IGNORECASE)
-        return self._ask("token", token.lower(), [token], lambda text: pattern.search(text) is not None)
+        return self._answer_once("token", token.lower(), [token], lambda text: pattern.search(text) is not None)
 
     def has_word(self, word: str) -> bool:
         """Whether the word (in lower case) stands there by itself or as a part of an identifier."""
         pattern = re.compile(re.escape(word), re.IGNORECASE)
-        return self._ask("word", word, [word], lambda text: any(_is_part(text, m) for m in pattern.finditer(text)))
+        return self._answer_once("word", word, [word], lambda text: any(_is_identifier_part(text, m) for m in pattern.finditer(text)))
 
-    def has_code(self, token: str) -> bool:
+    def has_identifier_in_code(self, token: str) -> bool:
         """Whether the code of a file has the identifier, exactly so, or a string that is nothing else.
 
         Comments, and files written for people, don't count.
@@ -41,22 +41,22 @@ class Elsewhere:
         pattern = re.compile(rf"(?<!\w){re.escape(token)}(?!\w)")
         key = ("code", token)
         if key not in self._answers:
-            texts = self._files([token], ignore_case=False)
-            self._answers[key] = any(_codes(path, text, token) for path, text in texts if pattern.search(text))
+            texts = self._read_candidates([token], ignore_case=False)
+            self._answers[key] = any(_has_code_token(path, text, token) for path, text in texts if pattern.search(text))
         return self._answers[key]
 
     def defines(self, name: str) -> bool:
         """Whether a file defines the name: `find_symbol` leads there too. A mere declaration does not count."""
         key = ("defined", name)
         if key not in self._answers:
-            self._answers[key] = any(self._defines(path, name) for path in self._paths([name], ignore_case=False))
+            self._answers[key] = any(self._is_defined_in(path, name) for path in self._find_candidate_paths([name], ignore_case=False))
         return self._answers[key]
 
-    def _defines(self, path: str, name: str) -> bool:
+    def _is_defined_in(self, path: str, name: str) -> bool:
         if self._snapshot is None:
             return False
         try:
-            found = defining(self._snapshot, path, name, self._snapshot.source(path)).definitions
+            found = read_definitions_of(self._snapshot, path, name, self._snapshot.text_span(path)).definitions
         except ToolsError:
             return False
         return any(one.kind != "declaration" for one in found)
@@ -64,38 +64,38 @@ class Elsewhere:
     def has_text(self, text: str) -> bool:
         """Whether the text stands there, in any case."""
         lower = text.lower()
-        return self._ask("text", lower, [text], lambda other: lower in other.lower())
+        return self._answer_once("text", lower, [text], lambda other: lower in other.lower())
 
-    def has_words(self, words: Sequence[str]) -> bool:
+    def has_word_run(self, words: Sequence[str]) -> bool:
         """Whether the words (in lower case) stand there side by side, identifiers taken apart."""
         wanted = f" {' '.join(words)} "
         longest = sorted(set(words), key=lambda w: (-len(w), w))[:4]
-        return self._ask("words", wanted, longest, lambda text: wanted in f" {' '.join(words_of(text))} ")
+        return self._answer_once("words", wanted, longest, lambda text: wanted in f" {' '.join(words_of(text))} ")
 
-    def _ask(self, kind: str, what: str, literals: list[str], holds: Callable[[str], bool]) -> bool:
+    def _answer_once(self, kind: str, what: str, literals: list[str], holds: Callable[[str], bool]) -> bool:
         key = (kind, what)
         if key not in self._answers:
-            self._answers[key] = self._look(literals, holds)
+            self._answers[key] = self._search_files(literals, holds)
         return self._answers[key]
 
-    def _look(self, literals: list[str], holds: Callable[[str], bool]) -> bool:
-        return any(holds(text) for _, text in self._files(literals, ignore_case=True))
+    def _search_files(self, literals: list[str], holds: Callable[[str], bool]) -> bool:
+        return any(holds(text) for _, text in self._read_candidates(literals, ignore_case=True))
 
-    def has_tokens(self, tokens: Sequence[str]) -> bool:
+    def has_code_run(self, tokens: Sequence[str]) -> bool:
         """Whether the tokens of code (`code_tokens`) stand there side by side."""
         wanted = f" {' '.join(tokens)} "
         words = sorted((t for t in tokens if t.isidentifier()), key=lambda w: (-len(w), w))[:4]
-        return self._ask("tokens", wanted, words, lambda text: wanted in f" {' '.join(code_tokens(text))} ")
+        return self._answer_once("tokens", wanted, words, lambda text: wanted in f" {' '.join(code_tokens_of(text))} ")
 
-    def _paths(self, literals: list[str], *, ignore_case: bool) -> Iterator[str]:
+    def _find_candidate_paths(self, literals: list[str], *, ignore_case: bool) -> Iterator[str]:
         if self._snapshot is None:
             return
-        for entry in self._snapshot.index.candidates(literals, ignore_case=ignore_case):
+        for entry in self._snapshot.index.find_candidates(literals, ignore_case=ignore_case):
             if entry.path not in self._targets:
                 yield entry.path
 
-    def _files(self, literals: list[str], *, ignore_case: bool) -> Iterator[tuple[str, str]]:
-        for path in self._paths(literals, ignore_case=ignore_case):
+    def _read_candidates(self, literals: list[str], *, ignore_case: bool) -> Iterator[tuple[str, str]]:
+        for path in self._find_candidate_paths(literals, ignore_case=ignore_case):
             if self._snapshot is None:
                 return
             try:
@@ -104,14 +104,14 @@ class Elsewhere:
                 continue
 
 
-def _codes(path: str, text: str, token: str) -> bool:
+def _has_code_token(path: str, text: str, token: str) -> bool:
     if is_prose(path):
         return False
-    source = parse(path, text)
+    source = parse_source(path, text)
     return token in source.identifiers or token in source.literals
 
 
-def _is_part(text: str, match: re.Match[str]) -> bool:
+def _is_identifier_part(text: str, match: re.Match[str]) -> bool:
     """Whether the match is a word or a part of an identifier: `jwt` in `verify_jwt` and `JwtError`, not in `xjwty`."""
     before, after = text[match.start() - 1 : match.start()], text[match.end() : match.end() + 1]
     found = match.group()

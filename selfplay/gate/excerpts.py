@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
-from selfplay.gate.quotes import quote_finding, telling
-from selfplay.gate.secret import MIN_SENTENCE, Secret
-from selfplay.gate.seen import Seen
-from selfplay.gate.text import PART, View, code_matches, code_tokens
-from selfplay.trace import Finding
+from selfplay.gate.quotes import make_quote_finding, content_words_of
+from selfplay.gate.secret import MIN_SENTENCE, Guard
+from selfplay.gate.seen import ShownText
+from selfplay.gate.text import PART, TextView, match_code_tokens, code_tokens_of
+from selfplay.trace import HintFinding
 
-_MIN_TELLING = 3
+_MIN_CONTENT_WORDS = 3
 _MIN_TOKENS = 6
 """Tokens of code in a row, signs counted, that are a quote."""
 _MIN_NAMES = 2
@@ -16,47 +16,47 @@ _MIN_SIGNS = 2
 _OPERATORS = frozenset("=+-*/%<>[](){}|&^:@!")
 
 
-def excerpts_in(view: View, secret: Secret, shown: Seen) -> Iterator[Finding]:
+def find_short_quotes(view: TextView, guard: Guard, shown: ShownText) -> Iterator[HintFinding]:
     """Every such quote that neither the task, nor what was shown, nor another file holds."""
-    yield from _sentences(view, secret, shown)
-    yield from _code(view, secret, shown)
+    yield from _find_quoted_sentences(view, guard, shown)
+    yield from _find_quoted_code(view, guard, shown)
 
 
-def _sentences(view: View, secret: Secret, shown: Seen) -> Iterator[Finding]:
+def _find_quoted_sentences(view: TextView, guard: Guard, shown: ShownText) -> Iterator[HintFinding]:
     words = [(m.group().lower(), m.start(), m.end()) for m in PART.finditer(view.text)]
-    longest = max(map(len, secret.sentences), default=0)
+    longest = max(map(len, guard.sentences), default=0)
     for first in range(len(words)):
         for last in range(first + MIN_SENTENCE, min(first + longest, len(words)) + 1):
             run = tuple(w for w, _, _ in words[first:last])
-            if run not in secret.sentences or len(telling(run)) < _MIN_TELLING:
+            if run not in guard.sentences or len(content_words_of(run)) < _MIN_CONTENT_WORDS:
                 continue
-            known = any(seen.has_words(run) for seen in (shown, secret.told))
-            if not known and not secret.elsewhere.has_words(run):
-                yield quote_finding(view, words[first][1], words[last - 1][2], secret, run)
+            known = any(seen.has_word_run(run) for seen in (shown, guard.task_text))
+            if not known and not guard.other_content.has_word_run(run):
+                yield make_quote_finding(view, words[first][1], words[last - 1][2], guard, run)
 
 
-def _code(view: View, secret: Secret, shown: Seen) -> Iterator[Finding]:
-    tokens = [(m.group().lower(), m.start(), m.end()) for m in code_matches(view.text)]
+def _find_quoted_code(view: TextView, guard: Guard, shown: ShownText) -> Iterator[HintFinding]:
+    tokens = [(m.group().lower(), m.start(), m.end()) for m in match_code_tokens(view.text)]
     first = 0
     while first < len(tokens):
-        path, last = _reach(tokens, first, secret)
+        path, last = _find_longest_code_run(tokens, first, guard)
         run = [t for t, _, _ in tokens[first:last]]
-        if _is_code(run) and not _is_known(run, secret, shown):
-            start, end = view.span(tokens[first][1], tokens[last - 1][2])
+        if _is_code_run(run) and not _is_known_code(run, guard, shown):
+            start, end = view.original_span(tokens[first][1], tokens[last - 1][2])
             why = f"quotes code of {path}, which the player has not been shown; say in your own words what it does"
-            yield Finding(kind="quote", text=view.original[start:end], span=(start, end), why=why)
+            yield HintFinding(kind="quote", text=view.original[start:end], span=(start, end), why=why)
             first = last
         else:
             first += 1
 
 
-def _reach(tokens: Sequence[tuple[str, int, int]], first: int, secret: Secret) -> tuple[str, int]:
+def _find_longest_code_run(tokens: Sequence[tuple[str, int, int]], first: int, guard: Guard) -> tuple[str, int]:
     """The target that holds the longest run from `first`, and where the run ends, exclusive."""
     best = ("", first)
     if len(tokens) - first < _MIN_TOKENS:
         return best
     start = f" {' '.join(t for t, _, _ in tokens[first : first + _MIN_TOKENS])} "
-    for path, stream in secret.code_streams:
+    for path, stream in guard.code_streams:
         if start not in stream:
             continue
         last = first + _MIN_TOKENS
@@ -66,7 +66,7 @@ def _reach(tokens: Sequence[tuple[str, int, int]], first: int, secret: Secret) -
     return best
 
 
-def _is_code(run: Sequence[str]) -> bool:
+def _is_code_run(run: Sequence[str]) -> bool:
     if len(run) < _MIN_TOKENS:
         return False
     names = {t for t in run if t.isidentifier()}
@@ -74,10 +74,10 @@ def _is_code(run: Sequence[str]) -> bool:
     return len(names) >= _MIN_NAMES and len(signs) >= _MIN_SIGNS and any(s in _OPERATORS for s in signs)
 
 
-def _is_known(run: Sequence[str], secret: Secret, shown: Seen) -> bool:
+def _is_known_code(run: Sequence[str], guard: Guard, shown: ShownText) -> bool:
     wanted = f" {' '.join(run)} "
-    texts = (secret.prompt, *shown.lines)
+    texts = (guard.prompt, *shown.lines)
     named = max((t for t in run if t.isidentifier()), key=len)
-    if any(wanted in f" {' '.join(code_tokens(text))} " for text in texts if named in text.lower()):
+    if any(wanted in f" {' '.join(code_tokens_of(text))} " for text in texts if named in text.lower()):
         return True
-    return secret.elsewhere.has_tokens(run)
+    return guard.other_content.has_code_run(run)

@@ -7,54 +7,54 @@ hint that lets it name a target which it could not name without lets the player 
 from collections.abc import Sequence
 from itertools import chain
 
-from selfplay.gate.words import GENERIC
+from selfplay.gate.words import GENERIC_NAMES
 from selfplay.message import Message
-from selfplay.trace import Finding, Guess, Opinion
-from selfplay.wire import WireMessage, encode
+from selfplay.trace import HintFinding, JudgeGuess, JudgeOpinion
+from selfplay.wire import WireMessage, encode_messages
 
 
-def is_named(target: str, names: Sequence[str]) -> bool:
+def is_target_named(target: str, names: Sequence[str]) -> bool:
     """True where one of the names means the target's path.
 
     That is the path or an end of it, in any case, also with other folders before its file name: whoever tells the name
     of a file has told where it is. A name that says nothing (`__init__.py`, `index.js`) needs its folder.
     """
     folders, _, file = target.casefold().rpartition("/")
-    return any(_means(name, folders, file) for name in names)
+    return any(_is_name_of(name, folders, file) for name in names)
 
 
-def _means(name: str, folders: str, file: str) -> bool:
+def _is_name_of(name: str, folders: str, file: str) -> bool:
     said_folders, _, said_file = name.casefold().replace("\\", "/").strip("/ ").removeprefix("./").rpartition("/")
     if said_file != file:
         return False
     if f"/{folders}".endswith(f"/{said_folders}") and said_folders:
         return True
-    is_telling = file.split(".", 1)[0] not in GENERIC
+    is_telling = file.split(".", 1)[0] not in GENERIC_NAMES
     return is_telling or not folders
 
 
-def opinion_of(without: Sequence[Guess], given: Sequence[Guess], targets: Sequence[str]) -> Opinion:
+def compare_guesses(without: Sequence[JudgeGuess], given: Sequence[JudgeGuess], targets: Sequence[str]) -> JudgeOpinion:
     """What the guesses say: each target that one of `given` names and none of `without`."""
     known, told = (list(chain.from_iterable(g.files for g in guesses)) for guesses in (without, given))
-    revealed = tuple(t for t in targets if is_named(t, told) and not is_named(t, known))
-    return Opinion(without=tuple(without), given=tuple(given), revealed=revealed)
+    revealed = tuple(t for t in targets if is_target_named(t, told) and not is_target_named(t, known))
+    return JudgeOpinion(without=tuple(without), given=tuple(given), revealed=revealed)
 
 
-def findings_of(hint: str, opinion: Opinion) -> tuple[Finding, ...]:
+def findings_from_opinion(hint: str, opinion: JudgeOpinion) -> tuple[HintFinding, ...]:
     """The finding that goes back to the supervisor; none for a hint that revealed nothing."""
     if not opinion.revealed:
         return ()
-    often = sum(any(is_named(t, guess.files) for t in opinion.revealed) for guess in opinion.given)
+    often = sum(any(is_target_named(t, guess.files) for t in opinion.revealed) for guess in opinion.given)
     why = (
         f"somebody who knows only what the player has seen named {', '.join(opinion.revealed)} with this hint "
         f"({often} of {len(opinion.given)} times), and never without it; say less"
     )
-    return (Finding(kind="judge", text=hint, span=(0, len(hint)), why=why),)
+    return (HintFinding(kind="judge", text=hint, span=(0, len(hint)), why=why),)
 
 
-def question_wire(told: Sequence[Message], since: int, question: Message) -> tuple[WireMessage, ...]:
+def encode_question(told: Sequence[Message], since: int, question: Message) -> tuple[WireMessage, ...]:
     """The messages of one question: prompt and task, the reports from the `since`-th on (from 0), the question.
 
     They are encoded together: neighbouring user messages become one.
     """
-    return tuple(encode([*told[:2], *told[2 + since :], question]))
+    return tuple(encode_messages([*told[:2], *told[2 + since :], question]))

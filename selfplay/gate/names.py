@@ -3,14 +3,14 @@
 import re
 from collections.abc import Iterator
 
-from selfplay.gate.naming import are_all_words
-from selfplay.gate.place import Mark, Place, Shape
-from selfplay.gate.secret import Secret
-from selfplay.gate.seen import Seen
+from selfplay.gate.naming import are_pieces_ordinary_words
+from selfplay.gate.place import Enclosure, NameMention, NameShape
+from selfplay.gate.secret import Guard
+from selfplay.gate.seen import ShownText
 from selfplay.gate.stems import is_file_meant, is_folder_named, is_generic_named, is_stem_named
-from selfplay.gate.text import View
+from selfplay.gate.text import TextView
 from selfplay.gate.words import WORDLIKE_EXTENSIONS, is_common_phrase, is_english
-from selfplay.trace import Finding, FindingKind
+from selfplay.trace import HintFinding, FindingKind
 
 _RUN = re.compile(r"(?<![\w@+~-])[\w@+~-]+(?:(?:[./\\#]|::)+[\w@+~-]+)+|(?<![\w@+~-])[\w@+~-]+(?=[/\\])")
 _IMPORT = re.compile(r"\bfrom\s+([\w.]{1,200})\s+import\s+(\w{1,100})")
@@ -25,20 +25,20 @@ _WHY: dict[FindingKind, str] = {
 }
 
 
-def names_in(view: View, secret: Secret, shown: Seen) -> Iterator[Finding]:
+def find_names(view: TextView, guard: Guard, shown: ShownText) -> Iterator[HintFinding]:
     """Every name of a target in a text that is read as it stands."""
     tokens = view.tokens
-    covered = list(others_named(view, secret))
-    for match in secret.names.matches(tokens):
-        place = Place(view, tokens, match)
-        if any(at <= place.at and place.to <= to for at, to in covered):
+    covered = list(find_other_paths(view, guard))
+    for match in guard.names.find_matches(tokens):
+        mention = NameMention(view, tokens, match)
+        if any(at <= mention.at and mention.to <= to for at, to in covered):
             continue
-        kind = _judged(place, secret, shown)
-        if kind is not None and not secret.is_free(match.needle, shown):
-            yield name_finding(place, kind)
+        kind = _classify_use(mention, guard, shown)
+        if kind is not None and not guard.is_permitted(match.name, shown):
+            yield make_name_finding(mention, kind)
 
 
-def imports_in(view: View, secret: Secret, shown: Seen) -> Iterator[Finding]:
+def find_imports(view: TextView, guard: Guard, shown: ShownText) -> Iterator[HintFinding]:
     """Every module that an import in the text names: `from http import response`."""
     for match in _IMPORT.finditer(view.text):
         pieces = [*range(*match.span(1)), *range(*match.span(2))]
@@ -47,111 +47,111 @@ def imports_in(view: View, secret: Secret, shown: Seen) -> Iterator[Finding]:
             (("." if i < 0 else view.text[i]), view.starts[abs(i)], view.ends[abs(i)])
             for i in [p for p in pieces if p < dot] + [-dot] + [p for p in pieces if p > dot]
         )
-        for found in names_in(View(view.original, characters), secret, shown):
+        for found in find_names(TextView(view.original, characters), guard, shown):
             yield found.model_copy(update={"kind": "module"})
 
 
-def name_finding(place: Place, kind: FindingKind) -> Finding:
+def make_name_finding(mention: NameMention, kind: FindingKind) -> HintFinding:
     """The finding for a name that was met."""
-    shown_kind: FindingKind = "disguised" if place.is_rewritten else kind
-    start, end = place.span
-    why = _WHY[shown_kind].format(paths=", ".join(sorted(place.needle.targets)), written=place.needle.written)
-    return Finding(kind=shown_kind, text=place.view.original[start:end], span=(start, end), why=why)
+    shown_kind: FindingKind = "disguised" if mention.is_rewritten else kind
+    start, end = mention.span
+    why = _WHY[shown_kind].format(paths=", ".join(sorted(mention.name.targets)), written=mention.name.written)
+    return HintFinding(kind=shown_kind, text=mention.view.original[start:end], span=(start, end), why=why)
 
 
-def _judged(place: Place, secret: Secret, shown: Seen) -> FindingKind | None:
+def _classify_use(mention: NameMention, guard: Guard, shown: ShownText) -> FindingKind | None:
     """The kind of name that it is used as, if any."""
-    one = place.needle
-    if place.shape is Shape.SPLIT:
-        return "disguised" if len(one.compact) >= _MIN_SPLIT and _is_split(place) else None
-    if place.is_disguised and len(one.compact) >= _MIN_SPLIT and not one.is_generic and not place.is_part:
-        return one.kind
-    return _judged_as_written(place, secret, shown)
+    name = mention.name
+    if mention.shape is NameShape.SPLIT:
+        return "disguised" if len(name.compact) >= _MIN_SPLIT and _is_split_name(mention) else None
+    if mention.is_disguised and len(name.compact) >= _MIN_SPLIT and not name.is_generic and not mention.is_part_of_word:
+        return name.kind
+    return _classify_plain_use(mention, guard, shown)
 
 
-def _judged_as_written(place: Place, secret: Secret, shown: Seen) -> FindingKind | None:
-    match place.needle.kind:
+def _classify_plain_use(mention: NameMention, guard: Guard, shown: ShownText) -> FindingKind | None:
+    match mention.name.kind:
         case "path":
-            return "path" if place.is_path else None
+            return "path" if mention.is_path else None
         case "module":
-            return _module(place)
+            return _classify_module(mention)
         case "directory":
-            return "directory" if is_folder_named(place, secret, shown) else None
+            return "directory" if is_folder_named(mention, guard, shown) else None
         case "file_name":
-            is_said = is_generic_named(place, secret) if place.needle.is_generic else is_file_meant(place, secret)
-            return "file_name" if is_said and _is_file_name(place) else None
+            is_said = is_generic_named(mention, guard) if mention.name.is_generic else is_file_meant(mention, guard)
+            return "file_name" if is_said and _is_file_name(mention) else None
         case _:
             is_named = (
-                is_generic_named(place, secret) if place.needle.is_generic else is_stem_named(place, secret, shown)
+                is_generic_named(mention, guard) if mention.name.is_generic else is_stem_named(mention, guard, shown)
             )
-            return "stem" if is_named and not place.is_part else None
+            return "stem" if is_named and not mention.is_part_of_word else None
 
 
-def _is_split(place: Place) -> bool:
-    if place.is_part or place.needle.is_generic:
+def _is_split_name(mention: NameMention) -> bool:
+    if mention.is_part_of_word or mention.name.is_generic:
         return False
-    if are_all_words(place):
-        return _is_cut_word(place)
+    if are_pieces_ordinary_words(mention):
+        return _is_cut_word(mention)
     # Folder and stem of a path stand side by side in ordinary text; only a joined or split one is a disguise.
-    return not place.needle.cuts or place.is_path or _is_spelled(place)
+    return not mention.name.cuts or mention.is_path or _is_spelled_out(mention)
 
 
-def _is_cut_word(place: Place) -> bool:
+def _is_cut_word(mention: NameMention) -> bool:
     """`term-ui`, `term_ui` for `termui`: a word that is none in English, cut into two that are."""
-    pieces = [t.text for t in place.tokens[place.match.first : place.match.last + 1]]
-    is_tied = all(gap in {"-", "_"} for _, gap in place.gaps)
-    is_one_word = place.needle.kind == "stem" and len(place.needle.words) == 1
-    if not is_tied or not is_one_word or is_english(place.needle.compact):
+    pieces = [t.text for t in mention.tokens[mention.match.first : mention.match.last + 1]]
+    is_tied = all(gap in {"-", "_"} for _, gap in mention.gaps)
+    is_one_word = mention.name.kind == "stem" and len(mention.name.words) == 1
+    if not is_tied or not is_one_word or is_english(mention.name.compact):
         return False
-    return "_" in place.raw or not is_common_phrase(tuple(pieces))
+    return "_" in mention.raw or not is_common_phrase(tuple(pieces))
 
 
-def _is_spelled(place: Place) -> bool:
-    tokens = place.tokens[place.match.first : place.match.last + 1]
+def _is_spelled_out(mention: NameMention) -> bool:
+    tokens = mention.tokens[mention.match.first : mention.match.last + 1]
     return sum(len(t.text) == 1 for t in tokens) * 2 >= len(tokens)
 
 
-def _module(place: Place) -> FindingKind | None:
-    if not place.is_path or place.is_part:
+def _classify_module(mention: NameMention) -> FindingKind | None:
+    if not mention.is_path or mention.is_part_of_word:
         return None
-    if place.is_slashed:
+    if mention.is_slashed:
         # A folder's own module is the folder's name, which is judged as such.
-        return None if "." in place.needle.written else "path"
+        return None if "." in mention.name.written else "path"
     return "module"
 
 
-def _is_file_name(place: Place) -> bool:
+def _is_file_name(mention: NameMention) -> bool:
     """`response.py`, `response py`, `responsepy`; a name without extension only where it can't be an ordinary word."""
-    if place.is_part:
+    if mention.is_part_of_word:
         return False
-    written = place.needle.written
-    if not place.needle.cuts:
-        is_word = is_english(place.raw.lower())
-        return not is_word or place.mark is Mark.QUOTES or (place.raw == written and not written.islower())
-    gap = dict(place.gaps).get(max(place.needle.cuts), "")
+    written = mention.name.written
+    if not mention.name.cuts:
+        is_word = is_english(mention.raw.lower())
+        return not is_word or mention.enclosure is Enclosure.QUOTES or (mention.raw == written and not written.islower())
+    gap = dict(mention.gaps).get(max(mention.name.cuts), "")
     is_parted = gap.startswith(" ") and gap.strip() == "."
-    is_aside = gap.strip() in {"(", "["} and place.char(0) in {")", "]"}
-    if is_parted or (is_aside and place.needle.extension not in WORDLIKE_EXTENSIONS):
+    is_aside = gap.strip() in {"(", "["} and mention.char_at(0) in {")", "]"}
+    if is_parted or (is_aside and mention.name.extension not in WORDLIKE_EXTENSIONS):
         return True
-    return place.is_path or (gap.strip() in {"", "-", "_"} and place.needle.extension not in WORDLIKE_EXTENSIONS)
+    return mention.is_path or (gap.strip() in {"", "-", "_"} and mention.name.extension not in WORDLIKE_EXTENSIONS)
 
 
-def others_named(view: View, secret: Secret) -> Iterator[tuple[int, int]]:
+def find_other_paths(view: TextView, guard: Guard) -> Iterator[tuple[int, int]]:
     """Parts of the text that name a file or folder that is no target, and none that is."""
-    if not secret.elsewhere.is_known:
+    if not guard.other_content.is_readable:
         return
     for match in _RUN.finditer(view.text):
         run = match.group().replace("\\", "/").strip("./#")
         if not run:
             continue
-        is_other = secret.others.has(run)
+        is_other = guard.other_paths.has_path(run)
         if not is_other and "/" not in run:
-            is_other = secret.others.has_module(re.split(r"\.|::|#", run))
-        if is_other and not any(_ends_with(path, run) for path in (*secret.paths, *secret.folders)):
+            is_other = guard.other_paths.has_module(re.split(r"\.|::|#", run))
+        if is_other and not any(_path_ends_with(path, run) for path in (*guard.target_paths, *guard.target_only_folders)):
             yield match.span()
 
 
-def _ends_with(path: str, run: str) -> bool:
+def _path_ends_with(path: str, run: str) -> bool:
     lower, tail = path.lower(), run.lower()
     bare = lower.rpartition(".")[0]
     return any(one == tail or one.endswith(f"/{tail}") for one in (lower, bare, bare.replace("/", ".")))

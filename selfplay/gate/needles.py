@@ -4,12 +4,12 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from selfplay.gate.text import Token, compact, fold, parts_of
+from selfplay.gate.text import TextToken, compact, fold, parts_of
 from selfplay.trace import FindingKind
 
 
 @dataclass(frozen=True, slots=True)
-class Needle:
+class ForbiddenName:
     """One name."""
 
     compact: str
@@ -29,7 +29,7 @@ class Needle:
     """Says nothing without its folder."""
 
 
-def needle(
+def build_forbidden_name(
     kind: FindingKind,
     pieces: Sequence[str],
     *,
@@ -37,7 +37,7 @@ def needle(
     targets: Iterable[str],
     extension: str = "",
     is_generic: bool = False,
-) -> Needle:
+) -> ForbiddenName:
     """The name made of `pieces`, which are folders, then the stem, then the extension if it belongs to the name."""
     cuts: set[int] = set()
     parts: set[int] = set()
@@ -51,7 +51,7 @@ def needle(
             parts.add(length)
             length += len(part)
     parts -= {0, *cuts}
-    return Needle(
+    return ForbiddenName(
         compact="".join(words),
         kind=kind,
         written=written,
@@ -65,21 +65,21 @@ def needle(
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class NameMatch:
     """A run of words of a text that together have a needle's letters."""
 
-    needle: Needle
+    name: ForbiddenName
     first: int
     last: int
     """Positions of the first and last word, inclusive."""
 
 
-class Needles:
+class ForbiddenNames:
     """All names of a task, found in a text in time proportional to its length."""
 
-    def __init__(self, needles: Iterable[Needle]) -> None:
-        self._by_compact: dict[str, list[Needle]] = {}
-        for one in needles:
+    def __init__(self, names: Iterable[ForbiddenName]) -> None:
+        self._by_compact: dict[str, list[ForbiddenName]] = {}
+        for one in names:
             if one.compact:
                 self._by_compact.setdefault(one.compact, []).append(one)
         self._sorted = sorted(self._by_compact)
@@ -87,15 +87,15 @@ class Needles:
     def __len__(self) -> int:
         return len(self._sorted)
 
-    def __iter__(self) -> Iterator[Needle]:
+    def __iter__(self) -> Iterator[ForbiddenName]:
         for found in self._by_compact.values():
             yield from found
 
-    def named(self, name: str) -> Sequence[Needle]:
+    def named(self, name: str) -> Sequence[ForbiddenName]:
         """The needles with these letters."""
         return self._by_compact.get(compact(name), ())
 
-    def matches(self, tokens: Sequence[Token]) -> Iterator[Match]:
+    def find_matches(self, tokens: Sequence[TextToken]) -> Iterator[NameMatch]:
         """Every run of words whose letters are those of a needle."""
         for first in range(len(tokens)):
             letters = ""
@@ -105,4 +105,4 @@ class Needles:
                 if at == len(self._sorted) or not self._sorted[at].startswith(letters):
                     break
                 for one in self._by_compact.get(letters, ()):
-                    yield Match(one, first, last)
+                    yield NameMatch(one, first, last)

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from selfplay.gate.secret import Secret
-from selfplay.gate.text import View
-from selfplay.trace import Finding
+from selfplay.gate.secret import Guard
+from selfplay.gate.text import TextView
+from selfplay.trace import HintFinding
 
 _UNITS = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()
 _TENS = "twenty thirty forty fourty fifty sixty seventy eighty ninety".split()
@@ -49,19 +49,19 @@ _WHY = "names a line by its number; describe what stands there instead"
 _NEAR = 40
 
 
-def lines_in(view: View, secret: Secret) -> Iterator[Finding]:
+def find_line_numbers(view: TextView, guard: Guard) -> Iterator[HintFinding]:
     """Every number of a line that does not stand in the task."""
-    prompt = secret.prompt.lower()
+    prompt = guard.prompt.lower()
     for pattern in _PATTERNS:
         for match in re.finditer(pattern, view.text):
             text = match.group()
-            if text.strip().lower() in prompt or _is_something_else(match):
+            if text.strip().lower() in prompt or _is_other_number(match):
                 continue
-            start, end = view.span(*match.span())
-            yield Finding(kind="line_number", text=view.original[start:end], span=(start, end), why=_WHY)
+            start, end = view.original_span(*match.span())
+            yield HintFinding(kind="line_number", text=view.original[start:end], span=(start, end), why=_WHY)
 
 
-def _is_something_else(match: re.Match[str]) -> bool:
+def _is_other_number(match: re.Match[str]) -> bool:
     """`L2 cache`, `:8080` of a port."""
     text = match.group()
     around = match.string[max(match.start() - _NEAR, 0) : match.end() + _NEAR]

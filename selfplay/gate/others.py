@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 
-class Others:
+class OtherPaths:
     """The files and folders that are no targets, by their last name."""
 
     def __init__(self, paths: Iterable[str]) -> None:
@@ -17,7 +17,7 @@ class Others:
                 self._folders[folder.rpartition("/")[2].lower()].add(folder.lower())
                 folder = folder.rpartition("/")[0]
 
-    def count(self, name: str) -> int:
+    def count_files_named(self, name: str) -> int:
         """How many files bear the name."""
         return len(self._files.get(name.lower(), ()))
 
@@ -25,7 +25,7 @@ class Others:
         """Whether a folder that holds other files too bears the name."""
         return name.lower() in self._folders
 
-    def has(self, path: str) -> bool:
+    def has_path(self, path: str) -> bool:
         """Whether a file or folder ends so: `client/response.py`, `http`."""
         lower = path.lower()
         last = lower.rpartition("/")[2]
@@ -35,7 +35,7 @@ class Others:
     def has_module(self, pieces: Sequence[str]) -> bool:
         """Whether a file without its extension ends so: `client`, `response`."""
         lower = "/".join(pieces).lower()
-        return any(self.has(f"{lower}.{extension}") for extension in self._extensions)
+        return any(self.has_path(f"{lower}.{extension}") for extension in self._extensions)
 
     def has_extension(self, extension: str) -> bool:
         """Whether any file ends so."""

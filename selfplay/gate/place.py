@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
-from selfplay.gate.needles import Match, Needle
-from selfplay.gate.text import Token, View
+from selfplay.gate.needles import NameMatch, ForbiddenName
+from selfplay.gate.text import TextToken, TextView
 
 _PAIRS = {
     "`": "`", '"': '"', "'": "'", "“": "”", "‘": "’", "„": "“", "«": "»", "»": "«", "‹": "›", "<": ">", "[": "]",
@@ -25,7 +25,7 @@ _TIED_LEFT = re.compile(r"[^\W_](?:_+|-)$")
 _TIED_RIGHT = re.compile(r"(?:_+|-)[^\W_]")
 
 
-class Mark(StrEnum):
+class Enclosure(StrEnum):
     """What encloses a run of words directly."""
 
     NONE = ""
@@ -33,7 +33,7 @@ class Mark(StrEnum):
     EMPHASIS = "emphasis"
 
 
-class Shape(StrEnum):
+class NameShape(StrEnum):
     """How the words of a name are held together."""
 
     ONE = "one"
@@ -47,17 +47,17 @@ class Shape(StrEnum):
 
 
 @dataclass(frozen=True)
-class Place:
+class NameMention:
     """A match with its surroundings."""
 
-    view: View
-    tokens: Sequence[Token]
-    match: Match
+    view: TextView
+    tokens: Sequence[TextToken]
+    match: NameMatch
 
     @property
-    def needle(self) -> Needle:
+    def name(self) -> ForbiddenName:
         """The name that was met."""
-        return self.match.needle
+        return self.match.name
 
     @property
     def at(self) -> int:
@@ -72,7 +72,7 @@ class Place:
     @property
     def span(self) -> tuple[int, int]:
         """Place in the original text."""
-        return self.view.span(self.at, self.to)
+        return self.view.original_span(self.at, self.to)
 
     @property
     def raw(self) -> str:
@@ -96,7 +96,7 @@ class Place:
         """Whether the hint writes it otherwise than the view reads it, white space disregarded."""
         return "".join(self.original.lower().split()) != "".join(self.raw.lower().split())
 
-    def char(self, offset: int) -> str:
+    def char_at(self, offset: int) -> str:
         """A character of the view, counted from the start (negative) or the end (0 and up) of the run."""
         at = self.at + offset if offset < 0 else self.to + offset
         return self.view.text[at : at + 1] if at >= 0 else ""
@@ -108,34 +108,34 @@ class Place:
         letters = 0
         for i in range(self.match.first, self.match.last):
             letters += len(self.tokens[i].text)
-            found.append((letters, self.view.between(self.tokens[i], self.tokens[i + 1])))
+            found.append((letters, self.view.text_between(self.tokens[i], self.tokens[i + 1])))
         return found
 
     @cached_property
-    def shape(self) -> Shape:
+    def shape(self) -> NameShape:
         """How the name is written, folders and extension left aside."""
-        inner = [gap for letters, gap in self.gaps if letters not in self.needle.cuts]
-        if any(letters not in self.needle.cuts and letters not in self.needle.parts for letters, _ in self.gaps):
-            return Shape.SPLIT
+        inner = [gap for letters, gap in self.gaps if letters not in self.name.cuts]
+        if any(letters not in self.name.cuts and letters not in self.name.parts for letters, _ in self.gaps):
+            return NameShape.SPLIT
         if not inner:
-            return Shape.ONE
+            return NameShape.ONE
         if any(_TIGHT.search(gap) for gap in inner):
-            return Shape.SPACED
-        return Shape.HYPHEN if any("-" in gap for gap in inner) else Shape.TIED
+            return NameShape.SPACED
+        return NameShape.HYPHEN if any("-" in gap for gap in inner) else NameShape.TIED
 
     @cached_property
     def is_path(self) -> bool:
         """Whether folders, stem and extension are joined as paths and modules join them."""
         gaps = dict(self.gaps)
-        return all(cut in gaps and _joins(gaps[cut]) for cut in self.needle.cuts)
+        return all(cut in gaps and _is_path_joiner(gaps[cut]) for cut in self.name.cuts)
 
     @property
     def is_slashed(self) -> bool:
         """Whether a slash joins any of it."""
-        return any(c in gap for letters, gap in self.gaps if letters in self.needle.cuts for c in "/\\⁄∕")
+        return any(c in gap for letters, gap in self.gaps if letters in self.name.cuts for c in "/\\⁄∕")
 
     @cached_property
-    def mark(self) -> Mark:
+    def enclosure(self) -> Enclosure:
         """What encloses it directly; brackets of a call and slashes at its ends belong to it."""
         at, to = self.at, self.to
         text = self.view.text
@@ -146,17 +146,17 @@ class Place:
             at -= 1
         left, right = text[at - 1 : at] if at else "", text[to : to + 1]
         if left and left in "*_~" and right == left:
-            return Mark.EMPHASIS
+            return Enclosure.EMPHASIS
         if not left or _PAIRS.get(left) != right:
-            return Mark.NONE
+            return Enclosure.NONE
         if left == "'" and (text[at - 2 : at - 1].isalnum() or text[to + 1 : to + 2].isalnum()):
-            return Mark.NONE
-        return Mark.QUOTES
+            return Enclosure.NONE
+        return Enclosure.QUOTES
 
     @cached_property
-    def is_part(self) -> bool:
+    def is_part_of_word(self) -> bool:
         """Whether it is a part of a longer word: `test_response`, `response-time`."""
-        if self.mark:
+        if self.enclosure:
             return False
         left, right = self.view.text[max(self.at - _TIE, 0) : self.at], self.view.text[self.to : self.to + _TIE]
         return _TIED_LEFT.search(left) is not None or _TIED_RIGHT.match(right) is not None
@@ -165,7 +165,7 @@ class Place:
     def is_dotted(self) -> bool:
         """Whether it hangs on something by a dot, or something on it: `self.response`, `response.write`."""
         before = (
-            self.char(-1) in {".", ":"} and bool(self.char(-2)) and (self.char(-2).isalnum() or self.char(-2) in ":)")
+            self.char_at(-1) in {".", ":"} and bool(self.char_at(-2)) and (self.char_at(-2).isalnum() or self.char_at(-2) in ":)")
         )
         return before or self.member != ""
 
@@ -178,7 +178,7 @@ class Place:
     @property
     def is_called(self) -> bool:
         """Whether brackets of a call follow."""
-        return self.char(0) == "("
+        return self.char_at(0) == "("
 
     @cached_property
     def before(self) -> Sequence[str]:
@@ -191,18 +191,18 @@ class Place:
         return [token.text for token in self._walk(1)]
 
     @property
-    def near(self) -> set[str]:
+    def nearby_words(self) -> set[str]:
         """The words around it, clauses disregarded."""
         first, last = max(self.match.first - _NEAR, 0), self.match.last + _NEAR + 1
         return {t.text for t in self.tokens[first : self.match.first]} | {
             t.text for t in self.tokens[self.match.last + 1 : last]
         }
 
-    def previous_token(self) -> Token | None:
+    def previous_token(self) -> TextToken | None:
         """The word right before it, if the clause holds one."""
         return next(self._walk(-1), None)
 
-    def next_token(self) -> Token | None:
+    def next_token(self) -> TextToken | None:
         """The word right after it, if the clause holds one."""
         return next(self._walk(1), None)
 
@@ -211,13 +211,13 @@ class Place:
         """Whether nothing of the clause follows."""
         return self.next_token() is None
 
-    def _walk(self, step: int) -> Iterator[Token]:
+    def _walk(self, step: int) -> Iterator[TextToken]:
         i = self.match.first if step < 0 else self.match.last
         for _ in range(_NEAR):
             j = i + step
             if not 0 <= j < len(self.tokens):
                 return
-            gap = self.view.between(
+            gap = self.view.text_between(
                 *((self.tokens[j], self.tokens[i]) if step < 0 else (self.tokens[i], self.tokens[j]))
             )
             if _CLAUSE_END.search(gap):
@@ -226,7 +226,7 @@ class Place:
             i = j
 
 
-def _joins(gap: str) -> bool:
+def _is_path_joiner(gap: str) -> bool:
     """Whether what stands between two words joins them to a path: not the end of a sentence, not a list."""
     if _ENCLOSED_JOINER.fullmatch(gap):
         return True

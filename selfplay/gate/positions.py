@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from selfplay.gate.secret import Secret
-from selfplay.gate.text import View
-from selfplay.trace import Finding
+from selfplay.gate.secret import Guard
+from selfplay.gate.text import TextView
+from selfplay.trace import HintFinding
 
 _NTH = r"(?:third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|\d{1,7}(?:st|nd|rd|th)|penultimate|(?:second|third|next)[\s-](?:to|from)[\s-](?:the[\s-])?(?:last|end|bottom|top)|last[\s-]but[\s-]one|topmost|bottommost|lowermost|uppermost)"
 _EDGE = r"(?:first|second|last|final|very\s+first|very\s+last|next|previous)"
@@ -101,21 +101,21 @@ _BEFORE = 16
 _WHY = "points at an entry of a listing by its place; say how to tell the right one from the others"
 
 
-def positions_in(view: View, secret: Secret) -> Iterator[Finding]:
+def find_list_positions(view: TextView, guard: Guard) -> Iterator[HintFinding]:
     """Every place in a listing; steps that the player itself took are none."""
     text = view.text
     for pattern in (*_ALWAYS, *_EDGES):
         for match in re.finditer(pattern, text, re.IGNORECASE):
             group = "it" if "it" in match.groupdict() else 0
-            if _is_something_else(text, match.start(group), match.end(group)):
+            if _is_outside_listing(text, match.start(group), match.end(group)):
                 continue
-            if match.group(group).lower() in secret.prompt.lower():
+            if match.group(group).lower() in guard.prompt.lower():
                 continue
-            start, end = view.span(match.start(group), match.end(group))
-            yield Finding(kind="position", text=view.original[start:end], span=(start, end), why=_WHY)
+            start, end = view.original_span(match.start(group), match.end(group))
+            yield HintFinding(kind="position", text=view.original[start:end], span=(start, end), why=_WHY)
 
 
-def _is_something_else(text: str, start: int, end: int) -> bool:
+def _is_outside_listing(text: str, start: int, end: int) -> bool:
     if _OWN_STEP.match(text, end) or _NOT_A_LISTING.search(text[max(start - _BEFORE, 0) : start]):
         return True
     found = text[start:end].lower()

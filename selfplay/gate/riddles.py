@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterator, Sequence
 from fnmatch import translate
 
-from selfplay.gate.needles import Needle
-from selfplay.gate.secret import Secret
-from selfplay.gate.seen import Seen
-from selfplay.gate.text import Token, View, compact
+from selfplay.gate.needles import ForbiddenName
+from selfplay.gate.secret import Guard
+from selfplay.gate.seen import ShownText
+from selfplay.gate.text import TextToken, TextView, compact
 from selfplay.gate.words import CODE_EXTENSIONS, is_english
-from selfplay.trace import Finding
+from selfplay.trace import HintFinding
 
 _NAME_WORDS = r"(?:file\s?names?|filenames?|names?|named|called|titled?|files?|modules?|scripts?|class|package|folder|directory|stem|letters?|spell\w*|word)"
 _NAMED = re.compile(rf"\b{_NAME_WORDS}\b", re.IGNORECASE)
@@ -29,7 +29,7 @@ _GAMES = re.compile(
     r"\b(?:rhym(?:es?|ing)\s+with|anagrams?\s+of|sounds\s+(?:just\s+)?like\s+[\"'`“]|homophone|unscrambl\w+|scrambled|jumbled|rearrang\w+\s+the\s+letters|letters\s+rearranged|letters\s+shuffled|acrostic|(?:first|initial)\s+letters?\s+of\s+(?:each|every|these|the\s+(?:next|following|words))|(?:first|second|third|fourth|fifth|sixth|seventh|eighth|next|final|last|middle|\d{1,2}(?:st|nd|rd|th))\s+letter(?:\s+of\s+(?:the|its)\s+(?:\w+\s+)?\w+)?\s*(?:is|:|=)\s*(?:an?\s+)?[\"'`“]?[A-Za-z](?=[\"'`”]?\s*(?:$|[.,;!?)]|and\b))|crossword|hangman|charade|(?:nam(?:e|ed)|called)\s+(?:\w+\s+){0,4}?(?:first|second|third|fourth|fifth|last|\d{1,2}(?:st|nd|rd|th))\s+word)\b",
     re.IGNORECASE,
 )  # one pattern
-_RELATIONS = re.compile(
+_SYNONYM_GAMES = re.compile(
     r"\b(?:synonyms?\s+(?:of|for)|opposite\s+of|antonym\s+of|another\s+word\s+for|plural\s+of|singular\s+of|abbreviation\s+(?:of|for)|(?:German|French|Spanish|Italian|Dutch|Russian|Chinese|Japanese|Latin|English|Portuguese|Polish)\s+(?:word\s+)?(?:for|translation))\b",
     re.IGNORECASE,
 )  # one pattern
@@ -68,31 +68,31 @@ _WHY = "gives the name of a target away as a riddle ({written!r}); say what the 
 _WHY_GAME = "makes a riddle of a name; say what the code does instead"
 
 
-def riddles_in(view: View, secret: Secret, shown: Seen) -> Iterator[Finding]:
+def find_word_puzzles(view: TextView, guard: Guard, shown: ShownText) -> Iterator[HintFinding]:
     """Every riddle whose answer is a target's name."""
-    names = [n for n in secret.names if not secret.is_free(n, shown)]
+    names = [n for n in guard.names if not guard.is_permitted(n, shown)]
     stems = [n for n in names if n.kind in {"stem", "directory"} and not n.is_generic and len(n.compact) > 1]
-    yield from _fragments(view, stems)
-    yield from _games(view, stems)
-    yield from _globs(view, secret, names)
-    yield from _masks(view, stems)
-    yield from _typos(view, secret, names)
-    yield from _initials(view, names)
-    yield from _extensions(view, secret, names)
+    yield from _find_fragments(view, stems)
+    yield from _find_word_games(view, stems)
+    yield from _find_globs(view, guard, names)
+    yield from _find_masked_names(view, stems)
+    yield from _find_typos(view, guard, names)
+    yield from _find_acrostics(view, names)
+    yield from _find_unique_extensions(view, guard, names)
 
 
-def _at(view: View, at: int, to: int, one: Needle | None) -> Finding:
-    start, end = view.span(at, to)
-    why = _WHY.format(written=one.written) if one else _WHY_GAME
-    return Finding(kind="disguised", text=view.original[start:end], span=(start, end), why=why)
+def _make_puzzle_finding(view: TextView, at: int, to: int, name: ForbiddenName | None) -> HintFinding:
+    start, end = view.original_span(at, to)
+    why = _WHY.format(written=name.written) if name else _WHY_GAME
+    return HintFinding(kind="disguised", text=view.original[start:end], span=(start, end), why=why)
 
 
-def _is_about_a_name(view: View, match: re.Match[str]) -> bool:
+def _is_about_a_name(view: TextView, match: re.Match[str]) -> bool:
     around = view.text[max(match.start() - _NEAR, 0) : match.end() + _NEAR]
     return _NAMED.search(around) is not None
 
 
-def _fragments(view: View, stems: Sequence[Needle]) -> Iterator[Finding]:
+def _find_fragments(view: TextView, stems: Sequence[ForbiddenName]) -> Iterator[HintFinding]:
     for pattern, fits in ((_BEGINS, str.startswith), (_ENDS, str.endswith), (_HOLDS, str.__contains__)):
         for match in pattern.finditer(view.text):
             fragment = compact(match.group("it"))
@@ -110,7 +110,7 @@ def _fragments(view: View, stems: Sequence[Needle]) -> Iterator[Finding]:
                 r"(?i)\b(?:it|that|which|one)\s$", view.text[: match.start()]
             )
             if hit and (is_it or _is_about_a_name(view, match)):
-                yield _at(view, *match.span(), hit)
+                yield _make_puzzle_finding(view, *match.span(), hit)
 
 
 def _is_fragment(fragment: str, match: re.Match[str], *, is_marked: bool, is_inside: bool) -> bool:
@@ -122,57 +122,57 @@ def _is_fragment(fragment: str, match: re.Match[str], *, is_marked: bool, is_ins
     return ends and (len(fragment) == 1 or not is_english(fragment))
 
 
-def _games(view: View, stems: Sequence[Needle]) -> Iterator[Finding]:
+def _find_word_games(view: TextView, stems: Sequence[ForbiddenName]) -> Iterator[HintFinding]:
     for match in _GAMES.finditer(view.text):
-        yield _at(view, *match.span(), None)
-    for match in _RELATIONS.finditer(view.text):
+        yield _make_puzzle_finding(view, *match.span(), None)
+    for match in _SYNONYM_GAMES.finditer(view.text):
         around = view.text[max(match.start() - _NEAR, 0) : match.end() + _NEAR]
         if re.search(r"\b(?:file\s?name|name|named|called|titled|entitled)\b", around, re.IGNORECASE):
-            yield _at(view, *match.span(), None)
+            yield _make_puzzle_finding(view, *match.span(), None)
     for match in _COUNT.finditer(view.text):
         text = match.group("n").lower()
         count = _NUMBERS.get(text) if text in _NUMBERS else int(text)
         hit = next((s for s in stems if len(s.compact) == count), None)
         if hit and _is_about_a_name(view, match):
-            yield _at(view, *match.span(), hit)
+            yield _make_puzzle_finding(view, *match.span(), hit)
 
 
-def _globs(view: View, secret: Secret, names: Sequence[Needle]) -> Iterator[Finding]:
+def _find_globs(view: TextView, guard: Guard, names: Sequence[ForbiddenName]) -> Iterator[HintFinding]:
     """A pattern that a target's name fits, and hardly another's."""
     targets = {path for n in names for path in n.targets}
     for match in _GLOB.finditer(view.text):
-        text = _as_glob(match.group())
+        text = _convert_to_glob(match.group())
         literal = re.sub(r"\[[^\]]*\]|[^a-z0-9]", "", re.sub(r"\.\w+$", "", text))
         if len(text) > _NEAR or len(literal) < 2 or text.count("*") > _FEW + 1:  # noqa: PLR2004  # `*.py` is no name
             continue
         fits = re.compile(translate(text if "/" in text else f"*/{text}" if "." in text else f"*/{text}*"))
         hits = [path for path in targets if fits.match(f"/{path.lower()}") or fits.match(path.lower())]
-        others = sum(1 for p in secret.sorted_paths if p not in secret.paths and fits.match(f"/{p.lower()}"))
+        others = sum(1 for p in guard.repository_paths if p not in guard.target_paths and fits.match(f"/{p.lower()}"))
         if hits and others < _FEW:
             hit = next(n for n in names if hits[0] in n.targets)
-            yield _at(view, *match.span(), hit)
+            yield _make_puzzle_finding(view, *match.span(), hit)
 
 
-def _as_glob(text: str) -> str:
+def _convert_to_glob(text: str) -> str:
     """A pattern as a glob; one that is a regular expression (`^resp.*[.]py$`) nearly so."""
     for sign, glob in (("...", "*"), ("…", "*"), (".*", "*"), (".+", "*"), ("\\w", "?"), ("\\", "")):
         text = text.replace(sign, glob)
     return text.strip("./^$+").rstrip("?").lower()
 
 
-def _masks(view: View, stems: Sequence[Needle]) -> Iterator[Finding]:
+def _find_masked_names(view: TextView, stems: Sequence[ForbiddenName]) -> Iterator[HintFinding]:
     """`r_sp_ns_`, `rspns`."""
-    by_consonants = {_consonants(s.compact): s for s in stems if len(_consonants(s.compact)) >= _MIN_HEADS}
+    by_consonants = {_consonants_of(s.compact): s for s in stems if len(_consonants_of(s.compact)) >= _MIN_HEADS}
     for match in _MASK.finditer(view.text):
         text = match.group().lower()
         word = compact(text)
         hit = by_consonants.get(word) if not is_english(word) else None
         hit = hit or next((s for s in stems if _is_masked(text, s.compact)), None)
         if hit and hit.compact != word:
-            yield _at(view, *match.span(), hit)
+            yield _make_puzzle_finding(view, *match.span(), hit)
 
 
-def _consonants(word: str) -> str:
+def _consonants_of(word: str) -> str:
     return re.sub(r"[aeiou]", "", word)
 
 
@@ -184,25 +184,25 @@ def _is_masked(text: str, name: str) -> bool:
     return all(a == b for a, b in known) and len(known) >= _MIN_HEADS - 1 and 2 * len(known) >= len(name)
 
 
-def _typos(view: View, secret: Secret, names: Sequence[Needle]) -> Iterator[Finding]:
+def _find_typos(view: TextView, guard: Guard, names: Sequence[ForbiddenName]) -> Iterator[HintFinding]:
     """A file name that is almost a target's and no other file's."""
     files = [n for n in names if n.kind == "file_name" and n.extension and not n.is_generic]
     for match in _FILE.finditer(view.text):
         word, extension = compact(match.group(1)), match.group(2).lower()
-        if secret.others.has(match.group()):
+        if guard.other_paths.has_path(match.group()):
             continue
         for one in files:
             stem = one.compact.removesuffix(compact(one.extension))
             if (
                 len(stem) > _MIN_INITIALS
                 and extension == one.extension.lower()
-                and 0 < _distance(word, stem) <= _MAX_TYPOS
+                and 0 < _edit_distance(word, stem) <= _MAX_TYPOS
             ):
-                yield _at(view, *match.span(), one)
+                yield _make_puzzle_finding(view, *match.span(), one)
                 break
 
 
-def _distance(one: str, other: str) -> int:
+def _edit_distance(one: str, other: str) -> int:
     """Edits between two words; a swap of neighbours is one."""
     if abs(len(one) - len(other)) > _MAX_TYPOS:
         return _MAX_TYPOS + 1
@@ -218,11 +218,11 @@ def _distance(one: str, other: str) -> int:
     return row[-1]
 
 
-def _initials(view: View, names: Sequence[Needle]) -> Iterator[Finding]:
+def _find_acrostics(view: TextView, names: Sequence[ForbiddenName]) -> Iterator[HintFinding]:
     """First letters of words, lines or sentences, and capitals, that spell a name."""
     tokens = [t for t in view.tokens if not t.text.isdigit()]
     wanted = [n for n in names if n.kind in {"stem", "file_name", "directory"} and not n.is_generic]
-    heads = _heads(view, tokens)
+    heads = _first_words_of(view, tokens)
     capitals = [(c, t) for t in tokens if not t.raw.isupper() or len(t.raw) == 1 for c in t.raw if c.isupper()]
     rows = (
         ([(t.text[0], t) for t in tokens], _MIN_INITIALS),
@@ -237,20 +237,20 @@ def _initials(view: View, names: Sequence[Needle]) -> Iterator[Finding]:
             if at >= 0:
                 run = [t for _, t in row[at : at + len(one.compact)]]
                 if len({t.at for t in run}) > 2 and any(len(t.text) > 1 for t in run):  # noqa: PLR2004  # spelled letters are not initials
-                    yield _at(view, run[0].at, run[-1].to, one)
+                    yield _make_puzzle_finding(view, run[0].at, run[-1].to, one)
 
 
-def _extensions(view: View, secret: Secret, names: Sequence[Needle]) -> Iterator[Finding]:
+def _find_unique_extensions(view: TextView, guard: Guard, names: Sequence[ForbiddenName]) -> Iterator[HintFinding]:
     """`the .proto file`, `the only shell script`, where no other file has that ending."""
     files = {n.extension.lower(): n for n in names if n.kind == "file_name" and n.extension}
     for match in _ENDING.finditer(view.text):
         said = (match.group("dot") or match.group("word")).lower()
         one = files.get(said) or next((files[e] for e in _LANGUAGES.get(said, ()) if e in files), None)
-        if one is not None and secret.elsewhere.is_known and not secret.others.has_extension(one.extension):
-            yield _at(view, *match.span(), one).model_copy(update={"kind": "file_name"})
+        if one is not None and guard.other_content.is_readable and not guard.other_paths.has_extension(one.extension):
+            yield _make_puzzle_finding(view, *match.span(), one).model_copy(update={"kind": "file_name"})
 
 
-def _heads(view: View, tokens: Sequence[Token]) -> list[Token]:
+def _first_words_of(view: TextView, tokens: Sequence[TextToken]) -> list[TextToken]:
     """The first words of sentences and lines."""
     return [
         token

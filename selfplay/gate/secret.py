@@ -5,14 +5,14 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
-from selfplay.gate.elsewhere import Elsewhere
-from selfplay.gate.needles import Needle, Needles, needle
-from selfplay.gate.others import Others
-from selfplay.gate.seen import Seen
+from selfplay.gate.elsewhere import OtherContent
+from selfplay.gate.needles import ForbiddenName, ForbiddenNames, build_forbidden_name
+from selfplay.gate.others import OtherPaths
+from selfplay.gate.seen import ShownText
 from selfplay.gate.source import MIN_NAME
 from selfplay.gate.target import TargetFile, read_target
-from selfplay.gate.text import code_tokens, compact, words_of
-from selfplay.gate.words import GENERIC, KEYWORDS
+from selfplay.gate.text import code_tokens_of, compact, words_of
+from selfplay.gate.words import GENERIC_NAMES, KEYWORDS
 from selfplay.task import Task
 from selfplay_tools.code import code_of
 from selfplay_tools.errors import ToolsError
@@ -29,72 +29,72 @@ _MAX_SENTENCE = 8
 _INIT_STEMS = frozenset({"__init__", "index", "mod", "main", "init", "__main__", "doc", "package-info"})
 
 
-class Secret:
+class Guard:
     """Everything that the checks compare a hint with. Made by `prepare`; parts are worked out when first needed."""
 
     def __init__(self, task: Task, snapshot: Snapshot | None) -> None:
         self._task = task
         self._snapshot = snapshot
-        self.paths = frozenset(task.answer.paths)
+        self.target_paths = frozenset(task.answer.paths)
         self.prompt = task.brief.prompt
-        self.elsewhere = Elsewhere(snapshot, self.paths)
+        self.other_content = OtherContent(snapshot, self.target_paths)
 
     @cached_property
-    def told(self) -> Seen:
+    def task_text(self) -> ShownText:
         """What the task itself tells."""
-        told = Seen()
+        told = ShownText()
         told.add(self.prompt)
         return told
 
     @cached_property
-    def files(self) -> Sequence[TargetFile]:
+    def target_files(self) -> Sequence[TargetFile]:
         """The targets' files with their content."""
         return [read_target(self._task.answer, path, self._snapshot) for path in self._task.answer.paths]
 
     @cached_property
-    def names(self) -> Needles:
+    def names(self) -> ForbiddenNames:
         """Paths, file names, stems, modules, and folders that hold only targets."""
-        return Needles(self._names())
+        return ForbiddenNames(self._collect_names())
 
     @cached_property
-    def definitions(self) -> Needles:
+    def definitions(self) -> ForbiddenNames:
         """Identifiers and literals of the targets. Whether others have them too is asked when a hint holds one."""
-        return Needles(self._definitions())
+        return ForbiddenNames(self._collect_definitions())
 
     @cached_property
-    def symbols(self) -> frozenset[str]:
+    def target_symbols(self) -> frozenset[str]:
         """Names of the definitions that are targets, letters and digits only, each part by itself."""
         symbols = [t.symbol for t in self._task.answer.targets if t.symbol]
         return frozenset(compact(part) for s in symbols for part in re.split(r"[.:#]+", s) if part)
 
     @cached_property
-    def defined(self) -> frozenset[str]:
+    def target_definitions(self) -> frozenset[str]:
         """Names that the targets define, as far as a grammar reads them. Whether others do too is asked when needed."""
         if self._snapshot is None:
             return frozenset()
-        return frozenset(name for path in self._task.answer.paths for name in _defined(self._snapshot, path))
+        return frozenset(name for path in self._task.answer.paths for name in _list_defined_names(self._snapshot, path))
 
-    def is_own(self, name: str) -> bool:
+    def is_defined_only_in_targets(self, name: str) -> bool:
         """Whether the name, as written, is defined in targets alone: `find_symbol` leads straight to them."""
-        return name in self.defined and not self.elsewhere.defines(name)
+        return name in self.target_definitions and not self.other_content.defines(name)
 
     @cached_property
     def code_streams(self) -> Sequence[tuple[str, str]]:
         """For each target its path and the tokens of its code, with blanks around."""
-        return [(f.path, f" {' '.join(code_tokens(f.text))} ") for f in self.files]
+        return [(f.path, f" {' '.join(code_tokens_of(f.text))} ") for f in self.target_files]
 
     @cached_property
     def sentences(self) -> frozenset[tuple[str, ...]]:
         """The words of each sentence of the targets' comments that is long enough to be a quote."""
-        return frozenset(s for f in self.files for s in f.source.sentences if MIN_SENTENCE <= len(s) <= _MAX_SENTENCE)
+        return frozenset(s for f in self.target_files for s in f.vocabulary.sentences if MIN_SENTENCE <= len(s) <= _MAX_SENTENCE)
 
     @cached_property
-    def streams(self) -> Sequence[tuple[str, str]]:
+    def word_streams(self) -> Sequence[tuple[str, str]]:
         """For each target its path and its words, in lower case, identifiers taken apart, with blanks around."""
-        return [(f.path, f" {' '.join(words_of(f.text))} ") for f in self.files]
+        return [(f.path, f" {' '.join(words_of(f.text))} ") for f in self.target_files]
 
     @cached_property
-    def sorted_paths(self) -> Sequence[str]:
+    def repository_paths(self) -> Sequence[str]:
         """Every path of the repository, sorted; empty where it can't be read."""
         return [entry.path for entry in self._snapshot.entries] if self._snapshot is not None else []
 
@@ -104,62 +104,62 @@ class Secret:
         return {entry.path: entry.size for entry in self._snapshot.entries} if self._snapshot is not None else {}
 
     @cached_property
-    def others(self) -> "Others":
+    def other_paths(self) -> "OtherPaths":
         """The names of what is no target."""
-        return Others(path for path in self.sorted_paths if path not in self.paths)
+        return OtherPaths(path for path in self.repository_paths if path not in self.target_paths)
 
-    def is_found(self, path: str, shown: Seen) -> bool:
+    def is_found(self, path: str, shown: ShownText) -> bool:
         """Whether the player has been shown the content of this target, so that its name is no secret any more."""
-        if path in shown.opened and (self._snapshot is None or not self._lines(path)):
+        if path in shown.opened_paths and (self._snapshot is None or not self._target_lines(path)):
             return True
-        lines = self._lines(path)
+        lines = self._target_lines(path)
         count = len(lines & shown.lines)
         return count > 0 and (count >= _ENOUGH_LINES or 2 * count >= len(lines))
 
-    def is_free(self, one: Needle, shown: Seen) -> bool:
+    def is_permitted(self, name: ForbiddenName, shown: ShownText) -> bool:
         """Whether every target that the name leads to was found, or the task itself writes the name."""
-        return all(self.is_found(path, shown) for path in one.targets) or self._is_told(one)
+        return all(self.is_found(path, shown) for path in name.targets) or self._is_in_task(name)
 
     def holds_only_targets(self, folder: str) -> bool:
         """Whether every file under the folder is a target."""
-        return all(path in self.paths for path in self.under(folder))
+        return all(path in self.target_paths for path in self.paths_under(folder))
 
-    def under(self, folder: str) -> Iterator[str]:
+    def paths_under(self, folder: str) -> Iterator[str]:
         """Every path under the folder."""
         start = f"{folder}/"
-        at = bisect_left(self.sorted_paths, start)
-        while at < len(self.sorted_paths) and self.sorted_paths[at].startswith(start):
-            yield self.sorted_paths[at]
+        at = bisect_left(self.repository_paths, start)
+        while at < len(self.repository_paths) and self.repository_paths[at].startswith(start):
+            yield self.repository_paths[at]
             at += 1
 
-    def beside(self, folder: str) -> Iterator[str]:
+    def paths_in(self, folder: str) -> Iterator[str]:
         """Every path right in the folder."""
         depth = folder.count("/") + (1 if folder else 0)
-        return (path for path in (self.under(folder) if folder else self.sorted_paths) if path.count("/") == depth)
+        return (path for path in (self.paths_under(folder) if folder else self.repository_paths) if path.count("/") == depth)
 
-    def _lines(self, path: str) -> frozenset[str]:
-        return next((f.lines for f in self.files if f.path == path), frozenset[str]())
+    def _target_lines(self, path: str) -> frozenset[str]:
+        return next((f.lines for f in self.target_files if f.path == path), frozenset[str]())
 
-    def _is_told(self, one: Needle) -> bool:
-        if one.kind in {"path", "file_name"}:
-            return is_written(one.written, self.prompt)
-        return any(is_written(path.rpartition("/")[2], self.prompt) for path in one.targets) or (
-            len(one.words) > 1 and one.kind in {"stem", "module"} and is_written(one.written, self.prompt)
+    def _is_in_task(self, name: ForbiddenName) -> bool:
+        if name.kind in {"path", "file_name"}:
+            return is_written_in(name.written, self.prompt)
+        return any(is_written_in(path.rpartition("/")[2], self.prompt) for path in name.targets) or (
+            len(name.words) > 1 and name.kind in {"stem", "module"} and is_written_in(name.written, self.prompt)
         )
 
-    def _names(self) -> Iterator[Needle]:
+    def _collect_names(self) -> Iterator[ForbiddenName]:
         for path in self._task.answer.paths:
-            yield from self._names_of(path)
-        yield from self._folders()
+            yield from self._collect_names_of(path)
+        yield from self._collect_folder_names()
 
-    def _names_of(self, path: str) -> Iterator[Needle]:
+    def _collect_names_of(self, path: str) -> Iterator[ForbiddenName]:
         *folders, name = path.split("/")
-        for stem, extension in stems(name):
+        for stem, extension in split_stems(name):
             is_root_file = not folders and stem != "__init__"
-            is_generic = stem.lower() in GENERIC or self._is_common(name)
+            is_generic = stem.lower() in GENERIC_NAMES or self._is_common_file_name(name)
             ending = (extension,) if extension else ()
             if extension or stem == name:
-                yield needle(
+                yield build_forbidden_name(
                     "file_name",
                     (stem, *ending),
                     written=name,
@@ -167,62 +167,62 @@ class Secret:
                     extension=extension,
                     is_generic=is_generic and not is_root_file,
                 )
-            yield needle("stem", (stem,), written=stem, targets=[path], is_generic=is_generic)
+            yield build_forbidden_name("stem", (stem,), written=stem, targets=[path], is_generic=is_generic)
             for depth in range(1, len(folders) + 1):
                 last = folders[-depth:]
                 written = "/".join((*last, name))
-                yield needle("path", (*last, stem, *ending), written=written, targets=[path], extension=extension)
-                yield needle("module", (*last, stem), written="/".join((*last, stem)), targets=[path])
+                yield build_forbidden_name("path", (*last, stem, *ending), written=written, targets=[path], extension=extension)
+                yield build_forbidden_name("module", (*last, stem), written="/".join((*last, stem)), targets=[path])
             if stem.lower() in _INIT_STEMS:
                 for depth in range(2, len(folders) + 1):
                     last = folders[-depth:]
-                    yield needle("module", last, written=".".join(last), targets=[path])
+                    yield build_forbidden_name("module", last, written=".".join(last), targets=[path])
 
-    def _is_common(self, name: str) -> bool:
-        return self.others.count(name) >= _COMMON_NAME
+    def _is_common_file_name(self, name: str) -> bool:
+        return self.other_paths.count_files_named(name) >= _COMMON_NAME
 
     @cached_property
-    def folders(self) -> Sequence[str]:
+    def target_only_folders(self) -> Sequence[str]:
         """Folders that hold only targets."""
-        above = {folder: None for path in sorted(self.paths) for folder in _folders_above(path)}
+        above = {folder: None for path in sorted(self.target_paths) for folder in _parent_folders(path)}
         holds = self.holds_only_targets if self._snapshot else self._may_hold_only_targets
         return [folder for folder in above if holds(folder)]
 
-    def _folders(self) -> Iterator[Needle]:
-        for folder in self.folders:
+    def _collect_folder_names(self) -> Iterator[ForbiddenName]:
+        for folder in self.target_only_folders:
             pieces = folder.split("/")
-            targets = [path for path in self.paths if path.startswith(f"{folder}/")]
+            targets = [path for path in self.target_paths if path.startswith(f"{folder}/")]
             for depth in range(1, len(pieces) + 1):
                 last = pieces[-depth:]
-                yield needle("directory", last, written="/".join(last) + "/", targets=targets)
+                yield build_forbidden_name("directory", last, written="/".join(last) + "/", targets=targets)
 
     def _may_hold_only_targets(self, folder: str) -> bool:
         """Without the repository: a folder that tells targets apart as far as the task can say."""
-        inside = [path for path in self.paths if path.startswith(f"{folder}/")]
+        inside = [path for path in self.target_paths if path.startswith(f"{folder}/")]
         is_parent = any(path.rpartition("/")[0] == folder for path in inside)
         return is_parent and (len(inside) > 1 or "/" in folder)
 
-    def _definitions(self) -> Iterator[Needle]:
+    def _collect_definitions(self) -> Iterator[ForbiddenName]:
         found: dict[tuple[str, str], set[str]] = {}
-        for file in self.files:
-            for name in file.source.identifiers | file.source.mentions:
+        for file in self.target_files:
+            for name in file.vocabulary.identifiers | file.vocabulary.comment_names:
                 found.setdefault((name, "identifier"), set()).add(file.path)
-            for text in file.source.literals:
+            for text in file.vocabulary.literals:
                 found.setdefault((text, "literal"), set()).add(file.path)
         for target in self._task.answer.targets:
             for name in re.split(r"[.:#]+", target.symbol or ""):
                 found.setdefault((name, "identifier"), set()).add(target.path)
         for (name, kind), paths in sorted(found.items()):  # sets have another order in each process
-            if len(compact(name)) >= MIN_NAME and (name.lower() not in KEYWORDS or compact(name) in self.symbols):
-                yield needle("identifier" if kind == "identifier" else "literal", (name,), written=name, targets=paths)
+            if len(compact(name)) >= MIN_NAME and (name.lower() not in KEYWORDS or compact(name) in self.target_symbols):
+                yield build_forbidden_name("identifier" if kind == "identifier" else "literal", (name,), written=name, targets=paths)
 
 
-def prepare(task: Task, snapshot: Snapshot | None) -> Secret:
+def prepare_guard(task: Task, snapshot: Snapshot | None) -> Guard:
     """What the task's hints must not tell. Without a snapshot only what the task itself says can be guarded."""
-    return Secret(task, snapshot)
+    return Guard(task, snapshot)
 
 
-def stems(name: str) -> list[tuple[str, str]]:
+def split_stems(name: str) -> list[tuple[str, str]]:
     """A file name's stems with what follows each: `orders.html.erb` gives (`orders.html`, `erb`), (`orders`, "")."""
     bare = name.lstrip(".")
     stem, _, extension = bare.rpartition(".")
@@ -235,12 +235,12 @@ def stems(name: str) -> list[tuple[str, str]]:
     return found
 
 
-def is_written(name: str, text: str) -> bool:
+def is_written_in(name: str, text: str) -> bool:
     """Whether the name stands in the text by itself, in any case."""
     return re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text, re.IGNORECASE) is not None
 
 
-def _defined(snapshot: Snapshot, path: str) -> Iterator[str]:
+def _list_defined_names(snapshot: Snapshot, path: str) -> Iterator[str]:
     try:
         found = code_of(snapshot, path).definitions
     except ToolsError:
@@ -248,7 +248,7 @@ def _defined(snapshot: Snapshot, path: str) -> Iterator[str]:
     yield from (one.name for one in found if not one.name.startswith("__"))
 
 
-def _folders_above(path: str) -> Iterator[str]:
+def _parent_folders(path: str) -> Iterator[str]:
     folder = path.rpartition("/")[0]
     while folder:
         yield folder

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterator
 
-from selfplay.gate.secret import Secret
-from selfplay.gate.seen import Seen
-from selfplay.gate.text import View
-from selfplay.trace import Finding
+from selfplay.gate.secret import Guard
+from selfplay.gate.seen import ShownText
+from selfplay.gate.text import TextView
+from selfplay.trace import HintFinding
 
 _BESIDE = (
     r"next\s+to|beside|besides|alongside|adjacent\s+to|below|above|beneath|underneath|(?:neighbou?r|sibling)s?\s+(?:of|to)|"
@@ -39,27 +39,27 @@ _BETWEEN = re.compile(rf"\bbetween\s+{_ARTICLE}{_NAME}[`'\"*]*\s+and\s+{_ARTICLE
 _WHY = "says that a target lies by {name}, which is in the same folder; say what the code there does instead"
 
 
-def siblings_in(view: View, secret: Secret, shown: Seen) -> Iterator[Finding]:
+def find_siblings(view: TextView, guard: Guard, shown: ShownText) -> Iterator[HintFinding]:
     """Every relation to a file that lies in the folder of a target which the player has not found."""
     for pattern, needs_extension in ((_FULL, True), (_OWNED, True), (_BETWEEN, True), (_BARE, False)):
         for match in pattern.finditer(view.text):
             name = next(filter(None, (match.group(g) for g in ("name", "has") if g in pattern.groupindex)))
             if needs_extension and "." not in name:
                 continue
-            if _is_sibling(name, secret, shown, is_full=needs_extension):
-                start, end = view.span(*match.span())
+            if _is_sibling(name, guard, shown, is_full=needs_extension):
+                start, end = view.original_span(*match.span())
                 why = _WHY.format(name=name)
-                yield Finding(kind="position", text=view.original[start:end], span=(start, end), why=why)
+                yield HintFinding(kind="position", text=view.original[start:end], span=(start, end), why=why)
 
 
-def _is_sibling(name: str, secret: Secret, shown: Seen, *, is_full: bool) -> bool:
+def _is_sibling(name: str, guard: Guard, shown: ShownText, *, is_full: bool) -> bool:
     """Whether a file of that name lies beside a target; without its extension if not `is_full`."""
     wanted = name.replace("\\", "/").lower().strip("./")
-    for target in secret.paths:
+    for target in guard.target_paths:
         folder = target.rpartition("/")[0]
-        for path in secret.beside(folder):
+        for path in guard.paths_in(folder):
             lower = path.lower()
             bare = lower if is_full else lower.rpartition(".")[0]
-            if path != target and f"/{bare}".endswith(f"/{wanted}") and not secret.is_found(target, shown):
+            if path != target and f"/{bare}".endswith(f"/{wanted}") and not guard.is_found(target, shown):
                 return True
     return False

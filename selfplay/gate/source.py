@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from selfplay.gate.text import words_of
 
-_HASH = frozenset("py pyi rb rake sh bash zsh yaml yml toml pl pm r ex exs ps1 nim cmake mk tf conf properties".split())
-_DASHES = frozenset("sql lua hs".split())
+_HASH_COMMENTS = frozenset("py pyi rb rake sh bash zsh yaml yml toml pl pm r ex exs ps1 nim cmake mk tf conf properties".split())
+_DASH_COMMENTS = frozenset("sql lua hs".split())
 _PROSE = frozenset("md rst txt adoc".split())
 _PROSE_NAMES = frozenset(
     "readme changes changelog history news license licence copying authors contributing todo".split()
@@ -16,7 +16,7 @@ _PROSE_NAMES = frozenset(
 _STRINGS = (
     r'""".*?(?:"""|\Z)|\'\'\'.*?(?:\'\'\'|\Z)|"(?P<d>(?:[^"\\\n]|\\.)*)"|\'(?P<s>(?:[^\'\\\n]|\\.)*)\'|`(?P<b>[^`\n]*)`'
 )
-_SLASHES = r"//[^\n]*|/\*.*?(?:\*/|\Z)|<!--.*?(?:-->|\Z)"
+_SLASH_COMMENTS = r"//[^\n]*|/\*.*?(?:\*/|\Z)|<!--.*?(?:-->|\Z)"
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 _NUMBER = re.compile(r"(?<![\w.])(?:0x[0-9a-fA-F]{4,}|\d[\d_]{4,}(?:\.\d+)?)(?!\w)")
 _COMPOUND = re.compile(r"(?<![\w/.-])[A-Za-z]\w*(?:[-._]\w+)+(?![\w/])")
@@ -38,14 +38,14 @@ MIN_NAME = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceVocabulary:
     """What a file's text holds."""
 
     identifiers: frozenset[str]
     """Words of its code, comments and strings left out."""
     literals: frozenset[str]
     """Contents of its strings on one line, and long numbers."""
-    mentions: frozenset[str] = frozenset()
+    comment_names: frozenset[str] = frozenset()
     """Words of comments and of strings over several lines that have an underscore inside."""
     sentences: frozenset[tuple[str, ...]] = frozenset()
     """The words of each sentence of those, in lower case; of a text file, of all its sentences."""
@@ -57,17 +57,17 @@ def is_prose(path: str) -> bool:
     return extension in _PROSE or (stem or extension) in _PROSE_NAMES
 
 
-def parse(path: str, text: str) -> Source:
+def parse_source(path: str, text: str) -> SourceVocabulary:
     """Tell code, strings and comments of a file apart, by its extension."""
     extension = path.rpartition(".")[2].lower()
     if extension in _PROSE:
         words = (w for w in _IDENTIFIER.findall(text) if "_" in w or not (w.islower() or w.istitle() or w.isupper()))
-        return Source(frozenset(words), frozenset(), sentences=frozenset(_sentences(text)))
+        return SourceVocabulary(frozenset(words), frozenset(), sentences=frozenset(_split_sentences(text)))
     literals: set[str] = set()
     code: list[str] = []
     quiet: list[str] = []
     end = 0
-    for match in _tokens(extension).finditer(text):
+    for match in _comment_and_string_pattern(extension).finditer(text):
         code.append(text[end : match.start()])
         end = match.end()
         values = match.group("d", "s", "b")
@@ -80,38 +80,38 @@ def parse(path: str, text: str) -> Source:
         literals.update(piece for piece in _SLOT.split(literal) if len(words_of(piece)) > 1)
     rest = " ".join(code)
     words = "\n".join(quiet)
-    return Source(
+    return SourceVocabulary(
         frozenset(_IDENTIFIER.findall(rest)),
         frozenset(literals) | frozenset(_NUMBER.findall(rest)),
         frozenset(_MENTION.findall(words)),
-        frozenset(_sentences(words)),
+        frozenset(_split_sentences(words)),
     )
 
 
-def _sentences(text: str) -> Iterator[tuple[str, ...]]:
+def _split_sentences(text: str) -> Iterator[tuple[str, ...]]:
     """The words of each sentence; signs of comments left out, a blank line ends one too."""
     for sentence in _SENTENCE_END.split(_COMMENT_SIGNS.sub("", text)):
         if words := tuple(words_of(sentence)):
             yield words
 
 
-def _tokens(extension: str) -> re.Pattern[str]:
-    comment = _SLASHES
-    if extension in _HASH or extension == "":
+def _comment_and_string_pattern(extension: str) -> re.Pattern[str]:
+    comment = _SLASH_COMMENTS
+    if extension in _HASH_COMMENTS or extension == "":
         comment = r"\#[^\n]*"
-    elif extension in _DASHES:
+    elif extension in _DASH_COMMENTS:
         comment = r"--[^\n]*|/\*.*?(?:\*/|\Z)"
     elif extension == "php":
-        comment = rf"{_SLASHES}|\#[^\n]*"
+        comment = rf"{_SLASH_COMMENTS}|\#[^\n]*"
     return re.compile(f"{comment}|{_STRINGS}", re.DOTALL)
 
 
-def distinctive_lines(lines: Sequence[str]) -> frozenset[str]:
+def select_distinctive_lines(lines: Sequence[str]) -> frozenset[str]:
     """Lines that tell this file from others: long enough and of two words at least, without the space around them."""
-    return frozenset(_distinctive(lines))
+    return frozenset(_filter_distinctive(lines))
 
 
-def _distinctive(lines: Sequence[str]) -> Iterator[str]:
+def _filter_distinctive(lines: Sequence[str]) -> Iterator[str]:
     for line in lines:
         bare = line.strip()
         if _MIN_LINE <= len(bare) <= _MAX_LINE and len(words_of(bare)) > 1:

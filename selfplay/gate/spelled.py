@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from selfplay.gate.alphabets import FILLERS, SPOKEN
-from selfplay.gate.text import Piece, Token, View, copied
+from selfplay.gate.alphabets import FILLERS, SPOKEN_LETTERS
+from selfplay.gate.text import ViewPiece, TextToken, TextView, copy_pieces
 from selfplay.gate.words import is_english
 
 _FRAGMENT = re.compile(r"[\"'`“‘*]{1,3}([^\W_]{1,30})[\"'`”’*]|[^\W_]+")
@@ -14,18 +14,18 @@ MIN_RUN = 3
 _LIKE = frozenset({"as", "in", "for", "like"})
 
 
-def spelled(tokens: Sequence[Token], view: View) -> Iterator[View]:
+def read_spelled_runs(tokens: Sequence[TextToken], view: TextView) -> Iterator[TextView]:
     """Letters said one by one, as letters, in the radio alphabet or by their names; little words between them aside."""
-    for run in _runs(tokens):
+    for run in _group_letters(tokens):
         letters = [(token, letter) for token, letter in run if letter]
         if len(letters) >= MIN_RUN:
             pieces = (((letter, t.start, t.end), (" ", t.end, t.end)) for t, letter in letters)
-            yield View(view.original, chain.from_iterable(pieces))
+            yield TextView(view.original, chain.from_iterable(pieces))
 
 
-def half_spelled(tokens: Sequence[Token]) -> Iterator[Piece]:
+def join_spelled_letters(tokens: Sequence[TextToken]) -> Iterator[ViewPiece]:
     """The text with spelled letters put together to words, and without the little words."""
-    for run in _runs(tokens):
+    for run in _group_letters(tokens):
         is_word = len(run) >= MIN_RUN
         for token, letter in run:
             yield (letter if is_word else token.text), token.start, token.end
@@ -35,10 +35,10 @@ def half_spelled(tokens: Sequence[Token]) -> Iterator[Piece]:
             yield " ", run[-1][0].end, run[-1][0].end
 
 
-def _runs(tokens: Sequence[Token]) -> Iterator[list[tuple[Token, str]]]:
+def _group_letters(tokens: Sequence[TextToken]) -> Iterator[list[tuple[TextToken, str]]]:
     """Words that are said for letters, in runs, each with its letter; any other word by itself, with none."""
-    run: list[tuple[Token, str]] = []
-    for token, letter in _said(tokens):
+    run: list[tuple[TextToken, str]] = []
+    for token, letter in _read_letters(tokens):
         if not letter and run:
             yield run
             run = []
@@ -50,29 +50,29 @@ def _runs(tokens: Sequence[Token]) -> Iterator[list[tuple[Token, str]]]:
         yield run
 
 
-def _said(tokens: Sequence[Token]) -> Iterator[tuple[Token, str]]:
+def _read_letters(tokens: Sequence[TextToken]) -> Iterator[tuple[TextToken, str]]:
     skips_to = -1
     for i, token in enumerate(tokens):
         if i <= skips_to or token.text in FILLERS:
             continue
-        letter = token.text if len(token.text) == 1 else SPOKEN.get(token.text, "")
+        letter = token.text if len(token.text) == 1 else SPOKEN_LETTERS.get(token.text, "")
         if letter:
-            skips_to = _after_comparison(tokens, i, letter)
+            skips_to = _skip_comparison(tokens, i, letter)
         yield token, letter
 
 
-def fragments(view: View) -> Iterator[Piece]:
+def join_fragments(view: TextView) -> Iterator[ViewPiece]:
     """Quoted pieces and pieces that are no words, one after the other, whatever little words stand between them."""
     for match in _FRAGMENT.finditer(view.text):
         at, to = match.span(1 if match.group(1) else 0)
         if match.group(1) or not is_english(match.group().lower()):
-            yield from copied(view, at, to)
+            yield from copy_pieces(view, at, to)
             yield " ", view.ends[to - 1], view.ends[to - 1]
         elif match.group().lower() not in FILLERS:
             yield "\n.\n", view.ends[to - 1], view.ends[to - 1]
 
 
-def _after_comparison(tokens: Sequence[Token], i: int, letter: str) -> int:
+def _skip_comparison(tokens: Sequence[TextToken], i: int, letter: str) -> int:
     """The last word of `R as in Romeo`, for the R at position i."""
     j = i + 1
     while j < len(tokens) and tokens[j].text in _LIKE:

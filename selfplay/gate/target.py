@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from selfplay.gate.source import Source, distinctive_lines, parse
+from selfplay.gate.source import SourceVocabulary, select_distinctive_lines, parse_source
 from selfplay.task import Answer, Target
 from selfplay_tools.errors import ToolsError
 from selfplay_tools.snapshot import Snapshot
@@ -23,22 +23,22 @@ class TargetFile:
     path: str
     text: str
     """Its content; of a repository that can't be read, what the patch shows of it."""
-    source: Source
+    vocabulary: SourceVocabulary
     lines: frozenset[str]
     """Distinctive lines of what the task is about in it."""
 
 
 def read_target(answer: Answer, path: str, snapshot: Snapshot | None) -> TargetFile:
     """One file of the answer; without a snapshot, what the patch shows of it."""
-    lines = _content(answer, path, snapshot)
+    lines = _read_lines(answer, path, snapshot)
     text = "\n".join(lines)
     targets = [t for t in answer.targets if t.path == path]
-    return TargetFile(path, text, parse(path, text), distinctive_lines(list(_of_interest(targets, lines))))
+    return TargetFile(path, text, parse_source(path, text), select_distinctive_lines(list(_select_target_lines(targets, lines))))
 
 
-def _content(answer: Answer, path: str, snapshot: Snapshot | None) -> Sequence[str]:
+def _read_lines(answer: Answer, path: str, snapshot: Snapshot | None) -> Sequence[str]:
     if snapshot is None:
-        return _patch_lines(answer.patch or "", path)
+        return _read_patch_lines(answer.patch or "", path)
     try:
         text = snapshot.text(path)
     except ToolsError:
@@ -46,17 +46,17 @@ def _content(answer: Answer, path: str, snapshot: Snapshot | None) -> Sequence[s
     return text.lines if text.size <= _MAX_BYTES else text.lines[:_MAX_LINES]
 
 
-def _of_interest(targets: Sequence[Target], lines: Sequence[str]) -> Iterator[str]:
+def _select_target_lines(targets: Sequence[Target], lines: Sequence[str]) -> Iterator[str]:
     """The lines that the targets in one file are about; all of them where a target is the whole file."""
     if any(t.lines is None and t.symbol is None for t in targets):
         yield from lines
         return
     for target in targets:
-        first, last = target.lines or _definition(target.symbol or "", lines)
+        first, last = target.lines or _locate_definition(target.symbol or "", lines)
         yield from lines[first - 1 : last]
 
 
-def _definition(symbol: str, lines: Sequence[str]) -> tuple[int, int]:
+def _locate_definition(symbol: str, lines: Sequence[str]) -> tuple[int, int]:
     """About where a symbol is defined: the line that first names it with a bracket or keyword, and ten after it."""
     name = re.escape(re.split(r"[.:#]+", symbol)[-1])
     pattern = re.compile(
@@ -70,7 +70,7 @@ def _definition(symbol: str, lines: Sequence[str]) -> tuple[int, int]:
     return 1, len(lines)
 
 
-def _patch_lines(patch: str, path: str) -> Sequence[str]:
+def _read_patch_lines(patch: str, path: str) -> Sequence[str]:
     """What a unified diff shows of a file, added lines included."""
     lines: list[str] = []
     is_here = False

@@ -14,12 +14,12 @@ _CODE_TOKEN = re.compile(r"[^\W\d]\w*|\d[\w.]*|[^\w\s]")
 _SELF = re.compile(r"\b(?:self|this)(?:\.|->)|@(?=\w)")
 SENTENCE_END = re.compile(r"[.!?](?=\s|$)|\n\s*\n|[;\n]")
 
-Piece = tuple[str, int, int]
+ViewPiece = tuple[str, int, int]
 """Characters of a view, and the start and end of what they stand for in the original."""
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class TextToken:
     """A word of a view."""
 
     text: str
@@ -33,10 +33,10 @@ class Token:
     """Start and end in the original."""
 
 
-class View:
+class TextView:
     """A text in another form, each character tied to a span of the original."""
 
-    def __init__(self, original: str, pieces: Iterable[Piece]) -> None:
+    def __init__(self, original: str, pieces: Iterable[ViewPiece]) -> None:
         chars: list[str] = []
         self.original = original
         self.starts: list[int] = []
@@ -48,50 +48,50 @@ class View:
         self.text = "".join(chars)
 
     @cached_property
-    def tokens(self) -> Sequence[Token]:
+    def tokens(self) -> Sequence[TextToken]:
         """Its words in order."""
-        return [self.token(m.start(), m.end()) for m in WORD.finditer(self.text)]
+        return [self.token_at(m.start(), m.end()) for m in WORD.finditer(self.text)]
 
-    def token(self, at: int, to: int) -> Token:
+    def token_at(self, at: int, to: int) -> TextToken:
         """The word at that place of the view."""
         raw = self.text[at:to]
-        return Token(raw.lower(), raw, at, to, *self.span(at, to))
+        return TextToken(raw.lower(), raw, at, to, *self.original_span(at, to))
 
-    def span(self, at: int, to: int) -> tuple[int, int]:
+    def original_span(self, at: int, to: int) -> tuple[int, int]:
         """Where that part of the view stands in the original."""
         return min(self.starts[at:to]), max(self.ends[at:to])
 
-    def between(self, left: Token, right: Token) -> str:
+    def text_between(self, left: TextToken, right: TextToken) -> str:
         """What stands between two words of this view."""
         return self.text[left.to : right.at]
 
-    def reversed(self) -> "View":
+    def reverse(self) -> "TextView":
         """The same text from its end to its beginning."""
         places = range(len(self.text) - 1, -1, -1)
-        return View(self.original, ((self.text[i], self.starts[i], self.ends[i]) for i in places))
+        return TextView(self.original, ((self.text[i], self.starts[i], self.ends[i]) for i in places))
 
-    def mapped(self, table: dict[str, str]) -> "View":
+    def map_characters(self, table: dict[str, str]) -> "TextView":
         """Each character through `table`; one that it does not hold stays."""
-        return View(
+        return TextView(
             self.original,
             ((table.get(c, c), self.starts[i], self.ends[i]) for i, c in enumerate(self.text)),
         )
 
 
-def normalised(text: str) -> View:
+def normalise(text: str) -> TextView:
     """Compatibility forms folded (full-width, circled, ligatures), invisible signs and accents taken out.
 
     White space shrinks to one blank, one line end, or two: no pattern has to walk through more.
     """
-    return View(text, _squeezed(_folded(text)))
+    return TextView(text, _squeeze_blanks(_fold_characters(text)))
 
 
 def fold(text: str) -> str:
     """The text as `normalised` reads it."""
-    return normalised(text).text
+    return normalise(text).text
 
 
-def _folded(text: str) -> Iterator[Piece]:
+def _fold_characters(text: str) -> Iterator[ViewPiece]:
     for i, char in enumerate(text):
         if char.isascii():
             yield char, i, i + 1
@@ -102,25 +102,25 @@ def _folded(text: str) -> Iterator[Piece]:
                 yield part, i, i + 1
 
 
-def _squeezed(pieces: Iterable[Piece]) -> Iterator[Piece]:
-    blank: list[Piece] = []
+def _squeeze_blanks(pieces: Iterable[ViewPiece]) -> Iterator[ViewPiece]:
+    blank: list[ViewPiece] = []
     for piece in pieces:
         if piece[0].isspace():
             blank.append(piece)
             continue
-        yield from _blank(blank)
+        yield from _shrink_blank_run(blank)
         blank.clear()
         yield piece
-    yield from _blank(blank)
+    yield from _shrink_blank_run(blank)
 
 
-def _blank(run: Sequence[Piece]) -> Iterator[Piece]:
+def _shrink_blank_run(run: Sequence[ViewPiece]) -> Iterator[ViewPiece]:
     if run:
         breaks = sum(piece[0] == "\n" for piece in run)
         yield from ((char, run[0][1], run[-1][2]) for char in ("\n" * min(breaks, 2) or " "))
 
 
-def copied(view: View, at: int, to: int) -> Iterator[Piece]:
+def copy_pieces(view: TextView, at: int, to: int) -> Iterator[ViewPiece]:
     """That part of a view as it is."""
     return ((view.text[i], view.starts[i], view.ends[i]) for i in range(at, to))
 
@@ -140,12 +140,12 @@ def words_of(text: str) -> list[str]:
     return [part for word in WORD.findall(text) for part in parts_of(word)]
 
 
-def code_tokens(text: str) -> list[str]:
+def code_tokens_of(text: str) -> list[str]:
     """Words, numbers and single signs of code, in lower case; `self.` and its kin left out."""
-    return [m.group().lower() for m in code_matches(text)]
+    return [m.group().lower() for m in match_code_tokens(text)]
 
 
-def code_matches(text: str) -> Iterator[re.Match[str]]:
+def match_code_tokens(text: str) -> Iterator[re.Match[str]]:
     """The same with their places."""
     own = {i for m in _SELF.finditer(text) for i in range(*m.span())}
     return (m for m in _CODE_TOKEN.finditer(text) if m.start() not in own)

@@ -7,13 +7,13 @@ from functools import cache
 from importlib import resources
 
 from selfplay.gate.naming import is_introduced
-from selfplay.gate.needles import Match, Needle
-from selfplay.gate.place import Mark, Place
-from selfplay.gate.secret import Secret
-from selfplay.gate.seen import Seen
-from selfplay.gate.text import Token, View, fold
-from selfplay.gate.words import is_common_phrase, is_english, singular
-from selfplay.trace import Finding
+from selfplay.gate.needles import NameMatch, ForbiddenName
+from selfplay.gate.place import Enclosure, NameMention
+from selfplay.gate.secret import Guard
+from selfplay.gate.seen import ShownText
+from selfplay.gate.text import TextToken, TextView, fold
+from selfplay.gate.words import is_common_phrase, is_english, singular_of
+from selfplay.trace import HintFinding
 
 _IDEOGRAPHS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 _CJK = ("zh", "ja")
@@ -41,16 +41,16 @@ _WHY = "says the name {written!r} of the target {paths} in another language; say
 
 
 @dataclass(frozen=True, slots=True)
-class Foreign:
+class TranslatedName:
     """A name in one other language: for each of its words the ways to say it."""
 
-    needle: Needle
+    name: ForbiddenName
     language: str
     words: tuple[tuple[str, ...], ...]
 
 
 @cache
-def lexicon() -> dict[str, dict[str, tuple[str, ...]]]:
+def load_lexicon() -> dict[str, dict[str, tuple[str, ...]]]:
     """For each language, for each English word, its translations, folded and in lower case."""
     text = resources.files("selfplay.gate").joinpath("data/lexicon.tsv").read_text("utf-8")
     head, *rows = (line.split("\t") for line in text.splitlines())
@@ -61,73 +61,73 @@ def lexicon() -> dict[str, dict[str, tuple[str, ...]]]:
     return table
 
 
-def translations_in(view: View, secret: Secret, shown: Seen) -> Iterator[Finding]:
+def find_translations(view: TextView, guard: Guard, shown: ShownText) -> Iterator[HintFinding]:
     """Every name of a target that is told in another language."""
     tokens = view.tokens
     is_english_text = _is_english_text(tokens)
     has_ideographs = _IDEOGRAPHS.search(view.text) is not None
-    for foreign in _foreign_names(secret):
-        if secret.is_free(foreign.needle, shown):
+    for translated in _list_translated_names(guard):
+        if guard.is_permitted(translated.name, shown):
             continue
-        if foreign.language in _CJK:
-            yield from _in_ideographs(view, foreign, is_english_text=is_english_text) if has_ideographs else ()
+        if translated.language in _CJK:
+            yield from _find_in_ideographs(view, translated, is_english_text=is_english_text) if has_ideographs else ()
         else:
-            yield from _in_words(view, foreign, secret, shown, is_english_text=is_english_text)
-    yield from _transliterated(view, secret, shown)
+            yield from _find_in_words(view, translated, guard, shown, is_english_text=is_english_text)
+    yield from _find_transliterations(view, guard, shown)
 
 
-def _foreign_names(secret: Secret) -> Iterator[Foreign]:
-    for one in secret.names:
+def _list_translated_names(guard: Guard) -> Iterator[TranslatedName]:
+    for one in guard.names:
         if one.kind not in {"stem", "directory"} or one.cuts or one.is_generic:
             continue
-        for language, table in lexicon().items():
-            ways = tuple(_ways(word, table) for word in one.words)
+        for language, table in load_lexicon().items():
+            ways = tuple(_translations_of(word, table) for word in one.words)
             if any(way != (word,) for way, word in zip(ways, one.words, strict=True)) and all(ways):
-                yield Foreign(one, language, ways)
+                yield TranslatedName(one, language, ways)
 
 
-def _ways(word: str, table: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+def _translations_of(word: str, table: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
     """How to say a word; itself where it is no word of English (`http`), nothing where the lexicon lacks it."""
-    known = table.get(word) or table.get(singular(word))
+    known = table.get(word) or table.get(singular_of(word))
     return known or (() if is_english(word) and not word.isdigit() else (word,))
 
 
-def _is_english_text(tokens: Sequence[Token]) -> bool:
+def _is_english_text(tokens: Sequence[TextToken]) -> bool:
     words = [t.text for t in tokens if len(t.text) > 1 and not t.text.isdigit()]
     return sum(map(is_english, words)) >= _MOSTLY * len(words)
 
 
-def _finding(view: View, at: int, to: int, one: Needle) -> Finding:
-    start, end = view.span(at, to)
-    why = _WHY.format(written=one.written, paths=", ".join(sorted(one.targets)))
-    return Finding(kind="translated", text=view.original[start:end], span=(start, end), why=why)
+def _make_translation_finding(view: TextView, at: int, to: int, name: ForbiddenName) -> HintFinding:
+    start, end = view.original_span(at, to)
+    why = _WHY.format(written=name.written, paths=", ".join(sorted(name.targets)))
+    return HintFinding(kind="translated", text=view.original[start:end], span=(start, end), why=why)
 
 
-def _in_ideographs(view: View, foreign: Foreign, *, is_english_text: bool) -> Iterator[Finding]:
-    pattern = r"\s?[の的・-]?\s?".join(f"(?:{'|'.join(map(re.escape, way))})" for way in foreign.words)
+def _find_in_ideographs(view: TextView, translated: TranslatedName, *, is_english_text: bool) -> Iterator[HintFinding]:
+    pattern = r"\s?[の的・-]?\s?".join(f"(?:{'|'.join(map(re.escape, way))})" for way in translated.words)
     for match in re.finditer(pattern, view.text, re.IGNORECASE):
         before, after = view.text[: match.start()][-1:], view.text[match.end() :]
         is_named = (bool(before) and before in "「『“\"'`《«") or after.lstrip("」』”\"'`》»").startswith(_NOUN_SIGNS)
-        if is_named or len(foreign.words) > 1 or (is_english_text and len(match.group()) > 1):
-            yield _finding(view, *match.span(), foreign.needle)
+        if is_named or len(translated.words) > 1 or (is_english_text and len(match.group()) > 1):
+            yield _make_translation_finding(view, *match.span(), translated.name)
 
 
-def _in_words(view: View, foreign: Foreign, secret: Secret, shown: Seen, *, is_english_text: bool) -> Iterator[Finding]:
+def _find_in_words(view: TextView, translated: TranslatedName, guard: Guard, shown: ShownText, *, is_english_text: bool) -> Iterator[HintFinding]:
     tokens = view.tokens
-    initials = {phrase[0] for way in foreign.words for phrase in way}
+    initials = {phrase[0] for way in translated.words for phrase in way}
     for first in (i for i, token in enumerate(tokens) if token.text[0] in initials):
-        last = _told(tokens, first, foreign.words)
+        last = _find_last_word(tokens, first, translated.words)
         if last is None:
             continue
-        place = Place(view, tokens, Match(foreign.needle, first, last))
+        mention = NameMention(view, tokens, NameMatch(translated.name, first, last))
         words = [t.text for t in tokens[first : last + 1]]
-        if words == list(foreign.needle.words) or _knows(words, secret, shown):
+        if words == list(translated.name.words) or _is_known_word(words, guard, shown):
             continue
-        if _is_used(place, words, is_english_text=is_english_text):
-            yield _finding(view, place.at, place.to, foreign.needle)
+        if _is_used_as_name(mention, words, is_english_text=is_english_text):
+            yield _make_translation_finding(view, mention.at, mention.to, translated.name)
 
 
-def _told(tokens: Sequence[Token], first: int, ways: tuple[tuple[str, ...], ...]) -> int | None:
+def _find_last_word(tokens: Sequence[TextToken], first: int, ways: tuple[tuple[str, ...], ...]) -> int | None:
     """The last of the words from `first` on that say all of `ways`, in any order, close together."""
     if len(ways) > 1 and _is_compound(tokens[first].text, ways):
         return first
@@ -136,7 +136,7 @@ def _told(tokens: Sequence[Token], first: int, ways: tuple[tuple[str, ...], ...]
     while i < len(tokens) and i <= first + len(ways) + _SPREAD:
         length = 0
         for way in open_ways:
-            length = max((_says(tokens, i, phrase) for phrase in way), default=0)
+            length = max((_count_phrase_words(tokens, i, phrase) for phrase in way), default=0)
             if length:
                 open_ways.remove(way)
                 break
@@ -149,16 +149,16 @@ def _told(tokens: Sequence[Token], first: int, ways: tuple[tuple[str, ...], ...]
     return None
 
 
-def _says(tokens: Sequence[Token], i: int, phrase: str) -> int:
+def _count_phrase_words(tokens: Sequence[TextToken], i: int, phrase: str) -> int:
     """How many words from position i on say the phrase; 0 for none. Endings of up to two letters are put up with."""
     words = re.findall(r"[^\W_]+", phrase)
     if i + len(words) > len(tokens):
         return 0
     said = (tokens[i + k].text for k in range(len(words)))
-    return len(words) if all(_is_form(a, b) for a, b in zip(said, words, strict=True)) else 0
+    return len(words) if all(_is_inflected_form(a, b) for a, b in zip(said, words, strict=True)) else 0
 
 
-def _is_form(word: str, base: str) -> bool:
+def _is_inflected_form(word: str, base: str) -> bool:
     if word == base:
         return True
     if len(base) < _MIN_INFLECTED or abs(len(word) - len(base)) > _ENDINGS:
@@ -173,37 +173,37 @@ def _is_compound(word: str, ways: tuple[tuple[str, ...], ...]) -> bool:
     return re.fullmatch(rf"{pattern}(?:s|n|en|e|er)?", word) is not None
 
 
-def _knows(words: Sequence[str], secret: Secret, shown: Seen) -> bool:
+def _is_known_word(words: Sequence[str], guard: Guard, shown: ShownText) -> bool:
     """Whether the foreign words belong to the task, to what was shown, or to the repository."""
     return any(
-        shown.has_phrase((word,)) or secret.told.has_phrase((word,)) or secret.elsewhere.has_word(word)
+        shown.has_phrase((word,)) or guard.task_text.has_phrase((word,)) or guard.other_content.has_word(word)
         for word in words[:1]
     )
 
 
-def _is_used(place: Place, words: Sequence[str], *, is_english_text: bool) -> bool:
+def _is_used_as_name(mention: NameMention, words: Sequence[str], *, is_english_text: bool) -> bool:
     if is_english_text and all(map(is_english, words)):
         return False
-    is_named = place.mark is Mark.QUOTES or is_introduced(place) or bool(_NOUNS & {*place.before[:2], *place.after[:1]})
-    if is_named or place.member:
+    is_named = mention.enclosure is Enclosure.QUOTES or is_introduced(mention) or bool(_NOUNS & {*mention.before[:2], *mention.after[:1]})
+    if is_named or mention.member:
         return True
     if is_english_text:
         return True
-    return len(place.needle.words) > 1 and not is_common_phrase(place.needle.words)
+    return len(mention.name.words) > 1 and not is_common_phrase(mention.name.words)
 
 
-def _transliterated(view: View, secret: Secret, shown: Seen) -> Iterator[Finding]:
+def _find_transliterations(view: TextView, guard: Guard, shown: ShownText) -> Iterator[HintFinding]:
     """English words in Cyrillic letters: `респонс`."""
-    stems = [n for n in secret.names if n.kind == "stem" and not n.is_generic and len(n.compact) >= _MIN_TRANSLITERATED]
+    stems = [n for n in guard.names if n.kind == "stem" and not n.is_generic and len(n.compact) >= _MIN_TRANSLITERATED]
     for token in view.tokens:
         if len(token.text) < _MIN_TRANSLITERATED - 1 or not all(c in _LATIN for c in token.text):
             continue
         latin = "".join(_LATIN[c] for c in token.text)
         for one in stems:
-            if _is_close(latin, one.compact) and not secret.is_free(one, shown):
-                yield _finding(view, token.at, token.to, one)
+            if _is_close_spelling(latin, one.compact) and not guard.is_permitted(one, shown):
+                yield _make_translation_finding(view, token.at, token.to, one)
 
 
-def _is_close(latin: str, name: str) -> bool:
+def _is_close_spelling(latin: str, name: str) -> bool:
     """Whether two spellings differ by no more than a silent ending."""
     return latin == name or latin == name.rstrip("e") or latin.replace("k", "c") == name.replace("k", "c").rstrip("e")

@@ -8,9 +8,9 @@ from itertools import pairwise
 MIN_COUNT = 2_000_000
 """Occurrences in the corpus behind the word list from which a word of at most four letters counts: short rare
 entries of the list are fragments (`resp`, `ser`, `auth`)."""
-SHORT = 4
+SHORT_WORD = 4
 
-TRADE = frozenset(
+PROGRAMMING_WORDS = frozenset(
     """
     api apis app apps arg args async backend backends boolean browser browsers byte bytes cache caches callback
     callbacks changelog checksum checksums cli client clients codebase codec codecs config configs cookie cookies cors
@@ -44,23 +44,23 @@ MEMBER_NOUNS = frozenset(
     selector import macro define annotation""".split()
 )
 """`the X function` names a definition."""
-DEFINING = frozenset("def func fn".split())
+DEFINING_KEYWORDS = frozenset("def func fn".split())
 """`def X`: no word of English, so that a name follows."""
 LOOSE_NOUNS = frozenset("type event flag option setting parameter argument attribute variable selector import".split())
 """Of those, the ones that ordinary words often describe: `the join type`."""
 FOLDER_NOUNS = frozenset("folder directory dir package module namespace subfolder subdirectory subpackage tree".split())
-NAMING = frozenset("called named titled entitled labelled labeled dubbed termed christened".split())
+NAMING_VERBS = frozenset("called named titled entitled labelled labeled dubbed termed christened".split())
 DEFINITE = frozenset("the that this your its their our his her's".split())
 INDEFINITE = frozenset("a an any each every some which what no another other all many most few several one".split())
-BETWEEN_NOUN = frozenset(
+SOURCE_ADJECTIVES = frozenset(
     "source python java go golang ruby typescript javascript rust cpp c header code main own py ts js rb rs".split()
 )
-NOT_A_FILE = frozenset(
+DOMAIN_NOUNS = frozenset(
     """header headers field fields key keys parameter parameters argument arguments flag option keyword word attribute
     column status value values variable object tag element string event verb term phrase label text line""".split()
 )
 """After a quoted ordinary word these say that it is a word of the domain, not a file."""
-SPOKEN_OF = frozenset("word words term terms phrase keyword string field header tag status label verb noun".split())
+WORD_NOUNS = frozenset("word words term terms phrase keyword string field header tag status label verb noun".split())
 PLACE_VERBS = frozenset(
     """look open check read inspect see visit try examine start go dive peek search dig enter view study find explore
     consult turn return jump head navigate lives sits hides is resides pick choose take click select follow
@@ -96,7 +96,7 @@ KEYWORDS = frozenset(
     until use using val value var virtual void volatile when where while with yield""".split()
 )
 """Words of programming languages: no hint gives anything away with them."""
-GENERIC = frozenset(
+GENERIC_NAMES = frozenset(
     """__init__ init index main mod lib util utils helper helpers test tests common base core types type constants
     const consts setup app __main__ package doc docs readme makefile build conftest version license changelog
     cmakelists""".split()
@@ -115,40 +115,40 @@ WORDLIKE_EXTENSIONS = frozenset(
 
 
 @cache
-def _listed() -> Mapping[str, int]:
+def _load_word_counts() -> Mapping[str, int]:
     text = resources.files("symspellpy").joinpath("frequency_dictionary_en_82_765.txt").read_text("utf-8-sig")
     rows = (line.split(" ") for line in text.splitlines())
     return {row[0]: int(row[1]) for row in rows}
 
 
 @cache
-def _english() -> frozenset[str]:
-    return frozenset(word for word, count in _listed().items() if len(word) > SHORT or count >= MIN_COUNT)
+def _load_english_words() -> frozenset[str]:
+    return frozenset(word for word, count in _load_word_counts().items() if len(word) > SHORT_WORD or count >= MIN_COUNT)
 
 
 @cache
-def _pairs() -> frozenset[str]:
+def _load_word_pairs() -> frozenset[str]:
     text = resources.files("symspellpy").joinpath("frequency_bigramdictionary_en_243_342.txt").read_text("utf-8-sig")
     return frozenset(line.rpartition(" ")[0] for line in text.splitlines())
 
 
 def is_english(word: str) -> bool:
     """Whether a word in lower case is ordinary English, or ordinary among programmers."""
-    if word in TRADE or word.isdigit():
+    if word in PROGRAMMING_WORDS or word.isdigit():
         return True
     if len(word) == 1:
         return False
-    return word in _english() or (word.endswith("s") and len(word) > SHORT and word[:-1] in _english())
+    return word in _load_english_words() or (word.endswith("s") and len(word) > SHORT_WORD and word[:-1] in _load_english_words())
 
 
 def may_be_english(word: str) -> bool:
     """Whether a word in lower case is ordinary English, or a rare short entry of the list: `emit`, but also `resp`."""
-    return is_english(word) or word in _listed()
+    return is_english(word) or word in _load_word_counts()
 
 
 def is_common_pair(left: str, right: str) -> bool:
     """Whether two words in lower case often stand side by side in English."""
-    return f"{left} {right}" in _pairs()
+    return f"{left} {right}" in _load_word_pairs()
 
 
 def is_common_phrase(parts: tuple[str, ...]) -> bool:
@@ -160,20 +160,20 @@ def is_agent(word: str) -> bool:
     """Whether a word names a thing that does something, as components are named: writer, validator, store."""
     if word in AGENT_EXCEPTIONS:
         return False
-    return word in AGENTS or (len(word) > SHORT and word.endswith(("er", "or")))
+    return word in AGENTS or (len(word) > SHORT_WORD and word.endswith(("er", "or")))
 
 
-def singular(word: str) -> str:
+def singular_of(word: str) -> str:
     """The word without its plural ending."""
-    if word.endswith("ies") and len(word) > SHORT:
+    if word.endswith("ies") and len(word) > SHORT_WORD:
         return word[:-3] + "y"
     if word.endswith(("sses", "xes", "ches", "shes")):
         return word[:-2]
     return word[:-1] if word.endswith("s") and not word.endswith("ss") and len(word) > 2 else word  # noqa: PLR2004  # "is", "us"
 
 
-def number_forms(word: str) -> set[str]:
+def number_forms_of(word: str) -> set[str]:
     """The word in singular and plural."""
-    one = singular(word)
+    one = singular_of(word)
     many = one[:-1] + "ies" if one.endswith("y") and one[-2:-1] not in "aeiou" else one + "s"
     return {word, one, many}

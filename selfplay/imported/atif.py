@@ -11,13 +11,13 @@ from typing import Any, Literal
 
 from pydantic import JsonValue
 
-from selfplay.imported.conversation import Content, Draft, Imported, Loose, Unread, UnreadableError, a_call, told_apart
+from selfplay.imported.conversation import Content, ConversationDraft, ImportedTrace, ImportedShape, UnreadDocument, UnreadableTraceError, make_call, catch_unreadable
 from selfplay.message import Message, Origin
 
 _VERSION = re.compile(r"ATIF-v1\.\d+")
 
 
-class AtifCall(Loose):
+class AtifCall(ImportedShape):
     """A call."""
 
     tool_call_id: str
@@ -25,7 +25,7 @@ class AtifCall(Loose):
     arguments: dict[str, Any] | str | None = None
 
 
-class Result(Loose):
+class AtifResult(ImportedShape):
     """What was observed."""
 
     source_call_id: str | None = None
@@ -33,24 +33,24 @@ class Result(Loose):
     subagent_trajectory_ref: JsonValue = None
 
 
-class Observation(Loose):
+class AtifObservation(ImportedShape):
     """Everything that was observed after a step."""
 
-    results: Sequence[Result] = ()
+    results: Sequence[AtifResult] = ()
 
 
-class AtifStep(Loose):
+class AtifStep(ImportedShape):
     """A step."""
 
     source: Literal["system", "user", "agent"]
     message: Content = None
     reasoning_content: str | None = None
     tool_calls: list[AtifCall] | None = None
-    observation: Observation | None = None
+    observation: AtifObservation | None = None
     is_copied_context: bool | None = None
 
 
-class AtifAgent(Loose):
+class AtifAgent(ImportedShape):
     """Who acted."""
 
     name: str = ""
@@ -59,7 +59,7 @@ class AtifAgent(Loose):
     tool_definitions: list[dict[str, JsonValue]] | None = None
 
 
-class Trajectory(Loose):
+class AtifTrajectory(ImportedShape):
     """A document."""
 
     schema_version: str
@@ -71,27 +71,27 @@ class Trajectory(Loose):
     subagent_trajectories: list[dict[str, Any]] | None = None
 
 
-def read_atif(value: dict[str, Any], where: str) -> Iterator[Imported | Unread]:
+def read_atif(value: dict[str, Any], where: str) -> Iterator[ImportedTrace | UnreadDocument]:
     """The trajectory, then those of its sub-agents, each for itself."""
-    whole = Trajectory.model_validate(value)
+    whole = AtifTrajectory.model_validate(value)
     if not _VERSION.fullmatch(whole.schema_version):
-        raise UnreadableError(f"schema_version {whole.schema_version!r}: this reads ATIF-v1.0 and later 1.x")
-    yield _trace(whole, where)
+        raise UnreadableTraceError(f"schema_version {whole.schema_version!r}: this reads ATIF-v1.0 and later 1.x")
+    yield _read_trajectory(whole, where)
     for number, inner in enumerate(whole.subagent_trajectories or ()):
         inherited = {"schema_version": whole.schema_version} | inner
         place = f"{where}#subagent_trajectories[{number}]"
-        yield from told_apart(read_atif(inherited, place), place)
+        yield from catch_unreadable(read_atif(inherited, place), place)
 
 
-def _trace(whole: Trajectory, where: str) -> Imported:
-    draft = Draft()
+def _read_trajectory(whole: AtifTrajectory, where: str) -> ImportedTrace:
+    draft = ConversationDraft()
     if whole.continued_trajectory_ref:
         draft.notes.append(f"goes on in {whole.continued_trajectory_ref}, which is not read with it")
     for number, step in enumerate(whole.steps):
-        _add(draft, step, f"steps[{number}]")
+        _add_step(draft, step, f"steps[{number}]")
     about: dict[str, JsonValue] = {"schema_version": whole.schema_version, "agent": whole.agent.name}
     about |= {"agent_version": whole.agent.version, "model": whole.agent.model_name}
-    return draft.finished(
+    return draft.to_trace(
         where,
         "atif",
         id=whole.trajectory_id or whole.session_id,
@@ -100,29 +100,29 @@ def _trace(whole: Trajectory, where: str) -> Imported:
     )
 
 
-def _add(draft: Draft, step: AtifStep, place: str) -> None:
-    text = draft.text(step.message, f"{place}.message")
+def _add_step(draft: ConversationDraft, step: AtifStep, place: str) -> None:
+    text = draft.text_of(step.message, f"{place}.message")
     if step.source == "agent":
-        calls = tuple(a_call(c.function_name, c.arguments, c.tool_call_id) for c in step.tool_calls or ())
+        calls = tuple(make_call(c.function_name, c.arguments, c.tool_call_id) for c in step.tool_calls or ())
         message = Message(
             role="assistant", content=text, origin=Origin.PLAYER, tool_calls=calls, reasoning=step.reasoning_content
         )
-        draft.add(message, place, 0 if step.is_copied_context else None)
+        draft.append(message, place, 0 if step.is_copied_context else None)
     else:
         is_later = any(m.role == "assistant" for m in draft.messages)
         origin = Origin.NUDGE if step.source == "system" and is_later else None
-        draft.say(step.source, text, place, origin)
-    _observe(draft, step, place)
+        draft.append_text(step.source, text, place, origin)
+    _add_results(draft, step, place)
 
 
-def _observe(draft: Draft, step: AtifStep, place: str) -> None:
+def _add_results(draft: ConversationDraft, step: AtifStep, place: str) -> None:
     """Results that name no call come from the environment: they are nobody's answer."""
     for k, result in enumerate(step.observation.results if step.observation else ()):
         where = f"{place}.observation.results[{k}]"
-        text = draft.text(result.content, f"{where}.content")
+        text = draft.text_of(result.content, f"{where}.content")
         if result.subagent_trajectory_ref:
             draft.notes.append(f"{where}: refers to a sub-agent's trajectory, which is not read with it")
         if result.source_call_id is not None:
-            draft.answer(text, where, result.source_call_id)
+            draft.append_result(text, where, result.source_call_id)
         elif text:
-            draft.add(Message(role="user", content=text, origin=Origin.TOOL), where)
+            draft.append(Message(role="user", content=text, origin=Origin.TOOL), where)

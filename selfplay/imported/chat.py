@@ -9,136 +9,136 @@ from typing import Any, Literal
 
 from pydantic import AliasChoices, Field, JsonValue
 
-from selfplay.imported.conversation import Content, Draft, Format, Imported, Loose, UnreadableError, a_call
+from selfplay.imported.conversation import Content, ConversationDraft, ImportFormat, ImportedTrace, ImportedShape, UnreadableTraceError, make_call
 from selfplay.message import Message, Origin, ToolCall
 
 
-class Function(Loose):
+class ChatFunction(ImportedShape):
     """What is called."""
 
     name: str = ""
     arguments: str | dict[str, Any] | None = None
 
 
-class Call(Loose):
+class ChatCall(ImportedShape):
     """One call."""
 
     id: str | None = None
-    function: Function = Function()
+    function: ChatFunction = ChatFunction()
 
 
-class Turn(Loose):
+class ChatTurn(ImportedShape):
     """One message of a row."""
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: Content = None
     reasoning: str | None = Field(None, validation_alias=AliasChoices("reasoning_content", "reasoning", "thinking"))
-    tool_calls: list[Call] | None = None
-    function_call: Function | None = None
+    tool_calls: list[ChatCall] | None = None
+    function_call: ChatFunction | None = None
     tool_call_id: str | None = None
     name: str | None = None
     weight: int | float | None = None
 
 
-class ChatRow(Loose):
+class ChatRow(ImportedShape):
     """A row for supervised fine-tuning."""
 
-    messages: list[Turn]
+    messages: list[ChatTurn]
     tools: list[dict[str, JsonValue]] | None = None
     id: str | int | None = Field(None, validation_alias=AliasChoices("id", "episode", "instance_id"))
 
 
-class PreferenceInput(Loose):
+class ChatPreferenceInput(ImportedShape):
     """What stands before both sides."""
 
-    messages: list[Turn]
+    messages: list[ChatTurn]
     tools: list[dict[str, JsonValue]] | None = None
 
 
-class OpenAIPair(Loose):
+class ImportedOpenAIPair(ImportedShape):
     """A preference row of OpenAI's."""
 
-    input: PreferenceInput
-    preferred_output: list[Turn]
-    non_preferred_output: list[Turn]
+    input: ChatPreferenceInput
+    preferred_output: list[ChatTurn]
+    non_preferred_output: list[ChatTurn]
 
 
-class TRLPair(Loose):
+class ImportedTRLPair(ImportedShape):
     """A preference row of TRL's."""
 
-    prompt: list[Turn]
-    chosen: list[Turn]
-    rejected: list[Turn]
+    prompt: list[ChatTurn]
+    chosen: list[ChatTurn]
+    rejected: list[ChatTurn]
     tools: list[dict[str, JsonValue]] | None = None
 
 
-def read_chat(value: dict[str, Any], where: str) -> Iterator[Imported]:
+def read_chat(value: dict[str, Any], where: str) -> Iterator[ImportedTrace]:
     """The one conversation of a row."""
     row = ChatRow.model_validate(value)
-    draft = Draft()
+    draft = ConversationDraft()
     add_turns(draft, row.messages, "messages")
-    yield draft.finished(where, "chat", tools=tuple(row.tools or ()), id="" if row.id is None else str(row.id))
+    yield draft.to_trace(where, "chat", tools=tuple(row.tools or ()), id="" if row.id is None else str(row.id))
 
 
-def read_openai_pair(value: dict[str, Any], where: str) -> Iterator[Imported]:
+def read_openai_pair(value: dict[str, Any], where: str) -> Iterator[ImportedTrace]:
     """Both sides of a preference row, each after what stands before it."""
-    row = OpenAIPair.model_validate(value)
+    row = ImportedOpenAIPair.model_validate(value)
     sides = {"preferred_output": row.preferred_output, "non_preferred_output": row.non_preferred_output}
-    yield from _sides(row.input.messages, "input.messages", sides, row.input.tools, where)
+    yield from _read_sides(row.input.messages, "input.messages", sides, row.input.tools, where)
 
 
-def read_trl_pair(value: dict[str, Any], where: str) -> Iterator[Imported]:
+def read_trl_pair(value: dict[str, Any], where: str) -> Iterator[ImportedTrace]:
     """Both sides of a preference row, each after what stands before it."""
-    row = TRLPair.model_validate(value)
-    yield from _sides(row.prompt, "prompt", {"chosen": row.chosen, "rejected": row.rejected}, row.tools, where)
+    row = ImportedTRLPair.model_validate(value)
+    yield from _read_sides(row.prompt, "prompt", {"chosen": row.chosen, "rejected": row.rejected}, row.tools, where)
 
 
-def _sides(
-    before: Sequence[Turn],
+def _read_sides(
+    before: Sequence[ChatTurn],
     name: str,
-    sides: dict[str, list[Turn]],
+    sides: dict[str, list[ChatTurn]],
     tools: list[dict[str, JsonValue]] | None,
     where: str,
-) -> Iterator[Imported]:
+) -> Iterator[ImportedTrace]:
     """Only the better side, which comes first, is learned."""
     for weight, (side, turns) in zip((1, 0), sides.items(), strict=True):
-        draft = Draft()
+        draft = ConversationDraft()
         add_turns(draft, before, name)
         draft.weights = [0 if m.role == "assistant" else None for m in draft.messages]
         given = len(draft.messages)
         add_turns(draft, turns, side)
         for n in range(given, len(draft.messages)):
             draft.weights[n] = weight if draft.messages[n].role == "assistant" else None
-        format: Format = "preference"  # noqa: A001  the field's name
-        yield draft.finished(f"{where}#{side}", format, tools=tuple(tools or ()))
+        format: ImportFormat = "preference"  # noqa: A001  the field's name
+        yield draft.to_trace(f"{where}#{side}", format, tools=tuple(tools or ()))
 
 
-def add_turns(draft: Draft, turns: Sequence[Turn], name: str) -> None:
+def add_turns(draft: ConversationDraft, turns: Sequence[ChatTurn], name: str) -> None:
     """Append the messages of a row."""
     for number, turn in enumerate(turns):
         place = f"{name}[{number}]"
-        text = draft.text(turn.content, f"{place}.content")
+        text = draft.text_of(turn.content, f"{place}.content")
         if turn.role in {"tool", "function"}:
-            draft.answer(text, place, turn.tool_call_id)
+            draft.append_result(text, place, turn.tool_call_id)
         elif turn.role == "assistant":
-            draft.add(_spoken(turn, text, number), place, _weight(turn.weight, place))
+            draft.append(_assistant_message(turn, text, number), place, _check_weight(turn.weight, place))
         else:
-            draft.say("user" if turn.role == "user" else "system", text, place)
+            draft.append_text("user" if turn.role == "user" else "system", text, place)
 
 
-def _spoken(turn: Turn, text: str, number: int) -> Message:
+def _assistant_message(turn: ChatTurn, text: str, number: int) -> Message:
     functions = [(call.id, call.function) for call in turn.tool_calls or ()]
     if turn.function_call is not None:
         functions.append((None, turn.function_call))
     calls: tuple[ToolCall, ...] = tuple(
-        a_call(f.name, f.arguments, name or f"call-{number}-{k}") for k, (name, f) in enumerate(functions)
+        make_call(f.name, f.arguments, name or f"call-{number}-{k}") for k, (name, f) in enumerate(functions)
     )
     return Message(role="assistant", content=text, origin=Origin.PLAYER, tool_calls=calls, reasoning=turn.reasoning)
 
 
-def _weight(weight: float | None, place: str) -> int | None:
+def _check_weight(weight: float | None, place: str) -> int | None:
     if weight is None:
         return None
     if weight not in {0, 1}:
-        raise UnreadableError(f"{place}.weight: {weight} is neither 0 nor 1")
+        raise UnreadableTraceError(f"{place}.weight: {weight} is neither 0 nor 1")
     return int(weight)

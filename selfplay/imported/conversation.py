@@ -8,17 +8,17 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from selfplay.message import Message, Noun, Origin, ToolCall
-from selfplay.rows import explain
+from selfplay.rows import explain_errors
 
-Format = Literal["chat", "preference", "swe-agent", "mini-swe-agent", "atif"]
+ImportFormat = Literal["chat", "preference", "swe-agent", "mini-swe-agent", "atif"]
 
 
-class Imported(Noun):
+class ImportedTrace(Noun):
     """A trace from elsewhere."""
 
     where: str
     """`FILE`, `FILE:LINE`, and `#PART` behind it where a file holds several."""
-    format: Format
+    format: ImportFormat
     id: str
     """As the file names it; else `where`."""
     messages: tuple[Message, ...]
@@ -35,20 +35,20 @@ class Imported(Noun):
     """What the file says of the run: model, version, how it ended."""
 
 
-class Unread(Noun):
+class UnreadDocument(Noun):
     """Something that should hold a trace and can't be read as one."""
 
     where: str
     reason: str
 
 
-class Loose(BaseModel):
+class ImportedShape(BaseModel):
     """Base of foreign shapes: what is needed is checked, what else there is passes."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class ContentPart(Loose):
+class ContentPart(ImportedShape):
     """One part of a content that has several."""
 
     type: str = "text"
@@ -58,32 +58,32 @@ class ContentPart(Loose):
 Content = str | list[ContentPart | str] | None
 
 
-class UnreadableError(ValueError):
+class UnreadableTraceError(ValueError):
     """This document is no trace of its format; the message says what and where."""
 
 
 @dataclass
-class Draft:
+class ConversationDraft:
     """A conversation that is being read."""
 
     messages: list[Message] = field(default_factory=list[Message])
     places: list[str] = field(default_factory=list[str])
     weights: list[int | None] = field(default_factory=list["int | None"])
     notes: list[str] = field(default_factory=list[str])
-    _waiting: list[ToolCall] = field(default_factory=list[ToolCall])
+    _open_calls: list[ToolCall] = field(default_factory=list[ToolCall])
     """Calls without a result so far."""
     _names: dict[str, str] = field(default_factory=dict[str, str])
 
-    def add(self, message: Message, place: str, weight: int | None = None) -> None:
+    def append(self, message: Message, place: str, weight: int | None = None) -> None:
         """Append a message."""
         self.messages.append(message)
         self.places.append(place)
         self.weights.append(weight)
         if message.role == "assistant":
-            self._waiting = list(message.tool_calls)
+            self._open_calls = list(message.tool_calls)
             self._names |= {call.id: call.name for call in message.tool_calls}
 
-    def text(self, content: Content, place: str) -> str:
+    def text_of(self, content: Content, place: str) -> str:
         """A content's text; a part that is none is left out with a note."""
         if isinstance(content, str) or content is None:
             return content or ""
@@ -97,34 +97,34 @@ class Draft:
                 texts.append(text)
         return "\n".join(texts)
 
-    def say(self, role: Literal["system", "user"], text: str, place: str, origin: Origin | None = None) -> None:
+    def append_text(self, role: Literal["system", "user"], text: str, place: str, origin: Origin | None = None) -> None:
         """Append what was said to the model: the first system text is the prompt, users' texts are the task."""
         usual = Origin.PROMPT if role == "system" else Origin.TASK
-        self.add(Message(role=role, content=text, origin=origin or usual), place)
+        self.append(Message(role=role, content=text, origin=origin or usual), place)
 
-    def answer(self, text: str, place: str, call_id: str | None = None) -> None:
+    def append_result(self, text: str, place: str, call_id: str | None = None) -> None:
         """Append a result: of the call it names, else of the first that waits, else of nothing that was called."""
-        waiting = next((c for c in self._waiting if call_id is None or c.id == call_id), None)
+        waiting = next((c for c in self._open_calls if call_id is None or c.id == call_id), None)
         if waiting is not None:
-            self._waiting.remove(waiting)
+            self._open_calls.remove(waiting)
         if call_id is None and waiting is None:
-            self.add(Message(role="user", content=text, origin=Origin.TOOL), place)
+            self.append(Message(role="user", content=text, origin=Origin.TOOL), place)
             return
         named = call_id if waiting is None else waiting.id
         name = self._names.get(named or "")
-        self.add(Message(role="tool", content=text, origin=Origin.TOOL, tool_call_id=named, name=name), place)
+        self.append(Message(role="tool", content=text, origin=Origin.TOOL, tool_call_id=named, name=name), place)
 
     @property
-    def is_waiting(self) -> bool:
+    def has_open_call(self) -> bool:
         """True while the last turn has a call without a result."""
-        return bool(self._waiting)
+        return bool(self._open_calls)
 
-    def finished(self, where: str, format: Format, **more: Any) -> Imported:  # noqa: A002, ANN401  fields of Imported
+    def to_trace(self, where: str, format: ImportFormat, **more: Any) -> ImportedTrace:  # noqa: A002, ANN401  fields of Imported
         """The trace. Raises UnreadableError if no model spoke in it."""
         if not any(m.role == "assistant" for m in self.messages):
-            raise UnreadableError("no turn of a model in it")
+            raise UnreadableTraceError("no turn of a model in it")
         more["id"] = more.get("id") or where
-        return Imported(
+        return ImportedTrace(
             where=where,
             format=format,
             messages=tuple(self.messages),
@@ -135,32 +135,32 @@ class Draft:
         )
 
 
-def told_apart(found: Iterator[Imported | Unread], where: str) -> Iterator[Imported | Unread]:
+def catch_unreadable(found: Iterator[ImportedTrace | UnreadDocument], where: str) -> Iterator[ImportedTrace | UnreadDocument]:
     """What is read of one part of a file; if that fails, an Unread with the part's own place."""
     try:
         yield from found
     except ValidationError as error:
-        yield Unread(where=where, reason=explain(error, {}))
-    except UnreadableError as error:
-        yield Unread(where=where, reason=str(error))
+        yield UnreadDocument(where=where, reason=explain_errors(error, {}))
+    except UnreadableTraceError as error:
+        yield UnreadDocument(where=where, reason=str(error))
     except RecursionError:
-        yield Unread(where=where, reason="nested too deeply")
+        yield UnreadDocument(where=where, reason="nested too deeply")
 
 
-def a_call(name: str, arguments: object, id: str) -> ToolCall:  # noqa: A002  the field's name
+def make_call(name: str, arguments: object, id: str) -> ToolCall:  # noqa: A002  the field's name
     """A call whose arguments are text as the model wrote it, or an object. Raises UnreadableError for no JSON."""
     if arguments is None:
         arguments = {}
     try:
         text = arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode()
     except orjson.JSONEncodeError as error:
-        raise UnreadableError(f"the arguments of {name} ({id}) can't be written as JSON: {error}") from None
+        raise UnreadableTraceError(f"the arguments of {name} ({id}) can't be written as JSON: {error}") from None
     return ToolCall(id=id, name=name, arguments=text)
 
 
-def bash(command: str, number: int) -> ToolCall:
+def make_bash_call(command: str, number: int) -> ToolCall:
     """A command as a call, for formats without calls."""
-    return a_call("bash", {"command": command}, f"action-{number}")
+    return make_call("bash", {"command": command}, f"action-{number}")
 
 
 def numbered(items: Sequence[Any], name: str) -> Iterator[tuple[str, Any]]:

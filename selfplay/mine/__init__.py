@@ -6,33 +6,33 @@
 `docs/mining.md` says what is taken and what is left.
 """
 
-from selfplay.mine.answers import Answers
-from selfplay.mine.check import Checked, Problem, check_tasks
-from selfplay.mine.drops import Drop, Funnel
-from selfplay.mine.leaks import Leak, Leaked, leak_of
-from selfplay.mine.mining import Mined, mine_tasks, split_by_time
-from selfplay.mine.rewriting import Rewriter, Spent, Unless
-from selfplay.mine.settings import Commits, MineSettings
-from selfplay.mine.writing import refuse_other, write_tasks
+from selfplay.mine.answers import RewriteAnswerFile
+from selfplay.mine.check import TaskCheckResult, TaskProblem, check_tasks
+from selfplay.mine.drops import MiningDrop, MiningFunnel
+from selfplay.mine.leaks import LeakGrade, PromptLeak, find_leak
+from selfplay.mine.mining import MinedTasks, mine_tasks, split_by_time
+from selfplay.mine.rewriting import Rewriter, RewriteCost, UnrewrittenPolicy
+from selfplay.mine.settings import CommitSelection, MineSettings
+from selfplay.mine.writing import refuse_other_file, write_tasks
 
 __all__ = [
-    "Answers",
-    "Checked",
-    "Commits",
-    "Drop",
-    "Funnel",
-    "Leak",
-    "Leaked",
+    "RewriteAnswerFile",
+    "TaskCheckResult",
+    "CommitSelection",
+    "MiningDrop",
+    "MiningFunnel",
+    "LeakGrade",
+    "PromptLeak",
     "MineSettings",
-    "Mined",
-    "Problem",
+    "MinedTasks",
+    "TaskProblem",
     "Rewriter",
-    "Spent",
-    "Unless",
+    "RewriteCost",
+    "UnrewrittenPolicy",
     "check_tasks",
-    "leak_of",
+    "find_leak",
     "mine_tasks",
-    "refuse_other",
+    "refuse_other_file",
     "split_by_time",
     "write_tasks",
 ]

@@ -10,11 +10,11 @@ import orjson
 from pydantic import ValidationError
 
 from selfplay.errors import InputError
-from selfplay.export.place import explained
+from selfplay.export.place import convert_os_errors
 from selfplay.message import Noun
 
 
-class Answer(Noun):
+class RewriteAnswer(Noun):
     """One reply."""
 
     key: str
@@ -26,29 +26,29 @@ class Answer(Noun):
     output_tokens: int = 0
 
 
-class Answers:
+class RewriteAnswerFile:
     """The replies in a file. For one process at a time; use as a context manager."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._known: dict[str, Answer] = {}
+        self._known: dict[str, RewriteAnswer] = {}
 
     def __enter__(self) -> Self:
         """Read what is there. Raises InputError for a file of another kind, ExportError where none can be made."""
-        with explained(self._path):
+        with convert_os_errors(self._path):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         self._known = {answer.key: answer for answer in self._read()}
         return self
 
-    def _read(self) -> Iterator[Answer]:
+    def _read(self) -> Iterator[RewriteAnswer]:
         content = self._path.read_bytes()
         whole = content[: content.rfind(b"\n") + 1]
         if len(whole) < len(content):  # a line that a killed process left
             os.ftruncate(self._descriptor, len(whole))
         for number, line in enumerate(whole.splitlines(), 1):
             try:
-                yield Answer.model_validate_json(line)
+                yield RewriteAnswer.model_validate_json(line)
             except ValidationError:
                 raise InputError(
                     f"{self._path}:{number}: not an answer to a rewrite; move the file away to ask anew"
@@ -58,13 +58,13 @@ class Answers:
         """Close the file."""
         os.close(self._descriptor)
 
-    def get(self, key: str) -> Answer | None:
+    def get(self, key: str) -> RewriteAnswer | None:
         """The answer to that request, if it was given before."""
         return self._known.get(key)
 
-    def put(self, answer: Answer) -> None:
+    def put(self, answer: RewriteAnswer) -> None:
         """Keep an answer, on disk before this returns. Raises ExportError."""
-        with explained(self._path):
+        with convert_os_errors(self._path):
             line = orjson.dumps(answer.model_dump()) + b"\n"
             written = os.write(self._descriptor, line)
             if written != len(line):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 
-class Drop(StrEnum):
+class MiningDrop(StrEnum):
     """A reason, in the order in which they are looked for; a commit counts under the first that holds."""
 
     ROOT = "no parent"
@@ -38,20 +38,20 @@ class Drop(StrEnum):
 
 
 @dataclass(slots=True)
-class Funnel:
+class MiningFunnel:
     """From commits to tasks."""
 
     repo: str
     seen: int = 0
     """Commits of the history."""
     tasks: int = 0
-    drops: Counter[Drop] = field(default_factory=Counter[Drop])
+    drops: Counter[MiningDrop] = field(default_factory=Counter[MiningDrop])
     seconds: float = 0.0
     """What it took, without cloning."""
 
     def as_json(self) -> dict[str, object]:
         """For machines; reasons in their order, those that did not occur left out."""
-        dropped = {drop.value: self.drops[drop] for drop in Drop if self.drops[drop]}
+        dropped = {drop.value: self.drops[drop] for drop in MiningDrop if self.drops[drop]}
         return {
             "repo": self.repo,
             "commits": self.seen,

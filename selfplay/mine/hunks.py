@@ -8,7 +8,7 @@ _HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 
 
 @dataclass(frozen=True, slots=True)
-class Edit:
+class LineEdit:
     """One run of changed lines."""
 
     first: int
@@ -24,40 +24,40 @@ class Edit:
         return self.last < self.first
 
 
-def edits(patch: bytes) -> Iterator[Edit]:
+def read_edits(patch: bytes) -> Iterator[LineEdit]:
     """Every run of changed lines in one file's patch, in order."""
-    run = _Run()
+    run = _EditRun()
     old_left = new_left = 0
     for line in patch.split(b"\n"):
         if old_left <= 0 and new_left <= 0:
-            yield from run.ended()
+            yield from run.finish()
             if found := _HUNK.match(line):
                 old_left, new_left = int(found[2] or 1), int(found[4] or 1)
                 # A hunk without old lines names the line before it.
                 run.number = int(found[1]) if old_left else int(found[1]) + 1
         elif line[:1] == b"-":
-            run.gone, old_left = run.gone + 1, old_left - 1
+            run.removed_count, old_left = run.removed_count + 1, old_left - 1
         elif line[:1] == b"+":
-            run.come.append(line[1:].decode("utf-8", "replace"))
+            run.added_lines.append(line[1:].decode("utf-8", "replace"))
             new_left -= 1
         elif line[:1] != b"\\":
-            yield from run.ended()
+            yield from run.finish()
             run.number, old_left, new_left = run.number + 1, old_left - 1, new_left - 1
-    yield from run.ended()
+    yield from run.finish()
 
 
 @dataclass(slots=True)
-class _Run:
+class _EditRun:
     """The run of changed lines that is being read."""
 
     number: int = 0
     """Of the old line where it begins."""
-    gone: int = 0
-    come: list[str] = field(default_factory=list[str])
+    removed_count: int = 0
+    added_lines: list[str] = field(default_factory=list[str])
 
-    def ended(self) -> Iterator[Edit]:
+    def finish(self) -> Iterator[LineEdit]:
         """It, if there is one; the next begins after it."""
-        if self.gone or self.come:
-            first = self.number if self.gone else self.number - 1
-            yield Edit(first, first + self.gone - 1, tuple(self.come))
-            self.number, self.gone, self.come = self.number + self.gone, 0, []
+        if self.removed_count or self.added_lines:
+            first = self.number if self.removed_count else self.number - 1
+            yield LineEdit(first, first + self.removed_count - 1, tuple(self.added_lines))
+            self.number, self.removed_count, self.added_lines = self.number + self.removed_count, 0, []

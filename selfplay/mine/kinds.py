@@ -67,7 +67,7 @@ MARK_BYTES = 2000
 
 
 @lru_cache(maxsize=1 << 16)
-def kind_of(path: str) -> FileKind:
+def file_kind_of(path: str) -> FileKind:
     """What the file at that path is for."""
     for pattern, kind in _TABLE:
         if pattern.search(path) and not (kind is FileKind.DOCS and path.endswith(".html") and _PAGES.search(path)):
@@ -75,6 +75,6 @@ def kind_of(path: str) -> FileKind:
     return FileKind.SOURCE if PurePosixPath(path).suffix.lower() in SOURCE_SUFFIXES else FileKind.OTHER
 
 
-def says_generated(content: bytes) -> bool:
+def is_marked_generated(content: bytes) -> bool:
     """Whether the head of a file says that a program wrote it."""
     return _MARKS.search(content[:MARK_BYTES]) is not None

@@ -77,7 +77,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _SVN_HEAD = re.compile(r"\A[ \t]*(?:r\d+@\S+:.*\n|\*\*\* empty log message \*\*\*\s*)")
 
-_CUTS: tuple[tuple[str, re.Pattern[str]], ...] = (
+_REMOVALS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("merge line", _MERGE),
     ("revision-control ids", _SVN),
     ("revision-control ids", _SVN_HEAD),
@@ -98,7 +98,7 @@ _CUTS: tuple[tuple[str, re.Pattern[str]], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
+class CommitPrompt:
     """What is left of a message."""
 
     text: str
@@ -113,35 +113,35 @@ class Prompt:
         return len(_WORD.findall(self.text))
 
     @property
-    def telling_words(self) -> int:
+    def specific_words(self) -> int:
         """How many different words it has that could stand for what the change is about; a name counts as two."""
         words = {word.casefold() for word in _WORD.findall(self.text)}
         names = {name for name in _NAME.findall(self.text) if _SHAPED.search(name)}
-        return len(words - _SAYS_NOTHING) + 2 * len(names)
+        return len(words - _VAGUE_WORDS) + 2 * len(names)
 
 
-def cleaned(message: str) -> Prompt:
+def clean_message(message: str) -> CommitPrompt:
     """The message in plain words. Takes time in proportion to its length: bound that before."""
     text = _CONTROL.sub("", message.replace("\r\n", "\n").replace("\r", "\n"))
     left_out: Counter[str] = Counter()
     issues = tuple(dict.fromkeys(int(found["number"]) for found in _ISSUE.finditer(text)))
-    for name, pattern in _CUTS:
-        text, count = pattern.subn(_replacement(name), text)
+    for name, pattern in _REMOVALS:
+        text, count = pattern.subn(_replacement_for(name), text)
         left_out[name] += count
     text = _LABELLED.sub(r"\1", text)
     lines = [line.rstrip() for line in text.strip().split("\n")]
-    kept = [line for number, line in enumerate(lines) if not number or _bare(line) != _bare(lines[0])]
+    kept = [line for number, line in enumerate(lines) if not number or _strip_list_mark(line) != _strip_list_mark(lines[0])]
     left_out["repeats"] += sum(bool(line) for line in lines) - sum(bool(line) for line in kept)
     text = "\n".join(kept)
-    return Prompt(_BLANK.sub("\n\n", text).strip(), {name: n for name, n in left_out.items() if n}, issues)
+    return CommitPrompt(_BLANK.sub("\n\n", text).strip(), {name: n for name, n in left_out.items() if n}, issues)
 
 
-def _bare(line: str) -> str:
+def _strip_list_mark(line: str) -> str:
     """A line without the sign that makes it part of a list."""
     return line.strip().removeprefix("* ").removeprefix("- ").strip(" .").casefold()
 
 
-def _replacement(name: str) -> str | Callable[[re.Match[str]], str]:
+def _replacement_for(name: str) -> str | Callable[[re.Match[str]], str]:
     return "(link)" if name == "URLs" else ""
 
 
@@ -167,7 +167,7 @@ def is_bot(author: str, email: str) -> bool:
 
 _NAME = re.compile(r"[A-Za-z_][\w.]*\w")
 _SHAPED = re.compile(r"[a-z0-9][A-Z]|\w[_.]\w")
-_SAYS_NOTHING = frozenset(
+_VAGUE_WORDS = frozenset(
     """a about actually add added adding adds after again all allow also always an and another any apply are as at avoid back be
     because became been before being best better bit both but by can change changed changes changing chore clean cleaned
     cleanup cleanups clearer code comment commented comments commit consistency consistent convert converted correct

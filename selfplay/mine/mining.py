@@ -13,105 +13,105 @@ from itertools import islice
 from pydantic import JsonValue
 
 from selfplay.errors import RepositoryError
-from selfplay.mine.alike import distinct
-from selfplay.mine.contents import PATCHES, Source, measured, patches, read_targets
-from selfplay.mine.drops import Drop, Funnel
-from selfplay.mine.filters import Candidate, candidates
+from selfplay.mine.alike import drop_duplicates
+from selfplay.mine.contents import PATCHES_PER_BATCH, CloneContents, measure_changes, read_patches, read_targets
+from selfplay.mine.drops import MiningDrop, MiningFunnel
+from selfplay.mine.filters import CommitCandidate, find_candidates
 from selfplay.mine.functions import function_targets
-from selfplay.mine.history import Commit, read_history
-from selfplay.mine.leaks import leak_meta, leak_of
-from selfplay.mine.settings import Commits, MineSettings
+from selfplay.mine.history import HistoryCommit, read_history
+from selfplay.mine.leaks import leak_meta, find_leak
+from selfplay.mine.settings import CommitSelection, MineSettings
 from selfplay.repos import Repositories
 from selfplay.source import find_source
 from selfplay.task import Answer, Brief, Target, Task
-from selfplay_tools.blobs import Blobs
+from selfplay_tools.blobs import BlobReader
 from selfplay_tools.errors import ToolsError
 
-Tell = Callable[[str, int, int | None], None]
+MiningProgressCallback = Callable[[str, int, int | None], None]
 """Told what is being done, how far it is, and of how many (None if that is not known)."""
 
 
-def _silent(_what: str, _done: int, _total: int | None) -> None:
+def _ignore_progress(_what: str, _done: int, _total: int | None) -> None:
     return None
 
 
 @dataclass(frozen=True, slots=True)
-class Mined:
+class MinedTasks:
     """What a repository gave."""
 
     tasks: tuple[Task, ...]
     """Oldest first."""
-    funnel: Funnel
+    funnel: MiningFunnel
 
 
-def mine_tasks(repositories: Repositories, repo: str, tip: str, settings: MineSettings, tell: Tell = _silent) -> Mined:
+def mine_tasks(repositories: Repositories, repo: str, tip: str, settings: MineSettings, on_progress: MiningProgressCallback = _ignore_progress) -> MinedTasks:
     """Tasks out of the history that leads to `tip` (any revision). Blocks; raises RepositoryError.
 
     The same history, settings and seed give the same tasks; further commits at the tip leave the choice among the
     older ones as it is, but for what `count` then leaves out.
     """
     full, git_dir = repositories.resolve(repo, tip), repositories.clone(repo)
-    began, funnel = time.monotonic(), Funnel(repo)
-    blobs = Blobs(git_dir)
+    began, funnel = time.monotonic(), MiningFunnel(repo)
+    blobs = BlobReader(git_dir)
     try:
-        source = Source(git_dir, blobs)
-        found = _found(source, full, settings, funnel, tell)
-        drawn = _Maker(source, _Names(repositories, repo), settings, funnel).drawn(found, tell)
+        source = CloneContents(git_dir, blobs)
+        candidates = _collect_candidates(source, full, settings, funnel, on_progress)
+        tasks = _TaskMaker(source, _RepositoryNames(repositories, repo), settings, funnel).draw_tasks(candidates, on_progress)
     except ToolsError as error:
         raise RepositoryError(f"{repo}: {error}") from error
     finally:
         blobs.close()
-    funnel.tasks, funnel.seconds = len(drawn), time.monotonic() - began
-    return Mined(tuple(drawn), funnel)
+    funnel.tasks, funnel.seconds = len(tasks), time.monotonic() - began
+    return MinedTasks(tuple(tasks), funnel)
 
 
-def _found(source: Source, tip: str, settings: MineSettings, funnel: Funnel, tell: Tell) -> list[Candidate]:
+def _collect_candidates(source: CloneContents, tip: str, settings: MineSettings, funnel: MiningFunnel, on_progress: MiningProgressCallback) -> list[CommitCandidate]:
     """Every commit that may become a task and repeats none, oldest first."""
-    with closing(read_history(source.git_dir, tip, is_mainline=settings.commits is Commits.MAINLINE)) as history:
-        found = list(candidates(_told(history, tell), settings, funnel))
-    small: list[Candidate] = []
-    for one in measured(source, found, settings, funnel):
+    with closing(read_history(source.git_dir, tip, is_mainline=settings.commits is CommitSelection.MAINLINE)) as history:
+        found = list(find_candidates(_report_commits(history, on_progress), settings, funnel))
+    small: list[CommitCandidate] = []
+    for one in measure_changes(source, found, settings, funnel):
         small.append(one)
-        tell("measuring changes", len(small), len(found))
+        on_progress("measuring changes", len(small), len(found))
     small.sort(key=lambda one: (one.time, one.id))
-    return list(distinct(small, settings.near_duplicates, funnel))
+    return list(drop_duplicates(small, settings.near_duplicates, funnel))
 
 
-def _told(history: Iterator[Commit], tell: Tell) -> Iterator[Commit]:
+def _report_commits(history: Iterator[HistoryCommit], on_progress: MiningProgressCallback) -> Iterator[HistoryCommit]:
     for number, commit in enumerate(history, 1):
         if not number % 500:
-            tell("reading history", number, None)
+            on_progress("reading history", number, None)
         yield commit
 
 
-class _Names:
+class _RepositoryNames:
     """What a repository is called in tasks."""
 
     def __init__(self, repositories: Repositories, repo: str) -> None:
         directory = find_source(repo, repositories.root).directory
         is_name = (repositories.root / repo).is_dir()
         self.repo = str(directory) if directory is not None and not is_name else repo
-        self.slug = _slug(repo if directory is None else str(directory))
+        self.slug = _slug_of(repo if directory is None else str(directory))
 
 
-def _slug(place: str) -> str:
+def _slug_of(place: str) -> str:
     steps = [step.removesuffix(".git") for step in re.split(r"[/:\\]", place.rstrip("/"))]
     telling = [step for step in steps if step not in {"", "repo", "git", "src", "source"}]
     return re.sub(r"[^a-z0-9]+", "-", (telling or ["task"])[-1].lower())[:40].strip("-") or "task"
 
 
 @dataclass(slots=True)
-class _Maker:
+class _TaskMaker:
     """Makes tasks of candidates."""
 
-    source: Source
-    names: _Names
+    source: CloneContents
+    names: _RepositoryNames
     settings: MineSettings
-    funnel: Funnel
+    funnel: MiningFunnel
     directories: Counter[str] = field(default_factory=Counter[str])
     """Tasks made, by the folder of their first target."""
 
-    def drawn(self, found: Sequence[Candidate], tell: Tell) -> list[Task]:
+    def draw_tasks(self, found: Sequence[CommitCandidate], on_progress: MiningProgressCallback) -> list[Task]:
         """Tasks in an order that the seed decides, until there are enough; then oldest first."""
         seed = self.settings.seed
         order = sorted(found, key=lambda one: hashlib.sha256(f"{seed} {one.id}".encode()).digest())
@@ -122,61 +122,61 @@ class _Maker:
             if len(tasks) == wanted:
                 break
             looked_at += 1
-            made = self._task(one, patch)
-            if isinstance(made, Drop):
+            made = self._make_task(one, patch)
+            if isinstance(made, MiningDrop):
                 self.funnel.drops[made] += 1
             else:
                 tasks.append((one.time, one.id, made))
-                self.directories[_directory(one)] += 1
-            tell("making tasks", len(tasks), wanted)
-        self.funnel.drops[Drop.NOT_DRAWN] += len(order) - looked_at
+                self.directories[_directory_of(one)] += 1
+            on_progress("making tasks", len(tasks), wanted)
+        self.funnel.drops[MiningDrop.NOT_DRAWN] += len(order) - looked_at
         return [task for _, _, task in sorted(tasks, key=lambda row: row[:2])]
 
-    def _with_patches(self, order: Sequence[Candidate]) -> Iterator[tuple[Candidate, dict[str, bytes]]]:
+    def _with_patches(self, order: Sequence[CommitCandidate]) -> Iterator[tuple[CommitCandidate, dict[str, bytes]]]:
         if not (self.settings.functions or self.settings.with_patch):
             yield from ((one, {}) for one in order)
             return
         rest = iter(order)
-        while some := list(islice(rest, PATCHES)):
-            yield from zip(some, patches(self.source, some), strict=True)
+        while some := list(islice(rest, PATCHES_PER_BATCH)):
+            yield from zip(some, read_patches(self.source, some), strict=True)
 
-    def _task(self, one: Candidate, patch: dict[str, bytes]) -> Task | Drop:
+    def _make_task(self, one: CommitCandidate, patch: dict[str, bytes]) -> Task | MiningDrop:
         limit = self.settings.per_directory
-        if limit is not None and self.directories[_directory(one)] >= limit:
-            return Drop.FULL_DIRECTORY
+        if limit is not None and self.directories[_directory_of(one)] >= limit:
+            return MiningDrop.FULL_DIRECTORY
         texts = read_targets(self.source, one, self.settings)
-        if isinstance(texts, Drop):
+        if isinstance(texts, MiningDrop):
             return texts
-        targets = self._targets(texts, patch)
+        targets = self._make_targets(texts, patch)
         if not targets:
-            return Drop.NO_FUNCTION
+            return MiningDrop.NO_FUNCTION
         if len(targets) > self.settings.max_targets:
-            return Drop.MANY_TARGETS
+            return MiningDrop.MANY_TARGETS
         prompt = one.prompt.text
-        leaked = leak_of(prompt, targets, lambda path: texts[path])
+        leaked = find_leak(prompt, targets, lambda path: texts[path])
         if leaked.grade > self.settings.max_leak:
-            return Drop.LEAK
+            return MiningDrop.LEAK
         brief = Brief(id=f"{self.names.slug}-{one.id[:12]}", repo=self.names.repo, commit=one.parent, prompt=prompt)
         change = (
             b"".join(patch[path] for path in texts).decode("utf-8", "replace") if self.settings.with_patch else None
         )
-        return Task(brief=brief, answer=Answer(targets=targets, patch=change), meta={**_meta(one), **leak_meta(leaked)})
+        return Task(brief=brief, answer=Answer(targets=targets, patch=change), meta={**_make_meta(one), **leak_meta(leaked)})
 
-    def _targets(self, texts: dict[str, bytes], patch: dict[str, bytes]) -> tuple[Target, ...]:
+    def _make_targets(self, texts: dict[str, bytes], patch: dict[str, bytes]) -> tuple[Target, ...]:
         if not self.settings.functions:
             return tuple(Target(path=path) for path in texts)
         return tuple(target for path, text in texts.items() for target in function_targets(path, text, patch[path]))
 
 
-def _directory(one: Candidate) -> str:
+def _directory_of(one: CommitCandidate) -> str:
     return one.targets[0].path.rpartition("/")[0]
 
 
-def _meta(one: Candidate) -> dict[str, JsonValue]:
+def _make_meta(one: CommitCandidate) -> dict[str, JsonValue]:
     meta: dict[str, JsonValue] = {
         "from": "history",
         "fix": one.id,
-        "date": _date(one.time),
+        "date": _format_date(one.time),
         "files": len(one.changes),
         "lines": one.lines,
     }
@@ -187,7 +187,7 @@ def _meta(one: Candidate) -> dict[str, JsonValue]:
     return meta
 
 
-def _date(seconds: int) -> str:
+def _format_date(seconds: int) -> str:
     try:
         return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     except (OverflowError, ValueError, OSError):  # a clock that was never right

@@ -6,7 +6,7 @@ from selfplay_tools.errors import ToolsError
 from selfplay_tools.snapshot import Snapshot
 
 
-def reader_of(snapshot: Snapshot) -> Callable[[str], bytes]:
+def make_content_reader(snapshot: Snapshot) -> Callable[[str], bytes]:
     """Gives the text of a file by its path; nothing where there is no text to read."""
 
     def read(path: str) -> bytes:

@@ -12,28 +12,28 @@ from pydantic import JsonValue
 
 from selfplay.config import SeatConfig
 from selfplay.errors import SelfplayError
-from selfplay.gate import Seen, findings, prepare
+from selfplay.gate import ShownText, check_hint, prepare_guard
 from selfplay.message import Message, Origin
-from selfplay.mine.answers import Answer, Answers
-from selfplay.mine.leaks import leak_meta, leak_of
-from selfplay.mine.reading import reader_of
-from selfplay.models.protocol import Model, Request
-from selfplay.models.retry import Policy, complete
-from selfplay.prompts import prompt
+from selfplay.mine.answers import RewriteAnswer, RewriteAnswerFile
+from selfplay.mine.leaks import leak_meta, find_leak
+from selfplay.mine.reading import make_content_reader
+from selfplay.models.protocol import Model, ModelRequest
+from selfplay.models.retry import RetryPolicy, complete_with_retries
+from selfplay.prompts import load_prompt
 from selfplay.repos import Repositories
 from selfplay.task import Task
-from selfplay.wire import encode
+from selfplay.wire import encode_messages
 from selfplay_tools.snapshot import Snapshot
 
 MAX_CHARS = 4000
 """A longer answer is no issue."""
 MIN_CHARS = 20
-Unless = Literal["keep", "drop"]
+UnrewrittenPolicy = Literal["keep", "drop"]
 """What becomes of a task whose message was not rewritten well: it keeps the message, or it is dropped."""
 
 
 @dataclass(slots=True)
-class Spent:
+class RewriteCost:
     """What the rewriting took."""
 
     asked: int = 0
@@ -53,14 +53,14 @@ class Rewriter:
 
     model: Model
     config: SeatConfig
-    answers: Answers
+    answers: RewriteAnswerFile
     repositories: Repositories
     tries: int = 3
-    unless: Unless = "keep"
+    unless: UnrewrittenPolicy = "keep"
     at_once: int = 8
-    spent: Spent = field(default_factory=Spent)
+    spent: RewriteCost = field(default_factory=RewriteCost)
 
-    async def rewrite(self, tasks: Sequence[Task], tell: Callable[[int], None]) -> list[Task]:
+    async def rewrite(self, tasks: Sequence[Task], on_progress: Callable[[int], None]) -> list[Task]:
         """The tasks with issues as prompts, in order; `tell` hears how many are done.
 
         Raises ModelError when the model can't be had, and RepositoryError: what was answered is kept, the same call
@@ -71,55 +71,55 @@ class Rewriter:
         limiter, threads = CapacityLimiter(self.at_once), CapacityLimiter(2)
         async with anyio.create_task_group() as group:
 
-            async def one(number: int) -> None:
+            async def rewrite_one(number: int) -> None:
                 async with limiter:
                     try:
-                        done[number] = await self._rewritten(tasks[number], threads)
-                        tell(len(done))
+                        done[number] = await self._rewrite_task(tasks[number], threads)
+                        on_progress(len(done))
                     except SelfplayError as error:
                         errors.append(error)
                         group.cancel_scope.cancel()
 
             for number in range(len(tasks)):
-                group.start_soon(one, number)
+                group.start_soon(rewrite_one, number)
         if errors:
             raise errors[0]
         return [task for number in sorted(done) if (task := done[number]) is not None]
 
-    async def _rewritten(self, task: Task, threads: CapacityLimiter) -> Task | None:
+    async def _rewrite_task(self, task: Task, threads: CapacityLimiter) -> Task | None:
         snapshot = await to_thread.run_sync(self.repositories.open, task.brief.repo, task.brief.commit, limiter=threads)
         with closing(snapshot):
             # The task's own words stand in no one's way here: the player will not get them.
-            secret = prepare(_with_prompt(task, "-"), snapshot)
+            guard = prepare_guard(_with_prompt(task, "-"), snapshot)
 
             def check(text: str) -> tuple[str, ...]:
-                return tuple(f"{found.text!r}: {found.why}" for found in findings(text, secret, Seen()))
+                return tuple(f"{found.text!r}: {found.why}" for found in check_hint(text, guard, ShownText()))
 
-            messages = [_says("user", prompt("issue").fill(message=task.brief.prompt))]
+            messages = [_make_message("user", load_prompt("issue").fill(message=task.brief.prompt))]
             problems: list[str] = []
             for number in range(1, self.tries + 1):
-                answer = await self._answer(messages)
+                answer = await self._get_answer(messages)
                 text = answer.text.strip()
-                found = _shape(answer, text) or await to_thread.run_sync(check, text, limiter=threads)
+                found = _find_shape_problems(answer, text) or await to_thread.run_sync(check, text, limiter=threads)
                 if not found:
-                    return await to_thread.run_sync(self._changed, task, text, number, snapshot, limiter=threads)
+                    return await to_thread.run_sync(self._replace_prompt, task, text, number, snapshot, limiter=threads)
                 problems = list(found)
                 listed = "\n".join(f"- {problem}" for problem in found)
-                messages += [_says("assistant", text or "(nothing)"), _says("user", _again(listed))]
+                messages += [_make_message("assistant", text or "(nothing)"), _make_message("user", _retry_text(listed))]
         self.spent.failed += 1
-        return None if self.unless == "drop" else _kept(task, self.model.name, problems)
+        return None if self.unless == "drop" else _mark_failed(task, self.model.name, problems)
 
-    async def _answer(self, messages: Sequence[Message]) -> Answer:
+    async def _get_answer(self, messages: Sequence[Message]) -> RewriteAnswer:
         head = {"model": self.config.model_name, **self.config.sampling, **self.config.extra_body}
-        request = Request(head, tuple(encode(messages)), turn=len(messages) // 2)
+        request = ModelRequest(head, tuple(encode_messages(messages)), turn=len(messages) // 2)
         key = hashlib.sha256(f"{self.model.name}\0{self.config.base_url or ''}\0".encode() + request.body()).hexdigest()
         known = self.answers.get(key)
         if known is not None:
             self.spent.known += 1
             return known
-        reply = await complete(self.model, request, Policy(tries=self.config.tries))
+        reply = await complete_with_retries(self.model, request, RetryPolicy(tries=self.config.tries))
         is_whole = reply.finish_reason not in {"length", "content_filter"} and reply.refusal is None
-        answer = Answer(
+        answer = RewriteAnswer(
             key=key,
             text=reply.message.content,
             is_whole=is_whole,
@@ -132,26 +132,26 @@ class Rewriter:
         self.spent.output_tokens += answer.output_tokens
         return answer
 
-    def _changed(self, task: Task, text: str, tries: int, snapshot: Snapshot) -> Task:
-        leaked = leak_of(text, task.answer.targets, reader_of(snapshot))
-        told: dict[str, JsonValue] = {"by": self.model.name, "tries": tries, "original": task.brief.prompt}
+    def _replace_prompt(self, task: Task, text: str, tries: int, snapshot: Snapshot) -> Task:
+        leaked = find_leak(text, task.answer.targets, make_content_reader(snapshot))
+        record: dict[str, JsonValue] = {"by": self.model.name, "tries": tries, "original": task.brief.prompt}
         for key in ("leak", "leaked"):
             if key in task.meta:
-                told[f"original_{key}"] = task.meta[key]
+                record[f"original_{key}"] = task.meta[key]
         kept = {key: value for key, value in task.meta.items() if key not in {"leak", "leaked"}}
-        meta = {**kept, **leak_meta(leaked), "rewritten": told}
+        meta = {**kept, **leak_meta(leaked), "rewritten": record}
         return _with_prompt(task, text).model_copy(update={"meta": meta})
 
 
-def _says(role: Literal["user", "assistant"], text: str) -> Message:
+def _make_message(role: Literal["user", "assistant"], text: str) -> Message:
     return Message(role=role, content=text, origin=Origin.PROMPT if role == "user" else Origin.PLAYER)
 
 
-def _again(findings: str) -> str:
-    return prompt("issue_again").fill(findings=findings)
+def _retry_text(findings: str) -> str:
+    return load_prompt("issue_again").fill(findings=findings)
 
 
-def _shape(answer: Answer, text: str) -> tuple[str, ...]:
+def _find_shape_problems(answer: RewriteAnswer, text: str) -> tuple[str, ...]:
     if not answer.is_whole:
         return ("the answer was cut off, or refused",)
     if not MIN_CHARS <= len(text) <= MAX_CHARS:
@@ -163,6 +163,6 @@ def _with_prompt(task: Task, text: str) -> Task:
     return task.model_copy(update={"brief": task.brief.model_copy(update={"prompt": text})})
 
 
-def _kept(task: Task, by: str, problems: list[str]) -> Task:
-    told: dict[str, JsonValue] = {"by": by, "failed": list(problems)}
-    return task.model_copy(update={"meta": {**task.meta, "rewritten": told}})
+def _mark_failed(task: Task, by: str, problems: list[str]) -> Task:
+    record: dict[str, JsonValue] = {"by": by, "failed": list(problems)}
+    return task.model_copy(update={"meta": {**task.meta, "rewritten": record}})

@@ -6,13 +6,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-from selfplay.config import Count, Section
-from selfplay.mine.leaks import Leak
+from selfplay.config import Count, ConfigSection
+from selfplay.mine.leaks import LeakGrade
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
-class Commits(StrEnum):
+class CommitSelection(StrEnum):
     """Which commits become tasks."""
 
     SINGLE = "single"
@@ -23,10 +23,10 @@ class Commits(StrEnum):
     """The commits along first parents, merges and others: each change once, as it arrived."""
 
 
-class MineSettings(Section):
+class MineSettings(ConfigSection):
     """Everything that decides which tasks a history gives."""
 
-    commits: Commits = Commits.SINGLE
+    commits: CommitSelection = CommitSelection.SINGLE
     since: date | None = None
     """Of the commit, in UTC; the day itself included."""
     until: date | None = None
@@ -55,7 +55,7 @@ class MineSettings(Section):
     """Commits of bots are mined too."""
     near_duplicates: Share | None = 0.85
     """Likeness from which on a message, or a set of changes, counts as the same; None to drop only equal ones."""
-    max_leak: Leak = Leak.PATH
+    max_leak: LeakGrade = LeakGrade.PATH
     """The worst that a prompt may give away."""
     functions: bool = False
     """Targets are the definitions that the change touches, not whole files."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from selfplay.errors import InputError, TaskError
-from selfplay.export.place import move, workshop, write_lines
+from selfplay.export.place import move_into_place, open_scratch_folder, write_lines
 from selfplay.task import Task
 from selfplay.tasks import parse_task, row_of
 
@@ -17,21 +17,21 @@ def write_tasks(files: Iterable[tuple[Path, Iterable[Task]]]) -> None:
     """
     rows = [(path.absolute(), tasks) for path, tasks in files]
     for path, _ in rows:
-        refuse_other(path)
+        refuse_other_file(path)
     for folder in dict.fromkeys(path.parent for path, _ in rows):
-        with workshop(folder) as place:
+        with open_scratch_folder(folder) as place:
             inside = [(path, tasks) for path, tasks in rows if path.parent == folder]
             for path, tasks in inside:
-                write_lines(place / path.name, map(line_of, tasks))
-            move(place, [path for path, _ in inside])
+                write_lines(place / path.name, map(encode_task, tasks))
+            move_into_place(place, [path for path, _ in inside])
 
 
-def line_of(task: Task) -> bytes:
+def encode_task(task: Task) -> bytes:
     """The task as a line of a file."""
     return row_of(task).model_dump_json(exclude_defaults=True).encode() + b"\n"
 
 
-def refuse_other(path: Path) -> None:
+def refuse_other_file(path: Path) -> None:
     """Raise TaskError if the path is taken by something else than a task file."""
     if path.is_dir():
         raise TaskError(f"{path} is a folder; name a file")

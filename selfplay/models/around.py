@@ -11,11 +11,11 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def _ignore() -> None:
+def _do_nothing() -> None:
     return None
 
 
-ON_SEND: ContextVar[Callable[[], None]] = ContextVar("ON_SEND", default=_ignore)
+ON_SEND: ContextVar[Callable[[], None]] = ContextVar("ON_SEND", default=_do_nothing)
 """Told by a model that made a call wait that it is let through now: the wait is over."""
 
 ON_HEADERS: ContextVar[Callable[[Mapping[str, str]], None] | None] = ContextVar("ON_HEADERS", default=None)
@@ -23,7 +23,7 @@ ON_HEADERS: ContextVar[Callable[[Mapping[str, str]], None] | None] = ContextVar(
 
 
 @contextmanager
-def telling(variable: ContextVar[T], value: T) -> Generator[None]:
+def set_hook(variable: ContextVar[T], value: T) -> Generator[None]:
     """Have it told to `value` inside of the block."""
     token = variable.set(value)
     try:

@@ -27,8 +27,8 @@ from selfplay.errors import (
     RequestRefused,
     TransientModelError,
 )
-from selfplay.models.complaint import Complaint
-from selfplay.models.response import Answer
+from selfplay.models.complaint import ErrorBody
+from selfplay.models.response import ServerResponse
 
 TOO_LONG = re.compile(
     r"context_length_exceeded|exceed_context_size|ContextWindowExceeded|context length exceeded"
@@ -69,42 +69,42 @@ ADVICE = {
 }
 
 
-def models_fault(complaint: Complaint) -> str | None:
+def find_model_fault(error_body: ErrorBody) -> str | None:
     """What the model did, where a server failed because it could not read the model's output."""
-    if not UNREADABLE_CALL.search(complaint.everything):
+    if not UNREADABLE_CALL.search(error_body.searchable_text):
         return None
-    return f"the server could not read what the model wrote: {complaint.text}"
+    return f"the server could not read what the model wrote: {error_body.text}"
 
 
-def failure(answer: Answer, complaint: Complaint, head: Mapping[str, Any], *, now: datetime) -> ModelError:
+def classify_failure(response: ServerResponse, error_body: ErrorBody, head: Mapping[str, Any], *, now: datetime) -> ModelError:
     """The error for a failed response. A status in the body (an error sent with 200) overrides the response's."""
-    status = answer.status
+    status = response.status
     if status < 300:  # noqa: PLR2004  the class of successes
-        status = int(complaint.code) if re.fullmatch(r"[45]\d\d", complaint.code) else 500
-    text = f"{status} from the server: {complaint.text}"
-    wait_s = retry_after_s(answer.headers, now=now)
-    if OUT_OF_MONEY.search(complaint.everything) or status == 402:  # noqa: PLR2004  Payment Required
-        return FatalModelError(f"{answer.asked}: {text} (the account has no money left)", status=status)
-    if status in SLOW_DOWN and not NEVER_FITS.search(complaint.everything):
+        status = int(error_body.code) if re.fullmatch(r"[45]\d\d", error_body.code) else 500
+    text = f"{status} from the server: {error_body.text}"
+    wait_s = retry_after_s(response.headers, now=now)
+    if OUT_OF_MONEY.search(error_body.searchable_text) or status == 402:  # noqa: PLR2004  Payment Required
+        return FatalModelError(f"{response.asked}: {text} (the account has no money left)", status=status)
+    if status in SLOW_DOWN and not NEVER_FITS.search(error_body.searchable_text):
         return RateLimited(text, retry_after_s=wait_s)
     is_server_error = status >= 500 and status not in SLOW_DOWN  # noqa: PLR2004  the class of server errors
-    if (status in REFUSED or is_server_error) and TOO_LONG.search(complaint.everything):
+    if (status in REFUSED or is_server_error) and TOO_LONG.search(error_body.searchable_text):
         return ContextTooLong(text, status=status)
-    if status in REFUSED or (is_server_error and NO_SUCH_GRAMMAR.search(complaint.everything)):
-        return RequestRefused(text, status=status, param=complaint.about(head))
+    if status in REFUSED or (is_server_error and NO_SUCH_GRAMMAR.search(error_body.searchable_text)):
+        return RequestRefused(text, status=status, param=error_body.find_refused_field(head))
     if status in TRY_AGAIN or is_server_error:
         return TransientModelError(text, retry_after_s=wait_s)
-    return FatalModelError(f"{answer.asked}: {text}{_advice(answer, status)}", status=status)
+    return FatalModelError(f"{response.asked}: {text}{_advice(response, status)}", status=status)
 
 
-def _advice(answer: Answer, status: int) -> str:
+def _advice(response: ServerResponse, status: int) -> str:
     if 300 <= status < 400:  # noqa: PLR2004  redirects
-        return f" (it redirects to {answer.headers.get('location', 'nowhere')!r}: if that is right, make it base_url)"
+        return f" (it redirects to {response.headers.get('location', 'nowhere')!r}: if that is right, make it base_url)"
     if status == 401:  # noqa: PLR2004  Unauthorized
-        variable = f" {answer.key_env}" if answer.key_env else ""
+        variable = f" {response.key_env}" if response.key_env else ""
         return (
             f" (check the key in the environment variable{variable})"
-            if answer.has_key
+            if response.has_key
             else f" (no key was sent: the environment variable{variable} is not set; api_key_env names another one)"
         )
     return f" ({ADVICE[status]})" if status in ADVICE else ""
@@ -113,23 +113,23 @@ def _advice(answer: Answer, status: int) -> str:
 def retry_after_s(headers: Mapping[str, str], *, now: datetime) -> float | None:
     """Seconds that the server asked to wait (RFC 9110, 10.2.3, and the vendors' milliseconds), or None."""
     for name in ("retry-after-ms", "x-ms-retry-after-ms"):
-        wait_ms = _number(headers.get(name))
+        wait_ms = _parse_seconds(headers.get(name))
         if wait_ms is not None:
             return wait_ms / 1000
     value = headers.get("retry-after")
-    wait_s = _number(value)
+    wait_s = _parse_seconds(value)
     if wait_s is not None or value is None:
         return wait_s
-    until, sent = _date(value), _date(headers.get("date", ""))
-    return None if until is None else max(0.0, (until - (sent or now)).total_seconds())
+    until, sent_at = _parse_date(value), _parse_date(headers.get("date", ""))
+    return None if until is None else max(0.0, (until - (sent_at or now)).total_seconds())
 
 
-def _number(value: str | None) -> float | None:
+def _parse_seconds(value: str | None) -> float | None:
     """A plain number of seconds: no sign, no infinity."""
     return float(value) if value is not None and re.fullmatch(r"\s*\d{1,9}(\.\d{0,9})?\s*", value, re.ASCII) else None
 
 
-def _date(value: str) -> datetime | None:
+def _parse_date(value: str) -> datetime | None:
     """A date as in RFC 9110, or None. What the library raises for other text, it does not promise."""
     try:
         date = parsedate_to_datetime(value)

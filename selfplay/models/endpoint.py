@@ -20,7 +20,7 @@ SHORTEST_SECRET = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class ModelEndpoint:
     """A server of the chat completions protocol."""
 
     url: str
@@ -44,14 +44,14 @@ class Endpoint:
         return hide_keys(self.scrub(text.encode("utf-8", "replace")).decode())
 
 
-def endpoint(base_url: str | None, api_key_env: str, environ: Mapping[str, str] = os.environ) -> Endpoint:
+def find_endpoint(base_url: str | None, api_key_env: str, environ: Mapping[str, str] = os.environ) -> ModelEndpoint:
     """The server at `base_url` (or `$OPENAI_BASE_URL`, or the vendor's own) with the key in `$<api_key_env>`.
 
     Raises ConfigError for an address that can't be one, for a key that no header can carry, and for no key where the
     vendor's own server is asked.
     """
     given = base_url or environ.get("OPENAI_BASE_URL") or VENDOR_URL
-    url = _address(given)
+    url = _parse_address(given)
     is_vendors = url.host == httpx2.URL(VENDOR_URL).host
     key = environ.get(api_key_env, "").strip()
     if not key and is_vendors:
@@ -60,7 +60,7 @@ def endpoint(base_url: str | None, api_key_env: str, environ: Mapping[str, str] 
         )
     if not re.fullmatch(r"[\x21-\x7e]*", key):
         raise ConfigError(f"the key in {api_key_env} holds characters that no HTTP header can carry: set it anew")
-    return Endpoint(
+    return ModelEndpoint(
         url=str(url.copy_with(query=None)).rstrip("/"),
         query=dict(url.params),
         key=key or NO_KEY,
@@ -70,7 +70,7 @@ def endpoint(base_url: str | None, api_key_env: str, environ: Mapping[str, str] 
     )
 
 
-def _address(text: str) -> httpx2.URL:
+def _parse_address(text: str) -> httpx2.URL:
     try:
         url = httpx2.URL(text.strip())
     except (httpx2.InvalidURL, UnicodeError) as error:

@@ -19,22 +19,22 @@ import openai
 from aiohttp.abc import AbstractStreamWriter
 
 from selfplay.errors import ConfigError
-from selfplay.models.endpoint import Endpoint
+from selfplay.models.endpoint import ModelEndpoint
 
 CONNECT_S = 15.0
-KEEP_S = 4.0
+KEEP_ALIVE_S = 4.0
 """An idle connection is kept so long: less than the 5 s after which uvicorn, under vLLM and others, closes it."""
 PATH = "/chat/completions"
-BY_TRANSPORT = frozenset({"host", "connection", "content-length"})
+TRANSPORT_HEADERS = frozenset({"host", "connection", "content-length"})
 """Headers that whoever sends the bytes sets; in lower case, as httpx2 gives them."""
 
 
-class TooLargeError(Exception):
+class ResponseTooLargeError(Exception):
     """A response is longer than what is read."""
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
+class RawResponse:
     """A response, read to its end."""
 
     status: int
@@ -43,10 +43,10 @@ class Received:
     body: bytes
 
 
-class Exchange(Protocol):
+class ChatTransport(Protocol):
     """Sends a body and reads what comes back. Made and used within one event loop; safe for many at once."""
 
-    async def post(self, body: bytes) -> Received:
+    async def post(self, body: bytes) -> RawResponse:
         """One request; no redirect is followed.
 
         Raises TooLargeError, TimeoutError, and what its HTTP library raises: openai.APIConnectionError,
@@ -59,13 +59,13 @@ class Exchange(Protocol):
         ...
 
 
-class Direct:
+class DirectTransport:
     """Through aiohttp, without a proxy to servers of this machine, else as the environment says.
 
     Raises ConfigError for a proxy that can't be used.
     """
 
-    def __init__(self, endpoint: Endpoint, timeout_s: float, max_bytes: int) -> None:
+    def __init__(self, endpoint: ModelEndpoint, timeout_s: float, max_bytes: int) -> None:
         self._endpoint, self._timeout_s, self._max_bytes = endpoint, timeout_s, max_bytes
         self._session: aiohttp.ClientSession | None = None
         self._opening = anyio.Lock()
@@ -73,34 +73,34 @@ class Direct:
         self._headers: dict[str, str] = {}
         self._proxy = None if endpoint.is_loopback else proxy_for(endpoint.url)
 
-    async def post(self, body: bytes) -> Received:
+    async def post(self, body: bytes) -> RawResponse:
         """As `Exchange.post`."""
-        session = self._session or await self._opened()
-        once = Once(body)
+        session = self._session or await self._open_session()
+        payload = OneTimePayload(body)
         del body  # not held while the answer is waited for
         async with session.post(
-            self._url, data=once, headers=self._headers, allow_redirects=False, proxy=self._proxy
+            self._url, data=payload, headers=self._headers, allow_redirects=False, proxy=self._proxy
         ) as response:
-            return Received(response.status, response.headers, await self._read(response))
+            return RawResponse(response.status, response.headers, await self._read_body(response))
 
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+    async def _read_body(self, response: aiohttp.ClientResponse) -> bytes:
         chunks: list[bytes] = []
         left = self._max_bytes
         async for chunk in response.content.iter_any():
             left -= len(chunk)
             if left < 0:
                 response.close()
-                raise TooLargeError
+                raise ResponseTooLargeError
             chunks.append(chunk)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-    async def _opened(self) -> aiohttp.ClientSession:
+    async def _open_session(self) -> aiohttp.ClientSession:
         """The session; made by the first call, after the client has said how a request looks."""
         async with self._opening:
             if self._session is None:
-                request = await asked_of_client(self._endpoint, self._timeout_s)
+                request = await capture_client_request(self._endpoint, self._timeout_s)
                 self._url = str(request.url)
-                self._headers = {k: v for k, v in request.headers.items() if k not in BY_TRANSPORT}
+                self._headers = {k: v for k, v in request.headers.items() if k not in TRANSPORT_HEADERS}
                 self._session = session_for(self._url, self._timeout_s)
         return self._session
 
@@ -110,7 +110,7 @@ class Direct:
             await self._session.close()
 
 
-class Once(aiohttp.Payload):
+class OneTimePayload(aiohttp.Payload):
     """A body that is let go of when it was sent: an answer may be long in coming, and hundreds wait for theirs."""
 
     def __init__(self, body: bytes) -> None:
@@ -133,7 +133,7 @@ def session_for(url: str, timeout_s: float) -> aiohttp.ClientSession:
     tls = httpx2.create_ssl_context() if url.startswith("https:") else True
     return aiohttp.ClientSession(
         # How many calls may be in flight is decided elsewhere: here none waits for another's connection.
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_S, ssl=tls),
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S, ssl=tls),
         timeout=aiohttp.ClientTimeout(
             total=timeout_s,
             sock_connect=min(CONNECT_S, timeout_s),
@@ -143,15 +143,15 @@ def session_for(url: str, timeout_s: float) -> aiohttp.ClientSession:
     )
 
 
-class ThroughClient:
+class ClientTransport:
     """Through the client's own request path, over the transport that is given."""
 
-    def __init__(self, endpoint: Endpoint, timeout_s: float, max_bytes: int, http_client: httpx2.AsyncClient) -> None:
+    def __init__(self, endpoint: ModelEndpoint, timeout_s: float, max_bytes: int, http_client: httpx2.AsyncClient) -> None:
         self._client = client_of(endpoint, timeout_s, http_client)
         self._url = url_of(self._client)
         self._timeout_s, self._max_bytes = timeout_s, max_bytes
 
-    async def post(self, body: bytes) -> Received:
+    async def post(self, body: bytes) -> RawResponse:
         """As `Exchange.post`."""
         try:
             with anyio.fail_after(self._timeout_s):
@@ -159,15 +159,15 @@ class ThroughClient:
         except openai.APIStatusError as error:
             response = error.response
         if len(response.content) > self._max_bytes:
-            raise TooLargeError
-        return Received(response.status_code, response.headers, response.content)
+            raise ResponseTooLargeError
+        return RawResponse(response.status_code, response.headers, response.content)
 
     async def aclose(self) -> None:
         """As `Exchange.aclose`."""
         await self._client.close()
 
 
-def client_of(endpoint: Endpoint, timeout_s: float, http_client: httpx2.AsyncClient) -> openai.AsyncOpenAI:
+def client_of(endpoint: ModelEndpoint, timeout_s: float, http_client: httpx2.AsyncClient) -> openai.AsyncOpenAI:
     """The client for an endpoint. It asks once and follows nothing."""
     # Bodies come uncompressed, so that their bound is one on memory too.
     headers: dict[str, str | openai.Omit] = {"Accept-Encoding": "identity"}
@@ -198,17 +198,17 @@ async def _post(client: openai.AsyncOpenAI, url: str, body: bytes) -> httpx2.Res
     )
 
 
-async def asked_of_client(endpoint: Endpoint, timeout_s: float) -> httpx2.Request:
+async def capture_client_request(endpoint: ModelEndpoint, timeout_s: float) -> httpx2.Request:
     """A request as the client would send it: address, query, headers. Nothing is sent."""
-    asked: list[httpx2.Request] = []
+    captured: list[httpx2.Request] = []
 
     def keep(request: httpx2.Request) -> httpx2.Response:
-        asked.append(request)
+        captured.append(request)
         return httpx2.Response(200)
 
     async with client_of(endpoint, timeout_s, httpx2.AsyncClient(transport=httpx2.MockTransport(keep))) as client:
         await _post(client, url_of(client), b"{}")
-    return asked[0]
+    return captured[0]
 
 
 def proxy_for(url: str) -> str | None:

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from selfplay.models.breaker import Breaker, State
-from selfplay.models.pace import Allowance, Taken, Window
+from selfplay.models.breaker import CircuitBreaker, BreakerState
+from selfplay.models.pace import ServerAllowance, TakenAmount, RateWindow
 from selfplay.models.protocol import Model, Usage
-from selfplay.models.ratelimits import KINDS, Kind, read_limits
+from selfplay.models.ratelimits import LIMIT_KINDS, LimitKind, read_limits
 
-GAIN = 1 / 10
+LIMIT_GAIN = 1 / 10
 """Places that a call gives back which the server did not refuse."""
-LOSS = 1 / 2
+LIMIT_LOSS = 1 / 2
 """Places that a refused call (429) takes: a round of calls that is refused as a whole halves the limit, and a server
 that refuses few calls at random, busy or not, is not asked ever less."""
-OUT_S = 60.0
+UNREACHABLE_AFTER_S = 60.0
 """A server that wants to be left alone for longer counts as out of reach: episodes are parked, not kept waiting."""
 LONGEST_PAUSE_S = 3600.0
 """What of a server's Retry-After is honoured."""
@@ -46,35 +46,35 @@ class EndpointStats:
     """Of all calls together: for a place, for the rate, for what the server asked for."""
     paused_s: float
     """How long it still wants to be left alone."""
-    breaker: State
+    breaker: BreakerState
 
 
 @dataclass(slots=True)
-class Sent:
+class SentCall:
     """A call that was let through."""
 
     began: float
     tokens: float
     is_trial: bool
-    totals: dict[Kind, float]
-    taken: dict[Kind, Taken]
+    totals: dict[LimitKind, float]
+    taken: dict[LimitKind, TakenAmount]
 
 
 @dataclass(slots=True, eq=False)
-class Lane:
+class PooledEndpoint:
     """A server, with its limits. Times are the pool's clock's."""
 
     url: str
     model: Model
-    most: int
+    max_in_flight: int
     """Calls at once at most."""
-    windows: Mapping[Kind, Window] = field(default_factory=dict[Kind, Window])
-    breaker: Breaker = field(default_factory=Breaker)
+    windows: Mapping[LimitKind, RateWindow] = field(default_factory=dict[LimitKind, RateWindow])
+    breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
     in_flight: int = 0
     waited_s: float = 0.0
-    said: str = ""
+    last_error: str = ""
     """What went wrong last."""
-    _allowances: dict[Kind, Allowance] = field(default_factory=lambda: {kind: Allowance() for kind in KINDS})
+    _allowances: dict[LimitKind, ServerAllowance] = field(default_factory=lambda: {kind: ServerAllowance() for kind in LIMIT_KINDS})
     _limit: float = math.inf
     _paused_until: float = 0.0
     _calls: int = 0
@@ -85,86 +85,86 @@ class Lane:
     @property
     def limit(self) -> int:
         """Calls at once that are let through at present."""
-        return int(max(1, min(self.most, self._limit)))
+        return int(max(1, min(self.max_in_flight, self._limit)))
 
     @property
     def is_on_trial(self) -> bool:
         """True while one call finds out whether it works again; that may take as long as a call may take."""
         return self.breaker.state == "half_open"
 
-    def out_s(self, now: float) -> float:
+    def unreachable_s(self, now: float) -> float:
         """For how long it is out of reach; 0 if it is not."""
-        asleep_s = max(self._paused_until - now, *(self._allowances[kind].wait_s(now, 1) for kind in KINDS))
-        return max(self.breaker.open_s(now), asleep_s if asleep_s > OUT_S + TICK_S else 0.0)
+        asleep_s = max(self._paused_until - now, *(self._allowances[kind].wait_s(now, 1) for kind in LIMIT_KINDS))
+        return max(self.breaker.open_s(now), asleep_s if asleep_s > UNREACHABLE_AFTER_S + TICK_S else 0.0)
 
     def wait_s(self, now: float, tokens: float) -> float:
         """Seconds until a call may go; 0 if it may go now, infinity if only when another one comes back."""
         if self.is_on_trial or self.in_flight >= self.limit:
             return math.inf
         waits = [self.breaker.open_s(now), self._paused_until - now, 0.0]
-        for kind, amount in _amounts(tokens).items():
+        for kind, amount in _amounts_by_kind(tokens).items():
             waits.append(self._allowances[kind].wait_s(now, amount))
             if kind in self.windows:
                 waits.append(self.windows[kind].wait_s(now, amount))
         longest = max(waits)
         return longest if longest > TICK_S else 0.0
 
-    def send(self, now: float, tokens: float) -> Sent:
+    def start_call(self, now: float, tokens: float) -> SentCall:
         """Let a call through."""
         self.in_flight += 1
-        amounts = _amounts(tokens)
-        return Sent(
+        amounts = _amounts_by_kind(tokens)
+        return SentCall(
             began=now,
             tokens=tokens,
-            is_trial=self.breaker.begin(),
+            is_trial=self.breaker.begin_call(),
             totals={kind: self._allowances[kind].take(now, amount) for kind, amount in amounts.items()},
             taken={kind: window.take(now, amounts[kind]) for kind, window in self.windows.items()},
         )
 
-    def hear(self, headers: Mapping[str, str], asked: Sent, now: float, date: datetime) -> None:
+    def update_limits(self, headers: Mapping[str, str], sent: SentCall, now: float, date: datetime) -> None:
         """What a response's headers say of limits."""
-        for kind, said in read_limits(headers, now=date).items():
-            self._allowances[kind].hear(now, said, asked.totals[kind], asked.began)
+        for kind, status in read_limits(headers, now=date).items():
+            self._allowances[kind].update(now, status, sent.totals[kind], sent.began)
 
-    def worked(self, sent: Sent, now: float, usage: Usage | None) -> None:
+    def record_success(self, sent: SentCall, now: float, usage: Usage | None) -> None:
         """The server took the call; `usage` where it was answered as it should be."""
-        self._returned(now)
-        self.breaker.worked()
-        self._limit = min(self.most, min(self.most, self._limit) + GAIN)
+        self._count_return(now)
+        self.breaker.record_success()
+        self._limit = min(self.max_in_flight, min(self.max_in_flight, self._limit) + LIMIT_GAIN)
         if usage is None:
             return
         self._latencies.append(now - sent.began)
         if "tokens" in sent.taken:
-            self.windows["tokens"].correct(sent.taken["tokens"], usage.total_tokens)
+            self.windows["tokens"].correct_amount(sent.taken["tokens"], usage.total_tokens)
 
-    def refused(self, now: float, retry_after_s: float | None, why: str) -> None:
+    def record_rate_limit(self, now: float, retry_after_s: float | None, why: str) -> None:
         """The server said to slow down."""
-        self._returned(now)
-        self.breaker.worked()
+        self._count_return(now)
+        self.breaker.record_success()
         self._rate_limited += 1
-        self.said = why
-        self._limit = max(1.0, min(self.most, self._limit) - LOSS)
+        self.last_error = why
+        self._limit = max(1.0, min(self.max_in_flight, self._limit) - LIMIT_LOSS)
         if retry_after_s is not None:
             self._paused_until = max(self._paused_until, now + min(retry_after_s, LONGEST_PAUSE_S))
 
-    def failed(self, sent: Sent, now: float, why: str) -> None:
+    def record_failure(self, sent: SentCall, now: float, why: str) -> None:
         """The server did not answer, or with what is no answer."""
-        self._returned(now)
+        self._count_return(now)
         self._failures += 1
-        self.said = why
-        self.breaker.failed(now, is_trial=sent.is_trial, in_flight=self.in_flight)
+        self.last_error = why
+        self.breaker.record_failure(now, is_trial=sent.is_trial, in_flight=self.in_flight)
 
-    def abandoned(self, sent: Sent, *, was_sent: bool) -> None:
+    def record_abandonment(self, sent: SentCall, *, was_sent: bool) -> None:
         """The caller broke the call off; what it took is given back where it was not even sent."""
         self.in_flight -= 1
-        self.breaker.abandoned(is_trial=sent.is_trial)
+        self.breaker.record_abandonment(is_trial=sent.is_trial)
         if not was_sent:
             for kind, taken in sent.taken.items():
-                self.windows[kind].correct(taken, 0.0)
-            for kind, amount in _amounts(sent.tokens).items():
+                self.windows[kind].correct_amount(taken, 0.0)
+            for kind, amount in _amounts_by_kind(sent.tokens).items():
                 self._allowances[kind].give_back(amount)
 
-    def _returned(self, now: float) -> None:
+    def _count_return(self, now: float) -> None:
         self.in_flight -= 1
         self._calls += 1
         if self._paused_until <= now:
@@ -189,7 +189,7 @@ class Lane:
         )
 
 
-def _amounts(tokens: float) -> dict[Kind, float]:
+def _amounts_by_kind(tokens: float) -> dict[LimitKind, float]:
     return {"requests": 1.0, "tokens": tokens}
 
 

@@ -18,17 +18,17 @@ import openai
 
 from selfplay.errors import TransientModelError
 from selfplay.models.around import ON_HEADERS
-from selfplay.models.classify import failure, models_fault
-from selfplay.models.complaint import complaint_of
-from selfplay.models.endpoint import NO_KEY, endpoint
-from selfplay.models.exchange import Direct, Exchange, Received, ThroughClient, TooLargeError
-from selfplay.models.protocol import Reply, Request
-from selfplay.models.ratelimits import MARK
-from selfplay.models.reply import reply_of, spoiled
-from selfplay.models.response import Answer, decode
+from selfplay.models.classify import classify_failure, find_model_fault
+from selfplay.models.complaint import read_error_body
+from selfplay.models.endpoint import NO_KEY, find_endpoint
+from selfplay.models.exchange import DirectTransport, ChatTransport, RawResponse, ClientTransport, ResponseTooLargeError
+from selfplay.models.protocol import ModelReply, ModelRequest
+from selfplay.models.ratelimits import HEADER_MARK
+from selfplay.models.reply import reply_from_completion, unreadable_reply
+from selfplay.models.response import ServerResponse, decode_completion
 
 MAX_RESPONSE_BYTES = 64 << 20
-READ = ("content-type", "date", "location", "retry-after", "retry-after-ms", "x-ms-retry-after-ms")
+READ_HEADERS = ("content-type", "date", "location", "retry-after", "retry-after-ms", "x-ms-retry-after-ms")
 """Headers that tell something."""
 
 
@@ -57,12 +57,12 @@ class OpenAIModel:
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._name = name
-        self._endpoint = endpoint(base_url, api_key_env)
+        self._endpoint = find_endpoint(base_url, api_key_env)
         self._timeout_s = timeout_s
         self._max_response_bytes = max_response_bytes
         self._now = now
         limits = (self._endpoint, timeout_s, max_response_bytes)
-        self._line: Exchange = ThroughClient(*limits, http_client) if http_client else Direct(*limits)
+        self._transport: ChatTransport = ClientTransport(*limits, http_client) if http_client else DirectTransport(*limits)
 
     @property
     def name(self) -> str:
@@ -85,38 +85,38 @@ class OpenAIModel:
 
     async def aclose(self) -> None:
         """Give connections back."""
-        await self._line.aclose()
+        await self._transport.aclose()
 
-    async def complete(self, request: Request) -> Reply:
+    async def complete(self, request: ModelRequest) -> ModelReply:
         """Ask once. Raises TransientModelError, FatalModelError and their children; the key is in none of them."""
-        answer = await self._exchange(request)
+        response = await self._send(request)
         # Raised here, outside of every `except`: the client's own errors hold the request with its headers.
-        if isinstance(answer, TransientModelError):
-            raise answer
-        return read(answer, request, self._now())
+        if isinstance(response, TransientModelError):
+            raise response
+        return read_response(response, request, self._now())
 
-    async def _exchange(self, request: Request) -> Answer | TransientModelError:
+    async def _send(self, request: ModelRequest) -> ServerResponse | TransientModelError:
         """Send the body and read the response to its end; an error for what happened on the way there and back."""
         try:
-            return self._answer(await self._line.post(request.body()))
-        except TooLargeError:
+            return self._scrub_response(await self._transport.post(request.body()))
+        except ResponseTooLargeError:
             problem = f"a response of more than {self._max_response_bytes} bytes"
         except aiohttp.ServerTimeoutError as error:
-            problem = _lost(error)
+            problem = _describe_connection_error(error)
         except TimeoutError:
             problem = f"no complete response within {self._timeout_s:g} s"
         except (openai.APIConnectionError, httpx2.HTTPError, aiohttp.ClientError, OSError) as error:
-            problem = _lost(error)
+            problem = _describe_connection_error(error)
         return TransientModelError(self._endpoint.scrub_text(f"{self.base_url}: {problem}"))
 
-    def _answer(self, received: Received) -> Answer:
-        hear = ON_HEADERS.get()
-        told = {name.lower(): value for name, value in received.headers.items()}
-        limits = {name: value for name, value in told.items() if MARK in name}
-        if hear is not None and limits:
-            hear(limits)
-        headers = {name: self._endpoint.scrub_text(told[name]) for name in READ if name in told}
-        return Answer(
+    def _scrub_response(self, received: RawResponse) -> ServerResponse:
+        on_headers = ON_HEADERS.get()
+        received_headers = {name.lower(): value for name, value in received.headers.items()}
+        limits = {name: value for name, value in received_headers.items() if HEADER_MARK in name}
+        if on_headers is not None and limits:
+            on_headers(limits)
+        headers = {name: self._endpoint.scrub_text(received_headers[name]) for name in READ_HEADERS if name in received_headers}
+        return ServerResponse(
             status=received.status,
             body=self._endpoint.scrub(received.body),
             headers=headers,
@@ -126,20 +126,20 @@ class OpenAIModel:
         )
 
 
-def read(answer: Answer, request: Request, now: datetime) -> Reply:
+def read_response(response: ServerResponse, request: ModelRequest, now: datetime) -> ModelReply:
     """A response as a reply. Raises ModelError, see `selfplay.models.classify`."""
-    if answer.status // 100 == 2:  # noqa: PLR2004  the class of successes
-        completion = decode(answer)
+    if response.status // 100 == 2:  # noqa: PLR2004  the class of successes
+        completion = decode_completion(response)
         if completion.choices or not completion.error:
-            return reply_of(answer, completion, request)
-    complaint = complaint_of(answer)
-    fault = models_fault(complaint)
+            return reply_from_completion(response, completion, request)
+    error_body = read_error_body(response)
+    fault = find_model_fault(error_body)
     if fault is not None:
-        return spoiled(request, fault, complaint.written)
-    raise failure(answer, complaint, request.head, now=now)
+        return unreadable_reply(request, fault, error_body.model_output)
+    raise classify_failure(response, error_body, request.head, now=now)
 
 
-def _lost(error: BaseException) -> str:
+def _describe_connection_error(error: BaseException) -> str:
     """What happened to the connection, in the words of whoever noticed first."""
     first = error
     while (cause := first.__cause__ or first.__context__) is not None:

@@ -4,7 +4,7 @@ import math
 from collections import deque
 from dataclasses import dataclass, field
 
-from selfplay.models.ratelimits import Said
+from selfplay.models.ratelimits import RateLimitStatus
 
 MINUTE_S = 60.0
 LATE_S = 1.0
@@ -15,7 +15,7 @@ COUNTS_S = 3600.0
 
 
 @dataclass(slots=True)
-class Taken:
+class TakenAmount:
     """An amount that a call took at a time. It may be corrected when the call has told what it really took."""
 
     at: float
@@ -23,11 +23,11 @@ class Taken:
 
 
 @dataclass(slots=True)
-class Window:
+class RateWindow:
     """A limit of the user's: in no 60 seconds more than so much arrives. One amount that is larger goes alone."""
 
     per_minute: float
-    _taken: deque[Taken] = field(default_factory=deque[Taken])
+    _taken: deque[TakenAmount] = field(default_factory=deque[TakenAmount])
     _total: float = 0.0
 
     def wait_s(self, now: float, amount: float) -> float:
@@ -43,13 +43,13 @@ class Window:
                 return taken.at + SPAN_S - now
         return self._taken[-1].at + SPAN_S - now
 
-    def take(self, now: float, amount: float) -> Taken:
+    def take(self, now: float, amount: float) -> TakenAmount:
         """Take it, whether it may be taken or not."""
-        self._taken.append(Taken(now, amount))
+        self._taken.append(TakenAmount(now, amount))
         self._total = self._total + amount if len(self._taken) > 1 else amount
         return self._taken[-1]
 
-    def correct(self, taken: Taken, amount: float) -> None:
+    def correct_amount(self, taken: TakenAmount, amount: float) -> None:
         """What a call really took, as long as it counts."""
         if self._taken and taken.at >= self._taken[0].at:
             self._total += amount - taken.amount
@@ -57,7 +57,7 @@ class Window:
 
 
 @dataclass(slots=True)
-class Allowance:
+class ServerAllowance:
     """What the server says is left, refilled at the rate at which it says it refills. Without a word: no limit.
 
     A server that fills a bucket says with what is used and with the time until all is back how fast it fills; one that
@@ -75,7 +75,7 @@ class Allowance:
     def take(self, now: float, amount: float) -> float:
         """Take it, or as much as there ever is. What was taken in all, for `hear`."""
         amount = min(amount, self._limit)
-        self._left = self.left(now) - amount
+        self._left = self.remaining_at(now) - amount
         self._at = now
         self._total += amount
         return self._total
@@ -84,7 +84,7 @@ class Allowance:
         """It was not needed after all."""
         self._left = min(self._limit, self._left + min(amount, self._limit))
 
-    def left(self, now: float) -> float:
+    def remaining_at(self, now: float) -> float:
         """What may be taken."""
         if now >= self._counts_until:
             return math.inf
@@ -92,26 +92,26 @@ class Allowance:
 
     def wait_s(self, now: float, amount: float) -> float:
         """Seconds until `amount`, or as much as there ever is, may be taken; never beyond what was said counts."""
-        missing = min(amount, self._limit) - self.left(now)
+        missing = min(amount, self._limit) - self.remaining_at(now)
         if missing <= 0:
             return 0.0
         refilled_s = missing / self._per_s if self._per_s > 0 else math.inf
         return min(refilled_s, self._counts_until - now)
 
-    def hear(self, now: float, said: Said, total: float, began: float) -> None:
+    def update(self, now: float, reported: RateLimitStatus, total: float, began: float) -> None:
         """What a response says, to a call that began then, after which `total` had been taken.
 
         Whether it counts the calls that were sent since then, nobody knows: they are held against what was refilled.
         """
-        if said.limit is None:
-            limit, reset_s = math.inf, min(said.reset_s or MINUTE_S, COUNTS_S)
-            self._per_s, self._counts_until = said.remaining / reset_s, now + reset_s
+        if reported.limit is None:
+            limit, reset_s = math.inf, min(reported.reset_s or MINUTE_S, COUNTS_S)
+            self._per_s, self._counts_until = reported.remaining / reset_s, now + reset_s
         else:
-            limit = max(said.limit, said.remaining)
-            used = limit - said.remaining
-            self._per_s = (used or limit) / said.reset_s if said.reset_s else limit / MINUTE_S
+            limit = max(reported.limit, reported.remaining)
+            used = limit - reported.remaining
+            self._per_s = (used or limit) / reported.reset_s if reported.reset_s else limit / MINUTE_S
             self._counts_until = now + COUNTS_S
         since = self._per_s * (now - began) - (self._total - total)
         self._limit = limit
-        self._left = said.remaining + min(0.0, since)
+        self._left = reported.remaining + min(0.0, since)
         self._at = now

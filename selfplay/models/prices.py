@@ -16,7 +16,7 @@ TOKENS = 1_000_000
 """Prices are per so many."""
 
 
-class Rate(Noun):
+class TokenRate(Noun):
     """US dollars per million tokens."""
 
     input: Dollars
@@ -24,19 +24,19 @@ class Rate(Noun):
     output: Dollars
 
 
-class Tier(Rate):
+class PriceTier(TokenRate):
     """What all tokens of a call cost whose input is longer than `above` tokens."""
 
     above: int
 
 
-class Price(Rate):
+class Price(TokenRate):
     """What a model's calls cost."""
 
-    tiers: tuple[Tier, ...] = ()
+    tiers: tuple[PriceTier, ...] = ()
     """For long inputs, shortest first."""
 
-    def rate(self, input_tokens: int) -> Rate:
+    def rate_for(self, input_tokens: int) -> TokenRate:
         """What the tokens of a call with so much input cost."""
         return next((tier for tier in reversed(self.tiers) if input_tokens > tier.above), self)
 
@@ -62,37 +62,37 @@ def price_of(model_name: str, base_url: str | None = None) -> Price | None:
             found = calc_price(Priced(), name, provider_api_url=base_url)
     except LookupError:
         return None
-    return _read(found.model_price)
+    return _convert_price(found.model_price)
 
 
 def cost_usd(usage: Usage, price: Price) -> float:
     """The cost of one call. Price calls one by one: the rate depends on each call's own input."""
-    rate = price.rate(usage.input_tokens)
+    rate = price.rate_for(usage.input_tokens)
     fresh = usage.input_tokens - usage.cached_tokens
     total = fresh * rate.input + usage.cached_tokens * rate.cached_input + usage.output_tokens * rate.output
     return total / TOKENS
 
 
-def _read(price: ModelPrice) -> Price | None:
-    base = _rate(price, 0)
+def _convert_price(price: ModelPrice) -> Price | None:
+    base = _rate_at(price, 0)
     if base is None:
         return None
     prices = (price.input_mtok, price.cache_read_mtok, price.output_mtok)
     starts = sorted({tier.start for p in prices if isinstance(p, TieredPrices) for tier in p.tiers})
-    rates = [(start, _rate(price, start + 1)) for start in starts]
-    tiers = tuple(Tier(above=start, **rate.model_dump()) for start, rate in rates if rate is not None)
+    rates = [(start, _rate_at(price, start + 1)) for start in starts]
+    tiers = tuple(PriceTier(above=start, **rate.model_dump()) for start, rate in rates if rate is not None)
     return Price(**base.model_dump(), tiers=tiers)
 
 
-def _rate(price: ModelPrice, input_tokens: int) -> Rate | None:
-    tokens_in, tokens_out = _dollars(price.input_mtok, input_tokens), _dollars(price.output_mtok, input_tokens)
+def _rate_at(price: ModelPrice, input_tokens: int) -> TokenRate | None:
+    tokens_in, tokens_out = _dollars_at(price.input_mtok, input_tokens), _dollars_at(price.output_mtok, input_tokens)
     if tokens_in is None or tokens_out is None:
         return None
-    cached = _dollars(price.cache_read_mtok, input_tokens)
-    return Rate(input=tokens_in, cached_input=tokens_in if cached is None else cached, output=tokens_out)
+    cached = _dollars_at(price.cache_read_mtok, input_tokens)
+    return TokenRate(input=tokens_in, cached_input=tokens_in if cached is None else cached, output=tokens_out)
 
 
-def _dollars(price: Decimal | TieredPrices | None, input_tokens: int) -> float | None:
+def _dollars_at(price: Decimal | TieredPrices | None, input_tokens: int) -> float | None:
     if isinstance(price, TieredPrices):
         return float(next((t.price for t in reversed(price.tiers) if input_tokens > t.start), price.base))
     return None if price is None else float(price)

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 from pydantic import Field, JsonValue
 
 from selfplay.message import Message, Noun, Origin
-from selfplay.wire import Digests, WireMessage
+from selfplay.wire import ConversationDigests, WireMessage
 
 
 class Usage(Noun):
@@ -42,7 +42,7 @@ class Usage(Noun):
 FinishReason = Literal["stop", "tool_calls", "length", "content_filter", "other"]
 
 
-class Reply(Noun):
+class ModelReply(Noun):
     """What a model answered, everything that its server said about it included."""
 
     message: Message
@@ -59,12 +59,12 @@ class Reply(Noun):
     """Fields beyond the protocol (token ids, timings, a provider's cost), as they came."""
 
 
-ASKED = ("tools", "tool_choice", "response_format")
+REPLY_FORM_KEYS = ("tools", "tool_choice", "response_format")
 """What of a request's head says what the reply may look like."""
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ModelRequest:
     """What a model is asked."""
 
     head: Mapping[str, Any]
@@ -74,7 +74,7 @@ class Request:
     """How many replies of this model the conversation already holds: 0 at the first call of an episode."""
     origin: Origin = Origin.PLAYER
     """What the reply's message is born with: PLAYER or SUPERVISOR."""
-    digests: Digests = field(default_factory=Digests, repr=False, compare=False)
+    digests: ConversationDigests = field(default_factory=ConversationDigests, repr=False, compare=False)
     """Those of the conversation, where the request is one of many that it grows by."""
 
     def body(self) -> bytes:
@@ -98,7 +98,7 @@ class Request:
 
         What one model was asked and another one is asked again has the same key: it finds a recorded reply.
         """
-        return self.digests.sha256(self.head, self.messages, ASKED)
+        return self.digests.sha256(self.head, self.messages, REPLY_FORM_KEYS)
 
 
 class Model(Protocol):
@@ -109,7 +109,7 @@ class Model(Protocol):
         """As on the command line: `openai:Qwen3-32B`, `heuristic`, `scripted:FILE`."""
         ...
 
-    async def complete(self, request: Request) -> Reply:
+    async def complete(self, request: ModelRequest) -> ModelReply:
         """Answer once. Raises ModelError and its children, nothing else on purpose."""
         ...
 

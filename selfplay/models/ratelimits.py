@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-Kind = Literal["requests", "tokens"]
-KINDS: tuple[Kind, ...] = ("requests", "tokens")
+LimitKind = Literal["requests", "tokens"]
+LIMIT_KINDS: tuple[LimitKind, ...] = ("requests", "tokens")
 
-MARK = "ratelimit"
+HEADER_MARK = "ratelimit"
 """Part of the names of all these headers."""
 
 _NAMES = ("x-ratelimit-{field}-{kind}", "x-ratelimit-{field}-{kind}-minute", "anthropic-ratelimit-{kind}-{field}")
@@ -33,7 +33,7 @@ _LONGEST_EPOCH_S = 1e11
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class RateLimitStatus:
     """What is left of one limit."""
 
     remaining: float
@@ -42,31 +42,31 @@ class Said:
     """Seconds until the limit is whole again."""
 
 
-def read_limits(headers: Mapping[str, str], *, now: datetime) -> dict[Kind, Said]:
+def read_limits(headers: Mapping[str, str], *, now: datetime) -> dict[LimitKind, RateLimitStatus]:
     """What is left, as far as headers (names in lower case) tell. What can't be read is passed over."""
-    found: dict[Kind, Said] = {}
-    for kind in KINDS:
+    found: dict[LimitKind, RateLimitStatus] = {}
+    for kind in LIMIT_KINDS:
         for name in _NAMES if kind == "tokens" else (*_NAMES, *_OF_REQUESTS):
-            said = _said(headers, name, kind, now)
-            if said is not None:
-                found[kind] = said
+            status = _read_limit(headers, name, kind, now)
+            if status is not None:
+                found[kind] = status
                 break
     return found
 
 
-def _said(headers: Mapping[str, str], name: str, kind: Kind, now: datetime) -> Said | None:
+def _read_limit(headers: Mapping[str, str], name: str, kind: LimitKind, now: datetime) -> RateLimitStatus | None:
     def value(field: str) -> str:
         return headers.get(name.format(field=field, kind=kind), "").strip()
 
-    remaining, limit = _number(value("remaining")), _number(value("limit"))
+    remaining, limit = _parse_number(value("remaining")), _parse_number(value("limit"))
     if remaining is None or limit == 0:  # none of nothing: a server without limits
         return None
-    return Said(remaining, limit, seconds_until(value("reset"), now=now))
+    return RateLimitStatus(remaining, limit, seconds_until(value("reset"), now=now))
 
 
 def seconds_until(text: str, *, now: datetime) -> float | None:
     """How long a reset is away, or None for what is no reset."""
-    number = _number(text)
+    number = _parse_number(text)
     if number is not None:
         if number < _LONGEST_S:
             return number
@@ -81,5 +81,5 @@ def seconds_until(text: str, *, now: datetime) -> float | None:
     return max(0.0, ((until if until.tzinfo else until.replace(tzinfo=UTC)) - now).total_seconds())
 
 
-def _number(text: str) -> float | None:
+def _parse_number(text: str) -> float | None:
     return float(text) if _NUMBER.fullmatch(text) else None

@@ -11,11 +11,11 @@ import orjson
 from pydantic import JsonValue
 
 from selfplay.message import Message, ToolCall
-from selfplay.models.protocol import FinishReason, Reply, Request
-from selfplay.models.response import Answer, Called, CallPart, Choice, Completion, MessagePart, foreign
-from selfplay.models.usage import estimated, usage_of
+from selfplay.models.protocol import FinishReason, ModelReply, ModelRequest
+from selfplay.models.response import ServerResponse, CalledFunction, ToolCallPart, CompletionChoice, ChatCompletion, MessagePart, unusable_response_error
+from selfplay.models.usage import estimate_usage, usage_of
 
-FINISH: dict[str, FinishReason] = {
+FINISH_REASONS: dict[str, FinishReason] = {
     "stop": "stop",
     "eos": "stop",
     "eos_token": "stop",
@@ -32,28 +32,28 @@ FINISH: dict[str, FinishReason] = {
 }
 """Reasons as servers write them, in lower case."""
 
-BROKEN_OFF = frozenset({"error", "abort", "aborted", "network_error", "insufficient_system_resource"})
+BROKEN_OFF_REASONS = frozenset({"error", "abort", "aborted", "network_error", "insufficient_system_resource"})
 """Reasons that say the server, not the model, ended the reply."""
 
 
-def reply_of(answer: Answer, completion: Completion, request: Request) -> Reply:
+def reply_from_completion(response: ServerResponse, completion: ChatCompletion, request: ModelRequest) -> ModelReply:
     """A completion as a reply. Raises TransientModelError where there is nothing in it to use."""
     if not completion.choices:
-        raise foreign(answer, "no choices")
+        raise unusable_response_error(response, "no choices")
     choice = completion.choices[0]
-    if choice.error or (choice.finish_reason or "").lower() in BROKEN_OFF:
-        raise foreign(answer, f"a reply that it broke off ({choice.error or choice.finish_reason})")
+    if choice.error or (choice.finish_reason or "").lower() in BROKEN_OFF_REASONS:
+        raise unusable_response_error(response, f"a reply that it broke off ({choice.error or choice.finish_reason})")
     if choice.message is None:
-        raise foreign(answer, "a choice without a message")
-    return build(completion, choice, choice.message, request)
+        raise unusable_response_error(response, "a choice without a message")
+    return build_reply(completion, choice, choice.message, request)
 
 
-def build(completion: Completion, choice: Choice, said: MessagePart, request: Request) -> Reply:
+def build_reply(completion: ChatCompletion, choice: CompletionChoice, said: MessagePart, request: ModelRequest) -> ModelReply:
     """The reply that a completion's choice amounts to. Source: docs/models.md, "What is read"."""
     faults: list[str] = []
-    content, reasoning, refusal = _texts(said, faults)
-    calls = _calls(said, request.turn, faults)
-    finish = _finish(choice.finish_reason, calls, faults)
+    content, reasoning, refusal = _read_texts(said, faults)
+    calls = _read_calls(said, request.turn, faults)
+    finish = _read_finish_reason(choice.finish_reason, calls, faults)
     if finish in {"length", "content_filter"} and calls:
         faults.append(f"the reply ended ({finish}) within its last call, which is not carried out")
         calls[-1] = calls[-1].model_copy(update={"is_cut": True})
@@ -62,7 +62,7 @@ def build(completion: Completion, choice: Choice, said: MessagePart, request: Re
     message = Message(
         role="assistant", content=content, origin=request.origin, tool_calls=tuple(calls), reasoning=reasoning
     )
-    return Reply(
+    return ModelReply(
         message=message,
         finish_reason=finish,
         refusal=refusal,
@@ -70,17 +70,17 @@ def build(completion: Completion, choice: Choice, said: MessagePart, request: Re
         model=completion.model if isinstance(completion.model, str) else "",
         response_id=completion.id if isinstance(completion.id, str) else "",
         faults=tuple(faults),
-        extra=_extra(completion, choice, said),
+        extra=_collect_extra(completion, choice, said),
     )
 
 
-def spoiled(request: Request, fault: str, content: str = "") -> Reply:
+def unreadable_reply(request: ModelRequest, fault: str, content: str = "") -> ModelReply:
     """The reply for a call that failed through what the model wrote, with as much of that as the server told."""
     message = Message(role="assistant", content=content, origin=request.origin)
-    return Reply(message=message, finish_reason="other", usage=estimated(request, message), faults=(fault,))
+    return ModelReply(message=message, finish_reason="other", usage=estimate_usage(request, message), faults=(fault,))
 
 
-def _texts(said: MessagePart, faults: list[str]) -> tuple[str, str | None, str | None]:
+def _read_texts(said: MessagePart, faults: list[str]) -> tuple[str, str | None, str | None]:
     """Content, reasoning and refusal, wherever the server put them."""
     own = said.reasoning or said.reasoning_content
     thoughts = [own] if isinstance(own, str) else []
@@ -90,44 +90,44 @@ def _texts(said: MessagePart, faults: list[str]) -> tuple[str, str | None, str |
         faults.append("content came as a list of parts")
         texts: list[str] = []
         for part in content:
-            _sort(part, texts, thoughts, refusals, faults)
+            _sort_part(part, texts, thoughts, refusals, faults)
         content = "".join(texts)
     return content or "", "\n".join(thoughts) or None, "\n".join(refusals) or None
 
 
-def _sort(part: JsonValue, texts: list[str], thoughts: list[str], refusals: list[str], faults: list[str]) -> None:
+def _sort_part(part: JsonValue, texts: list[str], thoughts: list[str], refusals: list[str], faults: list[str]) -> None:
     """Put one part of a content list where it belongs."""
     if isinstance(part, str):
         texts.append(part)
         return
     kind = part.get("type") if isinstance(part, dict) else None
     if isinstance(part, dict) and kind in {"thinking", "reasoning"}:
-        thoughts.append(_flat(part.get("thinking") or part.get("reasoning") or part.get("text")))
+        thoughts.append(_flatten_text(part.get("thinking") or part.get("reasoning") or part.get("text")))
     elif isinstance(part, dict) and kind == "refusal":
-        refusals.append(_flat(part.get("refusal")))
+        refusals.append(_flatten_text(part.get("refusal")))
     elif isinstance(part, dict) and isinstance(part.get("text"), str):
-        texts.append(_flat(part.get("text")))
+        texts.append(_flatten_text(part.get("text")))
     else:
         faults.append(f"a part of the content is no text and was left out ({kind or type(part).__name__})")
 
 
-def _flat(value: JsonValue) -> str:
+def _flatten_text(value: JsonValue) -> str:
     """The text of a part's value: a string, or a list of text parts."""
     if isinstance(value, str):
         return value
     if isinstance(value, list):
-        return "".join(_flat(v.get("text") if isinstance(v, dict) else v) for v in value)
+        return "".join(_flatten_text(v.get("text") if isinstance(v, dict) else v) for v in value)
     return ""
 
 
-def _calls(said: MessagePart, turn: int, faults: list[str]) -> list[ToolCall]:
-    parts: Sequence[CallPart] = said.tool_calls or ()
+def _read_calls(said: MessagePart, turn: int, faults: list[str]) -> list[ToolCall]:
+    parts: Sequence[ToolCallPart] = said.tool_calls or ()
     if not parts and said.function_call is not None:
         faults.append("the call came as a legacy function_call")
-        parts = (CallPart(function=said.function_call),)
+        parts = (ToolCallPart(function=said.function_call),)
     calls: list[ToolCall] = []
     for i, part in enumerate(parts):
-        name, arguments = _called(part, i, faults)
+        name, arguments = _read_call(part, i, faults)
         taken = {call.id for call in calls}
         call_id = part.id if isinstance(part.id, str) else ""
         if not call_id or call_id in taken:
@@ -143,20 +143,20 @@ def _fresh_id(wanted: str, taken: set[str]) -> str:
     return wanted
 
 
-def _called(part: CallPart, i: int, faults: list[str]) -> tuple[str, str]:
+def _read_call(part: ToolCallPart, i: int, faults: list[str]) -> tuple[str, str]:
     """Name and arguments of one call."""
     if part.function is None and part.custom is not None:
         faults.append(f"call {i} is a custom call: its input is text")
         name, arguments = part.custom.name, part.custom.input or ""
     else:
-        function = part.function or Called()
-        name, arguments = function.name, _arguments(function.arguments, i, faults)
+        function = part.function or CalledFunction()
+        name, arguments = function.name, _read_arguments(function.arguments, i, faults)
     if not name:
         faults.append(f"call {i} names no tool")
     return name or "", arguments
 
 
-def _arguments(value: JsonValue, i: int, faults: list[str]) -> str:
+def _read_arguments(value: JsonValue, i: int, faults: list[str]) -> str:
     """Arguments as text: as the model wrote them, or as compact JSON where the server had already read them."""
     if isinstance(value, str):
         return value
@@ -167,8 +167,8 @@ def _arguments(value: JsonValue, i: int, faults: list[str]) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _finish(reason: str | None, calls: Sequence[ToolCall], faults: list[str]) -> FinishReason:
-    known = FINISH.get((reason or "").lower())
+def _read_finish_reason(reason: str | None, calls: Sequence[ToolCall], faults: list[str]) -> FinishReason:
+    known = FINISH_REASONS.get((reason or "").lower())
     if known is None:
         faults.append(f"finish_reason {reason!r} is unknown" if reason else "no finish_reason")
         return "tool_calls" if calls and not reason else "other"
@@ -180,28 +180,28 @@ def _finish(reason: str | None, calls: Sequence[ToolCall], faults: list[str]) ->
     return known
 
 
-def _extra(completion: Completion, choice: Choice, said: MessagePart) -> dict[str, JsonValue]:
+def _collect_extra(completion: ChatCompletion, choice: CompletionChoice, said: MessagePart) -> dict[str, JsonValue]:
     """Fields beyond the protocol: the top level's as they are, the others' under `choice`, `message`, `usage`."""
     usage = completion.usage if isinstance(completion.usage, dict) else {}
     further: dict[str, JsonValue] = {
-        "choice": choice.beyond,
-        "message": {k: v for k, v in said.beyond.items() if k != "role"},
-        "usage": {k: v for k, v in usage.items() if k not in TOTALS and v not in (None, [], {})},
+        "choice": choice.extra_fields,
+        "message": {k: v for k, v in said.extra_fields.items() if k != "role"},
+        "usage": {k: v for k, v in usage.items() if k not in TOTAL_KEYS and v not in (None, [], {})},
     }
-    extra = {**completion.beyond, **{k: v for k, v in further.items() if v}}
+    extra = {**completion.extra_fields, **{k: v for k, v in further.items() if v}}
     try:
         orjson.dumps(extra)
     except TypeError:  # an integer beyond 64 bits, which the journal can't hold
-        return cast("dict[str, JsonValue]", _storable(extra))
+        return cast("dict[str, JsonValue]", _make_storable(extra))
     return extra
 
 
-TOTALS = frozenset({"prompt_tokens", "completion_tokens", "total_tokens"})
+TOTAL_KEYS = frozenset({"prompt_tokens", "completion_tokens", "total_tokens"})
 
 
-def _storable(value: Any) -> Any:  # noqa: ANN401  any JSON in, any JSON out
+def _make_storable(value: Any) -> Any:  # noqa: ANN401  any JSON in, any JSON out
     if isinstance(value, dict):
-        return {k: _storable(v) for k, v in cast("dict[str, Any]", value).items()}
+        return {k: _make_storable(v) for k, v in cast("dict[str, Any]", value).items()}
     if isinstance(value, list):
-        return [_storable(v) for v in cast("list[Any]", value)]
+        return [_make_storable(v) for v in cast("list[Any]", value)]
     return str(value) if isinstance(value, int) and value.bit_length() > 63 else value  # noqa: PLR2004  of a signed word

@@ -17,7 +17,7 @@ EXCERPT_CHARS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ServerResponse:
     """One HTTP response, read to its end, with keys scrubbed from its body."""
 
     status: int
@@ -32,52 +32,52 @@ class Answer:
     """False where that variable was not set."""
 
 
-class Part(BaseModel):
+class ResponsePart(BaseModel):
     """Base of the response's parts: strict, frozen, unknown fields kept in `model_extra`."""
 
     model_config = ConfigDict(strict=True, extra="allow", frozen=True)
 
     @property
-    def beyond(self) -> dict[str, JsonValue]:
+    def extra_fields(self) -> dict[str, JsonValue]:
         """Fields beyond the protocol that hold something."""
         return {k: v for k, v in (self.model_extra or {}).items() if v not in (None, [], {})}
 
 
-class Called(Part):
+class CalledFunction(ResponsePart):
     """A function's name and arguments."""
 
     name: str | None = None
     arguments: JsonValue = None
 
 
-class CustomCall(Part):
+class CustomToolCall(ResponsePart):
     """A call of a tool that takes free text."""
 
     name: str | None = None
     input: str | None = None
 
 
-class CallPart(Part):
+class ToolCallPart(ResponsePart):
     """One tool call."""
 
     id: JsonValue = None
-    function: Called | None = None
-    custom: CustomCall | None = None
+    function: CalledFunction | None = None
+    custom: CustomToolCall | None = None
 
 
-class MessagePart(Part):
+class MessagePart(ResponsePart):
     """The assistant's message."""
 
     content: str | list[JsonValue] | None = None
     reasoning: JsonValue = None
     reasoning_content: JsonValue = None
     refusal: str | None = None
-    tool_calls: list[CallPart] | None = None
-    function_call: Called | None = None
+    tool_calls: list[ToolCallPart] | None = None
+    function_call: CalledFunction | None = None
     """How calls travelled before there were tools."""
 
 
-class Choice(Part):
+class CompletionChoice(ResponsePart):
     """One of the answers; only the first is ever asked for."""
 
     index: JsonValue = None
@@ -86,32 +86,32 @@ class Choice(Part):
     error: JsonValue = None
 
 
-class Completion(Part):
+class ChatCompletion(ResponsePart):
     """A chat completion (https://platform.openai.com/docs/api-reference/chat/object)."""
 
     id: JsonValue = None
     object: JsonValue = None
     created: JsonValue = None
     model: JsonValue = None
-    choices: list[Choice] | None = None
+    choices: list[CompletionChoice] | None = None
     usage: JsonValue = None
     error: JsonValue = None
 
 
-def decode(answer: Answer) -> Completion:
+def decode_completion(response: ServerResponse) -> ChatCompletion:
     """The body as a completion. Raises TransientModelError that says what came instead."""
     try:
-        return Completion.model_validate_json(answer.body)
+        return ChatCompletion.model_validate_json(response.body)
     except ValidationError as error:
         first = error
     # JSON that only Python's own reader takes: a byte-order mark, bytes that are not UTF-8, halves of surrogate pairs.
     try:
-        return Completion.model_validate_json(mended(answer.body))
+        return ChatCompletion.model_validate_json(repair_json(response.body))
     except ValueError:
-        raise foreign(answer, _described(answer, first)) from None
+        raise unusable_response_error(response, _describe_body(response, first)) from None
 
 
-def mended(body: bytes) -> bytes:
+def repair_json(body: bytes) -> bytes:
     """JSON that any reader takes, with U+FFFD for what is no character. Raises ValueError where it is no JSON."""
     try:
         value = json.loads(body.decode("utf-8-sig", "replace"))
@@ -121,9 +121,9 @@ def mended(body: bytes) -> bytes:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
 
 
-def foreign(answer: Answer, what: str) -> TransientModelError:
+def unusable_response_error(response: ServerResponse, what: str) -> TransientModelError:
     """The error for a response that is not what was asked for."""
-    return TransientModelError(f"the server answered {answer.status} with {what}; it begins {excerpt(answer.body)}")
+    return TransientModelError(f"the server answered {response.status} with {what}; it begins {excerpt(response.body)}")
 
 
 def excerpt(body: bytes) -> str:
@@ -132,8 +132,8 @@ def excerpt(body: bytes) -> str:
     return repr(text[:EXCERPT_CHARS])
 
 
-def _described(answer: Answer, error: ValidationError) -> str:
-    start = answer.body[:64].lstrip().lower()
+def _describe_body(response: ServerResponse, error: ValidationError) -> str:
+    start = response.body[:64].lstrip().lower()
     if not start:
         return "an empty body"
     if start.startswith(b"<"):
@@ -144,5 +144,5 @@ def _described(answer: Answer, error: ValidationError) -> str:
     if detail["type"] != "json_invalid":
         place = ".".join(map(str, detail["loc"])) or "top level"
         return f"JSON that is no chat completion ({place}: {detail['msg']})"
-    kind = answer.headers.get("content-type", "no content type")
+    kind = response.headers.get("content-type", "no content type")
     return f"a body that is cut or no JSON ({kind}; {detail['msg']})"

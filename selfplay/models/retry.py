@@ -14,12 +14,12 @@ from pydantic import Field
 
 from selfplay.errors import EndpointDown, TransientModelError
 from selfplay.message import Noun
-from selfplay.models.protocol import Model, Reply, Request
+from selfplay.models.protocol import Model, ModelReply, ModelRequest
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-class Policy(Noun):
+class RetryPolicy(Noun):
     """How long a failing call is tried: exponential backoff with full jitter, or as long as the server asks."""
 
     tries: Annotated[int, Field(ge=1)] = 6
@@ -45,7 +45,7 @@ class Policy(Noun):
 
 
 @dataclass(frozen=True, slots=True)
-class Retry:
+class FailedAttempt:
     """One failed attempt that will be followed by another."""
 
     attempt: int
@@ -67,19 +67,19 @@ CLOCK = Clock()
 JITTER = Random()  # noqa: S311  spreads waits, guards nothing
 
 
-def _ignore(_: Retry) -> None:
+def _ignore_attempt(_: FailedAttempt) -> None:
     return None
 
 
-async def complete(
+async def complete_with_retries(
     model: Model,
-    request: Request,
-    policy: Policy,
+    request: ModelRequest,
+    policy: RetryPolicy,
     *,
-    on_retry: Callable[[Retry], None] = _ignore,
+    on_retry: Callable[[FailedAttempt], None] = _ignore_attempt,
     random: Random | None = None,
     clock: Clock = CLOCK,
-) -> Reply:
+) -> ModelReply:
     """The model's answer, after as many attempts as it takes and the policy allows.
 
     `on_retry` is told of each failed attempt before the wait; a seeded `random` makes the waits the same each time.
@@ -98,7 +98,7 @@ async def complete(
             wait_s = policy.wait_s(attempt, error, random)
             if attempt >= policy.tries or clock.now() + wait_s > deadline:
                 raise
-            on_retry(Retry(attempt, error, wait_s))
+            on_retry(FailedAttempt(attempt, error, wait_s))
         await clock.sleep(wait_s)
         attempt += 1
 
@@ -108,8 +108,8 @@ class RetryingModel:
     """A model that is asked again while its infrastructure fails: `complete` above, as a Model."""
 
     model: Model
-    policy: Policy
-    on_retry: Callable[[Retry], None] = _ignore
+    policy: RetryPolicy
+    on_retry: Callable[[FailedAttempt], None] = _ignore_attempt
     random: Random = JITTER
     clock: Clock = CLOCK
 
@@ -118,9 +118,9 @@ class RetryingModel:
         """The model's own."""
         return self.model.name
 
-    async def complete(self, request: Request) -> Reply:
+    async def complete(self, request: ModelRequest) -> ModelReply:
         """Answer, after as many attempts as it takes and the policy allows."""
-        return await complete(
+        return await complete_with_retries(
             self.model, request, self.policy, on_retry=self.on_retry, random=self.random, clock=self.clock
         )
 

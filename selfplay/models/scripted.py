@@ -11,19 +11,19 @@ from pathlib import Path
 from typing import Self
 
 from selfplay.errors import ScriptError
-from selfplay.models.protocol import Reply, Request
-from selfplay.models.script import Failure, Line, Said, call, fails, judges, raw_call, says
+from selfplay.models.protocol import ModelReply, ModelRequest
+from selfplay.models.script import ScriptedFailure, ScriptLine, ScriptedReply, call, fails, judges, raw_call, says
 from selfplay.models.script_file import read_script
 
 __all__ = ["ScriptedModel", "call", "fails", "judges", "raw_call", "says"]
 
 
 @dataclass(slots=True)
-class _Turn:
+class _ScriptTurn:
     """What happens when one turn is asked for: the failures, each once, then the reply each time."""
 
-    failures: deque[Failure] = field(default_factory=deque[Failure])
-    said: Said | None = None
+    failures: deque[ScriptedFailure] = field(default_factory=deque[ScriptedFailure])
+    reply: ScriptedReply | None = None
     is_used: bool = False
 
 
@@ -34,10 +34,10 @@ class ScriptedModel:
     the last one used. A script that was never asked is no error: an episode that had ended before asks nobody.
     """
 
-    def __init__(self, lines: Sequence[Line], *, name: str = "scripted") -> None:
+    def __init__(self, lines: Sequence[ScriptLine], *, name: str = "scripted") -> None:
         self._name = name
-        self._turns = _turns(lines)
-        self.asked: list[Request] = []
+        self._turns = _group_into_turns(lines)
+        self.asked: list[ModelRequest] = []
         """Every request, failed ones included, in order."""
 
     @classmethod
@@ -50,37 +50,37 @@ class ScriptedModel:
         """As on the command line."""
         return self._name
 
-    async def complete(self, request: Request) -> Reply:
+    async def complete(self, request: ModelRequest) -> ModelReply:
         """The line for the request's turn."""
         self.asked.append(request)
         if request.turn >= len(self._turns):
             raise ScriptError(f"{self._name}: asked for turn {request.turn + 1}, and the script ends before it")
         turn = self._turns[request.turn]
         if turn.failures:
-            raise turn.failures.popleft().error()
-        if turn.said is None:
+            raise turn.failures.popleft().make_error()
+        if turn.reply is None:
             raise ScriptError(f"{self._name}: asked again after its last line, which was a failure")
         turn.is_used = True
-        return turn.said.reply(request)
+        return turn.reply.make_reply(request)
 
     async def aclose(self) -> None:
         """Raise ScriptError if lines are left over."""
         if not self.asked:
             return
         last = max(request.turn for request in self.asked)
-        left = sum(len(t.failures) + (t.said is not None and not t.is_used) for t in self._turns[last:])
+        left = sum(len(t.failures) + (t.reply is not None and not t.is_used) for t in self._turns[last:])
         if left:
             raise ScriptError(
                 f"{self._name}: {left} of its lines were not used; turn {last + 1} was the last asked for"
             )
 
 
-def _turns(lines: Sequence[Line]) -> list[_Turn]:
-    turns = [_Turn()]
+def _group_into_turns(lines: Sequence[ScriptLine]) -> list[_ScriptTurn]:
+    turns = [_ScriptTurn()]
     for line in lines:
-        if isinstance(line, Failure):
+        if isinstance(line, ScriptedFailure):
             turns[-1].failures.append(line)
         else:
-            turns[-1].said = line
-            turns.append(_Turn())
+            turns[-1].reply = line
+            turns.append(_ScriptTurn())
     return turns if turns[-1].failures else turns[:-1]

@@ -7,7 +7,7 @@ from string import Template
 
 from selfplay.message import Noun
 
-NAMES = (
+PROMPT_NAMES = (
     "player",
     "advice_user",
     "advice_tool",
@@ -58,11 +58,11 @@ class Prompt(Noun):
 
 
 @cache
-def prompt(name: str) -> Prompt:
+def load_prompt(name: str) -> Prompt:
     """The shipped prompt of that name, without the file's last line end."""
     return Prompt(name=name, text=files(__name__).joinpath(f"{name}.md").read_text("utf-8").rstrip("\n"))
 
 
-def shipped() -> dict[str, Prompt]:
+def load_all_prompts() -> dict[str, Prompt]:
     """All prompts by name."""
-    return {name: prompt(name) for name in NAMES}
+    return {name: load_prompt(name) for name in PROMPT_NAMES}

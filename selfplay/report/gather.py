@@ -7,24 +7,24 @@ from pathlib import Path
 
 from selfplay.batch.layout import RunFolder
 from selfplay.batch.ledger import UnitLine
-from selfplay.batch.manifest import Manifest, read_manifest
-from selfplay.batch.observe import Observer
-from selfplay.batch.status import Totals
-from selfplay.clean.funnel import Funnel
-from selfplay.clean.place import NAME, CleanPlace
+from selfplay.batch.manifest import RunManifest, read_manifest
+from selfplay.batch.observe import RunObserver
+from selfplay.batch.status import RunTotals
+from selfplay.clean.funnel import CleaningFunnel
+from selfplay.clean.place import CLEAN_FOLDER_NAME, CleanFolder
 from selfplay.errors import JournalError
 from selfplay.replay import read_trace
 from selfplay.trace import Step, StopReason
 
-EXAMPLES = 3
+MAX_EXAMPLES = 3
 """Episodes that are shown of each kind of failure."""
 LAST_STEPS = 3
-MAX_CHARS = 600
+MAX_EXAMPLE_CHARS = 600
 """Of each text in an example."""
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class FailureExample:
     """An attempt at a task that did not come to what it should."""
 
     unit: str
@@ -38,80 +38,80 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
+class ReportData:
     """What is known of a run."""
 
     folder: RunFolder
-    totals: Totals
-    manifest: Manifest
+    totals: RunTotals
+    manifest: RunManifest
     units: Mapping[str, UnitLine]
-    funnel: Funnel | None = None
-    examples: Mapping[str, tuple[int, tuple[Example, ...]]] = field(
-        default_factory=dict[str, tuple[int, tuple[Example, ...]]]
+    funnel: CleaningFunnel | None = None
+    examples: Mapping[str, tuple[int, tuple[FailureExample, ...]]] = field(
+        default_factory=dict[str, tuple[int, tuple[FailureExample, ...]]]
     )
     """By kind of failure: how many there are, and the first by name."""
 
 
-def gather(folder: RunFolder) -> Findings:
+def gather_report_data(folder: RunFolder) -> ReportData:
     """Look at a run once. Raises RunError, ConfigError, and InputError for a funnel that can't be read."""
-    observer = Observer(folder)
-    totals = observer.look()
-    place = CleanPlace(folder.root / NAME)
-    return Findings(
+    observer = RunObserver(folder)
+    totals = observer.read_totals()
+    place = CleanFolder(folder.root / CLEAN_FOLDER_NAME)
+    return ReportData(
         folder=folder,
         totals=totals,
         manifest=read_manifest(folder),
         units=observer.units,
-        funnel=place.read_funnel() if place.is_there else None,
-        examples=dict(_examples(folder, totals, observer.units)),
+        funnel=place.read_funnel() if place.is_complete else None,
+        examples=dict(_collect_examples(folder, totals, observer.units)),
     )
 
 
-def _examples(
-    folder: RunFolder, totals: Totals, units: Mapping[str, UnitLine]
-) -> Iterator[tuple[str, tuple[int, tuple[Example, ...]]]]:
+def _collect_examples(
+    folder: RunFolder, totals: RunTotals, units: Mapping[str, UnitLine]
+) -> Iterator[tuple[str, tuple[int, tuple[FailureExample, ...]]]]:
     played = [line for _, line in sorted(units.items()) if line.outcome == "played"]
     for reason in StopReason:
         lines = [line for line in played if line.episodes[-1].stop is reason]
         if lines and reason is not StopReason.FOUND:
-            yield str(reason), (len(lines), tuple(_played(folder, line) for line in lines[:EXAMPLES]))
+            yield str(reason), (len(lines), tuple(_make_example(folder, line) for line in lines[:MAX_EXAMPLES]))
     unusable = [line for _, line in sorted(units.items()) if line.outcome == "unusable"]
     if unusable:
-        shown = tuple(Example(line.unit, why=line.detail) for line in unusable[:EXAMPLES])
+        shown = tuple(FailureExample(line.unit, why=line.detail) for line in unusable[:MAX_EXAMPLES])
         yield "unusable", (len(unusable), shown)
     for kind, told in (("failed", totals.failed), ("parked", totals.parked)):
         if told:
-            first = islice(told.items(), EXAMPLES)
-            yield kind, (len(told), tuple(Example(unit, why=why[-MAX_CHARS:]) for unit, why in first))
+            first = islice(told.items(), MAX_EXAMPLES)
+            yield kind, (len(told), tuple(FailureExample(unit, why=why[-MAX_EXAMPLE_CHARS:]) for unit, why in first))
 
 
-def _played(folder: RunFolder, line: UnitLine) -> Example:
+def _make_example(folder: RunFolder, line: UnitLine) -> FailureExample:
     path = folder.root / line.episodes[-1].path
     try:
         trace = read_trace(path)
     except JournalError as error:
-        return Example(line.unit, why=f"its journal can't be shown: {error}")
+        return FailureExample(line.unit, why=f"its journal can't be shown: {error}")
     targets = trace.task.answer.targets
     first = len(trace.steps) - LAST_STEPS
-    return Example(
+    return FailureExample(
         unit=line.unit,
-        prompt=_cut(trace.task.brief.prompt),
-        targets=tuple(f"{t} ({'found' if i in trace.found else 'not found'})" for i, t in enumerate(targets)),
-        why=trace.stop.detail[-MAX_CHARS:] if trace.stop else "",
-        steps=tuple(_told(i, step) for i, step in enumerate(trace.steps, 1) if i > first),
+        prompt=_shorten(trace.task.brief.prompt),
+        targets=tuple(f"{t} ({'found' if i in trace.found_targets else 'not found'})" for i, t in enumerate(targets)),
+        why=trace.stop.detail[-MAX_EXAMPLE_CHARS:] if trace.stop else "",
+        steps=tuple(_describe_step(i, step) for i, step in enumerate(trace.steps, 1) if i > first),
         journal=path,
     )
 
 
-def _told(number: int, step: Step) -> str:
-    lines = [f"step {number}: {_cut(step.action.content) or '(no words)'}"]
-    lines += [f"  {call.name} {_cut(call.arguments)}" for call in step.action.tool_calls]
+def _describe_step(number: int, step: Step) -> str:
+    lines = [f"step {number}: {_shorten(step.action.content) or '(no words)'}"]
+    lines += [f"  {call.name} {_shorten(call.arguments)}" for call in step.action.tool_calls]
     if verdict := step.judgement.verdict:
-        lines.append(f"  {verdict.quality}: {_cut(verdict.why)}")
+        lines.append(f"  {verdict.quality}: {_shorten(verdict.why)}")
     if hint := step.judgement.hint:
-        lines.append(f"  hint: {_cut(hint.text)}")
+        lines.append(f"  hint: {_shorten(hint.text)}")
     return "\n".join(lines)
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= MAX_CHARS else text[:MAX_CHARS] + " …"
+def _shorten(text: str) -> str:
+    return text if len(text) <= MAX_EXAMPLE_CHARS else text[:MAX_EXAMPLE_CHARS] + " …"

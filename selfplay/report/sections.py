@@ -7,36 +7,36 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
-from selfplay.batch.figures import count, dollars, duration, outcome, percent, percent_of, words
+from selfplay.batch.figures import format_count, format_dollars, format_duration, outcome_label, format_share, format_share_of, label_of
 from selfplay.batch.totals import UNGRADED, Outcomes, reused_share
 from selfplay.config import RunConfig
-from selfplay.report.gather import Example, Findings
-from selfplay.report.html import Html, join, table, tag, text
-from selfplay.report.html import words as element
-from selfplay.report.plots import Bar, Part, bars, curves, histogram, outcome_parts
+from selfplay.report.gather import FailureExample, ReportData
+from selfplay.report.html import Html, join, table, tag, escape
+from selfplay.report.html import text_tag as element
+from selfplay.report.plots import PlotBar, BarPart, draw_bars, draw_curves, draw_histogram, make_outcome_parts
 from selfplay.trace import StopReason
 
 POINTS = 200
 """Of a curve."""
-MOST_GROUPS = 30
+MAX_GROUPS = 30
 """Bars of a plot; further groups are left to the table."""
 GRADES = ("none", "symbol", "module", "file_name", "path", UNGRADED)
 """Leak grades, the least first."""
 
 
-def tiles(found: Findings) -> Html:
+def render_tiles(data: ReportData) -> Html:
     """The figures that one looks for first."""
-    totals = found.totals
+    totals = data.totals
     results = totals.results
     told = [
         (f"{totals.units.all:,}", "attempts at tasks"),
-        (percent(results.found_share), f"found all, of {results.units:,} that ended"),
+        (format_share(results.found_share), f"found all, of {results.units:,} that ended"),
         (f"{results.steps:,}", "steps of the player"),
-        (_each(results.hints, results.episodes), "hints per episode"),
-        (count(totals.usage.total_tokens), "tokens" + (", about" if totals.usage.is_approximate else "")),
-        (percent(reused_share(totals.usage)), "of the input reused"),
-        (dollars(totals.cost_usd), "in all"),
-        (dollars(results.cost_per_found_usd), "for each found"),
+        (_format_each(results.hints, results.episodes), "hints per episode"),
+        (format_count(totals.usage.total_tokens), "tokens" + (", about" if totals.usage.is_approximate else "")),
+        (format_share(reused_share(totals.usage)), "of the input reused"),
+        (format_dollars(totals.cost_usd), "in all"),
+        (format_dollars(results.cost_per_found_usd), "for each found"),
     ]
     return tag(
         "div",
@@ -45,9 +45,9 @@ def tiles(found: Findings) -> Html:
     )
 
 
-def funnel(found: Findings) -> Html:
+def render_funnel(data: ReportData) -> Html:
     """How many are left after each stage, from the tasks to training rows."""
-    units, results = found.totals.units, found.totals.results
+    units, results = data.totals.units, data.totals.results
     usable = units.all - units.unusable
     stages = [
         ("attempts at tasks", units.all),
@@ -56,32 +56,32 @@ def funnel(found: Findings) -> Html:
         ("ended", units.ended),
         ("found", results.found),
     ]
-    plots = [_stages("The run: what is left after each stage", stages, "attempts")]
-    if found.funnel is not None:
-        left = [("all", found.funnel.traces), *((stage.name, stage.left) for stage in found.funnel.stages)]
-        plots.append(_stages("Cleaning: what is left after each stage", left, "traces"))
+    plots = [_render_stages("The run: what is left after each stage", stages, "attempts")]
+    if data.funnel is not None:
+        left = [("all", data.funnel.traces), *((stage.name, stage.left) for stage in data.funnel.stages)]
+        plots.append(_render_stages("Cleaning: what is left after each stage", left, "traces"))
     return join(*plots)
 
 
-def _stages(title: str, stages: list[tuple[str, int]], axis: str) -> Html:
-    rows = [Bar(name, (Part(number),), f"{number:,} ({percent_of(number, stages[0][1])})") for name, number in stages]
-    return bars(title, rows, axis, is_wide=True)
+def _render_stages(title: str, stages: list[tuple[str, int]], axis: str) -> Html:
+    rows = [PlotBar(name, (BarPart(number),), f"{number:,} ({format_share_of(number, stages[0][1])})") for name, number in stages]
+    return draw_bars(title, rows, axis, is_wide=True)
 
 
-def outcomes(found: Findings) -> Html:
+def render_outcomes(data: ReportData) -> Html:
     """How units ended, all together and by kind."""
-    results = found.totals.results
+    results = data.totals.results
     if not results.units:
         return element("p", "Nothing has ended yet.", class_="soft")
     rows = [
-        Bar(outcome(reason), (Part(n, str(reason)),), f"{n:,} ({percent_of(n, results.units)})")
+        PlotBar(outcome_label(reason), (BarPart(n, str(reason)),), f"{n:,} ({format_share_of(n, results.units)})")
         for reason, n in results.outcomes.items()
     ]
     targets = {str(key): counts for key, counts in results.targets.items()}
-    grades = {words(g): results.grades[g] for g in (*GRADES, *results.grades) if g in results.grades}
-    parts = [bars("Outcomes", rows, "attempts")]
+    grades = {label_of(g): results.grades[g] for g in (*GRADES, *results.grades) if g in results.grades}
+    parts = [draw_bars("Outcomes", rows, "attempts")]
     parts += [
-        _shares(title, groups)
+        _render_shares(title, groups)
         for title, groups in (
             ("By leak grade: what of a target the task names", grades),
             ("By number of targets", targets),
@@ -96,29 +96,29 @@ def outcomes(found: Findings) -> Html:
     return join(tag("div", *parts, class_="pair"), note)
 
 
-def _shares(title: str, groups: Mapping[str, Outcomes]) -> Html:
-    rows: list[Bar] = []
-    for name, counts in list(groups.items())[:MOST_GROUPS]:
+def _render_shares(title: str, groups: Mapping[str, Outcomes]) -> Html:
+    rows: list[PlotBar] = []
+    for name, counts in list(groups.items())[:MAX_GROUPS]:
         units = sum(counts.values())
-        told = f"{percent_of(counts.get(StopReason.FOUND, 0), units)} of {units:,}"
-        rows.append(Bar(name, outcome_parts(counts), told))
-    return bars(title, rows, "share of attempts", is_share=True)
+        told = f"{format_share_of(counts.get(StopReason.FOUND, 0), units)} of {units:,}"
+        rows.append(PlotBar(name, make_outcome_parts(counts), told))
+    return draw_bars(title, rows, "share of attempts", is_share=True)
 
 
-def search(found: Findings) -> Html:
+def render_search(data: ReportData) -> Html:
     """Steps, hints, tools, verdicts."""
-    results = found.totals.results
+    results = data.totals.results
     if not results.episodes:
         return Html("")
     parts: list[Html] = []
     if results.steps_to_found:
-        parts.append(histogram("Steps until all was found", results.steps_to_found, "steps", "attempts"))
-    parts.append(histogram("Hints per episode", results.hints_per_episode, "hints"))
+        parts.append(draw_histogram("Steps until all was found", results.steps_to_found, "steps", "attempts"))
+    parts.append(draw_histogram("Hints per episode", results.hints_per_episode, "hints"))
     if results.tools:
-        parts.append(_counted("Calls by tool", results.tools, "calls"))
+        parts.append(_render_counts("Calls by tool", results.tools, "calls"))
     if results.qualities:
         parts.append(
-            _counted(
+            _render_counts(
                 "The supervisor's verdicts", {str(quality): n for quality, n in results.qualities.items()}, "steps"
             )
         )
@@ -130,60 +130,60 @@ def search(found: Findings) -> Html:
     return join(element("p", told), tag("div", *parts, class_="pair"))
 
 
-def _counted(title: str, counts: Mapping[str, int], axis: str) -> Html:
+def _render_counts(title: str, counts: Mapping[str, int], axis: str) -> Html:
     whole = sum(counts.values())
-    rows = [Bar(str(k), (Part(n),), f"{n:,} ({percent_of(n, whole)})") for k, n in counts.items()]
-    return bars(title, rows[:MOST_GROUPS], axis)
+    rows = [PlotBar(str(k), (BarPart(n),), f"{n:,} ({format_share_of(n, whole)})") for k, n in counts.items()]
+    return draw_bars(title, rows[:MAX_GROUPS], axis)
 
 
-def cost(found: Findings) -> Html:
+def render_cost(data: ReportData) -> Html:
     """Tokens, money, time."""
-    totals = found.totals
+    totals = data.totals
     results, usage = totals.results, totals.usage
     rows = [
         ("input tokens", f"{usage.input_tokens:,}"),
-        ("of these reused from a prefix cache, as servers say", percent(reused_share(usage))),
-        ("of these sent before by the same seat: could be reused", percent(results.reusable_share)),
+        ("of these reused from a prefix cache, as servers say", format_share(reused_share(usage))),
+        ("of these sent before by the same seat: could be reused", format_share(results.reusable_share)),
         ("output tokens", f"{usage.output_tokens:,}"),
         ("model calls", f"{results.calls:,}"),
         ("attempts at calls that failed and were made again", f"{results.retries:,}"),
-        ("seconds in calls and tools, all episodes together", duration(results.seconds)),
-        ("money", dollars(totals.cost_usd)),
-        ("money per attempt that ended", _dollars_each(results.cost_usd, results.units)),
-        ("money per attempt that found all", dollars(results.cost_per_found_usd)),
+        ("seconds in calls and tools, all episodes together", format_duration(results.seconds)),
+        ("money", format_dollars(totals.cost_usd)),
+        ("money per attempt that ended", _format_dollars_each(results.cost_usd, results.units)),
+        ("money per attempt that found all", format_dollars(results.cost_per_found_usd)),
     ]
-    if found.funnel is not None:
-        cleaning = found.funnel.spent.usd
-        each = _dollars_each(totals.cost_usd + cleaning, found.funnel.rows)
-        rows.append(("money for models that were asked while cleaning", dollars(cleaning)))
+    if data.funnel is not None:
+        cleaning = data.funnel.spent.usd
+        each = _format_dollars_each(totals.cost_usd + cleaning, data.funnel.rows)
+        rows.append(("money for models that were asked while cleaning", format_dollars(cleaning)))
         rows.append(("money per training row, cleaning included", each))
-    notes = [element("p", _unpriced(totals.unpriced), class_="soft")] if totals.unpriced else []
+    notes = [element("p", _describe_unpriced(totals.unpriced), class_="soft")] if totals.unpriced else []
     if usage.is_approximate:
         notes.append(element("p", "Servers did not say all token counts; the rest is estimated.", class_="soft"))
-    return join(table(("", "so far"), list(rows)), *notes, tag("div", *_spread(found), class_="pair"))
+    return join(table(("", "so far"), list(rows)), *notes, tag("div", *_render_spread(data), class_="pair"))
 
 
-def _unpriced(seats: tuple[str, ...]) -> str:
+def _describe_unpriced(seats: tuple[str, ...]) -> str:
     return f"Nobody said what the calls of the {' and the '.join(seats)} cost: they are not in the money."
 
 
-def _spread(found: Findings) -> Iterator[Html]:
+def _render_spread(data: ReportData) -> Iterator[Html]:
     """Histograms of what units took."""
     tokens: Counter[int] = Counter()
     cents: Counter[int] = Counter()
-    for line in found.units.values():
+    for line in data.units.values():
         if line.outcome == "played":
             tokens[round(sum(e.usage.total_tokens for e in line.episodes) / 1000)] += 1
             cents[round(sum(e.cost_usd for e in line.episodes) * 1000)] += 1
     if tokens:
-        yield histogram("Tokens per attempt", tokens, "thousand tokens", "attempts")
+        yield draw_histogram("Tokens per attempt", tokens, "thousand tokens", "attempts")
     if any(cents):
-        yield histogram("Money per attempt", cents, "thousandths of a US dollar", "attempts")
+        yield draw_histogram("Money per attempt", cents, "thousandths of a US dollar", "attempts")
 
 
-def progress(found: Findings) -> Html:
+def render_progress(data: ReportData) -> Html:
     """Ends over time, as the ledgers have them."""
-    lines = sorted((line for line in found.units.values() if line.outcome == "played"), key=lambda line: line.at)
+    lines = sorted((line for line in data.units.values() if line.outcome == "played"), key=lambda line: line.at)
     if len(lines) < 2:  # noqa: PLR2004  no curve
         return Html("")
     times = [datetime.fromisoformat(line.at).timestamp() for line in lines]
@@ -194,27 +194,27 @@ def progress(found: Findings) -> Html:
             was_found.append((minutes, len(was_found) + 1))
     if not ended[-1][0]:
         return Html("")
-    told = {"ended": _thin(ended), "found": _thin(was_found)}
-    return curves("Attempts over time", told, "minutes since the first one ended", "attempts")
+    told = {"ended": _thin_out(ended), "found": _thin_out(was_found)}
+    return draw_curves("Attempts over time", told, "minutes since the first one ended", "attempts")
 
 
-def _thin(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+def _thin_out(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
     every = max(1, len(points) // POINTS)
     return [*points[::every], *points[-1:]]
 
 
-def failures(found: Findings, beside: Path) -> Html:
+def render_failures(data: ReportData, beside: Path) -> Html:
     """Kinds of failure with examples; links are relative to the folder `beside`."""
     parts: list[Html] = []
-    for kind, (number, examples) in found.examples.items():
-        title = outcome(StopReason(kind)) if kind in set(StopReason) else words(kind)
+    for kind, (number, examples) in data.examples.items():
+        title = outcome_label(StopReason(kind)) if kind in set(StopReason) else label_of(kind)
         shown = "" if number <= len(examples) else f", the first {len(examples)} by name"
         parts.append(element("h3", f"{title}: {number:,}{shown}"))
-        parts += [_example(example, beside) for example in examples]
+        parts += [_render_example(example, beside) for example in examples]
     return join(*parts) if parts else element("p", "None.", class_="soft")
 
 
-def _example(example: Example, beside: Path) -> Html:
+def _render_example(example: FailureExample, beside: Path) -> Html:
     parts = [element("h4", example.unit)]
     if example.why:
         parts.append(element("p", example.why, class_="soft"))
@@ -229,32 +229,32 @@ def _example(example: Example, beside: Path) -> Html:
     return tag("article", *parts)
 
 
-def workers(found: Findings) -> Html:
+def render_workers(data: ReportData) -> Html:
     """Who played."""
     rows = [
         (w.name, "plays" if w.is_alive else "left" if w.has_left else "dead", f"{w.calls:,}", w.reason)
-        for w in found.totals.workers
+        for w in data.totals.workers
     ]
     return table(("worker", "state", "model calls", "why it ended"), list(rows), numbers=False)
 
 
-def setting(found: Findings) -> Html:
+def render_settings(data: ReportData) -> Html:
     """What the run was begun with, as far as it differs from the defaults."""
-    manifest = found.manifest
+    manifest = data.manifest
     config = manifest.model_dump_json(indent=2, include={"config"})
     seats = RunConfig.model_validate(manifest.config)
     prompts = [(name, sha256) for name, sha256 in manifest.prompts.items()]
     return join(
-        tag("p", text(f"Player {seats.player.model}, supervisor {seats.supervisor.model}.")),
-        tag("p", text(f"selfplay {manifest.selfplay}; what differs from the defaults:")),
+        tag("p", escape(f"Player {seats.player.model}, supervisor {seats.supervisor.model}.")),
+        tag("p", escape(f"selfplay {manifest.selfplay}; what differs from the defaults:")),
         element("pre", config),
         table(("prompt", "sha256"), list(prompts), numbers=False),
     )
 
 
-def _each(number: float, of: int) -> str:
+def _format_each(number: float, of: int) -> str:
     return f"{number / of:.1f}" if of else "-"
 
 
-def _dollars_each(amount: float, of: int) -> str:
-    return dollars(amount / of) if of else "-"
+def _format_dollars_each(amount: float, of: int) -> str:
+    return format_dollars(amount / of) if of else "-"

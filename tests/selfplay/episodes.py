@@ -4,18 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from selfplay.casting import Cast, Role
-from selfplay.config import HintConfig, JudgeConfig, Limits, RunConfig
+from selfplay.casting import SeatModels, SeatModel
+from selfplay.config import HintConfig, JudgeConfig, EpisodeLimits, RunConfig
 from selfplay.events import Seat
-from selfplay.journal import Journal, Watch
-from selfplay.loop import play
+from selfplay.journal import Journal, EventWatcher
+from selfplay.loop import play_episode
 from selfplay.models.prices import FREE, Price
 from selfplay.models.protocol import Model
-from selfplay.models.retry import Policy
-from selfplay.models.script import Line
+from selfplay.models.retry import RetryPolicy
+from selfplay.models.script import ScriptLine
 from selfplay.models.scripted import ScriptedModel
-from selfplay.play import set_stage
-from selfplay.stage import Stage
+from selfplay.play import set_up_episode
+from selfplay.stage import EpisodeSetup
 from selfplay.task import Answer, Brief, Target, Task
 from selfplay.trace import Trace
 from selfplay_tools.directory import DirectorySnapshot
@@ -40,7 +40,7 @@ def make_files(root: Path) -> Path:
     return root
 
 
-def the_task(repo: Path, targets: Sequence[Target] = tuple(Target(path=p) for p in TARGETS)) -> Task:
+def make_task(repo: Path, targets: Sequence[Target] = tuple(Target(path=p) for p in TARGETS)) -> Task:
     return Task(
         brief=Brief(id="pump-1", repo=str(repo), commit="worktree", prompt=PROMPT),
         answer=Answer(targets=tuple(targets), patch=None),
@@ -48,51 +48,51 @@ def the_task(repo: Path, targets: Sequence[Target] = tuple(Target(path=p) for p 
 
 
 @dataclass
-class Table:
+class EpisodeFixture:
     """A stage with a folder for journals."""
 
-    stage: Stage
+    setup: EpisodeSetup
     path: Path
 
     async def play(
         self,
-        player: Sequence[Line] | Model,
-        supervisor: Sequence[Line] | Model | None,
-        judge: Sequence[Line] | Model | None = None,
+        player: Sequence[ScriptLine] | Model,
+        supervisor: Sequence[ScriptLine] | Model | None,
+        judge: Sequence[ScriptLine] | Model | None = None,
         *,
         is_used_up: bool = True,
         price: Price = FREE,
-        watch: Watch | None = None,
+        watch: EventWatcher | None = None,
     ) -> Trace:
         """One episode. Scripts must be used up exactly, if not said otherwise."""
-        helper = None if supervisor is None else role("supervisor", supervisor, price)
-        cast = Cast(role("player", player, price), helper, None if judge is None else role("judge", judge, price))
+        helper = None if supervisor is None else make_seat("supervisor", supervisor, price)
+        cast = SeatModels(make_seat("player", player, price), helper, None if judge is None else make_seat("judge", judge, price))
         with Journal(self.path, watch) as journal:
-            seats = cast.seats(journal, is_supervised=supervisor is not None)
-            trace = await play("e", self.stage, seats, journal)
+            seats = cast.make_seats(journal, is_supervised=supervisor is not None)
+            trace = await play_episode("e", self.setup, seats, journal)
         for seat in (cast.player, cast.supervisor, cast.judge):
             if seat is not None and is_used_up:
                 await seat.model.aclose()
         return trace
 
 
-def role(seat: Seat, lines: Sequence[Line] | Model, price: Price = FREE) -> Role:
+def make_seat(seat: Seat, lines: Sequence[ScriptLine] | Model, price: Price = FREE) -> SeatModel:
     model = ScriptedModel(lines) if isinstance(lines, Sequence) else lines
-    policy = Policy(tries=3, first_wait_s=0.0)
-    return Role(seat, model, policy, price)
+    policy = RetryPolicy(tries=3, first_wait_s=0.0)
+    return SeatModel(seat, model, policy, price)
 
 
-def table(
+def episode_fixture(
     tmp_path: Path,
     *,
     hints: HintConfig | None = None,
-    limits: Limits | None = None,
+    limits: EpisodeLimits | None = None,
     judge: JudgeConfig | None = None,
     targets: Sequence[Target] = tuple(Target(path=p) for p in TARGETS),
-) -> Table:
+) -> EpisodeFixture:
     repo = tmp_path / "repo"
     if not repo.exists():
         make_files(repo)
-    config = RunConfig(hints=hints or HintConfig(), limits=limits or Limits(), judge=judge)
-    stage = set_stage(the_task(repo, targets), DirectorySnapshot(repo), config)
-    return Table(stage, tmp_path / "e.jsonl")
+    config = RunConfig(hints=hints or HintConfig(), limits=limits or EpisodeLimits(), judge=judge)
+    stage = set_up_episode(make_task(repo, targets), DirectorySnapshot(repo), config)
+    return EpisodeFixture(stage, tmp_path / "e.jsonl")

@@ -18,13 +18,13 @@ from random import Random
 import anyio
 
 from selfplay.config import JudgeConfig
-from selfplay.models.protocol import Reply, Request
-from selfplay.models.script import Line, call, judges, says
+from selfplay.models.protocol import ModelReply, ModelRequest
+from selfplay.models.script import ScriptLine, call, judges, says
 from selfplay.models.scripted import ScriptedModel
 from selfplay.replay import read_trace
-from tests.selfplay.episodes import TARGETS, table
+from tests.selfplay.episodes import TARGETS, episode_fixture
 
-PLAYER: Sequence[Line] = [
+PLAYER: Sequence[ScriptLine] = [
     says("I look around.", call("list_dir", depth=2)),
     says("What is a message here?", call("search", query="message"), call("grep", pattern="lost|level")),
     says("I think."),
@@ -34,7 +34,7 @@ PLAYER: Sequence[Line] = [
     says("There it is.", call("read_file", path="pump/drain_valve.py")),
     says("Done.", call("finish", files=[{"path": p, "reason": "read"} for p in TARGETS])),
 ]
-SUPERVISOR: Sequence[Line] = [
+SUPERVISOR: Sequence[ScriptLine] = [
     judges("neutral", "w", "Open pump/tank.py."),
     judges("neutral", "w", "Where does it rest?"),
     judges("productive", "w", "And where does it leave?"),
@@ -48,20 +48,20 @@ SUPERVISOR: Sequence[Line] = [
 ]
 
 
-class Slow(ScriptedModel):
+class SlowScriptedModel(ScriptedModel):
     """Takes long enough for a kill to fall between two events."""
 
-    async def complete(self, request: Request) -> Reply:
+    async def complete(self, request: ModelRequest) -> ModelReply:
         await anyio.sleep(0.003)
         return await super().complete(request)
 
 
-JUDGE: Sequence[Line] = [says('{"why": "w", "files": []}')] * 40
+JUDGE: Sequence[ScriptLine] = [says('{"why": "w", "files": []}')] * 40
 
 
 def play(folder: Path) -> None:
-    desk = table(folder, judge=JudgeConfig(samples=2))
-    anyio.run(partial(desk.play, Slow(PLAYER), Slow(SUPERVISOR), Slow(JUDGE), is_used_up=False))
+    episode = episode_fixture(folder, judge=JudgeConfig(samples=2))
+    anyio.run(partial(episode.play, SlowScriptedModel(PLAYER), SlowScriptedModel(SUPERVISOR), SlowScriptedModel(JUDGE), is_used_up=False))
 
 
 def play_in_child(folder: Path) -> int:

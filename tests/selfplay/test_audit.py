@@ -11,7 +11,7 @@ from selfplay_tools.directory import DirectorySnapshot
 from selfplay_tools.snapshot import Snapshot
 
 
-class Shelf:
+class RecordingSnapshots:
     """Repositories by name; remembers what was opened and is still open."""
 
     def __init__(self, root: Path, names: Sequence[str]) -> None:
@@ -36,13 +36,13 @@ def row(hint: str, repo: str = "water", **changes: object) -> dict[str, Any]:
     return {"task": task, "shown": [], "hint": hint, **changes}
 
 
-def audit(path: Path, shelf: Shelf, *rows: Mapping[str, Any] | str) -> list[dict[str, Any]]:
+def audit(path: Path, shelf: RecordingSnapshots, *rows: Mapping[str, Any] | str) -> list[dict[str, Any]]:
     path.write_text("\n".join(one if isinstance(one, str) else json.dumps(one) for one in rows), "utf-8")
     return list(audit_hints(path, shelf))
 
 
 def test_each_row_gets_its_answer_in_order(tmp_path: Path) -> None:
-    found = audit(tmp_path / "h.jsonl", Shelf(tmp_path, ["water"]), row("Open pump/tank.py."), row("What holds water?"))
+    found = audit(tmp_path / "h.jsonl", RecordingSnapshots(tmp_path, ["water"]), row("Open pump/tank.py."), row("What holds water?"))
     assert found[0] == {"reveals": True, "findings": [{"kind": "path", "text": "pump/tank.py", "span": [5, 17]}]}
     assert found[1] == {"reveals": False, "findings": []}
 
@@ -50,12 +50,12 @@ def test_each_row_gets_its_answer_in_order(tmp_path: Path) -> None:
 def test_what_was_shown_counts(tmp_path: Path) -> None:
     hidden = row("Who calls drain_slowly?")
     shown = row("Who calls drain_slowly?", shown=["pump/tank.py:1: def drain_slowly(level):"])
-    found = audit(tmp_path / "h.jsonl", Shelf(tmp_path, ["water"]), hidden, shown)
+    found = audit(tmp_path / "h.jsonl", RecordingSnapshots(tmp_path, ["water"]), hidden, shown)
     assert [one["reveals"] for one in found] == [True, False]
 
 
 def test_a_repository_that_is_not_there_is_no_error(tmp_path: Path) -> None:
-    found = audit(tmp_path / "h.jsonl", Shelf(tmp_path, []), row("Open tank.py.", "gone"), row("Think.", "gone"))
+    found = audit(tmp_path / "h.jsonl", RecordingSnapshots(tmp_path, []), row("Open tank.py.", "gone"), row("Think.", "gone"))
     assert [one["reveals"] for one in found] == [True, False]
     assert all(one["partial"].startswith("repository not available: gone, worktree: ") for one in found)
 
@@ -63,14 +63,14 @@ def test_a_repository_that_is_not_there_is_no_error(tmp_path: Path) -> None:
 def test_a_target_that_is_not_in_the_repository_is_said(tmp_path: Path) -> None:
     one = row("Look at gone.py")
     one["task"]["targets"] = [{"path": "pump/gone.py"}]
-    found = audit(tmp_path / "h.jsonl", Shelf(tmp_path, ["water"]), one)
+    found = audit(tmp_path / "h.jsonl", RecordingSnapshots(tmp_path, ["water"]), one)
     assert found[0]["reveals"]
     assert found[0]["partial"] == "not in the repository: pump/gone.py"
 
 
 def test_a_bad_row_ends_the_audit_after_the_rows_before_it(tmp_path: Path) -> None:
     (tmp_path / "h.jsonl").write_text(json.dumps(row("Think.")) + "\n\n" + '{"hint": "x"}\n', "utf-8")
-    results = audit_hints(tmp_path / "h.jsonl", Shelf(tmp_path, ["water"]))
+    results = audit_hints(tmp_path / "h.jsonl", RecordingSnapshots(tmp_path, ["water"]))
     assert next(results)["reveals"] is False
     with pytest.raises(InputError, match=r"h\.jsonl:3: .*task"):
         next(results)
@@ -79,18 +79,18 @@ def test_a_bad_row_ends_the_audit_after_the_rows_before_it(tmp_path: Path) -> No
 @pytest.mark.parametrize("bad", ['{"task"', "[]", '{"task": {}, "hint": "x"}', json.dumps(row("x", extra=1))])
 def test_a_row_is_read_strictly(tmp_path: Path, bad: str) -> None:
     with pytest.raises(InputError, match=r"h\.jsonl:1: "):
-        audit(tmp_path / "h.jsonl", Shelf(tmp_path, ["water"]), bad)
+        audit(tmp_path / "h.jsonl", RecordingSnapshots(tmp_path, ["water"]), bad)
 
 
 def test_rows_about_one_task_open_its_repository_once(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path, ["water", "oil"])
+    shelf = RecordingSnapshots(tmp_path, ["water", "oil"])
     audit(tmp_path / "h.jsonl", shelf, row("a"), row("b", "oil"), row("c"), row("d", "oil"))
     assert shelf.asked == ["water", "oil"]
 
 
 def test_only_so_many_repositories_are_open_at_once_and_none_at_the_end(tmp_path: Path) -> None:
     names = [f"r{n}" for n in range(OPEN_AT_ONCE + 3)]
-    shelf = Shelf(tmp_path, names)
+    shelf = RecordingSnapshots(tmp_path, names)
     audit(tmp_path / "h.jsonl", shelf, *(row("Think.", name) for name in names))
     assert shelf.asked == names
     for snapshot in shelf.snapshots:

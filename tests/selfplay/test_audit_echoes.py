@@ -58,7 +58,7 @@ def script(path: Path, *replies: str) -> Path:
     return path
 
 
-def audited(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, list[dict[str, Any]], str]:
+def audit_texts(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, list[dict[str, Any]], str]:
     with pytest.raises(SystemExit) as ended:
         main(["audit", "echoes", *arguments])
     out, err = capsys.readouterr()
@@ -69,7 +69,7 @@ def test_a_judge_is_asked_beside_the_wordings(tmp_path: Path, capsys: pytest.Cap
     file = tmp_path / "turns.jsonl"
     file.write_text('{"text": "Good point! Off to the place you-know-who likes."}\n', "utf-8")
     replies = script(tmp_path / "judge.jsonl", echo("the place you-know-who likes"))
-    code, [row], _ = audited(capsys, str(file), "--judge", f"scripted:{replies}")
+    code, [row], _ = audit_texts(capsys, str(file), "--judge", f"scripted:{replies}")
     assert code == 1
     assert [(f["kind"], f["text"]) for f in row["findings"]] == [
         ("agreement", "Good point!"),
@@ -77,20 +77,20 @@ def test_a_judge_is_asked_beside_the_wordings(tmp_path: Path, capsys: pytest.Cap
     ]
     config = tmp_path / "run.toml"
     config.write_text(f'[clean.judge]\nmodel = "scripted:{replies}"\n')
-    assert audited(capsys, str(file), "--config", str(config))[1] == [row]
+    assert audit_texts(capsys, str(file), "--config", str(config))[1] == [row]
 
 
 def test_an_answer_that_cant_be_used_is_said_and_no_finding(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "turns.jsonl"
     file.write_text('{"text": "I open it."}\n', "utf-8")
     replies = script(tmp_path / "judge.jsonl", "No idea.")
-    code, rows, err = audited(capsys, str(file), "--judge", f"scripted:{replies}")
+    code, rows, err = audit_texts(capsys, str(file), "--judge", f"scripted:{replies}")
     assert code == 0
     assert rows == [{"echo": False, "findings": [], "faults": ["the judge's reply holds no list of echoes"]}]
     assert "1 answers of the judge could not be used" in " ".join(err.split())
 
 
 def test_a_server_without_a_model_is_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, err = audited(capsys, str(tmp_path), "--judge-url", "http://localhost/v1")
+    code, _, err = audit_texts(capsys, str(tmp_path), "--judge-url", "http://localhost/v1")
     assert code == 2
     assert "--judge" in err

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from selfplay.audit_traces import Audited, AuditSummary, Code, Severity, audit_traces
+from selfplay.audit_traces import AuditedTrace, TraceAuditSummary, AuditCode, AuditSeverity, audit_traces
 from selfplay.clean.across import AcrossSettings
-from selfplay.clean.strip import strip
+from selfplay.clean.strip import strip_supervision
 from selfplay.cli.app import app
 from selfplay.errors import InputError
 from selfplay.export.openai_chat import openai_row
@@ -34,20 +34,20 @@ def a_grounded_search(episode: str = "e1", text: str = "The task speaks of a hea
         a_step(finish(), text="This is the place."),
         episode=episode,
     )
-    return strip(trace, a_contract())
+    return strip_supervision(trace, a_contract())
 
 
 def a_row() -> Row:
     return openai_row(a_grounded_search())
 
 
-def audit(tmp_path: Path, *rows: object, settings: AcrossSettings = OFF) -> list[Audited]:
+def audit(tmp_path: Path, *rows: object, settings: AcrossSettings = OFF) -> list[AuditedTrace]:
     path = tmp_path / "rows.jsonl"
     path.write_text("\n".join(json.dumps(row) for row in rows), "utf-8")
     return list(audit_traces([path], settings))
 
 
-def found(audited: Audited) -> list[tuple[Code, str]]:
+def places_of(audited: AuditedTrace) -> list[tuple[AuditCode, str]]:
     return [(f.code, f.place) for f in audited.findings]
 
 
@@ -83,39 +83,39 @@ def with_user_turn(row: Row) -> None:
     row["messages"].insert(4, {"role": "user", "content": "Look at how responses are written."})
 
 
-W = Code.WEIGHT
-CASES: dict[str, tuple[Callable[[Row], None], list[tuple[Code, str]]]] = {
-    "a user turn after the task": (with_user_turn, [(Code.SUPERVISION, "messages[4]")]),
+W = AuditCode.WEIGHT
+CASES: dict[str, tuple[Callable[[Row], None], list[tuple[AuditCode, str]]]] = {
+    "a user turn after the task": (with_user_turn, [(AuditCode.SUPERVISION, "messages[4]")]),
     "the mark of a hint": (
         in_turn(3, content=f"{BEHIND}\n\n[advice 0123456789abcdef] Try the wire."),
-        [(Code.SUPERVISION, "messages[3]")],
+        [(AuditCode.SUPERVISION, "messages[3]")],
     ),
     "an echo": (
         in_turn(4, content="Thanks for the hint, that helps. A line there writes headers."),
-        [(Code.ECHO, "messages[4].content"), (W, "messages[4]")],
+        [(AuditCode.ECHO, "messages[4].content"), (W, "messages[4]")],
     ),
     "a leap": (
         with_arguments('{"pattern": "zygomorphic_flux"}'),
-        [(Code.LEAP, "messages[2].tool_calls[0].arguments.pattern"), (W, "messages[2]")],
+        [(AuditCode.LEAP, "messages[2].tool_calls[0].arguments.pattern"), (W, "messages[2]")],
     ),
     "arguments that are no object": (
         with_arguments('{"pattern": '),
-        [(Code.ARGUMENTS, "messages[2].tool_calls[0].arguments"), (W, "messages[2]")],
+        [(AuditCode.ARGUMENTS, "messages[2].tool_calls[0].arguments"), (W, "messages[2]")],
     ),
     "a call without its result": (
         without(5),
         [
-            (Code.UNPAIRED, "messages[4].tool_calls[0]"),
+            (AuditCode.UNPAIRED, "messages[4].tool_calls[0]"),
             (W, "messages[4]"),
-            (Code.ORDER, "messages[5]"),
+            (AuditCode.ORDER, "messages[5]"),
             (W, "messages[5]"),
         ],
     ),
     "a result without its call": (
         in_turn(5, tool_call_id="other"),
-        [(Code.UNPAIRED, "messages[4].tool_calls[0]"), (W, "messages[4]"), (Code.UNPAIRED, "messages[5]")],
+        [(AuditCode.UNPAIRED, "messages[4].tool_calls[0]"), (W, "messages[4]"), (AuditCode.UNPAIRED, "messages[5]")],
     ),
-    "a special token": (in_turn(3, content=f"{BEHIND} <|eot_id|>"), [(Code.SPECIAL_TOKEN, "messages[3].content")]),
+    "a special token": (in_turn(3, content=f"{BEHIND} <|eot_id|>"), [(AuditCode.SPECIAL_TOKEN, "messages[3].content")]),
 }
 
 
@@ -125,7 +125,7 @@ def test_a_finding_says_what_and_where(tmp_path: Path, case: str) -> None:
     row = a_row()
     change(row)
     [audited] = audit(tmp_path, row)
-    assert found(audited) == expected
+    assert places_of(audited) == expected
     assert not audited.passes
 
 
@@ -136,7 +136,7 @@ def test_in_a_turn_that_is_not_learned_they_are_notes(tmp_path: Path, case: str)
     number = 4 if case == "an echo" else 2
     row["messages"][number]["weight"] = 0
     [audited] = audit(tmp_path, row)
-    assert [f.severity for f in audited.findings] == [Severity.NOTE]
+    assert [f.severity for f in audited.findings] == [AuditSeverity.NOTE]
     assert audited.passes
 
 
@@ -148,7 +148,7 @@ def test_a_row_of_which_nothing_is_learned_is_a_finding(tmp_path: Path) -> None:
     for message in row["messages"]:
         if message["role"] == "assistant":
             message["weight"] = 0
-    assert found(audit(tmp_path, row)[0]) == [(Code.WEIGHT, "")]
+    assert places_of(audit(tmp_path, row)[0]) == [(AuditCode.WEIGHT, "")]
 
 
 def test_users_may_speak_in_other_peoples_rows(tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_users_may_speak_in_other_peoples_rows(tmp_path: Path) -> None:
 
 def test_duplicates_among_the_given_are_found_and_the_first_stays(tmp_path: Path) -> None:
     audited = audit(tmp_path, a_row(), a_row(), openai_row(a_grounded_search(text="Headers come to mind.")))
-    assert [found(one) for one in audited] == [[], [(Code.DUPLICATE, "")], [(Code.NEAR_DUPLICATE, "")]]
+    assert [places_of(one) for one in audited] == [[], [(AuditCode.DUPLICATE, "")], [(AuditCode.NEAR_DUPLICATE, "")]]
     assert audited[1].findings[0].why.endswith("rows.jsonl:1")
 
 
@@ -177,9 +177,9 @@ def test_a_secret_is_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     row["messages"].insert(4, {"role": "user", "content": "Use abcdefgh-12345678"})
     row["messages"][5]["content"] = "Good point: abcdefgh-1234\\u0035678, as suggested."
     [audited] = audit(tmp_path, row, settings=AcrossSettings(scanner="off", key_names=("MY_KEY",)))
-    assert (Code.SECRET, "messages[4].content") in found(audited)
-    assert (Code.SECRET, "messages[5].content") in found(audited)
-    assert "12345678" not in json.dumps(audited.row()).replace("\\\\u0035", "5")
+    assert (AuditCode.SECRET, "messages[4].content") in places_of(audited)
+    assert (AuditCode.SECRET, "messages[5].content") in places_of(audited)
+    assert "12345678" not in json.dumps(audited.to_row()).replace("\\\\u0035", "5")
 
 
 def test_a_clean_trace_is_read_with_its_masks(tmp_path: Path) -> None:
@@ -192,14 +192,14 @@ def test_a_refused_call_that_is_learned_is_a_finding(tmp_path: Path) -> None:
     clean = a_grounded_search()
     turn = clean.turns[1]
     refused = turn.model_copy(update={"results": (turn.results[0].model_copy(update={"ok": False}),)})
-    for masks, expected in (((), [(Code.WEIGHT, "messages[4]")]), ((Mask.REFUSED,), [])):
+    for masks, expected in (((), [(AuditCode.WEIGHT, "messages[4]")]), ((Mask.REFUSED,), [])):
         masked = clean.with_turn(1, refused.model_copy(update={"masks": masks}))
-        assert found(audit(tmp_path, json.loads(masked.model_dump_json()))[0]) == expected
+        assert places_of(audit(tmp_path, json.loads(masked.model_dump_json()))[0]) == expected
 
 
 def test_weights_beside_rows_of_ours_count(tmp_path: Path) -> None:
     step = a_step(a_call("grep", id="c1", pattern="zygomorphic_flux"), quality=Quality.WASTEFUL)
-    clean = strip(a_trace(step, a_step(a_call("grep", id="c2", pattern="header")), a_step(finish())), a_contract())
+    clean = strip_supervision(a_trace(step, a_step(a_call("grep", id="c2", pattern="header")), a_step(finish())), a_contract())
     (tmp_path / "sft.jsonl").write_text(json.dumps(trl_row(clean)))
     path = tmp_path / "sft.jsonl"
     alone = next(audit_traces([path], OFF))
@@ -209,7 +209,7 @@ def test_weights_beside_rows_of_ours_count(tmp_path: Path) -> None:
         {f.place: f.severity for f in one.findings}["messages[2].tool_calls[0].arguments.pattern"]
         for one in (alone, beside)
     ]
-    assert severities == [Severity.ERROR, Severity.NOTE]
+    assert severities == [AuditSeverity.ERROR, AuditSeverity.NOTE]
 
 
 def test_places_are_those_of_the_document_that_was_read(tmp_path: Path) -> None:
@@ -225,20 +225,20 @@ def test_places_are_those_of_the_document_that_was_read(tmp_path: Path) -> None:
     ]
     [audited] = audit(tmp_path, {"schema_version": "ATIF-v1.6", "session_id": "s", "agent": {}, "steps": steps})
     place = "steps[1].observation.results[0].content"
-    assert found(audited) == [(Code.SPECIAL_TOKEN, place)]
+    assert places_of(audited) == [(AuditCode.SPECIAL_TOKEN, place)]
     assert audited.findings[0].why == f"<|im_end|> in {place} (tool)"
 
 
 def test_what_cant_be_read_is_a_finding_in_its_place(tmp_path: Path) -> None:
     audited = audit(tmp_path, a_row(), {"rows": 3}, {"episode": "e", "contract": {}, "turns": 3})
-    assert [[code for code, _ in found(one)] for one in audited] == [[], [Code.UNREADABLE], [Code.UNREADABLE]]
+    assert [[code for code, _ in places_of(one)] for one in audited] == [[], [AuditCode.UNREADABLE], [AuditCode.UNREADABLE]]
     assert "'contract.tools_version' is missing" in audited[2].findings[0].why
 
 
 def test_the_batch_does_not_change_what_is_found(tmp_path: Path) -> None:
     rows = [a_row(), {"rows": 3}, a_row(), a_row()]
     one = audit(tmp_path, *rows, settings=OFF.model_copy(update={"batch": 1}))
-    assert [each.row() for each in one] == [each.row() for each in audit(tmp_path, *rows)]
+    assert [each.to_row() for each in one] == [each.to_row() for each in audit(tmp_path, *rows)]
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
@@ -256,7 +256,7 @@ def test_hostile_text_ends_nothing(tmp_path: Path) -> None:
     row = a_row()
     row["messages"][3]["content"] = "\0\x1b]0;x\x07\u202e" + "A" * 1_000_000 + "\U0010ffff"
     row["messages"][4]["content"] = "<" * 100_000 + "[" * 100_000 + "\\u00" * 50_000
-    summary = AuditSummary()
+    summary = TraceAuditSummary()
     path = tmp_path / "rows.jsonl"
     path.write_text(json.dumps(row))
     [audited] = audit_traces([path], OFF, summary)

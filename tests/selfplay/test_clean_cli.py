@@ -13,15 +13,15 @@ import pytest
 
 from selfplay.audit_traces import audit_traces
 from selfplay.clean.across import AcrossSettings
-from selfplay.clean.assist import Nobody, Point
+from selfplay.clean.assist import NoAssistants, TurnPoint
 from selfplay.clean.codes import DropCode
-from selfplay.clean.funnel import Funnel
-from selfplay.clean.place import CleanPlace
+from selfplay.clean.funnel import CleaningFunnel
+from selfplay.clean.place import CleanFolder
 from selfplay.clean.settings import CleanSettings
-from selfplay.cleaning import Work, clean_to
+from selfplay.cleaning import CleaningWork, clean_to
 from selfplay.cli import main
 from selfplay.export.pairs import lint_pair, pair_row
-from selfplay.export.shapes import PAIRS, Format
+from selfplay.export.shapes import PAIR_MODELS, RowFormat
 from selfplay.message import Message, Origin, ToolCall
 from selfplay.sample import CleanTrace
 from selfplay.trace import Quality, Stratum, Verdict
@@ -31,7 +31,7 @@ Capture = pytest.CaptureFixture[str]
 WORDS = ("count every message that is lost", "release the pressure when it is full", "take a message and fill the tank")
 
 
-def run(capsys: Capture, *arguments: str) -> tuple[int, str, str]:
+def run_command(capsys: Capture, *arguments: str) -> tuple[int, str, str]:
     """Exit code, standard output, standard error of a command."""
     with pytest.raises(SystemExit) as ended:
         main(arguments)
@@ -58,48 +58,48 @@ def traces(played: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(played / "traces", tmp_path / "traces"))
 
 
-def clean(capsys: Capture, traces: Path, *options: str) -> Funnel:
+def run_clean(capsys: Capture, traces: Path, *options: str) -> CleaningFunnel:
     repos = ("--repos", str(traces.parent / "repos"))
-    code, out, _ = run(capsys, "clean", str(traces), *repos, "--scanner", "off", "--json", *options)
-    funnel = Funnel.model_validate_json(out)
+    code, out, _ = run_command(capsys, "clean", str(traces), *repos, "--scanner", "off", "--json", *options)
+    funnel = CleaningFunnel.model_validate_json(out)
     assert code == (0 if funnel.rows else 1)
     return funnel
 
 
-def contents(folder: Path) -> dict[str, bytes]:
+def read_contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
-def kept(traces: Path) -> list[CleanTrace]:
-    return [each for each in CleanPlace(traces / "clean").read() if isinstance(each, CleanTrace)]
+def read_kept(traces: Path) -> list[CleanTrace]:
+    return [each for each in CleanFolder(traces / "clean").read_outcomes() if isinstance(each, CleanTrace)]
 
 
 def test_clean_writes_beside_the_journals_and_never_over_them(traces: Path, capsys: Capture) -> None:
-    before = contents(traces)
-    funnel = clean(capsys, traces)
+    before = read_contents(traces)
+    funnel = run_clean(capsys, traces)
     assert {p.name: p.read_bytes() for p in traces.iterdir() if p.is_file()} == before
-    assert sorted(contents(traces / "clean")) == ["dropped.jsonl", "funnel.json", "pairs.jsonl", "traces.jsonl"]
+    assert sorted(read_contents(traces / "clean")) == ["dropped.jsonl", "funnel.json", "pairs.jsonl", "traces.jsonl"]
     assert funnel.traces == len(WORDS)
-    assert funnel.rows == len(kept(traces))
+    assert funnel.rows == len(read_kept(traces))
 
 
 def test_the_same_command_again_writes_the_same_bytes(traces: Path, capsys: Capture) -> None:
-    clean(capsys, traces)
-    before = contents(traces / "clean")
-    clean(capsys, traces)
-    assert contents(traces / "clean") == before
+    run_clean(capsys, traces)
+    before = read_contents(traces / "clean")
+    run_clean(capsys, traces)
+    assert read_contents(traces / "clean") == before
 
 
 def test_several_processes_write_the_same_bytes(traces: Path, capsys: Capture) -> None:
-    clean(capsys, traces)
-    before = contents(traces / "clean")
-    clean(capsys, traces, "--jobs", "2")
-    assert contents(traces / "clean") == before
+    run_clean(capsys, traces)
+    before = read_contents(traces / "clean")
+    run_clean(capsys, traces, "--jobs", "2")
+    assert read_contents(traces / "clean") == before
 
 
 def test_the_funnel_accounts_for_every_trace(traces: Path, capsys: Capture) -> None:
     (traces / "damaged.jsonl").write_bytes(b'{"event":"start"}\n')
-    funnel = clean(capsys, traces)
+    funnel = run_clean(capsys, traces)
     left = [funnel.traces, *(stage.left for stage in funnel.stages)]
     assert [a - b for a, b in pairwise(left)] == [sum(stage.dropped.values()) for stage in funnel.stages]
     assert left[-1] == funnel.rows
@@ -109,7 +109,7 @@ def test_the_funnel_accounts_for_every_trace(traces: Path, capsys: Capture) -> N
 HOUSE_KEY = "release the pressure"
 
 
-def name_in_journals(traces: Path) -> tuple[str, ...]:
+def name_key_in_journals(traces: Path) -> tuple[str, ...]:
     for path in traces.glob("*.jsonl"):
         first, _, rest = path.read_bytes().partition(b"\n")
         start = orjson.loads(first)
@@ -118,7 +118,7 @@ def name_in_journals(traces: Path) -> tuple[str, ...]:
     return ()
 
 
-def name_in_file(traces: Path) -> tuple[str, ...]:
+def name_key_in_file(traces: Path) -> tuple[str, ...]:
     file = traces.parent / "run.toml"
     file.write_text(
         "[clean.across]\nkey_names = []\n"
@@ -127,26 +127,26 @@ def name_in_file(traces: Path) -> tuple[str, ...]:
     return ("--config", str(file))
 
 
-@pytest.mark.parametrize("name_it", [name_in_journals, name_in_file, None])
+@pytest.mark.parametrize("name_it", [name_key_in_journals, name_key_in_file, None])
 def test_the_keys_that_a_run_was_played_with_stand_in_no_row(
     name_it: Callable[[Path], tuple[str, ...]] | None, traces: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOUSE_KEY" if name_it else "OPENAI_API_KEY", HOUSE_KEY)
-    funnel = clean(capsys, traces, *(name_it(traces) if name_it else ()))
+    funnel = run_clean(capsys, traces, *(name_it(traces) if name_it else ()))
     assert [stage.dropped[DropCode.SECRET] for stage in funnel.stages if DropCode.SECRET in stage.dropped] == [1]
-    written = contents(traces / "clean")
+    written = read_contents(traces / "clean")
     assert not any(HOUSE_KEY.encode() in data for data in written.values())
     assert (b"the key in HOUSE_KEY" if name_it else b"the key in OPENAI_API_KEY") in written["dropped.jsonl"]
 
 
 def test_samples_are_asked_once_and_their_budget_is_kept(traces: Path, capsys: Capture) -> None:
-    first = clean(capsys, traces, "--samples", "2", "--repair", "models").spent
+    first = run_clean(capsys, traces, "--samples", "2", "--repair", "models").spent
     assert first.asked > 0
-    before = contents(traces / "clean")
-    again = clean(capsys, traces, "--samples", "2", "--repair", "models").spent
+    before = read_contents(traces / "clean")
+    again = run_clean(capsys, traces, "--samples", "2", "--repair", "models").spent
     assert (again.asked, again.remaining) == (0, 0)
-    assert contents(traces / "clean") == before
-    more = clean(capsys, traces, "--samples", "3", "--max-tokens", "1").spent
+    assert read_contents(traces / "clean") == before
+    more = run_clean(capsys, traces, "--samples", "3", "--max-tokens", "1").spent
     assert more.asked == 0
     assert more.remaining > 0
     assert more.tokens == first.tokens
@@ -154,24 +154,24 @@ def test_samples_are_asked_once_and_their_budget_is_kept(traces: Path, capsys: C
 
 def test_a_cleaning_that_was_killed_asks_only_for_what_it_lost(traces: Path, capsys: Capture) -> None:
     """As a kill leaves it: half of the samples, the last line torn, and no results yet."""
-    whole = clean(capsys, traces, "--samples", "2").spent.asked
-    before = contents(traces / "clean")
+    whole = run_clean(capsys, traces, "--samples", "2").spent.asked
+    before = read_contents(traces / "clean")
     samples = traces / "clean" / "samples.jsonl"
     lines = samples.read_bytes().splitlines(keepends=True)
-    for path in CleanPlace(traces / "clean").results:
+    for path in CleanFolder(traces / "clean").results:
         path.unlink()
     half = whole // 2
     samples.write_bytes(b"".join(lines[:half]) + lines[half][:20])
-    assert clean(capsys, traces, "--samples", "2").spent.asked == whole - half
-    after = contents(traces / "clean")
+    assert run_clean(capsys, traces, "--samples", "2").spent.asked == whole - half
+    after = read_contents(traces / "clean")
     assert {n: after[n] for n in ("traces.jsonl", "pairs.jsonl")} == {
         n: before[n] for n in ("traces.jsonl", "pairs.jsonl")
     }
 
 
 def test_hinted_turns_have_their_reliance(traces: Path, capsys: Capture) -> None:
-    funnel = clean(capsys, traces, "--samples", "2")
-    measured = [t.reliance for trace in kept(traces) for t in trace.turns if t.reliance is not None]
+    funnel = run_clean(capsys, traces, "--samples", "2")
+    measured = [t.reliance for trace in read_kept(traces) for t in trace.turns if t.reliance is not None]
     assert len(measured) == funnel.hinted_turns
     assert {reliance.samples for reliance in measured} == {2}
 
@@ -179,34 +179,34 @@ def test_hinted_turns_have_their_reliance(traces: Path, capsys: Capture) -> None
 def test_unhinted_traces_come_first_and_are_kept_before_others(played: Path, traces: Path, capsys: Capture) -> None:
     about = ["--repo", str(played / "repo"), "--commit", "worktree", "--task", WORDS[0], "--policy", "never"]
     targets = [part for path in TARGETS for part in ("--target", path)]
-    code, _, _ = run(capsys, "run", *about, *targets, "--out", str(traces), "--repos", str(played / "repos"), "--quiet")
+    code, _, _ = run_command(capsys, "run", *about, *targets, "--out", str(traces), "--repos", str(played / "repos"), "--quiet")
     assert code == 0
-    clean(capsys, traces)
-    assert [trace.stratum for trace in kept(traces)] == [Stratum.UNHINTED, *[Stratum.HINTED] * (len(kept(traces)) - 1)]
-    clean(capsys, traces, "--per-task", "1")
-    tasks = [trace.task for trace in kept(traces)]
+    run_clean(capsys, traces)
+    assert [trace.stratum for trace in read_kept(traces)] == [Stratum.UNHINTED, *[Stratum.HINTED] * (len(read_kept(traces)) - 1)]
+    run_clean(capsys, traces, "--per-task", "1")
+    tasks = [trace.task for trace in read_kept(traces)]
     assert len(tasks) == len(set(tasks))
-    assert kept(traces)[0].stratum is Stratum.UNHINTED
+    assert read_kept(traces)[0].stratum is Stratum.UNHINTED
 
 
 @pytest.mark.parametrize("form", ["openai", "trl"])
 def test_exports_with_and_without_a_cleaning_before_are_the_same(
-    form: Format, traces: Path, tmp_path: Path, capsys: Capture
+    form: RowFormat, traces: Path, tmp_path: Path, capsys: Capture
 ) -> None:
-    code, _, _ = run(capsys, "export", str(traces), "--format", form, "-o", str(tmp_path / "raw"))
+    code, _, _ = run_command(capsys, "export", str(traces), "--format", form, "-o", str(tmp_path / "raw"))
     assert code == 0
-    clean(capsys, traces)
+    run_clean(capsys, traces)
     for place in (traces, traces / "clean"):
         shutil.rmtree(tmp_path / "cleaned", ignore_errors=True)
-        run(capsys, "export", str(place), "--format", form, "-o", str(tmp_path / "cleaned"))
-        assert contents(tmp_path / "cleaned") == contents(tmp_path / "raw")
+        run_command(capsys, "export", str(place), "--format", form, "-o", str(tmp_path / "cleaned"))
+        assert read_contents(tmp_path / "cleaned") == read_contents(tmp_path / "raw")
     assert all(audited.passes for audited in audit_traces([tmp_path / "raw" / "sft.jsonl"], AcrossSettings()))
 
 
 def test_a_cleaning_of_other_journals_is_not_exported(traces: Path, tmp_path: Path, capsys: Capture) -> None:
-    clean(capsys, traces)
+    run_clean(capsys, traces)
     next(iter(sorted(traces.glob("*.jsonl")))).unlink()
-    code, _, err = run(capsys, "export", str(traces), "-o", str(tmp_path / "out"))
+    code, _, err = run_command(capsys, "export", str(traces), "-o", str(tmp_path / "out"))
     assert code == 2
     assert "made of other journals" in " ".join(err.split())
 
@@ -218,32 +218,32 @@ def test_where_no_trace_gives_a_row_the_exit_code_is_1_and_the_reasons_are_named
         path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
     for where, command in ((traces, "export"), (traces, "clean"), (traces, "export"), (traces / "clean", "export")):
         out = () if command == "clean" else ("-o", str(tmp_path / "sft"))
-        code, _, err = run(capsys, command, str(where), *out)
+        code, _, err = run_command(capsys, command, str(where), *out)
         told = "dropped.jsonl says why of each" if command == "clean" else "of the traces 3 unfinished"
         assert (code, told in " ".join(err.split())) == (1, True)
-    assert CleanPlace(traces / "clean").read_funnel().rows == 0
+    assert CleanFolder(traces / "clean").read_funnel().rows == 0
     assert not (tmp_path / "sft").exists()
 
 
 @pytest.mark.parametrize("form", ["openai", "trl"])
-def test_pairs_are_exported_in_both_formats(form: Format, traces: Path, tmp_path: Path, capsys: Capture) -> None:
-    funnel = clean(capsys, traces, "--samples", "2")
+def test_pairs_are_exported_in_both_formats(form: RowFormat, traces: Path, tmp_path: Path, capsys: Capture) -> None:
+    funnel = run_clean(capsys, traces, "--samples", "2")
     assert funnel.pairs
     out = tmp_path / "dpo"
-    code, told, _ = run(capsys, "export", str(traces), "--pairs", "--format", form, "-o", str(out), "--json")
+    code, told, _ = run_command(capsys, "export", str(traces), "--pairs", "--format", form, "-o", str(out), "--json")
     assert (code, json.loads(told)["rows"]) == (0, funnel.pairs)
     rows = (out / "pairs.jsonl").read_bytes().splitlines()
-    pairs = list(CleanPlace(traces / "clean").read_pairs())
+    pairs = list(CleanFolder(traces / "clean").read_pairs())
     for line, pair in zip(rows, pairs, strict=True):
-        assert PAIRS[form].model_validate_json(line)
+        assert PAIR_MODELS[form].model_validate_json(line)
         assert orjson.loads(line) == pair_row(pair, form)
         assert lint_pair(pair, form) == ()
 
 
-class Careless(Nobody):
+class CarelessAssistants(NoAssistants):
     """Without a hint the player does worse, and says what no row may hold in every other sample."""
 
-    async def again(self, point: Point, count: int) -> tuple[Message, ...]:
+    async def sample_turns(self, point: TurnPoint, count: int) -> tuple[Message, ...]:
         said = (
             f"I think.<|im_end|> {point.turn}",
             "I think of zebras.",
@@ -255,7 +255,7 @@ class Careless(Nobody):
             for words, call in zip(said, calls, strict=False)
         )
 
-    async def judge(self, point: Point, actions: tuple[Message, ...]) -> tuple[Verdict | None, ...]:  # noqa: ARG002  as the protocol says
+    async def judge_actions(self, point: TurnPoint, actions: tuple[Message, ...]) -> tuple[Verdict | None, ...]:  # noqa: ARG002  as the protocol says
         worse = Verdict(quality=Quality.MISTAKEN, why="w")
         return (Verdict(quality=Quality.PRODUCTIVE, why="w"), *(worse for _ in actions[1:]))
 
@@ -266,12 +266,12 @@ def test_a_rejected_action_that_no_row_may_hold_takes_its_pair_along_and_no_othe
     monkeypatch.setenv("OPENAI_API_KEY", "k3y/with-odd-characters-and-more")
 
     @asynccontextmanager
-    async def careless(_journal: Path, _candidate: object) -> AsyncGenerator[Careless]:
-        yield Careless()
+    async def careless(_journal: Path, _candidate: object) -> AsyncGenerator[CarelessAssistants]:
+        yield CarelessAssistants()
 
     settings = CleanSettings(samples=3, across=AcrossSettings(scanner="off"))
-    place = CleanPlace(traces / "clean")
-    work = Work(sorted(traces.glob("*.jsonl")), settings, assisting=careless)
+    place = CleanFolder(traces / "clean")
+    work = CleaningWork(sorted(traces.glob("*.jsonl")), settings, open_assistants=careless)
     funnel = anyio.run(clean_to, place, work)
     assert funnel.pairs > 0
     assert funnel.dropped_pairs == {DropCode.SECRET: funnel.pairs, DropCode.SPECIAL_TOKEN: funnel.pairs}
@@ -279,11 +279,11 @@ def test_a_rejected_action_that_no_row_may_hold_takes_its_pair_along_and_no_othe
 
 
 def test_there_are_no_pairs_without_samples(traces: Path, tmp_path: Path, capsys: Capture) -> None:
-    code, _, err = run(capsys, "export", str(traces), "--pairs", "-o", str(tmp_path / "dpo"))
+    code, _, err = run_command(capsys, "export", str(traces), "--pairs", "-o", str(tmp_path / "dpo"))
     assert code == 2
     assert "--samples 4" in " ".join(err.split())
-    clean(capsys, traces)
-    code, _, err = run(capsys, "export", str(traces), "--pairs", "-o", str(tmp_path / "dpo"))
+    run_clean(capsys, traces)
+    code, _, err = run_command(capsys, "export", str(traces), "--pairs", "-o", str(tmp_path / "dpo"))
     assert code == 1
     assert "there are none; `selfplay clean DIR --samples 4` looks for some" in " ".join(err.split())
     assert not (tmp_path / "dpo").exists()
@@ -294,9 +294,9 @@ def test_settings_come_from_the_section_of_a_file_and_options_stand_above_it(
 ) -> None:
     file = tmp_path / "run.toml"
     file.write_text('[player]\nmodel = "heuristic"\n[clean]\nsamples = 1\n[clean.across]\nmax_tokens = 1\n')
-    assert clean(capsys, traces, "--config", str(file)).rows == 0
-    assert clean(capsys, traces, "--config", str(file), "--max-row-tokens", "1000000").rows > 0
-    measured = [t.reliance for trace in kept(traces) for t in trace.turns if t.reliance is not None]
+    assert run_clean(capsys, traces, "--config", str(file)).rows == 0
+    assert run_clean(capsys, traces, "--config", str(file), "--max-row-tokens", "1000000").rows > 0
+    measured = [t.reliance for trace in read_kept(traces) for t in trace.turns if t.reliance is not None]
     assert {reliance.samples for reliance in measured} == {1}
 
 
@@ -312,13 +312,13 @@ def test_a_wrong_section_is_explained(
 ) -> None:
     file = tmp_path / "run.toml"
     file.write_text(content)
-    code, _, err = run(capsys, "clean", str(traces), "--config", str(file))
+    code, _, err = run_command(capsys, "clean", str(traces), "--config", str(file))
     assert code == 2
     assert message in err
 
 
 def test_the_view_for_people_ends_with_the_funnel(traces: Path, capsys: Capture) -> None:
-    code, out, _ = run(capsys, "clean", str(traces))
+    code, out, _ = run_command(capsys, "clean", str(traces))
     assert code == 0
     lines: Sequence[str] = out.splitlines()
     assert lines[0].split() == ["traces", "left", "dropped"]
@@ -331,21 +331,21 @@ QUIET = json.dumps({"say": json.dumps({"echoes": []})}) + "\n"
 
 def test_a_judge_is_asked_once_and_without_the_player(traces: Path, tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "judge.jsonl").write_text(QUIET * 1000)
-    plain = clean(capsys, traces)
+    plain = run_clean(capsys, traces)
     options = ("--judge", f"scripted:{tmp_path / 'judge.jsonl'}")
-    judged = clean(capsys, traces, *options)
+    judged = run_clean(capsys, traces, *options)
     assert judged.spent.asked > 0
     assert judged.model_copy(update={"spent": plain.spent}) == plain
     seats = {json.loads(line)["seat"] for line in (traces / "clean" / "samples.jsonl").read_text().splitlines()}
     assert seats == {"judge"}
-    before = contents(traces / "clean")
-    assert clean(capsys, traces, *options).spent.asked == 0
-    assert contents(traces / "clean") == before
+    before = read_contents(traces / "clean")
+    assert run_clean(capsys, traces, *options).spent.asked == 0
+    assert read_contents(traces / "clean") == before
 
 
 def test_what_the_judge_could_not_say_is_in_the_funnel(traces: Path, tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "judge.jsonl").write_text('{"say": "No idea."}\n' * 1000)
-    spent = clean(capsys, traces, "--judge", f"scripted:{tmp_path / 'judge.jsonl'}").spent
+    spent = run_clean(capsys, traces, "--judge", f"scripted:{tmp_path / 'judge.jsonl'}").spent
     assert spent.faults == {"the judge's reply holds no list of echoes": spent.asked + spent.found}
 
 
@@ -354,7 +354,7 @@ def test_a_judge_whose_server_never_took_a_request_ends_the_cleaning(
 ) -> None:
     (tmp_path / "judge.jsonl").write_text('{"error": "fatal", "text": "bad key"}\n' * 1000)
     judge = f"scripted:{tmp_path / 'judge.jsonl'}"
-    code, _, err = run(capsys, "clean", str(traces), "--scanner", "off", "--judge", judge)
+    code, _, err = run_command(capsys, "clean", str(traces), "--scanner", "off", "--judge", judge)
     assert code not in {0, 1}
     assert "bad key" in err
     assert not (traces / "clean" / "funnel.json").exists()

@@ -22,7 +22,7 @@ from tests.selfplay.episodes import PROMPT, TARGETS, make_files
 ROOT = Path(__file__).parents[2]
 
 
-def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+def run_command(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
     """Exit code, standard output, standard error of a command."""
     with pytest.raises(SystemExit) as ended:
         main(arguments)
@@ -40,7 +40,7 @@ def places(tmp_path: Path) -> Sequence[str]:
     return ("--out", str(tmp_path / "traces"), "--repos", str(tmp_path / "repos"))
 
 
-def about(repo: Path) -> list[str]:
+def task_options(repo: Path) -> list[str]:
     targets = [part for path in TARGETS for part in ("--target", path)]
     return ["--repo", str(repo), "--commit", "worktree", "--task", PROMPT, *targets]
 
@@ -48,19 +48,19 @@ def about(repo: Path) -> list[str]:
 def test_an_episode_from_the_command_line_to_rows(
     repo: Path, places: Sequence[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, out, err = run(capsys, "run", *about(repo), *places, "--json")
+    code, out, err = run_command(capsys, "run", *task_options(repo), *places, "--json")
     told = json.loads(out)
     assert code == 0
     assert told["stop"]["reason"] == "found"
     assert told["found"] == list(TARGETS)
     assert "step 1" in err
-    code, out, _ = run(capsys, "show", told["trace"], "--check")
+    code, out, _ = run_command(capsys, "show", told["trace"], "--check")
     assert code == 0
     assert "byte for byte" in out
-    code, out, _ = run(capsys, "show", told["trace"], "--stripped")
+    code, out, _ = run_command(capsys, "show", told["trace"], "--stripped")
     assert "weight 1" in out
     for format_ in ("openai", "trl"):
-        code, out, _ = run(
+        code, out, _ = run_command(
             capsys, "export", str(tmp_path / "traces"), "--format", format_, "-o", str(tmp_path / format_), "--json"
         )
         assert code == 0
@@ -71,9 +71,9 @@ def test_an_episode_from_the_command_line_to_rows(
 def test_the_same_command_again_tells_the_same_and_plays_nothing(
     repo: Path, places: Sequence[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _, first, _ = run(capsys, "run", *about(repo), *places, "--json", "--quiet")
+    _, first, _ = run_command(capsys, "run", *task_options(repo), *places, "--json", "--quiet")
     size = Path(json.loads(first)["trace"]).stat().st_size
-    _, second, _ = run(capsys, "run", *about(repo), *places, "--json", "--quiet")
+    _, second, _ = run_command(capsys, "run", *task_options(repo), *places, "--json", "--quiet")
     assert first == second
     assert Path(json.loads(second)["trace"]).stat().st_size == size
 
@@ -82,13 +82,13 @@ def test_one_target_option_may_be_followed_by_several_paths(
     repo: Path, places: Sequence[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     base = ["--repo", str(repo), "--commit", "worktree", "--task", PROMPT, *places, "--json", "--quiet"]
-    code, out, _ = run(capsys, "run", *base, "--target", *TARGETS)
+    code, out, _ = run_command(capsys, "run", *base, "--target", *TARGETS)
     assert code == 0
     assert json.loads(out)["targets"] == list(TARGETS)
 
 
 def test_not_found_is_exit_code_1(repo: Path, places: Sequence[str], capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = run(capsys, "run", *about(repo), *places, "--steps", "1", "--json", "--quiet")
+    code, out, _ = run_command(capsys, "run", *task_options(repo), *places, "--steps", "1", "--json", "--quiet")
     assert code == 1
     assert json.loads(out)["stop"]["reason"] == "steps"
 
@@ -96,7 +96,7 @@ def test_not_found_is_exit_code_1(repo: Path, places: Sequence[str], capsys: pyt
 def test_after_miss_tells_of_both_attempts(
     repo: Path, places: Sequence[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _, out, _ = run(capsys, "run", *about(repo), *places, "--policy", "after_miss", "--steps", "2", "--json", "--quiet")
+    _, out, _ = run_command(capsys, "run", *task_options(repo), *places, "--policy", "after_miss", "--steps", "2", "--json", "--quiet")
     unhinted, hinted = (json.loads(line) for line in out.splitlines())
     assert unhinted["hints"] == 0
     assert hinted["hints"] > 0
@@ -123,7 +123,7 @@ def test_after_miss_tells_of_both_attempts(
 def test_what_cant_be_used_is_exit_code_2_and_says_what(
     arguments: list[str], says: str, places: Sequence[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, out, err = run(capsys, "run", *arguments, *places)
+    code, out, err = run_command(capsys, "run", *arguments, *places)
     assert code == 2
     assert says in re.sub(r"\s+", " ", err)
     assert "Traceback" not in out + err
@@ -134,7 +134,7 @@ def test_a_place_that_cant_be_written_is_exit_code_2(
 ) -> None:
     (tmp_path / "file").write_text("")
     places = ("--out", str(tmp_path / "file"), "--repos", str(tmp_path / "repos"))
-    code, _, err = run(capsys, "run", *about(repo), *places)
+    code, _, err = run_command(capsys, "run", *task_options(repo), *places)
     assert code == 2
     assert "can't be written" in re.sub(r"\s+", " ", err)
 
@@ -146,12 +146,12 @@ def test_a_task_of_a_file_is_played_by_its_id(
     file = tmp_path / "tasks.jsonl"
     bad = {**base, "targets": [{"path": "gone.py"}]}
     file.write_text("\n".join(json.dumps({"id": i, **row}) for i, row in (("good", base), ("bad", bad))))
-    code, _, _ = run(capsys, "run", "--tasks", str(file), "--id", "good", *places, "--quiet")
+    code, _, _ = run_command(capsys, "run", "--tasks", str(file), "--id", "good", *places, "--quiet")
     assert code == 0
-    code, _, err = run(capsys, "run", "--tasks", str(file), "--id", "bad", *places, "--quiet")
+    code, _, err = run_command(capsys, "run", "--tasks", str(file), "--id", "bad", *places, "--quiet")
     assert code == 2
     assert f"{file}:2" in re.sub(r"\n", "", err)
-    code, _, err = run(capsys, "run", "--tasks", str(file), *places)
+    code, _, err = run_command(capsys, "run", "--tasks", str(file), *places)
     assert "--id, one of good, bad" in re.sub(r"\s+", " ", err)
 
 
@@ -160,11 +160,11 @@ def test_recorded_models_play_an_episode_again(
     repo: Path, places: Sequence[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], channel: str
 ) -> None:
     places = (*places, "--channel", channel)
-    _, out, _ = run(capsys, "run", *about(repo), *places, "--json", "--quiet")
+    _, out, _ = run_command(capsys, "run", *task_options(repo), *places, "--json", "--quiet")
     (tmp_path / "traces" / "rows.jsonl").write_text('{"messages": []}\n')
     recorded = f"recorded:{tmp_path / 'traces'}"
     again = ("--player", recorded, "--supervisor", recorded, "--out", str(tmp_path / "again"))
-    _, replayed, _ = run(capsys, "run", *about(repo), *places, *again, "--json", "--quiet")
+    _, replayed, _ = run_command(capsys, "run", *task_options(repo), *places, *again, "--json", "--quiet")
     assert [json.loads(out)[k] for k in ("steps", "hints", "answer", "usage")] == [
         json.loads(replayed)[k] for k in ("steps", "hints", "answer", "usage")
     ]
@@ -180,7 +180,7 @@ def test_scripted_models_from_files_play_an_episode(
     verdict = {"verdict": {"quality": "productive", "why": "w", "hint": None}}
     supervisor.write_text("\n".join(json.dumps(verdict) for _ in range(2)))
     models = ("--player", f"scripted:{player}", "--supervisor", f"scripted:{supervisor}")
-    code, out, _ = run(capsys, "run", *about(repo), *places, *models, "--json", "--quiet")
+    code, out, _ = run_command(capsys, "run", *task_options(repo), *places, *models, "--json", "--quiet")
     assert code == 0
     assert json.loads(out)["steps"] == 2
 
@@ -190,7 +190,7 @@ def test_a_model_out_of_reach_is_exit_code_3_and_the_command_goes_on_later(
 ) -> None:
     config = tmp_path / "run.toml"
     config.write_text('[player]\nmodel = "openai:x"\nbase_url = "http://127.0.0.1:9/v1"\ntries = 1\n')
-    code, _, err = run(capsys, "run", *about(repo), *places, "--config", str(config), "--quiet")
+    code, _, err = run_command(capsys, "run", *task_options(repo), *places, "--config", str(config), "--quiet")
     assert code == 3
     assert "127.0.0.1:9" in err
     assert not [e for p in (tmp_path / "traces").iterdir() for e in p.read_bytes().split(b"\n") if b'"stop"' in e[:16]]
@@ -210,7 +210,7 @@ def test_a_named_key_that_is_not_set_is_warned_of_once(
         monkeypatch.setenv(named, key)
         table = f'{seat}api_key_env = "{named}"\n'
         config.write_text(f"[player]\n{table}[supervisor]\n{table}")
-        code, _, err = run(capsys, "run", *about(repo), *places, "--config", str(config), "--quiet")
+        code, _, err = run_command(capsys, "run", *task_options(repo), *places, "--config", str(config), "--quiet")
         assert (code, err.count(warning)) == (3, times)
 
 
@@ -221,7 +221,7 @@ def test_a_cost_limit_without_a_known_price_is_refused(
     config.write_text(
         '[player]\nmodel = "openai:my-own"\nbase_url = "http://127.0.0.1:9/v1"\n[limits]\ncost_usd = 1.0\n'
     )
-    code, _, err = run(capsys, "run", *about(repo), *places, "--config", str(config))
+    code, _, err = run_command(capsys, "run", *task_options(repo), *places, "--config", str(config))
     assert code == 2
     assert "[player.price]" in err
 
@@ -231,13 +231,13 @@ def test_a_run_inside_the_directory_it_studies_shows_the_player_no_journal(
 ) -> None:
     (repo / "tasks.jsonl").write_text(json.dumps({"targets": list(TARGETS)}))
     inside = ("--out", str(repo / "traces"), "--repos", str(repo / "repos"), "--json", "--quiet")
-    first = json.loads(run(capsys, "run", *about(repo), *inside)[1])
+    first = json.loads(run_command(capsys, "run", *task_options(repo), *inside)[1])
     elsewhere = repo / "old"
     elsewhere.mkdir()
     (elsewhere / "copy.jsonl").write_bytes(Path(first["trace"]).read_bytes())
-    again = json.loads(run(capsys, "run", *about(repo), *inside)[1])
+    again = json.loads(run_command(capsys, "run", *task_options(repo), *inside)[1])
     assert first == again, "what was written in between is no part of the snapshot"
-    unhinted = json.loads(run(capsys, "run", *about(repo), *inside, "--policy", "never", "--steps", "30")[1])
+    unhinted = json.loads(run_command(capsys, "run", *task_options(repo), *inside, "--policy", "never", "--steps", "30")[1])
     said = "".join(str(m.content) for m in read_trace(Path(unhinted["trace"])).conversation)
     assert "traces/" not in said
     assert "copy.jsonl" not in said
@@ -246,12 +246,12 @@ def test_a_run_inside_the_directory_it_studies_shows_the_player_no_journal(
 def test_export_passes_over_what_is_no_whole_trace(
     repo: Path, places: Sequence[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    good = Path(json.loads(run(capsys, "run", *about(repo), *places, "--json", "--quiet")[1])["trace"])
+    good = Path(json.loads(run_command(capsys, "run", *task_options(repo), *places, "--json", "--quiet")[1])["trace"])
     start = good.read_bytes().split(b"\n", 1)[0]
     (good.parent / "killed.jsonl").write_bytes(start + b"\n")
     (good.parent / "changed.jsonl").write_bytes(good.read_bytes().replace(b'"nudge":', b'"nudged":'))
     (good.parent / "folder.jsonl").mkdir()
-    code, out, _ = run(capsys, "export", str(good.parent), "-o", str(tmp_path / "out"), "--json")
+    code, out, _ = run_command(capsys, "export", str(good.parent), "-o", str(tmp_path / "out"), "--json")
     assert code == 0
     assert json.loads(out)["rows"] == 1
     assert json.loads(out)["skipped"] == {"unreadable": 2}
@@ -264,7 +264,7 @@ def test_the_demo_leaves_other_traces_alone(tmp_path: Path, capsys: pytest.Captu
     mine.parent.mkdir()
     mine.write_text("mine")
     for _ in range(2):
-        code, _, _ = run(capsys, "demo", "--out", str(mine.parent), "--repos", str(tmp_path / "repos"))
+        code, _, _ = run_command(capsys, "demo", "--out", str(mine.parent), "--repos", str(tmp_path / "repos"))
         assert code == 0
     assert mine.read_text() == "mine"
     assert len(list(mine.parent.glob("lantern-fingerprint-*.jsonl"))) == 1
@@ -277,14 +277,14 @@ def test_hints_are_audited(
     file = tmp_path / "hints.jsonl"
     texts = ("Open pump/tank.py.", "Where does a message rest?")
     file.write_text("\n".join(json.dumps({"task": task, "shown": [], "hint": hint}) for hint in texts))
-    code, out, _ = run(capsys, "audit", "hints", str(file), *places[2:])
+    code, out, _ = run_command(capsys, "audit", "hints", str(file), *places[2:])
     first, second = (json.loads(line) for line in out.splitlines())
     assert code == 1
     assert (first["reveals"], second["reveals"]) == (True, False)
     start, end = first["findings"][0]["span"]
     assert texts[0][start:end] == first["findings"][0]["text"]
     file.write_text('{"hint": "x"}')
-    code, _, err = run(capsys, "audit", "hints", str(file), *places[2:])
+    code, _, err = run_command(capsys, "audit", "hints", str(file), *places[2:])
     assert code == 2
     assert "hints.jsonl:1" in re.sub(r"\n", "", err)
 
@@ -297,15 +297,15 @@ def test_echoes_are_audited(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         {"text": "Sure, I read on.", "hint": "Go on."},
     )
     file.write_text("\n".join(json.dumps(row) for row in rows))
-    code, out, _ = run(capsys, "audit", "echoes", str(file))
+    code, out, _ = run_command(capsys, "audit", "echoes", str(file))
     found = [json.loads(line) for line in out.splitlines()]
     assert code == 1
     assert [one["echo"] for one in found] == [True, False, True]
     assert found[0]["findings"] == [{"kind": "agreement", "text": "Good point!", "span": [11, 22]}]
     file.write_text(json.dumps(rows[1]))
-    assert run(capsys, "audit", "echoes", str(file))[0] == 0
+    assert run_command(capsys, "audit", "echoes", str(file))[0] == 0
     file.write_text('{"text": "x", "hints": "y"}')
-    code, _, err = run(capsys, "audit", "echoes", str(file))
+    code, _, err = run_command(capsys, "audit", "echoes", str(file))
     assert code == 2
     assert "turns.jsonl:1" in re.sub(r"\n", "", err)
 
@@ -318,7 +318,7 @@ def test_showing_and_exporting_what_is_no_trace_says_so(tmp_path: Path, capsys: 
         ("export", str(tmp_path), "-o", str(tmp_path / "out")),
         ("export", str(tmp_path / "gone"), "-o", str(tmp_path / "out")),
     ):
-        code, _, err = run(capsys, *arguments)
+        code, _, err = run_command(capsys, *arguments)
         assert code == 2
         assert err.startswith("error: ")
 
@@ -337,7 +337,7 @@ def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[st
         "status",
         "report",
     ):
-        code, out, _ = run(capsys, *command.split(), "--help")
+        code, out, _ = run_command(capsys, *command.split(), "--help")
         assert code == 0
         _, mark, examples = out.partition("Example")
         assert mark
@@ -350,7 +350,7 @@ def test_help_names_the_table_of_the_settings_file(
 ) -> None:
     """In brackets it would be taken for a style, and not be shown."""
     monkeypatch.setenv("COLUMNS", "200")
-    assert f"`{table}`" in run(capsys, command, "--help")[1]
+    assert f"`{table}`" in run_command(capsys, command, "--help")[1]
 
 
 INTERRUPTIBLE = (
@@ -361,7 +361,7 @@ INTERRUPTIBLE = (
 
 def test_ctrl_c_leaves_an_episode_that_the_same_command_ends(repo: Path, tmp_path: Path) -> None:
     """The player's server hangs; Ctrl-C falls into that call; then the server answers."""
-    from tests.loopback import Loopback, hang, in_thread  # noqa: PLC0415  starts a server: only here
+    from tests.loopback import LoopbackServer, hang, run_in_thread  # noqa: PLC0415  starts a server: only here
 
     finish = {"files": [{"path": p, "reason": "r"} for p in TARGETS]}
     turns = [[("read_file", {"path": p}) for p in TARGETS], [("finish", finish)]]
@@ -374,9 +374,9 @@ def test_ctrl_c_leaves_an_episode_that_the_same_command_ends(repo: Path, tmp_pat
         ]
         return {"content": "so", "tool_calls": calls}
 
-    with in_thread(Loopback(answer, [None, hang(), None])) as server:
+    with run_in_thread(LoopbackServer(answer, [None, hang(), None])) as server:
         command = [
-            *(sys.executable, "-c", INTERRUPTIBLE, "run", *about(repo), "--policy", "never", "--json"),
+            *(sys.executable, "-c", INTERRUPTIBLE, "run", *task_options(repo), "--policy", "never", "--json"),
             *("--player", "openai:x", "--base-url", server.base_url),
             *("--out", str(tmp_path / "traces"), "--repos", str(tmp_path / "repos")),
         ]
@@ -406,16 +406,16 @@ def test_ctrl_c_while_the_command_is_imported_ends_it_without_a_word() -> None:
         assert (begun.wait(), begun.stdout.read(), rest) == (130, "", [])
 
 
-def helps(command: Any, name: str = "selfplay") -> Iterator[tuple[str, str]]:  # noqa: ANN401  typer's own click
+def help_texts(command: Any, name: str = "selfplay") -> Iterator[tuple[str, str]]:  # noqa: ANN401  typer's own click
     """Every text of a command's help, and of the commands below it."""
     yield name, command.help or ""
     yield f"{name}, epilog", str(command.epilog or "")
     for parameter in command.params:
         yield f"{name} {parameter.name}", str(getattr(parameter, "help", None) or "")
     for below, each in getattr(command, "commands", {}).items():
-        yield from helps(each, f"{name} {below}")
+        yield from help_texts(each, f"{name} {below}")
 
 
 def test_no_word_of_the_help_is_taken_for_markup() -> None:
-    for where, text in helps(get_command(app)):
+    for where, text in help_texts(get_command(app)):
         assert Text.from_markup(text).plain == text, where

@@ -2,7 +2,7 @@ import orjson
 import pytest
 from pydantic import ValidationError
 
-from selfplay.contract import difference, read_contract
+from selfplay.contract import describe_difference, read_contract
 from selfplay.errors import InputError
 from tests.selfplay.traces import FINISH, a_contract, a_tool
 
@@ -32,7 +32,7 @@ def test_the_order_of_keys_in_a_schema_is_part_of_the_contract() -> None:
     turned = dict(reversed(tool.items()))
     assert tool == turned
     assert a_contract(tools=[tool]).sha256 != a_contract(tools=[turned]).sha256
-    assert difference(a_contract(tools=[tool]), a_contract(tools=[turned])) == "tools: the schemas of grep differ"
+    assert describe_difference(a_contract(tools=[tool]), a_contract(tools=[turned])) == "tools: the schemas of grep differ"
 
 
 @pytest.mark.parametrize("part", ["prompt", "tools_version"])
@@ -56,21 +56,21 @@ def test_tools_are_functions_of_different_names(tools: list[dict[str, object]]) 
 
 
 def test_equal_contracts_do_not_differ() -> None:
-    assert difference(a_contract(), a_contract()) == ""
+    assert describe_difference(a_contract(), a_contract()) == ""
 
 
 def test_a_difference_is_told_part_by_part() -> None:
     one = a_contract("a\nb\nc", [FINISH, a_tool("grep", "pattern")])
     other = a_contract("a\nB\nc", [FINISH, a_tool("search", "query")], tools_version="0.2.0")
-    assert difference(one, other) == (
+    assert describe_difference(one, other) == (
         "system prompt, line 2: 'b' against 'B'; tools: grep against search; version of the tools: 0.1.0 against 0.2.0"
     )
 
 
 def test_a_prompt_that_only_goes_on_differs_at_its_end() -> None:
-    assert difference(a_contract("a"), a_contract("a\nb")) == "system prompt, line 2: its end against 'b'"
+    assert describe_difference(a_contract("a"), a_contract("a\nb")) == "system prompt, line 2: its end against 'b'"
 
 
 def test_tools_in_another_order_differ() -> None:
     grep = a_tool("grep", "pattern")
-    assert difference(a_contract(tools=[FINISH, grep]), a_contract(tools=[grep, FINISH])) == "tools: in another order"
+    assert describe_difference(a_contract(tools=[FINISH, grep]), a_contract(tools=[grep, FINISH])) == "tools: in another order"

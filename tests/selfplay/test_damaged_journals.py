@@ -8,14 +8,14 @@ from typing import Any
 import orjson
 import pytest
 
-from selfplay.audit_traces.given import read_given
-from selfplay.clean.candidate import Candidate, Unreadable
+from selfplay.audit_traces.given import read_file
+from selfplay.clean.candidate import CleaningCandidate, UnreadableJournal
 from selfplay.cli import main
 from selfplay.errors import JournalError
 from selfplay.events import Event, read_events
-from selfplay.imported import Unread
-from selfplay.journals import candidate_or_not, key_names_of
-from selfplay.replay import sent_requests
+from selfplay.imported import UnreadDocument
+from selfplay.journals import read_candidate_or_reason, key_names_of
+from selfplay.replay import rebuild_requests
 from tests.selfplay.episodes import PROMPT, TARGETS, make_files
 
 Capture = pytest.CaptureFixture[str]
@@ -33,7 +33,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next((root / "traces").glob("*.jsonl"))
 
 
-def damaged(whole: Path, at: Path, damage: Callable[[list[Event]], object]) -> Path:
+def write_damaged(whole: Path, at: Path, damage: Callable[[list[Event]], object]) -> Path:
     events = list(read_events(whole))
     damage(events)
     at.mkdir(exist_ok=True)
@@ -63,15 +63,15 @@ def test_a_start_without_what_a_sample_needs_is_unreadable(whole: Path, tmp_path
 
     damages = (leave_out, *map(setting, VALUES))
     for damage in damages:
-        each = candidate_or_not(damaged(whole, tmp_path, damage))
-        assert isinstance(each, Unreadable)
+        each = read_candidate_or_reason(write_damaged(whole, tmp_path, damage))
+        assert isinstance(each, UnreadableJournal)
         assert each.name == "bad"
         assert f"{tmp_path / 'bad.jsonl'}:1: not what this program writes: " in each.detail
         assert key in each.detail
 
 
 def test_a_whole_journal_is_a_candidate(whole: Path, tmp_path: Path) -> None:
-    assert isinstance(candidate_or_not(damaged(whole, tmp_path, len)), Candidate)
+    assert isinstance(read_candidate_or_reason(write_damaged(whole, tmp_path, len)), CleaningCandidate)
 
 
 @pytest.mark.parametrize("found", [[99], [-1], ["x"], 5])
@@ -82,32 +82,32 @@ def test_a_target_that_the_task_has_not_is_said_with_its_line(whole: Path, tmp_p
         lines.append(next(n for n, e in enumerate(events) if e["event"] == "step"))
         events[lines[0]]["found"] = found
 
-    told = candidate_or_not(damaged(whole, tmp_path, find))
-    assert isinstance(told, Unreadable)
+    told = read_candidate_or_reason(write_damaged(whole, tmp_path, find))
+    assert isinstance(told, UnreadableJournal)
     assert f"bad.jsonl:{lines[0] + 1}: " in told.detail
 
 
 @pytest.mark.parametrize("key", ["channel", "mark", "reasoning"])
 def test_calls_of_a_damaged_journal_are_not_rebuilt(whole: Path, tmp_path: Path, key: str) -> None:
-    path = damaged(whole, tmp_path, lambda events: events[0].pop(key))
+    path = write_damaged(whole, tmp_path, lambda events: events[0].pop(key))
     with pytest.raises(JournalError, match=rf"bad.jsonl:1: .*the key '{key}' is missing"):
-        list(sent_requests(read_events(path), str(path)))
+        list(rebuild_requests(read_events(path), str(path)))
 
 
 @pytest.mark.parametrize("config", [5, None, [7], {"player": 5}])
 def test_names_of_keys_are_looked_for_as_far_as_they_go(whole: Path, tmp_path: Path, config: object) -> None:
-    assert key_names_of([damaged(whole, tmp_path, lambda events: events[0].update(config=config))]) == ()
+    assert key_names_of([write_damaged(whole, tmp_path, lambda events: events[0].update(config=config))]) == ()
 
 
 def test_one_damaged_journal_does_not_hide_the_others(whole: Path, tmp_path: Path, capsys: Capture) -> None:
     traces = tmp_path / "traces"
-    bad = damaged(whole, traces, lambda events: events[0].update(task=5))
+    bad = write_damaged(whole, traces, lambda events: events[0].update(task=5))
     (traces / "good.jsonl").write_bytes(whole.read_bytes())
     code, out, _ = run(capsys, "clean", str(traces), "--scanner", "off", "--json")
     funnel = orjson.loads(out)
     assert (code, funnel["traces"], funnel["rows"]) == (0, 2, 1)
-    [unread] = read_given(bad)
-    assert isinstance(unread, Unread)
+    [unread] = read_file(bad)
+    assert isinstance(unread, UnreadDocument)
     for command in (["explain"], ["show"], ["show", "--check"], ["show", "--stripped"]):
         code, _, err = run(capsys, *command, str(bad))
         assert code == 2
@@ -116,18 +116,18 @@ def test_one_damaged_journal_does_not_hide_the_others(whole: Path, tmp_path: Pat
 
 def test_a_journal_whose_name_is_no_utf8_is_told_with_its_bytes(whole: Path, tmp_path: Path, capsys: Capture) -> None:
     traces = tmp_path / "traces"
-    bad = damaged(whole, traces, lambda events: events[0].pop("mark")).rename(traces / os.fsdecode(b"bad\xff.jsonl"))
+    bad = write_damaged(whole, traces, lambda events: events[0].pop("mark")).rename(traces / os.fsdecode(b"bad\xff.jsonl"))
     good = traces / os.fsdecode(b"good\xff.jsonl")
     good.write_bytes(whole.read_bytes())
     code, out, _ = run(capsys, "clean", str(traces), "--scanner", "off", "--json")
     assert (code, orjson.loads(out)["rows"]) == (0, 1)
     assert rb"bad\\xff" in (traces / "clean" / "dropped.jsonl").read_bytes()
-    assert [one.where for one in read_given(bad)] == [str(traces / r"bad\xff.jsonl")]
+    assert [one.where for one in read_file(bad)] == [str(traces / r"bad\xff.jsonl")]
     assert run(capsys, "show", "--json", str(good))[0] == 0
 
 
 def test_a_call_of_nobody_is_not_shown(whole: Path, tmp_path: Path, capsys: Capture) -> None:
-    path = damaged(whole, tmp_path, lambda events: next(e for e in events if e["event"] == "call").pop("seat"))
+    path = write_damaged(whole, tmp_path, lambda events: next(e for e in events if e["event"] == "call").pop("seat"))
     code, _, err = run(capsys, "show", str(path))
     assert code == 2
     assert "the key 'seat' is missing" in " ".join(err.split())

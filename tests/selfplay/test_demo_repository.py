@@ -14,7 +14,7 @@ import pytest
 
 from selfplay.demo.repository import CODE_BASE, PATCH, PROMPT, TARGETS, demo_task, make_repository, read_files
 from selfplay.errors import RepositoryError
-from selfplay_tools.git import environment
+from selfplay_tools.git import git_environment
 
 COMMIT = "8a4b63355ed425bd7a534c67f49bd94943df9ba2"
 LOOK_ALIKES = (
@@ -77,17 +77,17 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def patched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     where = make_repository(tmp_path_factory.mktemp("demo") / "patched")[0]
-    git(where, "apply", "--whitespace=error", str(PATCH))
+    run_git(where, "apply", "--whitespace=error", str(PATCH))
     return where
 
 
-def git(where: Path, *arguments: str) -> str:
+def run_git(where: Path, *arguments: str) -> str:
     return subprocess.run(
-        ["git", *arguments], cwd=where, env=environment(), capture_output=True, check=True
+        ["git", *arguments], cwd=where, env=git_environment(), capture_output=True, check=True
     ).stdout.decode()
 
 
-def python(where: Path, *arguments: str, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
+def start_python(where: Path, *arguments: str, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
     variables = {**os.environ, "PYTHONPATH": str(where / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.Popen(
         [sys.executable, "-W", "error", *arguments],
@@ -100,9 +100,9 @@ def python(where: Path, *arguments: str, stdin: int = subprocess.DEVNULL) -> sub
     )
 
 
-def served(where: Path) -> Iterator[tuple[str, int]]:
+def serve_tree(where: Path) -> Iterator[tuple[str, int]]:
     """The address of a server that runs the tree's code."""
-    with python(where, "-c", SERVE, stdin=subprocess.PIPE) as process:
+    with start_python(where, "-c", SERVE, stdin=subprocess.PIPE) as process:
         assert process.stdout is not None
         host, _, port = process.stdout.readline().strip().removeprefix("http://").partition(":")
         yield host, int(port)
@@ -112,12 +112,12 @@ def served(where: Path) -> Iterator[tuple[str, int]]:
 
 @pytest.fixture(scope="module")
 def plain_server(plain: Path) -> Iterator[tuple[str, int]]:
-    yield from served(plain)
+    yield from serve_tree(plain)
 
 
 @pytest.fixture(scope="module")
 def patched_server(patched: Path) -> Iterator[tuple[str, int]]:
-    yield from served(patched)
+    yield from serve_tree(patched)
 
 
 @pytest.fixture(params=["plain_server", "patched_server"])
@@ -126,7 +126,7 @@ def server(request: pytest.FixtureRequest) -> tuple[str, int]:
     return address
 
 
-def first_head(address: tuple[str, int], sent: bytes) -> tuple[int, dict[str, str]]:
+def receive_head(address: tuple[str, int], sent: bytes) -> tuple[int, dict[str, str]]:
     """Status and headers of the first response to some bytes."""
     with socket.create_connection(address, 5) as sock:
         sock.sendall(sent)
@@ -149,8 +149,8 @@ def test_the_commit_is_the_same_on_every_machine(tmp_path: Path, monkeypatch: py
     finally:
         os.umask(before)
     assert (path, commit) == (tmp_path / "deep" / "down" / "lantern", COMMIT)
-    assert git(path, "status", "--porcelain") == ""
-    assert git(path, "log", "--format=%an %ad %s", "--date=iso") == "lantern 2026-01-01 00:00:00 +0000 lantern 0.9.2\n"
+    assert run_git(path, "status", "--porcelain") == ""
+    assert run_git(path, "log", "--format=%an %ad %s", "--date=iso") == "lantern 2026-01-01 00:00:00 +0000 lantern 0.9.2\n"
     assert [path.name for path in (tmp_path / "deep" / "down").iterdir()] == ["lantern"]
 
 
@@ -184,14 +184,14 @@ def test_bytecode_and_foreign_line_ends_do_not_get_in(tmp_path: Path) -> None:
 
 
 def test_the_tree_holds_the_targets_and_what_looks_like_them(plain: Path) -> None:
-    listed = git(plain, "ls-files").splitlines()
+    listed = run_git(plain, "ls-files").splitlines()
     assert listed == list(read_files(CODE_BASE))
     assert len(listed) >= 45
     assert set(LOOK_ALIKES) | set(TARGETS) <= set(listed)
 
 
 def test_scripts_are_executable_and_nothing_else_is(plain: Path) -> None:
-    modes = {line.split("\t")[1]: line[:6] for line in git(plain, "ls-files", "--stage").splitlines()}
+    modes = {line.split("\t")[1]: line[:6] for line in run_git(plain, "ls-files", "--stage").splitlines()}
     assert {path for path, mode in modes.items() if mode == "100755"} == {
         "scripts/make_certificate.sh",
         "scripts/probe.py",
@@ -206,7 +206,7 @@ def test_no_target_is_named_after_the_task() -> None:
 
 
 def test_the_patch_changes_the_targets_and_nothing_else(patched: Path) -> None:
-    assert sorted(git(patched, "diff", "--name-only").splitlines()) == sorted(TARGETS)
+    assert sorted(run_git(patched, "diff", "--name-only").splitlines()) == sorted(TARGETS)
 
 
 def test_the_task_says_it_in_the_words_of_the_demo(plain: Path) -> None:
@@ -220,7 +220,7 @@ def test_the_task_says_it_in_the_words_of_the_demo(plain: Path) -> None:
 @pytest.mark.parametrize("tree", ["plain", "patched"])
 def test_the_servers_own_tests_pass(tree: str, request: pytest.FixtureRequest) -> None:
     where: Path = request.getfixturevalue(tree)
-    with python(where, "-m", "unittest", "discover", "-s", "tests", "-t", ".") as process:
+    with start_python(where, "-m", "unittest", "discover", "-s", "tests", "-t", ".") as process:
         assert process.wait(timeout=60) == 0
 
 
@@ -246,27 +246,27 @@ def test_one_connection_carries_several_requests(server: tuple[str, int]) -> Non
 
 @pytest.mark.parametrize(("sent", "status"), RAW.values(), ids=RAW)
 def test_every_kind_of_response_is_given(server: tuple[str, int], sent: bytes, status: int) -> None:
-    found, headers = first_head(server, sent)
+    found, headers = receive_head(server, sent)
     assert found == status
     assert headers["Server"].startswith("lantern/")
 
 
 def test_before_the_patch_no_response_says_which_server_it_is(plain_server: tuple[str, int]) -> None:
-    assert not [name for name, (sent, _) in RAW.items() if FINGERPRINT in first_head(plain_server, sent)[1]]
+    assert not [name for name, (sent, _) in RAW.items() if FINGERPRINT in receive_head(plain_server, sent)[1]]
 
 
 def test_after_the_patch_every_response_does(patched_server: tuple[str, int]) -> None:
-    said = {name: first_head(patched_server, sent)[1].get(FINGERPRINT, "") for name, (sent, _) in RAW.items()}
+    said = {name: receive_head(patched_server, sent)[1].get(FINGERPRINT, "") for name, (sent, _) in RAW.items()}
     assert len(set(said.values())) == 1, said
     assert re.fullmatch("[0-9a-f]{16}", said["a route"])
 
 
 def test_it_runs_from_its_configuration_and_stops_in_order(plain: Path) -> None:
-    with python(plain, "-m", "lantern", "--config", "examples/lantern.toml", "--port", "0") as process:
+    with start_python(plain, "-m", "lantern", "--config", "examples/lantern.toml", "--port", "0") as process:
         assert process.stdout is not None
         introduction = process.stdout.readline()
         port = int(introduction.rpartition(":")[2])
         assert "instance example" in introduction
-        assert first_head(("127.0.0.1", port), b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")[0] == 200
+        assert receive_head(("127.0.0.1", port), b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")[0] == 200
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=10) == 0

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfplay.message import Message, Origin
-from selfplay.models.protocol import Request
-from selfplay.wire import Digests, body, encode
+from selfplay.models.protocol import ModelRequest
+from selfplay.wire import ConversationDigests, request_body, encode_messages
 
 HEADS: list[dict[str, Any]] = [{}, {"model": "m"}, {"model": "m", "seed": 1}]
 
@@ -17,15 +17,15 @@ HEADS: list[dict[str, Any]] = [{}, {"model": "m"}, {"model": "m", "seed": 1}]
 def test_a_digest_is_that_of_the_whole_body_in_whatever_order_it_is_asked_for(
     asked: list[tuple[dict[str, Any], int]],
 ) -> None:
-    messages = [encode([Message(role="user", content=f"message {i}", origin=Origin.TASK)])[0] for i in range(5)]
-    digests = Digests()
+    messages = [encode_messages([Message(role="user", content=f"message {i}", origin=Origin.TASK)])[0] for i in range(5)]
+    digests = ConversationDigests()
     for head, count in asked:
-        whole = body(head, messages[:count])
+        whole = request_body(head, messages[:count])
         assert digests.sha256(head, messages[:count]) == hashlib.sha256(whole).hexdigest()
 
 
 def test_a_requests_digest_is_that_of_the_bytes_it_sends() -> None:
-    messages = tuple(encode([Message(role="user", content="Grüße", origin=Origin.TASK)]))
-    request = Request({"model": "m", "tools": [1]}, messages, turn=0)
+    messages = tuple(encode_messages([Message(role="user", content="Grüße", origin=Origin.TASK)]))
+    request = ModelRequest({"model": "m", "tools": [1]}, messages, turn=0)
     assert request.sha256 == hashlib.sha256(request.body()).hexdigest()
-    assert request.key == hashlib.sha256(body({"tools": [1]}, messages)).hexdigest()
+    assert request.key == hashlib.sha256(request_body({"tools": [1]}, messages)).hexdigest()

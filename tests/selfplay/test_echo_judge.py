@@ -3,10 +3,10 @@ import json
 import pytest
 
 from selfplay.clean.echoes import EchoFinding, EchoKind
-from selfplay.echo_judge import Judged, judge_echoes, read_echoes
+from selfplay.echo_judge import EchoJudgement, judge_echoes, read_echoes
 from selfplay.errors import ScriptError
 from selfplay.message import Message, Origin
-from selfplay.models.protocol import Reply
+from selfplay.models.protocol import ModelReply
 from selfplay.models.scripted import ScriptedModel, call, fails, says
 
 TEXT = "I go to the far side now, where somebody wants me to be."
@@ -17,7 +17,7 @@ FOUND = EchoFinding(kind=EchoKind.FOLLOWING, text=QUOTE, span=(26, 55))
 
 async def test_the_judge_quotes_what_it_finds() -> None:
     model = ScriptedModel([says(GOOD)])
-    assert await judge_echoes(model.complete, TEXT, "Go to the far side.", head={"model": "m"}) == Judged((FOUND,))
+    assert await judge_echoes(model.complete, TEXT, "Go to the far side.", head={"model": "m"}) == EchoJudgement((FOUND,))
     [request] = model.asked
     assert request.head["model"] == "m"
     assert request.head["response_format"]["json_schema"]["name"] == "echoes"
@@ -28,13 +28,13 @@ async def test_the_judge_quotes_what_it_finds() -> None:
 
 async def test_without_a_hint_it_is_told_so() -> None:
     model = ScriptedModel([says('{"echoes": []}')])
-    assert await judge_echoes(model.complete, TEXT, None) == Judged()
+    assert await judge_echoes(model.complete, TEXT, None) == EchoJudgement()
     assert "(none)" in model.asked[0].messages[1].value["content"]
 
 
 async def test_an_empty_text_is_not_asked_about() -> None:
     model = ScriptedModel([])
-    assert await judge_echoes(model.complete, "  \n", "Go.") == Judged()
+    assert await judge_echoes(model.complete, "  \n", "Go.") == EchoJudgement()
     assert model.asked == []
 
 
@@ -70,8 +70,8 @@ async def test_a_tool_call_is_read_too() -> None:
     assert (await judge_echoes(model.complete, TEXT, None, mode="tool")).findings == (FOUND,)
 
 
-def reply(text: str, refusal: str | None = None) -> Reply:
-    return Reply(message=Message(role="assistant", content=text, origin=Origin.JUDGE), refusal=refusal)
+def reply(text: str, refusal: str | None = None) -> ModelReply:
+    return ModelReply(message=Message(role="assistant", content=text, origin=Origin.JUDGE), refusal=refusal)
 
 
 @pytest.mark.parametrize("text", ["", "none", "{}", '{"echoes": null}', '{"echoes": "no"}', "[]"])
@@ -82,7 +82,7 @@ def test_a_reply_without_a_list_is_a_fault(text: str) -> None:
 
 
 def test_a_refusal_is_a_fault() -> None:
-    assert read_echoes(reply(GOOD, "no"), TEXT) == Judged(faults=("the judge refused: no",))
+    assert read_echoes(reply(GOOD, "no"), TEXT) == EchoJudgement(faults=("the judge refused: no",))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ def run(*arguments: str) -> None:
     assert not ended.value.code
 
 
-def shown(repo: Path, root: Path) -> list[str]:
+def shown_paths(repo: Path, root: Path) -> list[str]:
     with closing(Repositories(root / "repos").open(str(repo), "worktree")) as snapshot:
         return [entry.path for entry in snapshot.entries]
 
@@ -23,7 +23,7 @@ def shown(repo: Path, root: Path) -> list[str]:
 def test_no_later_run_on_a_directory_sees_what_earlier_ones_wrote_into_it(tmp_path: Path) -> None:
     """Each of these files holds answers, and nothing says any more which run wrote it."""
     repo = make_files(tmp_path / "repo")
-    before = shown(repo, tmp_path)
+    before = shown_paths(repo, tmp_path)
     old, clones = repo / "old", ("--repos", str(tmp_path / "repos"))
     task = {"id": "t", "repo": str(repo), "commit": "worktree", "prompt": PROMPT, "targets": [{"path": TARGETS[0]}]}
     old.mkdir()
@@ -33,7 +33,7 @@ def test_no_later_run_on_a_directory_sees_what_earlier_ones_wrote_into_it(tmp_pa
     for form in ("openai", "trl"):
         run("export", str(old / "cleaned"), "--format", form, "-o", str(old / f"{form}.jsonl"))
     run("report", str(old / "night"), "-o", str(old / "told.html"))
-    left = [path for path in shown(repo, tmp_path) if path not in before]
+    left = [path for path in shown_paths(repo, tmp_path) if path not in before]
     texts = {path: (repo / path).read_text() for path in left}
     assert {path: text for path, text in texts.items() if any(target in text for target in TARGETS)} == {}
     assert [path for path in left if path.endswith(".jsonl") and texts[path]] == []
@@ -51,4 +51,4 @@ def test_other_peoples_rows_and_pages_are_shown(tmp_path: Path) -> None:
     for name, row in rows.items():
         (repo / name).write_text(json.dumps(row, separators=(",", ":")))
     (repo / "page.html").write_text("<!doctype html><title>a run of luck</title>")
-    assert set(shown(repo, tmp_path)) > {*rows, "page.html"}
+    assert set(shown_paths(repo, tmp_path)) > {*rows, "page.html"}

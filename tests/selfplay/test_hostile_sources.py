@@ -10,8 +10,8 @@ import pytest
 
 from selfplay.errors import RepositoryError
 from selfplay.repos import Repositories
-from selfplay_tools.snapshot import Kind
-from tests.repositories import Submodule, commit_files, git, make_git_dir, work_tree
+from selfplay_tools.snapshot import PathKind
+from tests.repositories import Submodule, commit_files, git, make_git_dir, make_work_tree
 
 
 @pytest.fixture
@@ -92,20 +92,20 @@ def hostile_hooks(folder: Path, script: Path) -> None:
 
 def use_everything(repositories: Repositories, repo: str) -> None:
     commit = repositories.resolve(repo, "HEAD")
-    repositories.message(repo, commit)
+    repositories.message_of(repo, commit)
     repositories.changed_files(repo, commit)
-    repositories.patch(repo, commit)
+    repositories.patch_of(repo, commit)
     for revision in (commit, "worktree"):
         with closing(repositories.open(repo, revision)) as snapshot:
             for entry in snapshot.entries:
-                if entry.kind is Kind.FILE:
+                if entry.kind is PathKind.FILE:
                     snapshot.text(entry.path)
-            snapshot.index.ranked(["x"], 1)
-            snapshot.index.left_out()
+            snapshot.index.rank_paths(["x"], 1)
+            snapshot.index.list_unsearched()
 
 
 def hostile_work_tree(tmp_path: Path, script: Path) -> Path:
-    top = work_tree(tmp_path / "work")
+    top = make_work_tree(tmp_path / "work")
     attributes = b"* filter=evil diff=evil text eol=crlf ident export-subst\n"
     modules = b'[submodule "m"]\n\tpath = m\n\turl = ext::sh -c %s\n\tupdate = !%s\n' % ((os.fsencode(script),) * 2)
     files = {b"a.py": b"2\n", b".gitattributes": attributes, b".gitmodules": modules, b"m": Submodule("6" * 40)}
@@ -175,7 +175,7 @@ def test_inherited_git_variables_do_not_count(
 def test_a_lazy_fetch_can_not_be_planted(tmp_path: Path, canary: Path, repositories: Repositories) -> None:
     """A server that lacks an object would fetch it from its promisor remote, with a command of its own choice."""
     script = trap(canary, tmp_path)
-    top = work_tree(tmp_path / "work")
+    top = make_work_tree(tmp_path / "work")
     remote = f"[remote 'o']\n\turl = file:///\n\tpromisor = true\n\tuploadpack = {script}\n".replace("'", '"')
     (top / "included").write_text(f"[extensions]\n\tpartialClone = o\n{remote}")
     with (top / ".git/config").open("a") as config:

@@ -7,22 +7,22 @@ from typing import Any
 
 import pytest
 
-from selfplay.casting import Cast, Role
+from selfplay.casting import SeatModels, SeatModel
 from selfplay.config import JudgeConfig, RunConfig, SeatConfig
 from selfplay.errors import TransientModelError
 from selfplay.events import read_events
 from selfplay.journal import Journal
-from selfplay.loop import play
+from selfplay.loop import play_episode
 from selfplay.models.openai import OpenAIModel
 from selfplay.models.prices import FREE
-from selfplay.models.retry import Policy
-from selfplay.play import set_stage
-from selfplay.replay import read_trace, sent_requests
+from selfplay.models.retry import RetryPolicy
+from selfplay.play import set_up_episode
+from selfplay.replay import read_trace, rebuild_requests
 from selfplay.trace import StopReason
 from selfplay_tools.directory import DirectorySnapshot
 from tests import loopback
-from tests.loopback import Loopback
-from tests.selfplay.episodes import TARGETS, make_files, the_task
+from tests.loopback import LoopbackServer
+from tests.selfplay.episodes import TARGETS, make_files, make_task
 
 Json = dict[str, Any]
 
@@ -74,7 +74,7 @@ TROUBLE = (
 )
 
 
-def every_other_request_fails(number: int, _: loopback.Received) -> loopback.Behaviour | None:
+def every_other_request_fails(number: int, _: loopback.ReceivedRequest) -> loopback.Behaviour | None:
     return TROUBLE[number // 2 % len(TROUBLE)] if number % 2 == 0 else None
 
 
@@ -86,23 +86,23 @@ async def episode(folder: Path, plan: loopback.Plan, *, is_judged: bool = False)
         supervisor=SeatConfig(model="openai:supervisor"),
         judge=JudgeConfig(model="openai:judge", samples=2, sampling={"seed": 1}) if is_judged else None,
     )
-    stage = set_stage(the_task(repo), DirectorySnapshot(repo), config)
-    before = {request.body for request in sent_requests(read_events(path))} if path.exists() else set[bytes]()
-    async with Loopback(answer, plan) as server:
-        policy = Policy(tries=4, first_wait_s=0.0)
+    stage = set_up_episode(make_task(repo), DirectorySnapshot(repo), config)
+    before = {request.body for request in rebuild_requests(read_events(path))} if path.exists() else set[bytes]()
+    async with LoopbackServer(answer, plan) as server:
+        policy = RetryPolicy(tries=4, first_wait_s=0.0)
         player = OpenAIModel("player", base_url=server.base_url, timeout_s=0.5)
         supervisor = OpenAIModel("supervisor", base_url=server.base_url, timeout_s=0.5)
         judge = OpenAIModel("judge", base_url=server.base_url, timeout_s=0.5)
-        cast = Cast(
-            Role("player", player, policy, FREE),
-            Role("supervisor", supervisor, policy, FREE),
-            Role("judge", judge, policy, FREE) if is_judged else None,
+        cast = SeatModels(
+            SeatModel("player", player, policy, FREE),
+            SeatModel("supervisor", supervisor, policy, FREE),
+            SeatModel("judge", judge, policy, FREE) if is_judged else None,
         )
         async with player, supervisor, judge:
             with Journal(path) as journal:
-                await play("e", stage, cast.seats(journal, is_supervised=True), journal)
+                await play_episode("e", stage, cast.make_seats(journal, is_supervised=True), journal)
         received = {request.body for request in server.received}
-    sent = list(sent_requests(read_events(path)))
+    sent = list(rebuild_requests(read_events(path)))
     assert all(request.is_exact for request in sent)
     assert {request.body for request in sent} == received | before
     return path
@@ -157,13 +157,13 @@ async def test_a_judge_over_http_is_asked_and_survives_a_misbehaving_server(tmp_
     opinions = [a.opinion for step in one.steps for a in step.judgement.attempts if a.opinion]
     assert opinions
     assert all(guess.files == ("pump/inlet.py",) for o in opinions for guess in (*o.without, *o.given))
-    asked = [request for request in sent_requests(read_events(calm)) if request.seat == "judge"]
+    asked = [request for request in rebuild_requests(read_events(calm)) if request.seat == "judge"]
     assert {json.loads(request.body)["seed"] for request in asked} == {1, 2}
     assert all("response_format" in json.loads(request.body) for request in asked)
 
 
 async def test_a_judges_server_that_stays_down_parks_the_episode(tmp_path: Path) -> None:
-    def down(_: int, received: loopback.Received) -> loopback.Behaviour | None:
+    def down(_: int, received: loopback.ReceivedRequest) -> loopback.Behaviour | None:
         return loopback.server_error(502) if json.loads(received.body)["model"] == "judge" else None
 
     with pytest.raises(TransientModelError):

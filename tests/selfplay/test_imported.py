@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from selfplay.errors import InputError
-from selfplay.imported import Imported, Unread, read_traces
+from selfplay.imported import ImportedTrace, UnreadDocument, read_traces
 from selfplay.message import Origin
 
 TASK = "`pump` loses messages when the tank is full."
@@ -21,13 +21,13 @@ def write(tmp_path: Path, *documents: object, name: str = "file") -> Path:
     return path
 
 
-def read(tmp_path: Path, *documents: object) -> list[Imported]:
+def read(tmp_path: Path, *documents: object) -> list[ImportedTrace]:
     found = list(read_traces(write(tmp_path, *documents)))
-    assert all(isinstance(one, Imported) for one in found), found
-    return [one for one in found if isinstance(one, Imported)]
+    assert all(isinstance(one, ImportedTrace) for one in found), found
+    return [one for one in found if isinstance(one, ImportedTrace)]
 
 
-def shape(trace: Imported) -> list[tuple[str, str, tuple[str, ...], str | None]]:
+def shape(trace: ImportedTrace) -> list[tuple[str, str, tuple[str, ...], str | None]]:
     return [(m.role, m.origin.value, tuple(c.arguments for c in m.tool_calls), m.tool_call_id) for m in trace.messages]
 
 
@@ -44,7 +44,7 @@ def call(id: str, command: str = "ls pump") -> dict[str, Any]:  # noqa: A002  th
     return {"id": id, "type": "function", "function": function}
 
 
-def asked(content: object = SYSTEM) -> list[dict[str, Any]]:
+def opening_messages(content: object = SYSTEM) -> list[dict[str, Any]]:
     return [{"role": "system", "content": content}, {"role": "user", "content": TASK}]
 
 
@@ -114,7 +114,7 @@ def test_steps_of_swe_agent_without_a_history(tmp_path: Path) -> None:
         "state": {},
     }
     [trace] = read(
-        tmp_path, {"trajectory": [{**step, "query": asked()}, {**step, "query": [*asked(), {"role": "assistant"}]}]}
+        tmp_path, {"trajectory": [{**step, "query": opening_messages()}, {**step, "query": [*opening_messages(), {"role": "assistant"}]}]}
     )
     assert shape(trace)[:3] == SEARCHED
     assert [m.tool_call_id for m in trace.messages[2:]] == [None, "action-0", None, "action-1"]
@@ -142,7 +142,7 @@ BLOCK = "THOUGHT: look.\n\n```{}\nls pump\n```"
 @pytest.mark.parametrize("is_bare", [True, False])
 def test_mini_swe_agent_with_commands_in_the_text(tmp_path: Path, language: str, *, is_bare: bool) -> None:
     messages: list[dict[str, Any]] = [
-        *asked(),
+        *opening_messages(),
         {"role": "assistant", "content": BLOCK.format(language)},
         {"role": "user", "content": "<returncode>0</returncode>\n<output>\ntank.py\n</output>"},
         {"role": "assistant", "content": "No command."},
@@ -160,7 +160,7 @@ def test_mini_swe_agent_with_commands_in_the_text(tmp_path: Path, language: str,
 
 def test_mini_swe_agent_with_calls(tmp_path: Path) -> None:
     messages: list[dict[str, Any]] = [
-        *asked(),
+        *opening_messages(),
         {
             "role": "assistant",
             "content": None,
@@ -188,7 +188,7 @@ def test_mini_swe_agent_with_the_responses_protocol(tmp_path: Path) -> None:
         {"type": "web_search_call"},
     ]
     messages: list[dict[str, Any]] = [
-        *asked(),
+        *opening_messages(),
         {"object": "response", "output": output, "extra": {"cost": 0.1}},
         {"type": "function_call_output", "call_id": "a", "output": "tank.py", "extra": {}},
         {
@@ -272,7 +272,7 @@ def test_sub_agents_of_sub_agents_without_end_are_read_as_far_as_it_goes(tmp_pat
 
 def test_a_later_atif_is_not_guessed_at(tmp_path: Path) -> None:
     [found] = read_traces(write(tmp_path, atif(*SAID, TURN, version="ATIF-v2.0")))
-    assert isinstance(found, Unread)
+    assert isinstance(found, UnreadDocument)
     assert "ATIF-v2.0" in found.reason
 
 
@@ -282,7 +282,7 @@ def test_a_later_atif_is_not_guessed_at(tmp_path: Path) -> None:
 def test_chat_rows_one_a_line(tmp_path: Path) -> None:
     row: dict[str, Any] = {
         "messages": [
-            *asked([{"type": "text", "text": SYSTEM}]),
+            *opening_messages([{"type": "text", "text": SYSTEM}]),
             {"role": "assistant", "content": None, "tool_calls": [call("a"), call("b")], "weight": 0},
             {"role": "tool", "tool_call_id": "b", "content": "second"},
             {"role": "tool", "tool_call_id": "a", "content": "first"},
@@ -293,7 +293,7 @@ def test_chat_rows_one_a_line(tmp_path: Path) -> None:
     }
     trl: dict[str, Any] = {
         "messages": [
-            *asked(),
+            *opening_messages(),
             {
                 "role": "assistant",
                 "content": "",
@@ -312,7 +312,7 @@ def test_chat_rows_one_a_line(tmp_path: Path) -> None:
 
 
 def test_both_sides_of_a_preference_row_are_read_and_only_the_better_is_learned(tmp_path: Path) -> None:
-    turns: list[dict[str, Any]] = [*asked(), {"role": "assistant", "content": "a"}, {"role": "user", "content": "b"}]
+    turns: list[dict[str, Any]] = [*opening_messages(), {"role": "assistant", "content": "a"}, {"role": "user", "content": "b"}]
     better, worse = [{"role": "assistant", "content": "yes"}], [{"role": "assistant", "content": "no"}]
     pairs = (
         {"input": {"messages": turns, "tools": []}, "preferred_output": better, "non_preferred_output": worse},
@@ -348,13 +348,13 @@ def test_what_cant_be_read_is_said_with_its_place(tmp_path: Path, case: str) -> 
     text, reason = BAD[case]
     (tmp_path / "bad").write_text(text)
     [found] = read_traces(tmp_path / "bad")
-    assert isinstance(found, Unread)
+    assert isinstance(found, UnreadDocument)
     assert found.where.startswith(str(tmp_path / "bad"))
     assert reason in found.reason
 
 
 def test_a_bad_line_does_not_hide_the_others(tmp_path: Path) -> None:
-    good = json.dumps({"messages": [*asked(), {"role": "assistant", "content": "x"}]})
+    good = json.dumps({"messages": [*opening_messages(), {"role": "assistant", "content": "x"}]})
     (tmp_path / "f").write_text(f"\ufeff{good}\n\nnonsense\n{good}\n", "utf-8")
     found = list(read_traces(tmp_path / "f"))
     assert [(type(one).__name__, one.where.rpartition(":")[2]) for one in found] == [
@@ -366,7 +366,7 @@ def test_a_bad_line_does_not_hide_the_others(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("first", ['{"messages": [', "nonsense", '{"messages": [{"content": "\\ud800"}]}', "[1]"])
 def test_a_bad_first_line_does_not_hide_the_others(tmp_path: Path, first: str) -> None:
-    good = json.dumps({"messages": [*asked(), {"role": "assistant", "content": "x\u2028y"}]}, ensure_ascii=False)
+    good = json.dumps({"messages": [*opening_messages(), {"role": "assistant", "content": "x\u2028y"}]}, ensure_ascii=False)
     (tmp_path / "f").write_text(f"\n{first}\r\n{good}\r\nnonsense\n\n{good}\n", "utf-8")
     found = list(read_traces(tmp_path / "f"))
     assert [(type(one).__name__, one.where.rpartition(":")[2]) for one in found] == [
@@ -379,10 +379,10 @@ def test_a_bad_first_line_does_not_hide_the_others(tmp_path: Path, first: str) -
 
 @pytest.mark.parametrize("indent", [None, 0, 2])
 def test_a_damaged_document_of_many_lines_is_one(tmp_path: Path, indent: int | None) -> None:
-    row: dict[str, Any] = {"messages": [*asked(), {"role": "assistant", "content": "x", "extra": {}}]}
+    row: dict[str, Any] = {"messages": [*opening_messages(), {"role": "assistant", "content": "x", "extra": {}}]}
     (tmp_path / "f").write_text("[" + json.dumps(row, indent=indent) + ",\n" + json.dumps(row, indent=indent) + ",\n{}")
     [found] = read_traces(tmp_path / "f")
-    assert isinstance(found, Unread)
+    assert isinstance(found, UnreadDocument)
     assert found.where == str(tmp_path / "f")
 
 

@@ -5,23 +5,23 @@ import pytest
 
 from selfplay.cli import main
 from selfplay.errors import RepositoryError
-from selfplay.indexing import build_index, indexed
+from selfplay.indexing import build_index, summarise_index
 from selfplay.repos import Repositories
 from selfplay_tools.toolbox import Toolbox
-from tests.repositories import work_tree
+from tests.repositories import make_work_tree
 
 
 @pytest.fixture
 def repo(tmp_path: Path) -> Path:
-    return work_tree(tmp_path / "app")
+    return make_work_tree(tmp_path / "app")
 
 
 def test_an_index_built_ahead_is_there_for_every_later_process(repo: Path, tmp_path: Path) -> None:
     repositories = Repositories(tmp_path / "repos")
-    assert indexed(repositories, str(repo)).blobs == 0
+    assert summarise_index(repositories, str(repo)).blobs == 0
     heard: list[tuple[int, int]] = []
     commit = build_index(repositories, str(repo), "HEAD", lambda done, total: heard.append((done, total)))
-    told = indexed(Repositories(tmp_path / "repos"), str(repo))
+    told = summarise_index(Repositories(tmp_path / "repos"), str(repo))
     assert (told.blobs, told.commits) == (2, (commit,))
     assert told.bytes > 0
     assert heard[-1][0] == heard[-1][1]

@@ -5,31 +5,31 @@ import pytest
 
 from selfplay.dialogue import Dialogue
 from selfplay.errors import ContextTooLong, JournalError, RequestRefused, TransientModelError
-from selfplay.events import Event, parse_events, read_events, said
+from selfplay.events import Event, parse_events, read_events, message_event
 from selfplay.journal import Journal
 from selfplay.message import Message, Origin
-from selfplay.models.protocol import Reply, Request, Usage
+from selfplay.models.protocol import ModelReply, ModelRequest, Usage
 from selfplay.trace import ToolResult
 
 START: Event = {"event": "start", "journal": 1, "episode": "e"}
 
 
-def a_request(text: str = "hello") -> Request:
+def a_request(text: str = "hello") -> ModelRequest:
     dialogue = Dialogue()
-    dialogue.say(Message(role="user", content=text, origin=Origin.TASK))
-    return dialogue.request({"model": "m", "temperature": 0.5}, Origin.PLAYER)
+    dialogue.append(Message(role="user", content=text, origin=Origin.TASK))
+    return dialogue.build_request({"model": "m", "temperature": 0.5}, Origin.PLAYER)
 
 
-def a_reply(text: str = "hi") -> Reply:
+def a_reply(text: str = "hi") -> ModelReply:
     message = Message(role="assistant", content=text, origin=Origin.PLAYER)
-    return Reply(message=message, usage=Usage(input_tokens=3, output_tokens=2), extra={"timing": 1.5})
+    return ModelReply(message=message, usage=Usage(input_tokens=3, output_tokens=2), extra={"timing": 1.5})
 
 
-async def answer(_: Request) -> Reply:
+async def answer(_: ModelRequest) -> ModelReply:
     return a_reply()
 
 
-async def never(_: Request) -> Reply:
+async def never(_: ModelRequest) -> ModelReply:
     raise AssertionError("asked again for what was recorded")
 
 
@@ -51,13 +51,13 @@ async def test_what_was_recorded_is_not_asked_again(path: Path) -> None:
     with Journal(path) as journal:
         journal.start(START)
         reply = await journal.call("player", a_request(), answer)
-        result = await journal.result(1, "c", a_result)
+        result = await journal.run_tool(1, "c", a_result)
         spent = journal.seconds
     with Journal(path) as journal:
         assert journal.is_replaying
         journal.start(START)
         assert await journal.call("player", a_request(), never) == reply
-        assert await journal.result(1, "c", no_result) == result
+        assert await journal.run_tool(1, "c", no_result) == result
         assert not journal.is_replaying
         assert journal.seconds == spent
         await journal.call("player", a_request("more"), answer)
@@ -65,7 +65,7 @@ async def test_what_was_recorded_is_not_asked_again(path: Path) -> None:
 
 
 async def test_a_call_that_got_no_reply_leaves_no_trace_and_is_made_again(path: Path) -> None:
-    async def down(_: Request) -> Reply:
+    async def down(_: ModelRequest) -> ModelReply:
         raise TransientModelError("down")
 
     with Journal(path) as journal:
@@ -78,7 +78,7 @@ async def test_a_call_that_got_no_reply_leaves_no_trace_and_is_made_again(path: 
 
 
 async def test_a_refusal_that_the_episode_does_not_go_on_from_is_not_recorded(path: Path) -> None:
-    async def refuse(_: Request) -> Reply:
+    async def refuse(_: ModelRequest) -> ModelReply:
         raise RequestRefused("no tools here")
 
     with Journal(path) as journal:
@@ -94,8 +94,8 @@ async def test_attempts_that_failed_and_waits_are_not_the_episodes_time(path: Pa
     with Journal(path) as journal:
         journal.start(START)
 
-        async def late(_: Request) -> Reply:
-            journal.retried("player", 1, "down", 3600.0)
+        async def late(_: ModelRequest) -> ModelReply:
+            journal.record_retry("player", 1, "down", 3600.0)
             return a_reply()
 
         await journal.call("player", a_request(), late)
@@ -111,7 +111,7 @@ async def test_what_cant_be_written_is_a_journal_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("error", [RequestRefused("no response_format here"), ContextTooLong("too long")])
 async def test_a_refused_request_is_recorded_and_refused_again(path: Path, error: Exception) -> None:
-    async def refuse(_: Request) -> Reply:
+    async def refuse(_: ModelRequest) -> ModelReply:
         raise error
 
     for live in (refuse, never):
@@ -141,7 +141,7 @@ def test_two_processes_do_not_play_one_episode(path: Path) -> None:
 
 
 def test_a_half_written_last_line_is_dropped(path: Path) -> None:
-    message = said("player", Message(role="user", content="zeile", origin=Origin.TASK))
+    message = message_event("player", Message(role="user", content="zeile", origin=Origin.TASK))
     with Journal(path) as journal:
         journal.start(START)
         journal.record(message)
@@ -210,9 +210,9 @@ async def test_watchers_hear_of_attempts_that_failed_before_too_each_in_its_plac
 
     with watched() as journal:
         journal.start(START)
-        journal.retried("player", 1, "down", 0.0)
+        journal.record_retry("player", 1, "down", 0.0)
         await journal.call("player", a_request(), answer)
-        journal.retried("player", 1, "down", 0.0)
+        journal.record_retry("player", 1, "down", 0.0)
     with watched() as journal:
         journal.start(START)
         await journal.call("player", a_request(), never)
@@ -221,7 +221,7 @@ async def test_watchers_hear_of_attempts_that_failed_before_too_each_in_its_plac
     assert heard == ["start", "retry", "call", "retry", "resume", "stop"]
     with watched() as journal:
         journal.start(START)
-        journal.rest()
+        journal.replay_rest()
     assert heard == ["start", "retry", "call", "retry", "resume", "stop"]
     assert [event["event"] for event in read_events(path)] == heard
 

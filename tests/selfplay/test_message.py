@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfplay.clean.same import is_same_action
-from selfplay.clean.strip import strip
+from selfplay.clean.strip import strip_supervision
 from selfplay.export.lint import lint_row
 from selfplay.export.openai_chat import openai_row
 from selfplay.export.trl import trl_row
-from selfplay.message import MAX_DEPTH, Message, Origin, ToolCall, parsed_object
+from selfplay.message import MAX_DEPTH, Message, Origin, ToolCall, parse_object
 from selfplay.sample import Mask
 from tests.selfplay.traces import a_call, a_contract, a_step, a_trace, finish
 
@@ -39,26 +39,26 @@ TWICE = (
 
 @given(st.dictionaries(texts, values, max_size=4))
 def test_any_object_is_parsed_as_it_was_written(value: dict[str, object]) -> None:
-    assert parsed_object(json.dumps(value)) == value
+    assert parse_object(json.dumps(value)) == value
 
 
 def test_what_is_parsed_can_be_written_again_within_a_row() -> None:
-    value = parsed_object(nested(MAX_DEPTH))
+    value = parse_object(nested(MAX_DEPTH))
     assert value is not None
     assert orjson.dumps([[[[[[[[value]]]]]]]])
-    assert parsed_object(nested(MAX_DEPTH + 1)) is None
-    assert parsed_object(json.dumps({"pattern": "[{" * 500})) == {"pattern": "[{" * 500}
+    assert parse_object(nested(MAX_DEPTH + 1)) is None
+    assert parse_object(json.dumps({"pattern": "[{" * 500})) == {"pattern": "[{" * 500}
 
 
 @pytest.mark.parametrize("raw", TWICE)
 def test_an_object_with_a_key_twice_is_none(raw: str) -> None:
-    assert parsed_object(raw) is None
+    assert parse_object(raw) is None
 
 
 @pytest.mark.parametrize("raw", [*TWICE, nested(300), nested(900), nested(2000)])
 def test_a_turn_with_such_arguments_is_only_context_and_no_row_shows_them(raw: str) -> None:
     call = a_call("grep", id="a", raw=raw)
-    clean = strip(a_trace(a_step(call), a_step(finish())), a_contract())
+    clean = strip_supervision(a_trace(a_step(call), a_step(finish())), a_contract())
     assert Mask.UNPARSABLE in clean.turns[0].masks
     rows = openai_row(clean), trl_row(clean)
     assert [row["messages"][2]["tool_calls"][0]["function"]["arguments"] for row in rows] == ["{}", {}]
@@ -76,4 +76,4 @@ def test_calls_with_deep_arguments_are_the_same_when_their_text_is() -> None:
 
 
 def test_no_object_is_none() -> None:
-    assert [ToolCall(id="a", name="grep", arguments=raw).parsed() for raw in ("", "[]", "{", '"x"')] == [None] * 4
+    assert [ToolCall(id="a", name="grep", arguments=raw).parse_arguments() for raw in ("", "[]", "{", '"x"')] == [None] * 4

@@ -5,8 +5,8 @@ from typing import get_args
 
 import pytest
 
-from selfplay.gate import Secret, Seen, findings, prepare
-from selfplay.prompts import prompt
+from selfplay.gate import Guard, ShownText, check_hint, prepare_guard
+from selfplay.prompts import load_prompt
 from selfplay.task import Answer, Brief, Target, Task
 from selfplay.trace import FindingKind
 from selfplay_tools.directory import DirectorySnapshot
@@ -25,7 +25,7 @@ LEVEL = re.compile(r'^\d\. .*: .* "(?P<hint>.*)"$', re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
-def secret(tmp_path_factory: pytest.TempPathFactory) -> Secret:
+def secret(tmp_path_factory: pytest.TempPathFactory) -> Guard:
     root = tmp_path_factory.mktemp("shop")
     for name, text in FILES.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -34,27 +34,27 @@ def secret(tmp_path_factory: pytest.TempPathFactory) -> Secret:
         brief=Brief(id="t", repo=str(root), commit="worktree", prompt="Tell every late payer what they owe and why."),
         answer=Answer(targets=(Target(path=TARGET),)),
     )
-    return prepare(task, DirectorySnapshot(root))
+    return prepare_guard(task, DirectorySnapshot(root))
 
 
-def kinds(hint: str, secret: Secret) -> set[str]:
-    return {finding.kind for finding in findings(hint.replace('\\"', '"'), secret, Seen())}
+def finding_kinds(hint: str, secret: Guard) -> set[str]:
+    return {finding.kind for finding in check_hint(hint.replace('\\"', '"'), secret, ShownText())}
 
 
 def test_every_kind_of_finding_has_its_line() -> None:
-    text = prompt("supervisor").text
+    text = load_prompt("supervisor").text
     assert [kind for kind in get_args(FindingKind) if f"\n- `{kind}`, " not in text] == []
     assert {m["kind"] for m in EXAMPLE.finditer(text)} == {*get_args(FindingKind)} - {"repeated"}
 
 
-@pytest.mark.parametrize("example", [*EXAMPLE.finditer(prompt("supervisor").text)], ids=lambda m: m["kind"])
-def test_an_example_is_refused_for_its_kind_and_its_counterpart_passes(example: re.Match[str], secret: Secret) -> None:
+@pytest.mark.parametrize("example", [*EXAMPLE.finditer(load_prompt("supervisor").text)], ids=lambda m: m["kind"])
+def test_an_example_is_refused_for_its_kind_and_its_counterpart_passes(example: re.Match[str], secret: Guard) -> None:
     if example["kind"] != "judge":
-        assert example["kind"] in kinds(example["bad"], secret)
-    assert kinds(example["good"], secret) == set()
+        assert example["kind"] in finding_kinds(example["bad"], secret)
+    assert finding_kinds(example["good"], secret) == set()
 
 
-def test_the_examples_of_the_levels_pass(secret: Secret) -> None:
-    hints = [m["hint"] for m in LEVEL.finditer(prompt("supervisor").text)]
+def test_the_examples_of_the_levels_pass(secret: Guard) -> None:
+    hints = [m["hint"] for m in LEVEL.finditer(load_prompt("supervisor").text)]
     assert len(hints) == 4
-    assert [kinds(hint, secret) for hint in hints] == [set()] * 4
+    assert [finding_kinds(hint, secret) for hint in hints] == [set()] * 4

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from selfplay.errors import RepositoryError
-from selfplay.repos import Change, Repositories
-from selfplay.source import find_source, without_credentials
-from selfplay_tools.snapshot import Kind
-from tests.repositories import Program, Submodule, commit_files, git, make_directory, make_git_dir, work_tree
+from selfplay.repos import ChangedPath, Repositories
+from selfplay.source import find_source, strip_credentials
+from selfplay_tools.snapshot import PathKind
+from tests.repositories import Program, Submodule, commit_files, git, make_directory, make_git_dir, make_work_tree
 
 OPEN = """
 import sys
@@ -114,14 +114,14 @@ def test_a_relative_path_starts_at_the_current_directory(
 
 
 def test_a_work_tree_is_cloned_without_what_is_not_committed(tmp_path: Path, repositories: Repositories) -> None:
-    top = work_tree(tmp_path / "work")
+    top = make_work_tree(tmp_path / "work")
     (top / "a.py").write_text("changed\n")
     with closing(repositories.open(str(top), "HEAD")) as snapshot:
         assert snapshot.text("a.py").lines == ("1",)
 
 
 def test_a_linked_work_tree_has_its_own_head(tmp_path: Path, repositories: Repositories) -> None:
-    top = work_tree(tmp_path / "work")
+    top = make_work_tree(tmp_path / "work")
     first = git(top / ".git", "rev-parse", "main").decode().strip()
     git(top / ".git", "worktree", "add", "--quiet", "--detach", str(tmp_path / "linked"), first)
     commit_files(top / ".git", {b"a.py": b"later\n"})
@@ -130,7 +130,7 @@ def test_a_linked_work_tree_has_its_own_head(tmp_path: Path, repositories: Repos
 
 
 def test_a_part_of_a_work_tree_is_refused_and_the_top_named(tmp_path: Path, repositories: Repositories) -> None:
-    top = work_tree(tmp_path / "work")
+    top = make_work_tree(tmp_path / "work")
     with pytest.raises(RepositoryError, match=f"inside the repository {top}"):
         repositories.open(str(top / "sub"), "HEAD")
 
@@ -208,8 +208,8 @@ def test_credentials_in_a_url_are_refused_and_not_repeated(repo: str, tmp_path: 
 
 
 def test_credentials_are_taken_out_of_any_text() -> None:
-    assert without_credentials("unable to access 'https://u:p@h/x': no") == "unable to access 'https://h/x': no"
-    assert without_credentials("ask author@example.com") == "ask author@example.com"
+    assert strip_credentials("unable to access 'https://u:p@h/x': no") == "unable to access 'https://h/x': no"
+    assert strip_credentials("ask author@example.com") == "ask author@example.com"
 
 
 @pytest.mark.parametrize(
@@ -266,11 +266,11 @@ def test_a_source_that_lacks_a_blob_is_told(source: Path, repositories: Reposito
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 def test_a_source_may_belong_to_someone_else(tmp_path: Path, repositories: Repositories) -> None:
-    top = work_tree(tmp_path / "work")
+    top = make_work_tree(tmp_path / "work")
     for path in (top, *top.rglob("*")):
         os.chown(path, 12345, 12345)
     with closing(repositories.open(str(top), "main")) as snapshot:
-        assert snapshot.kind("a.py") is Kind.FILE
+        assert snapshot.kind("a.py") is PathKind.FILE
 
 
 # Several at once
@@ -331,17 +331,17 @@ def test_what_a_commit_changed_is_told(source: Path, repositories: Repositories)
     second = commit_files(source, {**new, b"lib": Submodule("5" * 40)})
     repo = str(source)
     assert repositories.changed_files(repo, second) == (
-        Change("change.py", "modified"),
-        Change("gone.py", "deleted"),
-        Change("mode.sh", "modified"),
-        Change(r"moved\n.py", "added"),
+        ChangedPath("change.py", "modified"),
+        ChangedPath("gone.py", "deleted"),
+        ChangedPath("mode.sh", "modified"),
+        ChangedPath(r"moved\n.py", "added"),
     )
     assert {change.status for change in repositories.changed_files(repo, first)} == {"added"}
-    assert repositories.parent(repo, second) == first
-    assert repositories.parent(repo, first) is None
-    assert repositories.message(repo, first) == "Größe\n\nbody"
-    assert "-1\n+2\n" in repositories.patch(repo, second)
-    assert repositories.patch(repo, first).count("new file mode") == 4
+    assert repositories.parent_of(repo, second) == first
+    assert repositories.parent_of(repo, first) is None
+    assert repositories.message_of(repo, first) == "Größe\n\nbody"
+    assert "-1\n+2\n" in repositories.patch_of(repo, second)
+    assert repositories.patch_of(repo, first).count("new file mode") == 4
 
 
 def test_a_commit_that_changed_nothing_has_no_files(source: Path, repositories: Repositories) -> None:

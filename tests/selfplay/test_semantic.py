@@ -13,9 +13,9 @@ from selfplay.config import SemanticSearchConfig, ToolsConfig, load_config
 from selfplay.errors import ConfigError, InputError, TransientModelError
 from selfplay.repos import Repositories
 from selfplay.semantic import embed_ahead
-from selfplay.toolset import toolset
+from selfplay.toolset import make_tools
 from selfplay_tools.toolbox import DEFAULT_TOOLS, Toolbox
-from tests.loopback import Loopback, in_thread, server_error
+from tests.loopback import LoopbackServer, run_in_thread, server_error
 from tests.repositories import commit_files, make_git_dir
 from tests.toy_embeddings import toy_server
 
@@ -24,8 +24,8 @@ QUERY = orjson.dumps({"query": "close the handle", "limit": 1}).decode()
 
 
 @pytest.fixture
-def server() -> Iterator[Loopback]:
-    with in_thread(toy_server()) as running:
+def server() -> Iterator[LoopbackServer]:
+    with run_in_thread(toy_server()) as running:
         yield running
 
 
@@ -36,7 +36,7 @@ def repo(tmp_path: Path) -> Path:
     return git_dir
 
 
-def config_of(server: Loopback, max_pieces: int = 2_000) -> SemanticSearchConfig:
+def config_of(server: LoopbackServer, max_pieces: int = 2_000) -> SemanticSearchConfig:
     return SemanticSearchConfig(model="toy", base_url=server.base_url, max_pieces=max_pieces, tries=1)
 
 
@@ -44,7 +44,7 @@ def test_a_file_configures_the_model(tmp_path: Path) -> None:
     path = tmp_path / "run.toml"
     path.write_text('[tools.semantic_search]\nmodel = "toy"\nbase_url = "http://127.0.0.1:1/v1"\nbatch_size = 8\n')
     config = load_config(path).tools
-    assert [tool.name for tool in toolset(config)] == [*(tool.name for tool in DEFAULT_TOOLS), "semantic_search"]
+    assert [tool.name for tool in make_tools(config)] == [*(tool.name for tool in DEFAULT_TOOLS), "semantic_search"]
 
 
 def test_the_page_shows_every_setting_and_the_others_as_they_are_by_default() -> None:
@@ -75,12 +75,12 @@ def test_a_wrong_section_says_where_and_what(tmp_path: Path, text: str, says: st
 def test_a_missing_key_is_said_at_once() -> None:
     config = SemanticSearchConfig(model="m", base_url="https://x.example", api_key_env="SELFPLAY_NO_KEY")
     with pytest.raises(ConfigError, match=r"tools.semantic_search: no key for x.example: .* SELFPLAY_NO_KEY"):
-        toolset(ToolsConfig(semantic_search=config))
+        make_tools(ToolsConfig(semantic_search=config))
 
 
-def test_what_was_built_ahead_is_there_for_calls(tmp_path: Path, repo: Path, server: Loopback) -> None:
+def test_what_was_built_ahead_is_there_for_calls(tmp_path: Path, repo: Path, server: LoopbackServer) -> None:
     config = config_of(server, max_pieces=1)
-    tools = toolset(ToolsConfig(semantic_search=config))
+    tools = make_tools(ToolsConfig(semantic_search=config))
     heard: list[tuple[int, int]] = []
     with closing(Repositories(tmp_path / "repos").open(str(repo), "main")) as snapshot:
         refused = Toolbox(snapshot, tools).run("semantic_search", QUERY)
@@ -95,23 +95,23 @@ def test_what_was_built_ahead_is_there_for_calls(tmp_path: Path, repo: Path, ser
 
 def test_a_model_out_of_reach_is_no_fault_of_what_was_given(tmp_path: Path, repo: Path) -> None:
     with (
-        in_thread(toy_server([server_error()])) as server,
+        run_in_thread(toy_server([server_error()])) as server,
         closing(Repositories(tmp_path / "repos").open(str(repo), "main")) as snapshot,
         pytest.raises(TransientModelError, match=r"tools.semantic_search: the server answered with status 500"),
     ):
         embed_ahead(config_of(server), snapshot)
 
 
-def test_a_disk_that_cant_be_written_to_is(tmp_path: Path, repo: Path, server: Loopback) -> None:
+def test_a_disk_that_cant_be_written_to_is(tmp_path: Path, repo: Path, server: LoopbackServer) -> None:
     with closing(Repositories(tmp_path / "repos").open(str(repo), "main")) as snapshot:
-        assert snapshot.memory is not None
-        (snapshot.memory / "semantic").write_text("a file in its place")
+        assert snapshot.storage_folder is not None
+        (snapshot.storage_folder / "semantic").write_text("a file in its place")
         with pytest.raises(InputError, match=r"can't be kept on disk: .*Not a directory"):
             embed_ahead(config_of(server), snapshot)
 
 
 def test_the_command_line_offers_it_with_or_without_a_file(
-    tmp_path: Path, repo: Path, server: Loopback, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, repo: Path, server: LoopbackServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "run.toml"
     path.write_text('[tools.semantic_search]\nmodel = "toy"\nbase_url = "http://127.0.0.1:1/v1"\ntries = 1\n')
@@ -134,7 +134,7 @@ def test_a_flag_that_cant_be_used_is_said(repo: Path, capsys: pytest.CaptureFixt
 
 
 def test_vectors_are_made_with_the_index_where_they_are_configured(
-    repo: Path, server: Loopback, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    repo: Path, server: LoopbackServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path, repos = tmp_path / "run.toml", tmp_path / "repos"
     path.write_text(f'[tools.semantic_search]\nmodel = "toy"\nbase_url = "{server.base_url}"\n')

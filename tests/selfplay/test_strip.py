@@ -4,11 +4,11 @@ from itertools import pairwise
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from selfplay.clean.strip import strip
+from selfplay.clean.strip import strip_supervision
 from selfplay.message import Message, Origin, ToolCall
-from selfplay.sample import CleanTrace, Dropped, DropReason, Mask
+from selfplay.sample import CleanTrace, DroppedTurn, DropReason, Mask
 from selfplay.trace import Judgement, Quality, Step, StopReason, Trace
-from tests.selfplay.traces import PRODUCTION, a_call, a_contract, a_result, a_search, a_step, a_trace, finish
+from tests.selfplay.traces import PRODUCTION_PROMPT, a_call, a_contract, a_result, a_search, a_step, a_trace, finish
 
 CONTRACT = a_contract()
 SUPERVISOR_ORIGINS = {Origin.HINT, Origin.NUDGE}
@@ -36,7 +36,7 @@ def steps(draw: st.DrawFn, number: int, *, always_calls: bool, may_finish: bool)
     )
     refused = draw(st.lists(st.booleans(), min_size=len(calls), max_size=len(calls)))
     results = [
-        a_result(call, ok=not is_refused and call.parsed() is not None)
+        a_result(call, ok=not is_refused and call.parse_arguments() is not None)
         for call, is_refused in zip(calls, refused, strict=True)
     ]
     return a_step(
@@ -69,7 +69,7 @@ def without_supervisor(trace: Trace) -> Trace:
     return trace.model_copy(update={"steps": tuple(silent)})
 
 
-def told(messages: Sequence[Message]) -> list[tuple[str, str]]:
+def roles_and_texts(messages: Sequence[Message]) -> list[tuple[str, str]]:
     return [(m.role, m.content) for m in messages]
 
 
@@ -79,30 +79,30 @@ def told(messages: Sequence[Message]) -> list[tuple[str, str]]:
 @given(traces(always_calls=True, may_finish=False))
 def test_stripping_is_filtering_by_origin(trace: Trace) -> None:
     """Where every turn has calls and none answers too early: only hints and nudges go, and results nobody reads."""
-    clean = strip(trace, CONTRACT)
+    clean = strip_supervision(trace, CONTRACT)
     kept = [m for m in trace.conversation if m.origin not in SUPERVISOR_ORIGINS][1:]
     while kept[-1].role == "tool":
         kept.pop()
-    assert list(clean.conversation) == [Message(role="system", content=PRODUCTION, origin=Origin.PROMPT), *kept]
+    assert list(clean.conversation) == [Message(role="system", content=PRODUCTION_PROMPT, origin=Origin.PROMPT), *kept]
 
 
 @given(traces(always_calls=True))
 def test_stripping_equals_never_having_been_helped(trace: Trace) -> None:
     """Where every turn has calls. (An answer that the engine alone refused would have been the last word.)"""
-    assume(not any(r.answer for s in trace.steps[-1:] if s.after for r in s.results))
-    assert strip(trace, CONTRACT) == strip(without_supervisor(trace), CONTRACT)
+    assume(not any(r.answer for s in trace.steps[-1:] if s.messages_after for r in s.results))
+    assert strip_supervision(trace, CONTRACT) == strip_supervision(without_supervisor(trace), CONTRACT)
 
 
 @given(traces())
 def test_no_word_of_supervisor_or_engine_survives(trace: Trace) -> None:
-    clean = strip(trace, CONTRACT)
+    clean = strip_supervision(trace, CONTRACT)
     assert not {m.origin for m in clean.conversation} & SUPERVISOR_ORIGINS
     assert "Words of" not in clean.model_dump_json(exclude={"contract"})
 
 
 @given(traces())
 def test_the_conversation_is_well_formed(trace: Trace) -> None:
-    messages = strip(trace, CONTRACT).conversation
+    messages = strip_supervision(trace, CONTRACT).conversation
     assert [m.role for m in messages[:2]] == ["system", "user"]
     assert {m.role for m in messages[2:]} <= {"assistant", "tool"}
     assert not any(a.role == b.role == "assistant" for a, b in pairwise(messages))
@@ -111,14 +111,14 @@ def test_the_conversation_is_well_formed(trace: Trace) -> None:
 
 @given(traces())
 def test_calls_and_results_stay_paired(trace: Trace) -> None:
-    clean = strip(trace, CONTRACT)
+    clean = strip_supervision(trace, CONTRACT)
     for turn in clean.turns:
         assert [r.message.tool_call_id for r in turn.results] == [c.id for c in turn.action.tool_calls]
 
 
 @given(traces())
 def test_every_step_is_kept_or_dropped_for_a_reason(trace: Trace) -> None:
-    clean = strip(trace, CONTRACT)
+    clean = strip_supervision(trace, CONTRACT)
     numbers = [turn.step for turn in clean.turns] + [d.step for d in clean.dropped]
     assert sorted(numbers) == list(range(len(trace.steps)))
     assert sum(clean.drop_counts.values()) == len(clean.dropped)
@@ -126,7 +126,7 @@ def test_every_step_is_kept_or_dropped_for_a_reason(trace: Trace) -> None:
 
 @given(traces())
 def test_a_kept_turn_is_what_the_player_wrote(trace: Trace) -> None:
-    for turn in strip(trace, CONTRACT).turns:
+    for turn in strip_supervision(trace, CONTRACT).turns:
         step = trace.steps[turn.step]
         assert (turn.action.content, turn.action.reasoning) == (step.action.content, step.action.reasoning)
         assert set(turn.action.tool_calls) | set(turn.removed) == set(step.action.tool_calls)
@@ -135,8 +135,8 @@ def test_a_kept_turn_is_what_the_player_wrote(trace: Trace) -> None:
 
 @given(traces())
 def test_stripping_what_was_stripped_changes_nothing(trace: Trace) -> None:
-    once = strip(trace, CONTRACT)
-    assert told(strip(as_trace(once, trace), CONTRACT).conversation) == told(once.conversation)
+    once = strip_supervision(trace, CONTRACT)
+    assert roles_and_texts(strip_supervision(as_trace(once, trace), CONTRACT).conversation) == roles_and_texts(once.conversation)
 
 
 def as_trace(clean: CleanTrace, trace: Trace) -> Trace:
@@ -149,7 +149,7 @@ def as_trace(clean: CleanTrace, trace: Trace) -> Trace:
 
 
 def test_what_a_search_leaves() -> None:
-    clean = strip(a_search(), CONTRACT)
+    clean = strip_supervision(a_search(), CONTRACT)
     assert [(turn.step, turn.weight, turn.masks) for turn in clean.turns] == [
         (0, 1, ()),
         (2, 1, ()),
@@ -158,8 +158,8 @@ def test_what_a_search_leaves() -> None:
         (6, 1, ()),
     ]
     assert clean.dropped == (
-        Dropped(step=1, reason=DropReason.NO_CALL),
-        Dropped(step=4, reason=DropReason.EARLY_FINISH),
+        DroppedTurn(step=1, reason=DropReason.NO_CALL),
+        DroppedTurn(step=4, reason=DropReason.EARLY_FINISH),
     )
     assert clean.answer is not None
     assert [m.role for m in clean.conversation] == [
@@ -169,12 +169,12 @@ def test_what_a_search_leaves() -> None:
 
 
 def test_the_contracts_prompt_stands_where_the_self_play_prompt_stood() -> None:
-    assert strip(a_search(), CONTRACT).conversation[0].content == PRODUCTION
+    assert strip_supervision(a_search(), CONTRACT).conversation[0].content == PRODUCTION_PROMPT
 
 
 def test_a_finish_among_other_calls_is_taken_out_and_the_turn_is_context_only() -> None:
     look, early = a_call("read_file", id="a", path="x.py"), finish("b")
-    (turn, _) = strip(a_trace(a_step(early, look, hint="Not yet."), a_step(finish())), CONTRACT).turns
+    (turn, _) = strip_supervision(a_trace(a_step(early, look, hint="Not yet."), a_step(finish())), CONTRACT).turns
     assert turn.action.tool_calls == (look,)
     assert [r.message.tool_call_id for r in turn.results] == ["a"]
     assert turn.removed == (early,)
@@ -184,37 +184,37 @@ def test_a_finish_among_other_calls_is_taken_out_and_the_turn_is_context_only() 
 def test_a_refused_finish_is_an_ordinary_refused_call() -> None:
     bad = a_call("finish", id="a", files=[])
     trace = a_trace(a_step(bad, results=[a_result(bad, "name a file", ok=False)]), a_step(finish()))
-    clean = strip(trace, CONTRACT)
+    clean = strip_supervision(trace, CONTRACT)
     assert [turn.masks for turn in clean.turns] == [(Mask.REFUSED,), ()]
     assert clean.dropped == ()
 
 
 def test_no_verdict_counts_against_the_answer_that_found_everything() -> None:
-    assert strip(a_trace(a_step(finish(), quality=Quality.WASTEFUL)), CONTRACT).weights == (1,)
+    assert strip_supervision(a_trace(a_step(finish(), quality=Quality.WASTEFUL)), CONTRACT).weights == (1,)
 
 
 def test_the_same_verdict_counts_against_an_answer_that_did_not() -> None:
     trace = a_trace(a_step(finish(), quality=Quality.WASTEFUL), stop=StopReason.GAVE_UP)
-    assert strip(trace, CONTRACT).weights == (0,)
+    assert strip_supervision(trace, CONTRACT).weights == (0,)
 
 
 def test_nothing_comes_after_the_answer() -> None:
     trace = a_trace(a_step(finish(), hint="Well done."), a_step(a_call("grep", id="a", pattern="x")))
-    clean = strip(trace, CONTRACT)
+    clean = strip_supervision(trace, CONTRACT)
     assert clean.conversation[-1].tool_calls == (finish(),)
     assert clean.drop_counts == {DropReason.AFTER_ANSWER: 1}
 
 
 def test_a_final_turn_keeps_all_its_calls() -> None:
     look = a_call("read_file", id="a", path="x.py")
-    clean = strip(a_trace(a_step(look, finish())), CONTRACT)
+    clean = strip_supervision(a_trace(a_step(look, finish())), CONTRACT)
     assert clean.conversation[-1].tool_calls == (look, finish())
     assert clean.weights == (1,)
 
 
 def test_a_verdict_masks_a_turn() -> None:
     steps = [a_step(a_call("grep", id=q, pattern="x"), quality=q) for q in Quality]
-    clean = strip(a_trace(*steps, a_step(finish())), CONTRACT)
+    clean = strip_supervision(a_trace(*steps, a_step(finish())), CONTRACT)
     assert clean.weights == (1, 1, 0, 0, 1)
     assert clean.mask_counts == {Mask.WASTEFUL: 1, Mask.MISTAKEN: 1}
 
@@ -224,7 +224,7 @@ def test_a_call_that_could_not_be_carried_out_masks_its_turn() -> None:
     cut = a_call("grep", id="b", raw='{"pattern": "x"}', is_cut=True)
     good, missing = a_call("grep", id="c", pattern="x"), a_call("read_file", id="d", path="no.py")
     half = a_step(good, missing, results=[a_result(good), a_result(missing, ok=False)])
-    clean = strip(a_trace(a_step(broken), a_step(cut), half, a_step(finish())), CONTRACT)
+    clean = strip_supervision(a_trace(a_step(broken), a_step(cut), half, a_step(finish())), CONTRACT)
     assert [turn.masks for turn in clean.turns] == [
         (Mask.UNPARSABLE, Mask.REFUSED),
         (Mask.CUT, Mask.REFUSED),
@@ -235,16 +235,16 @@ def test_a_call_that_could_not_be_carried_out_masks_its_turn() -> None:
 
 def test_a_turn_without_its_results_is_dropped() -> None:
     trace = a_trace(a_step(a_call("grep", id="a", pattern="x"), results=[]), a_step(finish()))
-    assert strip(trace, CONTRACT).drop_counts == {DropReason.UNPAIRED: 1}
+    assert strip_supervision(trace, CONTRACT).drop_counts == {DropReason.UNPAIRED: 1}
 
 
 def test_last_words_that_nobody_answered_are_kept() -> None:
-    clean = strip(a_trace(a_step(text="I give up."), stop=StopReason.GAVE_UP), CONTRACT)
+    clean = strip_supervision(a_trace(a_step(text="I give up."), stop=StopReason.GAVE_UP), CONTRACT)
     assert clean.conversation[-1].content == "I give up."
     assert clean.answer is None
 
 
 def test_last_words_that_were_answered_are_dropped() -> None:
-    clean = strip(a_trace(a_step(text="Hm.", nudge="Call a tool."), stop=StopReason.STEPS), CONTRACT)
+    clean = strip_supervision(a_trace(a_step(text="Hm.", nudge="Call a tool."), stop=StopReason.STEPS), CONTRACT)
     assert clean.turns == ()
     assert len(clean.conversation) == 2

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selfplay.config import HintConfig, Limits
-from selfplay.models.script import Line, call, judges, says
+from selfplay.config import HintConfig, EpisodeLimits
+from selfplay.models.script import ScriptLine, call, judges, says
 from selfplay.models.scripted import ScriptedModel
-from selfplay.supervisor import FEEDBACK, compared
+from selfplay.supervisor import FEEDBACK, comparison_key
 from selfplay.trace import HintKind, Quality, Trace
-from tests.selfplay.episodes import table
+from tests.selfplay.episodes import episode_fixture
 
 HINTS = (
     "Where does it rest?",
@@ -23,19 +23,19 @@ HINTS = (
 )
 
 
-def searches(count: int) -> list[Line]:
+def search_lines(count: int) -> list[ScriptLine]:
     return [says(f"{n}", call("grep", pattern=f"zz{n}")) for n in range(count)]
 
 
-def told(trace: Trace) -> list[str]:
+def sent_hints(trace: Trace) -> list[str]:
     return [step.judgement.hint.text for step in trace.steps if step.judgement.hint is not None]
 
 
 async def play(
-    tmp_path: Path, steps: int, supervisor: Sequence[Line] | ScriptedModel, hints: HintConfig | None = None
+    tmp_path: Path, steps: int, supervisor: Sequence[ScriptLine] | ScriptedModel, hints: HintConfig | None = None
 ) -> Trace:
-    desk = table(tmp_path, hints=hints or HintConfig(), limits=Limits(steps=steps))
-    return await desk.play(searches(steps), supervisor, is_used_up=False)
+    episode = episode_fixture(tmp_path, hints=hints or HintConfig(), limits=EpisodeLimits(steps=steps))
+    return await episode.play(search_lines(steps), supervisor, is_used_up=False)
 
 
 async def test_a_hint_that_was_given_before_goes_back_with_a_finding_of_its_own(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ async def test_a_hint_that_was_given_before_goes_back_with_a_finding_of_its_own(
     assert [f.kind for f in first.findings] == ["repeated"]
     assert (first.findings[0].text, first.findings[0].span) == (first.text, (0, len(first.text)))
     assert second.findings == ()
-    assert told(trace) == ["Where does it rest?", "What leaves?"]
+    assert sent_hints(trace) == ["Where does it rest?", "What leaves?"]
     assert "had this hint already" in supervisor.asked[2].messages[-1].value["content"]
 
 
@@ -55,7 +55,7 @@ async def test_a_supervisor_that_only_repeats_itself_is_replaced_by_feedback_unt
 ) -> None:
     hints = HintConfig(attempts=1)
     trace = await play(tmp_path, 7, [judges("neutral", "w", "Where does it rest?")] * 7, hints)
-    assert told(trace) == ["Where does it rest?", *FEEDBACK[Quality.NEUTRAL]]
+    assert sent_hints(trace) == ["Where does it rest?", *FEEDBACK[Quality.NEUTRAL]]
     kinds = [step.judgement.hint and step.judgement.hint.kind for step in trace.steps]
     assert kinds == [HintKind.PROPOSED, *[HintKind.FEEDBACK] * 4, None, None]
 
@@ -73,7 +73,7 @@ async def test_no_two_hints_of_an_episode_are_equal_and_the_budget_is_kept(
     lines = [judges(*pair) for pair in ((q, "w", h) for q, h in script * 20)]
     with tempfile.TemporaryDirectory() as folder:
         trace = await play(Path(folder), 6, lines, hints)
-    forms = [compared(text) for text in told(trace)]
+    forms = [comparison_key(text) for text in sent_hints(trace)]
     assert len(set(forms)) == len(forms)
     assert budget is None or len(forms) <= budget
     levels = [s.judgement.hint.level for s in trace.steps if s.judgement.hint is not None]
@@ -83,7 +83,7 @@ async def test_no_two_hints_of_an_episode_are_equal_and_the_budget_is_kept(
 async def test_a_spent_budget_leaves_the_judging_and_says_that_no_hint_is_due(tmp_path: Path) -> None:
     supervisor = ScriptedModel([judges("neutral", "w", "Where does it rest?"), judges("wasteful", "w", "What leaves?")])
     trace = await play(tmp_path, 2, supervisor, HintConfig(budget=1))
-    assert told(trace) == ["Where does it rest?"]
+    assert sent_hints(trace) == ["Where does it rest?"]
     assert trace.steps[1].judgement.verdict is not None
     assert "No hint is wanted" in supervisor.asked[1].messages[-1].value["content"]
 
@@ -99,9 +99,9 @@ async def test_a_report_says_the_levels_name_and_why_the_player_counts_as_stuck(
 
 @pytest.mark.parametrize(("one", "other"), [("A b?", "a  B"), ("**a** `b`", "a b."), ("…", " …")])
 def test_hints_are_compared_by_their_words(one: str, other: str) -> None:
-    assert compared(one) == compared(other)
+    assert comparison_key(one) == comparison_key(other)
 
 
 def test_no_wording_of_feedback_is_another_one() -> None:
-    forms = [compared(text) for texts in FEEDBACK.values() for text in texts]
+    forms = [comparison_key(text) for texts in FEEDBACK.values() for text in texts]
     assert len(set(forms)) == len(forms)

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from selfplay.errors import InputError, TaskError
 from selfplay.task import Answer, Brief, Target, Task
-from selfplay.tasks import check_targets, parse_task, read_tasks, row_of
+from selfplay.tasks import resolve_targets, parse_task, read_tasks, row_of
 from selfplay_tools.directory import DirectorySnapshot
 from selfplay_tools.snapshot import Snapshot
-from tests.selfplay.episodes import make_files, the_task
+from tests.selfplay.episodes import make_files, make_task
 
 ROW = {"id": "a", "repo": "app", "commit": "HEAD", "prompt": "do it", "targets": [{"path": "a.py"}]}
 
@@ -93,9 +93,9 @@ def test_an_empty_file_and_a_missing_one_are_errors(tmp_path: Path) -> None:
 
 
 def test_a_missing_target_is_its_tasks_error_and_names_the_nearest(snapshot: Snapshot) -> None:
-    task = the_task(Path("repo"), [Target(path="pump/tank.py"), Target(path="pump/tnak.py")])
+    task = make_task(Path("repo"), [Target(path="pump/tank.py"), Target(path="pump/tnak.py")])
     with pytest.raises(TaskError, match=r"f:7: task 'pump-1': target 'pump/tnak\.py' does not exist.*pump/tank\.py"):
-        check_targets(task, snapshot, "f:7")
+        resolve_targets(task, snapshot, "f:7")
 
 
 @pytest.mark.parametrize(
@@ -113,11 +113,11 @@ def test_a_missing_target_is_its_tasks_error_and_names_the_nearest(snapshot: Sna
 )
 def test_a_target_that_does_not_fit_says_why(snapshot: Snapshot, target: Target, says: str) -> None:
     with pytest.raises(TaskError, match=says):
-        check_targets(the_task(Path("repo"), [target]), snapshot)
+        resolve_targets(make_task(Path("repo"), [target]), snapshot)
 
 
 def test_a_symbol_becomes_the_lines_of_its_definition(snapshot: Snapshot) -> None:
-    task = check_targets(the_task(Path("repo"), [Target(path="pump/tank.py", symbol="Tank.fill")]), snapshot)
+    task = resolve_targets(make_task(Path("repo"), [Target(path="pump/tank.py", symbol="Tank.fill")]), snapshot)
     assert task.answer.targets[0].lines == (2, 4)
 
 
@@ -127,14 +127,14 @@ def test_a_symbol_that_is_defined_several_times_needs_its_lines(tmp_path: Path) 
         f"{stubs}class A:\n    @property\n    def p(self): ...\n    @p.setter\n    def p(self, v): ...\n"
     )
     snapshot = DirectorySnapshot(tmp_path)
-    task = check_targets(the_task(tmp_path, [Target(path="m.py", symbol="f")]), snapshot)
+    task = resolve_targets(make_task(tmp_path, [Target(path="m.py", symbol="f")]), snapshot)
     assert task.answer.targets[0].lines == (5, 6), "not one of the overloads' stubs"
     with pytest.raises(TaskError, match=r"'A\.p' several times, at 8-9, 10-11: name the lines"):
-        check_targets(the_task(tmp_path, [Target(path="m.py", symbol="A.p")]), snapshot)
-    task = check_targets(the_task(tmp_path, [Target(path="m.py", symbol="A.p", lines=(8, 9))]), snapshot)
+        resolve_targets(make_task(tmp_path, [Target(path="m.py", symbol="A.p")]), snapshot)
+    task = resolve_targets(make_task(tmp_path, [Target(path="m.py", symbol="A.p", lines=(8, 9))]), snapshot)
     assert task.answer.targets[0].lines == (8, 9)
     with pytest.raises(TaskError, match="stands twice"):
-        check_targets(the_task(tmp_path, [Target(path="m.py"), Target(path="m.py")]), snapshot)
+        resolve_targets(make_task(tmp_path, [Target(path="m.py"), Target(path="m.py")]), snapshot)
     snapshot.close()
 
 

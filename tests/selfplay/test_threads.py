@@ -12,7 +12,7 @@ from functools import partial
 import anyio
 import pytest
 
-from selfplay.threads import Threads
+from selfplay.threads import ThreadPool
 
 NAME: ContextVar[str] = ContextVar("NAME", default="nobody")
 
@@ -23,7 +23,7 @@ def fails(error: Exception) -> None:
 
 @pytest.mark.anyio
 async def test_each_caller_gets_its_own_result() -> None:
-    threads, got = Threads(3), dict[int, int]()
+    threads, got = ThreadPool(3), dict[int, int]()
 
     async def ask(number: int) -> None:
         got[number] = await threads.run(partial(pow, number, 2))
@@ -38,13 +38,13 @@ async def test_each_caller_gets_its_own_result() -> None:
 @pytest.mark.parametrize("error", [ValueError("why"), StopIteration("no more")])
 async def test_an_error_is_raised_where_the_work_is_waited_for(error: Exception) -> None:
     with pytest.raises((ValueError, RuntimeError)) as raised:
-        await Threads(1).run(partial(fails, error))
+        await ThreadPool(1).run(partial(fails, error))
     assert error in {raised.value, raised.value.__cause__}
 
 
 @pytest.mark.anyio
 async def test_work_that_waits_holds_up_no_other_thread() -> None:
-    threads, is_free = Threads(2), threading.Event()
+    threads, is_free = ThreadPool(2), threading.Event()
     async with anyio.create_task_group() as group:
         group.start_soon(threads.run, is_free.wait)
         for _ in range(50):
@@ -54,7 +54,7 @@ async def test_work_that_waits_holds_up_no_other_thread() -> None:
 
 @pytest.mark.anyio
 async def test_work_begins_in_the_order_in_which_it_came() -> None:
-    threads, begun = Threads(1), list[int]()
+    threads, begun = ThreadPool(1), list[int]()
     async with anyio.create_task_group() as group:
         for number in range(20):
             group.start_soon(threads.run, partial(begun.append, number))
@@ -63,7 +63,7 @@ async def test_work_begins_in_the_order_in_which_it_came() -> None:
 
 @pytest.mark.anyio
 async def test_a_cancelled_caller_leaves_when_its_work_has_ended() -> None:
-    threads, has_begun, may_end, has_ended = Threads(1), anyio.Event(), threading.Event(), list[bool]()
+    threads, has_begun, may_end, has_ended = ThreadPool(1), anyio.Event(), threading.Event(), list[bool]()
     tell = partial(asyncio.get_running_loop().call_soon_threadsafe, has_begun.set)
 
     def work() -> None:
@@ -82,18 +82,18 @@ async def test_a_cancelled_caller_leaves_when_its_work_has_ended() -> None:
 @pytest.mark.anyio
 async def test_work_sees_the_callers_context() -> None:
     NAME.set("somebody")
-    assert await Threads(1).run(NAME.get) == "somebody"
+    assert await ThreadPool(1).run(NAME.get) == "somebody"
 
 
 def test_the_next_event_loop_may_use_them_too() -> None:
-    threads = Threads(1)
+    threads = ThreadPool(1)
     assert [anyio.run(threads.run, partial(int, text)) for text in "12"] == [1, 2]
 
 
 def test_threads_end_with_the_last_hold_on_them() -> None:
     began = list[threading.Thread]()
     here: Callable[[], None] = lambda: began.append(threading.current_thread())  # noqa: E731  typed
-    anyio.run(Threads(1).run, here)
+    anyio.run(ThreadPool(1).run, here)
     gc.collect()
     began[0].join(timeout=20)
     assert not began[0].is_alive()

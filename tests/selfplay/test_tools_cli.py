@@ -19,7 +19,7 @@ from mcp_types import CallToolResult, TextContent
 from selfplay.cli import main
 from selfplay.cli.revision import repo_and_commit
 from selfplay.contract import ContextPolicy, Contract
-from selfplay.toolset import departures
+from selfplay.toolset import find_contract_differences
 from selfplay_tools.directory import DirectorySnapshot
 from selfplay_tools.output import MAX_CHARS
 from selfplay_tools.schema import Schema, function_schema
@@ -43,7 +43,7 @@ CALLS: list[tuple[str, Mapping[str, Any]]] = [
 ]
 
 
-def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+def run_command(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
     """Exit code, standard output, standard error of a command."""
     with pytest.raises(SystemExit) as ended:
         main(arguments)
@@ -51,7 +51,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
     return int(ended.value.code or 0), out, err
 
 
-def on_one_line(text: str) -> str:
+def join_lines(text: str) -> str:
     return re.sub(r"\s+", " ", text)
 
 
@@ -60,20 +60,20 @@ def repo(tmp_path: Path) -> Path:
     return make_files(tmp_path / "repo")
 
 
-def a_contract(tools: list[Schema], **changes: object) -> Contract:
+def make_contract(tools: list[Schema], **changes: object) -> Contract:
     context = ContextPolicy(max_result_chars=MAX_CHARS)
     contract = Contract(tools_version=version("selfplay"), prompt="p", tools=tuple(tools), context=context)
     return contract.model_copy(update=changes)
 
 
-def changed_schemas() -> list[Schema]:
+def change_schemas() -> list[Schema]:
     schemas = orjson.loads(orjson.dumps(SCHEMAS))
     schemas[0]["function"]["description"] = "List."
     return schemas
 
 
 def test_the_tools_are_listed_as_a_request_holds_them(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = run(capsys, "tools", "list")
+    code, out, _ = run_command(capsys, "tools", "list")
     assert code == 0
     assert orjson.dumps(orjson.loads(out)) == orjson.dumps(SCHEMAS)
 
@@ -85,7 +85,7 @@ def test_a_call_prints_what_the_player_gets(
     snapshot = DirectorySnapshot(repo)
     expected = Toolbox(snapshot).run(name, json.dumps(arguments))
     snapshot.close()
-    code, out, err = run(capsys, "tools", "call", name, "--repo", f"{repo}@worktree", json.dumps(arguments))
+    code, out, err = run_command(capsys, "tools", "call", name, "--repo", f"{repo}@worktree", json.dumps(arguments))
     assert (out, err) == (f"{expected.text}\n", "")
     assert code == (0 if expected.ok else 1)
 
@@ -97,7 +97,7 @@ def test_arguments_come_from_a_file_or_from_standard_input(
     file.write_text('{"pattern": "*.md"}')
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(file.read_bytes())))
     told = [
-        run(capsys, "tools", "call", "find_files", "--repo", f"{repo}@worktree", arguments)
+        run_command(capsys, "tools", "call", "find_files", "--repo", f"{repo}@worktree", arguments)
         for arguments in (file.read_text(), f"@{file}", "-")
     ]
     assert told[0][0] == 0
@@ -110,7 +110,7 @@ def test_a_call_looks_into_the_commit_that_it_names(tmp_path: Path, capsys: pyte
     commit_files(git_dir, {b"a.py": b"new = 1\n"})
     for commit, word in ((f"@{first}", "old"), ("@main~1", "old"), ("", "new")):
         where = ("--repo", f"{git_dir}{commit}", "--repos", str(tmp_path / "repos"))
-        _, out, _ = run(capsys, "tools", "call", "read_file", *where, '{"path": "a.py"}')
+        _, out, _ = run_command(capsys, "tools", "call", "read_file", *where, '{"path": "a.py"}')
         assert f"{word} = 1" in out
 
 
@@ -156,19 +156,19 @@ def test_what_cant_be_used_is_exit_code_2(
     arguments: list[str], says: str, repo: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (repo / "web.toml").write_text('[tools.ask_web]\nmodel = "m"\nbase_url = "https://x.example/v1"\n')
-    code, out, err = run(capsys, "tools", *(argument.replace("{}", str(repo)) for argument in arguments))
+    code, out, err = run_command(capsys, "tools", *(argument.replace("{}", str(repo)) for argument in arguments))
     assert (code, out) == (2, "")
-    assert says in on_one_line(err)
+    assert says in join_lines(err)
 
 
 def test_a_server_that_departs_from_its_contract_does_not_start(
     repo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "contract.json"
-    file.write_bytes(a_contract(changed_schemas(), tools_version="0.0.1").json_text)
-    code, out, err = run(capsys, "tools", "serve", f"{repo}@worktree", "--contract", str(file))
+    file.write_bytes(make_contract(change_schemas(), tools_version="0.0.1").json_text)
+    code, out, err = run_command(capsys, "tools", "serve", f"{repo}@worktree", "--contract", str(file))
     assert (code, out) == (2, "")
-    said = on_one_line(err)
+    said = join_lines(err)
     assert "the tools are not those of" in said
     assert 'list_dir.function.description: "List a folder' in said
     assert '"List." expected' in said
@@ -176,10 +176,10 @@ def test_a_server_that_departs_from_its_contract_does_not_start(
 
 
 def test_departures_are_of_schemas_release_and_size_of_results() -> None:
-    assert departures(SCHEMAS, a_contract(SCHEMAS)) == []
+    assert find_contract_differences(SCHEMAS, make_contract(SCHEMAS)) == []
     context = ContextPolicy(max_result_chars=MAX_CHARS - 1)
-    assert departures(SCHEMAS, a_contract(SCHEMAS, tools_version="9", context=context)) == [
-        f"release of the tools: {a_contract(SCHEMAS).tools_version} here, 9 expected",
+    assert find_contract_differences(SCHEMAS, make_contract(SCHEMAS, tools_version="9", context=context)) == [
+        f"release of the tools: {make_contract(SCHEMAS).tools_version} here, 9 expected",
         f"characters of a result: {MAX_CHARS} here, {MAX_CHARS - 1} expected",
     ]
 
@@ -192,7 +192,7 @@ def text_of(result: CallToolResult) -> str:
 
 async def test_an_agent_gets_over_mcp_what_the_player_gets(repo: Path, tmp_path: Path) -> None:
     file = tmp_path / "contract.json"
-    file.write_bytes(a_contract(SCHEMAS).json_text)
+    file.write_bytes(make_contract(SCHEMAS).json_text)
     snapshot = DirectorySnapshot(repo)
     toolbox = Toolbox(snapshot)
     command = ["-m", "selfplay", "tools", "serve", f"{repo}@worktree", "--contract", str(file)]
@@ -212,12 +212,12 @@ def test_without_the_extra_the_command_says_what_to_install(repo: Path) -> None:
     command = [sys.executable, "-c", program, "tools", "serve", f"{repo}@worktree"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | ENVIRONMENT)
     assert done.returncode == 2
-    assert "pip install '.[mcp]' in selfplay's checkout" in on_one_line(done.stderr)
+    assert "pip install '.[mcp]' in selfplay's checkout" in join_lines(done.stderr)
 
 
 def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     for command in ("serve", "call", "list"):
-        code, out, _ = run(capsys, "tools", command, "--help")
+        code, out, _ = run_command(capsys, "tools", command, "--help")
         assert code == 0
         _, mark, examples = out.partition("Example")
         assert mark

@@ -11,39 +11,39 @@ from selfplay.config import AskWebConfig, RunConfig, ToolsConfig, load_config
 from selfplay.errors import ConfigError, TransientModelError
 from selfplay.events import read_events
 from selfplay.models.script import call, fails, says
-from selfplay.play import episode_id, set_stage
-from selfplay.toolset import toolset
+from selfplay.play import episode_id, set_up_episode
+from selfplay.toolset import make_tools
 from selfplay.trace import StopReason
 from selfplay_tools.directory import DirectorySnapshot
 from selfplay_tools.toolbox import DEFAULT_TOOLS
 from selfplay_tools.web import HEAD
-from tests.loopback import Loopback, in_thread
-from tests.selfplay.episodes import TARGETS, Table, make_files, the_task
+from tests.loopback import LoopbackServer, run_in_thread
+from tests.selfplay.episodes import TARGETS, EpisodeFixture, make_files, make_task
 
 FINISH = call("finish", files=[{"path": path, "reason": "r"} for path in TARGETS])
 
 
 @pytest.fixture
-def web() -> Iterator[Loopback]:
-    with in_thread(Loopback(lambda request: {"content": f"about {request['messages'][-1]['content']}"})) as server:
+def web() -> Iterator[LoopbackServer]:
+    with run_in_thread(LoopbackServer(lambda request: {"content": f"about {request['messages'][-1]['content']}"})) as server:
         yield server
 
 
-def asking(server: Loopback) -> RunConfig:
+def web_config(server: LoopbackServer) -> RunConfig:
     return RunConfig(tools=ToolsConfig(ask_web=AskWebConfig(model="searcher", base_url=server.base_url)))
 
 
 @pytest.fixture
-def table(tmp_path: Path, web: Loopback) -> Iterator[Table]:
+def table(tmp_path: Path, web: LoopbackServer) -> Iterator[EpisodeFixture]:
     """A stage whose player may ask the web."""
     repo = make_files(tmp_path / "repo")
     snapshot = DirectorySnapshot(repo)
-    yield Table(set_stage(the_task(repo), snapshot, asking(web)), tmp_path / "e.jsonl")
+    yield EpisodeFixture(set_up_episode(make_task(repo), snapshot, web_config(web)), tmp_path / "e.jsonl")
     snapshot.close()
 
 
 def test_the_web_is_not_asked_unless_it_is_configured() -> None:
-    assert toolset(ToolsConfig()) == DEFAULT_TOOLS
+    assert make_tools(ToolsConfig()) == DEFAULT_TOOLS
 
 
 def test_a_file_configures_who_answers(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_a_file_configures_who_answers(tmp_path: Path) -> None:
         'extra_body = { search_domain_filter = ["-github.com"] }\ntries = 1\n'
     )
     config = load_config(path)
-    assert [tool.name for tool in toolset(config.tools)] == [*(tool.name for tool in DEFAULT_TOOLS), "ask_web"]
+    assert [tool.name for tool in make_tools(config.tools)] == [*(tool.name for tool in DEFAULT_TOOLS), "ask_web"]
     assert RunConfig.model_validate(config.model_dump(mode="json", exclude_defaults=True)) == config
 
 
@@ -83,7 +83,7 @@ def test_language_servers_are_offered_where_they_are_configured(tmp_path: Path) 
         f'[tools.lsp.servers.go]\ncommand = ["{sys.executable}", "-m", "x"]\nfiles = ["*.go", "go.mod"]\n'
     )
     config = load_config(path)
-    names = [tool.name for tool in toolset(config.tools)]
+    names = [tool.name for tool in make_tools(config.tools)]
     assert names == [*(tool.name for tool in DEFAULT_TOOLS), "goto_definition", "lsp_references", "hover"]
     assert RunConfig.model_validate(config.model_dump(mode="json", exclude_defaults=True)) == config
 
@@ -100,18 +100,18 @@ def test_a_language_server_that_cant_be_started_is_said_at_once(tmp_path: Path, 
     path = tmp_path / "run.toml"
     path.write_text(text)
     with pytest.raises(ConfigError, match=says):
-        toolset(load_config(path).tools)
+        make_tools(load_config(path).tools)
 
 
 def test_a_missing_key_is_said_before_anything_is_played(tmp_path: Path) -> None:
     config = ToolsConfig(ask_web=AskWebConfig(model="m", base_url="https://x.example", api_key_env="SELFPLAY_NO_KEY"))
     snapshot = DirectorySnapshot(make_files(tmp_path))
     with pytest.raises(ConfigError, match="SELFPLAY_NO_KEY"):
-        set_stage(the_task(tmp_path), snapshot, RunConfig(tools=config))
+        set_up_episode(make_task(tmp_path), snapshot, RunConfig(tools=config))
     snapshot.close()
 
 
-async def test_an_answer_that_was_recorded_is_not_asked_for_again(table: Table, web: Loopback) -> None:
+async def test_an_answer_that_was_recorded_is_not_asked_for_again(table: EpisodeFixture, web: LoopbackServer) -> None:
     """The server is down after the answer; the episode is taken up later."""
     ask = says("I ask", call("ask_web", question="what is a tank?"))
     with pytest.raises(TransientModelError):
@@ -124,15 +124,15 @@ async def test_an_answer_that_was_recorded_is_not_asked_for_again(table: Table, 
     assert len(web.received) == 1
 
 
-async def test_what_was_offered_is_in_the_journal_and_so_in_the_contract(table: Table, web: Loopback) -> None:
+async def test_what_was_offered_is_in_the_journal_and_so_in_the_contract(table: EpisodeFixture, web: LoopbackServer) -> None:
     await table.play([says("I read", *(call("read_file", path=p) for p in TARGETS)), says("done", FINISH)], None)
     [start, *_] = read_events(table.path)
-    assert start["tools"][-1] == table.stage.toolbox.schemas()[-1]
+    assert start["tools"][-1] == table.setup.toolbox.schemas()[-1]
     assert start["tools"][-1]["function"]["name"] == "ask_web"
     assert start["config"]["tools"] == {"ask_web": {"model": "searcher", "base_url": web.base_url}}
 
 
-def test_an_episode_with_the_web_has_another_name(table: Table) -> None:
-    plain = set_stage(table.stage.task, table.stage.toolbox.snapshot, RunConfig())
-    assert episode_id(plain, is_supervised=False) != episode_id(table.stage, is_supervised=False)
-    assert orjson.dumps(plain.toolbox.schemas()) == orjson.dumps(table.stage.toolbox.schemas()[:-1])
+def test_an_episode_with_the_web_has_another_name(table: EpisodeFixture) -> None:
+    plain = set_up_episode(table.setup.task, table.setup.toolbox.snapshot, RunConfig())
+    assert episode_id(plain, is_supervised=False) != episode_id(table.setup, is_supervised=False)
+    assert orjson.dumps(plain.toolbox.schemas()) == orjson.dumps(table.setup.toolbox.schemas()[:-1])

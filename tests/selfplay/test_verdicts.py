@@ -5,18 +5,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfplay.message import Message, Origin, ToolCall
-from selfplay.models.protocol import Reply
+from selfplay.models.protocol import ModelReply
 from selfplay.trace import Quality, Verdict
-from selfplay.verdicts import FILES, SCHEMA, UnreadableVerdictError, form_head, objects_in, read_files, read_verdict
+from selfplay.verdicts import FILES_FORM, VERDICT_SCHEMA, UnreadableReplyError, form_head, objects_in, read_guessed_paths, read_verdict
 
 GOOD = '{"quality": "wasteful", "why": "again", "hint": "Look wider."}'
 WANT = Verdict(quality=Quality.WASTEFUL, why="again", hint="Look wider.")
 
 
-def reply(text: str = "", *, arguments: str | None = None, reasoning: str | None = None) -> Reply:
+def reply(text: str = "", *, arguments: str | None = None, reasoning: str | None = None) -> ModelReply:
     calls = () if arguments is None else (ToolCall(id="c", name="give_verdict", arguments=arguments),)
     message = Message(role="assistant", content=text, origin=Origin.SUPERVISOR, tool_calls=calls, reasoning=reasoning)
-    return Reply(message=message)
+    return ModelReply(message=message)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_missing_hint_is_none() -> None:
     ],
 )
 def test_what_holds_no_verdict_says_why(text: str, says: str) -> None:
-    with pytest.raises(UnreadableVerdictError, match=says):
+    with pytest.raises(UnreadableReplyError, match=says):
         read_verdict(reply(text))
 
 
@@ -78,18 +78,18 @@ def test_half_a_surrogate_pair_in_a_hint_is_replaced() -> None:
 
 
 def test_a_hint_that_is_an_essay_is_no_hint() -> None:
-    with pytest.raises(UnreadableVerdictError, match="one or two sentences"):
+    with pytest.raises(UnreadableReplyError, match="one or two sentences"):
         read_verdict(reply(json.dumps({"quality": "neutral", "why": "", "hint": "word " * 300})))
 
 
 def test_a_refusal_is_no_verdict() -> None:
     refused = reply(GOOD).model_copy(update={"refusal": "I can't help"})
-    with pytest.raises(UnreadableVerdictError, match="I can't help"):
+    with pytest.raises(UnreadableReplyError, match="I can't help"):
         read_verdict(refused)
 
 
 def test_a_reply_cut_at_its_length_says_so() -> None:
-    with pytest.raises(UnreadableVerdictError, match="length"):
+    with pytest.raises(UnreadableReplyError, match="length"):
         read_verdict(reply('{"quality": "neu').model_copy(update={"finish_reason": "length"}))
 
 
@@ -100,8 +100,8 @@ def test_an_object_between_prose_without_braces_is_found(before: str, value: dic
 
 
 def test_each_way_of_asking_carries_the_same_schema() -> None:
-    assert form_head("json_schema")["response_format"]["json_schema"]["schema"] is SCHEMA
-    assert form_head("tool")["tools"][0]["function"]["parameters"] is SCHEMA
+    assert form_head("json_schema")["response_format"]["json_schema"]["schema"] is VERDICT_SCHEMA
+    assert form_head("tool")["tools"][0]["function"]["parameters"] is VERDICT_SCHEMA
     assert form_head("text") == {}
 
 
@@ -114,17 +114,17 @@ def test_each_way_of_asking_carries_the_same_schema() -> None:
     ],
 )
 def test_the_files_of_a_guess_are_read_from_what_models_write(text: str, files: tuple[str, ...]) -> None:
-    assert read_files(reply(text)) == files
+    assert read_guessed_paths(reply(text)) == files
 
 
 @pytest.mark.parametrize(
     ("text", "says"), [("a.py", "no JSON object"), ('{"files": "a.py"}', "no list"), ("{}", "no list")]
 )
 def test_what_holds_no_guess_says_why(text: str, says: str) -> None:
-    with pytest.raises(UnreadableVerdictError, match=says):
-        read_files(reply(text))
+    with pytest.raises(UnreadableReplyError, match=says):
+        read_guessed_paths(reply(text))
 
 
 def test_a_guess_is_asked_for_by_a_form_of_its_own() -> None:
-    assert form_head("json_schema", FILES)["response_format"]["json_schema"]["schema"] is FILES.schema
-    assert form_head("tool", FILES)["tools"][0]["function"]["name"] == "name_files"
+    assert form_head("json_schema", FILES_FORM)["response_format"]["json_schema"]["schema"] is FILES_FORM.schema
+    assert form_head("tool", FILES_FORM)["tools"][0]["function"]["name"] == "name_files"

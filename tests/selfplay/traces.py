@@ -4,16 +4,16 @@ from collections.abc import Sequence
 
 import orjson
 
-from selfplay.clean.fitness import before_cleaning
+from selfplay.clean.fitness import check_outcome
 from selfplay.clean.pipeline import DroppedTrace
 from selfplay.clean.settings import CleanSettings
-from selfplay.clean.strip import strip
-from selfplay.contract import ContextPolicy, Contract, Schema
+from selfplay.clean.strip import strip_supervision
+from selfplay.contract import ContextPolicy, Contract, ToolSchema
 from selfplay.message import Message, Origin, ToolCall
 from selfplay.sample import CleanTrace
 from selfplay.task import Answer, Brief, Target, Task
 from selfplay.trace import (
-    Attempt,
+    HintAttempt,
     Hint,
     HintKind,
     Judgement,
@@ -24,10 +24,10 @@ from selfplay.trace import (
     Trace,
     Verdict,
 )
-from selfplay_tools.tool import Relevant
+from selfplay_tools.tool import AnswerFile
 
-PLAYED_UNDER = "You search a code base. A supervisor may help you."
-PRODUCTION = "You search a code base."
+PLAYED_PROMPT = "You search a code base. A supervisor may help you."
+PRODUCTION_PROMPT = "You search a code base."
 TASK_TEXT = "Return the server fingerprint as a header on every HTTP response."
 
 
@@ -37,7 +37,7 @@ def a_task(name: str = "fingerprint") -> Task:
     return Task(brief=brief, answer=Answer(targets=(Target(path="lantern/respond.py"),)))
 
 
-def a_tool(name: str, required: str, *, also: str | None = None) -> Schema:
+def a_tool(name: str, required: str, *, also: str | None = None) -> ToolSchema:
     """A tool that takes one text, and perhaps a second one that may be left out or null."""
     properties: dict[str, object] = {required: {"type": "string"}}
     if also is not None:
@@ -47,7 +47,7 @@ def a_tool(name: str, required: str, *, also: str | None = None) -> Schema:
     return orjson.loads(orjson.dumps({"type": "function", "function": function}))
 
 
-FINISH: Schema = {
+FINISH: ToolSchema = {
     "type": "function",
     "function": {
         "name": "finish",
@@ -70,7 +70,7 @@ FINISH: Schema = {
 }
 
 
-def a_contract(prompt: str = PRODUCTION, tools: Sequence[Schema] = (), *, tools_version: str = "0.1.0") -> Contract:
+def a_contract(prompt: str = PRODUCTION_PROMPT, tools: Sequence[ToolSchema] = (), *, tools_version: str = "0.1.0") -> Contract:
     """The contract of these traces: `grep`, `read_file` and `finish`."""
     offered = tools or (a_tool("grep", "pattern", also="glob"), a_tool("read_file", "path"), FINISH)
     context = ContextPolicy(earlier_reasoning="sent_back", max_result_chars=8000)
@@ -91,7 +91,7 @@ def finish(id: str = "end") -> ToolCall:  # noqa: A002  the field's name
 def a_result(call: ToolCall, text: str = "", *, ok: bool = True) -> ToolResult:
     """What the tools made of a call; a `finish` that is ok is accepted."""
     answer = (
-        (Relevant(path="lantern/respond.py", reason="writes the headers"),) if call.name == "finish" and ok else None
+        (AnswerFile(path="lantern/respond.py", reason="writes the headers"),) if call.name == "finish" and ok else None
     )
     message = Message(
         role="tool", content=text or f"result of {call.id}", origin=Origin.TOOL, tool_call_id=call.id, name=call.name
@@ -115,10 +115,10 @@ def a_step(
 ) -> Step:
     """A step; every call that is not cut and has parsable arguments succeeds unless `results` says otherwise."""
     action = Message(role="assistant", content=text, origin=Origin.PLAYER, tool_calls=calls, reasoning=reasoning)
-    carried_out = [a_result(c, ok=not c.is_cut and c.parsed() is not None) for c in calls]
+    carried_out = [a_result(c, ok=not c.is_cut and c.parse_arguments() is not None) for c in calls]
     judgement = Judgement(
         verdict=Verdict(quality=quality, why="because", hint=hint) if quality else None,
-        attempts=(Attempt(text=hint),) if hint else (),
+        attempts=(HintAttempt(text=hint),) if hint else (),
         hint=a_hint(hint) if hint else None,
     )
     done = tuple(carried_out if results is None else results)
@@ -130,11 +130,11 @@ def a_trace(*steps: Step, stop: StopReason | None = StopReason.FOUND, episode: s
     trace = Trace(
         episode=episode,
         task=a_task(),
-        prompt=Message(role="system", content=PLAYED_UNDER, origin=Origin.PROMPT),
+        prompt=Message(role="system", content=PLAYED_PROMPT, origin=Origin.PROMPT),
         opening=Message(role="user", content=TASK_TEXT, origin=Origin.TASK),
         steps=steps,
     )
-    return trace if stop is None else trace.ended(stop)
+    return trace if stop is None else trace.with_stop(stop)
 
 
 def a_search(episode: str = "e1") -> Trace:
@@ -168,14 +168,14 @@ def a_search(episode: str = "e1") -> Trace:
     )
 
 
-def as_samples(*traces: Trace, contract: Contract | None = None) -> list[CleanTrace | DroppedTrace]:
+def as_clean_traces(*traces: Trace, contract: Contract | None = None) -> list[CleanTrace | DroppedTrace]:
     """Traces without their supervisor, nothing else changed; those that ended otherwise than well are dropped."""
-    return [_as_sample(trace, contract or a_contract()) for trace in traces]
+    return [_as_clean_trace(trace, contract or a_contract()) for trace in traces]
 
 
-def _as_sample(trace: Trace, contract: Contract) -> CleanTrace | DroppedTrace:
-    clean = strip(trace, contract)
-    problem = before_cleaning(trace, clean, CleanSettings())
+def _as_clean_trace(trace: Trace, contract: Contract) -> CleanTrace | DroppedTrace:
+    clean = strip_supervision(trace, contract)
+    problem = check_outcome(trace, clean, CleanSettings())
     if problem is None:
         return clean
     return DroppedTrace(episode=trace.episode, task=clean.task, code=problem.code, detail=problem.detail)

@@ -30,7 +30,7 @@ def send(message: dict[str, Any]) -> None:
     write(json.dumps({"jsonrpc": "2.0", **message}).encode())
 
 
-def spot(uri: str, line: int) -> dict[str, Any]:
+def location(uri: str, line: int) -> dict[str, Any]:
     at = {"line": line, "character": 0}
     return {"uri": uri, "range": {"start": at, "end": at}}
 
@@ -67,16 +67,16 @@ def answer(how: str, root: str) -> dict[str, Any]:
         case "refuses":
             return {"error": {"code": -32603, "message": f"panic in {root}/a.py"}}
         case "many":
-            far = [spot(f"file:///usr/lib/python3.11/m{i}.py", 0) for i in range(7)]
-            return {"result": [spot(f"{root}/a.py", i % 40) for i in range(20_000)] + far}
+            far = [location(f"file:///usr/lib/python3.11/m{i}.py", 0) for i in range(7)]
+            return {"result": [location(f"{root}/a.py", i % 40) for i in range(20_000)] + far}
         case "beyond":
-            up = spot(f"{root}/../../secret.py", 0)
-            return {"result": [spot(f"{root}/a.py", 10_000), up, spot("https://example.org/x.py", 1), up]}
+            up = location(f"{root}/../../secret.py", 0)
+            return {"result": [location(f"{root}/a.py", 10_000), up, location("https://example.org/x.py", 1), up]}
         case "hover":
             text = f"at {root}/a.py and {root.removeprefix('file://')}/b.py; see file:///etc/passwd"
             return {"result": {"contents": {"kind": "markdown", "value": text}}}
         case _:
-            return {"result": [spot(f"{root}/b.py", 1)]}
+            return {"result": [location(f"{root}/b.py", 1)]}
 
 
 def after_start(how: str, log: Path) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay_tools.agreement import MAX_DIFFERENCES, differences
+from selfplay_tools.agreement import MAX_DIFFERENCES, find_differences
 from selfplay_tools.schema import Schema, function_schema
 from selfplay_tools.toolbox import DEFAULT_TOOLS
 
@@ -13,7 +13,7 @@ ALL = [function_schema(tool) for tool in DEFAULT_TOOLS]
 GREP = ALL[3]
 
 
-def changed(change: dict[str, Any]) -> Schema:
+def change_schema(change: dict[str, Any]) -> Schema:
     """`grep` with some of its limit's keywords replaced, None taking one out."""
     schema = json.loads(json.dumps(GREP))
     limit = schema["function"]["parameters"]["properties"]["limit"]
@@ -24,7 +24,7 @@ def changed(change: dict[str, Any]) -> Schema:
 
 
 def test_equal_tools_do_not_differ() -> None:
-    assert differences(ALL, json.loads(json.dumps(ALL))) == []
+    assert find_differences(ALL, json.loads(json.dumps(ALL))) == []
 
 
 @pytest.mark.parametrize(
@@ -37,11 +37,11 @@ def test_equal_tools_do_not_differ() -> None:
     ],
 )
 def test_a_difference_is_told_where_it_is(change: dict[str, Any], said: str) -> None:
-    assert differences([GREP], [changed(change)]) == [said]
+    assert find_differences([GREP], [change_schema(change)]) == [said]
 
 
 def test_tools_that_only_one_side_has_are_named() -> None:
-    assert differences(ALL[:3], ALL[1:4]) == [
+    assert find_differences(ALL[:3], ALL[1:4]) == [
         "grep: expected, and not among the tools here",
         "list_dir: among the tools here, and not expected",
     ]
@@ -49,22 +49,22 @@ def test_tools_that_only_one_side_has_are_named() -> None:
 
 def test_another_order_is_a_difference() -> None:
     """Chat templates print schemas as they come: another order is another prompt."""
-    assert differences(ALL[:2], ALL[1::-1]) == [
+    assert find_differences(ALL[:2], ALL[1::-1]) == [
         "the order of the tools: list_dir, find_files here, find_files, list_dir expected"
     ]
     turned = {"function": dict(reversed(GREP["function"].items())), "type": "function"}
-    assert [line.partition(":")[0] for line in differences([GREP], [turned])] == ["grep.function", "grep"]
+    assert [line.partition(":")[0] for line in find_differences([GREP], [turned])] == ["grep.function", "grep"]
 
 
 def test_what_is_no_function_tool_is_a_difference() -> None:
-    assert differences([], [{"name": "grep"}]) == [
+    assert find_differences([], [{"name": "grep"}]) == [
         '[no function tool: {"name": "grep"}]: expected, and not among the tools here'
     ]
 
 
 def test_many_differences_are_counted() -> None:
     unknown = [{"function": {"name": str(number)}} for number in range(MAX_DIFFERENCES + 5)]
-    found = differences([], unknown)
+    found = find_differences([], unknown)
     assert len(found) == MAX_DIFFERENCES + 1
     assert found[-1] == "and 5 more"
 
@@ -79,4 +79,4 @@ VALUES = st.recursive(
 @given(ours=VALUES, expected=VALUES)
 def test_schemas_differ_exactly_when_their_bytes_do(ours: object, expected: object) -> None:
     one, other = ({"type": "function", "function": {"name": "t", "parameters": value}} for value in (ours, expected))
-    assert (differences([one], [other]) == []) == (json.dumps(one) == json.dumps(other))
+    assert (find_differences([one], [other]) == []) == (json.dumps(one) == json.dumps(other))

@@ -3,7 +3,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from selfplay_tools.tool import Relevant, Result
+from selfplay_tools.tool import AnswerFile, CallResult
 from selfplay_tools.toolbox import Toolbox
 
 Make = Callable[[Mapping[str, str | bytes]], Toolbox]
@@ -11,18 +11,18 @@ Make = Callable[[Mapping[str, str | bytes]], Toolbox]
 TREE = {"a.py": "x\n", "src/b.py": "y\n", "alias.py": "->a.py", "blob": b"\0"}
 
 
-def finish(toolbox: Toolbox, *files: tuple[str, str]) -> Result:
+def finish(toolbox: Toolbox, *files: tuple[str, str]) -> CallResult:
     return toolbox.run("finish", json.dumps({"files": [{"path": path, "reason": reason} for path, reason in files]}))
 
 
 def test_the_answer_is_kept_in_order_under_real_paths(toolbox_on: Make) -> None:
     result = finish(toolbox_on(TREE), ("./src//b.py", " sends it "), ("alias.py", "reads it"), ("blob", "data"))
-    assert result == Result(
+    assert result == CallResult(
         "Recorded 3 files.",
         answer=(
-            Relevant(path="src/b.py", reason="sends it"),
-            Relevant(path="a.py", reason="reads it"),
-            Relevant(path="blob", reason="data"),
+            AnswerFile(path="src/b.py", reason="sends it"),
+            AnswerFile(path="a.py", reason="reads it"),
+            AnswerFile(path="blob", reason="data"),
         ),
     )
 

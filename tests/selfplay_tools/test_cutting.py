@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay_tools.code import code_of, forget, parsed
-from selfplay_tools.cutting import is_cut, parsable, part_around, parts
-from selfplay_tools.lexing import quiet_ranges
+from selfplay_tools.code import code_of, clear_cache, parse_code
+from selfplay_tools.cutting import may_have_parts, blank_unmatched_conditions, find_part_around, split_parts
+from selfplay_tools.lexing import find_non_code_ranges
 from selfplay_tools.references import FindReferences, find_references
-from selfplay_tools.spans import Spans
+from selfplay_tools.spans import ByteRanges
 from selfplay_tools.symbols import FindSymbol, find_symbol
 from selfplay_tools.toolbox import Toolbox
 
@@ -37,9 +37,9 @@ PIECES = (
 texts = st.lists(st.sampled_from(PIECES), max_size=25).map("".join)
 
 
-def cut(text: str) -> list[str]:
+def split_text(text: str) -> list[str]:
     source = text.encode()
-    return [source[start:end].decode() for start, end in parts("c", source)]
+    return [source[start:end].decode() for start, end in split_parts("c", source)]
 
 
 @pytest.mark.parametrize(
@@ -59,28 +59,28 @@ def cut(text: str) -> list[str]:
     ],
 )
 def test_a_text_is_cut_between_what_it_defines(pieces: list[str]) -> None:
-    assert cut("".join(pieces)) == pieces
+    assert split_text("".join(pieces)) == pieces
 
 
 @pytest.mark.parametrize(
     "text", ["int f(void)\n{\nif (x)\n{\n}\ny();\n}\n", 'extern "C" {\nint f(void)\n{\n}\nint x;\n}\n']
 )
 def test_a_text_that_is_laid_out_in_another_way_is_not_cut(text: str) -> None:
-    assert is_cut("c", b"int x;\n")
-    assert not is_cut("cpp", b"int x;\n")
-    assert not is_cut("c", text.encode())
+    assert may_have_parts("c", b"int x;\n")
+    assert not may_have_parts("cpp", b"int x;\n")
+    assert not may_have_parts("c", text.encode())
 
 
 @given(texts)
 def test_parts_cover_the_text_and_each_is_found_from_any_place_in_it(text: str) -> None:
     source = text.encode()
-    quiet = Spans.of(quiet_ranges("c", source))
-    found = list(parts("c", source))
+    quiet = ByteRanges.from_ranges(find_non_code_ranges("c", source))
+    found = list(split_parts("c", source))
     assert b"".join(source[start:end] for start, end in found) == source
     for start, end in found:
         for place in range(start, end):
-            if not source[place : place + 1].isspace() and not quiet.hold(place):
-                assert part_around("c", source, place) == (start, end)
+            if not source[place : place + 1].isspace() and not quiet.contains(place):
+                assert find_part_around("c", source, place) == (start, end)
 
 
 @pytest.mark.parametrize(
@@ -97,12 +97,12 @@ def test_parts_cover_the_text_and_each_is_found_from_any_place_in_it(text: str) 
     ],
 )
 def test_conditions_that_end_elsewhere_are_blank(part: str, text: str) -> None:
-    assert parsable(part.encode()).decode() == text
+    assert blank_unmatched_conditions(part.encode()).decode() == text
 
 
 def test_what_a_grammar_fails_at_spoils_one_part_only() -> None:
     text = "int f(void)\n{\n\tbroken(((;\n\n{{\n}\n\nint g(void)\n{\n\treturn 1;\n}\n"
-    found = [(one.name, one.first, one.last) for one in parsed("a.c", text.encode()).definitions]
+    found = [(one.name, one.first, one.last) for one in parse_code("a.c", text.encode()).definitions]
     assert ("g", 8, 11) in found
 
 
@@ -118,13 +118,13 @@ def test_a_file_of_which_a_part_is_not_read_is_named_beside_what_is_found(
 @given(texts)
 def test_a_part_reads_the_same_alone(text: str) -> None:
     source = text.encode()
-    found = {(one.name, one.line) for one in parsed("a.c", source).definitions}
+    found = {(one.name, one.line) for one in parse_code("a.c", source).definitions}
     alone = {
         (one.name, one.line + source.count(b"\n", 0, start))
-        for start, end in parts("c", source)
-        for one in parsed("a.c", parsable(source[start:end])).definitions
+        for start, end in split_parts("c", source)
+        for one in parse_code("a.c", blank_unmatched_conditions(source[start:end])).definitions
     }
-    assert not is_cut("c", source) or found == alone
+    assert not may_have_parts("c", source) or found == alone
 
 
 def test_answers_do_not_depend_on_what_was_read_before(
@@ -132,7 +132,7 @@ def test_answers_do_not_depend_on_what_was_read_before(
 ) -> None:
     text = "".join(PIECES * 3) + "int f(void)\n{\n\tname(((;\n}\n#if A\nint g(void)\n{\n\tname = 2;\n}\n#endif\n"
     snapshot = toolbox_on({"a.c": text, "b.h": text.replace("name", "int name"), "c.py": "name = 1\n"}).snapshot
-    forget()
+    clear_cache()
     fresh = find_references(snapshot, FindReferences.model_validate({"name": "name"}))
     assert "[in f]" in fresh.text
     for path in ("a.c", "b.h"):
@@ -147,7 +147,7 @@ def test_what_a_header_defines_does_not_depend_on_what_was_read_before(
     toolbox_on: Callable[[Mapping[str, str | bytes]], Toolbox], text: str
 ) -> None:
     snapshot = toolbox_on({"a.h": text}).snapshot
-    forget()
+    clear_cache()
     fresh = find_symbol(snapshot, FindSymbol.model_validate({"name": "name"}))
     assert fresh.text.startswith("No definition" if text.startswith("//") else "1 definition")
     code_of(snapshot, "a.h")
@@ -157,5 +157,5 @@ def test_what_a_header_defines_does_not_depend_on_what_was_read_before(
 @pytest.mark.parametrize("text", ["\n}\na", "/*\n}\nx */", "\n}\n#", "\n}\n", '"\\\n}\n', "#if a\n", "\n};\n {("])
 def test_texts_made_to_be_cut_often_are_read(text: str) -> None:
     source = text.encode() * 3_000
-    assert parsed("a.c", source) == parsed("a.c", source)
-    part_around("c", source, len(source) - 1)
+    assert parse_code("a.c", source) == parse_code("a.c", source)
+    find_part_around("c", source, len(source) - 1)

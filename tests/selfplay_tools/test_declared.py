@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay_tools.byways import BYWAYS, byways_of
-from selfplay_tools.declared import declared_names
+from selfplay_tools.byways import LOW_PRIORITY_KINDS, find_low_priority_paths
+from selfplay_tools.declared import find_declared_names
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ from selfplay_tools.declared import declared_names
     ],
 )
 def test_a_line_that_defines_gives_its_name(line: str, name: str) -> None:
-    assert set(declared_names(f"{line}\n".encode())) == {name.encode()}
+    assert set(find_declared_names(f"{line}\n".encode())) == {name.encode()}
 
 
 @pytest.mark.parametrize(
@@ -45,18 +45,18 @@ def test_a_line_that_defines_gives_its_name(line: str, name: str) -> None:
     ],
 )
 def test_other_lines_give_none(line: str) -> None:
-    assert declared_names(f"{line}\n".encode()) == []
+    assert find_declared_names(f"{line}\n".encode()) == []
 
 
 @given(before=st.lists(st.sampled_from(["def a(): ...", "x", "y = 1", "  z(1) {", "#define B 2"])))
 def test_each_line_is_read_by_itself(before: list[str]) -> None:
-    whole = declared_names("".join(f"{line}\n" for line in before).encode())
-    single = [name for line in before for name in declared_names(f"{line}\n".encode())]
+    whole = find_declared_names("".join(f"{line}\n" for line in before).encode())
+    single = [name for line in before for name in find_declared_names(f"{line}\n".encode())]
     assert sorted(whole) == sorted(single)
 
 
-def kinds(path: str) -> list[int]:
-    return [at for at, (_, places) in enumerate(byways_of(["src/app.py", path])) if 1 in places]
+def kinds_of(path: str) -> list[int]:
+    return [at for at, (_, places) in enumerate(find_low_priority_paths(["src/app.py", path])) if 1 in places]
 
 
 @pytest.mark.parametrize(
@@ -79,10 +79,10 @@ def kinds(path: str) -> list[int]:
     ],
 )
 def test_what_lies_off_the_track(path: str, expected: list[int]) -> None:
-    assert kinds(path) == expected
+    assert kinds_of(path) == expected
 
 
 @given(paths=st.lists(st.text("ab/.tes\n", max_size=8), max_size=20))
 def test_each_path_is_looked_at_by_itself(paths: list[str]) -> None:
-    single = [[at for at, path in enumerate(paths) if 0 in byways_of([path])[kind][1]] for kind in range(len(BYWAYS))]
-    assert [places.tolist() for _, places in byways_of(paths)] == single
+    single = [[at for at, path in enumerate(paths) if 0 in find_low_priority_paths([path])[kind][1]] for kind in range(len(LOW_PRIORITY_KINDS))]
+    assert [places.tolist() for _, places in find_low_priority_paths(paths)] == single

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay_tools.code import parsed
+from selfplay_tools.code import parse_code
 from selfplay_tools.definitions import Definition
 from selfplay_tools.likely import may_define
-from selfplay_tools.searched import Span
+from selfplay_tools.searched import TextSpan
 
 PYTHON = (
     "a.py",
@@ -299,28 +299,28 @@ RUBY = (
 SNIPPETS = (PYTHON, JAVASCRIPT, TYPESCRIPT, TSX, GO, RUST, JAVA, C, CPP, RUBY)
 
 
-def found(path: str, text: str | bytes) -> tuple[Definition, ...]:
-    return parsed(path, text.encode() if isinstance(text, str) else text).definitions
+def find_in(path: str, text: str | bytes) -> tuple[Definition, ...]:
+    return parse_code(path, text.encode() if isinstance(text, str) else text).definitions
 
 
-def listed(definitions: tuple[Definition, ...]) -> list[str]:
+def format_definitions(definitions: tuple[Definition, ...]) -> list[str]:
     return [f"{one.kind} {one.qualified} {one.first}-{one.last}" for one in definitions]
 
 
 @pytest.mark.parametrize(("path", "text", "expected"), SNIPPETS, ids=[path for path, *_ in SNIPPETS])
 def test_all_definitions_of_awkward_code_are_found(path: str, text: str, expected: str) -> None:
     rows = [row.strip() for line in dedent(expected).strip().splitlines() for row in line.split("|")]
-    assert listed(found(path, dedent(text))) == rows
+    assert format_definitions(find_in(path, dedent(text))) == rows
 
 
 @pytest.mark.parametrize(("path", "text"), [(path, text) for path, text, _ in SNIPPETS])
 def test_the_look_before_parsing_never_says_no_to_a_definition(path: str, text: str) -> None:
     source = dedent(text).encode()
-    code = parsed(path, source)
+    code = parse_code(path, source)
     assert code.language is not None
-    span = Span(source + b"\n", (path,), (0,), (len(source) + 1,))
+    span = TextSpan(source + b"\n", (path,), (0,), (len(source) + 1,))
     seen = tuple(one for one in code.definitions if may_define(code.language.name, one.name, span))
-    assert listed(seen) == listed(code.definitions)
+    assert format_definitions(seen) == format_definitions(code.definitions)
     assert not may_define(code.language.name, "absent", span)
 
 
@@ -328,7 +328,7 @@ def test_the_look_before_parsing_never_says_no_to_a_definition(path: str, text: 
 def test_the_look_before_parsing_reads_a_last_line_with_or_without_its_end(end: str) -> None:
     for last, is_one in (("use(reader)", False), ("def reader(): pass", True)):
         text = f"import io\n{last}{end}".encode()
-        span = Span(text, ("a.py",), (0,), (len(text),))
+        span = TextSpan(text, ("a.py",), (0,), (len(text),))
         assert may_define("python", "reader", span) is is_one
 
 
@@ -346,39 +346,39 @@ def test_the_look_before_parsing_reads_a_last_line_with_or_without_its_end(end: 
     ],
 )
 def test_a_signature_is_the_head_on_one_line(path: str, text: str, signature: str) -> None:
-    assert signature in [one.signature for one in found(path, text)]
+    assert signature in [one.signature for one in find_in(path, text)]
 
 
 def test_lines_are_the_same_with_either_line_end_and_with_a_byte_order_mark() -> None:
     path, text, _ = PYTHON
     plain = dedent(text)
-    assert listed(found(path, plain.replace("\n", "\r\n"))) == listed(found(path, plain))
-    assert listed(found(path, "\ufeff" + plain)) == listed(found(path, plain))
+    assert format_definitions(find_in(path, plain.replace("\n", "\r\n"))) == format_definitions(find_in(path, plain))
+    assert format_definitions(find_in(path, "\ufeff" + plain)) == format_definitions(find_in(path, plain))
 
 
 def test_a_syntax_error_hides_only_what_stands_in_it() -> None:
     text = "def before(): pass\n\nx = = (\n\ndef after(): pass\n\nclass A:\n    def m(self): pass\n"
-    assert {"before", "A", "m"} <= {one.name for one in found("a.py", text)}
+    assert {"before", "A", "m"} <= {one.name for one in find_in("a.py", text)}
 
 
 def test_bytes_that_are_no_utf8_do_no_harm() -> None:
     source = b"# caf\xe9\nNAME = 'na\xefve'\ndef f(): return '\xff'\n"
-    assert listed(found("a.py", source)) == ["constant NAME 2-2", "function f 3-3"]
+    assert format_definitions(find_in("a.py", source)) == ["constant NAME 2-2", "function f 3-3"]
 
 
 def test_a_field_that_points_to_a_constant_is_a_field() -> None:
     text = "class A {\n  const char* name;\n  const int& ref;\n  const char* get();\n};\n"
-    assert listed(found("a.cc", text)) == ["class A 1-5", "declaration A.get 4-4"]
+    assert format_definitions(find_in("a.cc", text)) == ["class A 1-5", "declaration A.get 4-4"]
 
 
 def test_names_beyond_ascii_are_names() -> None:
-    assert [one.name for one in found("a.py", "def größe(): pass\nclass Ñandú: pass\n")] == ["größe", "Ñandú"]
+    assert [one.name for one in find_in("a.py", "def größe(): pass\nclass Ñandú: pass\n")] == ["größe", "Ñandú"]
 
 
 @pytest.mark.parametrize("path", ["a.py", "a.js", "a.ts", "a.tsx", "a.go", "a.rs", "A.java", "a.c", "a.cc", "a.rb"])
 def test_an_empty_file_defines_nothing(path: str) -> None:
-    assert found(path, b"") == ()
-    assert found(path, b"\n\n") == ()
+    assert find_in(path, b"") == ()
+    assert find_in(path, b"\n\n") == ()
 
 
 @pytest.mark.parametrize(
@@ -391,20 +391,20 @@ def test_an_empty_file_defines_nothing(path: str) -> None:
     ],
 )
 def test_comments_and_strings_define_nothing(path: str, text: str) -> None:
-    assert {one.name for one in found(path, text)} <= {"s"}
+    assert {one.name for one in find_in(path, text)} <= {"s"}
 
 
 @given(st.text(alphabet=st.sampled_from(list("abc_ (){}[]<>;:,.=*&#@'\"\n/\\0")), max_size=120))
 def test_definitions_lie_in_the_text_and_hold_their_names(text: str) -> None:
     lines = text.encode().count(b"\n") + 1
     for path in ("a.py", "a.ts", "a.cc", "a.rs", "a.rb"):
-        for one in found(path, text):
+        for one in find_in(path, text):
             assert 1 <= one.first <= one.line <= one.last <= lines
             assert one.qualified == one.name or one.qualified.endswith(f".{one.name}")
 
 
 def test_every_kind_that_is_found_is_on_the_page_on_languages() -> None:
     page = (Path(__file__).parents[2] / "docs" / "languages.md").read_text(encoding="utf-8")
-    kinds = {one.kind for path, text, _ in SNIPPETS for one in found(path, dedent(text))}
+    kinds = {one.kind for path, text, _ in SNIPPETS for one in find_in(path, dedent(text))}
     assert len(kinds) == 15
     assert {kind for kind in kinds if f"`{kind}`" not in page} == set()

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay_tools.enclosing import Enclosing, names_a_definition
+from selfplay_tools.enclosing import EnclosingDefinitions, names_a_definition
 
 PYTHON = """\
 import os
@@ -123,16 +123,16 @@ end
 """
 
 
-Told = list[tuple[int, list[int]]]
+LinesAround = list[tuple[int, list[int]]]
 """By each line (from 1) with a word: the lines of the definitions around it."""
 
 
-def told(path: str, text: str, word: str = "here") -> Told:
+def find_lines_around(path: str, text: str, word: str = "here") -> LinesAround:
     source = text.encode()
-    enclosing = Enclosing(path, source, 0)
+    enclosing = EnclosingDefinitions(path, source, 0)
     starts = starts_of(source)
     return [
-        (number + 1, [one.number + 1 for one in enclosing.around(number, starts[number])])
+        (number + 1, [one.number + 1 for one in enclosing.find_around(number, starts[number])])
         for number, line in enumerate(text.split("\n")[:-1])
         if word in line
     ]
@@ -143,7 +143,7 @@ def starts_of(source: bytes) -> list[int]:
     return [sum(len(line) + 1 for line in lines[:number]) for number in range(len(lines))]
 
 
-CASES: list[tuple[str, str, Told]] = [
+CASES: list[tuple[str, str, LinesAround]] = [
     ("a.py", PYTHON, [(3, [2]), (10, [2, 4, 9]), (11, [2, 4]), (12, [2]), (14, []), (15, [])]),
     (
         "a.c",
@@ -172,8 +172,8 @@ CASES: list[tuple[str, str, Told]] = [
 
 
 @pytest.mark.parametrize(("path", "text", "expected"), CASES, ids=[path for path, _, _ in CASES])
-def test_a_line_lies_in_the_definitions_above_it_that_are_less_indented(path: str, text: str, expected: Told) -> None:
-    assert told(path, text) == expected
+def test_a_line_lies_in_the_definitions_above_it_that_are_less_indented(path: str, text: str, expected: LinesAround) -> None:
+    assert find_lines_around(path, text) == expected
 
 
 LINES = st.lists(
@@ -189,18 +189,18 @@ def test_what_was_asked_before_changes_nothing(lines: list[str], extra: int) -> 
     text = "    x\n" * extra + "".join(f"{line}\n" for line in lines)
     source = text.encode()
     starts = [len(b"    x\n") * extra + start for start in starts_of(source[len(b"    x\n") * extra :])]
-    together = Enclosing("a.py", source, 0)
+    together = EnclosingDefinitions("a.py", source, 0)
     for number, start in enumerate(starts, extra):
-        assert together.around(number, start) == Enclosing("a.py", source, 0).around(number, start)
+        assert together.find_around(number, start) == EnclosingDefinitions("a.py", source, 0).find_around(number, start)
 
 
 @given(before=st.binary(max_size=50), lines=LINES)
 def test_what_stands_before_the_text_in_the_buffer_changes_nothing(before: bytes, lines: list[str]) -> None:
     source = "".join(f"{line}\n" for line in lines).encode()
-    one, other = Enclosing("a.py", source, 0), Enclosing("a.py", before + source, len(before))
+    one, other = EnclosingDefinitions("a.py", source, 0), EnclosingDefinitions("a.py", before + source, len(before))
     for number, start in enumerate(starts_of(source)):
-        found = [(of.number, of.start) for of in one.around(number, start)]
-        assert [(of.number, of.start - len(before)) for of in other.around(number, start + len(before))] == found
+        found = [(of.number, of.start) for of in one.find_around(number, start)]
+        assert [(of.number, of.start - len(before)) for of in other.find_around(number, start + len(before))] == found
 
 
 @pytest.mark.parametrize(

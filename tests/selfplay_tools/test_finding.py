@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfplay_tools.errors import BadArgument
-from selfplay_tools.globs import matching
+from selfplay_tools.globs import match_glob
 from selfplay_tools.toolbox import Toolbox
 
 Make = Callable[[Mapping[str, str | bytes]], Toolbox]
@@ -48,14 +48,14 @@ PATHS = ["Makefile", "a.py", "lib/a.py", "lib/b.pyi", "lib/x/a.py", "lib/x/y/[z]
     ],
 )
 def test_globs_mean_what_the_module_says(glob: str, found: list[str]) -> None:
-    assert matching(PATHS, glob, "") == found
+    assert match_glob(PATHS, glob, "") == found
 
 
 def test_a_glob_is_matched_below_the_folder() -> None:
     below = [path for path in PATHS if path.startswith("lib/")]
-    assert matching(below, "x/*.py", "lib") == ["lib/x/a.py"]
-    assert matching(below, "lib/x/*.py", "lib") == []
-    assert matching(below, "/a.py", "lib") == ["lib/a.py"]
+    assert match_glob(below, "x/*.py", "lib") == ["lib/x/a.py"]
+    assert match_glob(below, "lib/x/*.py", "lib") == []
+    assert match_glob(below, "/a.py", "lib") == ["lib/a.py"]
 
 
 def test_a_folder_with_signs_in_its_name_is_searched_like_any(toolbox_on: Make) -> None:
@@ -64,14 +64,14 @@ def test_a_folder_with_signs_in_its_name_is_searched_like_any(toolbox_on: Make) 
 
 
 def test_case_is_ignored_on_request_below_the_folder_only() -> None:
-    assert matching(["lib/A.PY"], "a.py", "lib", ignore_case=True) == ["lib/A.PY"]
-    assert matching(["lib/A.PY"], "a.py", "LIB", ignore_case=True) == []
+    assert match_glob(["lib/A.PY"], "a.py", "lib", ignore_case=True) == ["lib/A.PY"]
+    assert match_glob(["lib/A.PY"], "a.py", "LIB", ignore_case=True) == []
 
 
 @pytest.mark.parametrize("glob", ["[a", "{a,b", "{a,{b}", "[z-a]", "/", "./"])
 def test_a_broken_glob_is_refused_with_the_glob_in_the_text(glob: str) -> None:
     with pytest.raises(BadArgument, match=re.escape(json.dumps(glob))):
-        matching(PATHS, glob, "")
+        match_glob(PATHS, glob, "")
 
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"], exclude_characters="/\u2028\u2029"), min_size=1)
@@ -81,7 +81,7 @@ NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"], exclude_
 def test_an_escaped_path_matches_exactly_itself(path: str, others: list[str]) -> None:
     glob = "/" + "".join(f"\\{character}" if character in "*?[]{},\\" else character for character in path)
     everything = sorted({path, *others})
-    assert matching(everything, glob, "") == [path]
+    assert match_glob(everything, glob, "") == [path]
 
 
 def test_paths_are_found_sorted_and_in_full(toolbox_on: Make) -> None:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from selfplay_tools.linear import compiled
-from selfplay_tools.tool import Shown
+from selfplay_tools.linear import compile_regex
+from selfplay_tools.tool import ShownRange
 from selfplay_tools.toolbox import Toolbox
 
 Make = Callable[[Mapping[str, str | bytes]], Toolbox]
@@ -30,9 +30,9 @@ def test_matching_lines_come_by_file_in_path_order(toolbox_on: Make) -> None:
         "app.py\n3:def run():\n\nlib/net.py\n1:def send(x):\n5:def receive():"
     )
     assert result.shown == (
-        Shown(path="app.py", first=3, last=3, how="match"),
-        Shown(path="lib/net.py", first=1, last=1, how="match"),
-        Shown(path="lib/net.py", first=5, last=5, how="match"),
+        ShownRange(path="app.py", first=3, last=3, how="match"),
+        ShownRange(path="lib/net.py", first=1, last=1, how="match"),
+        ShownRange(path="lib/net.py", first=5, last=5, how="match"),
     )
 
 
@@ -170,7 +170,7 @@ def test_a_long_line_is_cut_around_its_match(toolbox_on: Make) -> None:
     row = result.text.split("\n")[2]
     assert re.fullmatch(r"1:\[\+4,900\]…a{100}needleb{194}…\[\+4,806\]", row)
     assert "[a line of over 300 characters is cut; [+n] stands for n of them]" in result.text
-    assert result.shown == (Shown(path="min.js", first=1, last=1, how="match"),)
+    assert result.shown == (ShownRange(path="min.js", first=1, last=1, how="match"),)
 
 
 def test_a_line_of_many_megabytes_is_one_short_row(toolbox_on: Make) -> None:
@@ -262,7 +262,7 @@ def test_grep_finds_what_a_plain_scan_finds(
 ) -> None:
     toolbox = toolbox_on({path: "".join(f"{line}\n" for line in lines) for path, lines in tree.items()})
     result = toolbox.run("grep", json.dumps({"pattern": pattern, "ignore_case": fold}))
-    regex = compiled(pattern, ignore_case=fold)
+    regex = compile_regex(pattern, ignore_case=fold)
     scanned = [
         (path, number)
         for path, lines in sorted(tree.items())

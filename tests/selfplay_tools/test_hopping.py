@@ -6,11 +6,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from selfplay_tools.hopping import landmarks
-from selfplay_tools.linear import compiled
-from selfplay_tools.literals import required
-from selfplay_tools.patterns import Pattern
-from selfplay_tools.searched import Span
+from selfplay_tools.hopping import find_required_literals
+from selfplay_tools.linear import compile_regex
+from selfplay_tools.literals import derive_need
+from selfplay_tools.patterns import LinePattern
+from selfplay_tools.searched import TextSpan
 
 SOURCES = st.sampled_from(
     [
@@ -31,11 +31,11 @@ LINES = st.lists(
 )
 
 
-def span_of(texts: Sequence[Sequence[str]]) -> Span:
+def span_of(texts: Sequence[Sequence[str]]) -> TextSpan:
     sources = ["".join(f"{line}\n" for line in lines).encode() for lines in texts]
     ends = [sum(map(len, sources[: number + 1])) for number in range(len(sources))]
     starts = [end - len(source) for end, source in zip(ends, sources, strict=True)]
-    return Span(b"".join(sources), [str(number) for number in range(len(texts))], starts, ends)
+    return TextSpan(b"".join(sources), [str(number) for number in range(len(texts))], starts, ends)
 
 
 @given(source=SOURCES, texts=st.lists(LINES, min_size=1, max_size=4), copies=st.sampled_from([1, 1, 70]))
@@ -44,7 +44,7 @@ def span_of(texts: Sequence[Sequence[str]]) -> Span:
 def test_hopping_finds_what_reading_every_line_finds(source: str, texts: list[list[str]], copies: int) -> None:
     texts = [lines * copies for lines in texts]
     span = span_of(texts)
-    alone = compiled(source)
+    alone = compile_regex(source)
     expected = {
         (str(number), at, match.start())
         for number, lines in enumerate(texts)
@@ -53,8 +53,8 @@ def test_hopping_finds_what_reading_every_line_finds(source: str, texts: list[li
     }
     found = {
         (span.paths[one.which], number, place - span.buffer.rfind(b"\n", 0, place) - 1)
-        for one in Pattern(source).hits(span)
-        for number, place in span.text(one.which).numbered(one.matches)
+        for one in LinePattern(source).find_texts(span)
+        for number, place in span.lines_of(one.which).number_places(one.matches)
     }
     assert found == expected
 
@@ -74,4 +74,4 @@ def test_hopping_finds_what_reading_every_line_finds(source: str, texts: list[li
     ],
 )
 def test_landmarks_are_a_few_literals_as_they_are_written(source: str, marks: tuple[str, ...]) -> None:
-    assert landmarks(required(source, ignore_case=False)) == marks
+    assert find_required_literals(derive_need(source, ignore_case=False)) == marks

@@ -14,19 +14,19 @@ import pytest
 from selfplay_tools.commit import CommitSnapshot
 from selfplay_tools.directory import DirectorySnapshot
 from selfplay_tools.errors import GitFailed, NoSuchCommit, NoSuchPath, NotReadable
-from selfplay_tools.snapshot import Kind, Snapshot
+from selfplay_tools.snapshot import PathKind, Snapshot
 from tests.repositories import (
     Files,
     Link,
     Submodule,
-    blob,
-    both_ways,
+    write_blob,
+    open_both_ways,
     commit_files,
     commit_tree,
     git,
     make_directory,
     make_git_dir,
-    raw_tree,
+    write_raw_tree,
 )
 
 Serve = Callable[[Files], Snapshot]
@@ -58,8 +58,8 @@ def serve(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Serve]:
         snapshot.close()
 
 
-def handmade(git_dir: Path, *items: tuple[bytes, bytes, str]) -> CommitSnapshot:
-    return CommitSnapshot(git_dir, commit_tree(git_dir, raw_tree(git_dir, items)))
+def open_handmade_tree(git_dir: Path, *items: tuple[bytes, bytes, str]) -> CommitSnapshot:
+    return CommitSnapshot(git_dir, commit_tree(git_dir, write_raw_tree(git_dir, items)))
 
 
 # Links out
@@ -95,7 +95,7 @@ def test_links_never_lead_out(serve: Serve, tmp_path: Path) -> None:
     for entry in snapshot.entries:
         with pytest.raises(NotReadable, match="is a link"):
             snapshot.read(entry.path)
-    assert list(snapshot.index.candidates(["secret"], ignore_case=False)) == []
+    assert list(snapshot.index.find_candidates(["secret"], ignore_case=False)) == []
 
 
 def test_an_error_about_a_link_names_no_path_of_this_machine(serve: Serve, tmp_path: Path) -> None:
@@ -178,9 +178,9 @@ def test_names_that_differ_in_case_are_two_files(serve: Serve) -> None:
 
 @pytest.mark.parametrize("name", [b".git", b".GIT", b".Git ", b"git~1", b"GIT~1", b".git::$INDEX_ALLOCATION"])
 def test_a_git_directory_inside_a_commit_is_not_served(git_dir: Path, name: bytes) -> None:
-    oid = blob(git_dir, b"[core]\n")
-    inner = raw_tree(git_dir, [(b"100644", b"config", oid)])
-    with closing(handmade(git_dir, (b"40000", name, inner), (b"100644", b"z.py", oid))) as snapshot:
+    oid = write_blob(git_dir, b"[core]\n")
+    inner = write_raw_tree(git_dir, [(b"100644", b"config", oid)])
+    with closing(open_handmade_tree(git_dir, (b"40000", name, inner), (b"100644", b"z.py", oid))) as snapshot:
         assert [entry.path for entry in snapshot.entries] == ["z.py"]
 
 
@@ -193,38 +193,38 @@ def test_the_git_directory_of_a_directory_is_not_served(tmp_path: Path) -> None:
 
 
 def test_names_that_only_a_hand_made_tree_holds_are_not_served(git_dir: Path) -> None:
-    oid = blob(git_dir, b"x\n")
-    inner = raw_tree(git_dir, [(b"100644", b"passwd", oid)])
+    oid = write_blob(git_dir, b"x\n")
+    inner = write_raw_tree(git_dir, [(b"100644", b"passwd", oid)])
     items = [(b"40000", b"..", inner), (b"40000", b".", inner), (b"100644", b"good.py", oid), (b"100644", b"/abs", oid)]
-    with closing(handmade(git_dir, *items)) as snapshot:
+    with closing(open_handmade_tree(git_dir, *items)) as snapshot:
         assert [entry.path for entry in snapshot.entries] == ["good.py"]
         with pytest.raises(NoSuchPath):
             snapshot.resolve("../passwd")
 
 
 def test_a_slash_inside_a_name_is_only_a_folder(git_dir: Path) -> None:
-    oid = blob(git_dir, b"x\n")
-    with closing(handmade(git_dir, (b"100644", b"a/b.py", oid), (b"100644", b"../x", oid))) as snapshot:
-        assert list(snapshot.children("")) == [("a", Kind.FOLDER)]
+    oid = write_blob(git_dir, b"x\n")
+    with closing(open_handmade_tree(git_dir, (b"100644", b"a/b.py", oid), (b"100644", b"../x", oid))) as snapshot:
+        assert list(snapshot.children("")) == [("a", PathKind.FOLDER)]
         assert snapshot.text("a/b.py").lines == ("x",)
 
 
 def test_what_lies_below_a_file_or_link_is_not_served(git_dir: Path) -> None:
-    oid, target = blob(git_dir, b"x\n"), blob(git_dir, b"/etc")
-    inner = raw_tree(git_dir, [(b"100644", b"passwd", oid)])
+    oid, target = write_blob(git_dir, b"x\n"), write_blob(git_dir, b"/etc")
+    inner = write_raw_tree(git_dir, [(b"100644", b"passwd", oid)])
     twice = [(b"120000", b"a", target), (b"40000", b"a", inner), (b"100644", b"b", oid), (b"100644", b"b", oid)]
-    with closing(handmade(git_dir, *twice)) as snapshot:
-        assert [(entry.path, entry.kind) for entry in snapshot.entries] == [("a", Kind.LINK), ("b", Kind.FILE)]
+    with closing(open_handmade_tree(git_dir, *twice)) as snapshot:
+        assert [(entry.path, entry.kind) for entry in snapshot.entries] == [("a", PathKind.LINK), ("b", PathKind.FILE)]
 
 
 # Sizes
 
 
 def test_a_tree_that_names_itself_over_and_over_is_refused(git_dir: Path) -> None:
-    oid = blob(git_dir, b"x\n")
-    tree = raw_tree(git_dir, [(b"100644", b"%d" % i, oid) for i in range(10)])
+    oid = write_blob(git_dir, b"x\n")
+    tree = write_raw_tree(git_dir, [(b"100644", b"%d" % i, oid) for i in range(10)])
     for _ in range(9):  # ten thousand million paths in twelve objects
-        tree = raw_tree(git_dir, [(b"40000", b"%d" % i, tree) for i in range(10)])
+        tree = write_raw_tree(git_dir, [(b"40000", b"%d" % i, tree) for i in range(10)])
     with pytest.raises(GitFailed, match="more than 1000 files"):
         CommitSnapshot(git_dir, commit_tree(git_dir, tree), max_entries=1000)
 
@@ -235,21 +235,21 @@ def test_deep_folders_and_long_paths_are_served(serve: Serve) -> None:
     snapshot = serve({deep: b"deep\n", long: b"long\n"})
     assert snapshot.text(deep.decode()).lines == ("deep",)
     assert snapshot.text(snapshot.resolve(long.decode())).lines == ("long",)
-    assert snapshot.nearest("deep.pi")[0] == deep.decode()
+    assert snapshot.nearest_paths("deep.pi")[0] == deep.decode()
     assert len(snapshot.children("/".join(["d"] * 500))) == 1
 
 
 def test_a_folder_of_20_000_files_is_served(serve: Serve) -> None:
     snapshot = serve({b"many/f%05d.py" % i: b"" for i in range(20_000)})
     assert len(snapshot.children("many")) == 20_000
-    assert snapshot.nearest("many/f1234.py")[0].startswith("many/f")
+    assert snapshot.nearest_paths("many/f1234.py")[0].startswith("many/f")
 
 
 def test_one_line_of_20_mb_is_one_line(serve: Serve) -> None:
     snapshot = serve({b"min.js": b"x" * (20 << 20)})
     text = snapshot.text("min.js")
     assert (len(text.lines), len(text.lines[0]), text.is_whole) == (1, 20 << 20, True)
-    assert [entry.path for entry in snapshot.index.left_out()] == ["min.js"]
+    assert [entry.path for entry in snapshot.index.list_unsearched()] == ["min.js"]
 
 
 def test_of_a_200_mb_text_the_beginning_is_served(tmp_path: Path) -> None:
@@ -282,7 +282,7 @@ def test_submodules_and_lfs_pointers_show_as_what_they_are(serve: Serve) -> None
             b"plain.txt": b"$Id$\n",
         }
     )
-    assert snapshot.kind("x") is Kind.SUBMODULE
+    assert snapshot.kind("x") is PathKind.SUBMODULE
     with pytest.raises(NotReadable, match="submodule"):
         snapshot.resolve("x/config")
     assert snapshot.text("model.bin").lfs_size == 5_000_000_000
@@ -306,7 +306,7 @@ def test_a_nested_repository_is_a_submodule(tmp_path: Path) -> None:
     root = make_directory(tmp_path / "d", {b"a.py": b"", b"nested/.git/config": b"evil", b"nested/b.py": b"hidden\n"})
     (root / "nested/.git/HEAD").symlink_to("/etc/passwd")
     with closing(DirectorySnapshot(root)) as snapshot:
-        assert [(entry.path, entry.oid[:4]) for entry in snapshot.entries if entry.kind is Kind.SUBMODULE] == [
+        assert [(entry.path, entry.oid[:4]) for entry in snapshot.entries if entry.kind is PathKind.SUBMODULE] == [
             ("nested", "0000")
         ]
         assert snapshot.kind("nested/b.py") is None
@@ -330,7 +330,7 @@ def test_a_file_that_is_swapped_after_listing_does_not_lead_out(tmp_path: Path, 
                 (root / "in/a.py").mkdir()
         with pytest.raises(NotReadable):
             snapshot.read("in/a.py")
-        assert list(snapshot.index.candidates(["secret"], ignore_case=False)) == []
+        assert list(snapshot.index.find_candidates(["secret"], ignore_case=False)) == []
 
 
 # What is not a commit
@@ -356,6 +356,6 @@ def test_replaced_objects_are_not_followed(git_dir: Path) -> None:
 
 def test_both_kinds_agree_on_a_hostile_tree(tmp_path: Path) -> None:
     files: Files = {b"\xff/\n": b"1", b"\\xff/x": b"2", b"\xff/x": Link(b"\n"), b"a": Link(b"\xff/\n")}
-    with both_ways(tmp_path, files) as (committed, on_disk):
+    with open_both_ways(tmp_path, files) as (committed, on_disk):
         assert list(committed.entries) == list(on_disk.entries)
         assert len(committed.entries) == len(files)

@@ -2,13 +2,13 @@
 
 import pytest
 
-from selfplay_tools.code import Code, parsed
+from selfplay_tools.code import CodeFile, parse_code
 from selfplay_tools.nesting import MAX_ANGLES, MAX_BRACKETS, nests_too_deeply
 from selfplay_tools.syntax import MAX_PARSED_BYTES, TANGLED
 
 
-def read(path: str, source: bytes) -> Code:
-    return parsed(path, source, with_quiet=True)
+def read(path: str, source: bytes) -> CodeFile:
+    return parse_code(path, source, with_non_code=True)
 
 
 @pytest.mark.parametrize("path", ["a.py", "a.js", "a.ts", "a.go", "a.rs", "A.java", "a.c", "a.cc", "a.rb"])

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from selfplay_tools.commit import CommitSnapshot
 from selfplay_tools.index import MAX_INDEXED_BYTES, ScanIndex
-from selfplay_tools.literals import all_literals
-from selfplay_tools.needles import matcher
-from selfplay_tools.snapshot import Entry, Index, Kind
-from selfplay_tools.text import text_of
+from selfplay_tools.literals import need_literals
+from selfplay_tools.needles import make_matcher
+from selfplay_tools.snapshot import SnapshotEntry, TextIndex, PathKind
+from selfplay_tools.text import decode_file
 from selfplay_tools.words import query_words, words_of
 from tests.repositories import commit_files, make_git_dir
 
@@ -29,71 +29,71 @@ FILES = {
 
 
 @pytest.fixture
-def index(tmp_path: Path) -> Generator[Index]:
+def index(tmp_path: Path) -> Generator[TextIndex]:
     git_dir = make_git_dir(tmp_path / "r.git")
     with closing(CommitSnapshot(git_dir, commit_files(git_dir, FILES))) as snapshot:
         yield snapshot.index
 
 
-def candidates(index: Index, *literals: str, ignore_case: bool = False) -> list[str]:
-    return [entry.path for entry in index.candidates(literals, ignore_case=ignore_case)]
+def candidate_paths(index: TextIndex, *literals: str, ignore_case: bool = False) -> list[str]:
+    return [entry.path for entry in index.find_candidates(literals, ignore_case=ignore_case)]
 
 
-def test_candidates_hold_every_literal_and_come_in_path_order(index: Index) -> None:
-    assert candidates(index, "Server") == ["client/fetch.py", "server/headers.py", "wide.txt"]
-    assert candidates(index, "Server", "class") == ["client/fetch.py"]
-    assert candidates(index, "nowhere") == []
+def test_candidates_hold_every_literal_and_come_in_path_order(index: TextIndex) -> None:
+    assert candidate_paths(index, "Server") == ["client/fetch.py", "server/headers.py", "wide.txt"]
+    assert candidate_paths(index, "Server", "class") == ["client/fetch.py"]
+    assert candidate_paths(index, "nowhere") == []
 
 
-def test_no_literal_means_every_text(index: Index) -> None:
-    assert len(candidates(index)) == len(FILES) - 2
+def test_no_literal_means_every_text(index: TextIndex) -> None:
+    assert len(candidate_paths(index)) == len(FILES) - 2
 
 
-def test_case_is_ignored_on_demand(index: Index) -> None:
-    assert candidates(index, "sErVeR", ignore_case=True) == [
+def test_case_is_ignored_on_demand(index: TextIndex) -> None:
+    assert candidate_paths(index, "sErVeR", ignore_case=True) == [
         "client/fetch.py",
         "docs/long.md",
         "server/headers.py",
         "wide.txt",
     ]
-    assert candidates(index, "kelvin", ignore_case=True) == ["kelvin.txt"]
+    assert candidate_paths(index, "kelvin", ignore_case=True) == ["kelvin.txt"]
 
 
-def test_binary_and_huge_files_are_left_out_and_named(index: Index) -> None:
-    assert [entry.path for entry in index.left_out()] == ["data.bin", "huge.txt"]
+def test_binary_and_huge_files_are_left_out_and_named(index: TextIndex) -> None:
+    assert [entry.path for entry in index.list_unsearched()] == ["data.bin", "huge.txt"]
 
 
-def test_identifiers_and_words_meet(index: Index) -> None:
-    paths = [path for path, _ in index.ranked(["server", "headers"], 10)]
+def test_identifiers_and_words_meet(index: TextIndex) -> None:
+    paths = [path for path, _ in index.rank_paths(["server", "headers"], 10)]
     assert paths[0] == "server/headers.py"
     assert set(paths) == {"server/headers.py", "server/routes.py", "client/fetch.py", "docs/long.md", "wide.txt"}
 
 
-def test_a_whole_identifier_finds_its_file_first(index: Index) -> None:
-    assert index.ranked(["ServerHeaderReader"], 1)[0][0] == "client/fetch.py"
-    assert index.ranked(["SERVER_HEADER"], 1)[0][0] == "server/headers.py"
+def test_a_whole_identifier_finds_its_file_first(index: TextIndex) -> None:
+    assert index.rank_paths(["ServerHeaderReader"], 1)[0][0] == "client/fetch.py"
+    assert index.rank_paths(["SERVER_HEADER"], 1)[0][0] == "server/headers.py"
 
 
-def test_ranking_is_bounded_ordered_and_repeatable(index: Index) -> None:
-    ranked = index.ranked(["server"], 3)
+def test_ranking_is_bounded_ordered_and_repeatable(index: TextIndex) -> None:
+    ranked = index.rank_paths(["server"], 3)
     assert len(ranked) == 3
     assert [score for _, score in ranked] == sorted((score for _, score in ranked), reverse=True)
-    assert index.ranked(["server"], 3) == ranked
-    assert index.ranked(["nowhere"], 3) == []
-    assert index.ranked([], 3) == []
+    assert index.rank_paths(["server"], 3) == ranked
+    assert index.rank_paths(["nowhere"], 3) == []
+    assert index.rank_paths([], 3) == []
 
 
 def test_equal_files_are_ranked_by_path() -> None:
-    entries = [Entry(f"{name}/x.py", Kind.FILE, 5, name * 40) for name in "abc"]
+    entries = [SnapshotEntry(f"{name}/x.py", PathKind.FILE, 5, name * 40) for name in "abc"]
     index = ScanIndex(entries, lambda wanted: iter([b"equal"] * len(wanted)))
-    assert [path for path, _ in index.ranked(["equal"], 3)] == ["a/x.py", "b/x.py", "c/x.py"]
+    assert [path for path, _ in index.rank_paths(["equal"], 3)] == ["a/x.py", "b/x.py", "c/x.py"]
 
 
 def test_a_file_that_can_not_be_read_any_more_is_left_out() -> None:
-    entries = [Entry("a", Kind.FILE, 1, "a" * 40), Entry("b", Kind.FILE, 1, "b" * 40)]
+    entries = [SnapshotEntry("a", PathKind.FILE, 1, "a" * 40), SnapshotEntry("b", PathKind.FILE, 1, "b" * 40)]
     index = ScanIndex(entries, lambda wanted: (None if entry.path == "a" else b"x" for entry in wanted))
-    assert candidates(index) == ["b"]
-    assert index.left_out() == [entries[0]]
+    assert candidate_paths(index) == ["b"]
+    assert index.list_unsearched() == [entries[0]]
 
 
 PIECES = st.sampled_from(
@@ -113,10 +113,10 @@ def test_no_file_that_holds_the_literals_is_missed(
 ) -> None:
     if is_wide:
         data = b"\xff\xfe" + data.decode("utf-8", "replace").encode("utf-16-le")
-    text = "\n".join(text_of("x", data, len(data)).lines)
+    text = "\n".join(decode_file("x", data, len(data)).lines)
     flags = re.IGNORECASE if ignore_case else re.NOFLAG
     if all(re.search(re.escape(literal), text, flags) for literal in literals):
-        assert matcher(all_literals(literals, ignore_case=ignore_case))(text.encode())
+        assert make_matcher(need_literals(literals, ignore_case=ignore_case))(text.encode())
 
 
 @pytest.mark.parametrize(

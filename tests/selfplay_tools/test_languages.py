@@ -6,11 +6,11 @@ import pytest
 from selfplay_tools.languages import (
     LANGUAGES,
     Language,
-    definitions_query,
-    grammar,
+    load_definitions_query,
+    load_grammar,
     language_of,
     may_have_language,
-    quiet_query,
+    make_non_code_query,
 )
 
 
@@ -86,9 +86,9 @@ def test_a_header_is_cpp_where_something_in_it_cannot_be_c(header: bytes, name: 
 
 @pytest.mark.parametrize("language", LANGUAGES.values(), ids=lambda language: language.name)
 def test_every_grammar_loads_and_fits_its_queries(language: Language) -> None:
-    assert grammar(language).abi_version >= 13
-    assert definitions_query(language).pattern_count > 5
-    assert quiet_query(language).pattern_count == len(language.quiet)
+    assert load_grammar(language).abi_version >= 13
+    assert load_definitions_query(language).pattern_count > 5
+    assert make_non_code_query(language).pattern_count == len(language.non_code_nodes)
 
 
 def test_the_page_on_languages_names_each_language_and_suffix() -> None:

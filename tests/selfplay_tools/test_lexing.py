@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay_tools.lexing import in_code, is_lexed, line_of_code, quiet_ranges
-from selfplay_tools.spans import Spans
+from selfplay_tools.lexing import select_in_code, can_lex, find_line_of_code, find_non_code_ranges
+from selfplay_tools.spans import ByteRanges
 
 PIECES = (
     "/*",
@@ -32,8 +32,8 @@ PIECES = (
 )
 
 
-def quiet_text(language: str, source: bytes) -> Spans:
-    return Spans.of(quiet_ranges(language, source))
+def quiet_text(language: str, source: bytes) -> ByteRanges:
+    return ByteRanges.from_ranges(find_non_code_ranges(language, source))
 
 
 def code_lines(language: str, text: str) -> list[int]:
@@ -41,7 +41,7 @@ def code_lines(language: str, text: str) -> list[int]:
     source = text.encode()
     quiet = quiet_text(language, source)
     places = [match.start() for match in re.finditer(rb"\bname\b", source)]
-    return [source.count(b"\n", 0, place) + 1 for place in places if not quiet.hold(place)]
+    return [source.count(b"\n", 0, place) + 1 for place in places if not quiet.contains(place)]
 
 
 @pytest.mark.parametrize(
@@ -71,13 +71,13 @@ def test_comments_and_strings_are_told_from_code(language: str, text: str, lines
 def test_places_are_told_without_reading_all_before_them(language: str, text: str) -> None:
     source = text.encode()
     quiet = quiet_text(language, source)
-    code = [place for place in range(len(source)) if not quiet.hold(place)]
-    assert list(in_code(language, source, range(len(source)))) == code
+    code = [place for place in range(len(source)) if not quiet.contains(place)]
+    assert list(select_in_code(language, source, range(len(source)))) == code
     for place in range(len(source)):
-        assert list(in_code(language, source, [place])) == [place] * (place in code)
-        begin = line_of_code(language, source, place)
-        assert list(in_code(language, source, range(begin, len(source)), begin)) == [at for at in code if at >= begin]
-        found = quiet_ranges(language, source, begin)
+        assert list(select_in_code(language, source, [place])) == [place] * (place in code)
+        begin = find_line_of_code(language, source, place)
+        assert list(select_in_code(language, source, range(begin, len(source)), begin)) == [at for at in code if at >= begin]
+        found = find_non_code_ranges(language, source, begin)
         assert [*found] == [(first, last) for first, last in zip(quiet.starts, quiet.ends, strict=True) if last > begin]
 
 
@@ -88,8 +88,8 @@ def test_places_are_told_without_reading_all_before_them(language: str, text: st
 def test_texts_made_to_slow_it_down_are_read_once(language: str, text: str) -> None:
     source = text.encode() * 50_000 + b"\nname"
     quiet_text(language, source)
-    assert len(list(in_code(language, source, [len(source) - 1] * 1_000))) in {0, 1_000}
+    assert len(list(select_in_code(language, source, [len(source) - 1] * 1_000))) in {0, 1_000}
 
 
 def test_other_languages_need_a_syntax_tree() -> None:
-    assert not any(map(is_lexed, ("python", "javascript", "rust", "ruby")))
+    assert not any(map(can_lex, ("python", "javascript", "rust", "ruby")))

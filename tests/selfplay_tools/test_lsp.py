@@ -15,11 +15,11 @@ pytest.importorskip("pygls")
 from selfplay_tools.directory import DirectorySnapshot
 from selfplay_tools.errors import NotReadable, NotUsable
 from selfplay_tools.lsp import files
-from selfplay_tools.lsp.files import lay_out
-from selfplay_tools.lsp.pool import Pool
-from selfplay_tools.lsp.servers import LanguageServer, package_roots, server_for, settled
-from selfplay_tools.lsp.tools import lsp_tools
-from selfplay_tools.tool import Result, Shown
+from selfplay_tools.lsp.files import write_workspace
+from selfplay_tools.lsp.pool import ServerPool
+from selfplay_tools.lsp.servers import LanguageServer, find_package_roots, server_for, fill_settings
+from selfplay_tools.lsp.tools import make_lsp_tools
+from selfplay_tools.tool import CallResult, ShownRange
 from selfplay_tools.toolbox import Toolbox
 
 FAKE = Path(__file__).with_name("fake_language_server.py")
@@ -31,7 +31,7 @@ ASKED = {"path": "a.py", "line": 3, "symbol": "value_2"}
 NEEDS_PROC = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
 
 
-class Table:
+class ServerBench:
     """A snapshot, and a toolbox whose server behaves as told."""
 
     def __init__(self, folder: Path) -> None:
@@ -40,15 +40,15 @@ class Table:
         (self.root / "a.py").write_text(A)
         (self.root / "b.py").write_text(B)
         self.log = folder / "log"
-        self.pool = Pool()
+        self.pool = ServerPool()
         self.snapshot = DirectorySnapshot(self.root)
 
     def server(self, *ways: str, timeout_s: float = 60) -> LanguageServer:
         command = (sys.executable, str(FAKE), str(self.log), *ways)
         return LanguageServer("python", command, ("*.py",), {"a": {"b": 1}}, timeout_s=timeout_s)
 
-    def ask(self, *ways: str, tool: str = "goto_definition", timeout_s: float = 60, **more: object) -> Result:
-        toolbox = Toolbox(self.snapshot, lsp_tools([self.server(*ways, timeout_s=timeout_s)], self.pool))
+    def ask(self, *ways: str, tool: str = "goto_definition", timeout_s: float = 60, **more: object) -> CallResult:
+        toolbox = Toolbox(self.snapshot, make_lsp_tools([self.server(*ways, timeout_s=timeout_s)], self.pool))
         return toolbox.run(tool, json.dumps(ASKED | more))
 
     @property
@@ -57,30 +57,30 @@ class Table:
 
 
 @pytest.fixture
-def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Table]:
+def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ServerBench]:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
-    made = Table(tmp_path)
+    made = ServerBench(tmp_path)
     yield made
     made.snapshot.close()
     assert not list(scratch.iterdir()), "what was laid out is left behind"
 
 
-def test_an_answer_is_told_with_the_line_and_what_it_stands_in(table: Table) -> None:
+def test_an_answer_is_told_with_the_line_and_what_it_stands_in(table: ServerBench) -> None:
     result = table.ask("well")
     assert result.ok
     assert result.text.splitlines()[1:] == ['b.py:2: return "late"  [in late]']
-    assert result.shown == (Shown(path="b.py", first=2, last=2, how="match"),)
+    assert result.shown == (ShownRange(path="b.py", first=2, last=2, how="match"),)
 
 
-def test_one_process_answers_all_calls_on_a_snapshot(table: Table) -> None:
+def test_one_process_answers_all_calls_on_a_snapshot(table: ServerBench) -> None:
     assert table.ask("well") == table.ask("well")
     assert table.starts == 1
 
 
 @pytest.mark.parametrize("how", ["dies", "garbage", "nonsense", "cut", "huge", "stillborn", "wrong"])
-def test_a_server_that_breaks_is_started_once_more(table: Table, how: str) -> None:
+def test_a_server_that_breaks_is_started_once_more(table: ServerBench, how: str) -> None:
     result = table.ask(how, "well")
     assert result.ok, result.text
     assert "b.py:2" in result.text
@@ -88,7 +88,7 @@ def test_a_server_that_breaks_is_started_once_more(table: Table, how: str) -> No
 
 
 @pytest.mark.parametrize("how", ["dies", "garbage", "nonsense", "cut", "huge", "stillborn", "wrong"])
-def test_a_server_that_breaks_twice_is_text_for_the_player(table: Table, how: str) -> None:
+def test_a_server_that_breaks_twice_is_text_for_the_player(table: ServerBench, how: str) -> None:
     result = table.ask(how)
     assert not result.ok
     assert result.text.startswith("The language server could not be asked: it ")
@@ -96,7 +96,7 @@ def test_a_server_that_breaks_twice_is_text_for_the_player(table: Table, how: st
     assert table.starts == 2
 
 
-def test_a_server_that_hangs_is_ended_with_all_its_processes_and_not_asked_again(table: Table) -> None:
+def test_a_server_that_hangs_is_ended_with_all_its_processes_and_not_asked_again(table: ServerBench) -> None:
     result = table.ask("hangs", timeout_s=1.5)
     assert not result.ok
     assert "no answer within 1.5 s" in result.text
@@ -104,7 +104,7 @@ def test_a_server_that_hangs_is_ended_with_all_its_processes_and_not_asked_again
     assert not processes_about(table.log)
 
 
-def test_an_error_is_told_by_its_number_and_the_server_lives(table: Table) -> None:
+def test_an_error_is_told_by_its_number_and_the_server_lives(table: ServerBench) -> None:
     result = table.ask("refuses")
     assert not result.ok
     assert "it answered with error -32603" in result.text
@@ -113,16 +113,16 @@ def test_an_error_is_told_by_its_number_and_the_server_lives(table: Table) -> No
     assert table.starts == 1
 
 
-def test_a_server_that_loads_is_waited_for(table: Table) -> None:
+def test_a_server_that_loads_is_waited_for(table: ServerBench) -> None:
     assert "b.py:2" in table.ask("loads").text
 
 
-def test_a_server_gets_its_settings_by_section(table: Table) -> None:
+def test_a_server_gets_its_settings_by_section(table: ServerBench) -> None:
     assert table.ask("asks").ok
     assert json.loads(table.log.with_suffix(".told").read_text())["result"] == [1, None, {"a": {"b": 1}}]
 
 
-def test_a_flood_of_places_is_bounded_and_continued(table: Table) -> None:
+def test_a_flood_of_places_is_bounded_and_continued(table: ServerBench) -> None:
     first = table.ask("many", tool="lsp_references", limit=30)
     assert "40 lines in 1 file" in first.text
     assert "10 more lines: lsp_references with offset=30" in first.text
@@ -134,28 +134,28 @@ def test_a_flood_of_places_is_bounded_and_continued(table: Table) -> None:
     assert "beyond the last line" in table.ask("many", tool="lsp_references", offset=40).text
 
 
-def test_places_outside_are_named_without_paths_of_this_machine(table: Table) -> None:
+def test_places_outside_are_named_without_paths_of_this_machine(table: ServerBench) -> None:
     result = table.ask("beyond", tool="lsp_references")
     assert result.shown == ()
     assert "secret.py (elsewhere)" in result.text
     assert "/" not in result.text
 
 
-def test_hover_shows_no_address_of_this_machine(table: Table) -> None:
+def test_hover_shows_no_address_of_this_machine(table: ServerBench) -> None:
     assert table.ask("hover", tool="hover").text == '"value_2" (a.py:3)\nat a.py and b.py; see …'
 
 
 @NEEDS_PROC
-def test_nothing_is_left_running_when_the_snapshot_is_closed(table: Table) -> None:
+def test_nothing_is_left_running_when_the_snapshot_is_closed(table: ServerBench) -> None:
     assert table.ask("well").ok
     assert processes_about(table.log)
     table.snapshot.close()
     assert not processes_about(table.log)
 
 
-def test_snapshots_of_equal_content_share_a_server_until_the_last_is_closed(table: Table) -> None:
+def test_snapshots_of_equal_content_share_a_server_until_the_last_is_closed(table: ServerBench) -> None:
     other = DirectorySnapshot(table.root)
-    tools = lsp_tools([table.server("well")], table.pool)
+    tools = make_lsp_tools([table.server("well")], table.pool)
     assert table.ask("well") == Toolbox(other, tools).run("goto_definition", json.dumps(ASKED))
     table.snapshot.close()
     assert Toolbox(other, tools).run("goto_definition", json.dumps(ASKED)).ok
@@ -165,9 +165,9 @@ def test_snapshots_of_equal_content_share_a_server_until_the_last_is_closed(tabl
 
 
 @NEEDS_PROC
-def test_no_more_servers_run_than_may(table: Table, tmp_path: Path) -> None:
-    pool = Pool(max_alive=1)
-    tools = lsp_tools([table.server("well")], pool)
+def test_no_more_servers_run_than_may(table: ServerBench, tmp_path: Path) -> None:
+    pool = ServerPool(max_alive=1)
+    tools = make_lsp_tools([table.server("well")], pool)
     second = tmp_path / "second"
     second.mkdir()
     (second / "a.py").write_text(A)
@@ -195,7 +195,7 @@ def processes_about(log: Path) -> list[int]:
 
 
 @NEEDS_PROC
-def test_what_looks_for_processes_finds_them(table: Table) -> None:
+def test_what_looks_for_processes_finds_them(table: ServerBench) -> None:
     table.ask("well")
     assert len(processes_about(table.log)) == 1
 
@@ -209,24 +209,24 @@ def test_what_looks_for_processes_finds_them(table: Table) -> None:
         (3, "=", "holds no name"),
     ],
 )
-def test_a_wrong_place_is_answered_with_the_right_one(table: Table, line: int, symbol: str, says: str) -> None:
+def test_a_wrong_place_is_answered_with_the_right_one(table: ServerBench, line: int, symbol: str, says: str) -> None:
     result = table.ask("well", line=line, symbol=symbol)
     assert not result.ok
     assert says in result.text
     assert not table.log.exists()
 
 
-def test_a_file_that_no_server_knows_is_said(table: Table) -> None:
+def test_a_file_that_no_server_knows_is_said(table: ServerBench) -> None:
     (table.root / "c.go").write_text("package c\n")
     other = DirectorySnapshot(table.root)
     arguments = json.dumps({"path": "c.go", "line": 1, "symbol": "c"})
-    result = Toolbox(other, lsp_tools([table.server("well")], table.pool)).run("hover", arguments)
+    result = Toolbox(other, make_lsp_tools([table.server("well")], table.pool)).run("hover", arguments)
     assert not result.ok
     assert "only *.py" in result.text
     other.close()
 
 
-def test_only_text_that_was_asked_for_is_laid_out(toolbox_on: Callable[..., Toolbox], table: Table) -> None:
+def test_only_text_that_was_asked_for_is_laid_out(toolbox_on: Callable[..., Toolbox], table: ServerBench) -> None:
     there = {
         "a.py": "x = 1\r\ny = '\r'\n",
         "deep/b.py": "b = 2\n",
@@ -239,7 +239,7 @@ def test_only_text_that_was_asked_for_is_laid_out(toolbox_on: Callable[..., Tool
         ".venv/bin/python": "#!/bin/sh\ntouch hit\n",
     }
     snapshot = toolbox_on(there).snapshot
-    workspace = lay_out(snapshot, table.server("well"))
+    workspace = write_workspace(snapshot, table.server("well"))
     on_disk = {p.relative_to(workspace.root).as_posix(): p for p in workspace.root.rglob("*") if not p.is_dir()}
     assert set(on_disk) == set(workspace.paths) == {"a.py", "deep/b.py"}
     assert on_disk["a.py"].read_bytes() == b"x = 1\ny = '\xef\xbf\xbd'\n"
@@ -249,10 +249,10 @@ def test_only_text_that_was_asked_for_is_laid_out(toolbox_on: Callable[..., Tool
     assert not workspace.folder.exists()
 
 
-def test_too_much_code_is_refused_before_anything_is_written(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_much_code_is_refused_before_anything_is_written(table: ServerBench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "MAX_FILES", 1)
     with pytest.raises(NotReadable, match="2 files"):
-        lay_out(table.snapshot, table.server("well"))
+        write_workspace(table.snapshot, table.server("well"))
 
 
 def test_a_server_gets_no_environment_but_what_is_named(tmp_path: Path) -> None:
@@ -267,20 +267,20 @@ def test_a_server_gets_no_environment_but_what_is_named(tmp_path: Path) -> None:
 
 def test_what_cant_be_used_is_said_at_once() -> None:
     with pytest.raises(NotUsable, match="no program 'no-such-server'"):
-        lsp_tools([LanguageServer("x", ("no-such-server",), ("*.x",))], Pool())
+        make_lsp_tools([LanguageServer("x", ("no-such-server",), ("*.x",))], ServerPool())
     with pytest.raises(NotUsable, match="command is missing for go"):
         server_for("go")
     with pytest.raises(NotUsable, match="files is missing for go"):
         server_for("go", ["gopls"])
 
 
-def test_the_schemas_say_nothing_of_who_answers(table: Table) -> None:
-    one = Toolbox(table.snapshot, lsp_tools([table.server("well")], table.pool)).schemas()
-    other = Toolbox(table.snapshot, lsp_tools([replace(table.server("x"), language="go")], table.pool)).schemas()
+def test_the_schemas_say_nothing_of_who_answers(table: ServerBench) -> None:
+    one = Toolbox(table.snapshot, make_lsp_tools([table.server("well")], table.pool)).schemas()
+    other = Toolbox(table.snapshot, make_lsp_tools([replace(table.server("x"), language="go")], table.pool)).schemas()
     assert json.dumps(one) == json.dumps(other)
 
 
-def test_what_nobody_closed_ends_with_this_process(table: Table) -> None:
+def test_what_nobody_closed_ends_with_this_process(table: ServerBench) -> None:
     script = (
         "from pathlib import Path; from selfplay_tools.directory import DirectorySnapshot\n"
         "from selfplay_tools.lsp.servers import LanguageServer; from selfplay_tools.lsp.tools import lsp_tools\n"
@@ -299,5 +299,5 @@ def test_what_nobody_closed_ends_with_this_process(table: Table) -> None:
 
 def test_settings_name_the_folders_that_hold_packages() -> None:
     paths = {"a.py", "p/__init__.py", "p/q/__init__.py", "src/m/__init__.py", "x/lib/n/__init__.py", "x/lib/n/z.py"}
-    assert package_roots(paths) == ["src", "x/lib"]
-    assert settled({"a": ["${package_roots}"], "b": {"c": "${package_roots}"}}, paths)["b"] == {"c": ["src", "x/lib"]}
+    assert find_package_roots(paths) == ["src", "x/lib"]
+    assert fill_settings({"a": ["${package_roots}"], "b": {"c": "${package_roots}"}}, paths)["b"] == {"c": ["src", "x/lib"]}

@@ -10,10 +10,10 @@ pytest.importorskip("pygls")
 pytest.importorskip("basedpyright")
 
 from selfplay_tools.directory import DirectorySnapshot
-from selfplay_tools.lsp.pool import Pool
+from selfplay_tools.lsp.pool import ServerPool
 from selfplay_tools.lsp.servers import server_for
-from selfplay_tools.lsp.tools import lsp_tools
-from selfplay_tools.tool import Result
+from selfplay_tools.lsp.tools import make_lsp_tools
+from selfplay_tools.tool import CallResult
 from selfplay_tools.toolbox import Toolbox
 
 HOSTILE = "import pathlib\npathlib.Path(__file__).with_name('ran').touch()\n"
@@ -43,15 +43,15 @@ FILES = {
 
 
 @pytest.fixture(scope="module")
-def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Result]]:
+def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., CallResult]]:
     root = tmp_path_factory.mktemp("repo")
     for path, text in FILES.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text)
     snapshot = DirectorySnapshot(root)
-    toolbox = Toolbox(snapshot, lsp_tools([server_for("python")], Pool()))
+    toolbox = Toolbox(snapshot, make_lsp_tools([server_for("python")], ServerPool()))
 
-    def run(tool: str, path: str, line: int, symbol: str, **more: int) -> Result:
+    def run(tool: str, path: str, line: int, symbol: str, **more: int) -> CallResult:
         return toolbox.run(tool, json.dumps({"path": path, "line": line, "symbol": symbol, **more}))
 
     yield run
@@ -59,7 +59,7 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Resu
     assert not list(root.rglob("ran"))
 
 
-def test_a_definition_is_that_of_the_type_and_not_of_the_name(ask: Callable[..., Result]) -> None:
+def test_a_definition_is_that_of_the_type_and_not_of_the_name(ask: Callable[..., CallResult]) -> None:
     result = ask("goto_definition", "main.py", 8, "duck.speak")
     assert result.text.splitlines() == [
         'Definitions of "speak" (main.py:8): 1 line in 1 file',
@@ -67,11 +67,11 @@ def test_a_definition_is_that_of_the_type_and_not_of_the_name(ask: Callable[...,
     ]
 
 
-def test_imports_are_followed_without_the_repositorys_configuration(ask: Callable[..., Result]) -> None:
+def test_imports_are_followed_without_the_repositorys_configuration(ask: Callable[..., CallResult]) -> None:
     assert "src/pond/car.py:1: class Car:  [class Car]" in ask("goto_definition", "main.py", 3, "Car").text
 
 
-def test_references_are_those_of_one_thing_in_path_order(ask: Callable[..., Result]) -> None:
+def test_references_are_those_of_one_thing_in_path_order(ask: Callable[..., CallResult]) -> None:
     result = ask("lsp_references", "src/pond/car.py", 2, "speak")
     assert result.text.splitlines() == [
         'References of "speak" (src/pond/car.py:2): 2 lines in 2 files',
@@ -84,43 +84,43 @@ def test_references_are_those_of_one_thing_in_path_order(ask: Callable[..., Resu
     ]
 
 
-def test_hover_tells_the_type_and_the_documentation(ask: Callable[..., Result]) -> None:
+def test_hover_tells_the_type_and_the_documentation(ask: Callable[..., CallResult]) -> None:
     text = ask("hover", "main.py", 8, "duck.speak").text
     assert "speak() -> str" in text
     assert "Say it." in text
 
 
-def test_the_standard_library_is_named_as_outside(ask: Callable[..., Result]) -> None:
+def test_the_standard_library_is_named_as_outside(ask: Callable[..., CallResult]) -> None:
     result = ask("goto_definition", "src/pond/base.py", 2, "str")
     assert result.shown == ()
     assert "[outside this repository: builtins.pyi (standard library)]" in result.text
 
 
-def test_the_first_question_is_answered_as_the_last(ask: Callable[..., Result], tmp_path: Path) -> None:
+def test_the_first_question_is_answered_as_the_last(ask: Callable[..., CallResult], tmp_path: Path) -> None:
     """Servers answer from what they have read so far, if they are asked too early."""
     call = ("lsp_references", "src/pond/car.py", 2, "speak")
     for path, text in FILES.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
     snapshot = DirectorySnapshot(tmp_path)
-    toolbox = Toolbox(snapshot, lsp_tools([server_for("python")], Pool()))
+    toolbox = Toolbox(snapshot, make_lsp_tools([server_for("python")], ServerPool()))
     first = toolbox.run(call[0], json.dumps({"path": call[1], "line": call[2], "symbol": call[3]}))
     snapshot.close()
     assert first == ask(*call)
 
 
-def test_asked_again_it_answers_the_same(ask: Callable[..., Result]) -> None:
+def test_asked_again_it_answers_the_same(ask: Callable[..., CallResult]) -> None:
     calls = [("lsp_references", "src/pond/duck.py", 4, "Duck"), ("hover", "main.py", 7, "Duck")]
     assert [ask(*call) for call in calls] == [ask(*call) for call in calls]
 
 
-def test_a_place_of_a_name_that_is_nothing_is_said(ask: Callable[..., Result]) -> None:
+def test_a_place_of_a_name_that_is_nothing_is_said(ask: Callable[..., CallResult]) -> None:
     result = ask("goto_definition", "src/pond/duck.py", 7, "quack")
     assert result.ok
     assert result.text == 'The language server finds no definition of "quack" (src/pond/duck.py:7).'
 
 
-def test_nothing_of_the_machine_is_in_an_answer(ask: Callable[..., Result]) -> None:
+def test_nothing_of_the_machine_is_in_an_answer(ask: Callable[..., CallResult]) -> None:
     for tool in ("goto_definition", "lsp_references", "hover"):
         text = ask(tool, "main.py", 1, "json").text
         assert str(Path.home()) not in text

@@ -23,12 +23,12 @@ from selfplay_tools.commit import CommitSnapshot
 from selfplay_tools.errors import GitFailed, NotUsable
 from selfplay_tools.mcp.__main__ import main
 from selfplay_tools.mcp.server import make_server
-from selfplay_tools.mcp.transports import address, http_app, listen
+from selfplay_tools.mcp.transports import url_of, make_http_app, listen
 from selfplay_tools.schema import Schema
 from selfplay_tools.snapshot import Snapshot
-from selfplay_tools.tool import Arguments, Result, Tool
+from selfplay_tools.tool import ToolArguments, CallResult, Tool
 from selfplay_tools.toolbox import Toolbox
-from tests.loopback import in_thread
+from tests.loopback import run_in_thread
 from tests.repositories import commit_files, make_git_dir
 from tests.toy_embeddings import toy_server
 
@@ -69,7 +69,7 @@ CALLS: list[tuple[str, Json]] = [
 @asynccontextmanager
 async def over_http(toolbox: Toolbox, mode: Mode = "auto", **headers: str) -> AsyncGenerator[Client]:
     """A client of a server in this process, through the whole HTTP application."""
-    app = http_app(make_server(toolbox))
+    app = make_http_app(make_server(toolbox))
     http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app), headers=headers)
     async with (
         app.router.lifespan_context(app),
@@ -85,7 +85,7 @@ def over_stdio(mode: Mode, *arguments: str) -> Client:
     return Client(StdioServerParameters(command=sys.executable, args=command, env=ENVIRONMENT), mode=mode)
 
 
-async def listed(client: Client) -> list[Schema]:
+async def list_schemas(client: Client) -> list[Schema]:
     """The tools as an agent hands them to its model."""
     return [
         {
@@ -105,7 +105,7 @@ def text_of(result: CallToolResult) -> str:
 
 async def require_same(client: Client, toolbox: Toolbox) -> None:
     """Names, descriptions, schemas with the order of their keys, and every result."""
-    assert json.dumps(await listed(client)) == json.dumps(toolbox.schemas())
+    assert json.dumps(await list_schemas(client)) == json.dumps(toolbox.schemas())
     assert {name for name, _ in CALLS} > {tool.name for tool in toolbox.tools}
     for name, arguments in CALLS:
         expected = toolbox.run(name, json.dumps(arguments))
@@ -164,15 +164,15 @@ async def test_the_server_says_nothing_that_a_model_would_read_beside_the_tools(
         assert client.server_capabilities.resources is None
 
 
-class Nothing(Arguments):
+class Nothing(ToolArguments):
     """No arguments."""
 
 
-def tool(name: str, run: Callable[[Snapshot, Nothing], Result]) -> Tool[Nothing]:
+def tool(name: str, run: Callable[[Snapshot, Nothing], CallResult]) -> Tool[Nothing]:
     return Tool(name=name, description="", arguments=Nothing, run=run)
 
 
-def breaks(_snapshot: Snapshot, _arguments: Nothing) -> Result:
+def breaks(_snapshot: Snapshot, _arguments: Nothing) -> CallResult:
     raise GitFailed("cat-file in /home/someone/secret.git ended")
 
 
@@ -192,12 +192,12 @@ async def test_a_fault_of_the_tools_is_an_error_of_the_protocol_and_keeps_its_de
 async def test_calls_are_carried_out_side_by_side(toolbox_on: Make) -> None:
     arrived = threading.Event()
 
-    def waits(_snapshot: Snapshot, _arguments: Nothing) -> Result:
-        return Result("went on", ok=arrived.wait(timeout=30))
+    def waits(_snapshot: Snapshot, _arguments: Nothing) -> CallResult:
+        return CallResult("went on", ok=arrived.wait(timeout=30))
 
-    def arrives(_snapshot: Snapshot, _arguments: Nothing) -> Result:
+    def arrives(_snapshot: Snapshot, _arguments: Nothing) -> CallResult:
         arrived.set()
-        return Result("came")
+        return CallResult("came")
 
     toolbox = Toolbox(toolbox_on({}).snapshot, [tool("waits", waits), tool("arrives", arrives)])
     results: list[CallToolResult] = []
@@ -237,7 +237,7 @@ def hello(**headers: str) -> httpx2.Request:
 async def test_only_requests_to_a_known_host_from_no_foreign_page_are_served(
     toolbox_on: Make, headers: dict[str, str], hosts: Sequence[str], status: int
 ) -> None:
-    app = http_app(make_server(toolbox_on({})), hosts)
+    app = make_http_app(make_server(toolbox_on({})), hosts)
     async with app.router.lifespan_context(app), httpx2.AsyncClient(transport=httpx2.ASGITransport(app)) as http:
         assert (await http.send(hello(**headers))).status_code == status
 
@@ -257,13 +257,13 @@ def test_answers_do_not_wait_for_acknowledgements() -> None:
 
 def test_a_taken_port_is_said_so() -> None:
     with listen("127.0.0.1", 0) as listener:
-        assert address(listener) == f"http://127.0.0.1:{listener.getsockname()[1]}/mcp"
+        assert url_of(listener) == f"http://127.0.0.1:{listener.getsockname()[1]}/mcp"
         with pytest.raises(NotUsable, match=r"can't listen on 127\.0\.0\.1"):
             listen("127.0.0.1", listener.getsockname()[1])
 
 
 @contextmanager
-def started(*command: str) -> Generator[tuple[IO[bytes], IO[bytes], IO[bytes], subprocess.Popen[bytes]]]:
+def start_server(*command: str) -> Generator[tuple[IO[bytes], IO[bytes], IO[bytes], subprocess.Popen[bytes]]]:
     """A process with its input, output and errors."""
     environment = os.environ | ENVIRONMENT
     pipe = subprocess.PIPE
@@ -280,7 +280,7 @@ def started(*command: str) -> Generator[tuple[IO[bytes], IO[bytes], IO[bytes], s
 async def test_a_server_on_a_port_serves_until_it_is_interrupted(toolbox_on: Make, tmp_path: Path) -> None:
     toolbox = toolbox_on(TREE)
     where = ("--repo", str(tmp_path / "tree-0"), "--commit", "worktree", "--transport", "http", "--port", "0")
-    with started(sys.executable, "-m", "selfplay_tools.mcp", *where) as (_, output, errors, server):
+    with start_server(sys.executable, "-m", "selfplay_tools.mcp", *where) as (_, output, errors, server):
         said = (await anyio.to_thread.run_sync(errors.readline)).decode()
         http = httpx2.AsyncClient(trust_env=False)
         async with http, Client(streamable_http_client(said.split()[-1], http_client=http)) as client:
@@ -314,7 +314,7 @@ def test_what_a_tool_prints_does_not_get_between_the_messages(tmp_path: Path) ->
     first: Json = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
     asked: list[tuple[str, Json]] = [("initialize", first), ("tools/call", {"name": "shouts", "arguments": {}})]
     answers: list[Json] = []
-    with started(sys.executable, "-c", NOISY, str(tmp_path)) as (wire, output, errors, server):
+    with start_server(sys.executable, "-c", NOISY, str(tmp_path)) as (wire, output, errors, server):
         for number, (method, params) in enumerate(asked):
             line = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
             wire.write(json.dumps(line).encode() + b"\n")
@@ -357,7 +357,7 @@ async def test_the_tools_of_the_contract_are_served(toolbox_on: Make, tmp_path: 
     file = contract(tmp_path / "c.json", {"tools": toolbox.schemas()})
     where = ("--repo", str(tmp_path / "tree-0"), "--commit", "worktree", "--contract", file)
     async with over_stdio("auto", *where) as client:
-        assert await listed(client) == toolbox.schemas()
+        assert await list_schemas(client) == toolbox.schemas()
 
 
 @pytest.mark.parametrize(
@@ -393,7 +393,7 @@ async def test_asking_the_web_is_offered_where_it_is_configured(tmp_path: Path) 
 async def test_search_by_meaning_is_offered_where_it_is_configured(tmp_path: Path) -> None:
     (tmp_path / "tree").mkdir()
     (tmp_path / "tree" / "io.py").write_text("def close(handle):\n    handle.close()\n")
-    with in_thread(toy_server()) as server:
+    with run_in_thread(toy_server()) as server:
         semantic = ("--semantic-model", "m", "--semantic-url", server.base_url)
         where = (
             "--repo",

@@ -15,14 +15,14 @@ from mcp_types import CallToolResult, TextContent
 
 from selfplay_tools.directory import DirectorySnapshot
 from selfplay_tools.mcp.server import make_server
-from selfplay_tools.mcp.transports import http_app
-from selfplay_tools.semantic.endpoint import EmbeddingModel, endpoint
-from selfplay_tools.semantic.meaning import Meaning
-from selfplay_tools.semantic.tool import semantic_search
+from selfplay_tools.mcp.transports import make_http_app
+from selfplay_tools.semantic.endpoint import EmbeddingEndpoint, make_endpoint_embedder
+from selfplay_tools.semantic.meaning import SemanticIndex
+from selfplay_tools.semantic.tool import make_semantic_search
 from selfplay_tools.tool import AnyTool
 from selfplay_tools.toolbox import Toolbox
-from selfplay_tools.web import HEAD, SearchModel, ask_web
-from tests.loopback import Json, Loopback, in_thread, rate_limited
+from selfplay_tools.web import HEAD, WebSearchModel, make_ask_web
+from tests.loopback import Json, LoopbackServer, run_in_thread, rate_limited
 from tests.toy_embeddings import toy_server
 
 FILES = {"io.py": "def close(handle):\n    handle.close()\n", "main.py": "from io import close\n\n\nclose(open('x'))\n"}
@@ -48,7 +48,7 @@ def over_stdio(root: Path, *arguments: str, **environment: str) -> Client:
 
 async def over_http(toolbox: Toolbox, name: str, arguments: Json) -> CallToolResult:
     """One call of a server in this process, through the whole HTTP application."""
-    app = http_app(make_server(toolbox))
+    app = make_http_app(make_server(toolbox))
     http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app))
     async with (
         app.router.lifespan_context(app),
@@ -76,7 +76,7 @@ def text_of(result: CallToolResult) -> str:
 
 
 async def test_the_web_is_asked_over_stdio(root: Path) -> None:
-    with in_thread(Loopback(lambda _: {"content": "It is streamed."})) as server:
+    with run_in_thread(LoopbackServer(lambda _: {"content": "It is streamed."})) as server:
         web = ("--web-model", "searcher", "--web-url", server.base_url, "--web-key-env", "WEB_KEY")
         async with over_stdio(root, *web, WEB_KEY=KEY) as client:
             result = await client.call_tool("ask_web", {"question": "What happens to a large blob?"})
@@ -92,9 +92,9 @@ async def test_the_web_is_asked_over_stdio(root: Path) -> None:
 async def test_the_web_is_asked_over_http_and_a_failure_is_a_result(root: Path, *, is_well: bool) -> None:
     said: list[Json] = []
     ways = [] if is_well else [rate_limited()]
-    with in_thread(Loopback(lambda _: {"content": "Yes."}, ways)) as server:
-        who = SearchModel(model="searcher", base_url=server.base_url, tries=1)
-        with toolbox_on(root, [ask_web(who, {"ASK_WEB_API_KEY": KEY})]) as toolbox:
+    with run_in_thread(LoopbackServer(lambda _: {"content": "Yes."}, ways)) as server:
+        who = WebSearchModel(model="searcher", base_url=server.base_url, tries=1)
+        with toolbox_on(root, [make_ask_web(who, {"ASK_WEB_API_KEY": KEY})]) as toolbox:
             result = await over_http(toolbox, "ask_web", {"question": "Is it?"})
             said += [one.json for one in server.received]
     assert len(said) == 1
@@ -105,9 +105,9 @@ async def test_the_web_is_asked_over_http_and_a_failure_is_a_result(root: Path, 
 
 async def test_search_by_meaning_over_http_says_what_the_player_gets(root: Path, tmp_path: Path) -> None:
     asked: Json = {"query": "close the handle"}
-    with in_thread(toy_server()) as server:
-        model = endpoint(EmbeddingModel("m", server.base_url, "NO_KEY"))
-        with toolbox_on(root, [semantic_search(Meaning(model, folder=tmp_path / "vectors"))]) as toolbox:
+    with run_in_thread(toy_server()) as server:
+        model = make_endpoint_embedder(EmbeddingEndpoint("m", server.base_url, "NO_KEY"))
+        with toolbox_on(root, [make_semantic_search(SemanticIndex(model, folder=tmp_path / "vectors"))]) as toolbox:
             expected = toolbox.run("semantic_search", json.dumps(asked))
             result = await over_http(toolbox, "semantic_search", asked)
     assert expected.ok
@@ -117,14 +117,14 @@ async def test_search_by_meaning_over_http_says_what_the_player_gets(root: Path,
 @pytest.mark.parametrize("name", ["goto_definition", "lsp_references"])
 async def test_a_language_server_is_asked_over_http(root: Path, tmp_path: Path, name: str) -> None:
     pytest.importorskip("pygls")
-    from selfplay_tools.lsp.pool import Pool  # noqa: PLC0415  an extra
+    from selfplay_tools.lsp.pool import ServerPool  # noqa: PLC0415  an extra
     from selfplay_tools.lsp.servers import LanguageServer  # noqa: PLC0415  an extra
-    from selfplay_tools.lsp.tools import lsp_tools  # noqa: PLC0415  an extra
+    from selfplay_tools.lsp.tools import make_lsp_tools  # noqa: PLC0415  an extra
 
     (root / "b.py").write_text('def late():\n    return "late"\n')
     fake = LanguageServer("python", (sys.executable, str(FAKE), str(tmp_path / "log"), "well"), ("*.py",))
     asked: Json = {"path": "main.py", "line": 4, "symbol": "close"}
-    with toolbox_on(root, lsp_tools([fake], Pool())) as toolbox:
+    with toolbox_on(root, make_lsp_tools([fake], ServerPool())) as toolbox:
         expected = toolbox.run(name, json.dumps(asked))
         result = await over_http(toolbox, name, asked)
     assert expected.ok, expected.text

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from selfplay_tools.errors import NoSuchCommit, NotUsable
-from selfplay_tools.opening import default_index, open_snapshot
+from selfplay_tools.opening import default_index_folder, open_snapshot
 from selfplay_tools.toolbox import Toolbox
 from tests.repositories import commit_files, git, make_git_dir
 
@@ -49,11 +49,11 @@ def test_each_repository_has_an_index_of_its_own_below_the_users_cache(tmp_path:
     commit_files(bare, {b"a": b"1"})
     git(bare, "clone", "--quiet", str(bare), str(tmp_path / "tree"))
     environ = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
-    folders = [default_index(path, environ) for path in (bare, tmp_path / "tree", tmp_path / "tree" / ".." / "tree")]
+    folders = [default_index_folder(path, environ) for path in (bare, tmp_path / "tree", tmp_path / "tree" / ".." / "tree")]
     assert folders[1] == folders[2] != folders[0]
     assert [folder.name.rpartition("-")[0] for folder in folders] == ["bare.git", "tree", "tree"]
     assert {folder.parent for folder in folders} == {tmp_path / "cache" / "selfplay" / "index"}
-    assert default_index(bare, {"XDG_CACHE_HOME": "relative"}).is_relative_to(Path.home() / ".cache")
+    assert default_index_folder(bare, {"XDG_CACHE_HOME": "relative"}).is_relative_to(Path.home() / ".cache")
 
 
 def test_an_index_changes_no_answer_and_may_be_that_of_others(tmp_path: Path) -> None:

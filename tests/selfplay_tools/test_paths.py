@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay_tools.paths import MAX_DEPTH, is_git_directory, is_served, shown, shown_paths
+from selfplay_tools.paths import MAX_DEPTH, is_git_directory, is_served, display_path, display_paths
 
 NAMES = st.lists(
     st.sampled_from([b"a", b"\\", b"x0a", b"\n", b"\xe9", b"~2", "é".encode(), b"n", b"\\xe9"]), min_size=1
@@ -30,29 +30,29 @@ RAW_PATHS = st.lists(NAMES.map(b"".join), min_size=1, max_size=3).map(b"/".join)
     ],
 )
 def test_a_name_is_shown_on_one_line(raw: bytes, text: str) -> None:
-    assert shown(raw) == text
+    assert display_path(raw) == text
 
 
 @given(st.lists(RAW_PATHS, unique=True))
 def test_different_paths_have_different_shown_forms(raws: list[bytes]) -> None:
-    assert len(set(shown_paths(raws))) == len(raws)
+    assert len(set(display_paths(raws))) == len(raws)
 
 
 @given(st.lists(RAW_PATHS, unique=True), st.randoms())
 def test_the_shown_form_does_not_depend_on_the_order(raws: list[bytes], random: Random) -> None:
     shuffled = random.sample(raws, len(raws))
-    assert dict(zip(raws, shown_paths(raws), strict=True)) == dict(zip(shuffled, shown_paths(shuffled), strict=True))
+    assert dict(zip(raws, display_paths(raws), strict=True)) == dict(zip(shuffled, display_paths(shuffled), strict=True))
 
 
 @given(st.lists(RAW_PATHS, unique=True))
 def test_every_shown_form_is_printable_text(raws: list[bytes]) -> None:
-    for path in shown_paths(raws):
+    for path in display_paths(raws):
         path.encode("utf-8")
         assert "\n" not in path
 
 
 def test_a_name_that_needs_no_escape_keeps_it() -> None:
-    assert shown_paths([b"caf\xe9", b"caf\\xe9"]) == [r"caf\xe9~2", r"caf\xe9"]
+    assert display_paths([b"caf\xe9", b"caf\\xe9"]) == [r"caf\xe9~2", r"caf\xe9"]
 
 
 @pytest.mark.parametrize(

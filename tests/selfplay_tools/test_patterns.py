@@ -3,9 +3,9 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from selfplay_tools.errors import BadArgument
-from selfplay_tools.linear import BadRegex, compiled
-from selfplay_tools.literals import AllOf, AnyOf, Literal, Need, required
-from selfplay_tools.patterns import Pattern
+from selfplay_tools.linear import BadRegex, compile_regex
+from selfplay_tools.literals import AllOf, AnyOf, LiteralNeed, Need, derive_need
+from selfplay_tools.patterns import LinePattern
 
 LETTERS = "abksK _\u017f\u212a.é]}"
 ESCAPES = r"\. \d \w \s \b \B \A \z \C \n \t \x61 \pL \_ \Qa.\E"
@@ -15,22 +15,22 @@ REPEATS = st.sampled_from(["", "", "", "*", "+", "?", "{0}", "{1}", "{2}", "{1,2
 GROUPS = st.sampled_from(["({})", "(?:{})", "(?P<n>{})", "(?i:{})", "(?-i:{})", "{}|b", "a|{}", "({}|k)", "{}{}"])
 
 
-def _grouped(form: str, inside: str, repeat: str) -> str:
+def _group(form: str, inside: str, repeat: str) -> str:
     return form.replace("{}", inside) + repeat
 
 
-def _grown(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    return st.builds(_grouped, GROUPS, inner, REPEATS) | st.lists(inner, min_size=1, max_size=4).map("".join)
+def _grow(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return st.builds(_group, GROUPS, inner, REPEATS) | st.lists(inner, min_size=1, max_size=4).map("".join)
 
 
-BUILT = st.recursive(st.builds(str.__add__, ATOMS, REPEATS), _grown, max_leaves=8)
+BUILT = st.recursive(st.builds(str.__add__, ATOMS, REPEATS), _grow, max_leaves=8)
 RANDOM = st.text("ab()[]{}|*+?\\.^$-:iPQEK12,\n", max_size=12)
 TEXTS = st.lists(st.text("aabbkKsS\u017f\u212aéÉ .A]_}{2\t\f\ufffd", max_size=8), min_size=1, max_size=5)
 
 
-def _valid(source: str) -> bool:
+def _is_valid(source: str) -> bool:
     try:
-        compiled(source)
+        compile_regex(source)
     except BadRegex:
         return False
     return True
@@ -48,14 +48,14 @@ def _valid(source: str) -> bool:
 @example(source=r"a[^k]*a", lines=["a", "a"], fold=False)
 @settings(max_examples=600)
 def test_searching_all_lines_at_once_equals_searching_each_alone(*, source: str, lines: list[str], fold: bool) -> None:
-    assume(_valid(source))
-    alone = compiled(source, ignore_case=fold)
+    assume(_is_valid(source))
+    alone = compile_regex(source, ignore_case=fold)
     expected = [(number, match.start()) for number, line in enumerate(lines) if (match := alone.search(line.encode()))]
     text = "\n".join(lines).encode()
-    assert [(n, match - start) for n, start, match in Pattern(source, fold).lines_of(text)] == expected
+    assert [(n, match - start) for n, start, match in LinePattern(source, fold).find_lines(text)] == expected
 
 
-def _folded(text: str) -> str:
+def _fold_case(text: str) -> str:
     return text.lower().replace("\u212a", "k").replace("\u017f", "s")
 
 
@@ -63,17 +63,17 @@ def _folded(text: str) -> str:
 @example(source="(?i)KASSE", lines=["\u212aa\u017f\u017fe"], fold=False)
 @settings(max_examples=600)
 def test_every_line_that_matches_holds_what_is_required(*, source: str, lines: list[str], fold: bool) -> None:
-    assume(_valid(source))
-    need = required(source, ignore_case=fold)
-    for number, _, _ in Pattern(source, fold).lines_of("\n".join(lines).encode()):
+    assume(_is_valid(source))
+    need = derive_need(source, ignore_case=fold)
+    for number, _, _ in LinePattern(source, fold).find_lines("\n".join(lines).encode()):
         assert _is_met(need, lines[number])
 
 
 def _is_met(need: Need, line: str) -> bool:
     match need:
-        case Literal(text, True):
-            return _folded(text) in _folded(line)
-        case Literal(text):
+        case LiteralNeed(text, True):
+            return _fold_case(text) in _fold_case(line)
+        case LiteralNeed(text):
             return text in line
         case AllOf(needs):
             return all(_is_met(one, line) for one in needs)
@@ -81,15 +81,15 @@ def _is_met(need: Need, line: str) -> bool:
             return any(_is_met(one, line) for one in needs)
 
 
-def _plain(need: Need) -> object:
+def _simplify_need(need: Need) -> object:
     """A literal as its text, all of them as a tuple, any of them as a set."""
     match need:
-        case Literal(text):
+        case LiteralNeed(text):
             return text
         case AllOf(needs):
-            return tuple(map(_plain, needs))
+            return tuple(map(_simplify_need, needs))
         case AnyOf(needs):
-            return set(map(_plain, needs))
+            return set(map(_simplify_need, needs))
 
 
 @pytest.mark.parametrize(
@@ -126,12 +126,12 @@ def _plain(need: Need) -> object:
     ],
 )
 def test_what_is_required_is_found_where_it_can_be_had(source: str, needed: object) -> None:
-    assert _plain(required(source, ignore_case=False)) == needed
+    assert _simplify_need(derive_need(source, ignore_case=False)) == needed
 
 
 def test_a_leading_flag_makes_literals_caseless() -> None:
-    need = required("(?i)Header: \u00e9x-id", ignore_case=False)
-    assert need == AllOf((Literal("Header: ", is_folded=True), Literal("x-id", is_folded=True)))
+    need = derive_need("(?i)Header: \u00e9x-id", ignore_case=False)
+    assert need == AllOf((LiteralNeed("Header: ", is_folded=True), LiteralNeed("x-id", is_folded=True)))
 
 
 @pytest.mark.parametrize(
@@ -155,24 +155,24 @@ def test_a_leading_flag_makes_literals_caseless() -> None:
 )
 def test_a_refused_pattern_says_what_to_write_instead(source: str, said: str) -> None:
     with pytest.raises(BadArgument) as refused:
-        Pattern(source)
+        LinePattern(source)
     assert said in str(refused.value)
 
 
 def test_the_suggested_escape_finds_the_text_itself() -> None:
     source = "a.b[0]*(c|d)+{e}^$?\\"
     escaped = "".join(f"\\{character}" if character in ".^$*+?()[]{}|\\" else character for character in source)
-    assert [n for n, _, _ in Pattern(escaped).lines_of(f"x\n--{source}--\ny".encode())] == [1]
+    assert [n for n, _, _ in LinePattern(escaped).find_lines(f"x\n--{source}--\ny".encode())] == [1]
 
 
 def test_a_pattern_made_to_be_slow_is_linear() -> None:
     """A backtracking engine would not come back from this."""
     text = (b"a" * 5_000 + b"\n") * 20
-    assert not list(Pattern("(a*)*(a|aa)+$b|(x+x+)+y").lines_of(text))
+    assert not list(LinePattern("(a*)*(a|aa)+$b|(x+x+)+y").find_lines(text))
 
 
 @given(source=BUILT, text=st.text("abkK \né", max_size=12).map(str.encode))
 def test_spans_are_those_of_the_matches(source: str, text: bytes) -> None:
-    assume(_valid(source))
-    regex = compiled(source)
-    assert list(regex.spans(text)) == [(match.start(), match.end()) for match in regex.finditer(text)]
+    assume(_is_valid(source))
+    regex = compile_regex(source)
+    assert list(regex.find_spans(text)) == [(match.start(), match.end()) for match in regex.finditer(text)]

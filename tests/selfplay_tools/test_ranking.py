@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay_tools.path_words import path_fields, without_suffix
-from selfplay_tools.ranking import FORMULA, Field, Fields, Ranking, Rule, best
-from selfplay_tools.store.words import Words
+from selfplay_tools.path_words import make_path_fields, strip_suffix
+from selfplay_tools.ranking import FORMULA, WordField, FieldPair, Ranking, FieldRule, find_best
+from selfplay_tools.store.words import WordIndex
 from selfplay_tools.terms import terms_of
 
 CODE = "def {name}(value):\n    return value\n"
@@ -20,28 +20,28 @@ TEXTS = st.dictionaries(
 
 def ranking_of(files: Mapping[str, str]) -> Ranking:
     paths = sorted(files)
-    words = Words.of([memoryview(files[path].encode()) for path in paths])
-    return Ranking(words.fields, path_fields(paths), np.arange(len(paths)))
+    words = WordIndex.from_texts([memoryview(files[path].encode()) for path in paths])
+    return Ranking(words.fields, make_path_fields(paths), np.arange(len(paths)))
 
 
-def ranked(files: Mapping[str, str], query: str) -> list[str]:
+def rank_files(files: Mapping[str, str], query: str) -> list[str]:
     paths = sorted(files)
-    return [paths[at] for at in best(ranking_of(files).scores(terms_of(query)), len(paths))]
+    return [paths[at] for at in find_best(ranking_of(files).score_files(terms_of(query)), len(paths))]
 
 
 def test_a_definition_counts_more_than_a_use() -> None:
     files = {"a.py": "x = 1\nif x:\n    header(x)\n", "b.py": "x = 1\ndef header(x): ...\n" + "pass\n" * 3}
-    assert ranked(files, "header") == ["b.py", "a.py"]
+    assert rank_files(files, "header") == ["b.py", "a.py"]
 
 
 def test_a_files_name_counts_more_than_its_folder() -> None:
     files = {"header/other.py": "pass", "other/header.py": "pass", "other/more.py": "pass", "rest/some.py": "pass"}
-    assert ranked(files, "header") == ["other/header.py", "header/other.py"]
+    assert rank_files(files, "header") == ["other/header.py", "header/other.py"]
 
 
 def test_another_form_of_a_word_is_found_after_the_word_itself() -> None:
     files = {"a.py": "the handle there", "b.py": "the handling there", "c.py": "nothing there", "d.py": "nor here"}
-    assert ranked(files, "handling") == ["b.py", "a.py"]
+    assert rank_files(files, "handling") == ["b.py", "a.py"]
 
 
 @pytest.mark.parametrize(
@@ -54,11 +54,11 @@ def test_another_form_of_a_word_is_found_after_the_word_itself() -> None:
 )
 def test_a_byway_counts_in_full_when_it_is_asked_for(path: str, query: str) -> None:
     ranking = ranking_of({path: "header", "src/b.py": "header", "src/c.py": "nothing"})
-    plain, whole = (ranking.scores(terms_of("header"), replace(FORMULA, byway=byway)) for byway in (0.5, 1.0))
+    plain, whole = (ranking.score_files(terms_of("header"), replace(FORMULA, byway=byway)) for byway in (0.5, 1.0))
     at = sorted([path, "src/b.py", "src/c.py"]).index(path)
     assert plain[at] == whole[at] / 2
-    asked = ranking.scores(terms_of(query))
-    assert asked[at] == ranking.scores(terms_of(query), replace(FORMULA, byway=1.0))[at]
+    asked = ranking.score_files(terms_of(query))
+    assert asked[at] == ranking.score_files(terms_of(query), replace(FORMULA, byway=1.0))[at]
 
 
 def test_a_repeated_word_counts_more_than_another_but_less_than_twice() -> None:
@@ -69,9 +69,9 @@ def test_a_repeated_word_counts_more_than_another_but_less_than_twice() -> None:
 @given(files=TEXTS, query=st.lists(WORDS, min_size=1).map(" ".join))
 def test_what_holds_no_word_scores_nothing_and_all_else_scores_something(files: dict[str, str], query: str) -> None:
     ranking, terms = ranking_of(files), terms_of(query)
-    scores = ranking.scores(terms)
-    assert bool(scores.any()) == any(ranking.held(terms))
-    assert ranking.held(terms) == [bool(ranking.scores([term]).any()) for term in terms]
+    scores = ranking.score_files(terms)
+    assert bool(scores.any()) == any(ranking.are_held(terms))
+    assert ranking.are_held(terms) == [bool(ranking.score_files([term]).any()) for term in terms]
     assert (scores >= 0).all()
 
 
@@ -82,31 +82,31 @@ def test_rows_that_files_share_change_no_score(files: dict[str, str], query: str
     texts = sorted(set(files.values()))
     rows = np.array([texts.index(files[path]) for path in paths])
     copies = np.bincount(rows, minlength=len(texts))
-    words = Words.of([memoryview(text.encode()) for text in texts])
+    words = WordIndex.from_texts([memoryview(text.encode()) for text in texts])
     shared = Ranking(
-        Fields(words, Field(words.first.lengths, copies), Field(words.second.lengths, copies)),
-        path_fields(paths),
+        FieldPair(words, WordField(words.first.lengths, copies), WordField(words.second.lengths, copies)),
+        make_path_fields(paths),
         rows,
     )
     terms = terms_of(query)
-    assert shared.scores(terms).tolist() == ranking_of(files).scores(terms).tolist()
+    assert shared.score_files(terms).tolist() == ranking_of(files).score_files(terms).tolist()
 
 
 @given(files=TEXTS)
 def test_a_field_without_weight_says_nothing(files: dict[str, str]) -> None:
-    silent = Rule(0.0, 1.0, 0.5)
+    silent = FieldRule(0.0, 1.0, 0.5)
     formula = replace(FORMULA, text=silent, defined=silent, name=silent, folder=silent)
     terms = terms_of("header test")
-    assert not ranking_of(files).scores(terms, formula).any()
+    assert not ranking_of(files).score_files(terms, formula).any()
 
 
 def test_the_best_come_first_and_then_in_order() -> None:
-    assert best(np.array([1.0, 0.0, 2.0, 1.0]), 10) == [2, 0, 3]
-    assert best(np.array([1.0, 0.0, 2.0, 1.0]), 2) == [2, 0]
+    assert find_best(np.array([1.0, 0.0, 2.0, 1.0]), 10) == [2, 0, 3]
+    assert find_best(np.array([1.0, 0.0, 2.0, 1.0]), 2) == [2, 0]
 
 
 @pytest.mark.parametrize(
     ("name", "rest"), [("app.test.ts", "app"), ("app", "app"), (".travis.yml", ".travis.yml"), ("", "")]
 )
 def test_a_name_ends_at_its_first_dot(name: str, rest: str) -> None:
-    assert without_suffix(name) == rest
+    assert strip_suffix(name) == rest

@@ -3,38 +3,38 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from selfplay_tools.tool import Result, Shown
+from selfplay_tools.tool import CallResult, ShownRange
 from selfplay_tools.toolbox import Toolbox
 
 Make = Callable[[Mapping[str, str | bytes]], Toolbox]
 
 
-def read(toolbox: Toolbox, path: str, **arguments: int) -> Result:
+def read(toolbox: Toolbox, path: str, **arguments: int) -> CallResult:
     return toolbox.run("read_file", json.dumps({"path": path, **arguments}))
 
 
-def numbered(count: int) -> str:
+def number_lines(count: int) -> str:
     return "".join(f"line {number}\n" for number in range(1, count + 1))
 
 
 def test_lines_are_numbered_as_cat_does(toolbox_on: Make) -> None:
     result = read(toolbox_on({"a.py": "one\n\ttwo\n"}), "a.py")
-    assert result == Result(
-        "a.py: lines 1-2 of 2\n     1\tone\n     2\t\ttwo", shown=(Shown(path="a.py", first=1, last=2, how="read"),)
+    assert result == CallResult(
+        "a.py: lines 1-2 of 2\n     1\tone\n     2\t\ttwo", shown=(ShownRange(path="a.py", first=1, last=2, how="read"),)
     )
 
 
 def test_a_window_says_where_to_go_on(toolbox_on: Make) -> None:
-    result = read(toolbox_on({"a": numbered(431)}), "a", start=101)
+    result = read(toolbox_on({"a": number_lines(431)}), "a", start=101)
     rows = result.text.split("\n")
     assert rows[0] == "a: lines 101-300 of 431"
     assert rows[1] == "   101\tline 101"
     assert rows[-1] == "[131 more lines: read_file with start=301]"
-    assert result.shown == (Shown(path="a", first=101, last=300, how="read"),)
+    assert result.shown == (ShownRange(path="a", first=101, last=300, how="read"),)
 
 
 def test_following_the_remarks_reads_every_line_once(toolbox_on: Make) -> None:
-    toolbox = toolbox_on({"a": ("é" * 400 + "\n") * 90 + numbered(300)})
+    toolbox = toolbox_on({"a": ("é" * 400 + "\n") * 90 + number_lines(300)})
     seen: list[int] = []
     while not seen or seen[-1] < 390:
         result = read(toolbox, "a", start=len(seen) + 1, count=400)
@@ -53,7 +53,7 @@ def test_a_start_beyond_the_end_says_how_long_the_file_is(toolbox_on: Make) -> N
 @pytest.mark.parametrize(("content", "said"), [(b"", "empty file"), (b"\0\1\2", "binary file, 3 B, no text")])
 def test_a_file_without_lines_is_opened_all_the_same(toolbox_on: Make, content: bytes, said: str) -> None:
     result = read(toolbox_on({"a": content}), "a")
-    assert result == Result(f"a: {said}", shown=(Shown(path="a", first=1, last=0, how="read"),))
+    assert result == CallResult(f"a: {said}", shown=(ShownRange(path="a", first=1, last=0, how="read"),))
 
 
 def test_a_long_line_is_cut_and_counts_as_shown(toolbox_on: Make) -> None:
@@ -62,7 +62,7 @@ def test_a_long_line_is_cut_and_counts_as_shown(toolbox_on: Make) -> None:
     assert head == "a: lines 1-1 of 1"
     assert row == f"     1\t{'x' * 500}…[+19,999,500]"
     assert remark.startswith("[a line of over 500 characters is cut, [+n] stands for n of them; grep with this path")
-    assert result.shown == (Shown(path="a", first=1, last=1, how="read"),)
+    assert result.shown == (ShownRange(path="a", first=1, last=1, how="read"),)
 
 
 def test_what_is_no_plain_text_is_said_in_words(toolbox_on: Make) -> None:

@@ -5,7 +5,7 @@ import pytest
 from selfplay_tools.errors import BadArgument
 from selfplay_tools.references import FindReferences, find_references
 from selfplay_tools.snapshot import Snapshot
-from selfplay_tools.tool import Result, Shown
+from selfplay_tools.tool import CallResult, ShownRange
 from selfplay_tools.toolbox import Toolbox
 
 Opened = Callable[[Mapping[str, str | bytes]], Snapshot]
@@ -16,7 +16,7 @@ def opened(toolbox_on: Callable[[Mapping[str, str | bytes]], Toolbox]) -> Opened
     return lambda files: toolbox_on(files).snapshot
 
 
-def find(snapshot: Snapshot, name: str, path: str = "", *, limit: int = 50, offset: int = 0) -> Result:
+def find(snapshot: Snapshot, name: str, path: str = "", *, limit: int = 50, offset: int = 0) -> CallResult:
     return find_references(snapshot, FindReferences(name=name, path=path, limit=limit, offset=offset))
 
 
@@ -27,7 +27,7 @@ def test_uses_are_grouped_by_file_and_say_what_they_stand_in(opened: Opened) -> 
             "a.py": "def load(x):\n    return x\n",
         }
     )
-    assert find(snapshot, "load") == Result(
+    assert find(snapshot, "load") == CallResult(
         text=(
             '3 lines with "load" in 2 files in the root folder, comments and strings aside\n'
             "a.py\n"
@@ -38,9 +38,9 @@ def test_uses_are_grouped_by_file_and_say_what_they_stand_in(opened: Opened) -> 
             "5:        load(1)  [in A.run]"
         ),
         shown=(
-            Shown(path="a.py", first=1, last=1, how="match"),
-            Shown(path="b.py", first=1, last=1, how="match"),
-            Shown(path="b.py", first=5, last=5, how="match"),
+            ShownRange(path="a.py", first=1, last=1, how="match"),
+            ShownRange(path="b.py", first=1, last=1, how="match"),
+            ShownRange(path="b.py", first=5, last=5, how="match"),
         ),
     )
 

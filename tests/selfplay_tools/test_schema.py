@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 from selfplay_tools.answering import FINISH
 from selfplay_tools.grepping import GREP
 from selfplay_tools.schema import KEPT, function_schema
-from selfplay_tools.tool import AnyTool, Arguments, Result, Tool
+from selfplay_tools.tool import AnyTool, ToolArguments, CallResult, Tool
 from selfplay_tools.toolbox import DEFAULT_TOOLS
 
 MAX_TOKENS = 1_500
@@ -87,13 +87,13 @@ def test_schema_and_model_allow_the_same_calls(data: st.DataObject) -> None:
         assert jsonschema_rs.Draft202012Validator(parameters(tool)).is_valid(call)
 
 
-class Odd(Arguments):
+class Odd(ToolArguments):
     """An argument that needs a union."""
 
     word: str | None = Field(None)
 
 
 def test_a_union_is_refused_where_the_tool_is_made() -> None:
-    tool = Tool(name="odd", description="", arguments=Odd, run=lambda _snapshot, _arguments: Result(""))
+    tool = Tool(name="odd", description="", arguments=Odd, run=lambda _snapshot, _arguments: CallResult(""))
     with pytest.raises(TypeError, match=r"tool 'odd': \['anyOf'\]"):
         function_schema(tool)

@@ -1,7 +1,7 @@
 import json
 from collections.abc import Callable, Mapping
 
-from selfplay_tools.tool import Result, Shown
+from selfplay_tools.tool import CallResult, ShownRange
 from selfplay_tools.toolbox import Toolbox
 
 Make = Callable[[Mapping[str, str | bytes]], Toolbox]
@@ -13,7 +13,7 @@ TREE = {
 }
 
 
-def search(toolbox: Toolbox, query: str, **arguments: object) -> Result:
+def search(toolbox: Toolbox, query: str, **arguments: object) -> CallResult:
     return toolbox.run("search", json.dumps({"query": query, **arguments}))
 
 
@@ -25,9 +25,9 @@ def test_files_are_ranked_and_come_with_their_best_lines(toolbox_on: Make) -> No
         "2. docs/entries.md\n1:The server has entries."
     )
     assert result.shown == (
-        Shown(path="http/headers.py", first=1, last=1, how="match"),
-        Shown(path="http/headers.py", first=4, last=4, how="match"),
-        Shown(path="docs/entries.md", first=1, last=1, how="match"),
+        ShownRange(path="http/headers.py", first=1, last=1, how="match"),
+        ShownRange(path="http/headers.py", first=4, last=4, how="match"),
+        ShownRange(path="docs/entries.md", first=1, last=1, how="match"),
     )
 
 

@@ -11,14 +11,14 @@ from selfplay_tools.commit import CommitSnapshot
 from selfplay_tools.directory import UNREADABLE, DirectorySnapshot
 from selfplay_tools.errors import GitFailed, NoSuchCommit, NoSuchPath, NotReadable, ToolsError
 from selfplay_tools.paths import is_served
-from selfplay_tools.snapshot import Kind, Snapshot
+from selfplay_tools.snapshot import PathKind, Snapshot
 from tests.repositories import (
     Content,
     Link,
     Program,
     Submodule,
     all_folders,
-    both_ways,
+    open_both_ways,
     commit_files,
     git,
     make_directory,
@@ -50,7 +50,7 @@ FILES: Mapping[bytes, Content] = {
 @pytest.fixture(params=["commit", "directory"])
 def snapshot(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Snapshot]:
     """`FILES`, once as a commit and once as a directory."""
-    with both_ways(tmp_path, FILES) as (committed, on_disk):
+    with open_both_ways(tmp_path, FILES) as (committed, on_disk):
         yield committed if request.param == "commit" else on_disk
 
 
@@ -66,15 +66,15 @@ def test_an_entry_says_what_it_is(snapshot: Snapshot) -> None:
     assert run is not None
     assert link is not None
     assert module is not None
-    assert (run.kind, run.executable, run.size) == (Kind.FILE, True, 10)
-    assert (link.kind, link.size) == (Kind.LINK, 7)
-    assert (module.kind, module.size, module.oid) == (Kind.SUBMODULE, 0, "1" * 40)
+    assert (run.kind, run.executable, run.size) == (PathKind.FILE, True, 10)
+    assert (link.kind, link.size) == (PathKind.LINK, 7)
+    assert (module.kind, module.size, module.oid) == (PathKind.SUBMODULE, 0, "1" * 40)
     assert snapshot.entry("src") is None
     assert snapshot.entry("src/nothing") is None
 
 
 def test_children_are_sorted_by_name(snapshot: Snapshot) -> None:
-    assert list(snapshot.children("src")) == [("app.py", Kind.FILE), ("net", Kind.FOLDER)]
+    assert list(snapshot.children("src")) == [("app.py", PathKind.FILE), ("net", PathKind.FOLDER)]
     with pytest.raises(NoSuchPath):
         snapshot.children("src/app.py")
 
@@ -165,9 +165,9 @@ def test_a_wrong_path_brings_the_one_that_was_meant(snapshot: Snapshot, wrong: s
 
 
 def test_nothing_is_near_to_nonsense(snapshot: Snapshot) -> None:
-    assert snapshot.nearest("qqqqqqqqqqqqqqqqqqqqq") == ()
-    assert snapshot.nearest("x" * 1_000_000) == ()
-    assert snapshot.nearest("app.py", limit=0) == ()
+    assert snapshot.nearest_paths("qqqqqqqqqqqqqqqqqqqqq") == ()
+    assert snapshot.nearest_paths("x" * 1_000_000) == ()
+    assert snapshot.nearest_paths("app.py", limit=0) == ()
 
 
 def test_a_closed_snapshot_reads_nothing(snapshot: Snapshot) -> None:
@@ -178,7 +178,7 @@ def test_a_closed_snapshot_reads_nothing(snapshot: Snapshot) -> None:
 
 
 def test_a_clean_checkout_has_the_tree_id_of_its_commit(tmp_path: Path) -> None:
-    with both_ways(tmp_path, FILES) as (committed, on_disk):
+    with open_both_ways(tmp_path, FILES) as (committed, on_disk):
         commit = committed.identity.removeprefix("git:")
         tree = git(tmp_path / "files.git", "rev-parse", f"{commit}^{{tree}}").decode().strip()
         assert on_disk.identity == f"tree:{tree}"
@@ -215,7 +215,7 @@ def test_an_empty_tree_is_a_snapshot(tmp_path: Path) -> None:
     with closing(CommitSnapshot(git_dir, commit_files(git_dir, {}))) as snapshot:
         assert snapshot.entries == ()
         assert list(snapshot.children("")) == []
-        assert snapshot.nearest("a") == ()
+        assert snapshot.nearest_paths("a") == ()
 
 
 def test_a_folder_without_git_is_a_snapshot(tmp_path: Path) -> None:
@@ -237,7 +237,7 @@ def test_a_file_that_changes_after_opening_is_refused(tmp_path: Path) -> None:
         with pytest.raises(NotReadable, match="No such file"):
             snapshot.text("b.py")
         assert [entry.oid for entry in snapshot.entries] == [UNREADABLE, UNREADABLE]
-        assert [entry.path for entry in snapshot.index.left_out()] == ["a.py", "b.py"]
+        assert [entry.path for entry in snapshot.index.list_unsearched()] == ["a.py", "b.py"]
 
 
 def test_a_checked_out_submodule_says_its_commit(tmp_path: Path) -> None:
@@ -251,7 +251,7 @@ def test_a_checked_out_submodule_says_its_commit(tmp_path: Path) -> None:
     with closing(DirectorySnapshot(root)) as snapshot:
         entry = snapshot.entry("libs/s")
         assert entry is not None
-        assert (entry.kind, entry.oid) == (Kind.SUBMODULE, commit)
+        assert (entry.kind, entry.oid) == (PathKind.SUBMODULE, commit)
 
 
 NAMES = st.one_of(
@@ -279,14 +279,14 @@ TREES = st.dictionaries(PATHS, CONTENTS, max_size=8).map(_without_conflicts)
 WRONG = st.lists(st.sampled_from(["a", "b", "A", "src", "x.py", "..", ".", "", "a b", "é"]), max_size=5).map("/".join)
 
 
-def _told(snapshot: Snapshot, verb: str, path: str) -> object:
+def _ask_snapshot(snapshot: Snapshot, verb: str, path: str) -> object:
     try:
         return getattr(snapshot, verb)(path)
     except ToolsError as error:
         return type(error), str(error)
 
 
-def _resolved(snapshot: Snapshot, path: str) -> str | None:
+def _resolve_path(snapshot: Snapshot, path: str) -> str | None:
     try:
         return snapshot.resolve(path)
     except ToolsError:
@@ -296,17 +296,17 @@ def _resolved(snapshot: Snapshot, path: str) -> str | None:
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(TREES, st.lists(WRONG, max_size=5))
 def test_a_commit_and_its_checkout_are_the_same_snapshot(files: dict[bytes, Content], wrong: list[str]) -> None:
-    with TemporaryDirectory() as folder, both_ways(Path(folder), files) as (committed, on_disk):
+    with TemporaryDirectory() as folder, open_both_ways(Path(folder), files) as (committed, on_disk):
         assert list(committed.entries) == list(on_disk.entries)
         assert len(committed.entries) == len(files)
         paths = [entry.path for entry in committed.entries]
         known = {*paths, *all_folders(committed)}
         for path in [*known, *wrong]:
-            assert _resolved(committed, path) in {None, *known}
+            assert _resolve_path(committed, path) in {None, *known}
             for verb in ("kind", "entry", "children", "resolve", "read", "text", "link_target", "nearest"):
-                assert _told(committed, verb, path) == _told(on_disk, verb, path)
-        assert list(committed.index.left_out()) == list(on_disk.index.left_out())
-        assert committed.index.ranked(["server", "a"], 5) == on_disk.index.ranked(["server", "a"], 5)
+                assert _ask_snapshot(committed, verb, path) == _ask_snapshot(on_disk, verb, path)
+        assert list(committed.index.list_unsearched()) == list(on_disk.index.list_unsearched())
+        assert committed.index.rank_paths(["server", "a"], 5) == on_disk.index.rank_paths(["server", "a"], 5)
 
 
 def test_a_damaged_repository_is_told(tmp_path: Path) -> None:

@@ -3,11 +3,11 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from selfplay_tools import code
-from selfplay_tools.code import symbol_lines
+from selfplay_tools.code import find_symbol_lines
 from selfplay_tools.errors import BadArgument, NoSuchPath, NotReadable
 from selfplay_tools.snapshot import Snapshot
 from selfplay_tools.symbols import FindSymbol, find_symbol
-from selfplay_tools.tool import Result, Shown
+from selfplay_tools.tool import CallResult, ShownRange
 from selfplay_tools.toolbox import Toolbox
 
 Opened = Callable[[Mapping[str, str | bytes]], Snapshot]
@@ -39,11 +39,11 @@ def opened(toolbox_on: Callable[[Mapping[str, str | bytes]], Toolbox]) -> Opened
     return lambda files: toolbox_on(files).snapshot
 
 
-def find(snapshot: Snapshot, name: str, path: str = "", limit: int = 20) -> Result:
+def find(snapshot: Snapshot, name: str, path: str = "", limit: int = 20) -> CallResult:
     return find_symbol(snapshot, FindSymbol(name=name, path=path, limit=limit))
 
 
-def places(result: Result) -> list[str]:
+def places(result: CallResult) -> list[str]:
     rows = result.text.splitlines()[1:]
     return [row for row in rows if row[:1] not in {" ", "["}]
 
@@ -66,9 +66,9 @@ def test_a_qualified_name_may_be_written_in_any_language_s_way(opened: Opened, n
 def test_a_whole_definition_counts_as_read_and_a_part_as_outline(opened: Opened) -> None:
     long = "def long():\n" + "    x = 1\n" * 30
     snapshot = opened({"m.py": MODELS, "long.py": long})
-    assert find(snapshot, "Model.save").shown == (Shown(path="m.py", first=13, last=15, how="read"),)
+    assert find(snapshot, "Model.save").shown == (ShownRange(path="m.py", first=13, last=15, how="read"),)
     result = find(snapshot, "long")
-    assert result.shown == (Shown(path="long.py", first=1, last=12, how="outline"),)
+    assert result.shown == (ShownRange(path="long.py", first=1, last=12, how="outline"),)
     assert "… 19 more lines" in result.text
 
 
@@ -140,7 +140,7 @@ def test_the_answer_does_not_depend_on_what_was_read_before(opened: Opened) -> N
     first = [find(opened(files), name) for name in ("save", "a", "SHOUT", "Base")]
     snapshot = opened(files)
     for path in files:
-        code.code_of(snapshot, path, with_quiet=True)
+        code.code_of(snapshot, path, with_non_code=True)
     assert [find(snapshot, name) for name in ("save", "a", "SHOUT", "Base")] == first
 
 
@@ -162,26 +162,26 @@ def test_names_of_every_shape_are_found(opened: Opened, path: str, text: str, na
 
 def test_symbol_lines_are_those_of_the_definition(opened: Opened) -> None:
     snapshot = opened({"m.py": MODELS})
-    assert symbol_lines(snapshot, "m.py", "Model") == (8, 15)
-    assert symbol_lines(snapshot, "m.py", "Model.name") == (9, 11)
-    assert symbol_lines(snapshot, "m.py", "Model.missing") is None
+    assert find_symbol_lines(snapshot, "m.py", "Model") == (8, 15)
+    assert find_symbol_lines(snapshot, "m.py", "Model.name") == (9, 11)
+    assert find_symbol_lines(snapshot, "m.py", "Model.missing") is None
 
 
 def test_symbol_lines_prefer_the_full_name_then_a_body_then_the_first(opened: Opened) -> None:
     snapshot = opened({"m.py": MODELS, "a.c": "int f(int);\nint f(int a) { return a; }\n", "b.py": "x = 1\nx = 2\n"})
-    assert symbol_lines(snapshot, "m.py", "save") == (18, 19)
-    assert symbol_lines(snapshot, "a.c", "f") == (2, 2)
-    assert symbol_lines(snapshot, "b.py", "x") == (1, 1)
+    assert find_symbol_lines(snapshot, "m.py", "save") == (18, 19)
+    assert find_symbol_lines(snapshot, "a.c", "f") == (2, 2)
+    assert find_symbol_lines(snapshot, "b.py", "x") == (1, 1)
 
 
 def test_symbol_lines_say_when_a_file_has_no_definitions_to_read(opened: Opened) -> None:
     snapshot = opened({"a.css": "a { }\n", "big.py": "x = 1\n" * 200_000})
     with pytest.raises(NotReadable, match="no language"):
-        symbol_lines(snapshot, "a.css", "a")
+        find_symbol_lines(snapshot, "a.css", "a")
     with pytest.raises(NotReadable, match="files over"):
-        symbol_lines(snapshot, "big.py", "x")
+        find_symbol_lines(snapshot, "big.py", "x")
     with pytest.raises(NoSuchPath):
-        symbol_lines(snapshot, "none.py", "x")
+        find_symbol_lines(snapshot, "none.py", "x")
 
 
 def test_a_name_in_a_comment_costs_no_parsing(opened: Opened) -> None:
@@ -216,7 +216,7 @@ def test_the_answer_is_the_same_once_files_were_read(opened: Opened) -> None:
     snapshot = opened(files)
     first = find(snapshot, "load")
     assert find(snapshot, "load") == first
-    code.forget()
+    code.clear_cache()
     for path in files:
         code.code_of(snapshot, path)
     assert find(snapshot, "load") == first

@@ -4,8 +4,8 @@ from itertools import pairwise
 
 import pytest
 
-from selfplay_tools.languages import LANGUAGES, definitions_query, language_of
-from selfplay_tools.syntax import QUERIED_BYTES, Match, matches, parse, pieces, quiet_spans
+from selfplay_tools.languages import LANGUAGES, load_definitions_query, language_of
+from selfplay_tools.syntax import QUERIED_BYTES, QueryMatch, find_matches, parse, cut_pieces, find_non_code
 
 TEXTS = {
     "a.py": "class A:\n    X = 1\n    @d\n    def f(self):\n        def g(): 'text'\n\nif a:\n    B, C = 1, 2  # why\n",
@@ -21,7 +21,7 @@ TEXTS = {
 }
 
 
-def told(found: list[tuple[int, Match]]) -> list[tuple[object, ...]]:
+def describe_matches(found: list[tuple[int, QueryMatch]]) -> list[tuple[object, ...]]:
     rows = [
         (number, *((name, node.start_byte, node.end_byte) for name, nodes in match.items() for node in nodes))
         for number, match in found
@@ -35,11 +35,11 @@ def test_each_match_is_found_once_wherever_a_text_is_cut(path: str, piece_bytes:
     source = TEXTS[path].encode() * 3
     language = language_of(path, source)
     assert language is not None
-    tree, query = parse(language, source), definitions_query(language)
-    whole = told(list(matches(query, tree, len(source) + 1)))
+    tree, query = parse(language, source), load_definitions_query(language)
+    whole = describe_matches(list(find_matches(query, tree, len(source) + 1)))
     assert len(whole) > 5
-    assert told(list(matches(query, tree, piece_bytes))) == whole
-    cut, uncut = quiet_spans(language, tree, piece_bytes), quiet_spans(language, tree, len(source) + 1)
+    assert describe_matches(list(find_matches(query, tree, piece_bytes))) == whole
+    cut, uncut = find_non_code(language, tree, piece_bytes), find_non_code(language, tree, len(source) + 1)
     assert (cut.starts, cut.ends) == (uncut.starts, uncut.ends)
 
 
@@ -50,7 +50,7 @@ def test_there_is_a_text_for_every_grammar() -> None:
 
 @pytest.mark.parametrize("length", [0, 1, QUERIED_BYTES - 1, QUERIED_BYTES, QUERIED_BYTES + 1, 5 * QUERIED_BYTES + 3])
 def test_pieces_cover_a_text_and_none_holds_the_interpreter_for_long(length: int) -> None:
-    cuts = list(pieces(length, QUERIED_BYTES))
+    cuts = list(cut_pieces(length, QUERIED_BYTES))
     assert cuts[0][0] == 0
     assert cuts[-1][1] > length
     assert all(before[1] == after[0] for before, after in pairwise(cuts))

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfplay_tools.store.tokens import numbers_of
-from selfplay_tools.terms import MAX_TERMS, forms, stem, terms_of
+from selfplay_tools.terms import MAX_TERMS, other_forms_of, stem, terms_of
 
 LETTERS = st.text("abdeginrstwy", min_size=2, max_size=9)
 
@@ -47,7 +47,7 @@ def test_a_query_without_words_has_no_terms() -> None:
 
 def test_numbers_are_those_of_the_word_and_then_of_its_forms() -> None:
     (term,) = terms_of("parsing")
-    assert term.numbers == tuple(numbers_of(("parsing", *forms("parsing"))).tolist())
+    assert term.numbers == tuple(numbers_of(("parsing", *other_forms_of("parsing"))).tolist())
 
 
 @pytest.mark.parametrize(
@@ -64,8 +64,8 @@ def test_numbers_are_those_of_the_word_and_then_of_its_forms() -> None:
     ],
 )
 def test_forms_of_a_word_find_each_other(one: str, other: str) -> None:
-    assert other in forms(one)
-    assert one in forms(other)
+    assert other in other_forms_of(one)
+    assert one in other_forms_of(other)
 
 
 @pytest.mark.parametrize("word", ["string", "red", "king", "bed", "thing", "need"])
@@ -75,8 +75,8 @@ def test_an_ending_that_is_no_ending_stays(word: str) -> None:
 
 @given(word=LETTERS)
 def test_every_form_has_the_words_stem_and_none_is_the_word(word: str) -> None:
-    assert {stem(form) for form in forms(word)} <= {stem(word)}
-    assert word not in forms(word)
+    assert {stem(form) for form in other_forms_of(word)} <= {stem(word)}
+    assert word not in other_forms_of(word)
 
 
 @pytest.mark.parametrize("word", ["does", "uses", "adds", "fixes", "bugs", "changes"])

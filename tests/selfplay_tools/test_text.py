@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay_tools.text import BINARY_PROBE_BYTES, decode, lfs_size, split_lines, text_of
+from selfplay_tools.text import BINARY_PROBE_BYTES, decode, lfs_size, split_lines, decode_file
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"a" * 64 + b"\nsize 12345\n"
 
 
 def lines_of(data: bytes) -> tuple[str, ...]:
-    return text_of("x", data, len(data)).lines
+    return decode_file("x", data, len(data)).lines
 
 
 @pytest.mark.parametrize(
@@ -56,13 +56,13 @@ def test_text_survives(text: str) -> None:
 
 
 def test_a_nul_near_the_beginning_makes_it_binary() -> None:
-    text = text_of("x", b"a" * (BINARY_PROBE_BYTES - 1) + b"\0", BINARY_PROBE_BYTES)
+    text = decode_file("x", b"a" * (BINARY_PROBE_BYTES - 1) + b"\0", BINARY_PROBE_BYTES)
     assert text.is_binary
     assert text.lines == ()
 
 
 def test_a_nul_further_on_is_a_replaced_character() -> None:
-    text = text_of("x", b"a" * BINARY_PROBE_BYTES + b"\0b", BINARY_PROBE_BYTES + 2)
+    text = decode_file("x", b"a" * BINARY_PROBE_BYTES + b"\0b", BINARY_PROBE_BYTES + 2)
     assert not text.is_binary
     assert text.lines == ("a" * BINARY_PROBE_BYTES + "\ufffdb",)
 
@@ -79,25 +79,25 @@ def test_a_nul_further_on_is_a_replaced_character() -> None:
 )
 def test_a_byte_order_mark_says_the_encoding(mark: bytes, encoding: str) -> None:
     data = mark + "größe 🎈\r\nzwei".encode(encoding)
-    text = text_of("x", data, len(data))
+    text = decode_file("x", data, len(data))
     assert text.lines == ("größe 🎈", "zwei")
     assert text.encoding == ("utf-8-sig" if encoding == "utf-8" else encoding)
 
 
 def test_a_mark_before_something_else_is_no_text() -> None:
     data = codecs.BOM_UTF16_LE + b"\x00\xd8\x00\x00" * 10
-    assert text_of("x", data, len(data)).is_binary
+    assert decode_file("x", data, len(data)).is_binary
 
 
 def test_a_character_that_is_cut_at_the_end_is_dropped() -> None:
     whole = "aé".encode()
-    assert text_of("x", whole[:-1], len(whole)).lines == ("a",)
-    assert not text_of("x", whole[:-1], len(whole)).is_whole
-    assert text_of("x", whole[:-1], len(whole) - 1).lines == ("a\ufffd",)
+    assert decode_file("x", whole[:-1], len(whole)).lines == ("a",)
+    assert not decode_file("x", whole[:-1], len(whole)).is_whole
+    assert decode_file("x", whole[:-1], len(whole) - 1).lines == ("a\ufffd",)
 
 
 def test_an_lfs_pointer_is_known_and_shown_as_it_is() -> None:
-    text = text_of("x", POINTER, len(POINTER))
+    text = decode_file("x", POINTER, len(POINTER))
     assert text.lfs_size == 12345
     assert text.lines[0] == "version https://git-lfs.github.com/spec/v1"
     assert lfs_size(POINTER.replace(b"\noid", b"\next-0-foo sha256:" + b"b" * 64 + b"\noid", 1)) == 12345

@@ -13,7 +13,7 @@ from selfplay_tools.directory import DirectorySnapshot
 from selfplay_tools.errors import GitFailed
 from selfplay_tools.output import MAX_CHARS
 from selfplay_tools.snapshot import Snapshot
-from selfplay_tools.tool import Arguments, Result, Shown, Tool
+from selfplay_tools.tool import ToolArguments, CallResult, ShownRange, Tool
 from selfplay_tools.toolbox import DEFAULT_TOOLS, Toolbox
 
 Make = Callable[[Mapping[str, str | bytes]], Toolbox]
@@ -124,11 +124,11 @@ def test_a_key_that_is_given_twice_counts_as_the_last(toolbox_on: Make) -> None:
     assert toolbox_on(TREE).run("read_file", '{"path": "nowhere", "path": "empty.py"}').ok
 
 
-class Nothing(Arguments):
+class Nothing(ToolArguments):
     """No arguments."""
 
 
-def fails(_snapshot: Snapshot, _arguments: Nothing) -> Result:
+def fails(_snapshot: Snapshot, _arguments: Nothing) -> CallResult:
     raise GitFailed("cat-file ended")
 
 
@@ -139,8 +139,8 @@ def test_a_fault_of_git_is_raised_not_told_to_the_player(toolbox_on: Make) -> No
         toolbox.run("broken", "{}")
 
 
-def rambles(_snapshot: Snapshot, _arguments: Nothing) -> Result:
-    return Result("a\0b\ud800\n" * 9_000, shown=(Shown(path="a", first=1, last=9_000, how="read"),))
+def rambles(_snapshot: Snapshot, _arguments: Nothing) -> CallResult:
+    return CallResult("a\0b\ud800\n" * 9_000, shown=(ShownRange(path="a", first=1, last=9_000, how="read"),))
 
 
 def test_a_tool_that_says_too_much_is_cut_and_has_shown_nothing(toolbox_on: Make) -> None:

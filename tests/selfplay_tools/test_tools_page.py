@@ -19,7 +19,7 @@ TABLE = re.compile(r"(?P<mark><!-- arguments: (?P<name>\w+) -->\n)(?:(?:>.*\n)+\
 CODE = re.compile(r"<!-- code -->\n```python\n(?P<text>.*?)```\n", re.DOTALL)
 
 
-def renewed(page: str, toolbox: Toolbox) -> str:
+def renew_page(page: str, toolbox: Toolbox) -> str:
     """The page with every table and every result made now."""
     described = {schema["function"]["name"]: schema["function"] for schema in toolbox.schemas()}
     page = TABLE.sub(lambda match: match["mark"] + table(described[match["name"]]), page)
@@ -65,7 +65,7 @@ def example(tmp_path: Path) -> Iterator[Toolbox]:
 
 def test_every_table_and_result_on_the_page_is_what_the_tools_say(example: Toolbox) -> None:
     page = PAGE.read_text("utf-8")
-    assert renewed(page, example) == page
+    assert renew_page(page, example) == page
 
 
 def test_every_tool_has_its_section_table_and_example(example: Toolbox) -> None:
@@ -90,5 +90,5 @@ if __name__ == "__main__":
         text = PAGE.read_text("utf-8")
         make_example(Path(folder), text)
         opened = DirectorySnapshot(Path(folder))
-        PAGE.write_text(renewed(text, Toolbox(opened)), "utf-8")
+        PAGE.write_text(renew_page(text, Toolbox(opened)), "utf-8")
         opened.close()

@@ -10,22 +10,22 @@ import pytest
 from selfplay_tools.directory import DirectorySnapshot
 from selfplay_tools.errors import NotUsable
 from selfplay_tools.output import MAX_CHARS
-from selfplay_tools.tool import Result
+from selfplay_tools.tool import CallResult
 from selfplay_tools.toolbox import Toolbox
-from selfplay_tools.web import ANSWER_CHARS, HEAD, MAX_RESPONSE_BYTES, SearchModel, ask_web
+from selfplay_tools.web import ANSWER_CHARS, HEAD, MAX_RESPONSE_BYTES, WebSearchModel, make_ask_web
 from tests.loopback import (
     Behaviour,
     Json,
-    Loopback,
+    LoopbackServer,
     answers,
-    changed_response,
+    changes_response,
     cut_json,
     drip,
     empty_choices,
     flood,
     hang,
     html,
-    in_thread,
+    run_in_thread,
     rate_limited,
     reset,
     server_error,
@@ -35,12 +35,12 @@ KEY = "wk-0123456789abcdef"
 QUESTION = "What does git's core.bigFileThreshold promise?"
 
 
-def says(text: str | None, **top: object) -> Callable[[Json], Json]:
+def reply_with(text: str | None, **top: object) -> Callable[[Json], Json]:
     return lambda _: {"content": text, **top}
 
 
-def asked(
-    server: Loopback,
+def ask(
+    server: LoopbackServer,
     root: Path,
     arguments: Mapping[str, object] | None = None,
     *,
@@ -48,14 +48,14 @@ def asked(
     extra_body: Mapping[str, object] | None = None,
     timeout_s: float = 30.0,
     tries: int = 1,
-) -> Result:
+) -> CallResult:
     """The result of one call, as the player gets it."""
-    who = SearchModel(
+    who = WebSearchModel(
         model="searcher", base_url=server.base_url, extra_body=extra_body or {}, timeout_s=timeout_s, tries=tries
     )
     snapshot = DirectorySnapshot(root)
     try:
-        toolbox = Toolbox(snapshot, [ask_web(who, {"ASK_WEB_API_KEY": key})])
+        toolbox = Toolbox(snapshot, [make_ask_web(who, {"ASK_WEB_API_KEY": key})])
         return toolbox.run("ask_web", json.dumps(arguments or {"question": QUESTION}))
     finally:
         snapshot.close()
@@ -63,9 +63,9 @@ def asked(
 
 def test_an_answer_begins_with_what_it_is_worth_and_ends_with_its_sources(tmp_path: Path) -> None:
     sources = [{"title": "git-config", "url": "https://git.example/config"}, {"url": "https://other.example"}]
-    with_sources = changed_response(lambda response: {**response, "search_results": sources, "citations": ["x"]})
-    with in_thread(Loopback(says("Larger files are streamed [1]."), [with_sources])) as server:
-        result = asked(server, tmp_path, extra_body={"search_domain_filter": ["-github.com"]})
+    with_sources = changes_response(lambda response: {**response, "search_results": sources, "citations": ["x"]})
+    with run_in_thread(LoopbackServer(reply_with("Larger files are streamed [1]."), [with_sources])) as server:
+        result = ask(server, tmp_path, extra_body={"search_domain_filter": ["-github.com"]})
         [request] = server.received
     assert result.ok
     assert result.text == (
@@ -81,16 +81,16 @@ def test_an_answer_begins_with_what_it_is_worth_and_ends_with_its_sources(tmp_pa
 
 def test_sources_are_read_in_the_forms_that_servers_use(tmp_path: Path) -> None:
     note = {"type": "url_citation", "url_citation": {"title": "A\npage", "url": "https://a.example"}}
-    plan: Sequence[Behaviour | None] = [None, changed_response(lambda r: {**r, "citations": ["https://b.example"] * 2})]
-    with in_thread(Loopback(says("yes", annotations=[note, {"type": "other"}]), plan)) as server:
-        assert asked(server, tmp_path).text.endswith("\n[1] A page: https://a.example")
-        assert asked(server, tmp_path).text.endswith("Sources:\n[1] https://b.example")
+    plan: Sequence[Behaviour | None] = [None, changes_response(lambda r: {**r, "citations": ["https://b.example"] * 2})]
+    with run_in_thread(LoopbackServer(reply_with("yes", annotations=[note, {"type": "other"}]), plan)) as server:
+        assert ask(server, tmp_path).text.endswith("\n[1] A page: https://a.example")
+        assert ask(server, tmp_path).text.endswith("Sources:\n[1] https://b.example")
 
 
 def test_the_server_is_told_nothing_of_the_repository(tmp_path: Path) -> None:
     (tmp_path / "secret_name.py").write_text("secret_content = 1\n")
-    with in_thread(Loopback(says("yes"))) as server:
-        asked(server, tmp_path)
+    with run_in_thread(LoopbackServer(reply_with("yes"))) as server:
+        ask(server, tmp_path)
         [request] = server.received
     sent = request.body.decode() + json.dumps(request.headers)
     assert QUESTION in sent
@@ -115,8 +115,8 @@ def test_the_server_is_told_nothing_of_the_repository(tmp_path: Path) -> None:
     ],
 )
 def test_a_server_that_fails_is_a_result_that_says_so(tmp_path: Path, behaviour: Behaviour, why: str) -> None:
-    with in_thread(Loopback(says("yes"), [behaviour])) as server:
-        result = asked(server, tmp_path)
+    with run_in_thread(LoopbackServer(reply_with("yes"), [behaviour])) as server:
+        result = ask(server, tmp_path)
         assert len(server.received) == 1
     assert not result.ok
     assert result.text.startswith("The web could not be asked: ")
@@ -129,39 +129,39 @@ def test_a_server_that_fails_is_a_result_that_says_so(tmp_path: Path, behaviour:
     ("behaviour", "why"), [(hang(), "no answer within 0.2 s"), (drip(), "the response takes too long")]
 )
 def test_a_server_that_never_ends_is_given_up(tmp_path: Path, behaviour: Behaviour, why: str) -> None:
-    with in_thread(Loopback(says("yes"), [behaviour])) as server:
-        result = asked(server, tmp_path, timeout_s=0.2)
+    with run_in_thread(LoopbackServer(reply_with("yes"), [behaviour])) as server:
+        result = ask(server, tmp_path, timeout_s=0.2)
     assert not result.ok
     assert why in result.text
 
 
 def test_a_busy_server_is_asked_again(tmp_path: Path) -> None:
-    with in_thread(Loopback(says("yes"), [rate_limited(0.01)])) as server:
-        result = asked(server, tmp_path, tries=2)
+    with run_in_thread(LoopbackServer(reply_with("yes"), [rate_limited(0.01)])) as server:
+        result = ask(server, tmp_path, tries=2)
         assert len(server.received) == 2
     assert result.text == f"{HEAD}\nyes"
 
 
 def test_no_server_at_all_is_a_result_too(tmp_path: Path) -> None:
-    with in_thread(Loopback(says("yes"))) as server:
+    with run_in_thread(LoopbackServer(reply_with("yes"))) as server:
         gone = server.base_url
-    who = SearchModel(model="m", base_url=gone, tries=1)
+    who = WebSearchModel(model="m", base_url=gone, tries=1)
     snapshot = DirectorySnapshot(tmp_path)
-    result = Toolbox(snapshot, [ask_web(who, {})]).run("ask_web", '{"question": "x"}')
+    result = Toolbox(snapshot, [make_ask_web(who, {})]).run("ask_web", '{"question": "x"}')
     snapshot.close()
     assert not result.ok
     assert "Connection refused" in result.text
 
 
 def test_a_key_that_the_answer_repeats_is_hidden(tmp_path: Path) -> None:
-    with in_thread(Loopback(says(f"Your key is {KEY}, theirs sk-{'a' * 30}."))) as server:
-        assert asked(server, tmp_path).text == f"{HEAD}\nYour key is [key], theirs [key]."
+    with run_in_thread(LoopbackServer(reply_with(f"Your key is {KEY}, theirs sk-{'a' * 30}."))) as server:
+        assert ask(server, tmp_path).text == f"{HEAD}\nYour key is [key], theirs [key]."
 
 
 def test_an_answer_without_end_is_cut_in_its_middle(tmp_path: Path) -> None:
-    many = changed_response(lambda r: {**r, "citations": [f"https://{n}.example/{'x' * 900}" for n in range(90)]})
-    with in_thread(Loopback(says("word " * 9_000), [many])) as server:
-        text = asked(server, tmp_path).text
+    many = changes_response(lambda r: {**r, "citations": [f"https://{n}.example/{'x' * 900}" for n in range(90)]})
+    with run_in_thread(LoopbackServer(reply_with("word " * 9_000), [many])) as server:
+        text = ask(server, tmp_path).text
     assert len(text) < MAX_CHARS
     assert len(text) > ANSWER_CHARS
     assert text.endswith("\nand 80 more")
@@ -169,8 +169,8 @@ def test_an_answer_without_end_is_cut_in_its_middle(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("arguments", [{}, {"question": ""}, {"question": "x" * 1_001}, {"question": "x", "site": "y"}])
 def test_a_malformed_question_never_leaves(tmp_path: Path, arguments: dict[str, Any]) -> None:
-    with in_thread(Loopback(says("yes"))) as server:
-        result = asked(server, tmp_path, arguments or {"query": "x"})
+    with run_in_thread(LoopbackServer(reply_with("yes"))) as server:
+        result = ask(server, tmp_path, arguments or {"query": "x"})
         assert server.received == []
     assert not result.ok
     assert "question" in result.text
@@ -180,7 +180,7 @@ def test_the_schema_says_nothing_of_who_answers(tmp_path: Path) -> None:
     """So that the contract holds whichever model answers later."""
     snapshot = DirectorySnapshot(tmp_path)
     one, other = (
-        Toolbox(snapshot, [ask_web(SearchModel(model=name, base_url=f"http://127.0.0.1/{name}"), {})]).schemas()
+        Toolbox(snapshot, [make_ask_web(WebSearchModel(model=name, base_url=f"http://127.0.0.1/{name}"), {})]).schemas()
         for name in ("one", "other")
     )
     snapshot.close()
@@ -202,12 +202,12 @@ def test_the_schema_says_nothing_of_who_answers(tmp_path: Path) -> None:
 )
 def test_settings_that_cant_work_are_refused_at_once(base_url: str, environ: dict[str, str], says: str) -> None:
     with pytest.raises(NotUsable, match=says) as error:
-        ask_web(SearchModel(model="m", base_url=base_url), environ)
+        make_ask_web(WebSearchModel(model="m", base_url=base_url), environ)
     assert "secret" not in str(error.value)
     assert "two words" not in str(error.value)
 
 
 def test_the_key_is_in_no_representation() -> None:
-    tool = ask_web(SearchModel(model="m", base_url="https://x.example"), {"ASK_WEB_API_KEY": KEY})
+    tool = make_ask_web(WebSearchModel(model="m", base_url="https://x.example"), {"ASK_WEB_API_KEY": KEY})
     assert KEY not in repr(tool)
     assert KEY not in repr(tool.run)

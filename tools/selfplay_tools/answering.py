@@ -3,22 +3,22 @@
 from pydantic import Field
 
 from selfplay_tools.errors import BadArgument, NoSuchPath, NotReadable
-from selfplay_tools.output import counted
-from selfplay_tools.places import file_at
+from selfplay_tools.output import format_count
+from selfplay_tools.places import resolve_file
 from selfplay_tools.snapshot import Snapshot
-from selfplay_tools.tool import Arguments, Relevant, Result, Tool
+from selfplay_tools.tool import ToolArguments, AnswerFile, CallResult, Tool
 
 MAX_FILES = 20
 
 
-class RelevantFile(Arguments):
+class RelevantFile(ToolArguments):
     """One file as the player names it."""
 
     path: str = Field(min_length=1)
     reason: str = Field(min_length=1, description="Why it matters, in a sentence.")
 
 
-class Finish(Arguments):
+class Finish(ToolArguments):
     """Arguments of `finish`."""
 
     files: tuple[RelevantFile, ...] = Field(
@@ -26,24 +26,24 @@ class Finish(Arguments):
     )
 
 
-def finish(snapshot: Snapshot, arguments: Finish) -> Result:
+def finish(snapshot: Snapshot, arguments: Finish) -> CallResult:
     """Record the answer. It says nothing of whether the answer is right: nobody knows that in production."""
     problems: list[str] = []
-    answer: dict[str, Relevant] = {}
+    answer: dict[str, AnswerFile] = {}
     for number, file in enumerate(arguments.files, 1):
         try:
-            path = _named(snapshot, file, answer)
+            path = _resolve_named_file(snapshot, file, answer)
         except (BadArgument, NoSuchPath, NotReadable) as problem:
             problems.append(f"- file {number}: {problem}")
         else:
-            answer[path] = Relevant(path=path, reason=file.reason.strip())
+            answer[path] = AnswerFile(path=path, reason=file.reason.strip())
     if problems:
         raise BadArgument("\n".join(["nothing was recorded; call finish again with the whole list:", *problems]))
-    return Result(f"Recorded {counted(len(answer), 'file')}.", answer=tuple(answer.values()))
+    return CallResult(f"Recorded {format_count(len(answer), 'file')}.", answer=tuple(answer.values()))
 
 
-def _named(snapshot: Snapshot, file: RelevantFile, before: dict[str, Relevant]) -> str:
-    path = file_at(snapshot, file.path)
+def _resolve_named_file(snapshot: Snapshot, file: RelevantFile, before: dict[str, AnswerFile]) -> str:
+    path = resolve_file(snapshot, file.path)
     if path in before:
         raise BadArgument(f"{path!r} is named twice; name each file once")
     if not file.reason.strip():

@@ -9,16 +9,16 @@ from selfplay_tools.errors import NoSuchPath, NotReadable
 from selfplay_tools.index import ScanIndex
 from selfplay_tools.inventory import Inventory
 from selfplay_tools.once import once_property
-from selfplay_tools.paths import shown
-from selfplay_tools.searched import Span
-from selfplay_tools.snapshot import Entry, Index, Kind, Notes, Text
-from selfplay_tools.text import BINARY_PROBE_BYTES, MAX_TEXT_BYTES, has_wide_mark, is_binary, text_of
+from selfplay_tools.paths import display_path
+from selfplay_tools.searched import TextSpan
+from selfplay_tools.snapshot import SnapshotEntry, TextIndex, PathKind, ContentNotes, FileText
+from selfplay_tools.text import BINARY_PROBE_BYTES, MAX_TEXT_BYTES, has_wide_mark, is_binary, decode_file
 
 _PROBED_BYTES = 1 << 20
 """Of a larger file the beginning is looked at first, so that a huge binary is never read."""
 
 
-class _NoNotes:
+class _NoContentNotes:
     def get(self, _key: str, /) -> bytes | None:
         return None
 
@@ -26,14 +26,14 @@ class _NoNotes:
         return
 
 
-NO_NOTES = _NoNotes()
+NO_NOTES = _NoContentNotes()
 
 
 class BaseSnapshot(ABC):
     """Implements `Snapshot` on top of an inventory, entries, and a way to read the beginning of a file."""
 
     _inventory: Inventory
-    memory: Path | None = None
+    storage_folder: Path | None = None
     """As `Snapshot.memory`."""
 
     @property
@@ -43,42 +43,42 @@ class BaseSnapshot(ABC):
 
     @property
     @abstractmethod
-    def entries(self) -> Sequence[Entry]:
+    def entries(self) -> Sequence[SnapshotEntry]:
         """As `Snapshot.entries`."""
 
     @abstractmethod
-    def entry(self, path: str) -> Entry | None:
+    def entry(self, path: str) -> SnapshotEntry | None:
         """As `Snapshot.entry`."""
 
     @abstractmethod
-    def _size(self, path: str) -> int:
+    def _size_of(self, path: str) -> int:
         """Bytes of the file or link at that path, which exists."""
 
     @abstractmethod
-    def _beginning(self, path: str, max_bytes: int) -> bytes:
+    def _read_beginning(self, path: str, max_bytes: int) -> bytes:
         """The first bytes of the file or link at that path, which exists. Raises NotReadable, GitFailed."""
 
     @abstractmethod
-    def _contents(self, entries: Sequence[Entry]) -> Iterator[bytes | None]:
+    def _read_contents(self, entries: Sequence[SnapshotEntry]) -> Iterator[bytes | None]:
         """The whole content of each of many small files, in order; None for one that can't be read any more."""
 
-    def at_close(self, done: Callable[[], None]) -> None:
+    def call_at_close(self, done: Callable[[], None]) -> None:
         """As `Snapshot.at_close`."""
-        self._at_close.callback(done)
+        self._closing_calls.callback(done)
 
     def close(self) -> None:
         """As `Snapshot.close`; what a subclass has to end, it ends after this."""
-        self._at_close.close()
+        self._closing_calls.close()
 
     @once_property
-    def _at_close(self) -> ExitStack:
+    def _closing_calls(self) -> ExitStack:
         return ExitStack()
 
-    def kind(self, path: str) -> Kind | None:
+    def kind(self, path: str) -> PathKind | None:
         """As `Snapshot.kind`."""
         return self._inventory.kind(path)
 
-    def children(self, folder: str) -> Sequence[tuple[str, Kind]]:
+    def children(self, folder: str) -> Sequence[tuple[str, PathKind]]:
         """As `Snapshot.children`."""
         return self._inventory.children(folder)
 
@@ -86,51 +86,51 @@ class BaseSnapshot(ABC):
         """As `Snapshot.resolve`."""
         return self._inventory.resolve(path, self.link_target)
 
-    def nearest(self, path: str, limit: int = 3) -> tuple[str, ...]:
+    def nearest_paths(self, path: str, limit: int = 3) -> tuple[str, ...]:
         """As `Snapshot.nearest`."""
-        return self._inventory.nearest(path, limit)
+        return self._inventory.nearest_paths(path, limit)
 
     def read(self, path: str, *, max_bytes: int = MAX_TEXT_BYTES) -> bytes:
         """As `Snapshot.read`."""
         self._require_file(path)
-        return self._beginning(path, max_bytes)
+        return self._read_beginning(path, max_bytes)
 
-    def text(self, path: str) -> Text:
+    def text(self, path: str) -> FileText:
         """As `Snapshot.text`."""
         self._require_file(path)
-        size = self._size(path)
+        size = self._size_of(path)
         if size > _PROBED_BYTES:
-            beginning = self._beginning(path, BINARY_PROBE_BYTES)
+            beginning = self._read_beginning(path, BINARY_PROBE_BYTES)
             if is_binary(beginning) and not has_wide_mark(beginning):
-                return Text(path, (), size, is_whole=size <= MAX_TEXT_BYTES, is_binary=True)
-        return text_of(path, self._beginning(path, MAX_TEXT_BYTES), size)
+                return FileText(path, (), size, is_whole=size <= MAX_TEXT_BYTES, is_binary=True)
+        return decode_file(path, self._read_beginning(path, MAX_TEXT_BYTES), size)
 
-    def source(self, path: str) -> Span:
+    def text_span(self, path: str) -> TextSpan:
         """As `Snapshot.source`."""
-        return span_of(self.text(path))
+        return make_text_span(self.text(path))
 
     def link_target(self, path: str) -> str:
         """As `Snapshot.link_target`."""
         kind = self.kind(path)
         if kind is None:
-            raise self._inventory.missing(path)
-        if kind is not Kind.LINK:
+            raise self._inventory.missing_error(path)
+        if kind is not PathKind.LINK:
             raise NotReadable(f"{path!r} is a {kind}, no link")
-        return shown(self._beginning(path, 1 << 16))
+        return display_path(self._read_beginning(path, 1 << 16))
 
     @property
-    def notes(self) -> Notes:
+    def notes(self) -> ContentNotes:
         """As `Snapshot.notes`: none are kept."""
         return NO_NOTES
 
     @property
-    def index(self) -> Index:
+    def index(self) -> TextIndex:
         """As `Snapshot.index`."""
         return self._index
 
     @once_property
-    def _index(self) -> Index:
-        return ScanIndex(self.entries, self._contents)
+    def _index(self) -> TextIndex:
+        return ScanIndex(self.entries, self._read_contents)
 
     def _require_file(self, path: str) -> None:
         error = self._why_not_readable(path)
@@ -139,19 +139,19 @@ class BaseSnapshot(ABC):
 
     def _why_not_readable(self, path: str) -> NoSuchPath | NotReadable | None:
         match self.kind(path):
-            case Kind.FILE:
+            case PathKind.FILE:
                 return None
             case None:
-                return self._inventory.missing(path)
-            case Kind.FOLDER:
+                return self._inventory.missing_error(path)
+            case PathKind.FOLDER:
                 return NotReadable(f"{path!r} is a folder")
-            case Kind.LINK:
+            case PathKind.LINK:
                 return NotReadable(f"{path!r} is a link to {self.link_target(path)!r}")
-            case Kind.SUBMODULE:
+            case PathKind.SUBMODULE:
                 return NotReadable(f"{path!r} is a submodule: another repository, not part of this one")
 
 
-def span_of(text: Text) -> Span:
+def make_text_span(text: FileText) -> TextSpan:
     """A text's lines as one span."""
     source = "".join(f"{line}\n" for line in text.lines).encode()
-    return Span(source, (text.path,), (0,), (len(source),))
+    return TextSpan(source, (text.path,), (0,), (len(source),))

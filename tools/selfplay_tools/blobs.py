@@ -9,9 +9,9 @@ from pathlib import Path
 from threading import Lock
 
 from selfplay_tools.errors import GitFailed
-from selfplay_tools.git import pipes, start
+from selfplay_tools.git import pipes_of, start_git
 
-_DRAIN_BYTES = 1 << 20
+_MAX_SKIPPED_BYTES = 1 << 20
 """Up to this much of an unwanted rest is read and dropped; ending the process is quicker for more."""
 _BATCH = 256
 """Requests that are written before the first answer is read: 256 of 41 bytes fit into any pipe's buffer."""
@@ -21,16 +21,16 @@ class ReaderDied(Exception):
     """The process ended, or answered out of protocol. Never leaves this module."""
 
 
-class _Reader:
+class _CatFileProcess:
     """One `git cat-file --batch`. Used by one thread at a time."""
 
     def __init__(self, git_dir: Path) -> None:
-        self._process = start(git_dir, "cat-file", "--batch")
-        self._stdin, self._stdout = pipes(self._process)
+        self._process = start_git(git_dir, "cat-file", "--batch")
+        self._stdin, self._stdout = pipes_of(self._process)
         self.is_usable = True
         """False while an answer is not read to its end."""
 
-    def ask(self, oids: Sequence[str]) -> None:
+    def send_requests(self, oids: Sequence[str]) -> None:
         """Write requests, whose answers must then be taken in the same order."""
         self.is_usable = False
         try:
@@ -39,7 +39,7 @@ class _Reader:
         except OSError as error:
             raise ReaderDied from error
 
-    def answer(self, oid: str, max_bytes: int) -> bytes:
+    def read_answer(self, oid: str, max_bytes: int) -> bytes:
         """The first `max_bytes` of the next answer. Afterwards the reader may be in the middle of it."""
         header = self._stdout.readline().split()
         if len(header) == 2 and header[1] == b"missing":  # noqa: PLR2004 - `<oid> missing`
@@ -50,11 +50,11 @@ class _Reader:
         data = self._stdout.read(min(size, max_bytes))
         if len(data) != min(size, max_bytes):
             raise ReaderDied
-        self._drain(size - len(data) + 1)
+        self._skip_rest(size - len(data) + 1)
         return data
 
-    def _drain(self, rest: int) -> None:
-        if rest > _DRAIN_BYTES:
+    def _skip_rest(self, rest: int) -> None:
+        if rest > _MAX_SKIPPED_BYTES:
             self.end()
         elif len(self._stdout.read(rest)) != rest:
             raise ReaderDied
@@ -73,12 +73,12 @@ class _Reader:
                 pipe.close()
 
 
-class Blobs:
+class BlobReader:
     """Blobs of one git directory, by their full object ids. Safe to use from several threads."""
 
     def __init__(self, git_dir: Path) -> None:
         self._git_dir = git_dir
-        self._idle: list[_Reader] = []
+        self._idle: list[_CatFileProcess] = []
         self._lock = Lock()
         self._is_closed = False
 
@@ -94,9 +94,9 @@ class Blobs:
             raise GitFailed(f"git cat-file died twice over {oid} in {self._git_dir}: try `git fsck` there") from error
 
     def _read_once(self, oid: str, max_bytes: int) -> bytes:
-        with self._borrowed() as reader:
-            reader.ask([oid])
-            data = reader.answer(oid, max_bytes)
+        with self._borrow_process() as reader:
+            reader.send_requests([oid])
+            data = reader.read_answer(oid, max_bytes)
             reader.is_usable = not reader.has_ended
             return data
 
@@ -108,10 +108,10 @@ class Blobs:
     def _read_batch(self, oids: Sequence[str]) -> Iterator[bytes]:
         done = 0
         try:
-            with self._borrowed() as reader:
-                reader.ask(oids)
+            with self._borrow_process() as reader:
+                reader.send_requests(oids)
                 for oid in oids:
-                    data = reader.answer(oid, 1 << 62)
+                    data = reader.read_answer(oid, 1 << 62)
                     done += 1
                     reader.is_usable = done == len(oids)
                     yield data
@@ -120,18 +120,18 @@ class Blobs:
                 yield self.read(oid, 1 << 62)
 
     @contextmanager
-    def _borrowed(self) -> Generator[_Reader]:
+    def _borrow_process(self) -> Generator[_CatFileProcess]:
         with self._lock:
             if self._is_closed:
                 raise ValueError("the snapshot is closed")
             reader = self._idle.pop() if self._idle else None
-        reader = reader or _Reader(self._git_dir)
+        reader = reader or _CatFileProcess(self._git_dir)
         try:
             yield reader
         finally:
             self._give_back(reader)
 
-    def _give_back(self, reader: _Reader) -> None:
+    def _give_back(self, reader: _CatFileProcess) -> None:
         with self._lock:
             if reader.is_usable and not self._is_closed:
                 self._idle.append(reader)

@@ -7,16 +7,16 @@ from typing import Any
 import httpx2
 
 
-def bounded(max_bytes: int, time_s: float) -> Callable[[httpx2.Response], None]:
+def bound_response(max_bytes: int, time_s: float) -> Callable[[httpx2.Response], None]:
     """A response hook for a synchronous client: reading the body raises ReadError beyond either bound."""
 
     def bind(response: httpx2.Response) -> None:
-        response.stream = _Bounded(response.stream, max_bytes, monotonic() + time_s)
+        response.stream = _BoundedBody(response.stream, max_bytes, monotonic() + time_s)
 
     return bind
 
 
-class _Bounded(httpx2.SyncByteStream):
+class _BoundedBody(httpx2.SyncByteStream):
     """A body that must not go on for ever: a server may send a byte now and then, so that no read times out."""
 
     def __init__(self, stream: Any, max_bytes: int, until: float) -> None:  # noqa: ANN401  httpx2 types it as sync or async

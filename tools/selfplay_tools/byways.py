@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from selfplay_tools.linear import Regex, compiled
+from selfplay_tools.linear import Regex, compile_regex
 
 
 @dataclass(frozen=True, slots=True)
-class Byway:
+class LowPriorityKind:
     """One kind of such files."""
 
     pattern: Regex
@@ -22,27 +22,27 @@ class Byway:
     """With which a query asks for them."""
 
 
-def _pattern(source: str) -> Regex:
-    return compiled(f"(?m){source}", ignore_case=True)
+def _compile_for_lines(source: str) -> Regex:
+    return compile_regex(f"(?m){source}", ignore_case=True)
 
 
-BYWAYS = (
-    Byway(
-        _pattern(
+LOW_PRIORITY_KINDS = (
+    LowPriorityKind(
+        _compile_for_lines(
             r"(^|/)(tests?|testsuite|testing|testdata|specs?|__tests__|test-[^/]*|fixtures?|e2e)/"
             r"|(^|[/_.-])(tests?|specs?)([_.-][^/]*)?$|(^|/)test[^/]*$|(^|/)conftest\.py$|Tests?\.(java|kt|cs)$"
         ),
         frozenset("test tested testing tester spec fixture conftest pytest unittest".split()),
     ),
-    Byway(
-        _pattern(
+    LowPriorityKind(
+        _compile_for_lines(
             r"(^|/)(docs?|documentation|website|examples?|samples?|demos?|man)/"
             r"|\.(md|rst|txt|adoc|po|pot|ipynb)$|(^|/)(changes|changelog|history|news|authors|contributors)[^/]*$"
         ),
         frozenset("doc docs docstring documentation document readme changelog example sample demo tutorial".split()),
     ),
-    Byway(
-        _pattern(
+    LowPriorityKind(
+        _compile_for_lines(
             r"(^|/)(vendor|vendored|_vendor|third_?party|deps|external|node_modules|dist|build|generated|locales?"
             r"|migrations)/|\.min\.|\.lock$|-lock\.|\.(svg|json|csv|xml|snap|map)$|(^|/)\."
         ),
@@ -52,11 +52,11 @@ BYWAYS = (
 """A file that is of several kinds counts less for each of them."""
 
 
-def byways_of(paths: Sequence[str]) -> list[tuple[frozenset[str], NDArray[np.intp]]]:
+def find_low_priority_paths(paths: Sequence[str]) -> list[tuple[frozenset[str], NDArray[np.intp]]]:
     """For each kind the words that ask for it, and the places of its paths."""
     lines = [path.replace("\n", " ").encode("utf-8", "replace") for path in paths]
     ends = np.cumsum([len(line) + 1 for line in lines])
     joined = b"\n".join(lines)
-    found = [[match.start() for match in byway.pattern.finditer(joined)] for byway in BYWAYS]
+    found = [[match.start() for match in byway.pattern.finditer(joined)] for byway in LOW_PRIORITY_KINDS]
     places = [np.unique(np.searchsorted(ends, np.array(starts, np.intp), side="right")) for starts in found]
-    return [(byway.words, files) for byway, files in zip(BYWAYS, places, strict=True)]
+    return [(byway.words, files) for byway, files in zip(LOW_PRIORITY_KINDS, places, strict=True)]

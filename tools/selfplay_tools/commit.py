@@ -6,24 +6,24 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from selfplay_tools.base import BaseSnapshot
-from selfplay_tools.blobs import Blobs
+from selfplay_tools.blobs import BlobReader
 from selfplay_tools.cache import BytesCache
 from selfplay_tools.errors import GitFailed, NoSuchCommit
-from selfplay_tools.git import output, records
+from selfplay_tools.git import run_git, read_records
 from selfplay_tools.inventory import Inventory
-from selfplay_tools.paths import is_served, shown_paths
-from selfplay_tools.searched import Span
-from selfplay_tools.snapshot import Entry, Index, Kind, Notes, Text
-from selfplay_tools.store.library import Library, library_at
-from selfplay_tools.store.trees import NotPlain
-from selfplay_tools.store.view import StoreIndex, span_from, text_from
+from selfplay_tools.paths import is_served, display_paths
+from selfplay_tools.searched import TextSpan
+from selfplay_tools.snapshot import SnapshotEntry, TextIndex, PathKind, ContentNotes, FileText
+from selfplay_tools.store.library import RepositoryIndex, open_repository_index
+from selfplay_tools.store.trees import UnsupportedTree
+from selfplay_tools.store.view import CommitIndex, stored_span, stored_text
 
 MAX_ENTRIES = 2_000_000
 """A tree may name itself over and over: a few objects can stand for billions of paths."""
 _CACHE_BYTES = 64 << 20
 _CHUNK = 256
 """Contents that are asked for at once."""
-_KINDS = {b"120000": Kind.LINK, b"160000": Kind.SUBMODULE}
+_KINDS = {b"120000": PathKind.LINK, b"160000": PathKind.SUBMODULE}
 _FULL_ID = re.compile(r"[0-9a-f]{40,64}")
 
 
@@ -41,14 +41,14 @@ class CommitSnapshot(BaseSnapshot):
         Raises NoSuchCommit, and GitFailed for a tree that can't be listed or that has more than `max_entries` files.
         """
         self._git_dir = git_dir.absolute()
-        self._commit = _full_id(self._git_dir, commit)
-        self.memory = store.absolute() if store else None
-        self._library = library = _library(self._git_dir, store) if store else None
-        self._entries = _entries(self._git_dir, self._commit, max_entries, library)
+        self._commit = _resolve_commit(self._git_dir, commit)
+        self.storage_folder = store.absolute() if store else None
+        self._repository_index = library = _open_repository_index(self._git_dir, store) if store else None
+        self._entries = _list_entries(self._git_dir, self._commit, max_entries, library)
         self._inventory = Inventory(self._entries)
-        self._blobs = Blobs(self._git_dir)
+        self._blobs = BlobReader(self._git_dir)
         self._cache = BytesCache(_CACHE_BYTES)
-        self._stored = _stored_index(self._commit, self._entries, library) if library else None
+        self._commit_index = _open_commit_index(self._commit, self._entries, library) if library else None
 
     @property
     def identity(self) -> str:
@@ -56,51 +56,51 @@ class CommitSnapshot(BaseSnapshot):
         return f"git:{self._commit}"
 
     @property
-    def entries(self) -> Sequence[Entry]:
+    def entries(self) -> Sequence[SnapshotEntry]:
         """As `Snapshot.entries`."""
         return self._entries
 
-    def entry(self, path: str) -> Entry | None:
+    def entry(self, path: str) -> SnapshotEntry | None:
         """As `Snapshot.entry`."""
-        at = self._inventory.place(path)
+        at = self._inventory.position_of(path)
         return None if at is None else self._entries[at]
 
     @property
-    def notes(self) -> Notes:
+    def notes(self) -> ContentNotes:
         """As `Snapshot.notes`."""
-        return self._library.notes if self._library else super().notes
+        return self._repository_index.notes if self._repository_index else super().notes
 
     @property
-    def index(self) -> Index:
+    def index(self) -> TextIndex:
         """As `Snapshot.index`."""
-        return self._stored or super().index
+        return self._commit_index or super().index
 
-    def text(self, path: str) -> Text:
+    def text(self, path: str) -> FileText:
         """As `Snapshot.text`."""
-        place = self._stored.stored(path) if self._stored else None
-        return text_from(path, *place) if place else super().text(path)
+        place = self._commit_index.locate_text(path) if self._commit_index else None
+        return stored_text(path, *place) if place else super().text(path)
 
-    def source(self, path: str) -> Span:
+    def text_span(self, path: str) -> TextSpan:
         """As `Snapshot.source`."""
-        place = self._stored.stored(path) if self._stored else None
-        return span_from(path, *place) if place else super().source(path)
+        place = self._commit_index.locate_text(path) if self._commit_index else None
+        return stored_span(path, *place) if place else super().text_span(path)
 
     def close(self) -> None:
         """As `Snapshot.close`."""
         super().close()
         self._blobs.close()
 
-    def _size(self, path: str) -> int:
-        return self._at(path).size
+    def _size_of(self, path: str) -> int:
+        return self._require_entry(path).size
 
-    def _at(self, path: str) -> Entry:
+    def _require_entry(self, path: str) -> SnapshotEntry:
         entry = self.entry(path)
         if entry is None:
-            raise self._inventory.missing(path)
+            raise self._inventory.missing_error(path)
         return entry
 
-    def _beginning(self, path: str, max_bytes: int) -> bytes:
-        entry = self._at(path)
+    def _read_beginning(self, path: str, max_bytes: int) -> bytes:
+        entry = self._require_entry(path)
         cached = self._cache.get(entry.oid)
         if cached is not None:
             return cached[:max_bytes]
@@ -109,7 +109,7 @@ class CommitSnapshot(BaseSnapshot):
             self._cache.put(entry.oid, data)
         return data
 
-    def _contents(self, entries: Sequence[Entry]) -> Iterator[bytes | None]:
+    def _read_contents(self, entries: Sequence[SnapshotEntry]) -> Iterator[bytes | None]:
         for start in range(0, len(entries), _CHUNK):
             oids = [entry.oid for entry in entries[start : start + _CHUNK]]
             held = {oid: data for oid in oids if (data := self._cache.get(oid)) is not None}
@@ -122,28 +122,28 @@ class CommitSnapshot(BaseSnapshot):
                 yield data
 
 
-def _library(git_dir: Path, folder: Path) -> Library | None:
+def _open_repository_index(git_dir: Path, folder: Path) -> RepositoryIndex | None:
     """The library that keeps what it learns in a folder; None where no store can be there."""
     try:
-        return library_at(git_dir, folder.absolute())
+        return open_repository_index(git_dir, folder.absolute())
     except OSError:
         return None
 
 
-def _stored_index(commit: str, entries: Sequence[Entry], library: Library) -> StoreIndex:
-    library.store.commits.note(commit)
-    index = library.index(commit, lambda: StoreIndex(entries, library))
+def _open_commit_index(commit: str, entries: Sequence[SnapshotEntry], repository_index: RepositoryIndex) -> CommitIndex:
+    repository_index.store.commits.note(commit)
+    index = repository_index.share_index(commit, lambda: CommitIndex(entries, repository_index))
     index.prepare()
     return index
 
 
-def _full_id(git_dir: Path, commit: str) -> str:
+def _resolve_commit(git_dir: Path, commit: str) -> str:
     """The commit's full id. What is asked for may be any revision that git resolves to a commit."""
     unknown = NoSuchCommit(f"{git_dir} has no commit {commit!r}")
     if not commit or not commit.isprintable():
         raise unknown
     try:
-        found = output(git_dir, "rev-parse", "--verify", "--end-of-options", f"{commit}^{{commit}}")
+        found = run_git(git_dir, "rev-parse", "--verify", "--end-of-options", f"{commit}^{{commit}}")
     except GitFailed as error:
         raise NoSuchCommit(f"{unknown}: {error}") from error
     full = found.decode("ascii", "replace").strip().rpartition("\n")[2]
@@ -152,17 +152,17 @@ def _full_id(git_dir: Path, commit: str) -> str:
     return full
 
 
-def _entries(git_dir: Path, commit: str, max_entries: int, library: Library | None) -> tuple[Entry, ...]:
+def _list_entries(git_dir: Path, commit: str, max_entries: int, repository_index: RepositoryIndex | None) -> tuple[SnapshotEntry, ...]:
     """Every served entry of the commit's tree, sorted by path."""
-    if library is not None:
-        with suppress(NotPlain):
-            return library.trees.entries(commit, max_entries)
-    return _listed(git_dir, commit, max_entries)
+    if repository_index is not None:
+        with suppress(UnsupportedTree):
+            return repository_index.trees.read_entries(commit, max_entries)
+    return _list_with_git(git_dir, commit, max_entries)
 
 
-def _listed(git_dir: Path, commit: str, max_entries: int) -> tuple[Entry, ...]:
+def _list_with_git(git_dir: Path, commit: str, max_entries: int) -> tuple[SnapshotEntry, ...]:
     listed: dict[bytes, list[bytes]] = {}
-    with closing(records(git_dir, "ls-tree", "-r", "-z", "-l", "--full-tree", commit)) as lines:
+    with closing(read_records(git_dir, "ls-tree", "-r", "-z", "-l", "--full-tree", commit)) as lines:
         for number, line in enumerate(lines, start=1):
             head, _, raw = line.partition(b"\t")
             if is_served(raw):
@@ -170,7 +170,7 @@ def _listed(git_dir: Path, commit: str, max_entries: int) -> tuple[Entry, ...]:
             if number > max_entries:
                 raise GitFailed(f"commit {commit} in {git_dir} has more than {max_entries} files: too many to serve")
     raws = list(_without_shadowed(listed))
-    entries = [_entry(path, listed[raw]) for raw, path in zip(raws, shown_paths(raws), strict=True)]
+    entries = [_parse_entry(path, listed[raw]) for raw, path in zip(raws, display_paths(raws), strict=True)]
     return tuple(sorted(entries, key=lambda entry: entry.path))
 
 
@@ -179,11 +179,11 @@ def _without_shadowed(raws: dict[bytes, list[bytes]]) -> Iterator[bytes]:
     good: set[bytes] = {b""}
     for raw in raws:
         folder = raw.rpartition(b"/")[0]
-        if _is_folder(folder, raws, good):
+        if _can_be_folder(folder, raws, good):
             yield raw
 
 
-def _is_folder(folder: bytes, raws: dict[bytes, list[bytes]], good: set[bytes]) -> bool:
+def _can_be_folder(folder: bytes, raws: dict[bytes, list[bytes]], good: set[bytes]) -> bool:
     climbed: list[bytes] = []
     while folder not in good:
         if folder in raws:
@@ -194,11 +194,11 @@ def _is_folder(folder: bytes, raws: dict[bytes, list[bytes]], good: set[bytes]) 
     return True
 
 
-def _entry(path: str, head: list[bytes]) -> Entry:
+def _parse_entry(path: str, head: list[bytes]) -> SnapshotEntry:
     mode, _, oid, size = head
-    kind = _KINDS.get(mode, Kind.FILE)
-    if kind is Kind.SUBMODULE:
-        return Entry(path, kind, 0, oid.decode("ascii"))
+    kind = _KINDS.get(mode, PathKind.FILE)
+    if kind is PathKind.SUBMODULE:
+        return SnapshotEntry(path, kind, 0, oid.decode("ascii"))
     if not size.isdigit():
         raise GitFailed(f"the repository lacks the content of {path!r}: it is damaged, or a partial clone")
-    return Entry(path, kind, int(size), oid.decode("ascii"), executable=mode == b"100755")
+    return SnapshotEntry(path, kind, int(size), oid.decode("ascii"), executable=mode == b"100755")

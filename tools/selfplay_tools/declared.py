@@ -7,7 +7,7 @@ definitions see `definitions`.
 
 import re
 
-from selfplay_tools.linear import compiled
+from selfplay_tools.linear import compile_regex
 
 _MODIFIERS = (
     r"(?:(?:pub(?:\([^)]*\))?|export|default|async|static|public|private|protected|abstract|final|unsafe|inline|const"
@@ -32,7 +32,7 @@ _LINES = (
     r"^[ \t]*(?:\w+\.)+\w+[ \t]*=[ \t]*(?:async[ \t]+)?(?:function|\()",  # exports.name = function
     r"^[A-Za-z_]\w*[ \t]*=[^=]",  # NAME = 1
 )
-_HEAD, _LINE = (compiled(f"(?m){'|'.join(forms)}") for forms in (_HEADS, _LINES))
+_HEAD, _LINE = (compile_regex(f"(?m){'|'.join(forms)}") for forms in (_HEADS, _LINES))
 _LAST = re.compile(rb"(?m)(\w+)$")
 _BEFORE = re.compile(rb"(?m)^[^(=\n]*?(\w+)[ \t]*[(=]")
 _NO_NAMES = frozenset(
@@ -41,8 +41,8 @@ _NO_NAMES = frozenset(
 )
 
 
-def declared_names(text: bytes) -> list[bytes]:
+def find_declared_names(text: bytes) -> list[bytes]:
     """The names in a text in UTF-8, each as often as it seems to be defined; only those of ASCII letters."""
-    heads = b"\n".join([text[start:end] for start, end in _HEAD.spans(text)])
-    lines = b"\n".join([text[start:end] for start, end in _LINE.spans(text)])
+    heads = b"\n".join([text[start:end] for start, end in _HEAD.find_spans(text)])
+    lines = b"\n".join([text[start:end] for start, end in _LINE.find_spans(text)])
     return [name for name in (*_LAST.findall(heads), *_BEFORE.findall(lines)) if name not in _NO_NAMES]

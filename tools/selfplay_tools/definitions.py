@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from tree_sitter import Node, Tree
 
-from selfplay_tools.languages import Language, definitions_query
-from selfplay_tools.lexing import in_code, is_lexed
-from selfplay_tools.naming import Naming, kind_of, named
-from selfplay_tools.syntax import Match, matches
+from selfplay_tools.languages import Language, load_definitions_query
+from selfplay_tools.lexing import select_in_code, can_lex
+from selfplay_tools.naming import DefinitionName, kind_of, read_name
+from selfplay_tools.syntax import QueryMatch, find_matches
 
 MAX_DEPTH = 16
 """Definitions nested deeper than this are named as if they stood at this depth."""
@@ -54,7 +54,7 @@ class Definition:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _CapturedDefinition:
     """A definition before its place among the others is known."""
 
     pattern: int
@@ -64,11 +64,11 @@ class _Found:
     kind: str
     opens: bool
     """Whether what stands in it is named after it."""
-    naming: Naming
+    naming: DefinitionName
 
 
 @dataclass(frozen=True, slots=True)
-class _Container:
+class _EnclosingScope:
     start: int
     end: int
     kind: str
@@ -79,48 +79,48 @@ class _Container:
         return node.end_byte <= self.end and (node.start_byte, node.end_byte) != (self.start, self.end)
 
 
-def definitions(language: Language, tree: Tree, source: bytes, *, row: int = 0) -> tuple[Definition, ...]:
+def find_definitions(language: Language, tree: Tree, source: bytes, *, row: int = 0) -> tuple[Definition, ...]:
     """All that a text defines, in its order. `tree` is `parse(language, source)`.
 
     The text begins at that row of its file, from 0.
     """
-    found: dict[int, _Found] = {}
+    found: dict[int, _CapturedDefinition] = {}
     wider: dict[int, Node] = {}
-    for pattern, match in matches(definitions_query(language), tree):
+    for pattern, match in find_matches(load_definitions_query(language), tree):
         if "inner" in match:
             wider[match["inner"][0].id] = match["outer"][0]
         elif "led" in match:
             wider.setdefault(match["led"][0].id, match["lead"][0])
-        elif one := _read(language, pattern, match, source):
+        elif one := _capture_definition(language, pattern, match, source):
             before = found.get(one.naming.start)
             if before is None or pattern < before.pattern:
                 found[one.naming.start] = one
     places = sorted(found)
-    real = [found[at] for at in (in_code(language.name, source, places) if is_lexed(language.name) else places)]
+    real = [found[at] for at in (select_in_code(language.name, source, places) if can_lex(language.name) else places)]
     found.clear()  # what is in `real` goes as it is placed: a header may define 20,000 macros
-    return tuple(_placed(real, wider, source, row=row))
+    return tuple(_place_definitions(real, wider, source, row=row))
 
 
-def _read(language: Language, pattern: int, match: Match, source: bytes) -> _Found | None:
+def _capture_definition(language: Language, pattern: int, match: QueryMatch, source: bytes) -> _CapturedDefinition | None:
     capture = next(name for name in match if name not in _NOT_A_KIND)
     node = match[capture][0]
     kind, _, scope = capture.partition(".")
-    naming = named(language, match, source)
+    naming = read_name(language, match, source)
     if naming is None or not (all(naming.parts) and (naming.parts or kind == "scope")):
         return None
     exact = kind_of(language, kind, match, naming, source)
     if exact is None:
         return None
     body = match["body"][0] if "body" in match else node.child_by_field_name("body")
-    return _Found(pattern, node, body, exact, bool(scope) or exact in _OPENING, naming)
+    return _CapturedDefinition(pattern, node, body, exact, bool(scope) or exact in _OPENING, naming)
 
 
-def _placed(found: list[_Found], wider: Mapping[int, Node], source: bytes, *, row: int) -> Iterator[Definition]:
+def _place_definitions(found: list[_CapturedDefinition], wider: Mapping[int, Node], source: bytes, *, row: int) -> Iterator[Definition]:
     """Name each after what it stands in, and leave out what is local to a function or a field of a class.
 
     Takes them out of the list.
     """
-    stack: list[_Container] = []
+    stack: list[_EnclosingScope] = []
     found.sort(key=lambda one: (one.node.start_byte, -one.node.end_byte, one.naming.start), reverse=True)
     while found:
         one = found.pop()
@@ -133,12 +133,12 @@ def _placed(found: list[_Found], wider: Mapping[int, Node], source: bytes, *, ro
         names = (*(around.names if around else ()), *parts)
         kind = _kind_within(one, around)
         if one.opens and len(stack) < MAX_DEPTH:
-            stack.append(_Container(one.node.start_byte, one.node.end_byte, one.kind, names))
+            stack.append(_EnclosingScope(one.node.start_byte, one.node.end_byte, one.kind, names))
         if kind is not None:
-            yield _definition(one, kind, names, wider, source, row=row)
+            yield _make_definition(one, kind, names, wider, source, row=row)
 
 
-def _kind_within(one: _Found, around: _Container | None) -> str | None:
+def _kind_within(one: _CapturedDefinition, around: _EnclosingScope | None) -> str | None:
     """The kind of a definition that stands there; None for what is not reported."""
     where = around.kind if around else ""
     if one.kind == "scope":
@@ -152,8 +152,8 @@ def _kind_within(one: _Found, around: _Container | None) -> str | None:
     return one.kind
 
 
-def _definition(
-    one: _Found, kind: str, names: tuple[str, ...], wider: Mapping[int, Node], source: bytes, *, row: int
+def _make_definition(
+    one: _CapturedDefinition, kind: str, names: tuple[str, ...], wider: Mapping[int, Node], source: bytes, *, row: int
 ) -> Definition:
     first, last, around = one.node, one.node, [one.node]
     while (outer := wider.get(first.id)) is not None:
@@ -166,44 +166,44 @@ def _definition(
         qualified=".".join(names),
         kind=kind,
         first=row + first.start_point.row + 1,
-        last=row + max(_last_line(last), one.naming.line),
+        last=row + max(_last_line_of(last), one.naming.line),
         line=row + one.naming.line,
-        signature=_signature(around, one.body, kind, source),
+        signature=_make_signature(around, one.body, kind, source),
     )
 
 
-def _last_line(node: Node) -> int:
+def _last_line_of(node: Node) -> int:
     """1-based; a node that ends with its line's end does not reach into the next line."""
     row, column = node.end_point
     return row + 1 if column else row
 
 
-def _signature(around: list[Node], body: Node | None, kind: str, source: bytes) -> str:
+def _make_signature(around: list[Node], body: Node | None, kind: str, source: bytes) -> str:
     """The text from the widest of the nodes to the body, on one line; decorators and comments are cut out."""
     start = around[-1].start_byte
     end = min(around[-1].end_byte, start + 4 * SIGNATURE_CHARS)
     if kind in _ONE_LINERS:
-        return _on_one_line(source[start:end].partition(b"\n")[0]).rstrip(" \\")
+        return _join_on_one_line(source[start:end].partition(b"\n")[0]).rstrip(" \\")
     if body is None or body.start_byte <= start:
-        return _on_one_line(source[start:end]).rstrip(" {:").removesuffix("; end").removesuffix(" end")
+        return _join_on_one_line(source[start:end]).rstrip(" {:").removesuffix("; end").removesuffix(" end")
     pieces: list[bytes] = []
-    for cut_start, cut_end in sorted(_cuts(around, body)):
+    for cut_start, cut_end in sorted(_find_cuts(around, body)):
         pieces.append(source[start:cut_start])
         start = max(start, cut_end)
-    return _on_one_line(b"".join((*pieces, source[start : body.start_byte]))).rstrip(" {:").removesuffix(" =")
+    return _join_on_one_line(b"".join((*pieces, source[start : body.start_byte]))).rstrip(" {:").removesuffix(" =")
 
 
-def _cuts(around: list[Node], body: Node) -> Iterator[tuple[int, int]]:
+def _find_cuts(around: list[Node], body: Node) -> Iterator[tuple[int, int]]:
     for node in around:
         for child in node.children:
             if child.start_byte >= body.start_byte:
                 break
             if child.type in _LOOKED_INTO:
-                yield from _cuts([child], body)
+                yield from _find_cuts([child], body)
             elif child.type in _NOT_IN_SIGNATURE:
                 yield child.start_byte, child.end_byte
 
 
-def _on_one_line(text: bytes) -> str:
+def _join_on_one_line(text: bytes) -> str:
     line = " ".join(text.decode(errors="replace").split())
     return line if len(line) <= SIGNATURE_CHARS else line[: SIGNATURE_CHARS - 1] + "…"

@@ -12,20 +12,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 from selfplay_tools.base import BaseSnapshot
-from selfplay_tools.disk import Changed, Disk, Found
+from selfplay_tools.disk import ChangedOnDisk, Disk, DiskFile
 from selfplay_tools.errors import NotReadable
 from selfplay_tools.inventory import Inventory
-from selfplay_tools.paths import shown_paths
-from selfplay_tools.snapshot import Entry, Kind
-from selfplay_tools.submodule import checked_out_commit
-from selfplay_tools.tree_id import tree_id
+from selfplay_tools.paths import display_paths
+from selfplay_tools.snapshot import SnapshotEntry, PathKind
+from selfplay_tools.submodule import read_checked_out_commit
+from selfplay_tools.tree_id import compute_tree_id
 
 UNREADABLE = "0" * 40
 
 
-class _Listed(NamedTuple):
+class _ListedPath(NamedTuple):
     path: str
-    kind: Kind
+    kind: PathKind
 
 
 class DirectorySnapshot(BaseSnapshot):
@@ -39,14 +39,14 @@ class DirectorySnapshot(BaseSnapshot):
         `store` is a folder for what is remembered of its contents. Raises OSError where `root` is no directory that can
         be opened.
         """
-        self.memory = store
+        self.storage_folder = store
         self._disk = Disk(root)
         listed = [found for found in self._disk.scan() if not is_hidden(found.raw)]
-        paths = shown_paths([found.raw for found in listed])
-        self._found = dict(sorted(zip(paths, listed, strict=True)))
-        listing = [_Listed(path, _kind(found)) for path, found in self._found.items()]
+        paths = display_paths([found.raw for found in listed])
+        self._disk_files = dict(sorted(zip(paths, listed, strict=True)))
+        listing = [_ListedPath(path, _kind_of(found)) for path, found in self._disk_files.items()]
         self._inventory = Inventory(listing)
-        self._known: dict[str, Entry] = {}
+        self._known: dict[str, SnapshotEntry] = {}
 
     @property
     def identity(self) -> str:
@@ -58,69 +58,69 @@ class DirectorySnapshot(BaseSnapshot):
 
     @cached_property
     def _identity(self) -> str:
-        items = ((self._found[entry.path], entry.oid) for entry in self.entries)
-        return f"tree:{tree_id([(found.raw, _git_mode(found), oid) for found, oid in items])}"
+        items = ((self._disk_files[entry.path], entry.oid) for entry in self.entries)
+        return f"tree:{compute_tree_id([(found.raw, _git_mode_of(found), oid) for found, oid in items])}"
 
     @property
-    def entries(self) -> Sequence[Entry]:
+    def entries(self) -> Sequence[SnapshotEntry]:
         """As `Snapshot.entries`; the first use reads every file that no `entry` was asked for yet."""
         return self._entries
 
     @cached_property
-    def _entries(self) -> tuple[Entry, ...]:
-        return tuple(self._entry(path) for path in self._found)
+    def _entries(self) -> tuple[SnapshotEntry, ...]:
+        return tuple(self._get_entry(path) for path in self._disk_files)
 
-    def entry(self, path: str) -> Entry | None:
+    def entry(self, path: str) -> SnapshotEntry | None:
         """As `Snapshot.entry`."""
-        return self._entry(path) if path in self._found else None
+        return self._get_entry(path) if path in self._disk_files else None
 
     def close(self) -> None:
         """As `Snapshot.close`."""
         super().close()
         self._disk.close()
 
-    def _entry(self, path: str) -> Entry:
+    def _get_entry(self, path: str) -> SnapshotEntry:
         entry = self._known.get(path)
         if entry is None:
-            entry = self._known[path] = self._new_entry(path, self._found[path])
+            entry = self._known[path] = self._make_entry(path, self._disk_files[path])
         return entry
 
-    def _new_entry(self, path: str, found: Found) -> Entry:
-        kind = _kind(found)
-        if kind is Kind.SUBMODULE:
-            return Entry(path, kind, 0, checked_out_commit(self._disk, found.raw) or UNREADABLE)
+    def _make_entry(self, path: str, found: DiskFile) -> SnapshotEntry:
+        kind = _kind_of(found)
+        if kind is PathKind.SUBMODULE:
+            return SnapshotEntry(path, kind, 0, read_checked_out_commit(self._disk, found.raw) or UNREADABLE)
         try:
-            oid = self._disk.digest(found)
-        except (OSError, Changed):
+            oid = self._disk.blob_id_of(found)
+        except (OSError, ChangedOnDisk):
             oid = UNREADABLE
-        return Entry(path, kind, found.size, oid, executable=_git_mode(found) == b"100755")
+        return SnapshotEntry(path, kind, found.size, oid, executable=_git_mode_of(found) == b"100755")
 
-    def _size(self, path: str) -> int:
-        return self._found[path].size
+    def _size_of(self, path: str) -> int:
+        return self._disk_files[path].size
 
-    def _beginning(self, path: str, max_bytes: int) -> bytes:
+    def _read_beginning(self, path: str, max_bytes: int) -> bytes:
         try:
-            return self._disk.read(self._found[path], max_bytes)
-        except Changed as error:
+            return self._disk.read(self._disk_files[path], max_bytes)
+        except ChangedOnDisk as error:
             raise NotReadable(f"{path!r} was changed on disk after it was listed") from error
         except OSError as error:
             raise NotReadable(f"{path!r} can't be read: {error.strerror}") from error
 
-    def _contents(self, entries: Sequence[Entry]) -> Iterator[bytes | None]:
+    def _read_contents(self, entries: Sequence[SnapshotEntry]) -> Iterator[bytes | None]:
         for entry in entries:
             try:
-                yield self._beginning(entry.path, entry.size)
+                yield self._read_beginning(entry.path, entry.size)
             except NotReadable:
                 yield None
 
 
-def _kind(found: Found) -> Kind:
+def _kind_of(found: DiskFile) -> PathKind:
     if stat.S_ISLNK(found.mode):
-        return Kind.LINK
-    return Kind.SUBMODULE if stat.S_ISDIR(found.mode) else Kind.FILE
+        return PathKind.LINK
+    return PathKind.SUBMODULE if stat.S_ISDIR(found.mode) else PathKind.FILE
 
 
-def _git_mode(found: Found) -> bytes:
+def _git_mode_of(found: DiskFile) -> bytes:
     if stat.S_ISLNK(found.mode):
         return b"120000"
     if stat.S_ISDIR(found.mode):

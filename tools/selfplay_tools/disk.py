@@ -23,7 +23,7 @@ _PART_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class DiskFile:
     """A file or link as it was when it was listed, or a nested repository."""
 
     raw: bytes
@@ -35,7 +35,7 @@ class Found:
     """Device, inode and time of last change: another stamp, another content."""
 
 
-class Changed(Exception):
+class ChangedOnDisk(Exception):
     """What is there now is not what was listed."""
 
 
@@ -58,7 +58,7 @@ class Disk:
                 os.close(self._root)
 
     @contextmanager
-    def _used(self) -> Generator[int]:
+    def _use_root(self) -> Generator[int]:
         # A closed descriptor's number may soon mean another folder: never use it unguarded.
         with self._free:
             if self._is_closed:
@@ -71,7 +71,7 @@ class Disk:
                 self._users -= 1
                 self._free.notify_all()
 
-    def scan(self) -> Iterator[Found]:
+    def scan(self) -> Iterator[DiskFile]:
         """Every file, link and nested repository; no sockets, pipes, devices, and nothing of git's own directory.
 
         A folder that can't be opened is left out.
@@ -80,34 +80,34 @@ class Disk:
         while ahead:
             folder = ahead.pop()
             prefix = folder + b"/" if folder else b""
-            for name, status in self._listed(folder):
-                found = _found(prefix + name, status)
+            for name, status in self._list_folder(folder):
+                found = _make_disk_file(prefix + name, status)
                 if not stat.S_ISDIR(status.st_mode) or self._is_repository(found.raw):
                     yield found
                 elif prefix.count(b"/") < MAX_DEPTH:
                     ahead.append(found.raw)
 
-    def _listed(self, folder: bytes) -> list[tuple[bytes, os.stat_result]]:
+    def _list_folder(self, folder: bytes) -> list[tuple[bytes, os.stat_result]]:
         try:
-            with self._used(), self._opened_folder(folder) as descriptor, os.scandir(descriptor) as entries:
+            with self._use_root(), self._open_folder(folder) as descriptor, os.scandir(descriptor) as entries:
                 named = [(os.fsencode(entry.name), entry) for entry in entries]
                 served = [
                     (name, entry.stat(follow_symlinks=False)) for name, entry in named if not is_git_directory(name)
                 ]
         except OSError:
             return []
-        return [(name, status) for name, status in served if _is_kept(status.st_mode)]
+        return [(name, status) for name, status in served if _is_served_kind(status.st_mode)]
 
     def _is_repository(self, folder: bytes) -> bool:
         try:
-            with self._used(), self._opened_folder(folder) as descriptor:
+            with self._use_root(), self._open_folder(folder) as descriptor:
                 os.stat(b".git", dir_fd=descriptor, follow_symlinks=False)
         except OSError:
             return False
         return True
 
     @contextmanager
-    def _opened_folder(self, raw: bytes) -> Generator[int]:
+    def _open_folder(self, raw: bytes) -> Generator[int]:
         descriptor = os.dup(self._root)
         try:
             for name in raw.split(b"/") if raw else ():
@@ -118,29 +118,29 @@ class Disk:
         finally:
             os.close(descriptor)
 
-    def read(self, found: Found, max_bytes: int) -> bytes:
+    def read(self, found: DiskFile, max_bytes: int) -> bytes:
         """The first bytes of a listed file or link. Raises Changed, OSError."""
         if stat.S_ISLNK(found.mode):
             return self._read_link(found)[:max_bytes]
-        with self._opened(found) as descriptor:
-            return b"".join(_parts(descriptor, min(found.size, max_bytes)))
+        with self._open_file(found) as descriptor:
+            return b"".join(_read_parts(descriptor, min(found.size, max_bytes)))
 
-    def digest(self, found: Found) -> str:
+    def blob_id_of(self, found: DiskFile) -> str:
         """The id that git gives to the content of a listed file or link. Raises Changed, OSError."""
         digest = hashlib.sha1(b"blob %d\0" % found.size, usedforsecurity=False)
         if stat.S_ISLNK(found.mode):
             digest.update(self.read(found, found.size))
             return digest.hexdigest()
-        with self._opened(found) as descriptor:
-            for part in _parts(descriptor, found.size):
+        with self._open_file(found) as descriptor:
+            for part in _read_parts(descriptor, found.size):
                 digest.update(part)
         return digest.hexdigest()
 
     @contextmanager
-    def _opened(self, found: Found) -> Generator[int]:
+    def _open_file(self, found: DiskFile) -> Generator[int]:
         """A descriptor of a listed file, which is the same before and after it was used."""
         folder, _, name = found.raw.rpartition(b"/")
-        with self._used(), self._opened_folder(folder) as parent:
+        with self._use_root(), self._open_folder(folder) as parent:
             descriptor = os.open(name, _FILE, dir_fd=parent)
         try:
             _require_same(found, os.fstat(descriptor))
@@ -149,9 +149,9 @@ class Disk:
         finally:
             os.close(descriptor)
 
-    def _read_link(self, found: Found) -> bytes:
+    def _read_link(self, found: DiskFile) -> bytes:
         folder, _, name = found.raw.rpartition(b"/")
-        with self._used(), self._opened_folder(folder) as parent:
+        with self._use_root(), self._open_folder(folder) as parent:
             target = os.readlink(name, dir_fd=parent)
             _require_same(found, os.stat(name, dir_fd=parent, follow_symlinks=False))
             return target
@@ -159,25 +159,25 @@ class Disk:
     def read_unlisted(self, raw: bytes, max_bytes: int) -> bytes:
         """The first bytes of a regular file that `scan` does not list. Raises Changed if it is no file, OSError."""
         folder, _, name = raw.rpartition(b"/")
-        with self._used(), self._opened_folder(folder) as descriptor:
+        with self._use_root(), self._open_folder(folder) as descriptor:
             status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
-        return self.read(_found(raw, status), max_bytes)
+        return self.read(_make_disk_file(raw, status), max_bytes)
 
 
-def _is_kept(mode: int) -> bool:
+def _is_served_kind(mode: int) -> bool:
     return stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)
 
 
-def _found(raw: bytes, status: os.stat_result) -> Found:
-    return Found(raw, status.st_mode, status.st_size, (status.st_dev, status.st_ino, status.st_mtime_ns))
+def _make_disk_file(raw: bytes, status: os.stat_result) -> DiskFile:
+    return DiskFile(raw, status.st_mode, status.st_size, (status.st_dev, status.st_ino, status.st_mtime_ns))
 
 
-def _require_same(found: Found, status: os.stat_result) -> None:
-    if found != _found(found.raw, status) or not (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
-        raise Changed
+def _require_same(found: DiskFile, status: os.stat_result) -> None:
+    if found != _make_disk_file(found.raw, status) or not (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
+        raise ChangedOnDisk
 
 
-def _parts(descriptor: int, size: int) -> Iterator[bytes]:
+def _read_parts(descriptor: int, size: int) -> Iterator[bytes]:
     while size > 0 and (part := os.read(descriptor, min(size, _PART_BYTES))):
         yield part
         size -= len(part)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from selfplay_tools.languages import likely_languages
-from selfplay_tools.linear import Regex, compiled
+from selfplay_tools.linear import Regex, compile_regex
 from selfplay_tools.searched import Buffer
 
 MOST_AROUND = 4
@@ -65,13 +65,13 @@ _NO_OPENING = re.compile(
 _PASSED = (b"#", b"*", b'"""', b"'''")
 """With brackets that close something and comments: what says nothing by its indentation."""
 _LABEL = re.compile(rb"[A-Za-z_]\w*\s*:\s*(?:/[/*].*)?$")
-_BEFORE_NAME = compiled(r"^\s*(?:func\s*\([^)]*\)|pub\([^)]*\))")
+_BEFORE_NAME = compile_regex(r"^\s*(?:func\s*\([^)]*\)|pub\([^)]*\))")
 """Parentheses that stand before a name."""
 _WITH_LABELS = frozenset({"c", "cpp"})
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class OpeningLine:
     """A line that is less indented than the lines below it, up to some line."""
 
     width: int
@@ -83,7 +83,7 @@ class Opening:
     is_definition: bool
 
 
-class Enclosing:
+class EnclosingDefinitions:
     """The definitions around lines of one text. Lines are asked for in ascending order; the text is read once."""
 
     def __init__(self, path: str, buffer: Buffer, start: int) -> None:
@@ -91,45 +91,45 @@ class Enclosing:
         self._style = style_of(path)
         self._buffer = buffer
         self._read_to = start
-        self._around: Sequence[Opening] = ()
+        self._around: Sequence[OpeningLine] = ()
         """What is open above the line that was asked for last, the innermost first."""
 
-    def around(self, number: int, start: int) -> Sequence[Opening]:
+    def find_around(self, number: int, start: int) -> Sequence[OpeningLine]:
         """The definitions around the line of that number (from 0) that begins at `start`, the outermost first."""
         style = self._style
         if style is None:
             return ()
         head = self._buffer[start : start + _HEAD_BYTES].partition(b"\n")[0]
-        depth = _DEEP if style.is_loose(head) else _width(head)
+        depth = _DEEP if style.is_loose(head) else _width_of(head)
         if not depth:
             return ()
         # A line that ends the search at its own depth need not know what is deeper; nor need those after it.
-        self._around = self._above(style, number, start, head if style.begins(head) is not None else b"")
+        self._around = self._find_above(style, number, start, head if style.is_opening(head) is not None else b"")
         self._read_to = start
         return [one for one in reversed(self._around) if one.is_definition and one.width < depth][-MOST_AROUND:]
 
-    def _above(self, style: "Style", number: int, start: int, below: bytes) -> Sequence[Opening]:
+    def _find_above(self, style: "DefinitionStyle", number: int, start: int, below: bytes) -> Sequence[OpeningLine]:
         """What is open above a line: lines from there upwards, each less indented than all between and than `below`."""
-        found: list[Opening] = []
-        depth, prefix, size = _width(below), _indentation(below) or _NO_LINE, _FIRST_BYTES
+        found: list[OpeningLine] = []
+        depth, prefix, size = _width_of(below), _indentation_of(below) or _NO_LINE, _FIRST_BYTES
         while start > self._read_to and depth:
-            lines = self._lines_above(start, size)
+            lines = self._read_lines_above(start, size)
             size = min(4 * size, _MOST_BYTES)
             for line in reversed(lines):
                 number -= 1
                 start -= len(line) + 1
-                if not line or line.startswith(prefix) or (width := _width(line)) >= depth:
+                if not line or line.startswith(prefix) or (width := _width_of(line)) >= depth:
                     continue
-                is_definition = style.begins(line[:_HEAD_BYTES])
+                is_definition = style.is_opening(line[:_HEAD_BYTES])
                 if is_definition is None:
                     continue
-                found.append(Opening(width, number, start, is_definition))
-                depth, prefix = width, _indentation(line)
+                found.append(OpeningLine(width, number, start, is_definition))
+                depth, prefix = width, _indentation_of(line)
                 if not depth:
                     break
         return [*found, *(one for one in self._around if one.width < depth)]
 
-    def _lines_above(self, start: int, size: int) -> list[bytes]:
+    def _read_lines_above(self, start: int, size: int) -> list[bytes]:
         """Whole lines of about that many bytes, up to the one above `start`."""
         first = max(self._read_to, start - size)
         if first > self._read_to:
@@ -138,14 +138,14 @@ class Enclosing:
 
 
 @dataclass(frozen=True, slots=True)
-class Style:
+class DefinitionStyle:
     """How definitions begin in a language."""
 
     opening: Regex
     has_labels: bool
     """Whether labels and preprocessor lines stand at the left end of a line, however deep the code around them is."""
 
-    def begins(self, head: bytes) -> bool | None:
+    def is_opening(self, head: bytes) -> bool | None:
         """Whether a line, given by its first bytes, begins a definition; None if its indentation says nothing."""
         bare = head.lstrip()
         first = bare[:1]
@@ -153,7 +153,7 @@ class Style:
             return None
         if first == b"}" or _NO_OPENING.match(bare):
             return False
-        if self.opening.place(head, 0, len(head)) >= 0:
+        if self.opening.find(head, 0, len(head)) >= 0:
             return True
         return None if bare.startswith(_PASSED) else False
 
@@ -167,22 +167,22 @@ class Style:
 
 
 @lru_cache(maxsize=1024)
-def style_of(path: str) -> Style | None:
+def style_of(path: str) -> DefinitionStyle | None:
     """The style of the language that the path tells; None where it tells none."""
     languages = likely_languages(path)
-    return _style(languages[0]) if len(languages) == 1 else None
+    return _make_style(languages[0]) if len(languages) == 1 else None
 
 
 @cache
-def _style(language: str) -> Style:
-    return Style(compiled(_OPENINGS[language]), language in _WITH_LABELS)
+def _make_style(language: str) -> DefinitionStyle:
+    return DefinitionStyle(compile_regex(_OPENINGS[language]), language in _WITH_LABELS)
 
 
 def names_a_definition(path: str, line: str, column: int) -> bool:
     """Whether a line begins a definition, and a match at `column` of it begins before its parameters or its value."""
     style = style_of(path)
     head = line[:_HEAD_BYTES].encode()
-    if style is None or not (style.begins(head) or (style.has_labels and line.startswith("#define"))):
+    if style is None or not (style.is_opening(head) or (style.has_labels and line.startswith("#define"))):
         return False
     before = _BEFORE_NAME.search(head)
     rest = head[before.end() if before else 0 :]
@@ -190,11 +190,11 @@ def names_a_definition(path: str, line: str, column: int) -> bool:
     return len(line[:column].encode()) < name_end
 
 
-def _indentation(line: bytes) -> bytes:
+def _indentation_of(line: bytes) -> bytes:
     return line[: len(line) - len(line.lstrip())]
 
 
-def _width(line: bytes) -> int:
+def _width_of(line: bytes) -> int:
     """Columns of a line's indentation; a blank line has none that counts."""
     bare = line.lstrip()
     return len(line[: len(line) - len(bare)].expandtabs(_TAB)) if bare else _DEEP

@@ -35,7 +35,7 @@ _KEPT = frozenset({"GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "GIT_PROXY_SSL_CAINFO"})
 _MAX_COMPLAINT_BYTES = 2000
 
 
-def environment(
+def git_environment(
     *, protocols: Iterable[str] = (), trusted: Iterable[Path] = (), base: Mapping[str, str] | None = None
 ) -> dict[str, str]:
     """The whole environment for a git process.
@@ -74,7 +74,7 @@ def environment(
     }
 
 
-def start(git_dir: Path, *arguments: str, stderr: int | IO[bytes] = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+def start_git(git_dir: Path, *arguments: str, stderr: int | IO[bytes] = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
     """Start `git --git-dir GIT_DIR ARGUMENTS` with pipes for its input and output. Raises GitFailed without a git."""
     try:
         return subprocess.Popen(  # noqa: S603 - fixed arguments and object ids; no shell
@@ -82,7 +82,7 @@ def start(git_dir: Path, *arguments: str, stderr: int | IO[bytes] = subprocess.D
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,
-            env=environment(trusted=(git_dir,)),
+            env=git_environment(trusted=(git_dir,)),
             # Ctrl-C is for the program, which ends its readers itself.
             process_group=0,
         )
@@ -90,33 +90,33 @@ def start(git_dir: Path, *arguments: str, stderr: int | IO[bytes] = subprocess.D
         raise GitFailed(f"can't start git ({error.strerror}): is it installed and on PATH?") from error
 
 
-def pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
+def pipes_of(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
     """The input and output of a process that `start` returned."""
     if process.stdin is None or process.stdout is None:
         raise ValueError("the process was started without pipes")
     return process.stdin, process.stdout
 
 
-def output(git_dir: Path, *arguments: str, stdin: bytes | None = None) -> bytes:
+def run_git(git_dir: Path, *arguments: str, stdin: bytes | None = None) -> bytes:
     """What a short git command printed. Raises GitFailed with git's own words."""
-    process = start(git_dir, *arguments, stderr=subprocess.PIPE)
+    process = start_git(git_dir, *arguments, stderr=subprocess.PIPE)
     out, err = process.communicate(stdin)
     if process.returncode != 0:
-        raise GitFailed(f"git {arguments[0]} in {git_dir}: {words(err)}")
+        raise GitFailed(f"git {arguments[0]} in {git_dir}: {complaint_of(err)}")
     return out
 
 
-def records(git_dir: Path, *arguments: str, given: bytes = b"") -> Generator[bytes]:
+def read_records(git_dir: Path, *arguments: str, input_bytes: bytes = b"") -> Generator[bytes]:
     """The NUL-terminated records that a git command prints, as they come. Raises GitFailed at their end.
 
     `given` is its input. A caller that stops early must close the iterator; the process ends with it.
     """
     # A file: a pipe that nobody reads meanwhile would hold git up once it is full.
     with tempfile.TemporaryFile() as complaint:
-        process = start(git_dir, *arguments, stderr=complaint)
-        stdin, stdout = pipes(process)
+        process = start_git(git_dir, *arguments, stderr=complaint)
+        stdin, stdout = pipes_of(process)
         # In a thread: a command that answers as it reads would wait for us while we wait for it.
-        feeder = Thread(target=_feed, args=(stdin, given), name="feeds git", daemon=True)
+        feeder = Thread(target=_feed, args=(stdin, input_bytes), name="feeds git", daemon=True)
         feeder.start()
         try:
             parts: list[bytes] = []
@@ -128,7 +128,7 @@ def records(git_dir: Path, *arguments: str, given: bytes = b"") -> Generator[byt
                     yield from whole
             if process.wait() != 0 or any(parts):
                 complaint.seek(0)
-                raise GitFailed(f"git {arguments[0]} in {git_dir}: {words(complaint.read(_MAX_COMPLAINT_BYTES))}")
+                raise GitFailed(f"git {arguments[0]} in {git_dir}: {complaint_of(complaint.read(_MAX_COMPLAINT_BYTES))}")
         finally:
             process.kill()
             process.wait()
@@ -141,7 +141,7 @@ def _feed(stdin: IO[bytes], given: bytes) -> None:
         stdin.write(given)
 
 
-def words(stderr: bytes) -> str:
+def complaint_of(stderr: bytes) -> str:
     """Git's complaint on one line, without its prefix."""
     lines = stderr.decode("utf-8", "replace").strip().splitlines()
     return "; ".join(line.removeprefix("fatal: ").removeprefix("error: ") for line in lines) or "no reason given"

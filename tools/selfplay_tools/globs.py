@@ -9,36 +9,36 @@ searched; a leading `/` or `./` only says that it is the whole path.
 from collections.abc import Sequence
 
 from selfplay_tools.errors import BadArgument
-from selfplay_tools.linear import BadRegex, compiled, escaped
-from selfplay_tools.output import quoted
+from selfplay_tools.linear import BadRegex, compile_regex, escape_regex
+from selfplay_tools.output import quote
 
-SLASH = escaped("/")
+SLASH = escape_regex("/")
 FOLDERS = "(?:[^/]+/)*"
 """Matches any number of whole folders."""
 NOTHING = r"[^\x{0}-\x{10FFFF}]"
 """Matches no character."""
 
 
-def matching(paths: Sequence[str], glob: str, folder: str, *, ignore_case: bool = False) -> list[str]:
+def match_glob(paths: Sequence[str], glob: str, folder: str, *, ignore_case: bool = False) -> list[str]:
     """Those of `paths` (all below `folder`) that the glob matches, in their order. Raises BadArgument."""
     try:
-        regex = compiled(_whole(glob, folder), ignore_case=ignore_case)
+        regex = compile_regex(_line_expression(glob, folder), ignore_case=ignore_case)
     except BadRegex as refused:
-        raise BadArgument(f"the glob {quoted(glob)} can't be used: {refused}") from None
+        raise BadArgument(f"the glob {quote(glob)} can't be used: {refused}") from None
     return [match.group().decode() for match in regex.finditer("\n".join(paths).encode())]
 
 
-def _whole(glob: str, folder: str) -> str:
+def _line_expression(glob: str, folder: str) -> str:
     """The expression for a whole line that holds a path. The folder's own name is never folded."""
-    start = f"(?-i:{escaped(folder)}/)" if folder else ""
+    start = f"(?-i:{escape_regex(folder)}/)" if folder else ""
     body = glob.removeprefix("./").removeprefix("/")
     if not body:
-        raise BadArgument(f'the glob {quoted(glob)} is empty; use "*" for every file')
+        raise BadArgument(f'the glob {quote(glob)} is empty; use "*" for every file')
     depth = "" if "/" in glob else FOLDERS
-    return f"(?m)^{start}{depth}(?:{_Translation(glob, body).expression()})$"
+    return f"(?m)^{start}{depth}(?:{_GlobTranslation(glob, body).translate()})$"
 
 
-class _Translation:
+class _GlobTranslation:
     """One pass over a glob."""
 
     def __init__(self, glob: str, body: str) -> None:
@@ -47,16 +47,16 @@ class _Translation:
         self.done: list[str] = []
         self.braces = 0
 
-    def expression(self) -> str:
+    def translate(self) -> str:
         while self.rest:
-            self._step()
+            self._translate_next()
         if self.braces:
-            raise BadArgument(f"the glob {quoted(self.glob)} has a {{ without its }}; write \\{{ for the character")
+            raise BadArgument(f"the glob {quote(self.glob)} has a {{ without its }}; write \\{{ for the character")
         return "".join(self.done)
 
-    def _step(self) -> None:
+    def _translate_next(self) -> None:
         if self.rest.startswith("**"):
-            self._stars()
+            self._translate_stars()
             return
         character, self.rest = self.rest[0], self.rest[1:]
         match character:
@@ -65,7 +65,7 @@ class _Translation:
             case "?":
                 self.done.append("[^/]")
             case "[":
-                self.done.append(self._set())
+                self.done.append(self._translate_set())
             case "{":
                 self.braces += 1
                 self.done.append("(?:")
@@ -75,12 +75,12 @@ class _Translation:
             case "," if self.braces:
                 self.done.append("|")
             case "\\" if self.rest:
-                self.done.append(escaped(self.rest[0]))
+                self.done.append(escape_regex(self.rest[0]))
                 self.rest = self.rest[1:]
             case _:
-                self.done.append(escaped(character))
+                self.done.append(escape_regex(character))
 
-    def _stars(self) -> None:
+    def _translate_stars(self) -> None:
         """`**/` and a final `/**` are any number of folders, and what is in them; other stars in a row are one."""
         stars = len(self.rest) - len(self.rest.lstrip("*"))
         is_part_start = not self.done or self.done[-1] in {SLASH, "(?:", "|", FOLDERS}
@@ -93,27 +93,27 @@ class _Translation:
         else:
             self.done.append("[^/]*")
 
-    def _set(self) -> str:
+    def _translate_set(self) -> str:
         is_negated = self.rest[:1] in {"!", "^"}
         body = self.rest[1:] if is_negated else self.rest
         end = body.find("]", 1)
         if end < 0:
-            raise BadArgument(f"the glob {quoted(self.glob)} has a [ without its ]; write \\[ for the character")
+            raise BadArgument(f"the glob {quote(self.glob)} has a [ without its ]; write \\[ for the character")
         self.rest = body[end + 1 :]
-        ranges = _ranges(body[:end], self.glob)
+        ranges = _parse_ranges(body[:end], self.glob)
         if is_negated:
-            return f"[^{_spelled([*ranges, ('/', '/')])}]"
-        return f"[{_spelled(_without_slash(ranges))}]" if _without_slash(ranges) else NOTHING
+            return f"[^{_spell_ranges([*ranges, ('/', '/')])}]"
+        return f"[{_spell_ranges(_without_slash(ranges))}]" if _without_slash(ranges) else NOTHING
 
 
-def _ranges(body: str, glob: str) -> list[tuple[str, str]]:
+def _parse_ranges(body: str, glob: str) -> list[tuple[str, str]]:
     ranges: list[tuple[str, str]] = []
     at = 0
     while at < len(body):
         is_range = body[at + 1 : at + 2] == "-" and at + 2 < len(body)
         first, last = body[at], body[at + 2] if is_range else body[at]
         if first > last:
-            raise BadArgument(f"the glob {quoted(glob)} has a range that runs backwards: {first}-{last}")
+            raise BadArgument(f"the glob {quote(glob)} has a range that runs backwards: {first}-{last}")
         ranges.append((first, last))
         at += 3 if is_range else 1
     return ranges
@@ -129,5 +129,5 @@ def _without_slash(ranges: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     return kept
 
 
-def _spelled(ranges: Sequence[tuple[str, str]]) -> str:
+def _spell_ranges(ranges: Sequence[tuple[str, str]]) -> str:
     return "".join(f"\\x{{{ord(first):X}}}-\\x{{{ord(last):X}}}" for first, last in ranges)

@@ -6,14 +6,14 @@ from functools import cached_property
 from typing import Protocol
 
 from selfplay_tools.errors import NoSuchPath, NotReadable
-from selfplay_tools.nearest import Nearest
-from selfplay_tools.snapshot import Kind
+from selfplay_tools.nearest import NearestPaths
+from selfplay_tools.snapshot import PathKind
 
 MAX_LINKS = 16
 """Links that are followed for one path; git and most systems allow more, no honest tree needs them."""
 
 
-class Named(Protocol):
+class PathWithKind(Protocol):
     """What stands at a path."""
 
     @property
@@ -22,7 +22,7 @@ class Named(Protocol):
         ...
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> PathKind:
         """A file, a link or a submodule."""
         ...
 
@@ -30,55 +30,55 @@ class Named(Protocol):
 class Inventory:
     """Paths with their kinds, and the folders that they imply. Never changes; safe to use from several threads."""
 
-    def __init__(self, entries: Sequence[Named]) -> None:
+    def __init__(self, entries: Sequence[PathWithKind]) -> None:
         """Take over `entries`, sorted by path."""
         self._entries = entries
-        self._children: dict[str, Sequence[tuple[str, Kind]]] = {}
+        self._children: dict[str, Sequence[tuple[str, PathKind]]] = {}
 
-    def place(self, path: str) -> int | None:
+    def position_of(self, path: str) -> int | None:
         """Where the entry of exactly that path stands."""
-        at = bisect_left(self._entries, path, key=_path)
+        at = bisect_left(self._entries, path, key=_path_of)
         return at if at < len(self._entries) and self._entries[at].path == path else None
 
-    def kind(self, path: str) -> Kind | None:
+    def kind(self, path: str) -> PathKind | None:
         """As `Snapshot.kind`."""
-        at = self.place(path)
+        at = self.position_of(path)
         if at is not None:
             return self._entries[at].kind
-        return Kind.FOLDER if not path or self._is_folder(path) else None
+        return PathKind.FOLDER if not path or self._is_folder(path) else None
 
     def _is_folder(self, path: str) -> bool:
-        at = bisect_left(self._entries, f"{path}/", key=_path)
+        at = bisect_left(self._entries, f"{path}/", key=_path_of)
         return at < len(self._entries) and self._entries[at].path.startswith(f"{path}/")
 
-    def children(self, folder: str) -> Sequence[tuple[str, Kind]]:
+    def children(self, folder: str) -> Sequence[tuple[str, PathKind]]:
         """As `Snapshot.children`."""
         if folder and not self._is_folder(folder):
-            raise NoSuchPath(folder, self.nearest(folder))
+            raise NoSuchPath(folder, self.nearest_paths(folder))
         found = self._children.get(folder)
         if found is None:
-            found = self._children[folder] = sorted(self._listed(f"{folder}/" if folder else ""))
+            found = self._children[folder] = sorted(self._list_children(f"{folder}/" if folder else ""))
         return found
 
-    def _listed(self, start: str) -> Iterator[tuple[str, Kind]]:
-        at = bisect_left(self._entries, start, key=_path)
+    def _list_children(self, start: str) -> Iterator[tuple[str, PathKind]]:
+        at = bisect_left(self._entries, start, key=_path_of)
         while at < len(self._entries) and self._entries[at].path.startswith(start):
             name, slash, _ = self._entries[at].path[len(start) :].partition("/")
-            yield name, Kind.FOLDER if slash else self._entries[at].kind
+            yield name, PathKind.FOLDER if slash else self._entries[at].kind
             # "0" is the character after "/": what comes next is not below that folder.
-            at = bisect_left(self._entries, f"{start}{name}0", at, key=_path) if slash else at + 1
+            at = bisect_left(self._entries, f"{start}{name}0", at, key=_path_of) if slash else at + 1
 
-    def nearest(self, path: str, limit: int = 3) -> tuple[str, ...]:
+    def nearest_paths(self, path: str, limit: int = 3) -> tuple[str, ...]:
         """As `Snapshot.nearest`."""
-        return self._nearest.to(path, limit)
+        return self._nearest.find(path, limit)
 
     @cached_property
-    def _nearest(self) -> Nearest:
-        return Nearest([*map(_path, self._entries), *_folders(self._entries)])
+    def _nearest(self) -> NearestPaths:
+        return NearestPaths([*map(_path_of, self._entries), *_list_folders(self._entries)])
 
-    def missing(self, path: str) -> NoSuchPath:
+    def missing_error(self, path: str) -> NoSuchPath:
         """The error for a path that is not there."""
-        return NoSuchPath(path, self.nearest(path))
+        return NoSuchPath(path, self.nearest_paths(path))
 
     def resolve(self, path: str, link_target: Callable[[str], str]) -> str:
         """As `Snapshot.resolve`: components are walked one by one, in this inventory only.
@@ -87,7 +87,7 @@ class Inventory:
         keep an index's files mapped until Python's collector of cycles comes by.
         """
         if path.startswith("/"):
-            raise self.missing(path)
+            raise self.missing_error(path)
         here: list[str] = []
         ahead = path.split("/")[::-1]
         links = 0
@@ -97,28 +97,28 @@ class Inventory:
                 continue
             if name == "..":
                 if not here:
-                    raise self._left(path, is_by_link=links > 0)
+                    raise self._outside_error(path, is_by_link=links > 0)
                 here.pop()
                 continue
             here.append(name)
             place = "/".join(here)
             kind = self.kind(place)
-            if kind is None or (kind is Kind.FILE and ahead and any(ahead)):
-                raise self.missing(path)
-            if kind is Kind.SUBMODULE and any(ahead):
+            if kind is None or (kind is PathKind.FILE and ahead and any(ahead)):
+                raise self.missing_error(path)
+            if kind is PathKind.SUBMODULE and any(ahead):
                 raise NotReadable(f"{path!r} lies in the submodule {place!r}: another repository, not part of this one")
-            if kind is Kind.LINK:
+            if kind is PathKind.LINK:
                 links += 1
-                ahead.extend(self._follow(path, place, link_target(place), links))
+                ahead.extend(self._follow_link(path, place, link_target(place), links))
                 here.pop()
         return "/".join(here)
 
-    def _left(self, path: str, *, is_by_link: bool) -> NoSuchPath | NotReadable:
+    def _outside_error(self, path: str, *, is_by_link: bool) -> NoSuchPath | NotReadable:
         if is_by_link:
             return NotReadable(f"{path!r} leads out of the repository by a link; what lies there is not part of it")
-        return self.missing(path)
+        return self.missing_error(path)
 
-    def _follow(self, path: str, link: str, target: str, links: int) -> list[str]:
+    def _follow_link(self, path: str, link: str, target: str, links: int) -> list[str]:
         if links > MAX_LINKS:
             raise NotReadable(f"{path!r} leads through more than {MAX_LINKS} links, or round in a circle")
         if target.startswith("/"):
@@ -126,11 +126,11 @@ class Inventory:
         return target.split("/")[::-1]
 
 
-def _path(entry: Named) -> str:
+def _path_of(entry: PathWithKind) -> str:
     return entry.path
 
 
-def _folders(entries: Sequence[Named]) -> list[str]:
+def _list_folders(entries: Sequence[PathWithKind]) -> list[str]:
     """Every folder on the way to an entry, each once, in the order in which they first come up."""
     folders: dict[str, None] = {}
     for entry in entries:

@@ -12,7 +12,7 @@ from importlib import import_module, resources
 from tree_sitter import Language as Grammar
 from tree_sitter import Query
 
-from selfplay_tools.linear import compiled
+from selfplay_tools.linear import compile_regex
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,53 +27,53 @@ class Language:
     """The function of that package which gives it."""
     queries: tuple[str, ...] = ()
     """Names of the query files, from the most general."""
-    quiet: tuple[str, ...] = ()
+    non_code_nodes: tuple[str, ...] = ()
     """Kinds of syntax nodes that hold text, not code: comments, and what strings consist of."""
 
 
-_C_QUIET = ("comment", "string_content", "system_lib_string", "character")
-_SCRIPT_QUIET = ("comment", "html_comment", "hash_bang_line", "string_fragment", "regex_pattern", "jsx_text")
+_C_NON_CODE = ("comment", "string_content", "system_lib_string", "character")
+_SCRIPT_NON_CODE = ("comment", "html_comment", "hash_bang_line", "string_fragment", "regex_pattern", "jsx_text")
 
 LANGUAGES: Mapping[str, Language] = {
     language.name: language
     for language in (
-        Language("c", "C", "tree_sitter_c", queries=("c",), quiet=_C_QUIET),
-        Language("cpp", "C++", "tree_sitter_cpp", queries=("c", "cpp"), quiet=(*_C_QUIET, "raw_string_content")),
+        Language("c", "C", "tree_sitter_c", queries=("c",), non_code_nodes=_C_NON_CODE),
+        Language("cpp", "C++", "tree_sitter_cpp", queries=("c", "cpp"), non_code_nodes=(*_C_NON_CODE, "raw_string_content")),
         Language(
             "go",
             "Go",
             "tree_sitter_go",
             queries=("go",),
-            quiet=("comment", "interpreted_string_literal_content", "raw_string_literal_content"),
+            non_code_nodes=("comment", "interpreted_string_literal_content", "raw_string_literal_content"),
         ),
         Language(
             "java",
             "Java",
             "tree_sitter_java",
             queries=("java",),
-            quiet=("line_comment", "block_comment", "string_fragment", "multiline_string_fragment"),
+            non_code_nodes=("line_comment", "block_comment", "string_fragment", "multiline_string_fragment"),
         ),
         Language(
             "javascript",
             "JavaScript",
             "tree_sitter_javascript",
             queries=("ecmascript", "javascript"),
-            quiet=_SCRIPT_QUIET,
+            non_code_nodes=_SCRIPT_NON_CODE,
         ),
-        Language("python", "Python", "tree_sitter_python", queries=("python",), quiet=("comment", "string_content")),
+        Language("python", "Python", "tree_sitter_python", queries=("python",), non_code_nodes=("comment", "string_content")),
         Language(
             "ruby",
             "Ruby",
             "tree_sitter_ruby",
             queries=("ruby",),
-            quiet=("comment", "string_content", "heredoc_content", "uninterpreted"),
+            non_code_nodes=("comment", "string_content", "heredoc_content", "uninterpreted"),
         ),
         Language(
             "rust",
             "Rust",
             "tree_sitter_rust",
             queries=("rust",),
-            quiet=("line_comment", "block_comment", "string_content", "char_literal"),
+            non_code_nodes=("line_comment", "block_comment", "string_content", "char_literal"),
         ),
         Language(
             "tsx",
@@ -81,7 +81,7 @@ LANGUAGES: Mapping[str, Language] = {
             "tree_sitter_typescript",
             "language_tsx",
             queries=("ecmascript", "typescript"),
-            quiet=_SCRIPT_QUIET,
+            non_code_nodes=_SCRIPT_NON_CODE,
         ),
         Language(
             "typescript",
@@ -89,7 +89,7 @@ LANGUAGES: Mapping[str, Language] = {
             "tree_sitter_typescript",
             "language_typescript",
             queries=("ecmascript", "typescript"),
-            quiet=tuple(kind for kind in _SCRIPT_QUIET if kind != "jsx_text"),
+            non_code_nodes=tuple(kind for kind in _SCRIPT_NON_CODE if kind != "jsx_text"),
         ),
     )
 }
@@ -134,7 +134,7 @@ _INTERPRETERS: Mapping[str, str] = {
     "ts-node": "typescript",
 }
 _SHEBANG = re.compile(rb"#![^\n]*?[/ ]([a-z][a-z-]*)[0-9.]*(?: +-[^\n]*)?\s*?(?:\n|$)")
-_CPP_IN_HEADER = compiled(
+_CPP_IN_HEADER = compile_regex(
     r"(?m)^[ \t]*(?:class[ \t]+\w[\w \t]*[:;{]|(?:inline )?namespace\b[\w:]*|template\s*<|using[ \t]+[\w:]+"
     r"|(?:public|private|protected)[ \t]*:|enum class\b)|\bstd::|\bconstexpr\b|\w::\w"
 )
@@ -178,32 +178,32 @@ def language_of(path: str, source: bytes) -> Language | None:
     """
     name, suffix = name_and_suffix(path)
     if suffix == ".h":
-        return LANGUAGES["cpp" if _CPP_IN_HEADER.place(source, 0, len(source)) >= 0 else "c"]
-    found = _SUFFIXES.get(suffix) or _FILE_NAMES.get(name) or (None if suffix else _by_shebang(source))
+        return LANGUAGES["cpp" if _CPP_IN_HEADER.find(source, 0, len(source)) >= 0 else "c"]
+    found = _SUFFIXES.get(suffix) or _FILE_NAMES.get(name) or (None if suffix else _find_in_shebang(source))
     return LANGUAGES[found] if found else None
 
 
-def _by_shebang(source: bytes) -> str | None:
+def _find_in_shebang(source: bytes) -> str | None:
     match = _SHEBANG.match(source[:256])
     return _INTERPRETERS.get(match.group(1).decode()) if match else None
 
 
 @cache
-def grammar(language: Language) -> Grammar:
+def load_grammar(language: Language) -> Grammar:
     """The grammar, from its wheel."""
     load: Callable[[], object] = getattr(import_module(language.wheel), language.loader)
     return Grammar(load())
 
 
 @cache
-def definitions_query(language: Language) -> Query:
+def load_definitions_query(language: Language) -> Query:
     """Finds definitions: what its captures mean is told in `docs/languages.md`."""
     folder = resources.files("selfplay_tools") / "queries"
     texts = [(folder / f"{name}.scm").read_text(encoding="utf-8") for name in language.queries]
-    return Query(grammar(language), "\n".join(texts))
+    return Query(load_grammar(language), "\n".join(texts))
 
 
 @cache
-def quiet_query(language: Language) -> Query:
+def make_non_code_query(language: Language) -> Query:
     """Finds what is not code: comments, and the text of strings (what is interpolated into one is code)."""
-    return Query(grammar(language), "\n".join(f"({kind}) @quiet" for kind in language.quiet))
+    return Query(load_grammar(language), "\n".join(f"({kind}) @quiet" for kind in language.non_code_nodes))

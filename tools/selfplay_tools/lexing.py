@@ -12,10 +12,10 @@ _COMMENT = rb"/\*(?:[^*]|\*(?!/))*+(?:\*/|\Z)|//(?:[^\n\\]|\\.)*+"
 _STRING = rb'"(?:[^"\\\n]|\\.)*+(?:"|(?P<open>))'
 _CHARACTER = rb"'(?:[^'\\\n]|\\.)*+(?:'|(?P<lone>))"
 _INCLUDE = rb"(?<=include)[ \t]*<[^>\n]*>"
-_ORDER = rb"(?P<order>^[ \t]*#[ \t]*(?!(?:if|elif|include)\b)[a-z]+)"
+_DIRECTIVE = rb"(?P<order>^[ \t]*#[ \t]*(?!(?:if|elif|include)\b)[a-z]+)"
 _RAW = rb'\bR"(?P<mark>[^()\\\s"]{0,16})\(.*?(?:\)(?P=mark)"|\Z)'
 _NUMBER = rb"(?P<code>\b[0-9](?:'?[0-9A-Za-z_.])*+)"
-_C = rb"%s|%s|%s|%s|%s" % (_COMMENT, _STRING, _CHARACTER, _INCLUDE, _ORDER)
+_C = rb"%s|%s|%s|%s|%s" % (_COMMENT, _STRING, _CHARACTER, _INCLUDE, _DIRECTIVE)
 
 _TOKENS: Mapping[str, re.Pattern[bytes]] = {
     name: re.compile(pattern, re.DOTALL | re.MULTILINE)
@@ -32,32 +32,32 @@ _LONG_STRINGS: Mapping[str, bytes | None] = {"c": None, "cpp": b'R"', "go": b"`"
 """How strings begin that may go on for several lines, if there are any."""
 _COMMENT_END = b"*/\n"
 # What looks like the beginning of a comment begins none in a string or in another comment.
-_ORDER_END = re.compile(
+_DIRECTIVE_END = re.compile(
     rb"""(?:[^\n\\/"']|\\.|%s|/|"(?:[^"\\\n]|\\.)*+"?|'(?:[^'\\\n]|\\.)*+'?)*+""" % _COMMENT, re.DOTALL
 )
 
 
-def is_lexed(language: str) -> bool:
+def can_lex(language: str) -> bool:
     """Whether its comments and strings are known."""
     return language in _TOKENS
 
 
-def quiet_ranges(language: str, source: bytes, start: int = 0) -> Iterator[tuple[int, int]]:
+def find_non_code_ranges(language: str, source: bytes, start: int = 0) -> Iterator[tuple[int, int]]:
     """What is not code from there on, in order: comments, and strings with their quotes.
 
     `start` is the beginning of a line that begins as code.
     """
-    return _quiet(_TOKENS[language], source, start)
+    return _lex_non_code(_TOKENS[language], source, start)
 
 
-def in_code(language: str, source: bytes, places: Iterable[int], start: int = 0) -> Iterator[int]:
+def select_in_code(language: str, source: bytes, places: Iterable[int], start: int = 0) -> Iterator[int]:
     """Of places in order those that are code; what need not be read for that is not. `start` as in `quiet_ranges`."""
     first, last, asked = 0, 0, start
-    ranges = quiet_ranges(language, source, start)
+    ranges = find_non_code_ranges(language, source, start)
     is_restartable = _is_restartable(language, source)
     for place in places:
-        if is_restartable and place > last and (begin := _restart(source, max(asked, last), place)):
-            ranges, last = quiet_ranges(language, source, begin), 0
+        if is_restartable and place > last and (begin := _find_restart(source, max(asked, last), place)):
+            ranges, last = find_non_code_ranges(language, source, begin), 0
         while last <= place:
             first, last = next(ranges, (len(source), len(source) + 1))
         if place < first:
@@ -65,9 +65,9 @@ def in_code(language: str, source: bytes, places: Iterable[int], start: int = 0)
         asked = place
 
 
-def line_of_code(language: str, source: bytes, end: int) -> int:
+def find_line_of_code(language: str, source: bytes, end: int) -> int:
     """The beginning of some line before a place that surely begins as code; where the text begins if no other does."""
-    return _restart(source, 0, end - 1) if _is_restartable(language, source) else 0
+    return _find_restart(source, 0, end - 1) if _is_restartable(language, source) else 0
 
 
 def _is_restartable(language: str, source: bytes) -> bool:
@@ -75,7 +75,7 @@ def _is_restartable(language: str, source: bytes) -> bool:
     return mark is None or mark not in source
 
 
-def _restart(source: bytes, start: int, end: int) -> int:
+def _find_restart(source: bytes, start: int, end: int) -> int:
     """The beginning of the last line in that range that is code for sure, or 0.
 
     Whatever a line that ends in `*/` is, the next one begins as code: no string or comment but the longer ones reaches
@@ -87,17 +87,17 @@ def _restart(source: bytes, start: int, end: int) -> int:
     return at + len(_COMMENT_END) if at >= 0 else 0
 
 
-def _quiet(tokens: re.Pattern[bytes], source: bytes, begin: int) -> Iterator[tuple[int, int]]:
+def _lex_non_code(tokens: re.Pattern[bytes], source: bytes, begin: int) -> Iterator[tuple[int, int]]:
     order_end = 0
     for token in tokens.finditer(source, begin):
         start, stop = token.span()
         if token.lastgroup == "order":
-            order_end = order_end if start < order_end else end_of_order(source, stop)
+            order_end = order_end if start < order_end else find_directive_end(source, stop)
         elif token.lastgroup not in _CODE and (start >= order_end or source[start : start + 1] == b"/"):
             yield start, stop
 
 
-def end_of_order(source: bytes, start: int) -> int:
+def find_directive_end(source: bytes, start: int) -> int:
     """Where an order to the preprocessor ends that begins before: a line end behind no backslash, in no comment."""
-    match = _ORDER_END.match(source, start)
+    match = _DIRECTIVE_END.match(source, start)
     return match.end() if match else start

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 
-from selfplay_tools.lexing import in_code, is_lexed
-from selfplay_tools.linear import Regex, compiled, escaped
+from selfplay_tools.lexing import select_in_code, can_lex
+from selfplay_tools.linear import Regex, compile_regex, escape_regex
 from selfplay_tools.macros import ATTRIBUTES, ATTRIBUTES_OF
-from selfplay_tools.searched import Buffer, Span
+from selfplay_tools.searched import Buffer, TextSpan
 
 _SAYS_NOTHING = (b"", b" ", b"\t", b"#", b"/", b"*", b"\f")
 """How lines begin that do not tell what is around them: blank, indented, of the preprocessor, comments."""
@@ -64,7 +64,7 @@ _PATTERNS = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Shape:
+class _DefinitionShape:
     """What a line looks like that defines a name."""
 
     literal: Regex
@@ -74,41 +74,41 @@ class _Shape:
     """Counts only for lines that are not inside of braces."""
 
 
-def may_define(language: str, name: str, span: Span) -> bool:
+def may_define(language: str, name: str, span: TextSpan) -> bool:
     """False where the (only) text surely has no definition of the name that `definitions` would report.
 
     No pattern reaches beyond a line: only lines that hold the name are looked at.
     """
-    places = like_definitions(language, name, span)
-    if is_lexed(language):
+    places = find_likely_definitions(language, name, span)
+    if can_lex(language):
         start, end = span.starts[0], span.ends[0]
         first = next(places, None)
         if first is None:
             return False
-        places = in_code(language, span.buffer[start:end], (place - start for place in chain((first,), places)))
+        places = select_in_code(language, span.buffer[start:end], (place - start for place in chain((first,), places)))
     return next(places, None) is not None
 
 
-def like_definitions(language: str, name: str, span: Span) -> Iterator[int]:
+def find_likely_definitions(language: str, name: str, span: TextSpan) -> Iterator[int]:
     """Where in the buffer the name stands, in lines of the (only) text that look like its definition."""
-    shape, first, end = _shape(language, name), span.starts[0], span.ends[0]
+    shape, first, end = _make_shape(language, name), span.starts[0], span.ends[0]
     buffer, at = span.buffer, first
-    while (at := shape.literal.place(buffer, at, end)) >= 0:
+    while (at := shape.literal.find(buffer, at, end)) >= 0:
         line = buffer.rfind(b"\n", first, at) + 1 or first
         line_end = buffer.find(b"\n", at, end)
         line_end = end if line_end < 0 else line_end  # the last line of a text may have no end
-        if _is_like(shape, buffer, first, line, line_end):
+        if _is_likely_definition(shape, buffer, first, line, line_end):
             yield at
             at += 1
         else:
             at = line_end + 1
 
 
-def _is_like(shape: _Shape, buffer: Buffer, first: int, line: int, line_end: int) -> bool:
+def _is_likely_definition(shape: _DefinitionShape, buffer: Buffer, first: int, line: int, line_end: int) -> bool:
     """Whether a line looks like a definition where it stands."""
-    if shape.anywhere.place(buffer, line, line_end) >= 0:
+    if shape.anywhere.find(buffer, line, line_end) >= 0:
         return True
-    is_like = shape.outside is not None and shape.outside.place(buffer, line, line_end) >= 0
+    is_like = shape.outside is not None and shape.outside.find(buffer, line, line_end) >= 0
     return is_like and not _is_in_braces(buffer, first, line)
 
 
@@ -137,17 +137,17 @@ def literal_of(name: str) -> str:
     return "operator" if name.startswith("operator") else name.lstrip("~#")
 
 
-def word(name: str) -> str:
+def word_pattern(name: str) -> str:
     r"""A pattern that matches the name where it stands alone; `\b` only at ends that are letters."""
     before = r"\b" if name[:1].isalnum() or name[:1] == "_" else ""
     after = r"\b" if name[-1:].isalnum() or name[-1:] == "_" else ""
-    return f"{before}{escaped(name)}{after}"
+    return f"{before}{escape_regex(name)}{after}"
 
 
-def words_in(source: bytes, name: str) -> Iterator[int]:
+def find_whole_words(source: bytes, name: str) -> Iterator[int]:
     """Where the name stands alone: what `word` matches, found five times as fast for a plain name."""
     if not _PLAIN.fullmatch(name):
-        yield from (start for start, _ in compiled(word(name)).spans(source))
+        yield from (start for start, _ in compile_regex(word_pattern(name)).find_spans(source))
         return
     needle = name.encode()
     at = source.find(needle)
@@ -159,18 +159,18 @@ def words_in(source: bytes, name: str) -> Iterator[int]:
 
 
 @lru_cache(maxsize=256)
-def _shape(language: str, name: str) -> _Shape:
-    literal = compiled(escaped(literal_of(name)))
+def _make_shape(language: str, name: str) -> _DefinitionShape:
+    literal = compile_regex(escape_regex(literal_of(name)))
     if name.startswith("operator"):
-        return _Shape(literal, compiled(r"\boperator\b"))
+        return _DefinitionShape(literal, compile_regex(r"\boperator\b"))
     if name.startswith("~"):
-        return _Shape(literal, compiled(rf"~\s*{word(name[1:])}"))
+        return _DefinitionShape(literal, compile_regex(rf"~\s*{word_pattern(name[1:])}"))
     if language in ("c", "cpp") and (name in ATTRIBUTES or name in ATTRIBUTES_OF):
-        return _Shape(literal, _filled(_MACRO, name))
+        return _DefinitionShape(literal, _fill_pattern(_MACRO, name))
     if language == "c":
-        return _Shape(literal, _filled(_C_ANYWHERE, name), _filled(_C_OUTSIDE, name))
-    return _Shape(literal, _filled(_PATTERNS[language], name))
+        return _DefinitionShape(literal, _fill_pattern(_C_ANYWHERE, name), _fill_pattern(_C_OUTSIDE, name))
+    return _DefinitionShape(literal, _fill_pattern(_PATTERNS[language], name))
 
 
-def _filled(pattern: str, name: str) -> Regex:
-    return compiled(pattern.replace("NAME", word(name)))
+def _fill_pattern(pattern: str, name: str) -> Regex:
+    return compile_regex(pattern.replace("NAME", word_pattern(name)))

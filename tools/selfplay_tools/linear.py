@@ -15,7 +15,7 @@ MAX_MEMORY_BYTES = 8 << 20
 """What the engine may use for one pattern; beyond it a search gets slower and a compilation is refused."""
 
 
-class Match(Protocol):
+class RegexMatch(Protocol):
     """One match."""
 
     def start(self) -> int:
@@ -42,18 +42,18 @@ class Regex:
         # The engine's own search makes three Python objects for each match. Below it, one call does.
         self._match: _Matcher | None = getattr(getattr(engine, "_regexp", None), "Match", None) if _ANYWHERE else None
 
-    def search(self, text: bytes | mmap, pos: int = 0, endpos: int | None = None) -> Match | None:
+    def search(self, text: bytes | mmap, pos: int = 0, endpos: int | None = None) -> RegexMatch | None:
         r"""The first match from `pos` up to `endpos`; what stands around still counts for `^`, `$` and `\b`."""
-        return cast("Match | None", self._engine.search(text, pos, endpos))
+        return cast("RegexMatch | None", self._engine.search(text, pos, endpos))
 
-    def place(self, text: bytes | mmap, pos: int, endpos: int) -> int:
+    def find(self, text: bytes | mmap, pos: int, endpos: int) -> int:
         """Where the first match of `search` begins, or -1."""
         if self._match is None:
             found = self.search(text, pos, endpos)
             return found.start() if found else -1
         return self._match(_ANYWHERE, text, pos, endpos)[0][0]
 
-    def spans(self, text: bytes) -> Iterator[tuple[int, int]]:
+    def find_spans(self, text: bytes) -> Iterator[tuple[int, int]]:
         """Where the matches of `finditer` begin and end."""
         if self._match is None:
             yield from ((match.start(), match.end()) for match in self.finditer(text))
@@ -66,20 +66,20 @@ class Regex:
             yield start, end
             at = end if end > at else at + 1
 
-    def fullmatch(self, text: bytes) -> Match | None:
+    def fullmatch(self, text: bytes) -> RegexMatch | None:
         """The match of the whole text."""
-        return cast("Match | None", self._engine.fullmatch(text))
+        return cast("RegexMatch | None", self._engine.fullmatch(text))
 
-    def finditer(self, text: bytes) -> Iterator[Match]:
+    def finditer(self, text: bytes) -> Iterator[RegexMatch]:
         """Matches that do not overlap, from the left."""
-        return cast("Iterator[Match]", self._engine.finditer(text))
+        return cast("Iterator[RegexMatch]", self._engine.finditer(text))
 
 
 class BadRegex(ValueError):
     """The engine can't compile the pattern; the message is the engine's own."""
 
 
-def compiled(source: str, *, ignore_case: bool = False) -> Regex:
+def compile_regex(source: str, *, ignore_case: bool = False) -> Regex:
     """The pattern, compiled. Raises BadRegex."""
     options = ENGINE.Options()
     options.log_errors = False
@@ -92,6 +92,6 @@ def compiled(source: str, *, ignore_case: bool = False) -> Regex:
         raise BadRegex(error.args[0].decode(errors="replace")) from None
 
 
-def escaped(text: str) -> str:
+def escape_regex(text: str) -> str:
     """A pattern that matches exactly this text."""
     return cast("str", ENGINE.escape(text))

@@ -4,22 +4,22 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from selfplay_tools.output import clip, compose, counted, fitting, folder_name, sized
-from selfplay_tools.places import below, folder_at, link_remark, submodule
-from selfplay_tools.snapshot import Kind, Snapshot
-from selfplay_tools.tool import Arguments, Result, Tool
+from selfplay_tools.output import clip, compose, format_count, count_fitting, folder_name, format_size
+from selfplay_tools.places import list_entries_below, resolve_folder, link_remark, describe_submodule
+from selfplay_tools.snapshot import PathKind, Snapshot
+from selfplay_tools.tool import ToolArguments, CallResult, Tool
 
 MAX_ROWS = 200
 NAME_CHARS = 1_000
 KINDS = (
-    (Kind.FOLDER, "folder"),
-    (Kind.FILE, "file"),
-    (Kind.LINK, "link"),
-    (Kind.SUBMODULE, "submodule"),
+    (PathKind.FOLDER, "folder"),
+    (PathKind.FILE, "file"),
+    (PathKind.LINK, "link"),
+    (PathKind.SUBMODULE, "submodule"),
 )
 
 
-class ListDir(Arguments):
+class ListDir(ToolArguments):
     """Arguments of `list_dir`."""
 
     path: str = Field("", description="Folder; empty for the root.")
@@ -27,54 +27,54 @@ class ListDir(Arguments):
     offset: int = Field(0, ge=0, description="Rows skipped.")
 
 
-def list_dir(snapshot: Snapshot, arguments: ListDir) -> Result:
+def list_dir(snapshot: Snapshot, arguments: ListDir) -> CallResult:
     """Rows of the folder's tree from `offset` on, names relative to the folder."""
-    folder = folder_at(snapshot, arguments.path)
+    folder = resolve_folder(snapshot, arguments.path)
     found = list(_walk(snapshot, folder, "", arguments.depth))
     page = found[arguments.offset : arguments.offset + MAX_ROWS]
-    rows = [_row(snapshot, folder, name, kind) for name, kind in page]
-    rows = rows[: fitting(rows)]
-    remarks = [*link_remark(arguments.path, folder), *_remarks(arguments.offset, len(rows), len(found))]
-    return Result(compose(_head(snapshot, folder), rows, remarks))
+    rows = [_format_row(snapshot, folder, name, kind) for name, kind in page]
+    rows = rows[: count_fitting(rows)]
+    remarks = [*link_remark(arguments.path, folder), *_list_remarks(arguments.offset, len(rows), len(found))]
+    return CallResult(compose(_format_head(snapshot, folder), rows, remarks))
 
 
-def _walk(snapshot: Snapshot, folder: str, prefix: str, depth: int) -> Iterator[tuple[str, Kind]]:
+def _walk(snapshot: Snapshot, folder: str, prefix: str, depth: int) -> Iterator[tuple[str, PathKind]]:
     """Names relative to the listed folder, each folder followed by what is in it."""
     for name, kind in snapshot.children(folder):
         yield prefix + name, kind
-        if kind is Kind.FOLDER and depth > 1:
+        if kind is PathKind.FOLDER and depth > 1:
             path = f"{folder}/{name}" if folder else name
             yield from _walk(snapshot, path, f"{prefix}{name}/", depth - 1)
 
 
-def _row(snapshot: Snapshot, folder: str, name: str, kind: Kind) -> str:
+def _format_row(snapshot: Snapshot, folder: str, name: str, kind: PathKind) -> str:
     path = f"{folder}/{name}" if folder else name
     entry = snapshot.entry(path)
-    if kind is Kind.FOLDER:
-        row = f"{name}/  ({counted(len(below(snapshot, path)), 'file')})"
-    elif kind is Kind.LINK:
+    if kind is PathKind.FOLDER:
+        row = f"{name}/  ({format_count(len(list_entries_below(snapshot, path)), 'file')})"
+    elif kind is PathKind.LINK:
         row = f"{name} -> {snapshot.link_target(path)}"
-    elif kind is Kind.SUBMODULE:
-        row = f"{name}  {submodule(snapshot, path)}"
+    elif kind is PathKind.SUBMODULE:
+        row = f"{name}  {describe_submodule(snapshot, path)}"
     else:
-        row = f"{name}  {sized(entry.size if entry else 0)}"
+        row = f"{name}  {format_size(entry.size if entry else 0)}"
     return clip(row, width=NAME_CHARS)
 
 
-def _head(snapshot: Snapshot, folder: str) -> str:
+def _format_head(snapshot: Snapshot, folder: str) -> str:
     kinds = [kind for _, kind in snapshot.children(folder)]
-    counts = [counted(kinds.count(kind), noun) for kind, noun in KINDS if kind in kinds]
+    counts = [format_count(kinds.count(kind), noun) for kind, noun in KINDS if kind in kinds]
     return f"{folder_name(folder)}: {', '.join(counts) or 'empty'}"
 
 
-def _remarks(offset: int, shown: int, total: int) -> Iterator[str]:
+def _list_remarks(offset: int, shown: int, total: int) -> Iterator[str]:
     end = offset + shown
     if offset >= total > 0:
-        yield f"offset={offset} is beyond the last row: there are {counted(total, 'row')}"
+        yield f"offset={offset} is beyond the last row: there are {format_count(total, 'row')}"
     elif offset or end < total:
         yield f"rows {offset + 1}-{end} of {total:,}"
     if shown and end < total:
-        yield f"{counted(total - end, 'more row')}: list_dir with offset={end}"
+        yield f"{format_count(total - end, 'more row')}: list_dir with offset={end}"
 
 
 LIST_DIR = Tool(

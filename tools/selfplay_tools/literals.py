@@ -18,7 +18,7 @@ MOST_OF_SET = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Literal:
+class LiteralNeed:
     """The text must be there."""
 
     text: str
@@ -40,7 +40,7 @@ class AnyOf:
     needs: tuple["Need", ...]
 
 
-Need: TypeAlias = Literal | AllOf | AnyOf
+Need: TypeAlias = LiteralNeed | AllOf | AnyOf
 ANYTHING = AllOf(())
 
 _REPEAT = re.compile(r"\{\d+(?:,\d*)?\}")
@@ -52,29 +52,29 @@ _KNOWN_ESCAPES = frozenset("dDwWsSbBtnrfvaAz")
 _LEADING_FOLD = "(?i)"
 
 
-def required(source: str, *, ignore_case: bool) -> Need:
+def derive_need(source: str, *, ignore_case: bool) -> Need:
     """What every line that the (valid) pattern matches contains."""
     if source.startswith(_LEADING_FOLD):
         source, ignore_case = source.removeprefix(_LEADING_FOLD), True
     try:
-        return _Reading(source, ignore_case=ignore_case).alternatives().need
+        return _PatternReader(source, ignore_case=ignore_case).read_alternatives().need
     except _NotUnderstood:
         return ANYTHING
 
 
-def all_literals(texts: Sequence[str], *, ignore_case: bool) -> Need:
+def need_literals(texts: Sequence[str], *, ignore_case: bool) -> Need:
     """Each of the texts must be there."""
-    return all_of([Literal(text, ignore_case) for text in texts])
+    return need_all([LiteralNeed(text, ignore_case) for text in texts])
 
 
-def all_of(needs: Sequence[Need]) -> Need:
+def need_all(needs: Sequence[Need]) -> Need:
     """Each of the needs, in the simplest form."""
     flat = [one for need in needs for one in (need.needs if isinstance(need, AllOf) else (need,))]
     unique = tuple(dict.fromkeys(flat))
     return unique[0] if len(unique) == 1 else AllOf(unique)
 
 
-def any_of(needs: Sequence[Need]) -> Need:
+def need_any(needs: Sequence[Need]) -> Need:
     """At least one of the needs, in the simplest form."""
     flat = [one for need in needs for one in (need.needs if isinstance(need, AnyOf) else (need,))]
     unique = tuple(dict.fromkeys(flat))
@@ -88,7 +88,7 @@ class _NotUnderstood(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class _PatternPart:
     """What is known of a part of a pattern."""
 
     exact: tuple[str, ...] | None
@@ -96,7 +96,7 @@ class _Part:
     need: Need
 
 
-class _Branch:
+class _PatternBranch:
     """One choice of a group while it is read from the left."""
 
     def __init__(self, *, ignore_case: bool) -> None:
@@ -107,40 +107,40 @@ class _Branch:
         self._is_whole = True
         """Whether that is all from the beginning."""
 
-    def add(self, part: _Part, repeat: str) -> None:
+    def add(self, part: _PatternPart, repeat: str) -> None:
         """Go on with an atom: `repeat` is empty for once, `?`, `+`, or `*` for anything else."""
         if part.exact is None or repeat == "*":
-            self._break()
+            self._end_run()
             self._needs += [part.need] if repeat in {"", "+"} else []
             return
         exact = (*part.exact, "") if repeat == "?" else part.exact
         if len(self._ends) * len(exact) > MOST_STRINGS:
-            self._break()
+            self._end_run()
         self._ends = tuple(dict.fromkeys(end + more for end in self._ends for more in exact))
         if repeat == "+":
-            self._break()
+            self._end_run()
 
-    def _break(self) -> None:
+    def _end_run(self) -> None:
         """What comes next does not join what was before."""
-        self._needs.append(self._literals())
+        self._needs.append(self._make_literals())
         self._ends, self._is_whole = ("",), False
 
-    def _literals(self) -> Need:
+    def _make_literals(self) -> Need:
         if min(map(len, self._ends)) < SHORTEST:
             return ANYTHING
-        return any_of([Literal(text, self._ignore_case) for text in self._ends])
+        return need_any([LiteralNeed(text, self._ignore_case) for text in self._ends])
 
-    def read(self) -> _Part:
+    def to_part(self) -> _PatternPart:
         """What is known of it at its end."""
-        return _Part(self._ends if self._is_whole else None, all_of([*self._needs, self._literals()]))
+        return _PatternPart(self._ends if self._is_whole else None, need_all([*self._needs, self._make_literals()]))
 
 
-_EMPTY = _Part(("",), ANYTHING)
-_UNKNOWN = _Part(None, ANYTHING)
+_EMPTY = _PatternPart(("",), ANYTHING)
+_UNKNOWN = _PatternPart(None, ANYTHING)
 
 
 @dataclass
-class _Reading:
+class _PatternReader:
     """One pass over a pattern."""
 
     source: str
@@ -148,25 +148,25 @@ class _Reading:
     at: int = 0
     depth: int = 0
 
-    def alternatives(self) -> _Part:
+    def read_alternatives(self) -> _PatternPart:
         """A group's inside, read up to its end."""
-        branches = [self._branch()]
+        branches = [self._read_branch()]
         while self.source[self.at : self.at + 1] == "|":
             self.at += 1
-            branches.append(self._branch())
+            branches.append(self._read_branch())
         exact = [text for branch in branches for text in branch.exact or ()]
         is_exact = all(branch.exact is not None for branch in branches) and len(exact) <= MOST_STRINGS
-        return _Part(tuple(dict.fromkeys(exact)) if is_exact else None, any_of([one.need for one in branches]))
+        return _PatternPart(tuple(dict.fromkeys(exact)) if is_exact else None, need_any([one.need for one in branches]))
 
-    def _branch(self) -> _Part:
-        branch = _Branch(ignore_case=self.ignore_case)
+    def _read_branch(self) -> _PatternPart:
+        branch = _PatternBranch(ignore_case=self.ignore_case)
         while self.at < len(self.source) and self.source[self.at] not in "|)":
-            literal = self._literal()
-            part = self._atom() if literal is None else _Part((literal,), ANYTHING)
-            branch.add(part, self._repetition())
-        return branch.read()
+            literal = self._read_literal()
+            part = self._read_atom() if literal is None else _PatternPart((literal,), ANYTHING)
+            branch.add(part, self._read_repetition())
+        return branch.to_part()
 
-    def _literal(self) -> str | None:
+    def _read_literal(self) -> str | None:
         """The character that the next atom stands for, read; or None, nothing read."""
         char = self.source[self.at]
         if char == "\\":
@@ -183,13 +183,13 @@ class _Reading:
         """False for what a text may spell in another way: other cases beyond ASCII, replaced characters."""
         return char.isprintable() and char != "\ufffd" and (char.isascii() or not self.ignore_case)
 
-    def _atom(self) -> _Part:
+    def _read_atom(self) -> _PatternPart:
         """Read what is no plain character."""
         char = self.source[self.at]
         if char == "(":
-            return self._group()
+            return self._read_group()
         if char == "[":
-            return self._set()
+            return self._read_set()
         if char == "\\":
             kind = self.source[self.at + 1 : self.at + 2]
             if kind not in _KNOWN_ESCAPES and not self._is_plain_escape():
@@ -205,20 +205,20 @@ class _Reading:
         char = self.source[self.at + 1 : self.at + 2]
         return bool(char) and not (char.isascii() and char.isalnum())
 
-    def _group(self) -> _Part:
+    def _read_group(self) -> _PatternPart:
         opening = _GROUP.match(self.source, self.at)
         if not opening or self.depth > 50:  # noqa: PLR2004  # far below the recursion limit
             raise _NotUnderstood
         self.at = opening.end()
         self.depth += 1
-        inside = self.alternatives()
+        inside = self.read_alternatives()
         self.depth -= 1
         if self.source[self.at : self.at + 1] != ")":
             raise _NotUnderstood
         self.at += 1
         return inside
 
-    def _set(self) -> _Part:
+    def _read_set(self) -> _PatternPart:
         start = self.at + 1
         self.at += 2 if self.source.startswith("[^", self.at) else 1
         is_first = True
@@ -232,9 +232,9 @@ class _Reading:
         self.at += 1
         chars = self.source[start : self.at - 1]
         is_plain = len(chars) <= MOST_OF_SET and all(char not in "^-\\[" and self._is_safe(char) for char in chars)
-        return _Part(tuple(chars), ANYTHING) if is_plain else _UNKNOWN
+        return _PatternPart(tuple(chars), ANYTHING) if is_plain else _UNKNOWN
 
-    def _repetition(self) -> str:
+    def _read_repetition(self) -> str:
         """Read a repetition with its laziness mark: as `_Branch.add` takes it."""
         mark = self.source[self.at : self.at + 1]
         repeat = _REPEAT.match(self.source, self.at)

@@ -8,7 +8,7 @@ attributes as Linux, BSD and the C libraries write them, told by their names (`i
 import re
 from collections.abc import Iterator, Sequence
 
-from selfplay_tools.linear import compiled
+from selfplay_tools.linear import compile_regex
 
 ATTRIBUTES = frozenset(
     "__always_inline __always_unused __attribute_const__ __attribute_pure__ __bitwise __bss_decrypted __cold __cpuidle "
@@ -45,38 +45,38 @@ _BEFORE_KEYWORD = re.compile(
 _AFTER_BRACKET = re.compile(rb"(?m)^[A-Za-z_][^\n;={}]*\)((?:[ \t]+" + _MACRO + rb"(?:\([^()\n]*\))?)+)[ \t]*;")
 _BRACKETED = r"[ \t]*\((?:[^()\n]|\([^()\n]*\))*\)"
 # Engines that let other threads run. The first three tell where the ones above may begin; none looks across a line end.
-_MAY_BE_AFTER_KEYWORD = compiled(r"(?m)\b(?:class|struct|union|enum)[ \t]*(?:[ \t][A-Z][A-Z0-9_]|$)")
-_MAY_BE_BEFORE_KEYWORD = compiled(r"(?m)^[ \t]*[A-Z][A-Z0-9]*_[A-Z0-9_]*(?:[ \t]*$|[ \t]+[A-Za-z_])")
-_MAY_BE_AFTER_BRACKET = compiled(r"(?m)^[A-Za-z_][^\n;={}]*\)[ \t]+[A-Z][A-Z0-9]*_[A-Z0-9_]*[^\n;]*;")
-_TOLD_BY_PLACE = (
+_MAY_BE_AFTER_KEYWORD = compile_regex(r"(?m)\b(?:class|struct|union|enum)[ \t]*(?:[ \t][A-Z][A-Z0-9_]|$)")
+_MAY_BE_BEFORE_KEYWORD = compile_regex(r"(?m)^[ \t]*[A-Z][A-Z0-9]*_[A-Z0-9_]*(?:[ \t]*$|[ \t]+[A-Za-z_])")
+_MAY_BE_AFTER_BRACKET = compile_regex(r"(?m)^[A-Za-z_][^\n;={}]*\)[ \t]+[A-Z][A-Z0-9]*_[A-Z0-9_]*[^\n;]*;")
+_FOUND_BY_PLACE = (
     (_MAY_BE_AFTER_KEYWORD, _AFTER_KEYWORD),
     (_MAY_BE_AFTER_BRACKET, _AFTER_BRACKET),
     (_MAY_BE_BEFORE_KEYWORD, _BEFORE_KEYWORD),
 )
-_ATTRIBUTE = compiled(
+_ATTRIBUTE = compile_regex(
     rf"\b(?:(?:{'|'.join(sorted(ATTRIBUTES))})\b|(?:{'|'.join(sorted(ATTRIBUTES_OF))}){_BRACKETED}"
     rf"|(?:{'|'.join(_LEADING)})[ \t]+\w)"
 )
 
 
-def without_macros(source: bytes) -> bytes:
+def blank_macros(source: bytes) -> bytes:
     """The text with blanks, of the same length, for macros that a grammar can't place."""
-    source = _blanked(source, list(_attributes(source)))
-    for hint, pattern in _TOLD_BY_PLACE:
-        found = (pattern.match(source, start) for start, _ in hint.spans(source))
-        source = _blanked(source, [match.span(1) for match in found if match])
+    source = _blank_ranges(source, list(_find_attributes(source)))
+    for hint, pattern in _FOUND_BY_PLACE:
+        found = (pattern.match(source, start) for start, _ in hint.find_spans(source))
+        source = _blank_ranges(source, [match.span(1) for match in found if match])
     return source
 
 
-def _attributes(source: bytes) -> Iterator[tuple[int, int]]:
+def _find_attributes(source: bytes) -> Iterator[tuple[int, int]]:
     """Attributes, but for those that a line of the preprocessor is about."""
-    for start, end in _ATTRIBUTE.spans(source):
+    for start, end in _ATTRIBUTE.find_spans(source):
         line = source.rfind(b"\n", 0, start) + 1
         if not source[line:start].lstrip().startswith(b"#"):
             yield start, end - 1 if source[start : start + 1] != b"_" else end
 
 
-def _blanked(source: bytes, ranges: Sequence[tuple[int, int]]) -> bytes:
+def _blank_ranges(source: bytes, ranges: Sequence[tuple[int, int]]) -> bytes:
     if not ranges:
         return source
     text = bytearray(source)

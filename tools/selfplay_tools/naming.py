@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tree_sitter import Node
 
 from selfplay_tools.languages import Language
-from selfplay_tools.syntax import Match
+from selfplay_tools.syntax import QueryMatch
 
 MAX_NAME_CHARS = 200
 """Longer names are not names that anyone asks for: such a definition is left out."""
@@ -25,14 +25,14 @@ _NAMES_IN_DECLARATORS = frozenset(
         "primitive_type",
     }
 )
-_PARTED = {
+_SEPARATORS = {
     "member_expression": ".",
     "nested_identifier": ".",
     "scope_resolution": "::",
     "qualified_identifier": "::",
     "nested_namespace_specifier": "::",
 }
-_SAYS_NOTHING = frozenset({"this", "self", "exports", "module", "prototype", ""})
+_NOT_A_NAME = frozenset({"this", "self", "exports", "module", "prototype", ""})
 """Parts of a dotted name that are no names of their own: `module.exports.f` is `f`, `A.prototype.f` is `A.f`."""
 _C_KEYWORDS = frozenset({"else", "for", "if", "namespace", "return", "sizeof", "struct", "switch", "unsigned", "while"})
 _NEVER_A_NAME = {"c": _C_KEYWORDS, "cpp": _C_KEYWORDS, "go": frozenset({"_"})}
@@ -41,12 +41,12 @@ _OPERATOR = re.compile(r"^(?P<owner>.*?)\boperator(?![A-Za-z0-9_])(?P<rest>.*)$"
 _BRACKETED = re.compile(r"<[^<>]*>")
 _DOTTED = re.compile(r"[\w$#.\s]+")
 _PLAIN = re.compile(r"~?\s*\w+")
-_LOUD = re.compile(r"_*[A-Z][A-Z0-9_]*")
+_CAPITALS = re.compile(r"_*[A-Z][A-Z0-9_]*")
 _CONST = re.compile(r"\bconst(?:expr|init)?\b")
 
 
 @dataclass(frozen=True, slots=True)
-class Naming:
+class DefinitionName:
     """A name and where it stands."""
 
     parts: tuple[str, ...]
@@ -59,25 +59,25 @@ class Naming:
     """In C and C++: whether the declarator makes it a function."""
 
 
-def named(language: Language, match: Match, source: bytes) -> Naming | None:
+def read_name(language: Language, match: QueryMatch, source: bytes) -> DefinitionName | None:
     """The name in a match of a definitions query, or None where it has none that can be asked for."""
-    node, is_function = _name_node(match)
+    node, is_function = _find_name_node(match)
     if node is None or node.end_byte - node.start_byte > MAX_NAME_CHARS:
         return None
-    parts = _parts(language, node, _text(node, source))
+    parts = _split_name(language, node, _text_of(node, source))
     if parts[-1:] and parts[-1] in _NEVER_A_NAME.get(language.name, ()):
         return None
     if owner := match.get("owner"):
-        said = _text(owner[0], source)
-        parts = (*(() if said in _SAYS_NOTHING else (said,)), *parts)
-    return Naming(parts, node.start_byte, node.start_point.row + 1, is_function)
+        owner_text = _text_of(owner[0], source)
+        parts = (*(() if owner_text in _NOT_A_NAME else (owner_text,)), *parts)
+    return DefinitionName(parts, node.start_byte, node.start_point.row + 1, is_function)
 
 
-def kind_of(language: Language, kind: str, match: Match, naming: Naming, source: bytes) -> str | None:
+def kind_of(language: Language, kind: str, match: QueryMatch, naming: DefinitionName, source: bytes) -> str | None:
     """The kind, more exactly than the query can say it; None for what is no definition after all."""
     if kind == "variable" and language.name in ("c", "cpp"):
         return _kind_in_c(match, naming, source)
-    if kind == "variable" and language.name == "python" and _LOUD.fullmatch(naming.parts[-1]):
+    if kind == "variable" and language.name == "python" and _CAPITALS.fullmatch(naming.parts[-1]):
         return "constant"
     if kind in ("constant", "variable") and (value := match.get("value")):
         is_import = value[0].type == "call_expression" and source[value[0].start_byte :].startswith(b"require(")
@@ -85,9 +85,9 @@ def kind_of(language: Language, kind: str, match: Match, naming: Naming, source:
     return kind
 
 
-def _kind_in_c(match: Match, naming: Naming, source: bytes) -> str | None:
+def _kind_in_c(match: QueryMatch, naming: DefinitionName, source: bytes) -> str | None:
     if naming.is_function:
-        is_macro_call = match["variable"][0].child_by_field_name("type") is None and _LOUD.fullmatch(naming.parts[-1])
+        is_macro_call = match["variable"][0].child_by_field_name("type") is None and _CAPITALS.fullmatch(naming.parts[-1])
         return None if is_macro_call else "declaration"
     node, declarator = match["variable"][0], match["declarator"][0]
     if node.type == "field_declaration":
@@ -100,17 +100,17 @@ def _kind_in_c(match: Match, naming: Naming, source: bytes) -> str | None:
     return "constant" if _CONST.search(head) else "variable"
 
 
-def _text(node: Node, source: bytes) -> str:
+def _text_of(node: Node, source: bytes) -> str:
     return source[node.start_byte : node.end_byte].decode(errors="replace")
 
 
-def _name_node(match: Match) -> tuple[Node | None, bool]:
+def _find_name_node(match: QueryMatch) -> tuple[Node | None, bool]:
     if "declarator" in match:
-        return _declared(match["declarator"][0])
+        return _find_declared(match["declarator"][0])
     return match["name"][0], False
 
 
-def _declared(node: Node) -> tuple[Node | None, bool]:
+def _find_declared(node: Node) -> tuple[Node | None, bool]:
     """What a C declarator declares, and whether as a function: `(*f)(int)` is a pointer, `*f(int)` a function."""
     is_function = False
     for _ in range(MAX_DECLARATOR_DEPTH):
@@ -118,44 +118,44 @@ def _declared(node: Node) -> tuple[Node | None, bool]:
             return node, is_function or node.type == "operator_cast"
         if node.type not in ("parenthesized_declarator", "attributed_declarator"):
             is_function = node.type == "function_declarator"
-        inner = node.child_by_field_name("declarator") or _first_declarator(node)
+        inner = node.child_by_field_name("declarator") or _find_declarator(node)
         if inner is None:
             return None, False
         node = inner
     return None, False
 
 
-def _first_declarator(node: Node) -> Node | None:
+def _find_declarator(node: Node) -> Node | None:
     ends = ("_declarator", *_NAMES_IN_DECLARATORS)
     return next((child for child in node.named_children if child.type.endswith(ends)), None)
 
 
-def _parts(language: Language, node: Node, text: str) -> tuple[str, ...]:
+def _split_name(language: Language, node: Node, text: str) -> tuple[str, ...]:
     if language.name == "cpp":
-        return _parts_in_cpp(text)
+        return _split_cpp_name(text)
     if node.type == "simple_symbol":
         return (text.lstrip(":"),)
     if node.type == "string":
         return (text.strip("'\"`"),)
-    if node.type in _PARTED:
-        return _split(text, _PARTED[node.type])
+    if node.type in _SEPARATORS:
+        return _split_at(text, _SEPARATORS[node.type])
     return (text,)
 
 
-def _split(text: str, separator: str) -> tuple[str, ...]:
+def _split_at(text: str, separator: str) -> tuple[str, ...]:
     parts = tuple(part.strip() for part in text.split(separator))
     if separator == "." and not _DOTTED.fullmatch(text):
         return parts[-1:]
-    return tuple(part for part in parts if part not in _SAYS_NOTHING)
+    return tuple(part for part in parts if part not in _NOT_A_NAME)
 
 
-def _parts_in_cpp(text: str) -> tuple[str, ...]:
+def _split_cpp_name(text: str) -> tuple[str, ...]:
     """`A<T>::b` is A, b; `A::operator bool() const` is A, operator bool."""
     if operator := _OPERATOR.match(text):
         rest = operator["rest"].strip()
         symbol = "()" if rest.startswith("()") else " ".join(rest.split("(")[0].split())
         name = f"operator{' ' if symbol[:1].isalpha() else ''}{symbol}"
-        return (*_parts_in_cpp(operator["owner"]), name) if operator["owner"] else (name,)
+        return (*_split_cpp_name(operator["owner"]), name) if operator["owner"] else (name,)
     before = None
     while text != before:
         before, text = text, _BRACKETED.sub("", text)

@@ -13,7 +13,7 @@ _MAX_CANDIDATES = 150
 _LEAST_LIKENESS = 0.55
 
 
-class Nearest:
+class NearestPaths:
     """Finds look-alikes among `paths`; what it needs for that is made at the first question."""
 
     def __init__(self, paths: Sequence[str]) -> None:
@@ -24,36 +24,36 @@ class Nearest:
         """Paths by their folded last component."""
         names: dict[str, list[str]] = {}
         for path in self._paths:
-            names.setdefault(fold(path.rpartition("/")[2]), []).append(path)
+            names.setdefault(fold_case(path.rpartition("/")[2]), []).append(path)
         return names
 
     @cached_property
     def _letters(self) -> list[tuple[int, int, str]]:
-        return [(_letters(name), len(name), name) for name in self._by_name]
+        return [(_letter_bits(name), len(name), name) for name in self._by_name]
 
-    def to(self, path: str, limit: int) -> tuple[str, ...]:
+    def find(self, path: str, limit: int) -> tuple[str, ...]:
         """At most `limit` paths, best first: another way to write the same, the same name elsewhere, a similar name."""
-        wanted = fold(path[-_MAX_CHARS:].replace("\\", "/")).strip("/").removeprefix("./")
+        wanted = fold_case(path[-_MAX_CHARS:].replace("\\", "/")).strip("/").removeprefix("./")
         if not wanted or limit <= 0:
             return ()
         name = wanted.rpartition("/")[2]
         found = self._by_name.get(name, [])
-        best = heapq.nsmallest(limit, ((-_likeness(fold(path), wanted), path) for path in found))
+        best = heapq.nsmallest(limit, ((-_likeness(fold_case(path), wanted), path) for path in found))
         if len(best) < limit:
-            best.extend(self._similar(name, wanted, limit - len(best)))
+            best.extend(self._find_similar(name, wanted, limit - len(best)))
         return tuple(path for _, path in best)
 
-    def _similar(self, name: str, wanted: str, limit: int) -> list[tuple[float, str]]:
+    def _find_similar(self, name: str, wanted: str, limit: int) -> list[tuple[float, str]]:
         scored: list[tuple[float, str]] = []
-        for other in self._similar_names(name):
+        for other in self._find_similar_names(name):
             alike = _ratio(other, name)
             if alike >= _LEAST_LIKENESS:
                 paths = self._by_name[other][:_MAX_CANDIDATES]
-                scored.extend((-alike - 0.5 * _likeness(fold(path), wanted), path) for path in paths)
+                scored.extend((-alike - 0.5 * _likeness(fold_case(path), wanted), path) for path in paths)
         return heapq.nsmallest(limit, scored)
 
-    def _similar_names(self, name: str) -> Iterable[str]:
-        letters, length = _letters(name), len(name)
+    def _find_similar_names(self, name: str) -> Iterable[str]:
+        letters, length = _letter_bits(name), len(name)
         rough = (
             ((other ^ letters).bit_count() * 2 + abs(size - length), text)
             for other, size, text in self._letters
@@ -62,12 +62,12 @@ class Nearest:
         return [text for _, text in heapq.nsmallest(_MAX_CANDIDATES, rough)]
 
 
-def fold(text: str) -> str:
+def fold_case(text: str) -> str:
     """What stays when case and the ways to compose a character make no difference."""
     return text.lower() if text.isascii() else unicodedata.normalize("NFC", text).casefold()
 
 
-def _letters(name: str) -> int:
+def _letter_bits(name: str) -> int:
     """One bit for each character that occurs (modulo 64)."""
     bits = 0
     for char in set(name):

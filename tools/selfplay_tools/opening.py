@@ -28,7 +28,7 @@ def open_snapshot(path: Path, commit: str = "HEAD", *, index: Path | None = None
         raise NotUsable(f"{path} can't be opened: {error.strerror}") from error
 
 
-def default_index(path: Path, environ: Mapping[str, str] = os.environ) -> Path:
+def default_index_folder(path: Path, environ: Mapping[str, str] = os.environ) -> Path:
     """Where the index of the repository at `path` is kept: below the user's cache. Raises NotUsable."""
     home = git_dir_of(path).resolve()
     name = (home.parent if home.name == ".git" else home).name

@@ -8,10 +8,10 @@ from pydantic import Field
 from selfplay_tools.code import code_of
 from selfplay_tools.definitions import Definition
 from selfplay_tools.errors import BadArgument, NotReadable
-from selfplay_tools.output import compose, counted, fitting
-from selfplay_tools.places import file_at, link_remark
-from selfplay_tools.snapshot import Kind, Snapshot
-from selfplay_tools.tool import Arguments, Result, Shown, Tool
+from selfplay_tools.output import compose, format_count, count_fitting
+from selfplay_tools.places import resolve_file, link_remark
+from selfplay_tools.snapshot import PathKind, Snapshot
+from selfplay_tools.tool import ToolArguments, CallResult, ShownRange, Tool
 
 MAX_ROWS = 300
 MARKDOWN = (".md", ".markdown", ".mdx", ".mdown")
@@ -21,38 +21,38 @@ _UNDERLINE = re.compile(r" {0,3}(=+|-{2,})[ \t]*")
 _HEADING_CHARS = 200
 
 
-class Outline(Arguments):
+class Outline(ToolArguments):
     """Arguments of `outline`."""
 
     path: str = Field(min_length=1)
     start: int = Field(1, ge=1, description="Line from which on.")
 
 
-def outline(snapshot: Snapshot, arguments: Outline) -> Result:
+def outline(snapshot: Snapshot, arguments: Outline) -> CallResult:
     """One row for each definition (for Markdown: heading) from the line `start` on, indented by what it stands in."""
     real = snapshot.resolve(arguments.path)
-    if snapshot.kind(real) is Kind.FOLDER:
+    if snapshot.kind(real) is PathKind.FOLDER:
         raise BadArgument(f"{real or '.'!r} is a folder; outline takes one file: use list_dir to see what is in it")
-    path = file_at(snapshot, arguments.path)
+    path = resolve_file(snapshot, arguments.path)
     text = snapshot.text(path)
     if path.lower().endswith(MARKDOWN):
-        what, all_rows = "heading", list(_headings(text.lines))
+        what, all_rows = "heading", list(_format_headings(text.lines))
     else:
-        what, all_rows = "definition", list(_rows(_definitions(snapshot, path)))
+        what, all_rows = "definition", list(_format_rows(_read_definitions(snapshot, path)))
     rows = [row for row in all_rows if row[0] >= arguments.start][:MAX_ROWS]
-    count = fitting([row for _, row in rows])
+    count = count_fitting([row for _, row in rows])
     rest = [line for line, _ in all_rows if line >= arguments.start][count:]
     remarks = link_remark(arguments.path, path)
     if rest:
-        remarks.append(f"{counted(len(rest), f'more {what}')}: outline with start={max(rest[0], arguments.start + 1)}")
+        remarks.append(f"{format_count(len(rest), f'more {what}')}: outline with start={max(rest[0], arguments.start + 1)}")
     elif not rows and all_rows:
         remarks.append(f"none from line {arguments.start} on; the last is at line {all_rows[-1][0]}")
-    head = f"{path}: {counted(len(text.lines), 'line')}, {counted(len(all_rows), what)}"
-    shown = tuple(Shown(path=path, first=line, last=line, how="outline") for line, _ in rows[:count])
-    return Result(compose(head, [row for _, row in rows[:count]], remarks), shown=shown)
+    head = f"{path}: {format_count(len(text.lines), 'line')}, {format_count(len(all_rows), what)}"
+    shown = tuple(ShownRange(path=path, first=line, last=line, how="outline") for line, _ in rows[:count])
+    return CallResult(compose(head, [row for _, row in rows[:count]], remarks), shown=shown)
 
 
-def _definitions(snapshot: Snapshot, path: str) -> Sequence[Definition]:
+def _read_definitions(snapshot: Snapshot, path: str) -> Sequence[Definition]:
     code = code_of(snapshot, path)
     if code.language is None:
         raise NotReadable(f"{path!r} is in no language that outline knows; use read_file or grep on it")
@@ -61,7 +61,7 @@ def _definitions(snapshot: Snapshot, path: str) -> Sequence[Definition]:
     return code.definitions
 
 
-def _rows(definitions: Sequence[Definition]) -> Iterator[tuple[int, str]]:
+def _format_rows(definitions: Sequence[Definition]) -> Iterator[tuple[int, str]]:
     """Line of the name and the row of each: `first-last  signature`, indented two blanks for each thing around it."""
     around: list[str] = []
     for one in definitions:
@@ -80,7 +80,7 @@ _PLAIN = frozenset({"function", "method", "constant", "variable", "namespace"})
 """Kinds that a signature shows without a word of its own."""
 
 
-def _headings(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
+def _format_headings(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
     """Line and row of each heading of a Markdown text; code between fences has none."""
     fence = ""
     for number, line in enumerate(lines, 1):

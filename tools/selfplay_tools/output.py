@@ -22,7 +22,7 @@ def compose(head: str, rows: Sequence[str], foot: Iterable[str] = ()) -> str:
     return "\n".join([head, *rows, *(f"[{remark}]" for remark in foot)])
 
 
-def fitting(rows: Sequence[str], room: int = ROOM) -> int:
+def count_fitting(rows: Sequence[str], room: int = ROOM) -> int:
     """How many of `rows`, from the first, fit in `room` characters with their line ends; at least one if any."""
     for count, row in enumerate(rows):
         room -= len(row) + 1
@@ -31,7 +31,7 @@ def fitting(rows: Sequence[str], room: int = ROOM) -> int:
     return len(rows)
 
 
-def clean(text: str) -> str:
+def clean_text(text: str) -> str:
     """The text without what UTF-8 or a reader of it can't carry: lone surrogates and NUL become U+FFFD."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd").rstrip("\n")
 
@@ -55,17 +55,17 @@ def clip(line: str, at: int = 0, width: int = LINE_CHARS) -> str:
     return f"{before}{line[start : start + width]}{after}"
 
 
-def quoted(text: str, limit: int = 80) -> str:
+def quote(text: str, limit: int = 80) -> str:
     """The text in double quotes, escaped as in JSON, with its end left out if it is long."""
     return json.dumps(text if len(text) <= limit else text[:limit] + "…", ensure_ascii=False)
 
 
-def counted(number: int, noun: str, plural: str = "") -> str:
+def format_count(number: int, noun: str, plural: str = "") -> str:
     """`1 line`, `1,204 lines`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
-def sized(size: int) -> str:
+def format_size(size: int) -> str:
     """Bytes for people: `812 B`, `12.3 KB`, `4.0 MB`."""
     value, unit = float(size), "B"
     for larger in ("KB", "MB", "GB"):
@@ -75,7 +75,7 @@ def sized(size: int) -> str:
     return f"{size} B" if unit == "B" else f"{value:.1f} {unit}"
 
 
-def listed(names: Iterable[str]) -> str:
+def format_names(names: Iterable[str]) -> str:
     """Names in quotes, parted by commas."""
     return ", ".join(map(repr, names))
 

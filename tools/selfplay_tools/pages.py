@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from selfplay_tools.enclosing import Enclosing, Opening, names_a_definition
+from selfplay_tools.enclosing import EnclosingDefinitions, OpeningLine, names_a_definition
 from selfplay_tools.output import ROOM, clip
-from selfplay_tools.searched import Lines
-from selfplay_tools.tool import How, Shown
+from selfplay_tools.searched import TextLines
+from selfplay_tools.tool import HowShown, ShownRange
 
 ROW_CHARS = 300
 """Characters of a line that a row shows, around its first match."""
@@ -15,39 +15,39 @@ PATH_CHARS = 2_000
 
 
 @dataclass(frozen=True)
-class Hits:
+class FileHits:
     """The matching lines of one file."""
 
     path: str
-    lines: Lines
+    lines: TextLines
     columns: Mapping[int, int]
     """By line (from 0), ascending: the character of the line where its first match begins."""
 
-    def row(self, line: int) -> str:
+    def format_row(self, line: int) -> str:
         """`12:text` for a matching line, `12-text` for one around it."""
         mark = ":" if line in self.columns else "-"
         return f"{line + 1}{mark}{clip(self.lines[line], self.columns.get(line, 0), ROW_CHARS)}"
 
-    def head(self, line: int) -> str:
+    def format_head(self, line: int) -> str:
         """`12=text` for the first line of a definition that matching lines lie in, as `git grep -p` marks it."""
         return f"{line + 1}={clip(self.lines[line], 0, ROW_CHARS)}"
 
-    def around(self, line: int) -> Sequence[Opening]:
+    def find_around(self, line: int) -> Sequence[OpeningLine]:
         """The definitions that the line lies in, the outermost first. To be asked for in ascending order."""
-        around = self._enclosing.around(line, self.lines.place(line))
+        around = self._enclosing.find_around(line, self.lines.start_of(line))
         for one in around:
-            self.lines.know(one.number, one.start)
+            self.lines.remember_start(one.number, one.start)
         return around
 
     @cached_property
-    def _enclosing(self) -> Enclosing:
-        return Enclosing(self.path, self.lines.buffer, self.lines.start)
+    def _enclosing(self) -> EnclosingDefinitions:
+        return EnclosingDefinitions(self.path, self.lines.buffer, self.lines.start)
 
-    def defines(self, line: int) -> bool:
+    def is_definition(self, line: int) -> bool:
         """Whether the line begins a definition, and what matched belongs to its name rather than to its parameters."""
         return names_a_definition(self.path, self.lines[line], self.columns[line])
 
-    def windows(self, context: int, skipped: int) -> Iterator[tuple[int, range]]:
+    def list_windows(self, context: int, skipped: int) -> Iterator[tuple[int, range]]:
         """Each matching line after the first `skipped`, with the lines that it adds: itself and those around it."""
         last = -1
         for line in list(self.columns)[skipped:]:
@@ -58,49 +58,49 @@ class Hits:
 
 
 @dataclass(slots=True)
-class Group:
+class FileRows:
     """What a page shows of one file."""
 
-    hits: Hits
+    hits: FileHits
     rows: list[str] = field(default_factory=list[str])
     has_definition: bool = False
     """Whether one of the matching lines here defines what matched."""
     has_clipped: bool = False
-    _seen: list[tuple[range, How]] = field(default_factory=list[tuple[range, How]])
+    _ranges: list[tuple[range, HowShown]] = field(default_factory=list[tuple[range, HowShown]])
     """Lines that stand here, in order."""
-    _told: set[int] = field(default_factory=set[int])
+    _shown_lines: set[int] = field(default_factory=set[int])
     """The same, one by one."""
 
     @property
-    def shown(self) -> Iterator[Shown]:
+    def shown(self) -> Iterator[ShownRange]:
         """The lines here, as ranges, in order."""
-        return (Shown(path=self.hits.path, first=r.start + 1, last=r.stop, how=how) for r, how in self._seen)
+        return (ShownRange(path=self.hits.path, first=r.start + 1, last=r.stop, how=how) for r, how in self._ranges)
 
-    def heads(self, line: int, first: int) -> list[int]:
+    def list_heads(self, line: int, first: int) -> list[int]:
         """Lines above `first` that begin definitions in which `line` lies, and that do not stand here yet."""
-        above = (one.number for one in self.hits.around(line) if one.number < first)
-        return [number for number in above if number not in self._told]
+        above = (one.number for one in self.hits.find_around(line) if one.number < first)
+        return [number for number in above if number not in self._shown_lines]
 
-    def rows_for(self, heads: Sequence[int], window: range, *, with_gaps: bool) -> list[str]:
+    def format_rows(self, heads: Sequence[int], window: range, *, with_gaps: bool) -> list[str]:
         """The rows to be added for these lines."""
-        is_apart = with_gaps and bool(self._seen) and bool(window) and window.start > self._seen[-1][0].stop
-        return [*(["--"] if is_apart else []), *map(self.hits.head, heads), *map(self.hits.row, window)]
+        is_apart = with_gaps and bool(self._ranges) and bool(window) and window.start > self._ranges[-1][0].stop
+        return [*(["--"] if is_apart else []), *map(self.hits.format_head, heads), *map(self.hits.format_row, window)]
 
     def add(self, rows: Sequence[str], line: int, heads: Sequence[int], window: range) -> None:
         """Take the rows of a matching line and of what is around it."""
         self.rows += rows
-        self.has_definition = self.has_definition or self.hits.defines(line)
+        self.has_definition = self.has_definition or self.hits.is_definition(line)
         # Only a row that is longer than that can have been cut.
         self.has_clipped = self.has_clipped or (
             any(len(row) > ROW_CHARS for row in rows)
             and any(len(self.hits.lines[one]) > ROW_CHARS for one in (*heads, *window))
         )
-        self._told.update(heads, window)
-        self._seen.extend((range(head, head + 1), "outline") for head in heads)
-        if self._seen and self._seen[-1][0].stop == window.start and self._seen[-1][1] == "match":
-            window = range(self._seen.pop()[0].start, window.stop)
+        self._shown_lines.update(heads, window)
+        self._ranges.extend((range(head, head + 1), "outline") for head in heads)
+        if self._ranges and self._ranges[-1][0].stop == window.start and self._ranges[-1][1] == "match":
+            window = range(self._ranges.pop()[0].start, window.stop)
         if window:
-            self._seen.append((window, "match"))
+            self._ranges.append((window, "match"))
 
 
 @dataclass(slots=True)
@@ -119,21 +119,21 @@ class MatchPage:
     """Files that they are in."""
     count: int = 0
     """Matching lines on the page."""
-    _groups: list[Group] = field(default_factory=list[Group])
+    _groups: list[FileRows] = field(default_factory=list[FileRows])
     _room: int = ROOM
     _is_full: bool = False
 
-    def add(self, hits: Hits) -> None:
+    def add(self, hits: FileHits) -> None:
         """Count a file's matching lines, and put on the page those that belong there and fit."""
         if not hits.columns:
             return
         skipped = max(self.offset - self.total, 0)
         self.total += len(hits.columns)
         self.files += 1
-        group = Group(hits)
-        for line, window in hits.windows(self.context, skipped):
-            heads = group.heads(line, window.start) if window else []
-            rows = group.rows_for(heads, window, with_gaps=self.context > 0)
+        group = FileRows(hits)
+        for line, window in hits.list_windows(self.context, skipped):
+            heads = group.list_heads(line, window.start) if window else []
+            rows = group.format_rows(heads, window, with_gaps=self.context > 0)
             cost = sum(len(row) + 1 for row in rows)
             if not group.rows:
                 cost += min(len(hits.path), PATH_CHARS) + 2
@@ -157,25 +157,25 @@ class MatchPage:
         self.files += lines > 0
 
     @property
-    def left(self) -> int:
+    def count_left(self) -> int:
         """Matching lines counted after the last one on the page."""
         return max(self.total - self.offset - self.count, 0)
 
     @property
     def rows(self) -> list[str]:
         """The page: each file's path and rows, an empty row between files."""
-        groups = [[clip(one.hits.path, width=PATH_CHARS), *one.rows] for one in self._ordered()]
+        groups = [[clip(one.hits.path, width=PATH_CHARS), *one.rows] for one in self._sort_groups()]
         return [row for number, rows in enumerate(groups) for row in ([""] if number else []) + rows]
 
     @property
-    def shown(self) -> tuple[Shown, ...]:
+    def shown(self) -> tuple[ShownRange, ...]:
         """The lines on the page, as ranges."""
-        return tuple(shown for group in self._ordered() for shown in group.shown)
+        return tuple(shown for group in self._sort_groups() for shown in group.shown)
 
     @property
     def has_clipped(self) -> bool:
         """Whether a line on the page is cut."""
         return any(group.has_clipped for group in self._groups)
 
-    def _ordered(self) -> list[Group]:
+    def _sort_groups(self) -> list[FileRows]:
         return sorted(self._groups, key=lambda group: not group.has_definition)

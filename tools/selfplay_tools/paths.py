@@ -20,14 +20,14 @@ _NO_NAME = re.compile(rb"(?:\A|/)\.{0,2}(?:/|\Z)")
 _HFS_IGNORED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 
 
-def shown(name: bytes) -> str:
+def display_path(name: bytes) -> str:
     """The shown form of one name, or of a whole path."""
     if _PLAIN.match(name):
         return name.decode("ascii")
-    return _UNSHOWABLE.sub(_escape, name.decode("utf-8", "surrogateescape"))
+    return _UNSHOWABLE.sub(_escape_character, name.decode("utf-8", "surrogateescape"))
 
 
-def _escape(match: re.Match[str]) -> str:
+def _escape_character(match: re.Match[str]) -> str:
     char = match[0]
     code = ord(char)
     if code >= 0xDC80:  # noqa: PLR2004 - surrogateescape puts byte b at U+DC00 + b
@@ -35,16 +35,16 @@ def _escape(match: re.Match[str]) -> str:
     return _SHORT.get(char) or (f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}")  # noqa: PLR2004 - end of ASCII
 
 
-def shown_paths(raw_paths: Sequence[bytes]) -> list[str]:
+def display_paths(raw_paths: Sequence[bytes]) -> list[str]:
     """The shown form of each path, in the same order; different paths have different shown forms."""
-    plain = [shown(raw) for raw in raw_paths]
+    plain = [display_path(raw) for raw in raw_paths]
     if all(text.encode("utf-8") == raw for text, raw in zip(plain, raw_paths, strict=True)):
         return plain
-    names = _unique_names(raw_paths)
-    return ["/".join(_name_on_the_way(raw, names)) for raw in raw_paths]
+    names = _make_unique_names(raw_paths)
+    return ["/".join(_names_along(raw, names)) for raw in raw_paths]
 
 
-def _unique_names(raw_paths: Iterable[bytes]) -> dict[bytes, str]:
+def _make_unique_names(raw_paths: Iterable[bytes]) -> dict[bytes, str]:
     """Shown last component of every path and of every folder on the way to it."""
     members: dict[bytes, set[bytes]] = {}
     for raw in raw_paths:
@@ -56,17 +56,17 @@ def _unique_names(raw_paths: Iterable[bytes]) -> dict[bytes, str]:
             path = b"" if is_known else folder
     names: dict[bytes, str] = {}
     for folder in members.values():
-        names.update(_unique_in_folder(sorted(folder)))
+        names.update(_make_unique_in_folder(sorted(folder)))
     return names
 
 
-def _unique_in_folder(paths: Sequence[bytes]) -> dict[bytes, str]:
+def _make_unique_in_folder(paths: Sequence[bytes]) -> dict[bytes, str]:
     last = {path: path.rpartition(b"/")[2] for path in paths}
-    names = {path: text for path, name in last.items() if (text := shown(name)).encode("utf-8") == name}
+    names = {path: text for path, name in last.items() if (text := display_path(name)).encode("utf-8") == name}
     taken = set(names.values())
     for path in paths:
         if path not in names:
-            wanted = unique = shown(last[path])
+            wanted = unique = display_path(last[path])
             number = 2
             while unique in taken:
                 unique = f"{wanted}~{number}"
@@ -76,7 +76,7 @@ def _unique_in_folder(paths: Sequence[bytes]) -> dict[bytes, str]:
     return names
 
 
-def _name_on_the_way(raw: bytes, names: dict[bytes, str]) -> list[str]:
+def _names_along(raw: bytes, names: dict[bytes, str]) -> list[str]:
     parts = raw.split(b"/")
     return [names[b"/".join(parts[: i + 1])] for i in range(len(parts))]
 

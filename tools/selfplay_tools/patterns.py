@@ -12,11 +12,11 @@ from functools import cached_property
 from itertools import chain
 
 from selfplay_tools.errors import BadArgument
-from selfplay_tools.hopping import Hopper, Hops, finders
-from selfplay_tools.linear import BadRegex, Regex, compiled
-from selfplay_tools.literals import Need, required
-from selfplay_tools.output import quoted
-from selfplay_tools.searched import Span
+from selfplay_tools.hopping import LiteralPrefilter, PrefilterState, compile_literals
+from selfplay_tools.linear import BadRegex, Regex, compile_regex
+from selfplay_tools.literals import Need, derive_need
+from selfplay_tools.output import quote
+from selfplay_tools.searched import TextSpan
 
 MAX_PATTERN_CHARS = 2_000
 
@@ -53,7 +53,7 @@ _PER_LINE = re.compile(r"\\[AzC]|\(\?[a-zA-Z]*-")
 
 
 @dataclass(frozen=True)
-class Pattern:
+class LinePattern:
     """A pattern as a model wrote it, ready to search with."""
 
     source: str
@@ -66,119 +66,119 @@ class Pattern:
                 f"the pattern has {len(self.source):,} characters; at most {MAX_PATTERN_CHARS:,} are allowed"
             )
         try:
-            _ = self._alone
+            _ = self._single_line_regex
         except BadRegex as refused:
-            raise BadArgument(_refusal(self.source, str(refused))) from None
+            raise BadArgument(_describe_refusal(self.source, str(refused))) from None
 
     @cached_property
-    def _alone(self) -> Regex:
-        return compiled(self.source, ignore_case=self.ignore_case)
+    def _single_line_regex(self) -> Regex:
+        return compile_regex(self.source, ignore_case=self.ignore_case)
 
     @cached_property
-    def _among_lines(self) -> Regex | None:
+    def _multiline_regex(self) -> Regex | None:
         """The pattern for a text of many lines, or None where that would not be the same."""
-        return None if _PER_LINE.search(self.source) else compiled(f"(?m){self.source}", ignore_case=self.ignore_case)
+        return None if _PER_LINE.search(self.source) else compile_regex(f"(?m){self.source}", ignore_case=self.ignore_case)
 
-    def lines_of(self, text: bytes) -> Iterator[tuple[int, int, int]]:
+    def find_lines(self, text: bytes) -> Iterator[tuple[int, int, int]]:
         r"""For each matching line of `text` (UTF-8, lines parted by `\n`): number from 0, its start, its first match.
 
         Positions are in bytes from the beginning of the text.
         """
         source = text + b"\n"
         number = counted_to = 0
-        for found in self.hits(Span(source, ("",), (0,), (len(source),))):
+        for found in self.find_texts(TextSpan(source, ("",), (0,), (len(source),))):
             for match in found.matches:
                 start = source.rfind(b"\n", 0, match) + 1
                 number += source.count(b"\n", counted_to, start)
                 counted_to = start
                 yield number, start, match
 
-    def hits(self, span: Span) -> Iterator["Found"]:
+    def find_texts(self, span: TextSpan) -> Iterator["MatchedText"]:
         """The texts of a span with a matching line, in order."""
-        hops = self._hops
-        return self._one_by_one(span) if hops is None else _found(Hopper(hops, span.buffer), span)
+        state = self._prefilter_state
+        return self._search_line_by_line(span) if state is None else _find_matched_texts(LiteralPrefilter(state, span.buffer), span)
 
     @cached_property
     def need(self) -> Need:
         """What every matching line holds."""
-        return required(self.source, ignore_case=self.ignore_case)
+        return derive_need(self.source, ignore_case=self.ignore_case)
 
     @cached_property
-    def _hops(self) -> Hops | None:
-        regex = self._among_lines
-        return Hops(regex, finders(self.need)) if regex else None
+    def _prefilter_state(self) -> PrefilterState | None:
+        regex = self._multiline_regex
+        return PrefilterState(regex, compile_literals(self.need)) if regex else None
 
-    def _one_by_one(self, span: Span) -> Iterator["Found"]:
+    def _search_line_by_line(self, span: TextSpan) -> Iterator["MatchedText"]:
         for which, (start, end) in enumerate(zip(span.starts, span.ends, strict=True)):
-            matches = self._in_each_line(span.buffer[start:end], start)
+            matches = self._match_each_line(span.buffer[start:end], start)
             first = next(matches, None)
             if first is not None:
-                yield Found(span, which, chain((first,), matches))
+                yield MatchedText(span, which, chain((first,), matches))
 
-    def _in_each_line(self, text: bytes, start: int) -> Iterator[int]:
+    def _match_each_line(self, text: bytes, start: int) -> Iterator[int]:
         for line in text.split(b"\n")[:-1]:
-            if match := self._alone.search(line):
+            if match := self._single_line_regex.search(line):
                 yield start + match.start()
             start += len(line) + 1
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class MatchedText:
     """A text with at least one matching line."""
 
-    span: Span
+    span: TextSpan
     which: int
     """Its place in the span."""
     matches: Iterator[int]
     """The first match of each matching line, as a place in the span's buffer; found as they are asked for."""
 
 
-def _found(hopper: Hopper, span: Span) -> Iterator[Found]:
+def _find_matched_texts(prefilter: LiteralPrefilter, span: TextSpan) -> Iterator[MatchedText]:
     """All texts of a part are searched at once, which costs less than one by one."""
     starts, ends = span.starts, span.ends
     which = at = 0
-    for number, (first, end) in enumerate(span.searched):
+    for number, (first, end) in enumerate(span.searched_parts):
         at = max(at, first)
         while at < end:
-            hopper.enter(end)
-            place = hopper.place(at, end - 1)
+            prefilter.enter_part(end)
+            place = prefilter.find_match(at, end - 1)
             if place < 0:
                 break
             which = bisect_right(starts, place, which) - 1
-            yield Found(span, which, _matches(hopper, span, which, number, place))
+            yield MatchedText(span, which, _find_matches(prefilter, span, which, number, place))
             at = ends[which]
 
 
-def _matches(hopper: Hopper, span: Span, which: int, number: int, place: int) -> Iterator[int]:
+def _find_matches(prefilter: LiteralPrefilter, span: TextSpan, which: int, number: int, place: int) -> Iterator[int]:
     """The first match of each line of a text, from a match at `place` in a part on."""
-    parts, end = span.searched, span.ends[which]
+    parts, end = span.searched_parts, span.ends[which]
     while True:
         last = min(parts[number][1], end) - 1
         while place >= 0:
             yield place
             line_end = span.buffer.find(b"\n", place, last)
-            place = hopper.place(line_end + 1, last) if line_end >= 0 else -1
+            place = prefilter.find_match(line_end + 1, last) if line_end >= 0 else -1
         number += 1
         if number == len(parts) or parts[number][0] >= end:
             return
         start, stop = parts[number]
-        hopper.enter(stop)
-        place = hopper.place(start, min(stop, end) - 1)
+        prefilter.enter_part(stop)
+        place = prefilter.find_match(start, min(stop, end) - 1)
 
 
-def _refusal(source: str, engine: str) -> str:
+def _describe_refusal(source: str, engine: str) -> str:
     """The engine's words, and what to write instead."""
-    return f"the pattern {quoted(source)} can't be used: {engine}. {_advice(source, engine)}"
+    return f"the pattern {quote(source)} can't be used: {engine}. {_advise(source, engine)}"
 
 
-def _advice(source: str, engine: str) -> str:
+def _advise(source: str, engine: str) -> str:
     for complaint, advice in ADVICE:
         if complaint.match(engine):
             return advice
     if len(source) > LONGEST_ESCAPED:
         return "Put a backslash before each of . ^ $ * + ? ( ) [ ] { } | \\ that stands for itself."
-    return f"To search for this text as it is, the JSON string is {quoted(_escaped(source), 2 * LONGEST_ESCAPED)}."
+    return f"To search for this text as it is, the JSON string is {quote(_escape_pattern(source), 2 * LONGEST_ESCAPED)}."
 
 
-def _escaped(source: str) -> str:
+def _escape_pattern(source: str) -> str:
     return "".join(f"\\{char}" if char in ".^$*+?()[]{}|\\" else char for char in source)

@@ -6,48 +6,48 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from selfplay_tools.errors import BadArgument, NotReadable
-from selfplay_tools.globs import matching
-from selfplay_tools.output import counted, folder_name, sized
-from selfplay_tools.snapshot import Entry, Kind, Place, Snapshot
+from selfplay_tools.globs import match_glob
+from selfplay_tools.output import format_count, folder_name, format_size
+from selfplay_tools.snapshot import SnapshotEntry, PathKind, FileSelection, Snapshot
 
 
-def below(snapshot: Snapshot, folder: str) -> Sequence[Entry]:
+def list_entries_below(snapshot: Snapshot, folder: str) -> Sequence[SnapshotEntry]:
     """Every entry below a folder, sorted by path."""
     entries = snapshot.entries
     if not folder:
         return entries
-    first = bisect_left(entries, f"{folder}/", key=_path)
-    last = bisect_left(entries, f"{folder}0", first, key=_path)  # "0" is the character after "/"
+    first = bisect_left(entries, f"{folder}/", key=_path_of)
+    last = bisect_left(entries, f"{folder}0", first, key=_path_of)  # "0" is the character after "/"
     return entries[first:last]
 
 
-def _path(entry: Entry) -> str:
+def _path_of(entry: SnapshotEntry) -> str:
     return entry.path
 
 
-def folder_at(snapshot: Snapshot, path: str) -> str:
+def resolve_folder(snapshot: Snapshot, path: str) -> str:
     """The real path of the folder that a model named. Raises BadArgument, NoSuchPath, NotReadable."""
     real = snapshot.resolve(path)
     kind = snapshot.kind(real)
-    if kind is Kind.FILE:
+    if kind is PathKind.FILE:
         raise BadArgument(f"{real!r} is a file, not a folder; use read_file to see it, or give its folder")
-    if kind is Kind.SUBMODULE:
-        raise NotReadable(f"{real!r} is {submodule(snapshot, real)}")
+    if kind is PathKind.SUBMODULE:
+        raise NotReadable(f"{real!r} is {describe_submodule(snapshot, real)}")
     return real
 
 
-def file_at(snapshot: Snapshot, path: str) -> str:
+def resolve_file(snapshot: Snapshot, path: str) -> str:
     """The real path of the file that a model named. Raises BadArgument, NoSuchPath, NotReadable."""
     real = snapshot.resolve(path)
     kind = snapshot.kind(real)
-    if kind is Kind.FOLDER:
+    if kind is PathKind.FOLDER:
         raise BadArgument(f"{real or '.'!r} is a folder, not a file; use list_dir to see what is in it")
-    if kind is Kind.SUBMODULE:
-        raise NotReadable(f"{real!r} is {submodule(snapshot, real)}")
+    if kind is PathKind.SUBMODULE:
+        raise NotReadable(f"{real!r} is {describe_submodule(snapshot, real)}")
     return real
 
 
-def submodule(snapshot: Snapshot, path: str) -> str:
+def describe_submodule(snapshot: Snapshot, path: str) -> str:
     """What a submodule is, in words."""
     entry = snapshot.entry(path)
     commit = entry.oid[:12] if entry else "an unknown commit"
@@ -61,20 +61,20 @@ def link_remark(written: str, real: str) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class SearchScope:
     """The files that a search covers."""
 
     root: str
     """The real path of the place."""
-    place: str
+    description: str
     """In words: `in src/`, `in src/ (files that match "*.py")`."""
     only: str | None
     """Set where a single file was named: it is searched whatever it holds."""
     files: AbstractSet[str]
     """Real paths of the files that are searched."""
-    skipped: Sequence[Entry]
+    skipped: Sequence[SnapshotEntry]
     """Files inside the place that are not searched: binary or too large."""
-    inside: Place | None = None
+    selection: FileSelection | None = None
     """The same for the index; None where a single file was named."""
 
     @property
@@ -83,30 +83,30 @@ class Scope:
         return len(self.files)
 
 
-def scope_of(snapshot: Snapshot, path: str, glob: str = "") -> Scope:
+def scope_of(snapshot: Snapshot, path: str, glob: str = "") -> SearchScope:
     """The files in `path` whose path below it matches `glob`. Raises what `resolve` raises, and BadArgument."""
     real = snapshot.resolve(path)
     kind = snapshot.kind(real)
-    if kind is Kind.SUBMODULE:
-        raise NotReadable(f"{real!r} is {submodule(snapshot, real)}")
-    if kind is Kind.FILE:
+    if kind is PathKind.SUBMODULE:
+        raise NotReadable(f"{real!r} is {describe_submodule(snapshot, real)}")
+    if kind is PathKind.FILE:
         folder, _, name = real.rpartition("/")
-        if glob and not matching([real], glob, folder):
+        if glob and not match_glob([real], glob, folder):
             raise BadArgument(f"the file {name!r} does not match the glob {glob!r}; leave glob empty for a single file")
-        return Scope(real, f"in {real}", real, frozenset({real}), ())
+        return SearchScope(real, f"in {real}", real, frozenset({real}), ())
     place = f"in {folder_name(real)}"
     if glob:
         place = f"{place} (files matching {glob!r})"
-    inside = snapshot.index.within(real, glob)
-    return Scope(real, place, None, inside.files, inside.skipped, inside)
+    inside = snapshot.index.select(real, glob)
+    return SearchScope(real, place, None, inside.files, inside.skipped, inside)
 
 
-def skipped_remark(scope: Scope, named: int = 3) -> list[str]:
+def skipped_remark(scope: SearchScope, named: int = 3) -> list[str]:
     """One remark on the files that were not searched, or none."""
     if not scope.skipped:
         return []
-    examples = ", ".join(f"{entry.path} ({sized(entry.size)})" for entry in scope.skipped[:named])
+    examples = ", ".join(f"{entry.path} ({format_size(entry.size)})" for entry in scope.skipped[:named])
     more = ", …" if len(scope.skipped) > named else ""
-    files = counted(len(scope.skipped), "file")
+    files = format_count(len(scope.skipped), "file")
     why = "binary, unreadable or larger than 2 MiB"
     return [f"not searched: {files}, {why}: {examples}{more}; to search one, give it as path"]

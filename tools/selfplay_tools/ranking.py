@@ -31,7 +31,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from selfplay_tools.terms import Term
+from selfplay_tools.terms import QueryTerm
 
 Scores = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -40,7 +40,7 @@ _GROUPS = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class FieldRule:
     """How a field counts."""
 
     weight: float
@@ -52,24 +52,24 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Formula:
+class RankingFormula:
     """All figures of the ranking."""
 
-    text: Rule = field(default=Rule(1.0, 2.0, 0.25))
-    defined: Rule = field(default=Rule(0.5, 0.3, 0.5))
-    name: Rule = field(default=Rule(1.0, 0.3, 0.5))
-    folder: Rule = field(default=Rule(0.4, 0.3, 0.5))
+    text: FieldRule = field(default=FieldRule(1.0, 2.0, 0.25))
+    defined: FieldRule = field(default=FieldRule(0.5, 0.3, 0.5))
+    name: FieldRule = field(default=FieldRule(1.0, 0.3, 0.5))
+    folder: FieldRule = field(default=FieldRule(0.4, 0.3, 0.5))
     variant: float = 0.5
     """What `handled` counts where the query says `handling`."""
-    byway: float = 0.5
+    low_priority: float = 0.5
     """What the score of a test is multiplied by if nobody asked for tests; likewise documentation and the like."""
 
 
-FORMULA = Formula()
+FORMULA = RankingFormula()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Held:
+class WordRows:
     """Which rows hold some words, one word after another."""
 
     rows: Rows
@@ -79,22 +79,22 @@ class Held:
     stops: Sequence[int]
     """Where each word's rows begin, and one more."""
 
-    def of(self, first: int, last: int) -> tuple[Rows, NDArray[np.uint8]]:
+    def rows_of(self, first: int, last: int) -> tuple[Rows, NDArray[np.uint8]]:
         """The rows and counts of some words in a row."""
         start, stop = self.stops[first], self.stops[last]
         return self.rows[start:stop], self.counts[start:stop]
 
 
-class Holders(Protocol):
+class WordRowFinder(Protocol):
     """Finds the rows that hold words."""
 
-    def holding(self, words: Sequence[int], /) -> tuple[Held, Held]:
+    def find_rows(self, words: Sequence[int], /) -> tuple[WordRows, WordRows]:
         """The rows that hold each of the words, in both fields. Words are given by their numbers (`store.tokens`)."""
         ...
 
 
 @dataclass(frozen=True)
-class Field:
+class WordField:
     """One field of all files. Files of equal content may share a row."""
 
     lengths: NDArray[np.integer]
@@ -103,7 +103,7 @@ class Field:
     """How many files each row stands for, fewer than 2^24 in all; one unless given. A row of no file is ignored."""
 
     @cached_property
-    def _relative(self) -> Scores:
+    def _relative_lengths(self) -> Scores:
         """Each row's length by the mean of all files."""
         lengths = self.lengths.astype(np.int64)
         words = int(lengths.sum() if self.copies is None else (lengths * self.copies).sum())
@@ -115,38 +115,38 @@ class Field:
         """As `copies`, in the form that is summed up quickest, and exactly; None where it is one throughout."""
         return None if self.copies is None or (self.copies == 1).all() else self.copies.astype(np.float32)
 
-    def files(self, rows: Rows) -> int:
+    def count_files(self, rows: Rows) -> int:
         """How many files the rows stand for."""
         return len(rows) if self._copies is None else int(self._copies.take(rows).sum())
 
-    def gains(self, rows: Rows, often: Scores, rule: Rule) -> Scores:
+    def compute_gains(self, rows: Rows, often: Scores, rule: FieldRule) -> Scores:
         """What one word gives to each of the rows, before its rarity."""
-        norms = self._norms(rule).take(rows)
+        norms = self._norms_for(rule).take(rows)
         norms += often
         return np.divide(often if rule.weight == 1 else often * rule.weight, norms, out=norms)
 
-    def _norms(self, rule: Rule) -> Scores:
+    def _norms_for(self, rule: FieldRule) -> Scores:
         """For each row how often it must hold a word for half of its weight."""
-        norms = self._by_rule.get(rule)
+        norms = self._norms_by_rule.get(rule)
         if norms is None:
-            norms = self._by_rule[rule] = rule.k * (1 - rule.b + rule.b * self._relative)
+            norms = self._norms_by_rule[rule] = rule.k * (1 - rule.b + rule.b * self._relative_lengths)
         return norms
 
     @cached_property
-    def _by_rule(self) -> dict[Rule, Scores]:
+    def _norms_by_rule(self) -> dict[FieldRule, Scores]:
         return {}
 
 
 @dataclass(frozen=True)
-class Fields:
+class FieldPair:
     """Two fields of the same rows, whose words are looked up together."""
 
-    holders: Holders
-    first: Field
-    second: Field
+    finder: WordRowFinder
+    first: WordField
+    second: WordField
 
 
-class Tally:
+class WordFormTally:
     """Puts the forms of a word together. For one thread; its tables are as long as the most rows of a field."""
 
     def __init__(self, rows: int) -> None:
@@ -154,10 +154,10 @@ class Tally:
         """All 0 between calls: to look at every row each time would take longer than all the rest."""
         self._owner = np.zeros(rows, np.intp)
 
-    def found(self, held: Held, first: int, last: int, variant: float) -> tuple[Rows, Scores]:
+    def add_up_forms(self, held: WordRows, first: int, last: int, variant: float) -> tuple[Rows, Scores]:
         """The rows that hold any of some words, each once, and how often; all words but the first count `variant`."""
-        rows, counts = held.of(first, first + 1)
-        others, more = held.of(first + 1, last)
+        rows, counts = held.rows_of(first, first + 1)
+        others, more = held.rows_of(first + 1, last)
         often = counts.astype(np.float64)
         if not len(others) or not variant:
             return rows, often
@@ -179,9 +179,9 @@ class Tally:
 class PathFields:
     """What the paths of all files say."""
 
-    words: Fields
+    words: FieldPair
     """Of a file's name, and of its folder. A row for each file."""
-    byways: Sequence[tuple[frozenset[str], NDArray[np.intp]]]
+    low_priority: Sequence[tuple[frozenset[str], NDArray[np.intp]]]
     """Files off the track, in groups: and the words with which a query asks for them."""
 
 
@@ -189,17 +189,17 @@ class PathFields:
 class Ranking:
     """Files by how well they answer a query."""
 
-    texts: Fields
+    texts: FieldPair
     """The words of a text, and of what it defines."""
     path: PathFields
     rows: Rows
     """For each file its row of `texts`."""
 
-    def scores(self, terms: Sequence[Term], formula: Formula = FORMULA) -> Scores:
+    def score_files(self, terms: Sequence[QueryTerm], formula: RankingFormula = FORMULA) -> Scores:
         """Each file's score; 0 for a file that holds none of the words."""
         of_texts, of_files = np.zeros(len(self.texts.first.lengths)), np.zeros(len(self.rows))
         words = [number for term in terms for number in term.numbers]
-        (text, defined), (name, folder) = self.texts.holders.holding(words), self.path.words.holders.holding(words)
+        (text, defined), (name, folder) = self.texts.finder.find_rows(words), self.path.words.finder.find_rows(words)
         every = (
             (self.texts.first, text, formula.text, of_texts),
             (self.texts.second, defined, formula.defined, of_texts),
@@ -207,48 +207,48 @@ class Ranking:
             (self.path.words.second, folder, formula.folder, of_files),
         )
         fields = [one for one in every if one[2].weight]
-        tally = Tally(max(len(of_texts), len(of_files)))
+        tally = WordFormTally(max(len(of_texts), len(of_files)))
         places = np.cumsum([0, *(len(term.numbers) for term in terms)]).tolist()
         for term, (start, stop) in zip(terms, pairwise(places), strict=True):
-            found = [tally.found(held, start, stop, formula.variant) for _, held, _, _ in fields]
-            files = max((one.files(rows) for (one, *_), (rows, _) in zip(fields, found, strict=True)), default=0)
+            found = [tally.add_up_forms(held, start, stop, formula.variant) for _, held, _, _ in fields]
+            files = max((one.count_files(rows) for (one, *_), (rows, _) in zip(fields, found, strict=True)), default=0)
             rarity = term.weight * float(np.log(1 + (len(self.rows) - files + 0.5) / (files + 0.5)))
             for (one, _, rule, scores), (rows, often) in zip(fields, found, strict=True):
                 if len(rows):
-                    gained = one.gains(rows, often, rule)
+                    gained = one.compute_gains(rows, often, rule)
                     gained *= rarity
                     np.add.at(scores, rows, gained)
         scores = of_texts.take(self.rows)
         scores += of_files
-        return self._weighed(scores, terms, formula.byway)
+        return self._discount_low_priority(scores, terms, formula.low_priority)
 
-    def _weighed(self, scores: Scores, terms: Sequence[Term], byway: float) -> Scores:
+    def _discount_low_priority(self, scores: Scores, terms: Sequence[QueryTerm], factor: float) -> Scores:
         asked = frozenset(term.word for term in terms)
-        for words, files in self.path.byways:
+        for words, files in self.path.low_priority:
             if not words & asked:
-                scores[files] *= byway
+                scores[files] *= factor
         return scores
 
-    def held(self, terms: Sequence[Term]) -> list[bool]:
+    def are_held(self, terms: Sequence[QueryTerm]) -> list[bool]:
         """For each word whether any file holds it."""
         numbers = [number for term in terms for number in term.numbers]
         lasts = list(accumulate(len(term.numbers) for term in terms))
         found = [False] * len(terms)
         for one in (self.texts, self.path.words):
-            for held in one.holders.holding(numbers):
+            for held in one.finder.find_rows(numbers):
                 for at, (first, last) in enumerate(pairwise((0, *lasts))):
-                    found[at] = found[at] or one.first.files(held.of(first, last)[0]) > 0
+                    found[at] = found[at] or one.first.count_files(held.rows_of(first, last)[0]) > 0
         return found
 
 
-def best(scores: Scores, limit: int) -> list[int]:
+def find_best(scores: Scores, limit: int) -> list[int]:
     """At most `limit` places of positive scores, the highest first, then in order."""
-    least = _least(scores, limit)
+    least = _least_of_best(scores, limit)
     some = np.flatnonzero(scores >= least if least > 0 else scores > 0)
     return some[np.lexsort((some, -scores[some]))][: max(limit, 0)].tolist()
 
 
-def _least(scores: Scores, limit: int) -> float:
+def _least_of_best(scores: Scores, limit: int) -> float:
     """What each of the best `limit` scores has at least; 0 where nothing is known."""
     size = len(scores) // _GROUPS
     if not size or not 0 < limit <= _GROUPS:

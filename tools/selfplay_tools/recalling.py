@@ -17,15 +17,15 @@ import orjson
 
 from selfplay_tools.definitions import Definition
 from selfplay_tools.languages import LANGUAGES
-from selfplay_tools.spans import Spans
+from selfplay_tools.spans import ByteRanges
 
 _MODULES = "cutting definitions languages lexing macros naming nesting parted recalling spans syntax text".split()
 
-_row = attrgetter(*(field.name for field in fields(Definition)))
+_values_of = attrgetter(*(field.name for field in fields(Definition)))
 
 
 @cache
-def reading() -> str:
+def reading_version() -> str:
     """Names the way in which definitions are read now."""
     folder = Path(__file__).parent
     files = [folder / f"{name}.py" for name in _MODULES] + sorted((folder / "queries").glob("*.scm"))
@@ -38,20 +38,20 @@ def reading() -> str:
     return digest.hexdigest()[:16]
 
 
-def key_of(oid: str, suffix: str) -> str:
+def note_key_of(oid: str, suffix: str) -> str:
     """Under which a content is kept; its language follows from the content and the suffix."""
-    return f"code {reading()} {oid} {suffix}"
+    return f"code {reading_version()} {oid} {suffix}"
 
 
-def packed(language: str, definitions: tuple[Definition, ...], quiet: Spans | None, problem: str) -> bytes:
+def pack_code(language: str, definitions: tuple[Definition, ...], quiet: ByteRanges | None, problem: str) -> bytes:
     """All that is known of one file, as bytes."""
     spans = None if quiet is None else [quiet.starts.tolist(), quiet.ends.tolist()]
-    return orjson.dumps([language, list(map(_row, definitions)), spans, problem])
+    return orjson.dumps([language, list(map(_values_of, definitions)), spans, problem])
 
 
-def unpacked(data: bytes) -> tuple[str, tuple[Definition, ...], Spans | None, str]:
+def unpack_code(data: bytes) -> tuple[str, tuple[Definition, ...], ByteRanges | None, str]:
     """What `packed` was given."""
     found: list[Any] = orjson.loads(data)
     language, rows, spans, problem = found
-    quiet = None if spans is None else Spans(array("L", spans[0]), array("L", spans[1]))
+    quiet = None if spans is None else ByteRanges(array("L", spans[0]), array("L", spans[1]))
     return language, tuple(Definition(*row) for row in rows), quiet, problem

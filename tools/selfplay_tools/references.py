@@ -5,17 +5,17 @@ from dataclasses import dataclass, field
 
 from pydantic import Field
 
-from selfplay_tools.code import code_of, definitions_around, last_part, texts_holding, tidy, unsearched
+from selfplay_tools.code import code_of, find_definitions_around, last_part_of, find_texts_with, tidy_symbol, describe_unsearched
 from selfplay_tools.definitions import Definition
 from selfplay_tools.errors import BadArgument, NotReadable
 from selfplay_tools.languages import language_of
-from selfplay_tools.lexing import in_code, is_lexed
-from selfplay_tools.likely import words_in
-from selfplay_tools.output import ROOM, clip, compose, counted, quoted
-from selfplay_tools.places import Scope, link_remark, scope_of
-from selfplay_tools.searched import Lines, Span
+from selfplay_tools.lexing import select_in_code, can_lex
+from selfplay_tools.likely import find_whole_words
+from selfplay_tools.output import ROOM, clip, compose, format_count, quote
+from selfplay_tools.places import SearchScope, link_remark, scope_of
+from selfplay_tools.searched import TextLines, TextSpan
 from selfplay_tools.snapshot import Snapshot
-from selfplay_tools.tool import Arguments, Result, Shown, Tool
+from selfplay_tools.tool import ToolArguments, CallResult, ShownRange, Tool
 
 ROW_CHARS = 300
 COUNTED_ON = 200
@@ -25,7 +25,7 @@ MAX_READ_BYTES = 32 << 20
 NOT_PARSED = "  (not parsed: any text)"
 
 
-class FindReferences(Arguments):
+class FindReferences(ToolArguments):
     """Arguments of `find_references`."""
 
     name: str = Field(min_length=1, description="Exact name.")
@@ -35,7 +35,7 @@ class FindReferences(Arguments):
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class NameUse:
     """A line that holds the name."""
 
     line: int
@@ -53,7 +53,7 @@ class Use:
 
 
 @dataclass(slots=True)
-class _Page:
+class _UsePage:
     """Lines from `offset` on, at most `limit` and what fits."""
 
     offset: int
@@ -61,16 +61,16 @@ class _Page:
     total: int = 0
     files: int = 0
     rows: list[str] = field(default_factory=list[str])
-    shown: list[Shown] = field(default_factory=list[Shown])
+    shown: list[ShownRange] = field(default_factory=list[ShownRange])
     room: int = ROOM
     is_full: bool = False
 
-    def wanted(self, lines: int) -> slice:
+    def slice_wanted(self, lines: int) -> slice:
         """Which of a file's lines would be shown, if there is room."""
         first = max(self.offset - self.total, 0)
         return slice(first, 0 if self.is_full else min(lines, first + self.limit - len(self.shown)))
 
-    def add(self, path: str, note: str, lines: int, uses: Iterable[Use]) -> None:
+    def add(self, path: str, note: str, lines: int, uses: Iterable[NameUse]) -> None:
         """Count a file's lines, and take those that are wanted."""
         self.files += bool(lines)
         self.total += lines
@@ -84,42 +84,42 @@ class _Page:
             heading = []
             self.rows += rows
             self.room -= cost
-            self.shown.append(Shown(path=path, first=use.line, last=use.line, how="match"))
+            self.shown.append(ShownRange(path=path, first=use.line, last=use.line, how="match"))
 
     @property
-    def left(self) -> int:
+    def count_left(self) -> int:
         """Lines counted after the last one on the page."""
         return max(self.total - self.offset - len(self.shown), 0)
 
 
-def find_references(snapshot: Snapshot, arguments: FindReferences) -> Result:
+def find_references(snapshot: Snapshot, arguments: FindReferences) -> CallResult:
     """Lines that hold the name as code, in path order, each with the definition it stands in."""
-    name = last_part(tidy(arguments.name))
+    name = last_part_of(tidy_symbol(arguments.name))
     if not name or any(map(str.isspace, name)):
-        raise BadArgument(f"{quoted(arguments.name)} is not a name; use grep for patterns and search for words")
+        raise BadArgument(f"{quote(arguments.name)} is not a name; use grep for patterns and search for words")
     scope = scope_of(snapshot, arguments.path)
-    page = _Page(arguments.offset, arguments.limit)
-    beyond = _collect(snapshot, scope, name, page)
-    remarks = [*link_remark(arguments.path, scope.root), *_remarks(scope, page, beyond, arguments, name)]
+    page = _UsePage(arguments.offset, arguments.limit)
+    beyond = _fill_page(snapshot, scope, name, page)
+    remarks = [*link_remark(arguments.path, scope.root), *_list_remarks(scope, page, beyond, arguments, name)]
     if not page.total:
-        head = f"{quoted(name)} is not used as code {scope.place} ({counted(scope.count, 'file')} searched)."
-        return Result(compose(head, (), [*remarks, "grep also looks into comments and strings"]))
+        head = f"{quote(name)} is not used as code {scope.description} ({format_count(scope.count, 'file')} searched)."
+        return CallResult(compose(head, (), [*remarks, "grep also looks into comments and strings"]))
     over = "over " if beyond else ""
-    lines, files = counted(page.total, "line"), counted(page.files, "file")
-    head = f"{over}{lines} with {quoted(name)} in {over}{files} {scope.place}, comments and strings aside"
-    return Result(compose(head, page.rows, remarks), shown=tuple(page.shown))
+    lines, files = format_count(page.total, "line"), format_count(page.files, "file")
+    head = f"{over}{lines} with {quote(name)} in {over}{files} {scope.description}, comments and strings aside"
+    return CallResult(compose(head, page.rows, remarks), shown=tuple(page.shown))
 
 
-def _collect(snapshot: Snapshot, scope: Scope, name: str, page: _Page) -> str:
+def _fill_page(snapshot: Snapshot, scope: SearchScope, name: str, page: _UsePage) -> str:
     """Fill the page; the path of the first file that was not looked into, or nothing."""
     read = 0
-    for span in texts_holding(snapshot, scope, name):
+    for span in find_texts_with(snapshot, scope, name):
         (path,) = span.paths
         read += span.ends[0] - span.starts[0]
-        if page.left > COUNTED_ON or (read > MAX_READ_BYTES and scope.only is None):
+        if page.count_left > COUNTED_ON or (read > MAX_READ_BYTES and scope.only is None):
             return path
         try:
-            _add(page, _Place(snapshot, path, span, name))
+            _add_file(page, _SearchedFile(snapshot, path, span, name))
         except NotReadable:  # it changed on disk since the snapshot was taken
             if scope.only is not None:
                 raise
@@ -127,71 +127,71 @@ def _collect(snapshot: Snapshot, scope: Scope, name: str, page: _Page) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _SearchedFile:
     """A file that holds the name."""
 
     snapshot: Snapshot
     path: str
-    span: Span
+    span: TextSpan
     name: str
 
 
-def _add(page: _Page, file: _Place) -> None:
+def _add_file(page: _UsePage, file: _SearchedFile) -> None:
     """Count the file's lines that hold the name as code; those that are shown say what they stand in."""
     start, end = file.span.starts[0], file.span.ends[0]
     source = file.span.buffer[start:end]
-    places = list(words_in(source, file.name))
+    places = list(find_whole_words(source, file.name))
     if not places:
         return
-    places, note = _in_code(file, source, places)
+    places, note = _select_in_code(file, source, places)
     lines: dict[int, int] = {}
-    text = file.span.text(0)
-    for number, place in text.numbered(start + place for place in places):
+    text = file.span.lines_of(0)
+    for number, place in text.number_places(start + place for place in places):
         lines.setdefault(number, place)
-    shown = list(lines.items())[page.wanted(len(lines))]
+    shown = list(lines.items())[page.slice_wanted(len(lines))]
     at = [] if note else [place - start for _, place in shown]
-    definitions = definitions_around(file.snapshot, file.path, source, at) if at else ()
-    page.add(file.path, note, len(lines), _uses(file, text, shown, definitions))
+    definitions = find_definitions_around(file.snapshot, file.path, source, at) if at else ()
+    page.add(file.path, note, len(lines), _make_uses(file, text, shown, definitions))
 
 
-def _in_code(file: _Place, source: bytes, places: Sequence[int]) -> tuple[Sequence[int], str]:
+def _select_in_code(file: _SearchedFile, source: bytes, places: Sequence[int]) -> tuple[Sequence[int], str]:
     """Those of the places that are no comment or string, and a note if that can't be told."""
     language = language_of(file.path, source)
-    if language and is_lexed(language.name):
-        return list(in_code(language.name, source, places)), ""
-    quiet = code_of(file.snapshot, file.path, with_quiet=True).quiet if language else None
-    return ([place for place in places if not quiet.hold(place)], "") if quiet else (places, NOT_PARSED)
+    if language and can_lex(language.name):
+        return list(select_in_code(language.name, source, places)), ""
+    quiet = code_of(file.snapshot, file.path, with_non_code=True).non_code if language else None
+    return ([place for place in places if not quiet.contains(place)], "") if quiet else (places, NOT_PARSED)
 
 
-def _uses(
-    file: _Place, text: Lines, shown: Iterable[tuple[int, int]], definitions: Sequence[Definition]
-) -> Iterator[Use]:
+def _make_uses(
+    file: _SearchedFile, text: TextLines, shown: Iterable[tuple[int, int]], definitions: Sequence[Definition]
+) -> Iterator[NameUse]:
     """Lines by their numbers, from 0, and the places of the name in them."""
     defined = {one.line for one in definitions if one.name == file.name}
     for number, place in shown:
-        around = _around(definitions, number + 1)
+        around = _find_innermost(definitions, number + 1)
         mark = "def" if number + 1 in defined else f"in {around.qualified}" if around else ""
-        yield Use(number + 1, text.column(number, place), text[number], mark)
+        yield NameUse(number + 1, text.column_of(number, place), text[number], mark)
 
 
-def _around(definitions: Sequence[Definition], line: int) -> Definition | None:
+def _find_innermost(definitions: Sequence[Definition], line: int) -> Definition | None:
     """The innermost definition of several lines that the line stands in."""
     holding_it = (one for one in definitions if one.first <= line <= one.last and one.first < one.last)
     return min(holding_it, key=lambda one: (one.last - one.first, -one.first), default=None)
 
 
-def _remarks(scope: Scope, page: _Page, beyond: str, arguments: FindReferences, name: str) -> Iterator[str]:
-    if tidy(arguments.name) != name:
+def _list_remarks(scope: SearchScope, page: _UsePage, beyond: str, arguments: FindReferences, name: str) -> Iterator[str]:
+    if tidy_symbol(arguments.name) != name:
         yield f"uses of any {name}: what it belongs to can't be told from the text"
     if page.total and not page.shown:
         yield f"offset={arguments.offset} is beyond the last line"
-    elif page.left:
+    elif page.count_left:
         over = "over " if beyond else ""
-        more = counted(page.left, "more line")
+        more = format_count(page.count_left, "more line")
         yield f"{over}{more}: find_references with offset={page.offset + len(page.shown)}, or narrow it with path"
     elif beyond:
         yield f"too many files hold this word: those from {beyond} on were not looked into; give a path"
-    yield from unsearched(scope)
+    yield from describe_unsearched(scope)
 
 
 FIND_REFERENCES = Tool(

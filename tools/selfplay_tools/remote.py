@@ -15,7 +15,7 @@ from typing import Any
 import httpx2
 import openai
 
-from selfplay_tools.bounded import bounded
+from selfplay_tools.bounded import bound_response
 from selfplay_tools.errors import NotUsable
 from selfplay_tools.output import shorten
 
@@ -31,7 +31,7 @@ class NoAnswer(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Remote:
+class RemoteService:
     """One server, with the key that opens it. Made by `remote`; safe to use from several threads."""
 
     base_url: str
@@ -45,35 +45,35 @@ class Remote:
 
     def post(self, path: str, body: Mapping[str, object]) -> bytes:
         """The content of the response. Blocks for as long as that takes. Raises NoAnswer."""
-        with self.connected() as post:
+        with self.connect() as post:
             return post(path, body)
 
     @contextmanager
-    def connected(self) -> Generator[Callable[[str, Mapping[str, object]], bytes]]:
+    def connect(self) -> Generator[Callable[[str, Mapping[str, object]], bytes]]:
         """`post` for several requests, also from several threads: a client takes 40 ms to make."""
-        with self._client() as client:
+        with self._make_client() as client:
             yield partial(self._post, client)
 
     def _post(self, client: openai.OpenAI, path: str, body: Mapping[str, object]) -> bytes:
         try:
             return client.post(path, cast_to=httpx2.Response, body=body).content
         except openai.APIStatusError as error:
-            raise self.no_answer(f"the server answered with status {error.status_code}: {_said(error)}") from None
+            raise self.make_no_answer(f"the server answered with status {error.status_code}: {_extract_server_message(error)}") from None
         except openai.APITimeoutError:
-            raise self.no_answer(f"no answer within {self.timeout_s:g} s") from None
+            raise self.make_no_answer(f"no answer within {self.timeout_s:g} s") from None
         except (openai.APIConnectionError, httpx2.HTTPError, OSError) as error:
-            raise self.no_answer(f"the connection failed: {_first(error)}") from None
+            raise self.make_no_answer(f"the connection failed: {_find_root_cause(error)}") from None
 
-    def no_answer(self, why: str) -> NoAnswer:
+    def make_no_answer(self, why: str) -> NoAnswer:
         """The error that says so, on one line, without the key."""
-        return NoAnswer(shorten(self.scrubbed(" ".join(why.split())), WHY_CHARS))
+        return NoAnswer(shorten(self.scrub(" ".join(why.split())), WHY_CHARS))
 
-    def scrubbed(self, text: str) -> str:
+    def scrub(self, text: str) -> str:
         """The text without the key, and without anything that looks like one."""
         without = text.replace(self.key, "[key]") if len(self.key) >= SHORTEST_SECRET else text
         return KEY_LIKE.sub("[key]", without)
 
-    def _client(self) -> openai.OpenAI:
+    def _make_client(self) -> openai.OpenAI:
         limits = httpx2.Timeout(self.timeout_s, connect=min(CONNECT_S, self.timeout_s))
         headers: dict[str, Any] = {
             "Accept-Encoding": "identity",  # so that the bound on the response is one on memory
@@ -90,12 +90,12 @@ class Remote:
                 timeout=limits,
                 trust_env=not _is_loopback(httpx2.URL(self.base_url).host),
                 follow_redirects=False,
-                event_hooks={"response": [bounded(self.max_bytes, self.timeout_s)]},
+                event_hooks={"response": [bound_response(self.max_bytes, self.timeout_s)]},
             ),
         )
 
 
-def remote(
+def make_remote_service(
     tool: str,
     base_url: str,
     api_key_env: str,
@@ -104,21 +104,21 @@ def remote(
     tries: int,
     max_bytes: int,
     environ: Mapping[str, str] = os.environ,
-) -> Remote:
+) -> RemoteService:
     """The server of a tool. Raises NotUsable for an address that is none, and where the key is missing.
 
     A server of this machine needs no key.
     """
-    url = _address(tool, base_url)
+    url = _parse_address(tool, base_url)
     key = environ.get(api_key_env, "").strip()
     if not key and not _is_loopback(url.host):
         raise NotUsable(f"{tool}: no key for {url.host}: set the environment variable {api_key_env}")
     if not re.fullmatch(r"[\x21-\x7e]*", key):
         raise NotUsable(f"{tool}: the key in {api_key_env} holds characters that no HTTP header can carry")
-    return Remote(base_url, key or "none", timeout_s, tries, max_bytes)
+    return RemoteService(base_url, key or "none", timeout_s, tries, max_bytes)
 
 
-def _address(tool: str, base_url: str) -> httpx2.URL:
+def _parse_address(tool: str, base_url: str) -> httpx2.URL:
     try:
         url = httpx2.URL(base_url)
     except (httpx2.InvalidURL, UnicodeError):
@@ -137,7 +137,7 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _said(error: openai.APIStatusError) -> str:
+def _extract_server_message(error: openai.APIStatusError) -> str:
     """The server's own words, as far as it has any."""
     match error.body:
         case {"message": str(words)} | {"error": {"message": str(words)} | str(words)} | str(words):
@@ -146,7 +146,7 @@ def _said(error: openai.APIStatusError) -> str:
             return error.response.reason_phrase or "no reason given"
 
 
-def _first(error: BaseException) -> str:
+def _find_root_cause(error: BaseException) -> str:
     """What happened, in the words of whoever noticed first."""
     while (cause := error.__cause__ or error.__context__) is not None:
         error = cause

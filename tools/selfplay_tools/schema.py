@@ -41,7 +41,7 @@ def function_schema(tool: AnyTool) -> Schema:
     mistake in the tool, not in a call of it.
     """
     whole = tool.arguments.model_json_schema()
-    parameters = _plain(whole, whole.get("$defs", {}), of=tool.name)
+    parameters = _simplify(whole, whole.get("$defs", {}), of=tool.name)
     del parameters["description"]  # the model's docstring, written for the reader of the code
     parameters.setdefault("properties", {})
     return {
@@ -50,7 +50,7 @@ def function_schema(tool: AnyTool) -> Schema:
     }
 
 
-def _plain(schema: Schema, definitions: Mapping[str, Schema], *, of: str) -> Schema:
+def _simplify(schema: Schema, definitions: Mapping[str, Schema], *, of: str) -> Schema:
     """The schema with references resolved, every keyword known, keys in the order of `KEPT`."""
     if "$ref" in schema:
         target = definitions[schema["$ref"].removeprefix("#/$defs/")]
@@ -61,10 +61,10 @@ def _plain(schema: Schema, definitions: Mapping[str, Schema], *, of: str) -> Sch
         raise TypeError(
             f"tool {of!r}: {sorted(unknown)} can't stand in a tool's schema; give the argument a plain type"
         )
-    return {key: _inner(key, schema[key], definitions, of) for key in KEPT if key in schema}
+    return {key: _simplify_keyword(key, schema[key], definitions, of) for key in KEPT if key in schema}
 
 
-def _inner(key: str, value: object, definitions: Mapping[str, Schema], of: str) -> object:
+def _simplify_keyword(key: str, value: object, definitions: Mapping[str, Schema], of: str) -> object:
     if key == "properties":
-        return {name: _plain(inner, definitions, of=of) for name, inner in cast("dict[str, Schema]", value).items()}
-    return _plain(cast("Schema", value), definitions, of=of) if key == "items" else value
+        return {name: _simplify(inner, definitions, of=of) for name, inner in cast("dict[str, Schema]", value).items()}
+    return _simplify(cast("Schema", value), definitions, of=of) if key == "items" else value

@@ -17,7 +17,7 @@ _FEW = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class TextSpan:
     r"""Texts that lie one after another in a buffer, in path order, in UTF-8, every line ended by `\n`."""
 
     buffer: Buffer
@@ -28,26 +28,26 @@ class Span:
     """From where to where lines stand that may have what is asked for, whole lines, in order; anywhere if empty."""
 
     @property
-    def searched(self) -> Sequence[tuple[int, int]]:
+    def searched_parts(self) -> Sequence[tuple[int, int]]:
         """The same, where the texts without gaps between them are one part unless told otherwise."""
         return self.parts or ((self.starts[0], self.ends[-1]),)
 
-    def text(self, which: int) -> "Lines":
+    def lines_of(self, which: int) -> "TextLines":
         """One of the texts."""
-        return Lines(self.buffer, self.starts[which], self.ends[which])
+        return TextLines(self.buffer, self.starts[which], self.ends[which])
 
-    def holding(self, regex: Regex) -> Iterator[int]:
+    def find_texts(self, regex: Regex) -> Iterator[int]:
         """The texts with a match of what stands on one line, in order."""
         which = at = 0
-        for start, end in self.searched:
+        for start, end in self.searched_parts:
             at = max(at, start)
-            while at < end and (place := regex.place(self.buffer, at, end)) >= 0:
+            while at < end and (place := regex.find(self.buffer, at, end)) >= 0:
                 which = bisect_right(self.starts, place, which) - 1
                 yield which
                 at = self.ends[which]
 
 
-class Lines(Sequence[str]):
+class TextLines(Sequence[str]):
     """The lines of a text, without their ends; decoded as they are asked for."""
 
     def __init__(self, buffer: Buffer, start: int, end: int) -> None:
@@ -63,15 +63,15 @@ class Lines(Sequence[str]):
         codes = np.frombuffer(self.buffer, np.uint8, self._end - self.start, self.start)
         return np.flatnonzero(codes == ord("\n"))
 
-    def numbered(self, places: Iterable[int]) -> Iterator[tuple[int, int]]:
+    def number_places(self, places: Iterable[int]) -> Iterator[tuple[int, int]]:
         """The number, from 0, of the line that holds each place of the buffer, with the place."""
         found = list(places)
         if len(found) <= _FEW and found == sorted(found):
-            return self._counted(found)
+            return self._number_few(found)
         numbers = np.searchsorted(self._stops, np.array(found, np.int64) - self.start)
         return zip(numbers.tolist(), found, strict=True)
 
-    def _counted(self, places: Sequence[int]) -> Iterator[tuple[int, int]]:
+    def _number_few(self, places: Sequence[int]) -> Iterator[tuple[int, int]]:
         """As `numbered`, for a few places in order, without a look at the rest of the text."""
         number, counted_to = 0, self.start
         for place in places:
@@ -86,16 +86,16 @@ class Lines(Sequence[str]):
         r"""The text in UTF-8, every line ended by `\n`; on demand only its first bytes."""
         return self.buffer[self.start : self._end if most_bytes is None else min(self._end, self.start + most_bytes)]
 
-    def place(self, number: int) -> int:
+    def start_of(self, number: int) -> int:
         """Where the line begins in the buffer."""
         return self._line_span(number)[0]
 
-    def know(self, number: int, place: int) -> None:
+    def remember_start(self, number: int, place: int) -> None:
         """Be told where the line begins, which saves a look for it."""
         if number not in self._known:
             self._known[number] = place, self.buffer.find(b"\n", place, self._end)
 
-    def column(self, number: int, place: int) -> int:
+    def column_of(self, number: int, place: int) -> int:
         """Characters of the line before a place of the buffer."""
         return len(self.buffer[self._line_span(number)[0] : place].decode("utf-8", "replace"))
 
@@ -111,22 +111,22 @@ class Lines(Sequence[str]):
     def __getitem__(self, index: int | slice) -> str | tuple[str, ...]:
         if isinstance(index, slice):
             first, last, step = index.indices(len(self))
-            return self._run(first, last) if step == 1 else tuple(self)[index]
+            return self._decode_run(first, last) if step == 1 else tuple(self)[index]
         if index in self._known:
-            return self._line(index)
+            return self._decode_line(index)
         number = index + len(self) if index < 0 else index
         if not 0 <= number < len(self):
             raise IndexError(index)
-        return self._line(number)
+        return self._decode_line(number)
 
-    def _run(self, first: int, last: int) -> tuple[str, ...]:
+    def _decode_run(self, first: int, last: int) -> tuple[str, ...]:
         """Some lines in a row, decoded at once."""
         if first >= last:
             return ()
         end = self.start + int(self._stops[last - 1])
         return tuple(self.buffer[self._line_span(first)[0] : end].decode("utf-8").split("\n"))
 
-    def _line(self, number: int) -> str:
+    def _decode_line(self, number: int) -> str:
         start, end = self._line_span(number)
         return self.buffer[start:end].decode("utf-8")
 

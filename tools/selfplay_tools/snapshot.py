@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Protocol
 
 from selfplay_tools.literals import Need
-from selfplay_tools.searched import Span
+from selfplay_tools.searched import TextSpan
 
 
-class Kind(StrEnum):
+class PathKind(StrEnum):
     """What a path is."""
 
     FILE = "file"
@@ -29,12 +29,12 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class SnapshotEntry:
     """One file, link or submodule of a snapshot."""
 
     path: str
     """As the player sees and names it."""
-    kind: Kind
+    kind: PathKind
     size: int
     """Bytes of the file, or of the link's target; 0 for a submodule."""
     oid: str
@@ -43,7 +43,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class FileText:
     """A file's content as text, line by line."""
 
     path: str
@@ -69,19 +69,19 @@ class Snapshot(Protocol):
         ...
 
     @property
-    def entries(self) -> Sequence[Entry]:
+    def entries(self) -> Sequence[SnapshotEntry]:
         """Every file, link and submodule, sorted by path (by code point, as `sorted` does on the paths)."""
         ...
 
-    def entry(self, path: str) -> Entry | None:
+    def entry(self, path: str) -> SnapshotEntry | None:
         """The entry of exactly that path, or None (a folder has no entry)."""
         ...
 
-    def kind(self, path: str) -> Kind | None:
+    def kind(self, path: str) -> PathKind | None:
         """What stands at exactly that path; `""` is a folder. Links are not followed."""
         ...
 
-    def children(self, folder: str) -> Sequence[tuple[str, Kind]]:
+    def children(self, folder: str) -> Sequence[tuple[str, PathKind]]:
         """Names in a folder with their kinds, sorted by name. Raises NoSuchPath."""
         ...
 
@@ -97,11 +97,11 @@ class Snapshot(Protocol):
         """The first `max_bytes` bytes of the file at exactly that path. Raises NoSuchPath, NotReadable."""
         ...
 
-    def text(self, path: str) -> Text:
+    def text(self, path: str) -> FileText:
         """The file at exactly that path as text; at most its first 32 MiB. Raises NoSuchPath, NotReadable."""
         ...
 
-    def source(self, path: str) -> Span:
+    def text_span(self, path: str) -> TextSpan:
         r"""The lines of `text(path)` as one span, for a search. Raises NoSuchPath, NotReadable."""
         ...
 
@@ -109,26 +109,26 @@ class Snapshot(Protocol):
         """What the link at exactly that path says, unresolved. Raises NoSuchPath, NotReadable."""
         ...
 
-    def nearest(self, path: str, limit: int = 3) -> tuple[str, ...]:
+    def nearest_paths(self, path: str, limit: int = 3) -> tuple[str, ...]:
         """Real paths that look most like `path`, best first."""
         ...
 
     @property
-    def index(self) -> "Index":
+    def index(self) -> "TextIndex":
         """Answers questions over all files; the one place that a faster index has to replace."""
         ...
 
     @property
-    def notes(self) -> "Notes":
+    def notes(self) -> "ContentNotes":
         """What was found out of contents, of this commit and of others; may forget."""
         ...
 
-    def at_close(self, done: Callable[[], None]) -> None:
+    def call_at_close(self, done: Callable[[], None]) -> None:
         """Have `done` called when the snapshot is closed: whatever was started for it ends with it."""
         ...
 
     @property
-    def memory(self) -> Path | None:
+    def storage_folder(self) -> Path | None:
         """Folder in which what is learned of the contents may be kept; None where there is none."""
         ...
 
@@ -138,17 +138,17 @@ class Snapshot(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FileSelection:
     """The files that a question is about."""
 
     files: AbstractSet[str]
     """Paths of those that are searched."""
-    skipped: Sequence[Entry]
+    skipped: Sequence[SnapshotEntry]
     """Those that are not: binary, too large, not readable; in path order."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ranked:
+class RankedFiles:
     """The answer to a query of words."""
 
     total: int
@@ -157,7 +157,7 @@ class Ranked:
     """Paths and scores, best first, ties by path."""
 
 
-class Notes(Protocol):
+class ContentNotes(Protocol):
     """Values by key. A key always stands for the same value."""
 
     def get(self, key: str, /) -> bytes | None:
@@ -169,42 +169,42 @@ class Notes(Protocol):
         ...
 
 
-class Index(Protocol):
+class TextIndex(Protocol):
     """Questions over all of a snapshot's text. Same answers, same order, however they are found.
 
     Files that are binary, or larger than 2 MiB, are not indexed: `left_out` says which.
     """
 
-    def within(self, folder: str, glob: str = "") -> Place:
+    def select(self, folder: str, glob: str = "") -> FileSelection:
         """The files below a folder (`""` for all) whose path below it matches the glob; or a single file.
 
         Raises BadArgument for a glob that can't be used.
         """
         ...
 
-    def spans(self, need: Need, place: Place | None = None) -> Iterator[Span]:
+    def find_spans(self, need: Need, selection: FileSelection | None = None) -> Iterator[TextSpan]:
         """Texts, in path order, that may hold what is needed; a superset, never missing one."""
         ...
 
-    def candidates(self, literals: Sequence[str], *, ignore_case: bool) -> Iterator[Entry]:
+    def find_candidates(self, literals: Sequence[str], *, ignore_case: bool) -> Iterator[SnapshotEntry]:
         """Files, in path order, that may hold every one of `literals`; a superset, never missing one."""
         ...
 
-    def rank(self, words: Sequence[str], limit: int, place: Place | None = None) -> Ranked:
+    def rank(self, words: Sequence[str], limit: int, selection: FileSelection | None = None) -> RankedFiles:
         """At most `limit` files of the place for the words of a query, the best first (see `ranking`).
 
         Figures such as how rare a word is are those of the whole snapshot, whatever the place.
         """
         ...
 
-    def unknown(self, words: Sequence[str]) -> Sequence[str]:
+    def find_unknown(self, words: Sequence[str]) -> Sequence[str]:
         """Those words that no file holds, in its text or its path, nor any part of them."""
         ...
 
-    def ranked(self, words: Sequence[str], limit: int) -> Sequence[tuple[str, float]]:
+    def rank_paths(self, words: Sequence[str], limit: int) -> Sequence[tuple[str, float]]:
         """The best of `rank` over the whole snapshot."""
         ...
 
-    def left_out(self) -> Sequence[Entry]:
+    def list_unsearched(self) -> Sequence[SnapshotEntry]:
         """Files that no question over all files looks into, in path order."""
         ...

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Spans:
+class ByteRanges:
     """Byte ranges that do not overlap, in order."""
 
     starts: "array[int]"
     ends: "array[int]"
 
     @classmethod
-    def of(cls, ranges: Iterable[tuple[int, int]]) -> "Spans":
+    def from_ranges(cls, ranges: Iterable[tuple[int, int]]) -> "ByteRanges":
         """The ranges; one inside of another is dropped."""
         starts, ends = array("L"), array("L")
         for start, end in sorted(ranges, key=lambda span: (span[0], -span[1])):
@@ -23,7 +23,7 @@ class Spans:
                 ends.append(end)
         return cls(starts, ends)
 
-    def hold(self, place: int) -> bool:
+    def contains(self, place: int) -> bool:
         """Whether the byte lies in one of them."""
         index = bisect_right(self.starts, place) - 1
         return index >= 0 and place < self.ends[index]

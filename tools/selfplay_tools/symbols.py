@@ -6,19 +6,19 @@ from dataclasses import dataclass, field
 
 from pydantic import Field
 
-from selfplay_tools.code import defining, last_part, named, order_of, texts_holding, tidy, unsearched
+from selfplay_tools.code import read_definitions_of, last_part_of, select_named, order_of, find_texts_with, tidy_symbol, describe_unsearched
 from selfplay_tools.definitions import Definition
 from selfplay_tools.errors import BadArgument, NotReadable
 from selfplay_tools.languages import may_have_language
 from selfplay_tools.likely import literal_of
 from selfplay_tools.outlining import OUTLINE
-from selfplay_tools.output import clip, compose, counted, fitting, quoted
-from selfplay_tools.places import Scope, link_remark, scope_of
+from selfplay_tools.output import clip, compose, format_count, count_fitting, quote
+from selfplay_tools.places import SearchScope, link_remark, scope_of
 from selfplay_tools.references import FIND_REFERENCES
-from selfplay_tools.resemblance import resembling
-from selfplay_tools.searched import Span
+from selfplay_tools.resemblance import suggest_names
+from selfplay_tools.searched import TextSpan
 from selfplay_tools.snapshot import Snapshot
-from selfplay_tools.tool import Arguments, Result, Shown, Tool
+from selfplay_tools.tool import ToolArguments, CallResult, ShownRange, Tool
 
 __all__ = ["FIND_REFERENCES", "FIND_SYMBOL", "OUTLINE", "FindSymbol", "find_symbol"]
 
@@ -31,7 +31,7 @@ MAX_NAMED = 3
 """Files named in a remark."""
 
 
-class FindSymbol(Arguments):
+class FindSymbol(ToolArguments):
     """Arguments of `find_symbol`."""
 
     name: str = Field(min_length=1, description='Exact name, or "Outer.name".')
@@ -40,7 +40,7 @@ class FindSymbol(Arguments):
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
+class SymbolHit:
     """A definition and the file it stands in."""
 
     path: str
@@ -48,91 +48,91 @@ class Hit:
 
 
 @dataclass(slots=True)
-class _Survey:
+class _SymbolSurvey:
     """What a look through the files came upon."""
 
-    hits: list[Hit] = field(default_factory=list[Hit])
+    hits: list[SymbolHit] = field(default_factory=list[SymbolHit])
     unparsed: list[str] = field(default_factory=list[str])
     """Files that may define the name and could not be parsed, each with the reason."""
     beyond: str = ""
     """The first file that was not looked into, if the files were too many."""
 
 
-def find_symbol(snapshot: Snapshot, arguments: FindSymbol) -> Result:
+def find_symbol(snapshot: Snapshot, arguments: FindSymbol) -> CallResult:
     """Definitions of a name: those it names in full first, mere declarations last, else in path order."""
-    symbol = tidy(arguments.name)
+    symbol = tidy_symbol(arguments.name)
     if not symbol or any(map(str.isspace, symbol.removeprefix("operator "))):
-        raise BadArgument(f"{quoted(arguments.name)} is not a name; use grep for patterns and search for words")
+        raise BadArgument(f"{quote(arguments.name)} is not a name; use grep for patterns and search for words")
     scope = scope_of(snapshot, arguments.path)
-    survey = _survey(snapshot, scope, last_part(symbol))
+    survey = _survey_files(snapshot, scope, last_part_of(symbol))
     remarks = link_remark(arguments.path, scope.root)
-    hits = [hit for hit in survey.hits if named([hit.definition], symbol)]
+    hits = [hit for hit in survey.hits if select_named([hit.definition], symbol)]
     if survey.hits and not hits:
-        remarks.append(f"nothing is defined as {symbol}; these are the definitions of {last_part(symbol)}")
+        remarks.append(f"nothing is defined as {symbol}; these are the definitions of {last_part_of(symbol)}")
         hits = survey.hits
     hits.sort(key=lambda hit: (order_of(hit.definition, symbol), hit.path, hit.definition.first))
-    blocks, shown = _blocks(snapshot, hits[: arguments.limit])
-    count = fitting(blocks)
-    remarks += _remarks(scope, survey, left=len(hits) - count)
+    blocks, shown = _format_blocks(snapshot, hits[: arguments.limit])
+    count = count_fitting(blocks)
+    remarks += _list_remarks(scope, survey, left=len(hits) - count)
     if not hits:
-        remarks += resembling(snapshot, scope, last_part(symbol))
-    return Result(compose(_head(symbol, scope, len(hits)), blocks[:count], remarks), shown=tuple(shown[:count]))
+        remarks += suggest_names(snapshot, scope, last_part_of(symbol))
+    return CallResult(compose(_format_head(symbol, scope, len(hits)), blocks[:count], remarks), shown=tuple(shown[:count]))
 
 
-def _survey(snapshot: Snapshot, scope: Scope, name: str) -> _Survey:
-    survey = _Survey()
+def _survey_files(snapshot: Snapshot, scope: SearchScope, name: str) -> _SymbolSurvey:
+    survey = _SymbolSurvey()
     searched = 0
-    for span in _texts(snapshot, scope, name):
+    for span in _find_texts(snapshot, scope, name):
         (path,) = span.paths
         searched += span.ends[0] - span.starts[0]
         if searched > MAX_SEARCHED_BYTES:
             survey.beyond = path
             break
-        code = defining(snapshot, path, name, span)
-        survey.hits += [Hit(path, one) for one in code.definitions]
+        code = read_definitions_of(snapshot, path, name, span)
+        survey.hits += [SymbolHit(path, one) for one in code.definitions]
         if code.problem:
             survey.unparsed.append(f"{path} ({code.problem})")
     return survey
 
 
-def _texts(snapshot: Snapshot, scope: Scope, name: str) -> Iterator[Span]:
+def _find_texts(snapshot: Snapshot, scope: SearchScope, name: str) -> Iterator[TextSpan]:
     """Texts that hold the name and may be code."""
     with suppress(NotReadable):  # a single file that changed on disk since the snapshot was taken
-        yield from (span for span in texts_holding(snapshot, scope, literal_of(name)) if may_have_language(*span.paths))
+        yield from (span for span in find_texts_with(snapshot, scope, literal_of(name)) if may_have_language(*span.paths))
 
 
-def _blocks(snapshot: Snapshot, hits: Sequence[Hit]) -> tuple[list[str], list[Shown]]:
+def _format_blocks(snapshot: Snapshot, hits: Sequence[SymbolHit]) -> tuple[list[str], list[ShownRange]]:
     per_hit = next(lines for most, lines in LINES if len(hits) <= most)
     blocks: list[str] = []
-    shown: list[Shown] = []
+    shown: list[ShownRange] = []
     for hit in hits:
         one = hit.definition
         first = one.first if one.line < one.first + per_hit else one.line
         last = min(one.last, first + per_hit - 1)
-        lines = snapshot.source(hit.path).text(0)[first - 1 : last]
+        lines = snapshot.text_span(hit.path).lines_of(0)[first - 1 : last]
         rows = [f"{number:6}\t{clip(line, width=ROW_CHARS)}" for number, line in enumerate(lines, first)]
-        more = f"\n      \t… {counted(one.last - last, 'more line')}" if last < one.last else ""
+        more = f"\n      \t… {format_count(one.last - last, 'more line')}" if last < one.last else ""
         blocks.append("\n".join([f"{hit.path}:{one.first}-{one.last} {one.kind} {one.qualified}", *rows]) + more)
         is_whole = (first, last) == (one.first, one.last)
-        shown.append(Shown(path=hit.path, first=first, last=last, how="read" if is_whole else "outline"))
+        shown.append(ShownRange(path=hit.path, first=first, last=last, how="read" if is_whole else "outline"))
     return blocks, shown
 
 
-def _head(symbol: str, scope: Scope, count: int) -> str:
+def _format_head(symbol: str, scope: SearchScope, count: int) -> str:
     if not count:
-        return f"No definition of {quoted(symbol)} {scope.place}."
-    return f"{counted(count, 'definition')} of {quoted(symbol)} {scope.place}"
+        return f"No definition of {quote(symbol)} {scope.description}."
+    return f"{format_count(count, 'definition')} of {quote(symbol)} {scope.description}"
 
 
-def _remarks(scope: Scope, survey: _Survey, *, left: int) -> Iterator[str]:
+def _list_remarks(scope: SearchScope, survey: _SymbolSurvey, *, left: int) -> Iterator[str]:
     if left > 0:
-        yield f"{counted(left, 'more definition')}: narrow it with path or Outer.name, or raise limit"
+        yield f"{format_count(left, 'more definition')}: narrow it with path or Outer.name, or raise limit"
     if survey.beyond:
         yield f"too many files hold this word: those from {survey.beyond} on were not looked into; give a path"
     if survey.unparsed:
         more = ", …" if len(survey.unparsed) > MAX_NAMED else ""
         yield f"not parsed: {', '.join(survey.unparsed[:MAX_NAMED])}{more}; use grep there"
-    yield from unsearched(scope)
+    yield from describe_unsearched(scope)
 
 
 FIND_SYMBOL = Tool(

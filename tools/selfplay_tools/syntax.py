@@ -6,11 +6,11 @@ from time import thread_time
 from tree_sitter import Node, Parser, Query, QueryCursor, Tree
 
 from selfplay_tools.errors import NotReadable
-from selfplay_tools.languages import Language, grammar, quiet_query
-from selfplay_tools.macros import without_macros
+from selfplay_tools.languages import Language, load_grammar, make_non_code_query
+from selfplay_tools.macros import blank_macros
 from selfplay_tools.nesting import nests_too_deeply
-from selfplay_tools.output import sized
-from selfplay_tools.spans import Spans
+from selfplay_tools.output import format_size
+from selfplay_tools.spans import ByteRanges
 
 TANGLED = "its text is too tangled to be parsed"
 MAX_PARSED_BYTES = 1 << 20
@@ -33,11 +33,11 @@ _CHUNK_BYTES = 1 << 14
 _TIMED_EVERY = 64
 """Reports of progress after which a parser's time is looked at."""
 
-Match = dict[str, list[Node]]
+QueryMatch = dict[str, list[Node]]
 """Captured nodes of one match, by the captures' names."""
 
 
-class _Effort:
+class _ParserEffort:
     """What a parser has done so far, and whether that is too much."""
 
     def __init__(self, text: bytes, most_work: int, until: float) -> None:
@@ -46,7 +46,7 @@ class _Effort:
         self._reads_left = MAX_READS
         self._until = until
 
-    def read(self, offset: int, _point: object) -> bytes:
+    def read_chunk(self, offset: int, _point: object) -> bytes:
         self._reads_left -= 1
         return self._text[offset : offset + _CHUNK_BYTES] if self._reads_left > 0 else b""
 
@@ -62,10 +62,10 @@ class _Effort:
         return self._reads_left <= 0
 
 
-def check(source: bytes) -> None:
+def require_parsable(source: bytes) -> None:
     """Raises NotReadable for a text that is too large or nests too deeply to be parsed, whatever its language."""
     if len(source) > MAX_PARSED_BYTES:
-        raise NotReadable(f"{sized(len(source))} of text; files over {sized(MAX_PARSED_BYTES)} are not parsed")
+        raise NotReadable(f"{format_size(len(source))} of text; files over {format_size(MAX_PARSED_BYTES)} are not parsed")
     if nests_too_deeply(source):
         raise NotReadable(TANGLED)
 
@@ -75,12 +75,12 @@ def parse(language: Language, source: bytes, *, most_work: int = MAX_PARSER_WORK
 
     Raises NotReadable where the text is too large or too tangled for that.
     """
-    check(source)
-    text = without_macros(source) if language.name in ("c", "cpp") else source
-    effort = _Effort(text, most_work, thread_time() + MAX_PARSER_S if until is None else until)
+    require_parsable(source)
+    text = blank_macros(source) if language.name in ("c", "cpp") else source
+    effort = _ParserEffort(text, most_work, thread_time() + MAX_PARSER_S if until is None else until)
     try:
         # By callback, because the parser holds the interpreter's lock in between.
-        tree = Parser(grammar(language)).parse(effort.read, progress_callback=effort.is_too_much)
+        tree = Parser(load_grammar(language)).parse(effort.read_chunk, progress_callback=effort.is_too_much)
     except ValueError as error:
         raise NotReadable(TANGLED) from error
     if effort.is_cut_short or _is_shattered(tree):
@@ -99,13 +99,13 @@ def _is_shattered(tree: Tree) -> bool:
     return False
 
 
-def matches(query: Query, tree: Tree, piece_bytes: int = QUERIED_BYTES) -> Iterator[tuple[int, Match]]:
+def find_matches(query: Query, tree: Tree, piece_bytes: int = QUERIED_BYTES) -> Iterator[tuple[int, QueryMatch]]:
     """The number of the pattern and the captured nodes of each match, each once.
 
     The text is looked at in pieces, so that other threads can run in between; what comes out is the same for all sizes.
     """
-    cursor = _cursor(query)
-    for start, end in pieces(tree.root_node.end_byte, piece_bytes):
+    cursor = _make_cursor(query)
+    for start, end in cut_pieces(tree.root_node.end_byte, piece_bytes):
         cursor.set_byte_range(start, end)
         for number, match in cursor.matches(tree.root_node):
             # Also found are matches that reach into the piece, or stand beside it in the same node.
@@ -113,24 +113,24 @@ def matches(query: Query, tree: Tree, piece_bytes: int = QUERIED_BYTES) -> Itera
                 yield number, match
 
 
-def pieces(length: int, piece_bytes: int) -> Iterator[tuple[int, int]]:
+def cut_pieces(length: int, piece_bytes: int) -> Iterator[tuple[int, int]]:
     """Byte ranges, one after another, that cover a text and the place right behind it."""
     cuts = range(0, max(length, 1), piece_bytes)
     yield from zip(cuts, (*cuts[1:], length + 1), strict=True)
 
 
-def _cursor(query: Query) -> QueryCursor:
+def _make_cursor(query: Query) -> QueryCursor:
     """A cursor; never with a progress callback: tree-sitter 0.26.1 crashes the process then."""
     cursor = QueryCursor(query)
     cursor.set_max_start_depth(MAX_QUERIED_DEPTH)
     return cursor
 
 
-def quiet_spans(language: Language, tree: Tree, piece_bytes: int = QUERIED_BYTES) -> Spans:
+def find_non_code(language: Language, tree: Tree, piece_bytes: int = QUERIED_BYTES) -> ByteRanges:
     """Where the text is not code: comments, and the text in strings."""
-    cursor = _cursor(quiet_query(language))
+    cursor = _make_cursor(make_non_code_query(language))
     ranges: list[tuple[int, int]] = []
-    for start, end in pieces(tree.root_node.end_byte, piece_bytes):
+    for start, end in cut_pieces(tree.root_node.end_byte, piece_bytes):
         cursor.set_byte_range(start, end)
         ranges += ((node.start_byte, node.end_byte) for node in cursor.captures(tree.root_node).get("quiet", ()))
-    return Spans.of(ranges)
+    return ByteRanges.from_ranges(ranges)

@@ -12,7 +12,7 @@ from functools import lru_cache
 from math import log
 
 from selfplay_tools.store.tokens import numbers_of
-from selfplay_tools.words import occurrences_in, singular
+from selfplay_tools.words import find_words, singular_of
 
 MAX_TERMS = 32
 """The rest of a longer query says little more."""
@@ -29,13 +29,13 @@ add added adding allow allowed allowing bug change changed changing chore commit
 improved improving issue make making merge patch pr refactor remove removed removing support supported supporting
 update updated updating use used using
 """
-PLAIN_WORDS = frozenset(word for plain in _PLAIN.split() for word in (plain, singular(plain)))
+PLAIN_WORDS = frozenset(word for plain in _PLAIN.split() for word in (plain, singular_of(plain)))
 """English that ties words together, and what people say of any change: no file is told by them."""
 _VOWEL = re.compile(r"[aeiouy]")
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
+class QueryTerm:
     """One word of a query."""
 
     word: str
@@ -45,27 +45,27 @@ class Term:
     """Of the word and then of its other forms (see `store.tokens`)."""
 
 
-def terms_of(query: str, without: AbstractSet[str] = PLAIN_WORDS) -> tuple[Term, ...]:
+def terms_of(query: str, without: AbstractSet[str] = PLAIN_WORDS) -> tuple[QueryTerm, ...]:
     """The words of a query, at most `MAX_TERMS`, in its order; those to do `without` only if there are no others."""
-    counts = Counter(occurrences_in(query))
-    telling = {word: count for word, count in counts.items() if word not in without} or counts
+    counts = Counter(find_words(query))
+    significant = {word: count for word, count in counts.items() if word not in without} or counts
     merged: dict[str, tuple[str, int]] = {}
-    for word, count in telling.items():
+    for word, count in significant.items():
         first, before = merged.get(stem(word), (word, 0))
         merged[stem(word)] = first, before + count
-    return tuple(_term(word, count) for word, count in list(merged.values())[:MAX_TERMS])
+    return tuple(_make_term(word, count) for word, count in list(merged.values())[:MAX_TERMS])
 
 
-def _term(word: str, count: int) -> Term:
-    return Term(word, 1 + log(count), _numbers(word))
+def _make_term(word: str, count: int) -> QueryTerm:
+    return QueryTerm(word, 1 + log(count), _numbers_of(word))
 
 
 @lru_cache(maxsize=1 << 12)
-def _numbers(word: str) -> tuple[int, ...]:
-    return tuple(numbers_of((word, *forms(word))).tolist())
+def _numbers_of(word: str) -> tuple[int, ...]:
+    return tuple(numbers_of((word, *other_forms_of(word))).tolist())
 
 
-def forms(word: str) -> tuple[str, ...]:
+def other_forms_of(word: str) -> tuple[str, ...]:
     """Other words of its stem: for `handling` those are handl, handle, handled and some that nobody writes."""
     root = stem(word)
     endings = ["", "e", "ed", "ing", f"{root[-1]}ed", f"{root[-1]}ing"]

@@ -9,7 +9,7 @@ r"""Bytes of a file as the lines that a model reads.
 import codecs
 import re
 
-from selfplay_tools.snapshot import Text
+from selfplay_tools.snapshot import FileText
 
 MAX_TEXT_BYTES = 32 << 20
 """No more than this is read of one file as text."""
@@ -35,14 +35,14 @@ _LFS_POINTER = re.compile(
 _LFS_MAX_BYTES = 1024
 
 
-def text_of(path: str, data: bytes, size: int) -> Text:
+def decode_file(path: str, data: bytes, size: int) -> FileText:
     """`data`, the beginning (or all) of a file of `size` bytes, as text."""
     is_whole = len(data) >= size
     decoded = decode(data, is_whole=is_whole)
     if decoded is None:
-        return Text(path, (), size, is_whole=is_whole, is_binary=True)
+        return FileText(path, (), size, is_whole=is_whole, is_binary=True)
     text, encoding = decoded
-    return Text(path, split_lines(text), size, is_whole=is_whole, lfs_size=lfs_size(data), encoding=encoding)
+    return FileText(path, split_lines(text), size, is_whole=is_whole, lfs_size=lfs_size(data), encoding=encoding)
 
 
 def decode(data: bytes, *, is_whole: bool = True) -> tuple[str, str] | None:

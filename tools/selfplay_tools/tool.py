@@ -8,19 +8,19 @@ from pydantic import BaseModel, ConfigDict
 
 from selfplay_tools.snapshot import Snapshot
 
-How = Literal["read", "match", "outline"]
+HowShown = Literal["read", "match", "outline"]
 
 
-class Arguments(BaseModel):
+class ToolArguments(BaseModel):
     """Base of every tool's arguments: strict, frozen, no unknown names."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
-A = TypeVar("A", bound=Arguments)
+A = TypeVar("A", bound=ToolArguments)
 
 
-class Shown(BaseModel):
+class ShownRange(BaseModel):
     """Lines of a file that a result put before the player's eyes."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
@@ -29,11 +29,11 @@ class Shown(BaseModel):
     first: int
     """1-based, inclusive. `first=1, last=0` for a file that was opened and has no lines."""
     last: int
-    how: How
+    how: HowShown
     """`read`: its text as such; `match`: single lines of a search; `outline`: its definitions' first lines."""
 
 
-class Relevant(BaseModel):
+class AnswerFile(BaseModel):
     """One file of the player's answer."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
@@ -43,14 +43,14 @@ class Relevant(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class CallResult:
     """What a call returns. `text` is all that the player gets."""
 
     text: str
     ok: bool = True
     """False when the call could not be carried out: `text` then says what was wrong and what to do."""
-    shown: tuple[Shown, ...] = ()
-    answer: tuple[Relevant, ...] | None = None
+    shown: tuple[ShownRange, ...] = ()
+    answer: tuple[AnswerFile, ...] | None = None
     """Set by `finish` only: real paths, most relevant first."""
 
 
@@ -62,7 +62,7 @@ class Tool(Generic[A]):
     description: str
     """Written for a model: what it does, when to use it, what comes back."""
     arguments: type[A]
-    run: Callable[[Snapshot, A], Result] = field(repr=False)
+    run: Callable[[Snapshot, A], CallResult] = field(repr=False)
     """Blocking; raises ToolsError for what the player got wrong, which `Toolbox.run` turns into a result."""
     is_reproducible: bool = True
     """The same snapshot and arguments always give the same text. False for a tool that asks the world outside."""

@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from selfplay_tools.answering import FINISH
-from selfplay_tools.calls import arguments_of, unknown_tool
+from selfplay_tools.calls import parse_arguments, refuse_unknown_tool
 from selfplay_tools.errors import BadArgument, NoSuchPath, NotReadable
 from selfplay_tools.finding import FIND_FILES
 from selfplay_tools.grepping import GREP
 from selfplay_tools.listing import LIST_DIR
-from selfplay_tools.output import MAX_CHARS, clean, shorten
+from selfplay_tools.output import MAX_CHARS, clean_text, shorten
 from selfplay_tools.reading import READ_FILE
 from selfplay_tools.schema import Schema, function_schema
 from selfplay_tools.searching import SEARCH
 from selfplay_tools.snapshot import Snapshot
 from selfplay_tools.symbols import FIND_REFERENCES, FIND_SYMBOL, OUTLINE
-from selfplay_tools.tool import AnyTool, Result
+from selfplay_tools.tool import AnyTool, CallResult
 
 DEFAULT_TOOLS: tuple[AnyTool, ...] = (
     LIST_DIR,
@@ -51,26 +51,26 @@ class Toolbox:
     def _schemas(self) -> tuple[Schema, ...]:
         return tuple(function_schema(tool) for tool in self.tools)
 
-    def run(self, name: str, arguments: str) -> Result:
+    def run(self, name: str, arguments: str) -> CallResult:
         """Carry out one call; blocks. `arguments` is the JSON text of an object.
 
         Whatever the model got wrong is a result with `ok=False` that says what was wrong and what to do. A fault of
         the tools or of git is raised.
         """
         try:
-            tool = self._by_name.get(name) or unknown_tool(name, tuple(self._by_name))
-            result = tool.run(self.snapshot, arguments_of(tool, arguments))
+            tool = self._by_name.get(name) or refuse_unknown_tool(name, tuple(self._by_name))
+            result = tool.run(self.snapshot, parse_arguments(tool, arguments))
         except (BadArgument, NoSuchPath, NotReadable) as mistake:
-            return Result(text=clean(shorten(str(mistake))), ok=False)
-        return _bounded(result)
+            return CallResult(text=clean_text(shorten(str(mistake))), ok=False)
+        return _bound_result(result)
 
 
-def _bounded(result: Result) -> Result:
+def _bound_result(result: CallResult) -> CallResult:
     """The result, clean; one that is too long is cut at a line end and no longer counts as having shown lines."""
-    text = clean(result.text)
+    text = clean_text(result.text)
     if len(text) <= MAX_CHARS:
-        return Result(text=text, ok=result.ok, shown=result.shown, answer=result.answer)
+        return CallResult(text=text, ok=result.ok, shown=result.shown, answer=result.answer)
     remark = "\n[the rest is left out: the result was too long; ask for less]"
     cut = text[: MAX_CHARS - len(remark)]
     cut = cut[: cut.rfind("\n")] if "\n" in cut else cut
-    return Result(text=cut + remark, ok=result.ok, answer=result.answer)
+    return CallResult(text=cut + remark, ok=result.ok, answer=result.answer)

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pydantic import BaseModel, Field, ValidationError
 
 from selfplay_tools.output import compose, shorten
-from selfplay_tools.remote import NoAnswer, Remote, remote
+from selfplay_tools.remote import NoAnswer, RemoteService, make_remote_service
 from selfplay_tools.snapshot import Snapshot
-from selfplay_tools.tool import AnyTool, Arguments, Result, Tool
+from selfplay_tools.tool import AnyTool, ToolArguments, CallResult, Tool
 
 HEAD = "From the web, not from this repository. Not reproducible: the same question may get another answer."
 """First line of every answer."""
@@ -29,7 +29,7 @@ MAX_RESPONSE_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class SearchModel:
+class WebSearchModel:
     """Who is asked."""
 
     model: str
@@ -45,7 +45,7 @@ class SearchModel:
     """Attempts where the server is busy, broken or out of reach."""
 
 
-class AskWeb(Arguments):
+class AskWeb(ToolArguments):
     """Arguments of `ask_web`."""
 
     question: str = Field(
@@ -53,17 +53,17 @@ class AskWeb(Arguments):
     )
 
 
-def ask_web(who: SearchModel, environ: Mapping[str, str] = os.environ) -> AnyTool:
+def make_ask_web(search_model: WebSearchModel, environ: Mapping[str, str] = os.environ) -> AnyTool:
     """The tool that asks `who`. Raises NotUsable for an address that is none, and where the key is missing.
 
     Its name, description and schema are the same whoever answers. A server of this machine needs no key.
     """
-    server = remote(
+    server = make_remote_service(
         "ask_web",
-        who.base_url,
-        who.api_key_env,
-        timeout_s=who.timeout_s,
-        tries=who.tries,
+        search_model.base_url,
+        search_model.api_key_env,
+        timeout_s=search_model.timeout_s,
+        tries=search_model.tries,
         max_bytes=MAX_RESPONSE_BYTES,
         environ=environ,
     )
@@ -75,12 +75,12 @@ def ask_web(who: SearchModel, environ: Mapping[str, str] = os.environ) -> AnyToo
             "with sources. Not reproducible: asked again, it may answer otherwise."
         ),
         arguments=AskWeb,
-        run=_Asking(who, server).run,
+        run=_WebSearch(search_model, server).run,
         is_reproducible=False,
     )
 
 
-class _Titled(BaseModel):
+class _WebSource(BaseModel):
     """A page that an answer rests on: OpenAI's `url_citation`, an item of Perplexity's `search_results`."""
 
     title: str | None = None
@@ -90,31 +90,31 @@ class _Titled(BaseModel):
         return ": ".join(part.strip() for part in (self.title, self.url) if part)
 
 
-class _Annotation(BaseModel):
-    url_citation: _Titled | None = None
+class _CitationAnnotation(BaseModel):
+    url_citation: _WebSource | None = None
 
 
-class _Message(BaseModel):
+class _WebMessage(BaseModel):
     content: str | None = None
-    annotations: list[_Annotation] | None = None
+    annotations: list[_CitationAnnotation] | None = None
 
 
-class _Choice(BaseModel):
-    message: _Message
+class _WebChoice(BaseModel):
+    message: _WebMessage
 
 
-class _Completion(BaseModel):
+class _WebCompletion(BaseModel):
     """What is read of a response; servers add what they like."""
 
-    choices: list[_Choice] = Field(min_length=1)
-    search_results: list[_Titled] | None = None
-    citations: list[str | _Titled] | None = None
+    choices: list[_WebChoice] = Field(min_length=1)
+    search_results: list[_WebSource] | None = None
+    citations: list[str | _WebSource] | None = None
 
     @property
     def answer(self) -> str:
         return (self.choices[0].message.content or "").strip()
 
-    def sources(self) -> Iterator[str]:
+    def list_sources(self) -> Iterator[str]:
         """Each source once, as far as the server tells, in its order: answers refer to them by number."""
         cited = [note.url_citation for note in self.choices[0].message.annotations or () if note.url_citation]
         named = [str(source) for source in self.search_results or self.citations or cited]
@@ -122,35 +122,35 @@ class _Completion(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class _Asking:
+class _WebSearch:
     """A search model and its server."""
 
-    who: SearchModel
-    server: Remote
+    search_model: WebSearchModel
+    server: RemoteService
 
-    def run(self, _snapshot: Snapshot, arguments: AskWeb) -> Result:
+    def run(self, _snapshot: Snapshot, arguments: AskWeb) -> CallResult:
         """Ask, and answer with what came back or with why nothing did. Blocks for as long as that takes."""
         try:
-            completion = self._completion(arguments.question)
+            completion = self._request_completion(arguments.question)
         except NoAnswer as why:
-            return Result(f"The web could not be asked: {why}\nGo on without it.", ok=False)
-        text = compose(HEAD, [shorten(completion.answer, ANSWER_CHARS), *_listed(completion)])
-        return Result(self.server.scrubbed(text))
+            return CallResult(f"The web could not be asked: {why}\nGo on without it.", ok=False)
+        text = compose(HEAD, [shorten(completion.answer, ANSWER_CHARS), *_format_sources(completion)])
+        return CallResult(self.server.scrub(text))
 
-    def _completion(self, question: str) -> _Completion:
+    def _request_completion(self, question: str) -> _WebCompletion:
         messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": question}]
-        body = {"model": self.who.model, "messages": messages, **self.who.extra_body}
+        body = {"model": self.search_model.model, "messages": messages, **self.search_model.extra_body}
         try:
-            completion = _Completion.model_validate_json(self.server.post("/chat/completions", body))
+            completion = _WebCompletion.model_validate_json(self.server.post("/chat/completions", body))
         except ValidationError:
-            raise self.server.no_answer("the server did not answer in the form of a chat completion") from None
+            raise self.server.make_no_answer("the server did not answer in the form of a chat completion") from None
         if not completion.answer:
-            raise self.server.no_answer("the answer was empty")
+            raise self.server.make_no_answer("the answer was empty")
         return completion
 
 
-def _listed(completion: _Completion) -> list[str]:
-    sources = list(completion.sources())
+def _format_sources(completion: _WebCompletion) -> list[str]:
+    sources = list(completion.list_sources())
     rows = [f"[{number}] {shorten(source, SOURCE_CHARS)}" for number, source in enumerate(sources[:MAX_SOURCES], 1)]
     more = [f"and {len(sources) - MAX_SOURCES} more"] if len(sources) > MAX_SOURCES else []
     return ["", "Sources:", *rows, *more] if rows else []

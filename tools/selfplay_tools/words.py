@@ -23,43 +23,43 @@ def word_counts(text: str) -> Counter[str]:
     """How often each word occurs in `text`."""
     counts: Counter[str] = Counter()
     for identifier, count in Counter(_IDENTIFIER.findall(text)).items():
-        for word in occurrences(identifier):
+        for word in list_occurrences(identifier):
             counts[word] += count
     return counts
 
 
 @lru_cache(maxsize=1 << 16)
-def occurrences(identifier: str) -> tuple[str, ...]:
+def list_occurrences(identifier: str) -> tuple[str, ...]:
     """The identifier and its parts as a text counts them: a part that occurs twice twice, an only part once."""
     if len(identifier) > MAX_WORD_CHARS:
         return ()
-    found = _parts(identifier)
+    found = _split_parts(identifier)
     whole = identifier.strip("_")
     forms = found if found == [whole] else [whole, *found]
-    return tuple(word for form in forms if len(form) > 1 and len(word := singular(form.lower())) > 1)
+    return tuple(word for form in forms if len(form) > 1 and len(word := singular_of(form.lower())) > 1)
 
 
 @lru_cache(maxsize=1 << 16)
 def words_of(identifier: str) -> tuple[str, ...]:
     """The words that one identifier stands for, each once: `HTTPHeaders2` is httpheaders2, http, header."""
-    return tuple(dict.fromkeys(occurrences(identifier)))
+    return tuple(dict.fromkeys(list_occurrences(identifier)))
 
 
-def identifiers_in(text: str) -> list[str]:
+def find_identifiers(text: str) -> list[str]:
     """The identifiers and plain words of the text, as they stand there."""
     return _IDENTIFIER.findall(text)
 
 
-def occurrences_in(text: str) -> Iterator[str]:
+def find_words(text: str) -> Iterator[str]:
     """Every word of the text, as often as it counts, in order."""
-    return (word for identifier in _IDENTIFIER.findall(text) for word in occurrences(identifier))
+    return (word for identifier in _IDENTIFIER.findall(text) for word in list_occurrences(identifier))
 
 
-def _parts(identifier: str) -> list[str]:
-    return _PART.findall(identifier) if identifier.isascii() else _parts_beyond_ascii(identifier)
+def _split_parts(identifier: str) -> list[str]:
+    return _PART.findall(identifier) if identifier.isascii() else _split_parts_beyond_ascii(identifier)
 
 
-def _parts_beyond_ascii(identifier: str) -> list[str]:
+def _split_parts_beyond_ascii(identifier: str) -> list[str]:
     """Letters up to the next capital that follows a small one: `größeÄndern` is größe, Ändern."""
     parts: list[str] = []
     for run in _LETTERS.findall(identifier):
@@ -74,10 +74,10 @@ def _parts_beyond_ascii(identifier: str) -> list[str]:
 
 def query_words(words: list[str] | tuple[str, ...]) -> tuple[str, ...]:
     """The words of a query, each once, in order."""
-    return tuple(dict.fromkeys(word for text in words for word in occurrences_in(text)))
+    return tuple(dict.fromkeys(word for text in words for word in find_words(text)))
 
 
-def singular(word: str) -> str:
+def singular_of(word: str) -> str:
     """`headers` is header, `entries` is entry; a short word, or one on -ss, -us, -is, stays."""
     if len(word) < MIN_PLURAL_CHARS or not word.endswith("s") or word.endswith(_NO_PLURAL):
         return word

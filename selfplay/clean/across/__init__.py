@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from selfplay.clean.across.check import Checks, Fault
-from selfplay.clean.across.parts import Subject, rejected_side, subject_of
+from selfplay.clean.across.check import RowChecks, RowFault
+from selfplay.clean.across.parts import Conversation, rejected_conversation_of, conversation_of
 from selfplay.clean.across.settings import DEFAULT_KEY_NAMES, AcrossSettings
 from selfplay.clean.codes import DropCode
 from selfplay.message import Noun
@@ -12,20 +12,20 @@ from selfplay.sample import CleanTrace, PreferencePair
 __all__ = [
     "DEFAULT_KEY_NAMES",
     "AcrossSettings",
-    "Checks",
-    "Fault",
-    "Rejected",
-    "Subject",
-    "across",
-    "faults_of_pairs",
-    "subject_of",
+    "RowChecks",
+    "RowFault",
+    "RejectedTrace",
+    "Conversation",
+    "reject_traces",
+    "find_pair_faults",
+    "conversation_of",
 ]
 
-LISTED = 5
+MAX_LISTED_FAULTS = 5
 """Faults that a rejection names; of more it says how many."""
 
 
-class Rejected(Noun):
+class RejectedTrace(Noun):
     """A trace that gives no row."""
 
     episode: str
@@ -34,23 +34,23 @@ class Rejected(Noun):
     """What was found and where; never a secret itself."""
 
 
-def across(traces: Iterable[CleanTrace], settings: AcrossSettings) -> Iterator[Rejected]:
+def reject_traces(traces: Iterable[CleanTrace], settings: AcrossSettings) -> Iterator[RejectedTrace]:
     """The traces that give no row, in order; the others may be kept together.
 
     Deterministic: of two doubles the later is rejected. Memory grows by some kilobytes for each trace that is kept;
     whole traces are held only so many at once as `settings.batch` says. Raises InputError for settings that can't be
     used, and ScanError if the secret scanner fails: then nothing is known of the rest.
     """
-    for subject, faults in Checks(settings).faults(map(subject_of, traces)):
+    for conversation, faults in RowChecks(settings).check_all(map(conversation_of, traces)):
         if faults:
             same = [f.detail for f in faults if f.code is faults[0].code]
-            more = f" and {len(same) - LISTED} more" if len(same) > LISTED else ""
-            yield Rejected(episode=subject.id, code=faults[0].code, detail="; ".join(same[:LISTED]) + more)
+            more = f" and {len(same) - MAX_LISTED_FAULTS} more" if len(same) > MAX_LISTED_FAULTS else ""
+            yield RejectedTrace(episode=conversation.id, code=faults[0].code, detail="; ".join(same[:MAX_LISTED_FAULTS]) + more)
 
 
-def faults_of_pairs(pairs: Iterable[PreferencePair], settings: AcrossSettings) -> Iterator[tuple[Fault, ...]]:
+def find_pair_faults(pairs: Iterable[PreferencePair], settings: AcrossSettings) -> Iterator[tuple[RowFault, ...]]:
     """For each pair what is wrong with its rejected side, in order; the other side and the prefix are the trace's.
 
     Raises as `across` does.
     """
-    return (faults for _, faults in Checks(settings).faults(map(rejected_side, pairs)))
+    return (faults for _, faults in RowChecks(settings).check_all(map(rejected_conversation_of, pairs)))

@@ -23,17 +23,17 @@ from typing import Any, cast
 
 import orjson
 
-from selfplay.clean.across.parts import Subject
-from selfplay.likeness import Shelf, runs, sketch_of
+from selfplay.clean.across.parts import Conversation
+from selfplay.likeness import SketchIndex, word_ngrams, sketch_of
 from selfplay.message import Message, ToolCall
 
-RUN = 5
+RUN_WORDS = 5
 """Words of a run."""
 _WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
-class Double:
+class DuplicateMatch:
     """A conversation that resembles an earlier one."""
 
     of: str
@@ -44,41 +44,41 @@ class Double:
     """What is alike: `words and calls`, or `calls`."""
 
 
-class Doubles:
+class DuplicateFinder:
     """The conversations that were kept so far; about 10 kB of memory for each."""
 
     def __init__(self, threshold: float | None) -> None:
         self._threshold = threshold
         self._digests: dict[bytes, str] = {}
-        self._whole = Shelf()
-        self._calls = Shelf()
+        self._whole = SketchIndex()
+        self._calls = SketchIndex()
 
-    def add(self, subject: Subject) -> Double | None:
+    def add(self, conversation: Conversation) -> DuplicateMatch | None:
         """What the conversation is a double of; None if of nothing, and then it is kept."""
-        turns = [m for m in subject.messages if m.role == "assistant"]
-        digest = _digest(subject.task, turns)
+        turns = [m for m in conversation.messages if m.role == "assistant"]
+        digest = _digest_of(conversation.task, turns)
         if (of := self._digests.get(digest)) is not None:
-            return Double(of, None)
-        if self._threshold is not None and (found := self._near(subject, turns, self._threshold)):
+            return DuplicateMatch(of, None)
+        if self._threshold is not None and (found := self._find_near_duplicate(conversation, turns, self._threshold)):
             return found
-        self._digests[digest] = subject.id
+        self._digests[digest] = conversation.id
         return None
 
-    def _near(self, subject: Subject, turns: Sequence[Message], threshold: float) -> Double | None:
+    def _find_near_duplicate(self, conversation: Conversation, turns: Sequence[Message], threshold: float) -> DuplicateMatch | None:
         sketches = [
-            ("words and calls", self._whole, sketch_of(runs(list(words_of(turns)), RUN))),
-            ("calls", self._calls, sketch_of(steps(subject.task, list(calls_of(turns))))),
+            ("words and calls", self._whole, sketch_of(word_ngrams(list(words_of(turns)), RUN_WORDS))),
+            ("calls", self._calls, sketch_of(call_features(conversation.task, list(calls_of(turns))))),
         ]
         found = [
-            Double(like.of, like.similarity, name)
+            DuplicateMatch(like.of, like.similarity, name)
             for name, shelf, sketch in sketches
-            if sketch and (like := shelf.nearest(sketch, threshold))
+            if sketch and (like := shelf.find_nearest(sketch, threshold))
         ]
         if found:
             return max(found, key=lambda double: double.similarity or 0.0)
         for _, shelf, sketch in sketches:
             if sketch:
-                shelf.put(subject.id, sketch)
+                shelf.add(conversation.id, sketch)
         return None
 
 
@@ -88,17 +88,17 @@ def words_of(turns: Iterable[Message]) -> Iterator[str]:
         for text in (turn.reasoning or "", turn.content):
             yield from _WORD.findall(text.casefold())
         for call in turn.tool_calls:
-            yield from _WORD.findall(_canonical(call).casefold())
+            yield from _WORD.findall(_canonical_call(call).casefold())
 
 
 def calls_of(turns: Iterable[Message]) -> Iterator[str]:
     """Each call with its arguments in one order; of `finish` only the files: its reasons are prose."""
     for turn in turns:
         for call in turn.tool_calls:
-            yield _canonical(call, only_paths=call.name == "finish")
+            yield _canonical_call(call, only_paths=call.name == "finish")
 
 
-def steps(task: str, calls: Sequence[str]) -> list[str]:
+def call_features(task: str, calls: Sequence[str]) -> list[str]:
     """Calls and pairs of neighbours, each marked with the task and with how often it was there before."""
     seen: dict[str, int] = {}
     marked: list[str] = []
@@ -109,13 +109,13 @@ def steps(task: str, calls: Sequence[str]) -> list[str]:
     return marked
 
 
-def _digest(task: str, turns: Iterable[Message]) -> bytes:
-    parts = [[t.content.strip(), (t.reasoning or "").strip(), *map(_canonical, t.tool_calls)] for t in turns]
+def _digest_of(task: str, turns: Iterable[Message]) -> bytes:
+    parts = [[t.content.strip(), (t.reasoning or "").strip(), *map(_canonical_call, t.tool_calls)] for t in turns]
     return hashlib.sha256(orjson.dumps([task, parts])).digest()
 
 
-def _canonical(call: ToolCall, *, only_paths: bool = False) -> str:
-    value: Any = call.parsed()
+def _canonical_call(call: ToolCall, *, only_paths: bool = False) -> str:
+    value: Any = call.parse_arguments()
     if value is None:
         return f"{call.name} {call.arguments.strip()}"
     if only_paths and isinstance(files := value.get("files"), list):

@@ -22,7 +22,7 @@ _ESCAPE = re.compile(r'\\(?:u([0-9a-fA-F]{4})|(["\\/]))')
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class KnownKey:
     """A key by the name of its variable, in every form that is looked for."""
 
     name: str
@@ -32,39 +32,39 @@ class Key:
         return f"Key({self.name!r})"
 
 
-class Keys:
+class KnownKeys:
     """The keys that must not be in any text."""
 
-    def __init__(self, keys: Iterable[Key]) -> None:
+    def __init__(self, keys: Iterable[KnownKey]) -> None:
         self._keys = tuple(keys)
 
-    def found(self, text: str) -> tuple[str, ...]:
+    def names_in(self, text: str) -> tuple[str, ...]:
         """Names of the variables whose values stand in the text."""
         if not self._keys:
             return ()
-        layers = list(_layers(text))
+        layers = list(_unescaped_layers(text))
         return tuple(key.name for key in self._keys if any(form in layer for layer in layers for form in key.forms))
 
-    def without(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """The text with every key in it blotted out; all of the text where a key stands in it in disguise."""
         for key in self._keys:
             for form in key.forms:
                 text = text.replace(form, f"[{key.name}]")
-        return f"[{', '.join(names)}]" if (names := self.found(text)) else text
+        return f"[{', '.join(names)}]" if (names := self.names_in(text)) else text
 
 
-def keys_of(names: Iterable[str], environ: Mapping[str, str] = os.environ) -> Keys:
+def keys_of(names: Iterable[str], environ: Mapping[str, str] = os.environ) -> KnownKeys:
     """The keys in these environment variables; one too short to protect anything (`EMPTY`) is none."""
     values = ((name, environ.get(name, "").strip()) for name in dict.fromkeys(names))
-    return Keys(Key(name, _forms(value)) for name, value in values if len(value) >= SHORTEST_SECRET)
+    return KnownKeys(KnownKey(name, _key_forms(value)) for name, value in values if len(value) >= SHORTEST_SECRET)
 
 
-def _forms(value: str) -> tuple[str, ...]:
+def _key_forms(value: str) -> tuple[str, ...]:
     escaped = orjson.dumps(value).decode()[1:-1]
-    return tuple(dict.fromkeys((value, escaped, quote(value, safe=""), *_base64(value.encode()))))
+    return tuple(dict.fromkeys((value, escaped, quote(value, safe=""), *_base64_forms(value.encode()))))
 
 
-def _base64(value: bytes) -> Iterator[str]:
+def _base64_forms(value: bytes) -> Iterator[str]:
     """What of the key's base64 does not depend on its neighbours, for each of the three ways it can be aligned."""
     for shift in range(3):
         whole = base64.b64encode(b"\0" * shift + value).decode()
@@ -73,7 +73,7 @@ def _base64(value: bytes) -> Iterator[str]:
         yield whole[first:last]
 
 
-def _layers(text: str) -> Iterator[str]:
+def _unescaped_layers(text: str) -> Iterator[str]:
     """The text, then the text without one layer of JSON's escapes after the other."""
     yield text
     for _ in range(DEPTH):

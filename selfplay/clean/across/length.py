@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 import tiktoken
 
-from selfplay.clean.across.parts import Subject
+from selfplay.clean.across.parts import Conversation
 from selfplay.errors import ConfigError
 
 BYTES_PER_TOKEN = 3.5
@@ -46,7 +46,7 @@ class Tokenizer:
 
 
 @dataclass(frozen=True, slots=True)
-class Length:
+class TokenLength:
     """Tokens of a conversation."""
 
     tokens: int
@@ -57,29 +57,29 @@ class Length:
         return f"{self.tokens} tokens" if self.is_exact else f"about {self.tokens} tokens"
 
 
-def length_of(subject: Subject, tokenizer: Tokenizer, per_message: int) -> Length:
+def length_of(conversation: Conversation, tokenizer: Tokenizer, per_message: int) -> TokenLength:
     """Tokens of all that a model is given of a conversation."""
-    tokens = tokenizer.count(orjson.dumps(subject.tools).decode()) if subject.tools else 0
-    for message in subject.messages:
+    tokens = tokenizer.count(orjson.dumps(conversation.tools).decode()) if conversation.tools else 0
+    for message in conversation.messages:
         calls = [part for call in message.tool_calls for part in (call.name, call.arguments)]
         texts = (message.content, message.reasoning or "", *calls)
         tokens += per_message + sum(tokenizer.count(text) for text in texts if text)
-    return Length(tokens, tokenizer.is_exact)
+    return TokenLength(tokens, tokenizer.is_exact)
 
 
 def tokenizer_of(name: str | None) -> Tokenizer:
     """`tiktoken:NAME`, the path of a `tokenizer.json`, or None for the estimate. Raises ConfigError."""
     if name is None:
-        return Tokenizer(f"bytes / {BYTES_PER_TOKEN}", _estimate, is_exact=False)
+        return Tokenizer(f"bytes / {BYTES_PER_TOKEN}", _estimate_tokens, is_exact=False)
     kind, colon, rest = name.partition(":")
-    return _from_tiktoken(rest) if colon and kind == "tiktoken" else _from_file(Path(name))
+    return _load_tiktoken(rest) if colon and kind == "tiktoken" else _load_tokenizer_file(Path(name))
 
 
-def _estimate(text: str) -> int:
+def _estimate_tokens(text: str) -> int:
     return math.ceil(len(text.encode(errors="replace")) / BYTES_PER_TOKEN)
 
 
-def _from_file(path: Path) -> Tokenizer:
+def _load_tokenizer_file(path: Path) -> Tokenizer:
     try:
         library: Any = import_module("tokenizers")
     except ModuleNotFoundError:
@@ -102,10 +102,10 @@ def _from_file(path: Path) -> Tokenizer:
     return Tokenizer(str(path), count, is_exact=True, special=special)
 
 
-def _from_tiktoken(name: str) -> Tokenizer:
+def _load_tiktoken(name: str) -> Tokenizer:
     if name not in _RANKS:
         raise ConfigError(f"tiktoken:{name}: no encoding of that name; there are {', '.join(_RANKS)}")
-    file = _cache() / hashlib.sha1(f"{_BLOBS}{_RANKS[name]}.tiktoken".encode(), usedforsecurity=False).hexdigest()
+    file = _tiktoken_folder() / hashlib.sha1(f"{_BLOBS}{_RANKS[name]}.tiktoken".encode(), usedforsecurity=False).hexdigest()
     if not file.is_file():
         raise ConfigError(
             f"tiktoken:{name}: its ranks are not on this machine and nothing is downloaded: put "
@@ -122,7 +122,7 @@ def _from_tiktoken(name: str) -> Tokenizer:
     return Tokenizer(f"tiktoken:{name}", count, is_exact=True)
 
 
-def _cache() -> Path:
+def _tiktoken_folder() -> Path:
     """Where tiktoken looks for ranks."""
     named = os.environ.get("TIKTOKEN_CACHE_DIR", os.environ.get("DATA_GYM_CACHE_DIR"))
     return Path(named) if named is not None else Path(tempfile.gettempdir()) / "data-gym-cache"

@@ -5,12 +5,12 @@ from typing import Any, cast
 
 import orjson
 
-from selfplay.contract import Schema
+from selfplay.contract import ToolSchema
 from selfplay.message import Message, Noun
 from selfplay.sample import CleanTrace, PreferencePair
 
 
-class Part(Noun):
+class ConversationText(Noun):
     """One text of a conversation, as a reader of the row sees it."""
 
     message: int
@@ -21,13 +21,13 @@ class Part(Noun):
     text: str
 
 
-class Subject(Noun):
+class Conversation(Noun):
     """A conversation that may become a row, whoever made it."""
 
     id: str
     task_id: str = ""
     messages: tuple[Message, ...]
-    tools: tuple[Schema, ...] = ()
+    tools: tuple[ToolSchema, ...] = ()
     repo: str = ""
     commit: str = ""
     snapshot: str = ""
@@ -35,26 +35,26 @@ class Subject(Noun):
     """False for one side of a preference pair: the other side resembles it on purpose."""
 
     @property
-    def parts(self) -> Iterator[Part]:
+    def texts(self) -> Iterator[ConversationText]:
         """Every text, in order; arguments as written, and once more without JSON's escapes if they have any."""
         for number, message in enumerate(self.messages):
-            for place, text in _texts(message):
+            for place, text in _message_texts(message):
                 if text:
-                    yield Part(message=number, place=f"messages[{number}].{place}", role=message.role, text=text)
+                    yield ConversationText(message=number, place=f"messages[{number}].{place}", role=message.role, text=text)
         if self.tools:
-            yield Part(message=-1, place="tools", role="tools", text=orjson.dumps(self.tools).decode())
+            yield ConversationText(message=-1, place="tools", role="tools", text=orjson.dumps(self.tools).decode())
 
     @property
-    def ids(self) -> Iterator[Part]:
+    def id_texts(self) -> Iterator[ConversationText]:
         """Every name that the row carries: its own, its task's, and its calls'. Random ones look like secrets."""
         for place, text in (("id", self.id), ("task", self.task_id)):
             if text:
-                yield Part(message=-1, place=place, role="row", text=text)
+                yield ConversationText(message=-1, place=place, role="row", text=text)
         for number, message in enumerate(self.messages):
             named = [(f"tool_calls[{k}].id", call.id) for k, call in enumerate(message.tool_calls)]
             for place, text in (*named, ("tool_call_id", message.tool_call_id or "")):
                 if text:
-                    yield Part(message=number, place=f"messages[{number}].{place}", role=message.role, text=text)
+                    yield ConversationText(message=number, place=f"messages[{number}].{place}", role=message.role, text=text)
 
     @property
     def task(self) -> str:
@@ -62,9 +62,9 @@ class Subject(Noun):
         return next((" ".join(m.content.split()) for m in self.messages if m.role == "user"), "")
 
 
-def subject_of(trace: CleanTrace) -> Subject:
+def conversation_of(trace: CleanTrace) -> Conversation:
     """What an exported row of the trace would hold."""
-    return Subject(
+    return Conversation(
         id=trace.episode,
         task_id=trace.task,
         messages=trace.conversation,
@@ -75,19 +75,19 @@ def subject_of(trace: CleanTrace) -> Subject:
     )
 
 
-def rejected_side(pair: PreferencePair) -> Subject:
+def rejected_conversation_of(pair: PreferencePair) -> Conversation:
     """What an exported pair holds beside its trace: the action that was not preferred."""
-    return Subject(id=pair.episode, task_id=pair.task, messages=(pair.rejected,), is_compared=False)
+    return Conversation(id=pair.episode, task_id=pair.task, messages=(pair.rejected,), is_compared=False)
 
 
-def _texts(message: Message) -> Iterator[tuple[str, str]]:
+def _message_texts(message: Message) -> Iterator[tuple[str, str]]:
     yield "content", message.content
     yield "reasoning", message.reasoning or ""
     for k, call in enumerate(message.tool_calls):
         yield f"tool_calls[{k}].name", call.name
         yield f"tool_calls[{k}].arguments", call.arguments
         if "\\" in call.arguments:
-            yield f"tool_calls[{k}].arguments", "\n".join(strings_in(call.parsed()))
+            yield f"tool_calls[{k}].arguments", "\n".join(strings_in(call.parse_arguments()))
 
 
 def strings_in(value: object) -> Iterator[str]:

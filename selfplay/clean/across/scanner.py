@@ -20,7 +20,7 @@ from typing import Any
 
 import orjson
 
-from selfplay.clean.across.parts import Part, Subject
+from selfplay.clean.across.parts import ConversationText, Conversation
 from selfplay.errors import ConfigError, SelfplayError
 
 TIME_LIMIT_S = 1800.0
@@ -49,11 +49,11 @@ class ScanError(SelfplayError):
 
 
 @dataclass(frozen=True, slots=True)
-class Secret:
+class SecretMatch:
     """Where a rule found something; what it found is not kept."""
 
     rule: str
-    part: Part | None
+    part: ConversationText | None
     """None where the scanner's place is outside of every text."""
 
 
@@ -73,58 +73,58 @@ def require_scanner() -> Path:
     return program
 
 
-def scan(subjects: Sequence[Subject], program: Path) -> tuple[tuple[Secret, ...], ...]:
+def scan(conversations: Sequence[Conversation], program: Path) -> tuple[tuple[SecretMatch, ...], ...]:
     """What stands in each conversation, in order. Blocking. Raises ScanError if the scan was not a whole one."""
     with tempfile.TemporaryDirectory(prefix="selfplay-secrets-") as folder:
         root = Path(folder) / "texts"
         root.mkdir()
-        sheets = [_Sheet.of(subject) for subject in subjects]
+        sheets = [_ScanSheet.from_conversation(conversation) for conversation in conversations]
         for number, sheet in enumerate(sheets):
-            _write(root / f"{number}.txt", [f"conversation {number}", *(part.text for part in sheet.parts)])
-        report = _report(program, root)
-    _check_whole(report, len(sheets))
-    found: list[list[Secret]] = [[] for _ in sheets]
-    for rule, number, line in _findings(report):
-        secret = Secret(rule, sheets[number].part_at(line))
+            _write_texts(root / f"{number}.txt", [f"conversation {number}", *(part.text for part in sheet.parts)])
+        report = _run_scanner(program, root)
+    _check_complete(report, len(sheets))
+    found: list[list[SecretMatch]] = [[] for _ in sheets]
+    for rule, number, line in _read_findings(report):
+        secret = SecretMatch(rule, sheets[number].part_at(line))
         if secret not in found[number]:
             found[number].append(secret)
-    return tuple(tuple(sorted(one, key=_order)) for one in found)
+    return tuple(tuple(sorted(one, key=_sort_key)) for one in found)
 
 
 @dataclass(frozen=True, slots=True)
-class _Sheet:
+class _ScanSheet:
     """The texts of a conversation under one another, after a first line that no text can stand in."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[ConversationText, ...]
     starts: list[int] = field(default_factory=list[int])
     """Line at which each begins."""
 
     @classmethod
-    def of(cls, subject: Subject) -> "_Sheet":
-        parts = tuple(subject.parts)
+    def from_conversation(cls, conversation: Conversation) -> "_ScanSheet":
+        parts = tuple(conversation.texts)
         starts, line = list[int](), 2
         for part in parts:
             starts.append(line)
             line += part.text.count("\n") + 1
         return cls(parts, starts)
 
-    def part_at(self, line: int) -> Part | None:
+    def part_at(self, line: int) -> ConversationText | None:
         index = bisect_right(self.starts, line) - 1
         return self.parts[index] if index >= 0 else None
 
 
-def _order(secret: Secret) -> tuple[int, str, str]:
+def _sort_key(secret: SecretMatch) -> tuple[int, str, str]:
     return (secret.part.message, secret.part.place, secret.rule) if secret.part else (-1, "", secret.rule)
 
 
-def _write(path: Path, texts: Iterable[str]) -> None:
+def _write_texts(path: Path, texts: Iterable[str]) -> None:
     """NUL would make the file a binary one, which is scanned by other rules."""
     with path.open("wb") as file:
         for text in texts:
             file.write(text.replace("\0", " ").encode(errors="replace") + b"\n")
 
 
-def _report(program: Path, root: Path) -> Mapping[str, Any]:
+def _run_scanner(program: Path, root: Path) -> Mapping[str, Any]:
     environment = {name: value for name, value in os.environ.items() if name in _FOLDERS} | {"PATH": os.defpath}
     try:
         done = subprocess.run(  # noqa: S603  the program that was asked for, with fixed options
@@ -147,7 +147,7 @@ def _report(program: Path, root: Path) -> Mapping[str, Any]:
     raise ScanError(f"{program}: ended with {done.returncode}: {said[-1] if said else 'without a word'}")
 
 
-def _check_whole(report: Mapping[str, Any], files: int) -> None:
+def _check_complete(report: Mapping[str, Any], files: int) -> None:
     scanned: int = report.get("metadata", {}).get("summary", {}).get("blobs_scanned", -1)
     if scanned != files:
         raise ScanError(
@@ -155,7 +155,7 @@ def _check_whole(report: Mapping[str, Any], files: int) -> None:
         )
 
 
-def _findings(report: Mapping[str, Any]) -> Iterator[tuple[str, int, int]]:
+def _read_findings(report: Mapping[str, Any]) -> Iterator[tuple[str, int, int]]:
     """Rule, number of the conversation, line."""
     for found in report["findings"]:
         yield found["rule"]["id"], int(Path(found["finding"]["path"]).stem), int(found["finding"]["line"])

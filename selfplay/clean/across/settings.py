@@ -5,13 +5,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from selfplay.config import KeyName, Section
+from selfplay.config import KeyName, ConfigSection
 
 DEFAULT_KEY_NAMES: tuple[KeyName, ...] = ("OPENAI_API_KEY", "ASK_WEB_API_KEY", "SEMANTIC_SEARCH_API_KEY")
 """Where seats and tools take their keys from unless somebody says otherwise."""
 
 
-class AcrossSettings(Section):
+class AcrossSettings(ConfigSection):
     """Checks that look at conversations as rows: among each other, and with the trainer's eyes."""
 
     near_duplicates: Annotated[float, Field(gt=0, le=1)] | None = 0.85

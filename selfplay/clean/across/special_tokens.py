@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import chain
 
-from selfplay.clean.across.parts import Part, Subject
+from selfplay.clean.across.parts import ConversationText, Conversation
 from selfplay.errors import ConfigError
 
 FAMILIES: Mapping[str, tuple[str, ...]] = {
@@ -129,16 +129,16 @@ _ORDINARY = re.compile(r"\[/?\w+\]|</?s>")
 
 
 @dataclass(frozen=True, slots=True)
-class SpecialToken:
+class SpecialTokenMatch:
     """A control token in a text."""
 
     token: str
-    part: Part
+    part: ConversationText
     start: int
     """In characters, in the part's text."""
 
 
-def tokens_of(families: Collection[str]) -> tuple[str, ...]:
+def tokens_of_families(families: Collection[str]) -> tuple[str, ...]:
     """The control tokens of these families, each once. Raises ConfigError for a family that is not in the table."""
     if unknown := sorted(set(families) - FAMILIES.keys()):
         raise ConfigError(f"no family of special tokens is named {unknown[0]!r}; there are {', '.join(FAMILIES)}")
@@ -147,24 +147,24 @@ def tokens_of(families: Collection[str]) -> tuple[str, ...]:
 
 DEFAULT_TOKENS: tuple[str, ...] = tuple(
     token
-    for token in tokens_of([name for name in FAMILIES if name not in {"bert", "t5"}])
+    for token in tokens_of_families([name for name in FAMILIES if name not in {"bert", "t5"}])
     if not _ORDINARY.fullmatch(token)
 )
 """Tokens that are looked for where nobody says which the target has: not those that stand in ordinary code
 (`[ARGS]`, `<s>`), nor those of models that nobody tunes for search (`<pad>`)."""
 
 
-def special_tokens(subject: Subject, tokens: tuple[str, ...]) -> Iterator[SpecialToken]:
+def find_special_tokens(conversation: Conversation, tokens: tuple[str, ...]) -> Iterator[SpecialTokenMatch]:
     """Each control token in any text of the conversation, in order; the longest where several begin at one place."""
     if not tokens:
         return
-    pattern = _pattern(tokens)
-    for part in chain(subject.parts, subject.ids):
+    pattern = _compile_pattern(tokens)
+    for part in chain(conversation.texts, conversation.id_texts):
         for found in pattern.finditer(part.text):
-            yield SpecialToken(found[0], part, found.start())
+            yield SpecialTokenMatch(found[0], part, found.start())
 
 
 @cache
-def _pattern(tokens: tuple[str, ...]) -> re.Pattern[str]:
+def _compile_pattern(tokens: tuple[str, ...]) -> re.Pattern[str]:
     longest_first = sorted(tokens, key=lambda token: (-len(token), token))
     return re.compile("|".join(map(re.escape, longest_first)))

@@ -5,6 +5,6 @@ What counts is written in `data/wordings.tsv`; figures and what is missed are in
 
 from selfplay.clean.echoes.finding import EchoFinding, EchoKind
 from selfplay.clean.echoes.removal import without_echoes
-from selfplay.clean.echoes.search import echoes
+from selfplay.clean.echoes.search import find_echoes
 
-__all__ = ["EchoFinding", "EchoKind", "echoes", "without_echoes"]
+__all__ = ["EchoFinding", "EchoKind", "find_echoes", "without_echoes"]

@@ -21,15 +21,15 @@ _QUOTED = re.compile(
 )
 
 
-class _Folding(dict[int, str]):
+class _FoldingTable(dict[int, str]):
     """One character for each; filled as characters turn up."""
 
     def __missing__(self, code: int) -> str:
-        self[code] = folded = _fold(chr(code))
+        self[code] = folded = _fold_character(chr(code))
         return folded
 
 
-def _fold(char: str) -> str:
+def _fold_character(char: str) -> str:
     if char in _SIGNS:
         return _SIGNS[char]
     if char == "\u00df":
@@ -40,21 +40,21 @@ def _fold(char: str) -> str:
     return base[0].lower()[:1] if len(base) == 1 else char
 
 
-_FOLDING = _Folding()
+_FOLDING_TABLE = _FoldingTable()
 
 
-def fold_words(text: str) -> str:
+def fold_pattern(text: str) -> str:
     """Lower case, accents and marks off; a pattern stays a pattern."""
-    return "".join(char if char.isascii() else _fold(char) for char in text)
+    return "".join(char if char.isascii() else _fold_character(char) for char in text)
 
 
-def fold(text: str) -> str:
+def fold_characters(text: str) -> str:
     """Each character in its plain form; one that is only a mark on others is `NUL`. As long as the text."""
-    return _EDGES.sub(lambda m: " " * len(m.group()), text.translate(_FOLDING))
+    return _EDGES.sub(lambda m: " " * len(m.group()), text.translate(_FOLDING_TABLE))
 
 
 @dataclass(frozen=True, slots=True)
-class Folded:
+class FoldedText:
     """Three views of one text, of the same length; and where their characters stand in the original."""
 
     raw: str
@@ -66,34 +66,34 @@ class Folded:
     origins: Sequence[int]
     """For each character its index in the original."""
 
-    def span(self, start: int, end: int) -> tuple[int, int]:
+    def to_original(self, start: int, end: int) -> tuple[int, int]:
         """A stretch of the views as a span of the original."""
         return self.origins[start], self.origins[end - 1] + 1
 
-    def stretch(self, span: tuple[int, int]) -> tuple[int, int]:
+    def to_folded(self, span: tuple[int, int]) -> tuple[int, int]:
         """A span of the original as a stretch of the views; empty where nothing of it is left in them."""
         return bisect_left(self.origins, span[0]), bisect_left(self.origins, span[1])
 
 
-def folded(text: str) -> Folded:
+def fold_text(text: str) -> FoldedText:
     """The views of a text. Time grows with its length only."""
-    plain = fold(text)
-    prose = _masked(text, plain)
+    plain = fold_characters(text)
+    prose = _mask_code_and_quotations(text, plain)
     if _DROPPED not in plain:
-        return Folded(text, plain, prose, range(len(text)))
+        return FoldedText(text, plain, prose, range(len(text)))
     kept = [i for i, char in enumerate(plain) if char != _DROPPED]
-    return Folded(*("".join(view[i] for i in kept) for view in (text, plain, prose)), origins=kept)
+    return FoldedText(*("".join(view[i] for i in kept) for view in (text, plain, prose)), origins=kept)
 
 
-def _masked(text: str, plain: str) -> str:
-    plain = _blanked(plain, blocks := code_blocks(text))
-    text = _blanked(text, blocks)
+def _mask_code_and_quotations(text: str, plain: str) -> str:
+    plain = _blank_out(plain, blocks := find_code_blocks(text))
+    text = _blank_out(text, blocks)
     for pattern in (_TICKS, _QUOTED):
-        plain = _blanked(plain, [match.span() for match in pattern.finditer(text)])
+        plain = _blank_out(plain, [match.span() for match in pattern.finditer(text)])
     return plain
 
 
-def _blanked(text: str, spans: Sequence[tuple[int, int]]) -> str:
+def _blank_out(text: str, spans: Sequence[tuple[int, int]]) -> str:
     """The text with these stretches, which are in order, blanked out."""
     pieces: list[str] = []
     at = 0
@@ -103,7 +103,7 @@ def _blanked(text: str, spans: Sequence[tuple[int, int]]) -> str:
     return "".join((*pieces, text[at:])) if spans else text
 
 
-def code_blocks(text: str) -> list[tuple[int, int]]:
+def find_code_blocks(text: str) -> list[tuple[int, int]]:
     """Spans of fenced blocks of code, fences included; one without its end goes to the end of the text."""
     blocks: list[tuple[int, int]] = []
     opened: re.Match[str] | None = None

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import eq
 
-from selfplay.clean.echoes.folding import fold
+from selfplay.clean.echoes.folding import fold_characters
 from selfplay.clean.echoes.tokens import tokens_of
 
 MOST_CHARS = 16_000_000
@@ -15,7 +15,7 @@ AT_HAND = 2
 """Rows that one trace needs: what hints told, and what could be seen."""
 
 
-class _Texts:
+class _TokenIndex:
     """A row of texts that grows."""
 
     def __init__(self) -> None:
@@ -26,14 +26,14 @@ class _Texts:
         self._having: dict[str, list[int]] = {}
         """For each token the numbers of the texts that have it."""
 
-    def agrees(self, texts: Sequence[str]) -> bool:
+    def has_common_start(self, texts: Sequence[str]) -> bool:
         """Whether one of the two rows begins with the other."""
         return all(map(eq, self.texts, texts))
 
-    def grow(self, texts: Sequence[str]) -> None:
+    def extend(self, texts: Sequence[str]) -> None:
         """Take in what comes after the texts known so far."""
         for number, text in enumerate(texts[len(self.texts) :], len(self.texts)):
-            tokens = tokens_of(fold(text))
+            tokens = tokens_of(fold_characters(text))
             self.texts.append(text)
             self.chars += len(text)
             self._rows.append(f" {' '.join(tokens)} ")
@@ -50,34 +50,34 @@ class _Texts:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownTexts:
     """The first `count` of a row of texts."""
 
-    of: _Texts
+    index: _TokenIndex
     count: int
 
     def has(self, token: str) -> bool:
         """Whether a token stands in one of them."""
-        return self.of.has(token, self.count)
+        return self.index.has(token, self.count)
 
     def has_run(self, run: Sequence[str]) -> bool:
         """Whether these tokens follow one another in one of them."""
-        return self.of.has_run(run, self.count)
+        return self.index.has_run(run, self.count)
 
 
-_kept: list[_Texts] = []
+_indexes: list[_TokenIndex] = []
 """The last used last."""
 
 
-def known(texts: Sequence[str]) -> Known:
+def index_texts(texts: Sequence[str]) -> KnownTexts:
     """These texts. They cost their length once, and nothing when asked for again with more of them behind."""
-    found = next((row for row in reversed(_kept) if row.agrees(texts)), None)
+    found = next((row for row in reversed(_indexes) if row.has_common_start(texts)), None)
     if found is None:
-        found = _Texts()
+        found = _TokenIndex()
     else:
-        _kept.remove(found)
-    found.grow(texts)
-    _kept.append(found)
-    while len(_kept) > AT_HAND and (len(_kept) > MOST_KEPT or sum(row.chars for row in _kept) > MOST_CHARS):
-        del _kept[0]
-    return Known(found, len(texts))
+        _indexes.remove(found)
+    found.extend(texts)
+    _indexes.append(found)
+    while len(_indexes) > AT_HAND and (len(_indexes) > MOST_KEPT or sum(row.chars for row in _indexes) > MOST_CHARS):
+        del _indexes[0]
+    return KnownTexts(found, len(texts))

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import accumulate, takewhile
 
 from selfplay.clean.echoes.finding import EchoFinding, EchoKind
-from selfplay.clean.echoes.folding import Folded, folded
-from selfplay.clean.echoes.sentences import Stretch, clauses, sentences
+from selfplay.clean.echoes.folding import FoldedText, fold_text
+from selfplay.clean.echoes.sentences import Stretch, split_clauses, split_sentences
 
 _LINK = re.compile(r"(?:and|so|then|but|therefore|thus|also|hence),? (?=i\b|i'|let\b|let's|we\b)")
 """What ties a clause to the one before it."""
@@ -28,7 +28,7 @@ _ITEM = re.compile(r"^[ \t]*(?:[-+*\u2022]|\d{1,3}[.)]|>+|#+)[ \t]+$")
 
 
 @dataclass(frozen=True, slots=True)
-class Rest:
+class RemainingText:
     """What is left of a text."""
 
     text: str
@@ -41,50 +41,50 @@ def without_echoes(text: str, findings: Sequence[EchoFinding]) -> str:
 
     Blanks are closed up; what is not touched stays byte for byte. Empty if nothing is left.
     """
-    return rest_of(text, findings).text
+    return remove_echoes(text, findings).text
 
 
-def rest_of(text: str, findings: Sequence[EchoFinding]) -> Rest:
+def remove_echoes(text: str, findings: Sequence[EchoFinding]) -> RemainingText:
     """The same, with where each character comes from: characters of the text in order, some of them made capitals."""
     if not findings:
-        return Rest(text, range(len(text)))
-    view = folded(text)
-    cuts, capitals = _cuts(view, findings)
+        return RemainingText(text, range(len(text)))
+    view = fold_text(text)
+    cuts, capitals = _find_cuts(view, findings)
     ends = (*view.origins, len(text))  # marks on a letter go with it
     spans = sorted(
         [(ends[start], ends[end]) for start, end in cuts] + [f.span for f in findings if _is_invisible(view, f)]
     )
     kept: list[int] = []
     at = 0
-    for start, end in _joined(text, spans):
+    for start, end in _merge_cuts(text, spans):
         kept += range(at, max(at, start))
         at = max(at, end)
     kept += range(at, len(text))
     raised = {view.origins[i] for i in capitals}
-    return Rest("".join(_raised(text[i]) if i in raised else text[i] for i in kept), kept)
+    return RemainingText("".join(_capitalize(text[i]) if i in raised else text[i] for i in kept), kept)
 
 
-def _is_invisible(view: Folded, finding: EchoFinding) -> bool:
-    start, end = view.stretch(finding.span)
+def _is_invisible(view: FoldedText, finding: EchoFinding) -> bool:
+    start, end = view.to_folded(finding.span)
     return start == end
 
 
-def _raised(char: str) -> str:
+def _capitalize(char: str) -> str:
     return char.upper() if len(char.upper()) == 1 else char
 
 
-def _cuts(view: Folded, findings: Sequence[EchoFinding]) -> tuple[list[Stretch], list[int]]:
+def _find_cuts(view: FoldedText, findings: Sequence[EchoFinding]) -> tuple[list[Stretch], list[int]]:
     """Stretches to take out, and the places where a sentence begins anew."""
     cuts: list[Stretch] = []
     capitals: list[int] = []
-    places = deque(sorted((*view.stretch(f.span), f.kind) for f in findings))
-    for sentence in sentences(view):
+    places = deque(sorted((*view.to_folded(f.span), f.kind) for f in findings))
+    for sentence in split_sentences(view):
         while places and places[0][1] <= sentence[0]:
             cuts.append(places.popleft()[:2])
         near = takewhile(lambda place: place[0] < sentence[1], places)  # noqa: B023  # used up at once
         inside = [place for place in near if place[1] > sentence[0]]
         if inside:
-            part, anew = _cut_of(view, sentence, inside)
+            part, anew = _cut_sentence(view, sentence, inside)
             cuts += part
             cuts += (place[:2] for place in inside if place[0] < sentence[0] or place[1] > sentence[1])
             capitals += anew
@@ -93,26 +93,26 @@ def _cuts(view: Folded, findings: Sequence[EchoFinding]) -> tuple[list[Stretch],
     return [cut for cut in (*cuts, *(place[:2] for place in places)) if cut[0] < cut[1]], capitals
 
 
-def _cut_of(
-    view: Folded, sentence: Stretch, inside: Sequence[tuple[int, int, EchoKind]]
+def _cut_sentence(
+    view: FoldedText, sentence: Stretch, inside: Sequence[tuple[int, int, EchoKind]]
 ) -> tuple[list[Stretch], list[int]]:
     whole: tuple[list[Stretch], list[int]] = [sentence], []
     if any(kind is EchoKind.RESTATED and (a, b) == sentence for a, b, kind in inside):
         return whole
-    if aside := _aside(view, sentence, inside):
+    if aside := _find_parenthesis(view, sentence, inside):
         return [aside], []
-    parts = clauses(view, sentence)
+    parts = split_clauses(view, sentence)
     begins, ends = [a for a, _, _ in inside], list(accumulate((b for _, b, _ in inside), max))
     is_echo = [(n := bisect_left(begins, end)) > 0 and ends[n - 1] > start for start, end in parts]
     if all(is_echo) or not any(is_echo):
         return whole
     first, last = is_echo.index(False), len(is_echo) - 1 - is_echo[::-1].index(False)
-    if any(is_echo[first : last + 1]) or not _stands(view, (parts[first][0], parts[last][1])):
+    if any(is_echo[first : last + 1]) or not _can_stand_alone(view, (parts[first][0], parts[last][1])):
         return whole
-    return _trim(view, sentence, parts, first, last) or whole
+    return _cut_clauses(view, sentence, parts, first, last) or whole
 
 
-def _aside(view: Folded, sentence: Stretch, inside: Sequence[tuple[int, int, EchoKind]]) -> Stretch | None:
+def _find_parenthesis(view: FoldedText, sentence: Stretch, inside: Sequence[tuple[int, int, EchoKind]]) -> Stretch | None:
     """The one parenthesis that all the echoes stand in."""
     for match in _PARENTHESIS.finditer(view.prose, *sentence):
         is_around = all(match.start() < a and b < match.end() for a, b, _ in inside)
@@ -121,8 +121,8 @@ def _aside(view: Folded, sentence: Stretch, inside: Sequence[tuple[int, int, Ech
     return None
 
 
-def _trim(
-    view: Folded, sentence: Stretch, parts: Sequence[Stretch], first: int, last: int
+def _cut_clauses(
+    view: FoldedText, sentence: Stretch, parts: Sequence[Stretch], first: int, last: int
 ) -> tuple[list[Stretch], list[int]] | None:
     """Cut the clauses before `first` and after `last`. None where the rest would hang in the air."""
     cuts: list[Stretch] = []
@@ -140,13 +140,13 @@ def _trim(
     return cuts, [begin] if first else []
 
 
-def _stands(view: Folded, rest: Stretch) -> bool:
+def _can_stand_alone(view: FoldedText, rest: Stretch) -> bool:
     link = _LINK.match(view.prose, *rest)
     text = view.prose[link.end() if link else rest[0] : rest[1]]
     return len(text) >= (_MIN_CHARS if text.isascii() else _MIN_CHARS // 2) and _STANDS.match(text) is not None
 
 
-def _joined(text: str, spans: Sequence[Stretch]) -> Iterator[Stretch]:
+def _merge_cuts(text: str, spans: Sequence[Stretch]) -> Iterator[Stretch]:
     """The cuts with the blanks and marks around them that nobody needs any more."""
     merged: list[list[int]] = []
     for start, end in spans:
@@ -155,10 +155,10 @@ def _joined(text: str, spans: Sequence[Stretch]) -> Iterator[Stretch]:
         else:
             merged.append([start, end])
     for start, end in merged:
-        yield _closed(text, *_unmarked(text, start, end))
+        yield _extend_over_blanks(text, *_extend_over_emphasis(text, start, end))
 
 
-def _unmarked(text: str, start: int, end: int) -> Stretch:
+def _extend_over_emphasis(text: str, start: int, end: int) -> Stretch:
     """The cut with the emphasis around it that would be left with nothing, or with one end, inside."""
     left = start - len(text[max(start - 3, 0) : start]) + len(text[max(start - 3, 0) : start].rstrip(_MARKS))
     marks = text[left:start]
@@ -169,7 +169,7 @@ def _unmarked(text: str, start: int, end: int) -> Stretch:
     return (left, end + len(marks)) if text.startswith(marks, end) else (start, end)
 
 
-def _closed(text: str, start: int, end: int) -> Stretch:
+def _extend_over_blanks(text: str, start: int, end: int) -> Stretch:
     """The cut with the blanks of one side: those that part less."""
     line = text.rfind("\n", 0, start) + 1
     after = end

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from selfplay.clean.echoes.finding import EchoFinding
-from selfplay.clean.echoes.folding import folded
-from selfplay.clean.echoes.removal import rest_of
-from selfplay.clean.echoes.restating import Restating
-from selfplay.clean.echoes.spotting import spots
+from selfplay.clean.echoes.folding import fold_text
+from selfplay.clean.echoes.removal import remove_echoes
+from selfplay.clean.echoes.restating import HintRestatement
+from selfplay.clean.echoes.spotting import spot_echoes
 
 ROUNDS = 12
 """Looks at one text; one that still has echoes after so many is an echo as a whole."""
@@ -15,7 +15,7 @@ REMEMBERED = 512
 """Texts of which the echoes are kept: cleaning asks about each turn before and after its repair."""
 
 
-def echoes(
+def find_echoes(
     text: str, hint: str | None = None, visible: Sequence[str] = (), told: Sequence[str] = ()
 ) -> tuple[EchoFinding, ...]:
     """Each part of a player's text that answers, thanks for, restates or leans on a hint, in order of place.
@@ -25,21 +25,21 @@ def echoes(
     count for nothing. `told` is all that hints had said so far: of these longer turns of phrase count. The same
     arguments give the same findings, and what `without_echoes` leaves has none.
     """
-    return _echoes(text, hint, tuple(visible), tuple(told))
+    return _find_echoes_cached(text, hint, tuple(visible), tuple(told))
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _echoes(text: str, hint: str | None, visible: tuple[str, ...], told: tuple[str, ...]) -> tuple[EchoFinding, ...]:
-    restating = Restating(hint, told, visible) if told or (hint and hint.strip()) else None
+def _find_echoes_cached(text: str, hint: str | None, visible: tuple[str, ...], told: tuple[str, ...]) -> tuple[EchoFinding, ...]:
+    restating = HintRestatement(hint, told, visible) if told or (hint and hint.strip()) else None
     found: list[EchoFinding] = []
     for _ in range(ROUNDS):
-        rest = rest_of(text, found)
-        view = folded(rest.text)
-        new = list(spots(view, restating))
+        rest = remove_echoes(text, found)
+        view = fold_text(rest.text)
+        new = list(spot_echoes(view, restating))
         if not new:
             return tuple(sorted(found, key=lambda f: (f.span, f.kind)))
         for spot in new:
-            start, end = view.span(spot.start, spot.end)
+            start, end = view.to_original(spot.start, spot.end)
             span = rest.origins[start], rest.origins[end - 1] + 1
             found.append(EchoFinding(kind=spot.kind, text=text[slice(*span)], span=span))
     return (EchoFinding(kind=found[-1].kind, text=text, span=(0, len(text))),)

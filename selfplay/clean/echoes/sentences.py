@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from selfplay.clean.echoes.folding import MASK, Folded
+from selfplay.clean.echoes.folding import MASK, FoldedText
 
 _END = re.compile(
     r"""[.!?]+["')\]]*(?=\s|$)|[\u3002!?]["')\]\u300d\u300f]*(?=[^\x00-\x7f\u00a4])|\u3002["')\]]*|\n\s*"""
@@ -20,17 +20,17 @@ _BREAK = re.compile(r"[,;:](?:\s+|(?=[^\x00-\x7f\u00a4]))|\s+[-\u2013\u2014]{1,2
 Stretch = tuple[int, int]
 
 
-def sentences(view: Folded) -> Iterator[Stretch]:
+def split_sentences(view: FoldedText) -> Iterator[Stretch]:
     """Stretches of the view, each from a first to a last visible sign, in order; a block of code is its own."""
     start = 0
     for match in _END.finditer(view.prose):
         if _ends_sentence(view, match):
-            yield from _trimmed(view, start, match.end())
+            yield from _trim_stretch(view, start, match.end())
             start = match.end()
-    yield from _trimmed(view, start, len(view.prose))
+    yield from _trim_stretch(view, start, len(view.prose))
 
 
-def _ends_sentence(view: Folded, match: re.Match[str]) -> bool:
+def _ends_sentence(view: FoldedText, match: re.Match[str]) -> bool:
     prose, at = view.prose, match.start()
     if prose[at] == "\n":
         return _ends_line(view, match)
@@ -43,7 +43,7 @@ def _last_word(text: str) -> str:
     return text.rsplit(maxsplit=1)[-1].lstrip("(") if text.strip() else ""
 
 
-def _ends_line(view: Folded, match: re.Match[str]) -> bool:
+def _ends_line(view: FoldedText, match: re.Match[str]) -> bool:
     """Whether a line end ends a sentence: a paragraph, an item of a list, a short line before a capital."""
     prose, at, to = view.prose, match.start(), match.end()
     if match.group().count("\n") > 1 or to == len(prose) or _ITEM.match(prose, to) or prose[to] == MASK:
@@ -54,7 +54,7 @@ def _ends_line(view: Folded, match: re.Match[str]) -> bool:
     return view.raw[to].isupper() and len(line) < _WRAPPED_CHARS and not line.rstrip().endswith((",", "-"))
 
 
-def _trimmed(view: Folded, start: int, end: int) -> Iterator[Stretch]:
+def _trim_stretch(view: FoldedText, start: int, end: int) -> Iterator[Stretch]:
     marker = MARKER.match(view.prose, start, end)
     start = marker.end() if marker else start
     stretch = view.prose[start:end].rstrip()
@@ -62,7 +62,7 @@ def _trimmed(view: Folded, start: int, end: int) -> Iterator[Stretch]:
         yield start, start + len(stretch)
 
 
-def clauses(view: Folded, sentence: Stretch) -> list[Stretch]:
+def split_clauses(view: FoldedText, sentence: Stretch) -> list[Stretch]:
     """The sentence's parts between commas, colons, semicolons and dashes; separators belong to no part."""
     start, end = sentence
     parts: list[Stretch] = []

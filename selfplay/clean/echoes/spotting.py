@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from selfplay.clean.echoes.finding import EchoKind
-from selfplay.clean.echoes.folding import Folded
-from selfplay.clean.echoes.restating import Restating
-from selfplay.clean.echoes.sentences import FENCES, Stretch, sentences
-from selfplay.clean.echoes.wordings import Where, Wording, finder, wordings
+from selfplay.clean.echoes.folding import FoldedText
+from selfplay.clean.echoes.restating import HintRestatement
+from selfplay.clean.echoes.sentences import FENCES, Stretch, split_sentences
+from selfplay.clean.echoes.wordings import WordingPosition, Wording, regex_for, load_wordings
 from selfplay_tools.linear import Regex
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class EchoSpot:
     """An echo as a stretch of a view."""
 
     kind: EchoKind
@@ -22,52 +22,52 @@ class Spot:
     end: int
 
 
-def spots(view: Folded, restating: Restating | None) -> Iterator[Spot]:
+def spot_echoes(view: FoldedText, restating: HintRestatement | None) -> Iterator[EchoSpot]:
     """Echoes in order; `restating` is about the hints so far, None where there were none."""
     is_opening = True
     is_hinted = restating is not None and restating.is_hinted
-    for sentence in sentences(view):
+    for sentence in split_sentences(view):
         if view.raw[slice(*sentence)].lstrip().startswith(FENCES):
             is_opening = False
             continue
-        found = list(_in_sentence(view, sentence, is_opening=is_opening, is_hinted=is_hinted))
-        if restating is not None and restating.is_in(view.text[slice(*sentence)]):
-            found.append(Spot(EchoKind.RESTATED, *sentence))
-        is_opening = is_opening and _is_all(found, sentence)
+        found = list(_spot_in_sentence(view, sentence, is_opening=is_opening, is_hinted=is_hinted))
+        if restating is not None and restating.is_restated_in(view.text[slice(*sentence)]):
+            found.append(EchoSpot(EchoKind.RESTATED, *sentence))
+        is_opening = is_opening and _is_whole_sentence(found, sentence)
         yield from found
 
 
-def _is_all(found: Sequence[Spot], sentence: Stretch) -> bool:
+def _is_whole_sentence(found: Sequence[EchoSpot], sentence: Stretch) -> bool:
     """Whether nothing of a sentence is left beside the echoes."""
     return sum(spot.end - spot.start for spot in found) >= sentence[1] - sentence[0] - 1
 
 
-def _in_sentence(view: Folded, sentence: Stretch, *, is_opening: bool, is_hinted: bool) -> Iterator[Spot]:
+def _spot_in_sentence(view: FoldedText, sentence: Stretch, *, is_opening: bool, is_hinted: bool) -> Iterator[EchoSpot]:
     start, end = sentence
-    text = _Text(view.prose[start:end].replace("\n", " "))
+    text = _SentenceBytes(view.prose[start:end].replace("\n", " "))
     matched = [
         (where, hinted)
-        for where in (Where.ANY, Where.SENTENCE, *([Where.OPENING] if is_opening else []))
+        for where in (WordingPosition.ANY, WordingPosition.SENTENCE, *([WordingPosition.OPENING] if is_opening else []))
         for hinted in ((False, True) if is_hinted else (False,))
-        if text.has(finder(where, is_hinted=hinted))
+        if text.is_match(regex_for(where, is_hinted=hinted))
     ]
     if not matched:
         return
     found = [
         (wording, span)
-        for wording in wordings()
+        for wording in load_wordings()
         if wording.kind and (wording.where, wording.is_hinted) in matched
-        for span in text.spans(wording.regex())
+        for span in text.spans_of(wording.regex())
     ]
-    excused = sorted(s for w in wordings() if w.kind is None for s in text.spans(w.regex())) if found else []
+    excused = sorted(s for w in load_wordings() if w.kind is None for s in text.spans_of(w.regex())) if found else []
     begins, ends = [a for a, _ in excused], list(accumulate((b for _, b in excused), max))
-    for wording, (at, to) in _longest(found):
+    for wording, (at, to) in _keep_longest(found):
         before = bisect_right(begins, at)
         if wording.kind and not (before and to <= ends[before - 1]):
-            yield Spot(wording.kind, start + at, start + to)
+            yield EchoSpot(wording.kind, start + at, start + to)
 
 
-def _longest(found: Sequence[tuple[Wording, Stretch]]) -> list[tuple[Wording, Stretch]]:
+def _keep_longest(found: Sequence[tuple[Wording, Stretch]]) -> list[tuple[Wording, Stretch]]:
     """Of wordings that overlap the longest, in order of place."""
     kept: list[tuple[Wording, Stretch]] = []
     for one in sorted(found, key=lambda pair: (pair[1][0], -pair[1][1])):
@@ -78,7 +78,7 @@ def _longest(found: Sequence[tuple[Wording, Stretch]]) -> list[tuple[Wording, St
     return kept
 
 
-class _Text:
+class _SentenceBytes:
     """A sentence in the engine's bytes, with places in characters."""
 
     def __init__(self, text: str) -> None:
@@ -86,14 +86,14 @@ class _Text:
         self._text = text
         self._places: list[int] | None = None
 
-    def has(self, regex: Regex) -> bool:
+    def is_match(self, regex: Regex) -> bool:
         return regex.search(self._bytes) is not None
 
-    def spans(self, regex: Regex) -> Iterator[Stretch]:
-        for start, end in regex.spans(self._bytes):
-            yield self._chars(start), self._chars(end)
+    def spans_of(self, regex: Regex) -> Iterator[Stretch]:
+        for start, end in regex.find_spans(self._bytes):
+            yield self._character_at(start), self._character_at(end)
 
-    def _chars(self, count: int) -> int:
+    def _character_at(self, count: int) -> int:
         """How many characters so many bytes are."""
         if len(self._bytes) == len(self._text):
             return count

@@ -40,6 +40,6 @@ def _stem(word: str) -> str:
     return word[:-1] if len(word) > MIN_STEM and word[-1] == word[-2] else word
 
 
-def is_telling(token: str) -> bool:
+def is_distinctive(token: str) -> bool:
     """Whether a token says something about where a thought comes from."""
     return token not in COMMON and not (token.isascii() and len(token) < MIN_STEM - 1)

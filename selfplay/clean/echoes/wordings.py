@@ -8,14 +8,14 @@ from functools import cache
 from importlib import resources
 
 from selfplay.clean.echoes.finding import EchoKind
-from selfplay.clean.echoes.folding import fold_words
-from selfplay_tools.linear import Regex, compiled
+from selfplay.clean.echoes.folding import fold_pattern
+from selfplay_tools.linear import Regex, compile_regex
 
 _SIGNS = re.compile(r"[\u3040-\u9fff]")
 _SLOT = re.compile(r"\{([A-Z]+)\}")
 
 
-class Where(StrEnum):
+class WordingPosition(StrEnum):
     """Where a wording counts."""
 
     ANY = "any"
@@ -31,7 +31,7 @@ class Wording:
 
     kind: EchoKind | None
     """None: no echo, and whatever else is found inside it neither."""
-    where: Where
+    where: WordingPosition
     is_hinted: bool
     """Counts only right after a hint."""
     pattern: str
@@ -41,11 +41,11 @@ class Wording:
     def source(self) -> str:
         """The pattern with its place."""
         edge = "" if _SIGNS.search(self.pattern) else r"\b"  # the engine's \b knows no letters but these
-        return f"{edge}(?:{self.pattern})" if self.where is Where.ANY else f"^(?:{_FILLERS})?(?:{self.pattern})"
+        return f"{edge}(?:{self.pattern})" if self.where is WordingPosition.ANY else f"^(?:{_FILLERS})?(?:{self.pattern})"
 
     def regex(self) -> Regex:
         """The pattern, compiled once."""
-        return _compiled(self.source)
+        return _compile(self.source)
 
 
 _FILLERS = r"(?:(?:aha?|oh|hm+|yes|yeah|yep|ok|okay|well|wait|so|right|alright|and|but|great|no)\b[,.!]?\s+){1,2}"
@@ -53,38 +53,38 @@ _FILLERS = r"(?:(?:aha?|oh|hm+|yes|yeah|yep|ok|okay|well|wait|so|right|alright|a
 
 
 @cache
-def _compiled(source: str) -> Regex:
-    return compiled(source)
+def _compile(source: str) -> Regex:
+    return compile_regex(source)
 
 
 @cache
-def wordings() -> tuple[Wording, ...]:
+def load_wordings() -> tuple[Wording, ...]:
     """The table, in its order."""
-    return tuple(_read())
+    return tuple(_read_wordings())
 
 
 @cache
-def finder(where: Where, *, is_hinted: bool) -> Regex:
+def regex_for(where: WordingPosition, *, is_hinted: bool) -> Regex:
     """Matches where any wording of an echo of this scope does."""
-    chosen = [w.source for w in wordings() if w.kind and w.where == where and w.is_hinted == is_hinted]
-    return compiled("|".join(chosen) or r"[^\x00-\x{10FFFF}]")
+    chosen = [w.source for w in load_wordings() if w.kind and w.where == where and w.is_hinted == is_hinted]
+    return compile_regex("|".join(chosen) or r"[^\x00-\x{10FFFF}]")
 
 
-def _read() -> Iterator[Wording]:
+def _read_wordings() -> Iterator[Wording]:
     text = resources.files("selfplay.clean.echoes").joinpath("data/wordings.tsv").read_text("utf-8")
     slots: dict[str, str] = {}
     for line in text.splitlines():
         if not line or line.startswith("#"):
             continue
         head, scope, pattern, example = line.split("\t")
-        pattern = _SLOT.sub(lambda m: f"(?:{slots[m.group(1)]})", fold_words(pattern)).replace(" ", r"\s+")
+        pattern = _SLOT.sub(lambda m: f"(?:{slots[m.group(1)]})", fold_pattern(pattern)).replace(" ", r"\s+")
         if head == "slot":
             slots[scope] = pattern
             continue
         where, _, hinted = scope.partition("+")
         yield Wording(
             kind=None if head == "innocent" else EchoKind(head),
-            where=Where(where),
+            where=WordingPosition(where),
             is_hinted=hinted == "hint",
             pattern=pattern,
             example=example,

@@ -2,6 +2,6 @@
 
 from selfplay.clean.evidence.gather import evidence_of
 from selfplay.clean.evidence.graph import graph_of
-from selfplay.clean.evidence.links import Chain, Evidence, Graph, Link, Place, Source
+from selfplay.clean.evidence.links import EvidenceChain, Evidence, EvidenceGraph, EvidenceLink, LinkPlace, EvidenceSource
 
-__all__ = ["Chain", "Evidence", "Graph", "Link", "Place", "Source", "evidence_of", "graph_of"]
+__all__ = ["EvidenceChain", "Evidence", "EvidenceGraph", "EvidenceLink", "LinkPlace", "EvidenceSource", "evidence_of", "graph_of"]

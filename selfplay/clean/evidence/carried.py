@@ -10,40 +10,40 @@ learned). Else the query came from the hint, and breaks the way like a path woul
 from collections.abc import Iterable, Iterator, Sequence
 
 from selfplay.clean.echoes.tokens import COMMON
-from selfplay.clean.evidence.common import common
-from selfplay.clean.evidence.links import Link, Source
-from selfplay.clean.evidence.names import is_ordinary
+from selfplay.clean.evidence.common import common_knowledge
+from selfplay.clean.evidence.links import EvidenceLink, EvidenceSource
+from selfplay.clean.evidence.names import is_ordinary_word
 
 
-def breaking(links: Sequence[Link], *, is_strict: bool = False) -> Iterator[Link]:
+def breaking_links(links: Sequence[EvidenceLink], *, is_strict: bool = False) -> Iterator[EvidenceLink]:
     """Of the links of one call those that break the way to a target; if strict, every leap does."""
-    carried = frozenset[str]() if is_strict else frozenset(_carried(links))
+    carried = frozenset[str]() if is_strict else frozenset(_find_carried_queries(links))
     for link in links:
-        if link.source.is_leap and not (link.argument in carried and _may_be_carried(link)):
+        if link.source.is_leap and not (link.argument in carried and _is_hinted_ordinary_word(link)):
             yield link
 
 
-def _carried(links: Sequence[Link]) -> Iterator[str]:
+def _find_carried_queries(links: Sequence[EvidenceLink]) -> Iterator[str]:
     """The arguments that are queries and carried by what is visible."""
     for argument in dict.fromkeys(link.argument for link in links if link.kind == "words"):
         words = [link for link in links if link.argument == argument]
-        bearing = _distinct(link for link in words if _bears(link))
-        if bearing and len(bearing) >= len(_distinct(link for link in words if _may_be_carried(link))):
+        bearing = _distinct_words(link for link in words if _is_visible_distinctive_word(link))
+        if bearing and len(bearing) >= len(_distinct_words(link for link in words if _is_hinted_ordinary_word(link))):
             yield argument
 
 
-def _may_be_carried(link: Link) -> bool:
+def _is_hinted_ordinary_word(link: EvidenceLink) -> bool:
     """An ordinary word that only a hint had. One that is none is a name, wherever it stands."""
-    return link.kind == "words" and link.source is Source.HINT and is_ordinary(link.text)
+    return link.kind == "words" and link.source is EvidenceSource.HINT and is_ordinary_word(link.text)
 
 
-def _bears(link: Link) -> bool:
+def _is_visible_distinctive_word(link: EvidenceLink) -> bool:
     """A telling word that stands in the task, or in a result and in no hint."""
     if link.kind != "words" or link.place is None or link.source.is_leap or link.is_told:
         return False
     word = link.text.lower()
-    return word not in COMMON and word not in common().names
+    return word not in COMMON and word not in common_knowledge().names
 
 
-def _distinct(links: Iterable[Link]) -> frozenset[str]:
+def _distinct_words(links: Iterable[EvidenceLink]) -> frozenset[str]:
     return frozenset(link.text.lower() for link in links)

@@ -12,7 +12,7 @@ _LISTS = frozenset({"affixes", "short_forms"})
 
 
 @dataclass(frozen=True, slots=True)
-class Common:
+class CommonKnowledge:
     """What may be looked for without having been told of it."""
 
     paths: Mapping[str, str]
@@ -28,21 +28,21 @@ class Common:
 
 
 @cache
-def common() -> Common:
+def common_knowledge() -> CommonKnowledge:
     """The list as it is shipped."""
     data = tomllib.loads(resources.files("selfplay.clean.evidence").joinpath("common.toml").read_text("utf-8"))
     ecosystems = {name: table for name, table in data.items() if name not in _LISTS}
     names = {word: where for where, table in ecosystems.items() for word in table.get("names", "").split()}
-    return Common(
+    return CommonKnowledge(
         paths={path: where for where, table in ecosystems.items() for path in table.get("paths", "").split()},
         names={**dict.fromkeys(KEYWORDS, "any language's keywords"), **names},
         roots=frozenset(data["any"]["roots"].split()),
         affixes=frozenset(data["affixes"]["names"].split()),
-        short_forms=_short_forms(data["short_forms"]["groups"]),
+        short_forms=_group_short_forms(data["short_forms"]["groups"]),
     )
 
 
-def _short_forms(groups: str) -> Mapping[str, tuple[str, ...]]:
+def _group_short_forms(groups: str) -> Mapping[str, tuple[str, ...]]:
     forms: dict[str, tuple[str, ...]] = {}
     for line in filter(None, groups.splitlines()):
         words = line.split()

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator
 
 from selfplay.clean.evidence.letters import WORD
-from selfplay.clean.evidence.units import Unit, units_of
+from selfplay.clean.evidence.units import ArgumentUnit, units_of
 from selfplay.message import ToolCall
 from selfplay_tools.terms import stem
-from selfplay_tools.words import singular
+from selfplay_tools.words import singular_of
 
 MAX_LINE_CHARS = 4_000
 """Of a line that may be an echo; longer ones are content."""
@@ -26,22 +26,22 @@ _REMARKS = ("in no file at all", "No such file", "no such file", "not found", "c
 """What a line after the first says that tells of a failure."""
 
 
-def without_echo(content: str, call: ToolCall) -> str:
+def blank_repeated_arguments(content: str, call: ToolCall) -> str:
     """The result's text with what it repeats of the call blanked, in lines that count matches or tell of failures.
 
     As long as before: places stay. Rows that show what was found are left as they are, and so is a first line that
     begins with a path and shows that the path is there.
     """
-    lines = list(_echoing_lines(content))
+    lines = list(_find_repeating_lines(content))
     if not lines:
         return content
     units = units_of(call)
     for start, end in lines:
-        content = content[:start] + _blanked(content[start:end], units) + content[end:]
+        content = content[:start] + _blank_units(content[start:end], units) + content[end:]
     return content
 
 
-def _echoing_lines(content: str) -> Iterator[tuple[int, int]]:
+def _find_repeating_lines(content: str) -> Iterator[tuple[int, int]]:
     first = content.find("\n")
     end = len(content) if first < 0 else first
     if end <= MAX_LINE_CHARS and (_HEAD.match(content, 0, end) or _FAILURE.search(content, 0, end)):
@@ -56,13 +56,13 @@ def _echoing_lines(content: str) -> Iterator[tuple[int, int]]:
             at = content.find(remark, stop)
 
 
-def _blanked(line: str, units: tuple[Unit, ...]) -> str:
+def _blank_units(line: str, units: tuple[ArgumentUnit, ...]) -> str:
     for unit in units:
         if unit.kind == "path":
             line = re.sub(rf"(?<![\w/.-]){re.escape(unit.text)}(?![\w/-])", lambda m: " " * len(m.group()), line)
-    words = {_root(unit.text) for unit in units if unit.kind != "path"}
-    return WORD.sub(lambda m: " " * len(m.group()) if _root(m.group()) in words else m.group(), line)
+    words = {_root_of(unit.text) for unit in units if unit.kind != "path"}
+    return WORD.sub(lambda m: " " * len(m.group()) if _root_of(m.group()) in words else m.group(), line)
 
 
-def _root(word: str) -> str:
-    return stem(singular(word.lower()))
+def _root_of(word: str) -> str:
+    return stem(singular_of(word.lower()))

@@ -6,8 +6,8 @@ Only forms that were read count, so that a form too many does no harm.
 from collections.abc import Iterator
 from functools import lru_cache
 
-from selfplay.clean.evidence.common import common
-from selfplay.gate.words import AGENT_EXCEPTIONS, number_forms, singular
+from selfplay.clean.evidence.common import common_knowledge
+from selfplay.gate.words import AGENT_EXCEPTIONS, number_forms_of, singular_of
 
 _VERB_ENDINGS = ("ing", "ed", "es", "s", "")
 _NOUN_ENDINGS = ("er", "ers", "or", "ors", "ion", "ions", "ation", "ations", "ment", "ments")
@@ -19,23 +19,23 @@ _MIN_NOUN = 4
 def forms_of(word: str) -> tuple[tuple[str, str], ...]:
     """Other forms of a word in lower case, each with how the word is called in terms of it, likeliest first."""
     found: dict[str, str] = {}
-    for form in sorted(number_forms(word) - {word}):
+    for form in sorted(number_forms_of(word) - {word}):
         found[form] = "plural of" if len(word) > len(form) else "singular of"
-    for short in common().short_forms.get(word, ()):
+    for short in common_knowledge().short_forms.get(word, ()):
         found.setdefault(short, "the list: short or long form of")
-    for form in _inflected(word):
+    for form in _inflect(word):
         found.setdefault(form, "other ending of")
     found.pop(word, None)
     return tuple(found.items())
 
 
-def _inflected(word: str) -> Iterator[str]:
+def _inflect(word: str) -> Iterator[str]:
     for stem in _stems(word, _VERB_ENDINGS, _MIN_VERB):
-        yield from _with(stem, _VERB_ENDINGS)
-    if singular(word) in AGENT_EXCEPTIONS:
+        yield from _add_endings(stem, _VERB_ENDINGS)
+    if singular_of(word) in AGENT_EXCEPTIONS:
         return
     for stem in _stems(word, (*_NOUN_ENDINGS, *_VERB_ENDINGS), _MIN_NOUN):
-        for form in _with(stem, (*_NOUN_ENDINGS, *_VERB_ENDINGS)):
+        for form in _add_endings(stem, (*_NOUN_ENDINGS, *_VERB_ENDINGS)):
             if form not in AGENT_EXCEPTIONS:
                 yield form
 
@@ -55,7 +55,7 @@ def _stems(word: str, endings: tuple[str, ...], least: int) -> Iterator[str]:
             yield stem[:-1]
 
 
-def _with(stem: str, endings: tuple[str, ...]) -> Iterator[str]:
+def _add_endings(stem: str, endings: tuple[str, ...]) -> Iterator[str]:
     for ending in endings:
         yield stem + ending
         if not ending:

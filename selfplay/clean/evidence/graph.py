@@ -11,16 +11,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from selfplay.clean.evidence.carried import breaking
-from selfplay.clean.evidence.links import Chain, Evidence, Graph, Link
+from selfplay.clean.evidence.carried import breaking_links
+from selfplay.clean.evidence.links import EvidenceChain, Evidence, EvidenceGraph, EvidenceLink
 from selfplay.trace import Trace
 
-Call = tuple[int, int]
+CallPosition = tuple[int, int]
 """Position of a step, and of a call in it."""
 
 
 @dataclass(frozen=True)
-class Layout:
+class TraceLayout:
     """Where the steps of a trace stand in its conversation."""
 
     trace: Trace
@@ -31,9 +31,9 @@ class Layout:
         return {message: step for step, message in enumerate(self._starts)}
 
     @cached_property
-    def results(self) -> dict[int, Call]:
+    def results(self) -> dict[int, CallPosition]:
         """The call that each result answers."""
-        found: dict[int, Call] = {}
+        found: dict[int, CallPosition] = {}
         for step, start in enumerate(self._starts):
             ids = [call.id for call in self.trace.steps[step].action.tool_calls]
             for i, result in enumerate(self.trace.steps[step].results):
@@ -47,14 +47,14 @@ class Layout:
         position = 2
         for step in self.trace.steps:
             starts.append(position)
-            position += 1 + len(step.results) + len(step.after)
+            position += 1 + len(step.results) + len(step.messages_after)
         return tuple(starts)
 
-    def message(self, step: int) -> int:
+    def action_position(self, step: int) -> int:
         """The position of the step's message of the player."""
         return self._starts[step]
 
-    def shown_by(self, target: int) -> list[Call]:
+    def calls_that_showed(self, target: int) -> list[CallPosition]:
         """The calls that showed the target's file, of the step that completed it; all of that step if none says so."""
         path = self.trace.task.answer.targets[target].path
         for number, step in enumerate(self.trace.steps):
@@ -65,111 +65,111 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class _Rests:
+class _CallDependencies:
     """What each call rests on."""
 
-    layout: Layout
+    layout: TraceLayout
     evidence: Evidence
     is_strict: bool = False
 
     @cached_property
-    def links(self) -> dict[Call, list[Link]]:
-        found: dict[Call, list[Link]] = {}
+    def links(self) -> dict[CallPosition, list[EvidenceLink]]:
+        found: dict[CallPosition, list[EvidenceLink]] = {}
         for link in self.evidence.links:
             if link.message in self.layout.actions:
                 found.setdefault((self.layout.actions[link.message], link.call), []).append(link)
         return found
 
-    def breaking(self, calls: Iterable[Call]) -> list[Link]:
+    def breaking_links_of(self, calls: Iterable[CallPosition]) -> list[EvidenceLink]:
         """The links of these calls that break the way."""
-        return [link for call in calls for link in breaking(self.links.get(call, ()), is_strict=self.is_strict)]
+        return [link for call in calls for link in breaking_links(self.links.get(call, ()), is_strict=self.is_strict)]
 
-    def on(self, call: Call) -> list[Call]:
+    def calls_behind(self, call: CallPosition) -> list[CallPosition]:
         """The calls whose results explain a part of it, in their order."""
         places = {link.place.message for link in self.links.get(call, ()) if link.place and not link.source.is_leap}
         return [self.layout.results[message] for message in sorted(places) if message in self.layout.results]
 
-    def on_task(self, call: Call) -> bool:
+    def is_from_task(self, call: CallPosition) -> bool:
         """Whether a part of it, or all of it, comes from the task or from no text."""
         links = self.links.get(call, [])
         explained = [link for link in links if link.place is not None and not link.source.is_leap]
         return not explained or any(link.place and link.place.message not in self.layout.results for link in explained)
 
-    def all_of(self, calls: Sequence[Call]) -> set[Call]:
+    def all_behind(self, calls: Sequence[CallPosition]) -> set[CallPosition]:
         """These calls and all that they rest on."""
-        reached: set[Call] = set()
+        reached: set[CallPosition] = set()
         waiting = list(calls)
         while waiting:
             call = waiting.pop()
             if call not in reached:
                 reached.add(call)
-                waiting += self.on(call)
+                waiting += self.calls_behind(call)
         return reached
 
 
-def graph_of(trace: Trace, evidence: Evidence, *, is_strict: bool = False) -> Graph:
+def graph_of(trace: Trace, evidence: Evidence, *, is_strict: bool = False) -> EvidenceGraph:
     """The chain to each target that was found, and the dead ends. `evidence` is that of `trace.conversation`.
 
     If strict, every word of a query that only a hint had breaks a chain.
     """
-    rests = _Rests(Layout(trace), evidence, is_strict)
-    chains = tuple(_chain(rests, target) for target in sorted(trace.found))
-    return Graph(chains=chains, dead_ends=tuple(_dead_ends(trace, rests)))
+    rests = _CallDependencies(TraceLayout(trace), evidence, is_strict)
+    chains = tuple(_find_chain(rests, target) for target in sorted(trace.found_targets))
+    return EvidenceGraph(chains=chains, dead_ends=tuple(_find_dead_ends(trace, rests)))
 
 
 def edges_of(trace: Trace, evidence: Evidence) -> tuple[tuple[int | None, int], ...]:
     """What rests on what by steps: pairs of an earlier step (None: the task) and the one that rests on it, in order."""
-    rests = _Rests(Layout(trace), evidence)
+    rests = _CallDependencies(TraceLayout(trace), evidence)
     found: set[tuple[int | None, int]] = set()
     for number, step in enumerate(trace.steps):
         for i in range(len(step.action.tool_calls)):
-            found.update((earlier, number) for earlier, _ in rests.on((number, i)))
-            if rests.on_task((number, i)):
+            found.update((earlier, number) for earlier, _ in rests.calls_behind((number, i)))
+            if rests.is_from_task((number, i)):
                 found.add((None, number))
     return tuple(sorted(found, key=lambda edge: (edge[1], -1 if edge[0] is None else edge[0])))
 
 
-def _chain(rests: _Rests, target: int) -> Chain:
-    shown = rests.layout.shown_by(target)
-    needed = sorted(rests.all_of(shown))
+def _find_chain(rests: _CallDependencies, target: int) -> EvidenceChain:
+    shown = rests.layout.calls_that_showed(target)
+    needed = sorted(rests.all_behind(shown))
     links = [link for call in needed for link in rests.links.get(call, ())]
-    breaks = rests.breaking(needed)
-    return Chain(
+    breaks = rests.breaking_links_of(needed)
+    return EvidenceChain(
         target=target,
-        steps=tuple(dict.fromkeys(step for step, _ in _shortest(rests, shown))),
+        steps=tuple(dict.fromkeys(step for step, _ in _find_shortest_way(rests, shown))),
         is_grounded=bool(shown) and not breaks,
         weakest=max(breaks or links, key=lambda link: (link.source.rank, -link.message, -link.call), default=None),
     )
 
 
-def _shortest(rests: _Rests, shown: Sequence[Call]) -> list[Call]:
+def _find_shortest_way(rests: _CallDependencies, shown: Sequence[CallPosition]) -> list[CallPosition]:
     """The shortest way from a call that rests on the task to one of these; of several that through the earliest."""
-    later: dict[Call, Call | None] = dict.fromkeys(shown)
+    later: dict[CallPosition, CallPosition | None] = dict.fromkeys(shown)
     waiting = deque(shown)
     while waiting:
         call = waiting.popleft()
-        if rests.on_task(call):
-            return _way(call, later)
-        for earlier in rests.on(call):
+        if rests.is_from_task(call):
+            return _follow_way(call, later)
+        for earlier in rests.calls_behind(call):
             if earlier not in later:
                 later[earlier] = call
                 waiting.append(earlier)
     return list(shown[:1])
 
 
-def _way(call: Call | None, later: dict[Call, Call | None]) -> list[Call]:
-    way: list[Call] = []
+def _follow_way(call: CallPosition | None, later: dict[CallPosition, CallPosition | None]) -> list[CallPosition]:
+    way: list[CallPosition] = []
     while call is not None:
         way.append(call)
         call = later[call]
     return way
 
 
-def _dead_ends(trace: Trace, rests: _Rests) -> Iterator[int]:
+def _find_dead_ends(trace: Trace, rests: _CallDependencies) -> Iterator[int]:
     """Steps with calls on which nothing rests, an accepted answer left aside."""
-    needed: set[int] = {step for target in trace.found for step, _ in rests.layout.shown_by(target)}
+    needed: set[int] = {step for target in trace.found_targets for step, _ in rests.layout.calls_that_showed(target)}
     for call in rests.links:
-        needed.update(step for step, _ in rests.on(call) if step != call[0])
+        needed.update(step for step, _ in rests.calls_behind(call) if step != call[0])
     for number, step in enumerate(trace.steps):
         is_answer = any(result.answer is not None for result in step.results)
         if step.action.tool_calls and not is_answer and number not in needed:

@@ -43,12 +43,12 @@ def is_mark(char: str) -> bool:
 
 
 @lru_cache(maxsize=1 << 14)
-def composed(word: str) -> str:
+def compose(word: str) -> str:
     """In lower case, each letter with its marks as one character where there is one."""
     return unicodedata.normalize("NFC", word).lower()
 
 
-def key_of(word: str) -> str:
+def prefix_key_of(word: str) -> str:
     """How a composed word begins: forms of one word have the same."""
     return word[:KEY_CHARS]
 
@@ -72,22 +72,22 @@ def has_signs(word: str) -> bool:
     return any(len(signs) >= MIN_SIGNS for signs in _SIGNS.findall(word))
 
 
-def writings_of(word: str) -> tuple[str, ...]:
+def spellings_of(word: str) -> tuple[str, ...]:
     """The word as it is, with composed letters, and with their marks apart."""
     return tuple(dict.fromkeys((word, *(unicodedata.normalize(form, word) for form in ("NFC", "NFD")))))
 
 
 def is_made_of(word: str, text: str) -> bool:
     """Whether a word of signs is pieces of a text put together, each of two signs at least, perhaps tied by others."""
-    word, text = composed(word), composed(text)
+    word, text = compose(word), compose(text)
     reached = {0}
     for start in range(len(word)):
         if start in reached:
-            reached.update(_ends(word, start, text))
+            reached.update(_piece_ends(word, start, text))
     return len(word) in reached
 
 
-def _ends(word: str, start: int, text: str) -> Iterator[int]:
+def _piece_ends(word: str, start: int, text: str) -> Iterator[int]:
     if _BETWEEN.match(word, start):
         yield start + 1
     for end in range(start + MIN_SIGNS, len(word) + 1):

@@ -9,7 +9,7 @@ from selfplay.message import Noun
 UnitKind = Literal["path", "symbol", "pattern", "literal", "words"]
 
 
-class Source(StrEnum):
+class EvidenceSource(StrEnum):
     """Where a part of an argument comes from, best first."""
 
     TASK = "task"
@@ -28,15 +28,15 @@ class Source(StrEnum):
     @property
     def is_leap(self) -> bool:
         """Whether nothing that stays visible without the supervisor explains the part."""
-        return self in {Source.HINT, Source.NOWHERE}
+        return self in {EvidenceSource.HINT, EvidenceSource.NOWHERE}
 
     @property
     def rank(self) -> int:
         """0 for the best source; higher is weaker."""
-        return list(Source).index(self)
+        return list(EvidenceSource).index(self)
 
 
-class Place(Noun):
+class LinkPlace(Noun):
     """A span of one message's content."""
 
     message: int
@@ -47,7 +47,7 @@ class Place(Noun):
     """Characters of that content, end exclusive."""
 
 
-class Link(Noun):
+class EvidenceLink(Noun):
     """One part of an argument, and what explains it."""
 
     message: int
@@ -61,8 +61,8 @@ class Link(Noun):
     """The part as written: `value[span[0]:span[1]]` of the argument's value."""
     span: tuple[int, int]
     """Characters of the argument's value, end exclusive."""
-    source: Source
-    place: Place | None
+    source: EvidenceSource
+    place: LinkPlace | None
     """Where it comes from; None where that is no text (an entry of the list, an ordinary word, nowhere)."""
     is_told: bool = False
     """For a word of a query that stands in a result: whether a hint had said it too, and the task had not."""
@@ -73,26 +73,26 @@ class Link(Noun):
 class Evidence(Noun):
     """The links of a conversation, in order of messages, calls and arguments."""
 
-    links: tuple[Link, ...]
+    links: tuple[EvidenceLink, ...]
 
     @cached_property
-    def leaps(self) -> tuple[Link, ...]:
+    def leaps(self) -> tuple[EvidenceLink, ...]:
         """Links that only a hint, or nothing, explains."""
         return tuple(link for link in self.links if link.source.is_leap)
 
-    def of(self, message: int) -> tuple[Link, ...]:
+    def links_of(self, message: int) -> tuple[EvidenceLink, ...]:
         """The links of the message at that position."""
         return self._by_message.get(message, ())
 
     @cached_property
-    def _by_message(self) -> dict[int, tuple[Link, ...]]:
-        found: dict[int, list[Link]] = {}
+    def _by_message(self) -> dict[int, tuple[EvidenceLink, ...]]:
+        found: dict[int, list[EvidenceLink]] = {}
         for link in self.links:
             found.setdefault(link.message, []).append(link)
         return {message: tuple(links) for message, links in found.items()}
 
 
-class Chain(Noun):
+class EvidenceChain(Noun):
     """How one target was reached."""
 
     target: int
@@ -102,15 +102,15 @@ class Chain(Noun):
     is_grounded: bool
     """Whether nothing breaks the way (`carried.breaking`) in any call that the last one rests on, directly or through
     others."""
-    weakest: Link | None
+    weakest: EvidenceLink | None
     """Of all these links one that breaks it, else the one with the weakest source, the earliest of several; None if
     there are no links."""
 
 
-class Graph(Noun):
+class EvidenceGraph(Noun):
     """What rests on what in a trace."""
 
-    chains: tuple[Chain, ...]
+    chains: tuple[EvidenceChain, ...]
     """One for each target that was found, in the order of the answer."""
     dead_ends: tuple[int, ...]
     """Steps with calls, and without an accepted answer, on which no later step and no target rests."""

@@ -21,7 +21,7 @@ _BRACED = re.compile(r"\{[^}]*\}|.?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class PatternPiece:
     """A run of letters, digits and underscores."""
 
     text: str
@@ -33,7 +33,7 @@ class Piece:
     """Whether it may go on after it."""
 
 
-class _Kind(Enum):
+class _AtomKind(Enum):
     LETTER = auto()
     ANY = auto()
     """Something that may be a letter: a class, a dot, a letter that may be missing."""
@@ -44,37 +44,37 @@ class _Kind(Enum):
     CLOSE = auto()
 
 
-_SIGNS = {"|": _Kind.BAR, ")": _Kind.CLOSE, ".": _Kind.ANY}
+_SIGNS = {"|": _AtomKind.BAR, ")": _AtomKind.CLOSE, ".": _AtomKind.ANY}
 
 
 @dataclass(slots=True)
-class _Atom:
-    kind: _Kind
+class _RegexAtom:
+    kind: _AtomKind
     start: int
     end: int
 
 
-def words_in(text: str) -> tuple[Piece, ...]:
+def words_in(text: str) -> tuple[PatternPiece, ...]:
     """The words of plain text."""
-    return tuple(Piece(m.group(), m.start()) for m in WORD.finditer(text))
+    return tuple(PatternPiece(m.group(), m.start()) for m in WORD.finditer(text))
 
 
-def pieces_of_regex(pattern: str) -> tuple[Piece, ...]:
+def pieces_of_regex(pattern: str) -> tuple[PatternPiece, ...]:
     """The word pieces that a match of the expression holds, those of all alternatives, in order."""
-    atoms = list(_atoms(pattern[:MAX_REGEX_CHARS]))
-    lefts, rights = _partners(atoms)
-    found: list[Piece] = []
+    atoms = list(_split_atoms(pattern[:MAX_REGEX_CHARS]))
+    lefts, rights = _match_groups(atoms)
+    found: list[PatternPiece] = []
     first = 0
     while first < len(atoms):
-        if atoms[first].kind is not _Kind.LETTER:
+        if atoms[first].kind is not _AtomKind.LETTER:
             first += 1
             continue
         last = first
-        while last + 1 < len(atoms) and atoms[last + 1].kind is _Kind.LETTER:
+        while last + 1 < len(atoms) and atoms[last + 1].kind is _AtomKind.LETTER:
             last += 1
         start, end = atoms[first].start, atoms[last].end
         found.append(
-            Piece(
+            PatternPiece(
                 pattern[start:end], start, _is_open(atoms, first - 1, -1, lefts), _is_open(atoms, last + 1, 1, rights)
             )
         )
@@ -82,19 +82,19 @@ def pieces_of_regex(pattern: str) -> tuple[Piece, ...]:
     return tuple(found)
 
 
-def _atoms(pattern: str) -> Iterator[_Atom]:
+def _split_atoms(pattern: str) -> Iterator[_RegexAtom]:
     """The expression cut up; a letter that a quantifier makes optional is no letter any more."""
     at = 0
-    before: _Atom | None = None
+    before: _RegexAtom | None = None
     while at < len(pattern):
-        atom = _atom(pattern, at)
+        atom = _read_atom(pattern, at)
         if atom is None:
-            end = _quantifier_end(pattern, at)
-            if before is not None and before.kind is _Kind.LETTER and _may_be_none(pattern[at:end]):
-                before.kind = _Kind.ANY
-            elif before is not None and before.kind in {_Kind.LETTER, _Kind.ANY}:
+            end = _find_quantifier_end(pattern, at)
+            if before is not None and before.kind is _AtomKind.LETTER and _may_be_none(pattern[at:end]):
+                before.kind = _AtomKind.ANY
+            elif before is not None and before.kind in {_AtomKind.LETTER, _AtomKind.ANY}:
                 yield before
-                before = _Atom(_Kind.ANY, at, end)
+                before = _RegexAtom(_AtomKind.ANY, at, end)
         else:
             if before is not None:
                 yield before
@@ -104,45 +104,45 @@ def _atoms(pattern: str) -> Iterator[_Atom]:
         yield before
 
 
-def _atom(pattern: str, at: int) -> _Atom | None:
+def _read_atom(pattern: str, at: int) -> _RegexAtom | None:
     """What begins there; None for a quantifier."""
     char = pattern[at]
     if char == "\\":
-        return _escape(pattern, at)
+        return _read_escape(pattern, at)
     if char == "[":
-        return _class(pattern, at)
+        return _read_class(pattern, at)
     if char in "*+?" or (char == "{" and _COUNT.match(pattern, at)):
         return None
     head = _GROUP.match(pattern, at)
     if head:
-        return _Atom(_Kind.OPEN, at, head.end())
-    kind = _SIGNS.get(char) or (_Kind.LETTER if char.isalnum() or char == "_" or is_mark(char) else _Kind.BREAK)
-    return _Atom(kind, at, at + 1)
+        return _RegexAtom(_AtomKind.OPEN, at, head.end())
+    kind = _SIGNS.get(char) or (_AtomKind.LETTER if char.isalnum() or char == "_" or is_mark(char) else _AtomKind.BREAK)
+    return _RegexAtom(kind, at, at + 1)
 
 
-def _escape(pattern: str, at: int) -> _Atom:
+def _read_escape(pattern: str, at: int) -> _RegexAtom:
     char = pattern[at + 1 : at + 2]
     if char in {"d", "w", "S", "D", "C"}:
-        return _Atom(_Kind.ANY, at, at + 2)
+        return _RegexAtom(_AtomKind.ANY, at, at + 2)
     if char in {"p", "P", "x"}:
         braced = _BRACED.match(pattern, at + 2)
         end = braced.end() if braced else at + 2
         is_bare_hex = char == "x" and pattern[at + 2 : at + 3] != "{"
-        return _Atom(_Kind.ANY, at, min(at + 4, len(pattern)) if is_bare_hex else end)
-    return _Atom(_Kind.ANY if char.isdigit() else _Kind.BREAK, at, at + 2)
+        return _RegexAtom(_AtomKind.ANY, at, min(at + 4, len(pattern)) if is_bare_hex else end)
+    return _RegexAtom(_AtomKind.ANY if char.isdigit() else _AtomKind.BREAK, at, at + 2)
 
 
-def _class(pattern: str, at: int) -> _Atom:
+def _read_class(pattern: str, at: int) -> _RegexAtom:
     """A class of signs alone ends a word; any other may be a letter."""
     end = at + 2 if pattern[at + 1 : at + 2] != "^" else at + 3
     while end < len(pattern) and pattern[end] != "]":
         end += 2 if pattern[end] == "\\" else 1
     inner = pattern[at + 1 : end].replace("\\s", "").replace("\\t", "")
     has_letters = inner.startswith("^") or any(c.isalnum() or c == "_" for c in inner)
-    return _Atom(_Kind.ANY if has_letters else _Kind.BREAK, at, min(end + 1, len(pattern)))
+    return _RegexAtom(_AtomKind.ANY if has_letters else _AtomKind.BREAK, at, min(end + 1, len(pattern)))
 
 
-def _quantifier_end(pattern: str, at: int) -> int:
+def _find_quantifier_end(pattern: str, at: int) -> int:
     count = _COUNT.match(pattern, at)
     end = count.end() if count else at + 1
     return end + 1 if pattern[end : end + 1] == "?" else end
@@ -152,35 +152,35 @@ def _may_be_none(quantifier: str) -> bool:
     return quantifier[0] in "*?" or quantifier.startswith(("{0", "{,"))
 
 
-def _partners(atoms: Sequence[_Atom]) -> tuple[dict[int, int], dict[int, int]]:
+def _match_groups(atoms: Sequence[_RegexAtom]) -> tuple[dict[int, int], dict[int, int]]:
     """For each bar: the bracket that opens its group and the one that closes it, or beyond the ends."""
     lefts: dict[int, int] = {}
     rights: dict[int, int] = {}
     groups: list[tuple[int, list[int]]] = [(-1, [])]
     for i, atom in enumerate(atoms):
-        if atom.kind is _Kind.OPEN:
+        if atom.kind is _AtomKind.OPEN:
             groups.append((i, []))
-        elif atom.kind is _Kind.BAR:
+        elif atom.kind is _AtomKind.BAR:
             lefts[i] = groups[-1][0]
             groups[-1][1].append(i)
-        elif atom.kind is _Kind.CLOSE and len(groups) > 1:
+        elif atom.kind is _AtomKind.CLOSE and len(groups) > 1:
             rights.update(dict.fromkeys(groups.pop()[1], i))
     for _, bars in groups:
         rights.update(dict.fromkeys(bars, len(atoms)))
     return lefts, rights
 
 
-def _is_open(atoms: Sequence[_Atom], at: int, step: int, partners: dict[int, int]) -> bool:
+def _is_open(atoms: Sequence[_RegexAtom], at: int, step: int, partners: dict[int, int]) -> bool:
     """Whether a word may go on at that atom; going on by `step`, brackets at the edge of a group are looked through."""
-    edge = _Kind.OPEN if step < 0 else _Kind.CLOSE
+    edge = _AtomKind.OPEN if step < 0 else _AtomKind.CLOSE
     while 0 <= at < len(atoms):
         kind = atoms[at].kind
-        if kind is _Kind.BAR:
+        if kind is _AtomKind.BAR:
             at = partners[at] + step
         elif kind is edge:
             at += step
         else:
-            return kind is not _Kind.BREAK
+            return kind is not _AtomKind.BREAK
     return False
 
 
@@ -196,13 +196,13 @@ def fixed_folder(pattern: str) -> str:
     return "/".join(parts[:fixed])
 
 
-def pieces_of_glob(pattern: str, start: int = 0) -> tuple[Piece, ...]:
+def pieces_of_glob(pattern: str, start: int = 0) -> tuple[PatternPiece, ...]:
     """The word pieces of a glob from that character on; an extension after a dot is one of them."""
     tokens = [(m.group(), m.start()) for m in _GLOB_PIECE.finditer(pattern, start)]
-    found: list[Piece] = []
+    found: list[PatternPiece] = []
     for i, (text, at) in enumerate(tokens):
         if text[0].isalnum() or text[0] == "_":
             before = tokens[i - 1][0] if i else ""
             after = tokens[i + 1][0] if i + 1 < len(tokens) else ""
-            found.append(Piece(text, at, before[-1:] in set(_WILDCARDS), after[:1] in set(_WILDCARDS)))
+            found.append(PatternPiece(text, at, before[-1:] in set(_WILDCARDS), after[:1] in set(_WILDCARDS)))
     return tuple(found)

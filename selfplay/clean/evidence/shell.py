@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Role = Literal["path", "regex", "glob"]
+OperandRole = Literal["path", "regex", "glob"]
 
 _TOKEN = re.compile(
     r"(?P<end>\|\|?|&&|;|\n|&)|(?P<to>\d?>>?(?:&\d)?|<)|(?P<word>(?:'[^']*'|\"(?:\\.|[^\"\\])*\"|\\.|[^\s'\"\\|;&<>()])+)|\s|.",
@@ -37,10 +37,10 @@ PREFIXES = frozenset("sudo time env xargs command exec nohup".split())
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ShellOperand:
     """One operand."""
 
-    role: Role
+    role: OperandRole
     text: str
     start: int
     """Character of the command where it begins."""
@@ -48,15 +48,15 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class _Word:
+class _ShellWord:
     text: str
     start: int
     is_quoted: bool = False
 
 
-def told_by(command: str) -> Iterator[Told]:
+def operands_of(command: str) -> Iterator[ShellOperand]:
     """The operands of all commands of a line or script, in order."""
-    for words in _commands(_without_heredocs(command)):
+    for words in _split_commands(_without_heredocs(command)):
         own = next((i for i, w in enumerate(words) if w.text not in PREFIXES and not _SETTING.match(w.text)), None)
         if own is None:
             continue
@@ -64,11 +64,11 @@ def told_by(command: str) -> Iterator[Told]:
         if name == "git" and operands:
             name, operands = operands[0].text, operands[1:]
         if name in GREPS:
-            yield from _of_grep(operands)
+            yield from _operands_of_grep(operands)
         elif name in {"find", "fd", "find_file"}:
-            yield from _of_find(name, operands)
+            yield from _operands_of_find(name, operands)
         else:
-            yield from _of_other(name, operands)
+            yield from _operands_of_other(name, operands)
 
 
 def _without_heredocs(command: str) -> str:
@@ -90,8 +90,8 @@ def _without_heredocs(command: str) -> str:
     return command
 
 
-def _commands(command: str) -> Iterator[list[_Word]]:
-    words: list[_Word] = []
+def _split_commands(command: str) -> Iterator[list[_ShellWord]]:
+    words: list[_ShellWord] = []
     is_target = False
     for match in _TOKEN.finditer(command):
         if match["end"]:
@@ -102,17 +102,17 @@ def _commands(command: str) -> Iterator[list[_Word]]:
         elif match["word"] and is_target:
             is_target = False
         elif match["word"]:
-            words.append(_word(match["word"], match.start()))
+            words.append(_unquote_word(match["word"], match.start()))
     yield words
 
 
-def _word(text: str, start: int) -> _Word:
+def _unquote_word(text: str, start: int) -> _ShellWord:
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" and text[0] not in text[1:-1]:
-        return _Word(text[1:-1], start + 1, is_quoted=True)
-    return _Word(text, start)
+        return _ShellWord(text[1:-1], start + 1, is_quoted=True)
+    return _ShellWord(text, start)
 
 
-def _of_grep(operands: Sequence[_Word]) -> Iterator[Told]:
+def _operands_of_grep(operands: Sequence[_ShellWord]) -> Iterator[ShellOperand]:
     ignores_case = any(re.fullmatch(r"-[a-zA-Z]*i[a-zA-Z]*|--ignore-case", w.text) for w in operands if not w.is_quoted)
     has_pattern = False
     rest = iter(operands)
@@ -121,43 +121,43 @@ def _of_grep(operands: Sequence[_Word]) -> Iterator[Told]:
             pattern = next(rest, None)
             if pattern:
                 has_pattern = True
-                yield Told("regex", pattern.text, pattern.start, ignores_case)
-        elif (told := _of_option(word, rest, GREP_WITH_VALUE)) is not None:
+                yield ShellOperand("regex", pattern.text, pattern.start, ignores_case)
+        elif (told := _operands_of_option(word, rest, GREP_WITH_VALUE)) is not None:
             yield from told
         elif not has_pattern:
             has_pattern = True
-            yield Told("regex", word.text, word.start, ignores_case)
+            yield ShellOperand("regex", word.text, word.start, ignores_case)
         elif not _SCRIPT.search(word.text):
-            yield Told("path", word.text, word.start)
+            yield ShellOperand("path", word.text, word.start)
 
 
-def _of_option(word: _Word, rest: Iterator[_Word], with_value: frozenset[str]) -> tuple[Told, ...] | None:
+def _operands_of_option(word: _ShellWord, rest: Iterator[_ShellWord], with_value: frozenset[str]) -> tuple[ShellOperand, ...] | None:
     """What an option brings; None if the word is no option."""
     if word.is_quoted or not word.text.startswith("-") or len(word.text) == 1:
         return None
     name, mark, value = word.text.partition("=")
     if name in GLOB_OPTIONS | PATH_GLOBS:
-        given = _word(value, word.start + len(name) + 1) if mark else next(rest, None)
-        return (Told("glob", given.text, given.start),) if given else ()
+        given = _unquote_word(value, word.start + len(name) + 1) if mark else next(rest, None)
+        return (ShellOperand("glob", given.text, given.start),) if given else ()
     if name in with_value and not mark:
         next(rest, None)
     return ()
 
 
-def _of_find(name: str, operands: Sequence[_Word]) -> Iterator[Told]:
+def _operands_of_find(name: str, operands: Sequence[_ShellWord]) -> Iterator[ShellOperand]:
     rest = iter(operands)
     is_glob = name != "find"
     for word in rest:
-        if (told := _of_option(word, rest, WITH_VALUE)) is not None:
+        if (told := _operands_of_option(word, rest, WITH_VALUE)) is not None:
             yield from told
         elif is_glob:
             is_glob = False
-            yield Told("glob", word.text, word.start)
+            yield ShellOperand("glob", word.text, word.start)
         elif word.text not in {"(", ")", "!"} and not _SCRIPT.search(word.text):
-            yield Told("path", word.text, word.start)
+            yield ShellOperand("path", word.text, word.start)
 
 
-def _of_other(name: str, operands: Sequence[_Word]) -> Iterator[Told]:
+def _operands_of_other(name: str, operands: Sequence[_ShellWord]) -> Iterator[ShellOperand]:
     rest = iter(operands)
     is_script = name in SCRIPTED
     for word in rest:
@@ -168,4 +168,4 @@ def _of_other(name: str, operands: Sequence[_Word]) -> Iterator[Told]:
         if is_script:
             is_script = False
         elif (name in READERS and not _SCRIPT.search(word.text)) or _PLAIN_PATH.fullmatch(word.text):
-            yield Told("path", word.text, word.start)
+            yield ShellOperand("path", word.text, word.start)

@@ -7,14 +7,14 @@ from typing import Any, cast
 
 from selfplay.clean.evidence.links import UnitKind
 from selfplay.clean.evidence.patterns import (
-    Piece,
+    PatternPiece,
     fixed_folder,
     has_wildcard,
     pieces_of_glob,
     pieces_of_regex,
     words_in,
 )
-from selfplay.clean.evidence.shell import Told, told_by
+from selfplay.clean.evidence.shell import ShellOperand, operands_of
 from selfplay.gate.words import CODE_EXTENSIONS
 from selfplay.message import ToolCall
 from selfplay_tools.terms import PLAIN_WORDS
@@ -53,7 +53,7 @@ _NAME_LIKE = re.compile(r"[^\W\d]\w*(?:(?:\.|::)[^\W\d]\w*)*")
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class ArgumentUnit:
     """One part to be explained."""
 
     argument: str
@@ -71,114 +71,114 @@ class Unit:
         return self.start, self.start + len(self.text)
 
 
-def units_of(call: ToolCall) -> tuple[Unit, ...]:
+def units_of(call: ToolCall) -> tuple[ArgumentUnit, ...]:
     """The parts of a call in the order of its arguments; none where the arguments are no JSON object."""
-    arguments = call.parsed()
+    arguments = call.parse_arguments()
     if arguments is None:
         return ()
     ignores_case = arguments.get("ignore_case") is True
-    found: list[Unit] = []
-    for argument, key, value in _texts(arguments):
-        units = _of_role(call.name, key)(argument, value)
+    found: list[ArgumentUnit] = []
+    for argument, key, value in _strings_in(arguments):
+        units = _choose_cut(call.name, key)(argument, value)
         for unit, _ in zip(units, range(MAX_UNITS), strict=False):
             found.append(replace(unit, ignores_case=True) if ignores_case and unit.kind == "pattern" else unit)
     return tuple(found)
 
 
-def _texts(value: object, argument: str = "", key: str = "") -> Iterator[tuple[str, str, str]]:
+def _strings_in(value: object, argument: str = "", key: str = "") -> Iterator[tuple[str, str, str]]:
     """Every string in the arguments: its place, the name that says what it is, the string."""
     if isinstance(value, str):
         yield argument, key, value[:MAX_CHARS]
     elif isinstance(value, list):
         for i, one in enumerate(cast("list[object]", value)):
-            yield from _texts(one, f"{argument}[{i}]", key)
+            yield from _strings_in(one, f"{argument}[{i}]", key)
     elif isinstance(value, dict):
         for name, one in cast("dict[str, Any]", value).items():
-            yield from _texts(one, f"{argument}.{name}" if argument else name, name)
+            yield from _strings_in(one, f"{argument}.{name}" if argument else name, name)
 
 
-def _of_role(tool: str, key: str) -> Callable[[str, str], Iterator[Unit]]:
+def _choose_cut(tool: str, key: str) -> Callable[[str, str], Iterator[ArgumentUnit]]:
     if key == "pattern" and tool in GLOB_TOOLS:
-        return _of_glob
-    return _CUTS.get(ROLES.get(key, ""), _of_unknown)
+        return _cut_glob
+    return _CUTS.get(ROLES.get(key, ""), _cut_unknown)
 
 
-def _of_path(argument: str, value: str) -> Iterator[Unit]:
+def _cut_path(argument: str, value: str) -> Iterator[ArgumentUnit]:
     text = value.rstrip("/")
     if text.strip("./"):
-        yield Unit(argument, "path", text, 0)
+        yield ArgumentUnit(argument, "path", text, 0)
 
 
-def _of_symbol(argument: str, value: str) -> Iterator[Unit]:
+def _cut_symbol(argument: str, value: str) -> Iterator[ArgumentUnit]:
     for piece in words_in(value):
-        yield Unit(argument, "symbol", piece.text, piece.start)
+        yield ArgumentUnit(argument, "symbol", piece.text, piece.start)
 
 
-def _of_words(argument: str, value: str) -> Iterator[Unit]:
-    for unit in _of_pieces(argument, "words", words_in(value)):
+def _cut_words(argument: str, value: str) -> Iterator[ArgumentUnit]:
+    for unit in _cut_pieces(argument, "words", words_in(value)):
         if unit.text.lower() not in PLAIN_WORDS and not _is_extension(value, unit):
             yield replace(unit, ignores_case=True)
 
 
-def _of_regex(argument: str, value: str) -> Iterator[Unit]:
+def _cut_regex(argument: str, value: str) -> Iterator[ArgumentUnit]:
     ignores_case = value.startswith("(?i")
-    for unit in _of_pieces(argument, "pattern", pieces_of_regex(value)):
+    for unit in _cut_pieces(argument, "pattern", pieces_of_regex(value)):
         yield replace(unit, ignores_case=True) if ignores_case else unit
 
 
-def _of_glob(argument: str, value: str) -> Iterator[Unit]:
+def _cut_glob(argument: str, value: str) -> Iterator[ArgumentUnit]:
     if not has_wildcard(value):
-        yield from _of_path(argument, value)
+        yield from _cut_path(argument, value)
         return
     folder = fixed_folder(value)
     if folder.strip("./"):
-        yield Unit(argument, "path", folder, 0)
-    for unit in _of_pieces(argument, "literal", pieces_of_glob(value, len(folder))):
+        yield ArgumentUnit(argument, "path", folder, 0)
+    for unit in _cut_pieces(argument, "literal", pieces_of_glob(value, len(folder))):
         if not _is_extension(value, unit):
             yield unit
 
 
-def _of_pieces(argument: str, kind: UnitKind, pieces: tuple[Piece, ...]) -> Iterator[Unit]:
+def _cut_pieces(argument: str, kind: UnitKind, pieces: tuple[PatternPiece, ...]) -> Iterator[ArgumentUnit]:
     for piece in pieces:
         is_number = piece.text.isdigit()
         if len(piece.text.strip("_")) >= (MIN_DIGITS if is_number else MIN_CHARS):
-            yield Unit(argument, kind, piece.text, piece.start, piece.is_open_left, piece.is_open_right)
+            yield ArgumentUnit(argument, kind, piece.text, piece.start, piece.is_open_left, piece.is_open_right)
 
 
-def _is_extension(value: str, unit: Unit) -> bool:
+def _is_extension(value: str, unit: ArgumentUnit) -> bool:
     """`py` in `*.py` and in `*.{py,pyi}`."""
     before = value[: unit.start]
     return unit.text.lower() in CODE_EXTENSIONS and (before.endswith(".") or before.rpartition("{")[0].endswith("."))
 
 
-def _of_shell(argument: str, value: str) -> Iterator[Unit]:
-    for told in told_by(value):
-        yield from (_shifted(unit, told) for unit in _CUTS[told.role](argument, told.text))
+def _cut_shell(argument: str, value: str) -> Iterator[ArgumentUnit]:
+    for told in operands_of(value):
+        yield from (_shift_unit(unit, told) for unit in _CUTS[told.role](argument, told.text))
 
 
-def _shifted(unit: Unit, told: Told) -> Unit:
+def _shift_unit(unit: ArgumentUnit, told: ShellOperand) -> ArgumentUnit:
     return replace(unit, start=unit.start + told.start, ignores_case=unit.ignores_case or told.ignores_case)
 
 
-def _of_unknown(argument: str, value: str) -> Iterator[Unit]:
+def _cut_unknown(argument: str, value: str) -> Iterator[ArgumentUnit]:
     """A string that is nothing but a path or a name."""
     path = _PATH_LIKE.fullmatch(value)
     if path and ("/" in value or path["extension"] in CODE_EXTENSIONS):
-        yield from _of_path(argument, value)
+        yield from _cut_path(argument, value)
     elif _NAME_LIKE.fullmatch(value) and ("_" in value or "." in value or not (value.islower() or value.istitle())):
-        yield from _of_symbol(argument, value)
+        yield from _cut_symbol(argument, value)
 
 
-def _of_free(_argument: str, _value: str) -> Iterator[Unit]:
+def _cut_free_text(_argument: str, _value: str) -> Iterator[ArgumentUnit]:
     return iter(())
 
 
-_CUTS: dict[str, Callable[[str, str], Iterator[Unit]]] = {
-    "path": _of_path,
-    "regex": _of_regex,
-    "glob": _of_glob,
-    "words": _of_words,
-    "symbol": _of_symbol,
-    "shell": _of_shell,
-    "free": _of_free,
+_CUTS: dict[str, Callable[[str, str], Iterator[ArgumentUnit]]] = {
+    "path": _cut_path,
+    "regex": _cut_regex,
+    "glob": _cut_glob,
+    "words": _cut_words,
+    "symbol": _cut_symbol,
+    "shell": _cut_shell,
+    "free": _cut_free_text,
 }

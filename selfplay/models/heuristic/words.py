@@ -6,7 +6,7 @@ from collections.abc import Iterator
 _WORD = re.compile(r"[A-Za-z][a-z]+|[A-Z]{2,}(?![a-z])|[A-Za-z]{2,}")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{2,}")
 
-EMPTY = frozenset(
+STOP_WORDS = frozenset(
     """
     a about above after again all also although always am among an and another any anything are around as ask at
     away back be because become been before being below better between beyond both but by call called came can
@@ -24,7 +24,7 @@ EMPTY = frozenset(
 )
 """Words that say nothing about what a text is about."""
 
-CODE = frozenset(
+CODE_WORDS = frozenset(
     """
     abstract args async await bool boolean break byte case catch char class cls const continue def default del dict
     elif enum except export extends false final finally float func function impl import include int integer interface
@@ -39,17 +39,17 @@ CODE = frozenset(
 MIN_CHARS = 3
 
 
-def words(text: str) -> Iterator[str]:
+def telling_words(text: str) -> Iterator[str]:
     """The telling words of a text, lower-case, identifiers taken apart, in order, with repeats."""
     for match in _WORD.finditer(text):
         word = match.group().lower()
-        if len(word) >= MIN_CHARS and word not in EMPTY and word not in CODE:
+        if len(word) >= MIN_CHARS and word not in STOP_WORDS and word not in CODE_WORDS:
             yield word
 
 
-def distinct(text: str) -> tuple[str, ...]:
+def distinct_words(text: str) -> tuple[str, ...]:
     """The telling words, each once, in order."""
-    return tuple(dict.fromkeys(words(text)))
+    return tuple(dict.fromkeys(telling_words(text)))
 
 
 def stem(word: str) -> str:
@@ -60,7 +60,7 @@ def stem(word: str) -> str:
     return word
 
 
-def identifiers(text: str) -> tuple[str, ...]:
+def compound_identifiers(text: str) -> tuple[str, ...]:
     """Names in code that are made of several words, each once, in order."""
     names = dict.fromkeys(_IDENTIFIER.findall(text))
     return tuple(name for name in names if "_" in name.strip("_") or re.search(r"[a-z][A-Z]", name))

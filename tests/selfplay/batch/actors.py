@@ -6,43 +6,43 @@ from typing import TypeVar
 
 import anyio
 
-from selfplay.batch.drain import Drain
-from selfplay.batch.purse import Purse
-from selfplay.batch.ray_actor import ActorLost, Hello, Player, Progress
+from selfplay.batch.drain import GracefulStop
+from selfplay.batch.purse import BudgetLedger
+from selfplay.batch.ray_actor import ActorLost, ActorHello, ActorWorker, ActorProgress
 from selfplay.batch.ray_carry import SinkPart
-from selfplay.batch.ray_fleet import Fleet, Start
-from selfplay.batch.run import BatchWatch, Session, Unwatched
-from selfplay.batch.start import Order, open_run
+from selfplay.batch.ray_fleet import ActorFleet, StartActor
+from selfplay.batch.run import RunWatch, RunSession, NullWatch
+from selfplay.batch.start import RunOrder, open_run
 
 T = TypeVar("T")
 
 
-class Here:
+class LocalActor:
     """An actor in this process; killed, it stops wherever it is."""
 
-    def __init__(self, the_order: Order, sink: SinkPart | None = None) -> None:
-        self._player = Player(the_order, sink)
+    def __init__(self, the_order: RunOrder, sink: SinkPart | None = None) -> None:
+        self._player = ActorWorker(the_order, sink)
         self._scopes: list[anyio.CancelScope] = []
         self._is_dead = False
 
-    async def hello(self, token: str) -> Hello:
-        return await self._living(lambda: self._player.hello(token))
+    async def hello(self, token: str) -> ActorHello:
+        return await self._run_unless_killed(lambda: self._player.hello(token))
 
-    async def play(self) -> Session:
-        return await self._living(self._player.play)
+    async def play(self) -> RunSession:
+        return await self._run_unless_killed(self._player.play)
 
-    async def progress(self) -> Progress:
-        return await self._living(self._player.progress)
+    async def progress(self) -> ActorProgress:
+        return await self._run_unless_killed(self._player.progress)
 
     async def end(self, reason: str) -> None:
-        await self._living(lambda: self._player.end(reason))
+        await self._run_unless_killed(lambda: self._player.end(reason))
 
     def kill(self) -> None:
         self._is_dead = True
         for scope in self._scopes:
             scope.cancel()
 
-    async def _living(self, work: Callable[[], Awaitable[T]]) -> T:
+    async def _run_unless_killed(self, work: Callable[[], Awaitable[T]]) -> T:
         if not self._is_dead:
             with anyio.CancelScope() as scope:
                 self._scopes.append(scope)
@@ -50,27 +50,27 @@ class Here:
         raise ActorLost("killed")
 
 
-def fleet(
-    the_order: Order,
-    start: Start,
-    watch: BatchWatch | None = None,
-    said: list[str] | None = None,
+def make_fleet(
+    the_order: RunOrder,
+    start: StartActor,
+    watch: RunWatch | None = None,
+    notes: list[str] | None = None,
     fetch: Callable[[], object] | None = None,
-) -> Fleet:
-    return Fleet(
+) -> ActorFleet:
+    return ActorFleet(
         order=the_order,
         opening=open_run(the_order),
         start=start,
-        before=Purse(the_order.settings.budget),
-        drain=Drain(),
-        watch=watch or Unwatched(),
-        say=(said if said is not None else list[str]()).append,
+        earlier_spending=BudgetLedger(the_order.settings.budget),
+        graceful_stop=GracefulStop(),
+        watch=watch or NullWatch(),
+        notify=(notes if notes is not None else list[str]()).append,
         fetch=fetch,
         fetch_s=0.02,
-        look_s=0.02,
+        check_s=0.02,
         pause_s=0.0,
     )
 
 
-def here(the_order: Order) -> Start:
-    return lambda _, share: Here(replace(the_order, settings=share))
+def start_local_actors(the_order: RunOrder) -> StartActor:
+    return lambda _, share: LocalActor(replace(the_order, settings=share))

@@ -11,45 +11,45 @@ from dataclasses import dataclass, field
 from random import Random
 
 from tests import loopback
-from tests.loopback import Behaviour, Json, Received
+from tests.loopback import Behaviour, Json, ReceivedRequest
 from tests.selfplay.batch.runs import PROMPTS
 
 STEPS = 3
 """Calls that look around, before the target is read."""
 
 
-def play(request: Json) -> Json:
+def answer_as_player(request: Json) -> Json:
     """The player's message: some looks, then the target, then the answer."""
     turn = sum(message["role"] == "assistant" for message in request["messages"])
     text = next(message["content"] for message in request["messages"] if message["role"] == "user")
     target = next(target for prompt, target in PROMPTS if prompt in text)
     if turn < STEPS:
-        return loopback.calls(("search", {"query": f"message {turn}"}))
+        return loopback.message_with_calls(("search", {"query": f"message {turn}"}))
     if turn == STEPS:
-        return loopback.calls(("read_file", {"path": target}))
-    return loopback.calls(("finish", {"files": [{"path": target, "reason": "read"}]}))
+        return loopback.message_with_calls(("read_file", {"path": target}))
+    return loopback.message_with_calls(("finish", {"files": [{"path": target, "reason": "read"}]}))
 
 
 @dataclass
-class Chaos:
+class ChaosPlan:
     """A plan for a loopback server: 10 % 429 (a fifth of them with Retry-After), 5 % 500, 2 % hangs, 1 % cut bodies."""
 
     retry_after_s: float = 1.0
     seed: int = 1
     is_out: Callable[[], bool] = lambda: False
     """Whether the server is out altogether; then connections are dropped."""
-    did: Counter[str] = field(default_factory=Counter[str])
-    _sent: Counter[bytes] = field(default_factory=Counter[bytes])
+    counts: Counter[str] = field(default_factory=Counter[str])
+    _received: Counter[bytes] = field(default_factory=Counter[bytes])
 
-    def __call__(self, _: int, received: Received) -> Behaviour | None:
+    def __call__(self, _: int, received: ReceivedRequest) -> Behaviour | None:
         if self.is_out():
-            self.did["out"] += 1
+            self.counts["out"] += 1
             return loopback.reset()
         key = hashlib.sha256(received.body).digest()
-        self._sent[key] += 1
-        lot = Random(f"{self.seed}{key.hex()}{self._sent[key]}").random()  # noqa: S311  chance, guards nothing
+        self._received[key] += 1
+        lot = Random(f"{self.seed}{key.hex()}{self._received[key]}").random()  # noqa: S311  chance, guards nothing
         kind = next((kind for bound, kind in _SHARES if lot < bound), "answered")
-        self.did[kind] += 1
+        self.counts[kind] += 1
         return self._behaviour(kind)
 
     def _behaviour(self, kind: str) -> Behaviour | None:

@@ -17,7 +17,7 @@ CHANGES = ("os.rename", "os.link", "os.remove", "os.rmdir", "os.mkdir", "os.trun
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
-class Death:
+class KillAtChange:
     """Counts changes, and comes at one of them."""
 
     def __init__(self, at: int, folder: str) -> None:
@@ -25,9 +25,9 @@ class Death:
         self.count = 0
         self._lock = Lock()
 
-    def watch(self) -> None:
+    def watch_changes(self) -> None:
         """Look at each change from now on. What git does is git's own."""
-        sys.addaudithook(self._hear)
+        sys.addaudithook(self._audit)
         write, sync = os.write, os.fsync
 
         def counted_write(descriptor: int, data: bytes, /) -> int:
@@ -44,7 +44,7 @@ class Death:
     def _is_here(self, path: object) -> bool:
         return isinstance(path, str | bytes | Path) and os.fsdecode(path).startswith(self.folder)
 
-    def _hear(self, event: str, args: tuple[object, ...]) -> None:
+    def _audit(self, event: str, args: tuple[object, ...]) -> None:
         if event == "open":
             path, _, flags = args
             if isinstance(flags, int) and flags & WRITES and self._is_here(path):
@@ -61,9 +61,9 @@ class Death:
 
 
 if __name__ == "__main__":
-    death = Death(int(sys.argv[1]), sys.argv[2])
+    death = KillAtChange(int(sys.argv[1]), sys.argv[2])
     if not death.at:
         atexit.register(lambda: sys.stderr.write(f"{death.count}\n"))
     sys.argv = ["selfplay", *sys.argv[3:]]
-    death.watch()
+    death.watch_changes()
     runpy.run_module("selfplay", run_name="__main__")

@@ -5,7 +5,7 @@ from selfplay.models.protocol import Usage
 from selfplay.trace import Quality, StopReason
 
 
-def episode_line(
+def make_episode_line(
     stop: StopReason = StopReason.FOUND, *, steps: int = 4, hints: int = 1, cost_usd: float = 0.25, name: str = "e"
 ) -> EpisodeLine:
     return EpisodeLine(
@@ -32,7 +32,7 @@ def episode_line(
     )
 
 
-def unit_line(
+def make_unit_line(
     number: int,
     *episodes: EpisodeLine,
     grade: str = "none",

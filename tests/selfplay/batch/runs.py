@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from selfplay.batch.layout import RunFolder
-from selfplay.batch.ledger import Ledgers, UnitLine
-from selfplay.batch.run import BatchWatch, Session
+from selfplay.batch.ledger import UnitLedgers, UnitLine
+from selfplay.batch.run import RunWatch, RunSession
 from selfplay.batch.settings import BatchSettings
-from selfplay.batch.start import Order, carry_out
+from selfplay.batch.start import RunOrder, carry_out
 from selfplay.batch.tally import prices_of, tally_of
-from selfplay.config import HintConfig, Limits, RunConfig
+from selfplay.config import HintConfig, EpisodeLimits, RunConfig
 from selfplay.events import read_events
 from selfplay.models.protocol import Usage
 from selfplay.task import Answer, Brief, Target, Task
@@ -23,7 +23,7 @@ PROMPTS = (
     ("take messages in", "pump/inlet.py"),
     ("the guide says how messages come in", "docs/guide.md"),
 )
-CONFIG = RunConfig(hints=HintConfig(policy="when_stuck"), limits=Limits(steps=12))
+CONFIG = RunConfig(hints=HintConfig(policy="when_stuck"), limits=EpisodeLimits(steps=12))
 
 
 def make_repository(path: Path) -> Path:
@@ -45,47 +45,47 @@ def write_tasks(path: Path, tasks: Sequence[tuple[str, Task]]) -> Path:
     return path
 
 
-def order(
+def make_order(
     tmp: Path,
     tasks: Sequence[tuple[str, Task]],
     *,
     config: RunConfig = CONFIG,
     settings: BatchSettings | None = None,
     name: str = "run",
-) -> Order:
-    return Order(tasks, RunFolder(tmp / name), config, settings or BatchSettings(at_once=4), tmp / "repos")
+) -> RunOrder:
+    return RunOrder(tasks, RunFolder(tmp / name), config, settings or BatchSettings(at_once=4), tmp / "repos")
 
 
-async def run(the_order: Order, watch: BatchWatch | None = None) -> Session:
+async def play_run(the_order: RunOrder, watch: RunWatch | None = None) -> RunSession:
     return await carry_out(the_order, watch, heeds_signals=False)
 
 
-def ledger_of(the_order: Order) -> dict[str, UnitLine]:
-    ledgers = Ledgers(the_order.folder)
+def read_ledger(the_order: RunOrder) -> dict[str, UnitLine]:
+    ledgers = UnitLedgers(the_order.folder)
     ledgers.refresh()
     return ledgers.units
 
 
-def digests(the_order: Order) -> dict[str, str]:
+def digests(the_order: RunOrder) -> dict[str, str]:
     """What each unit came to."""
-    return {unit: line.episodes[0].digest for unit, line in ledger_of(the_order).items()}
+    return {unit: line.episodes[0].digest for unit, line in read_ledger(the_order).items()}
 
 
-def lines_in(the_order: Order) -> int:
+def count_ledger_lines(the_order: RunOrder) -> int:
     """Lines of all ledgers: one for each time that a unit came to an end."""
     texts = [path.read_bytes() for path in the_order.folder.ledgers.glob("*.jsonl")]
     return sum(bool(line.strip()) for text in texts for line in text.splitlines())
 
 
-def journals(the_order: Order) -> dict[str, bytes]:
+def read_journals(the_order: RunOrder) -> dict[str, bytes]:
     root = the_order.folder.episodes
     return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*.jsonl"))}
 
 
-def check_totals(the_order: Order) -> None:
+def check_totals(the_order: RunOrder) -> None:
     """What the ledger says is what the journals say, call by call."""
     prices = prices_of(the_order.config)
-    told = [episode for line in ledger_of(the_order).values() for episode in line.episodes]
+    told = [episode for line in read_ledger(the_order).values() for episode in line.episodes]
     read = [tally_of(read_events(path), prices) for path in the_order.folder.episodes.rglob("*.jsonl")]
     assert sum(episode.calls for episode in told) == sum(tally.calls for tally in read)
     assert sum(episode.retries for episode in told) == sum(tally.retries for tally in read)

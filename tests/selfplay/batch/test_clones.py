@@ -8,15 +8,15 @@ from pathlib import Path
 import anyio
 import pytest
 
-from selfplay.batch.drain import Drain
+from selfplay.batch.drain import GracefulStop
 from selfplay.batch.ledger import UnitLine
-from selfplay.batch.run import Session, Unwatched
+from selfplay.batch.run import RunSession, NullWatch
 from selfplay.batch.settings import BatchSettings
 from selfplay.batch.start import carry_out
 from selfplay.errors import RepositoryError
 from selfplay.repos import Repositories
 from selfplay.task import Task
-from tests.selfplay.batch.runs import ledger_of, make_repository, make_tasks, order
+from tests.selfplay.batch.runs import read_ledger, make_repository, make_tasks, make_order
 
 pytestmark = pytest.mark.anyio
 THREADS = 40
@@ -30,7 +30,7 @@ def silent() -> Generator[str]:
         yield f"http://127.0.0.1:{server.getsockname()[1]}/quiet.git"
 
 
-def at(repo: str, where: str, task: Task, commit: str) -> tuple[str, Task]:
+def task_at(repo: str, where: str, task: Task, commit: str) -> tuple[str, Task]:
     brief = task.brief.model_copy(update={"repo": repo, "commit": commit})
     return where, task.model_copy(update={"brief": brief})
 
@@ -38,22 +38,22 @@ def at(repo: str, where: str, task: Task, commit: str) -> tuple[str, Task]:
 async def test_clones_that_hang_hold_up_neither_the_others_nor_the_end(tmp_path: Path, silent: str) -> None:
     good = make_tasks(make_repository(tmp_path / "pump.git"), 4)
     hanging = [
-        at(silent, where, task, f"{i:040x}")
+        task_at(silent, where, task, f"{i:040x}")
         for i, (where, task) in enumerate(make_tasks(tmp_path, THREADS + 8, start=4))
     ]
-    the_order = order(tmp_path, [*hanging, *good], settings=BatchSettings(at_once=len(hanging) + len(good)))
-    drain, left = Drain(), {f"t{n}#1" for n in range(4)}
+    the_order = make_order(tmp_path, [*hanging, *good], settings=BatchSettings(at_once=len(hanging) + len(good)))
+    drain, left = GracefulStop(), {f"t{n}#1" for n in range(4)}
 
-    class Watch(Unwatched):
-        def ended(self, line: UnitLine) -> None:
+    class Watch(NullWatch):
+        def on_unit_ended(self, line: UnitLine) -> None:
             left.discard(line.unit)
             if not left:
                 drain.begin("enough")
 
     with anyio.fail_after(60):
-        session: Session = await carry_out(the_order, Watch(), heeds_signals=False, drain=drain)
-    assert (session.reason, session.failed, session.left) == ("enough", {}, len(hanging)), "a later start plays them"
-    assert sorted(ledger_of(the_order)) == ["t0#1", "t1#1", "t2#1", "t3#1"]
+        session: RunSession = await carry_out(the_order, Watch(), heeds_signals=False, graceful_stop=drain)
+    assert (session.reason, session.failed, session.unfinished_count) == ("enough", {}, len(hanging)), "a later start plays them"
+    assert sorted(read_ledger(the_order)) == ["t0#1", "t1#1", "t2#1", "t3#1"]
     assert not list((tmp_path / "repos" / ".clones").glob("quiet*.part-*")), "nothing half made is left"
 
 

@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 
 from selfplay.config import RunConfig
-from tests.selfplay.batch.runs import check_totals, digests, ledger_of, make_repository, make_tasks, order, write_tasks
+from tests.selfplay.batch.runs import check_totals, digests, read_ledger, make_repository, make_tasks, make_order, write_tasks
 
 ROOT = Path(__file__).parents[3]
 POINTS = 6
 """How many of a run's 200 changes are tried; `python -m tests.selfplay.batch.test_dies NEW_FOLDER` tries them all."""
 
 
-def play(tmp: Path, tasks: Path, at: int) -> subprocess.CompletedProcess[str]:
+def play_killed_at(tmp: Path, tasks: Path, at: int) -> subprocess.CompletedProcess[str]:
     """Begin the run or go on with it, and die at one of its changes of the disk."""
     command = ["batch", str(tasks), "--out", str(tmp / "run"), "--repos", str(tmp / "repos")]
     return subprocess.run(
@@ -28,33 +28,33 @@ def play(tmp: Path, tasks: Path, at: int) -> subprocess.CompletedProcess[str]:
     )
 
 
-def try_points(tmp: Path, number: int | None) -> int:
+def play_killed_at_points(tmp: Path, number: int | None) -> int:
     """Die at so many points of a run, at all with None, and go on each time; how often it died."""
     the_tasks = make_tasks(make_repository(tmp / "pump.git"), 3)
     tasks = write_tasks(tmp / "tasks.jsonl", the_tasks)
-    whole = play(tmp / "whole", tasks, 0)
+    whole = play_killed_at(tmp / "whole", tasks, 0)
     assert whole.returncode == 0, whole.stdout
     changes = int(whole.stderr.splitlines()[-1])
-    expected = digests(order(tmp / "whole", the_tasks, config=RunConfig()))
+    expected = digests(make_order(tmp / "whole", the_tasks, config=RunConfig()))
     deaths = 0
     step = 1 if number is None else changes // number
     for at in range(step, changes + 1, step):
         here = tmp / str(at)
-        deaths += play(here, tasks, at).returncode == -signal.SIGKILL
-        deaths += play(here, tasks, 1 + at // 3).returncode == -signal.SIGKILL  # again, while it takes up its work
-        done = play(here, tasks, 0)
+        deaths += play_killed_at(here, tasks, at).returncode == -signal.SIGKILL
+        deaths += play_killed_at(here, tasks, 1 + at // 3).returncode == -signal.SIGKILL  # again, while it takes up its work
+        done = play_killed_at(here, tasks, 0)
         assert done.returncode == 0, f"after a death at change {at}: {done.stdout}"
-        the_order = order(here, the_tasks, config=RunConfig())
+        the_order = make_order(here, the_tasks, config=RunConfig())
         assert digests(the_order) == expected, f"after a death at change {at}"
-        assert sorted(ledger_of(the_order)) == ["t0#1", "t1#1", "t2#1"]
+        assert sorted(read_ledger(the_order)) == ["t0#1", "t1#1", "t2#1"]
         check_totals(the_order)
     return deaths
 
 
 def test_a_run_that_dies_at_any_change_of_the_disk_goes_on(tmp_path: Path) -> None:
-    assert try_points(tmp_path, POINTS) >= POINTS, "the deaths did not fall into the runs"
+    assert play_killed_at_points(tmp_path, POINTS) >= POINTS, "the deaths did not fall into the runs"
 
 
 if __name__ == "__main__":
     (everything := Path(sys.argv[1]).resolve()).mkdir(parents=True)
-    sys.stdout.write(f"{try_points(everything, None)} deaths\n")
+    sys.stdout.write(f"{play_killed_at_points(everything, None)} deaths\n")

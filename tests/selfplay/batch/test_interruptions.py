@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from selfplay.batch.worker import DEAD_AFTER_S, read_state
+from selfplay.batch.worker import DEAD_AFTER_S, read_worker_state
 from selfplay.config import RunConfig
 from selfplay.events import read_events
 from selfplay.trace import StopReason
-from tests.loopback import Json, Loopback, calls, hang, in_thread
-from tests.selfplay.batch.runs import check_totals, digests, ledger_of, make_repository, make_tasks, order, write_tasks
+from tests.loopback import Json, LoopbackServer, message_with_calls, hang, run_in_thread
+from tests.selfplay.batch.runs import check_totals, digests, read_ledger, make_repository, make_tasks, make_order, write_tasks
 
 PATIENCE_S = 3 * DEAD_AFTER_S
 """Longer than a run waits for workers of which it can't tell whether they died."""
@@ -30,7 +30,7 @@ def repo(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def started(
+def start_run(
     tmp: Path, tasks: Path, *options: str, before: Callable[[], None] | None = None
 ) -> Generator[subprocess.Popen[str]]:
     """The command at work; it is killed at the end."""
@@ -60,7 +60,7 @@ def started(
             process.kill()
 
 
-def recorded(tmp: Path) -> int:
+def count_journal_bytes(tmp: Path) -> int:
     """Bytes in all journals of the run."""
     return sum(path.stat().st_size for path in (tmp / "run" / "episodes").rglob("*.jsonl"))
 
@@ -76,8 +76,8 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> b
     return True
 
 
-def finish(tmp: Path, tasks: Path, *options: str) -> str:
-    with started(tmp, tasks, *options) as process:
+def play_to_end(tmp: Path, tasks: Path, *options: str) -> str:
+    with start_run(tmp, tasks, *options) as process:
         told, _ = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0, told
     return told
@@ -89,27 +89,27 @@ def test_killed_again_and_again_a_run_ends_each_task_once_and_as_it_would_have(t
     options = ("--policy", "every_step", "--at-once", "3")
     kills = 0
     for more in (30_000, 170_000, 60_000, 110_000, 90_000):
-        size = recorded(tmp_path) + more
-        with started(tmp_path, tasks, *options) as process:
-            kills += wait_for(lambda size=size: recorded(tmp_path) >= size, process)
+        size = count_journal_bytes(tmp_path) + more
+        with start_run(tmp_path, tasks, *options) as process:
+            kills += wait_for(lambda size=size: count_journal_bytes(tmp_path) >= size, process)
             process.kill()
-    finish(tmp_path, tasks, *options)
-    the_order = order(tmp_path, the_tasks, config=RunConfig())
+    play_to_end(tmp_path, tasks, *options)
+    the_order = make_order(tmp_path, the_tasks, config=RunConfig())
     assert kills >= 2, "the kills did not fall into the run"
-    assert sorted(ledger_of(the_order)) == sorted(f"t{n}#1" for n in range(12))
+    assert sorted(read_ledger(the_order)) == sorted(f"t{n}#1" for n in range(12))
     check_totals(the_order)
     whole = tmp_path / "whole"
-    finish(whole, tasks, *options)
-    assert digests(the_order) == digests(order(whole, the_tasks, config=RunConfig()))
+    play_to_end(whole, tasks, *options)
+    assert digests(the_order) == digests(make_order(whole, the_tasks, config=RunConfig()))
 
 
-def slow(_: Json) -> Json:
+def list_slowly(_: Json) -> Json:
     """Lists the folder, after a while."""
     time.sleep(0.3)
-    return calls(("list_dir", {}))
+    return message_with_calls(("list_dir", {}))
 
 
-def http_settings(tmp: Path, base_url: str) -> Path:
+def write_settings(tmp: Path, base_url: str) -> Path:
     file = tmp / "run.toml"
     file.write_text(
         f'[player]\nmodel = "openai:m"\nbase_url = "{base_url}"\n[hints]\npolicy = "never"\n[limits]\nsteps = 60\n'
@@ -123,9 +123,9 @@ def test_interrupted_once_a_run_finishes_the_calls_in_flight_and_writes_them(
     tmp_path: Path, repo: Path, number: signal.Signals
 ) -> None:
     tasks = write_tasks(tmp_path / "tasks.jsonl", make_tasks(repo, 4))
-    with in_thread(Loopback(slow)) as server:
-        config = http_settings(tmp_path, server.base_url)
-        with started(tmp_path, tasks, "--config", str(config)) as process:
+    with run_in_thread(LoopbackServer(list_slowly)) as server:
+        config = write_settings(tmp_path, server.base_url)
+        with start_run(tmp_path, tasks, "--config", str(config)) as process:
             assert wait_for(lambda: len(server.received) >= 6, process)
             process.send_signal(number)
             told, _ = process.communicate(timeout=PATIENCE_S)
@@ -136,14 +136,14 @@ def test_interrupted_once_a_run_finishes_the_calls_in_flight_and_writes_them(
     ]
     assert len(answered) == asked, "each call that was made is written down"
     [worker] = (tmp_path / "run" / "workers").iterdir()
-    assert (read_state(worker) or {})["is_over"]
+    assert (read_worker_state(worker) or {})["is_over"]
 
 
 def test_interrupted_twice_a_run_leaves_at_once(tmp_path: Path, repo: Path) -> None:
     tasks = write_tasks(tmp_path / "tasks.jsonl", make_tasks(repo, 2))
-    with in_thread(Loopback(slow, properly=hang())) as server:
-        config = http_settings(tmp_path, server.base_url)
-        with started(tmp_path, tasks, "--config", str(config)) as process:
+    with run_in_thread(LoopbackServer(list_slowly, default_behaviour=hang())) as server:
+        config = write_settings(tmp_path, server.base_url)
+        with start_run(tmp_path, tasks, "--config", str(config)) as process:
             assert wait_for(lambda: len(server.received) >= 2, process)
             process.send_signal(signal.SIGINT)
             time.sleep(0.2)
@@ -154,7 +154,7 @@ def test_interrupted_twice_a_run_leaves_at_once(tmp_path: Path, repo: Path) -> N
     assert "2 left (interrupted); the same command goes on" in told
 
 
-def limited(size: int) -> Callable[[], None]:
+def limit_file_size(size: int) -> Callable[[], None]:
     def limit() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
@@ -165,13 +165,13 @@ def limited(size: int) -> Callable[[], None]:
 def test_a_disk_that_takes_no_more_ends_the_run_with_an_error_and_nothing_is_lost(tmp_path: Path, repo: Path) -> None:
     the_tasks = make_tasks(repo, 6)
     tasks = write_tasks(tmp_path / "tasks.jsonl", the_tasks)
-    with started(tmp_path, tasks, "--policy", "every_step", before=limited(30_000)) as process:
+    with start_run(tmp_path, tasks, "--policy", "every_step", before=limit_file_size(30_000)) as process:
         told, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 2, told
     assert "can't be written: File too large; mend that and run the same command again" in " ".join(told.split())
     assert "Traceback" not in told
-    finish(tmp_path, tasks, "--policy", "every_step")
-    the_order = order(tmp_path, the_tasks, config=RunConfig())
-    assert len(ledger_of(the_order)) == 6
+    play_to_end(tmp_path, tasks, "--policy", "every_step")
+    the_order = make_order(tmp_path, the_tasks, config=RunConfig())
+    assert len(read_ledger(the_order)) == 6
     check_totals(the_order)
-    assert all(e.stop is not StopReason.BUG for line in ledger_of(the_order).values() for e in line.episodes)
+    assert all(e.stop is not StopReason.BUG for line in read_ledger(the_order).values() for e in line.episodes)

@@ -1,7 +1,7 @@
 import platform
 
-from selfplay.batch.memory import give_memory_back
+from selfplay.batch.memory import limit_malloc_caches
 
 
 def test_glibc_takes_the_settings_and_other_libraries_are_left_alone() -> None:
-    assert give_memory_back() == (platform.libc_ver()[0] == "glibc")
+    assert limit_malloc_caches() == (platform.libc_ver()[0] == "glibc")

@@ -20,12 +20,12 @@ import pytest
 from selfplay.batch.layout import RunFolder
 from selfplay.batch.ledger import UnitLine
 from selfplay.batch.tally import prices_of, tally_of
-from selfplay.batch.worker import read_state
+from selfplay.batch.worker import read_worker_state
 from selfplay.config import load_config
 from selfplay.events import read_events
 from selfplay.models.protocol import Usage
-from tests.loopback import Behaviour, Exchange, Json, Loopback, calls, in_thread, well
-from tests.selfplay.batch.runs import ledger_of, lines_in, make_repository, make_tasks, order, write_tasks
+from tests.loopback import Behaviour, PendingRequest, Json, LoopbackServer, message_with_calls, run_in_thread, answer_properly
+from tests.selfplay.batch.runs import read_ledger, count_ledger_lines, make_repository, make_tasks, make_order, write_tasks
 
 pytest.importorskip("ray", reason="needs the extra `ray`")
 PATIENCE_S = 180.0
@@ -51,30 +51,30 @@ def cluster() -> Generator[Any]:
 
 
 @dataclass
-class Gate:
+class AnswerGate:
     """Lets so many requests through, in the order of their arrival; the others wait for their answers."""
 
-    server: Loopback = field(init=False)
+    server: LoopbackServer = field(init=False)
     allowed: int = 0
 
     def __post_init__(self) -> None:
-        self.server = Loopback(lists, plan=lambda number, _: self.behaviour(number))
+        self.server = LoopbackServer(list_folder, plan=lambda number, _: self.behaviour(number))
 
     def behaviour(self, number: int) -> Behaviour:
-        async def behave(exchange: Exchange) -> None:
+        async def behave(exchange: PendingRequest) -> None:
             while number >= self.allowed:  # noqa: ASYNC110  opened from another thread
                 await asyncio.sleep(0.005)
-            await well(exchange)
+            await answer_properly(exchange)
 
         return behave
 
 
 @dataclass(frozen=True)
-class Scene:
+class GatedRun:
     """A run whose model waits at a gate."""
 
     tmp: Path
-    gate: Gate
+    gate: AnswerGate
     address: str
 
     @property
@@ -93,7 +93,7 @@ class Scene:
         )
 
     @contextmanager
-    def driver(self, *options: str) -> Generator[subprocess.Popen[str]]:
+    def start_driver(self, *options: str) -> Generator[subprocess.Popen[str]]:
         command = [sys.executable, "-m", "selfplay", "batch", "tasks.jsonl", "--out", "run", "--config", "run.toml"]
         command += ["--engine", "ray", "--ray-address", self.address, "--ray-actors", str(ACTORS)]
         with subprocess.Popen(
@@ -109,29 +109,29 @@ class Scene:
             finally:
                 process.kill()
 
-    def actors(self) -> list[int]:
+    def find_actors(self) -> list[int]:
         """Process ids of the workers that play."""
-        states = [read_state(path) or {"is_over": True} for path in self.folder.workers.glob("*.json")]
-        return [state["pid"] for state in states if not state["is_over"] and is_there(state["pid"])]
+        states = [read_worker_state(path) or {"is_over": True} for path in self.folder.workers.glob("*.json")]
+        return [state["pid"] for state in states if not state["is_over"] and is_process_alive(state["pid"])]
 
-    def journals(self) -> dict[Path, bytes]:
+    def read_journals(self) -> dict[Path, bytes]:
         return {path: path.read_bytes() for path in sorted(self.folder.episodes.rglob("*.jsonl"))}
 
-    def go_on(self, process: subprocess.Popen[str], answers: int, slots: int) -> dict[Path, bytes]:
+    def allow_answers(self, process: subprocess.Popen[str], answers: int, slots: int) -> dict[Path, bytes]:
         """Let so many calls be answered, until all slots wait for the next; what was kept then."""
         self.gate.allowed += answers
         wait_for(lambda: len(self.gate.server.received) >= self.gate.allowed + slots, process)
-        return self.journals()
+        return self.read_journals()
 
-    def lines(self) -> dict[str, UnitLine]:
-        return ledger_of(order(self.tmp, ()))
-
-
-def lists(_: Json) -> Json:
-    return calls(("list_dir", {}))
+    def read_ledger(self) -> dict[str, UnitLine]:
+        return read_ledger(make_order(self.tmp, ()))
 
 
-def is_there(pid: int) -> bool:
+def list_folder(_: Json) -> Json:
+    return message_with_calls(("list_dir", {}))
+
+
+def is_process_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -148,44 +148,44 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> N
 
 
 @pytest.fixture
-def scene(tmp_path: Path, cluster: Any) -> Generator[Scene]:  # noqa: ANN401  Ray's
-    gate = Gate()
-    with in_thread(gate.server):
-        scene = Scene(tmp_path, gate, cluster.address)
+def scene(tmp_path: Path, cluster: Any) -> Generator[GatedRun]:  # noqa: ANN401  Ray's
+    gate = AnswerGate()
+    with run_in_thread(gate.server):
+        scene = GatedRun(tmp_path, gate, cluster.address)
         scene.write()
         yield scene
         gate.allowed = sys.maxsize
 
 
 def test_with_actor_node_and_driver_killed_every_unit_ends_once_and_only_calls_in_flight_are_lost(
-    scene: Scene,
+    scene: GatedRun,
     cluster: Any,  # noqa: ANN401  Ray's
 ) -> None:
     second = cluster.add_node(num_cpus=ACTORS // 2)
     kept: list[dict[Path, bytes]] = []
-    with scene.driver() as process:
-        kept.append(scene.go_on(process, 30, SLOTS))
-        assert len(scene.actors()) == ACTORS
-        os.kill(scene.actors()[0], signal.SIGKILL)
+    with scene.start_driver() as process:
+        kept.append(scene.allow_answers(process, 30, SLOTS))
+        assert len(scene.find_actors()) == ACTORS
+        os.kill(scene.find_actors()[0], signal.SIGKILL)
 
         # Another actor takes its place, and takes its units up.
-        kept.append(scene.go_on(process, EACH + 30, SLOTS))
-        before = scene.actors()
+        kept.append(scene.allow_answers(process, EACH + 30, SLOTS))
+        before = scene.find_actors()
         assert len(before) == ACTORS
         cluster.remove_node(second, allow_graceful=False)
-        wait_for(lambda: sum(map(is_there, before)) == ACTORS // 2, process)
+        wait_for(lambda: sum(map(is_process_alive, before)) == ACTORS // 2, process)
 
         # There is room for half of them now.
-        kept.append(scene.go_on(process, SLOTS // 2 + 30, SLOTS // 2))
+        kept.append(scene.allow_answers(process, SLOTS // 2 + 30, SLOTS // 2))
         process.kill()
-    wait_for_none(scene.actors)
-    assert len(scene.lines()) < TASKS
+    wait_for_none(scene.find_actors)
+    assert len(scene.read_ledger()) < TASKS
 
     scene.gate.allowed = sys.maxsize
-    with scene.driver() as process:
+    with scene.start_driver() as process:
         told, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, told
-    check(scene, kept, lost=EACH + SLOTS // 2 + SLOTS // 2)
+    check_run(scene, kept, lost=EACH + SLOTS // 2 + SLOTS // 2)
 
 
 def wait_for_none(actors: Callable[[], list[int]]) -> None:
@@ -195,10 +195,10 @@ def wait_for_none(actors: Callable[[], list[int]]) -> None:
         time.sleep(0.02)
 
 
-def check(scene: Scene, kept: list[dict[Path, bytes]], lost: int) -> None:
-    lines, journals = scene.lines(), scene.journals()
+def check_run(scene: GatedRun, kept: list[dict[Path, bytes]], lost: int) -> None:
+    lines, journals = scene.read_ledger(), scene.read_journals()
     assert sorted(lines) == sorted(f"t{n}#1" for n in range(TASKS))
-    assert lines_in(order(scene.tmp, ())) == TASKS
+    assert count_ledger_lines(make_order(scene.tmp, ())) == TASKS
     assert [text.count(b'"event":"stop"') for text in journals.values()] == [1] * TASKS
     for earlier in kept:
         for path, text in earlier.items():
@@ -211,40 +211,40 @@ def check(scene: Scene, kept: list[dict[Path, bytes]], lost: int) -> None:
     assert len(scene.gate.server.received) - recorded == lost
 
 
-def test_interrupted_once_actors_finish_their_calls_and_leave(scene: Scene) -> None:
-    with scene.driver() as process:
-        scene.go_on(process, 12, SLOTS // 2)
+def test_interrupted_once_actors_finish_their_calls_and_leave(scene: GatedRun) -> None:
+    with scene.start_driver() as process:
+        scene.allow_answers(process, 12, SLOTS // 2)
         process.send_signal(signal.SIGINT)
-        wait_for(lambda: all_say(scene, "interrupted"), process)
+        wait_for(lambda: have_all_reason(scene, "interrupted"), process)
         scene.gate.allowed = sys.maxsize
         told, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130, told
-    recorded = sum(text.count(b'"event":"call"') for text in scene.journals().values())
+    recorded = sum(text.count(b'"event":"call"') for text in scene.read_journals().values())
     assert recorded == len(scene.gate.server.received) == 12 + SLOTS // 2
-    assert scene.actors() == []
+    assert scene.find_actors() == []
 
 
-def all_say(scene: Scene, reason: str) -> bool:
+def have_all_reason(scene: GatedRun, reason: str) -> bool:
     """Whether both actors that had room end for this reason."""
-    states = [read_state(path) or {} for path in scene.folder.root.rglob("workers/*.json")]
+    states = [read_worker_state(path) or {} for path in scene.folder.root.rglob("workers/*.json")]
     return len([state for state in states if str(state.get("reason", "")).startswith(reason)]) == ACTORS // 2
 
 
-def test_with_a_sink_each_actor_plays_in_a_folder_of_its_own_and_all_of_it_comes_together(scene: Scene) -> None:
+def test_with_a_sink_each_actor_plays_in_a_folder_of_its_own_and_all_of_it_comes_together(scene: GatedRun) -> None:
     """There is room for half of the actors at a time; the sink alone is enough to go on from."""
     pytest.importorskip("fsspec")
     sink = scene.tmp / "sink"
-    with scene.driver("--sink", f"file://{sink}") as process:
-        scene.go_on(process, TASKS * STEPS // 2, SLOTS // 2)
+    with scene.start_driver("--sink", f"file://{sink}") as process:
+        scene.allow_answers(process, TASKS * STEPS // 2, SLOTS // 2)
         process.send_signal(signal.SIGINT)
-        wait_for(lambda: all_say(scene, "interrupted"), process)
+        wait_for(lambda: have_all_reason(scene, "interrupted"), process)
         scene.gate.allowed = sys.maxsize
         told, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130, told
     shutil.rmtree(scene.folder.root)
-    with scene.driver("--sink", f"file://{sink}") as process:
+    with scene.start_driver("--sink", f"file://{sink}") as process:
         told, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, told
     shutil.rmtree(scene.folder.root)
     sink.rename(scene.folder.root)
-    check(scene, [], lost=0)
+    check_run(scene, [], lost=0)

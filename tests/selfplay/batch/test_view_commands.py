@@ -6,8 +6,8 @@ import pytest
 from selfplay.batch.layout import RunFolder
 from selfplay.cli import main
 from selfplay.task import Answer, Target
-from tests.loopback import Loopback, answers, in_thread
-from tests.selfplay.batch.chaos import play
+from tests.loopback import LoopbackServer, answers, run_in_thread
+from tests.selfplay.batch.chaos import answer_as_player
 from tests.selfplay.batch.runs import make_repository, make_tasks, write_tasks
 
 
@@ -54,7 +54,7 @@ def test_a_run_that_comes_to_nothing_but_a_models_errors_is_no_success_and_says_
 ) -> None:
     tasks = write_tasks(tmp_path / "tasks.jsonl", make_tasks(make_repository(tmp_path / "pump.git"), 2))
     too_long = answers(400, {"error": {"message": "longer than 10 tokens", "code": "context_length_exceeded"}})
-    with in_thread(Loopback(play, properly=too_long)) as server:
+    with run_in_thread(LoopbackServer(answer_as_player, default_behaviour=too_long)) as server:
         command = ("--player", "openai:m", "--base-url", server.base_url, "--policy", "never")
         config = tmp_path / "run.toml"
         config.write_text('[batch.budget]\nunknown_price = "ignore"\n')

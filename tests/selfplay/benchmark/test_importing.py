@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay.benchmark import BenchmarkFormat, Places, Rejected, import_rows, read_values
+from selfplay.benchmark import BenchmarkFormat, RepositoryLocations, RejectedRow, import_rows, read_objects
 from selfplay.benchmark.patch import ChangedFile, changed_files
 from selfplay.errors import InputError
 from selfplay.task import Task
@@ -51,26 +51,26 @@ ROW: dict[str, Any] = {
 }
 
 
-def imported(
-    tmp_path: Path, kind: BenchmarkFormat, *rows: object, places: Places | None = None
-) -> list[Task | Rejected]:
+def import_values(
+    tmp_path: Path, kind: BenchmarkFormat, *rows: object, places: RepositoryLocations | None = None
+) -> list[Task | RejectedRow]:
     file = tmp_path / "rows.jsonl"
     file.write_text("".join(f"{row if isinstance(row, str) else json.dumps(row)}\n" for row in rows))
-    return [made for _, made in import_rows(file, kind, places or Places())]
+    return [made for _, made in import_rows(file, kind, places or RepositoryLocations())]
 
 
-def only(made: list[Task | Rejected]) -> Task:
+def require_one_task(made: list[Task | RejectedRow]) -> Task:
     [task] = made
     assert isinstance(task, Task)
     return task
 
 
-def reasons(made: list[Task | Rejected]) -> list[str]:
-    return [one.reason for one in made if isinstance(one, Rejected)]
+def reasons(made: list[Task | RejectedRow]) -> list[str]:
+    return [one.reason for one in made if isinstance(one, RejectedRow)]
 
 
 def test_a_swe_bench_row_becomes_a_task_without_tests_new_files_and_notes(tmp_path: Path) -> None:
-    task = only(imported(tmp_path, "swebench", ROW))
+    task = require_one_task(import_values(tmp_path, "swebench", ROW))
     assert (task.brief.id, task.brief.repo) == ("acme__tool-12", "https://github.com/acme/tool")
     assert (task.brief.commit, task.brief.prompt) == ("1" * 40, "It breaks.")
     assert task.answer.paths == ("pkg/core.py",)
@@ -81,7 +81,7 @@ def test_a_swe_bench_row_becomes_a_task_without_tests_new_files_and_notes(tmp_pa
 def test_a_swe_smith_row_is_played_on_its_branch_after_the_bug(tmp_path: Path) -> None:
     row = {"instance_id": "a__b.1234.x", "repo": "swesmith/a__b.1234", "problem_statement": "It broke.", "patch": PATCH,
            "image_name": "i"}  # fmt: skip
-    task = only(imported(tmp_path, "swebench", row))
+    task = require_one_task(import_values(tmp_path, "swebench", row))
     assert (task.brief.repo, task.brief.commit) == ("https://github.com/swesmith/a__b.1234", "a__b.1234.x")
     assert task.answer.paths == ("pkg/core.py", "pkg/new.py")
     assert task.answer.patch is None
@@ -89,15 +89,15 @@ def test_a_swe_smith_row_is_played_on_its_branch_after_the_bug(tmp_path: Path) -
 
 def test_loc_bench_names_functions_and_files_without_any_stay_whole(tmp_path: Path) -> None:
     row = {**ROW, "edit_functions": ["pkg/core.py:Tool.run", "pkg/core.py:stop", "pkg/x.py"]}
-    task = only(imported(tmp_path, "locbench", row))
+    task = require_one_task(import_values(tmp_path, "locbench", row))
     assert list(map(str, task.answer.targets)) == ["pkg/core.py:Tool.run", "pkg/core.py:stop", "pkg/x.py"]
-    more = only(imported(tmp_path, "locbench", {**row, "edit_functions": '["pkg/x.py:f"]'}))
+    more = require_one_task(import_values(tmp_path, "locbench", {**row, "edit_functions": '["pkg/x.py:f"]'}))
     assert list(map(str, more.answer.targets)) == ["pkg/x.py:f", "pkg/core.py"]
 
 
 def test_a_gold_override_stands_for_all_else(tmp_path: Path) -> None:
     row = {**ROW, "edit_functions": ["a.py:f"], "gold_override": ["b.py:g", {"file": "c.py", "function": "h"}]}
-    assert list(map(str, only(imported(tmp_path, "locbench", row)).answer.targets)) == ["b.py:g", "c.py:h"]
+    assert list(map(str, require_one_task(import_values(tmp_path, "locbench", row)).answer.targets)) == ["b.py:g", "c.py:h"]
 
 
 def test_a_chat_row_asks_with_its_first_user_message(tmp_path: Path) -> None:
@@ -106,18 +106,18 @@ def test_a_chat_row_asks_with_its_first_user_message(tmp_path: Path) -> None:
         {"role": "user", "content": [{"type": "text", "text": "It breaks."}]},
     ]
     meta = {"id": "r1", "repo": "acme/tool", "commit": "v1", "targets": ["a.py", {"path": "b.py", "lines": [1, 2]}]}
-    task = only(imported(tmp_path, "openai", {"messages": messages, "metadata": meta}))
+    task = require_one_task(import_values(tmp_path, "openai", {"messages": messages, "metadata": meta}))
     assert (task.brief.id, task.brief.commit, task.brief.prompt) == ("r1", "v1", "It breaks.")
     assert list(map(str, task.answer.targets)) == ["a.py", "b.py:1-2"]
-    flat = only(
-        imported(tmp_path, "openai", {"messages": messages, "id": "r2", "repo": "a/b", "commit": "c", "patch": PATCH})
+    flat = require_one_task(
+        import_values(tmp_path, "openai", {"messages": messages, "id": "r2", "repo": "a/b", "commit": "c", "patch": PATCH})
     )
     assert flat.answer.paths == ("pkg/core.py",)
 
 
 def test_what_gives_no_task_is_said_row_by_row(tmp_path: Path) -> None:
     tests_only = PATCH[PATCH.index("diff --git a/tests") : PATCH.index("diff --git a/CHANGES")]
-    made = imported(
+    made = import_values(
         tmp_path, "swebench", "{", "[]", {**ROW, "patch": "nonsense"}, {**ROW, "patch": tests_only},
         {**ROW, "repo": "x"},
         {**ROW, "problem_statement": " "}, {"instance_id": "q"}, ROW, ROW, {**ROW, "patch": 3},
@@ -137,21 +137,21 @@ def test_repositories_come_from_a_folder_or_a_table(tmp_path: Path) -> None:
     for name in ("acme__tool", "acme+more/repo", "last.git"):
         (tmp_path / "clones" / name).mkdir(parents=True)
         (tmp_path / "clones" / name / "HEAD").write_text("")
-    places = Places.at(tmp_path / "clones")
-    assert [Path(places.of(n)).name for n in ("acme/tool", "acme/more", "x/last")] == ["acme__tool", "repo", "last.git"]
+    places = RepositoryLocations.from_path(tmp_path / "clones")
+    assert [Path(places.locate(n)).name for n in ("acme/tool", "acme/more", "x/last")] == ["acme__tool", "repo", "last.git"]
     with pytest.raises(ValueError, match="'acme/none' is not in"):
-        places.of("acme/none")
+        places.locate("acme/none")
     (tmp_path / "table.json").write_text('{"acme/tool": "/else/where"}')
-    table = Places.at(tmp_path / "table.json")
-    assert (table.of("acme/tool"), table.of("a/b")) == ("/else/where", "https://github.com/a/b")
+    table = RepositoryLocations.from_path(tmp_path / "table.json")
+    assert (table.locate("acme/tool"), table.locate("a/b")) == ("/else/where", "https://github.com/a/b")
     with pytest.raises(InputError, match="neither a folder nor"):
-        Places.at(tmp_path / "nothing.json")
+        RepositoryLocations.from_path(tmp_path / "nothing.json")
 
 
 def test_a_json_list_is_read_as_its_rows(tmp_path: Path) -> None:
     file = tmp_path / "rows.json"
     file.write_text(json.dumps([ROW, 3]))
-    assert [(w.rpartition("rows.json")[2], v if isinstance(v, str) else "") for w, v in read_values(file)] == [
+    assert [(w.rpartition("rows.json")[2], v if isinstance(v, str) else "") for w, v in read_objects(file)] == [
         ("[0]", ""), ("[1]", "no object, but int"),
     ]  # fmt: skip
 
@@ -161,10 +161,10 @@ def test_parquet_is_read_where_pyarrow_is_there(tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     file = tmp_path / "rows.parquet"
     parquet.write_table(arrow.Table.from_pylist([ROW]), file)
-    assert [value for _, value in read_values(file)] == [ROW]
+    assert [value for _, value in read_objects(file)] == [ROW]
     file.write_text("no table")
     with pytest.raises(InputError, match="no Parquet file"):
-        list(read_values(file))
+        list(read_objects(file))
 
 
 CAFE = r'"a/caf\303\251.py"'

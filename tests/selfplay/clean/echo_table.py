@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Literal
 
-from selfplay.clean.echoes import EchoFinding, EchoKind, echoes
+from selfplay.clean.echoes import EchoFinding, EchoKind, find_echoes
 from selfplay.message import Noun
 from selfplay.rows import read_rows
 
 
-class Row(Noun):
+class LabelledTurn(Noun):
     """A turn of a player, and what should be found in it."""
 
     set: Literal["made", "runs", "held_out", "held_out_2", "held_out_3", "held_out_4"]
@@ -24,11 +24,11 @@ class Row(Noun):
     """Why the outcome is known to be wrong here."""
 
 
-def rows() -> tuple[Row, ...]:
+def labelled_turns() -> tuple[LabelledTurn, ...]:
     """The table."""
-    return tuple(row for _, row in read_rows(Path(__file__).parent / "echoes.jsonl", Row))
+    return tuple(row for _, row in read_rows(Path(__file__).parent / "echoes.jsonl", LabelledTurn))
 
 
-def found_in(row: Row) -> tuple[EchoFinding, ...]:
+def found_in(row: LabelledTurn) -> tuple[EchoFinding, ...]:
     """What is found."""
-    return echoes(row.text, row.hint, row.visible)
+    return find_echoes(row.text, row.hint, row.visible)

@@ -15,7 +15,7 @@ FILE = Path(__file__).with_name("grounded.jsonl")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class LabelledCall:
     """One labelled call."""
 
     number: int
@@ -53,10 +53,10 @@ class Row:
         return evidence_of(self.messages)
 
     @property
-    def told(self) -> dict[str, str]:
+    def found_labels(self) -> dict[str, str]:
         """What is found: by part, `grounded` or `leap`."""
         messages = self.messages
-        links = evidence_of(messages).of(len(messages) - 1)
+        links = evidence_of(messages).links_of(len(messages) - 1)
         return {link.text: "leap" if link.source.is_leap else "grounded" for link in links}
 
 
@@ -66,15 +66,15 @@ def _turn(call_id: str, name: str, arguments: dict[str, Any]) -> Message:
 
 
 @cache
-def rows() -> tuple[Row, ...]:
+def labelled_calls() -> tuple[LabelledCall, ...]:
     """All rows in order."""
     lines = FILE.read_bytes().splitlines()
-    return tuple(_row(number, orjson.loads(line)) for number, line in enumerate(lines, 1))
+    return tuple(_to_call(number, orjson.loads(line)) for number, line in enumerate(lines, 1))
 
 
-def _row(number: int, value: dict[str, Any]) -> Row:
+def _to_call(number: int, value: dict[str, Any]) -> LabelledCall:
     keys = ("set", "repo", "task", "seen", "hint", "call", "labels")
-    return Row(number, *(value[key] for key in keys))
+    return LabelledCall(number, *(value[key] for key in keys))
 
 
 @dataclass(slots=True)
@@ -103,11 +103,11 @@ class Score:
         return self.found / (self.found + self.false)
 
 
-def scored(some: Iterable[Row]) -> Score:
+def score_rows(some: Iterable[LabelledCall]) -> Score:
     """Of these rows together."""
     score = Score()
     for row in some:
-        told = row.told
+        told = row.found_labels
         for part, label in row.labels.items():
             is_leap = label == "leap"
             score.leaps += is_leap

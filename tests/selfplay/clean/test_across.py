@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay.clean.across import AcrossSettings, Checks, Rejected, Subject, across
+from selfplay.clean.across import AcrossSettings, RowChecks, RejectedTrace, Conversation, reject_traces
 from selfplay.clean.across.contamination import read_benchmarks
 from selfplay.clean.across.keys import keys_of
 from selfplay.clean.across.length import length_of, tokenizer_of
-from selfplay.clean.across.special_tokens import FAMILIES, tokens_of
+from selfplay.clean.across.special_tokens import FAMILIES, tokens_of_families
 from selfplay.clean.codes import DropCode
-from selfplay.clean.strip import strip
+from selfplay.clean.strip import strip_supervision
 from selfplay.errors import ConfigError, InputError
 from selfplay.message import Message, Origin, ToolCall
 from selfplay.sample import CleanTrace
@@ -32,7 +32,7 @@ KEY = 'k3y/with "odd" characters-and=more'
 def a_search_for(*patterns: str, episode: str = "e", text: str = "", result: str = "") -> CleanTrace:
     steps = [a_step(a_call("grep", id=f"c{n}", pattern=p), text=text) for n, p in enumerate(patterns)]
     trace = a_trace(*steps, a_step(finish(), text=text), episode=episode)
-    clean = strip(trace, a_contract())
+    clean = strip_supervision(trace, a_contract())
     if not result:
         return clean
     first = clean.turns[0]
@@ -41,15 +41,15 @@ def a_search_for(*patterns: str, episode: str = "e", text: str = "", result: str
     return clean.model_copy(update={"turns": (shown, *clean.turns[1:])})
 
 
-def rejected(traces: Sequence[CleanTrace], settings: AcrossSettings = OFF) -> list[Rejected]:
-    return list(across(traces, settings))
+def reject(traces: Sequence[CleanTrace], settings: AcrossSettings = OFF) -> list[RejectedTrace]:
+    return list(reject_traces(traces, settings))
 
 
 def codes(traces: Sequence[CleanTrace], settings: AcrossSettings = OFF) -> dict[str, DropCode]:
-    return {one.episode: one.code for one in rejected(traces, settings)}
+    return {one.episode: one.code for one in reject(traces, settings)}
 
 
-def subject(text: str, role: str = "tool", *, repo: str = "", commit: str = "", snapshot: str = "") -> Subject:
+def make_conversation(text: str, role: str = "tool", *, repo: str = "", commit: str = "", snapshot: str = "") -> Conversation:
     task = Message(role="user", content="the task", origin=Origin.TASK)
     said = (
         Message(role="tool", content=text, origin=Origin.TOOL, tool_call_id="c", name="grep")
@@ -61,19 +61,19 @@ def subject(text: str, role: str = "tool", *, repo: str = "", commit: str = "", 
             tool_calls=(ToolCall(id="c", name="grep", arguments=text),),
         )
     )
-    return Subject(id="s", messages=(task, said), repo=repo, commit=commit, snapshot=snapshot)
+    return Conversation(id="s", messages=(task, said), repo=repo, commit=commit, snapshot=snapshot)
 
 
 # duplicates
 
 
 def test_a_trace_that_differs_from_all_others_is_kept() -> None:
-    assert not rejected([a_search_for("header"), a_search_for("fingerprint", "digest", episode="f")])
+    assert not reject([a_search_for("header"), a_search_for("fingerprint", "digest", episode="f")])
 
 
 def test_the_same_words_and_calls_are_a_duplicate_whatever_the_results_ids_and_spaces() -> None:
     one = a_search_for("header", "wire", episode="one", result="a")
-    other = strip(
+    other = strip_supervision(
         a_trace(
             a_step(a_call("grep", id="x", raw='{ "pattern" : "h\\u0065ader" }')),
             a_step(a_call("grep", id="y", pattern="wire")),
@@ -82,7 +82,7 @@ def test_the_same_words_and_calls_are_a_duplicate_whatever_the_results_ids_and_s
         ),
         a_contract(),
     )
-    assert rejected([one, other])[0] == Rejected(
+    assert reject([one, other])[0] == RejectedTrace(
         episode="other", code=DropCode.DUPLICATE, detail="the same words and calls as one"
     )
 
@@ -91,7 +91,7 @@ def test_attempts_at_one_task_with_the_same_calls_are_near_duplicates_however_wo
     patterns = ("header", "wire", "respond")
     one = a_search_for(*patterns, episode="one", text="Headers first, then what writes them to the client.")
     other = a_search_for(*patterns, episode="other", text="Let me see who sends the fingerprint out at all.")
-    found = rejected([one, other])
+    found = reject([one, other])
     assert [(one.episode, one.code) for one in found] == [("other", DropCode.NEAR_DUPLICATE)]
     assert found[0].detail == "calls 100% like one"
 
@@ -100,7 +100,7 @@ def test_the_same_calls_at_another_task_are_another_sample() -> None:
     one = a_search_for("header", "wire", episode="one", text="The words of the first search, of which there are some.")
     other = a_search_for("header", "wire", episode="other", text="And the second one has others, quite a lot of them.")
     asks = other.opening.model_copy(update={"content": "A different question about the same place."})
-    assert not rejected([one, other.model_copy(update={"opening": asks})])
+    assert not reject([one, other.model_copy(update={"opening": asks})])
 
 
 def test_the_same_attempt_under_another_task_is_a_near_duplicate() -> None:
@@ -117,7 +117,7 @@ def test_near_duplicates_can_be_kept() -> None:
         a_search_for("header", episode="other", text="That."),
     )
     assert codes([one, other]) == {"other": DropCode.NEAR_DUPLICATE}
-    assert not rejected([one, other], OFF.model_copy(update={"near_duplicates": None}))
+    assert not reject([one, other], OFF.model_copy(update={"near_duplicates": None}))
 
 
 def test_a_trace_that_is_dropped_takes_no_good_one_with_it() -> None:
@@ -135,7 +135,7 @@ def test_exactly_one_of_each_class_of_duplicates_stays_and_it_is_the_first(
 ) -> None:
     traces = [a_search_for(*words, episode=str(n)) for n, words in enumerate(searches)]
     settings = OFF.model_copy(update={"near_duplicates": None, "batch": batch})
-    dropped = [int(one.episode) for one in across(traces, settings)]
+    dropped = [int(one.episode) for one in reject_traces(traces, settings)]
     kept = [words for n, words in enumerate(searches) if n not in dropped]
     assert kept == list(dict.fromkeys(searches))
     assert dropped == sorted(dropped)
@@ -144,10 +144,10 @@ def test_exactly_one_of_each_class_of_duplicates_stays_and_it_is_the_first(
 @given(st.lists(WORDS, max_size=12))
 def test_what_is_rejected_resembles_something_that_was_kept(searches: list[tuple[str, ...]]) -> None:
     traces = [a_search_for(*words, episode=f"e{n}") for n, words in enumerate(searches)]
-    found = rejected(traces)
+    found = reject(traces)
     kept = {trace.episode for trace in traces} - {one.episode for one in found}
     assert all(one.detail.rsplit(" ", 1)[-1] in kept for one in found)
-    assert found == rejected(traces)
+    assert found == reject(traces)
 
 
 # secrets
@@ -172,7 +172,7 @@ FORMS = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_the_runs_own_key_is_found(form: str) -> None:
-    assert keys_of(["MY_KEY"], {"MY_KEY": KEY}).found(f"before {FORMS[form]} after") == ("MY_KEY",)
+    assert keys_of(["MY_KEY"], {"MY_KEY": KEY}).names_in(f"before {FORMS[form]} after") == ("MY_KEY",)
 
 
 @given(st.text(), st.integers(0, 3))
@@ -180,18 +180,18 @@ def test_a_key_is_found_however_many_layers_of_json_are_around_it(text: str, lay
     wrapped = f"{text} {KEY} {text}"
     for _ in range(layers):
         wrapped = json.dumps({"content": wrapped})
-    assert keys_of(["MY_KEY"], {"MY_KEY": KEY}).found(wrapped)
+    assert keys_of(["MY_KEY"], {"MY_KEY": KEY}).names_in(wrapped)
 
 
 @pytest.mark.parametrize("value", ["", "none", "EMPTY", "  "])
 def test_what_local_servers_are_given_is_no_key(value: str) -> None:
-    assert not keys_of(["MY_KEY"], {"MY_KEY": value}).found(f"EMPTY none {value}")
+    assert not keys_of(["MY_KEY"], {"MY_KEY": value}).names_in(f"EMPTY none {value}")
 
 
 def test_a_rejection_names_the_key_and_the_place_and_never_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_KEY", KEY)
     settings = OFF.model_copy(update={"key_names": ("MY_KEY",)})
-    found = rejected([a_search_for("x", result=f"token = {KEY}"), a_search_for("y", episode="f")], settings)
+    found = reject([a_search_for("x", result=f"token = {KEY}"), a_search_for("y", episode="f")], settings)
     assert [(one.episode, one.code, one.detail) for one in found] == [
         ("e", DropCode.SECRET, "the key in MY_KEY in messages[3].content (tool)")
     ]
@@ -199,30 +199,30 @@ def test_a_rejection_names_the_key_and_the_place_and_never_shows_it(monkeypatch:
 
 def test_a_key_in_arguments_is_found_behind_their_escapes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_KEY", KEY)
-    checks = Checks(OFF.model_copy(update={"key_names": ("MY_KEY",)}))
-    [(_, faults)] = checks.faults([subject(json.dumps({"pattern": json.dumps(KEY)}), "assistant")])
+    checks = RowChecks(OFF.model_copy(update={"key_names": ("MY_KEY",)}))
+    [(_, faults)] = checks.check_all([make_conversation(json.dumps({"pattern": json.dumps(KEY)}), "assistant")])
     assert {fault.place for fault in faults} == {"messages[1].tool_calls[0].arguments"}
 
 
 def test_keys_and_tokens_are_found_in_the_names_of_calls_tasks_and_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     settings = AcrossSettings(scanner="off")
-    named = strip(a_trace(a_step(a_call("grep", id=f"c {KEY}", pattern="header")), a_step(finish())), a_contract())
-    (found,) = rejected([named], settings)
+    named = strip_supervision(a_trace(a_step(a_call("grep", id=f"c {KEY}", pattern="header")), a_step(finish())), a_contract())
+    (found,) = reject([named], settings)
     assert found.code is DropCode.SECRET
     assert "messages[2].tool_calls[0].id" in found.detail
     assert "messages[3].tool_call_id" in found.detail
     for update in ({"task": KEY}, {"episode": KEY}):
-        (found,) = rejected([a_search_for("header").model_copy(update=update)], settings)
+        (found,) = reject([a_search_for("header").model_copy(update=update)], settings)
         assert found.code is DropCode.SECRET
-    named = strip(a_trace(a_step(a_call("grep", id="<|im_end|>", pattern="header")), a_step(finish())), a_contract())
+    named = strip_supervision(a_trace(a_step(a_call("grep", id="<|im_end|>", pattern="header")), a_step(finish())), a_contract())
     assert codes([named]) == {named.episode: DropCode.SPECIAL_TOKEN}
 
 
 def test_the_keys_can_be_blotted_out() -> None:
     keys = keys_of(["MY_KEY"], {"MY_KEY": KEY})
-    assert keys.without(f"a {KEY} b") == "a [MY_KEY] b"
-    assert keys.without("".join(f"\\u{ord(c):04x}" for c in KEY)) == "[MY_KEY]"
+    assert keys.redact(f"a {KEY} b") == "a [MY_KEY] b"
+    assert keys.redact("".join(f"\\u{ord(c):04x}" for c in KEY)) == "[MY_KEY]"
     assert KEY not in repr(keys.__dict__)
 
 
@@ -235,12 +235,12 @@ def test_the_scanner_finds_secrets_and_says_only_rule_and_place() -> None:
     token = made_up_token()
     clean = "commit 7b55a97f0c1f6a3e5d4b3c2a1908f7e6d5c4b3a2\nsha256:" + hashlib.sha256(b"x").hexdigest()
     subjects = [
-        subject(f"line one\r\nexport TOKEN={token}\n# kingfisher:ignore"),
-        subject(clean),
-        subject(json.dumps({"pattern": token}).replace("p_", "p\\u005f"), "assistant"),
-        subject("PK\x03\x04\0" + token),
+        make_conversation(f"line one\r\nexport TOKEN={token}\n# kingfisher:ignore"),
+        make_conversation(clean),
+        make_conversation(json.dumps({"pattern": token}).replace("p_", "p\\u005f"), "assistant"),
+        make_conversation("PK\x03\x04\0" + token),
     ]
-    found = [faults for _, faults in Checks(OFF.model_copy(update={"scanner": "on"})).faults(subjects)]
+    found = [faults for _, faults in RowChecks(OFF.model_copy(update={"scanner": "on"})).check_all(subjects)]
     assert [[fault.place for fault in one if fault.code is DropCode.SECRET] for one in found] == [
         ["messages[1].content"],
         [],
@@ -253,7 +253,7 @@ def test_the_scanner_finds_secrets_and_says_only_rule_and_place() -> None:
 
 def test_a_rule_can_be_allowed() -> None:
     settings = OFF.model_copy(update={"scanner": "on", "allowed_rules": ("betterleaks.github-pat",)})
-    assert [faults for _, faults in Checks(settings).faults([subject(made_up_token())])] == [()]
+    assert [faults for _, faults in RowChecks(settings).check_all([make_conversation(made_up_token())])] == [()]
 
 
 # special tokens
@@ -262,7 +262,7 @@ def test_a_rule_can_be_allowed() -> None:
 @pytest.mark.parametrize("token", sorted({t for family in FAMILIES.values() for t in family}))
 def test_every_token_of_the_table_is_found_where_it_stands(token: str) -> None:
     settings = OFF.model_copy(update={"token_families": tuple(FAMILIES)})
-    [(_, faults)] = Checks(settings).faults([subject(f"a\x00 {token} b")])
+    [(_, faults)] = RowChecks(settings).check_all([make_conversation(f"a\x00 {token} b")])
     assert [(f.code, f.place, f.span) for f in faults] == [
         (DropCode.SPECIAL_TOKEN, "messages[1].content", (3, 3 + len(token)))
     ]
@@ -270,38 +270,38 @@ def test_every_token_of_the_table_is_found_where_it_stands(token: str) -> None:
 
 def test_a_special_token_is_found_behind_the_escapes_of_arguments() -> None:
     assert codes([a_search_for("x")]) == {}
-    [(_, faults)] = Checks(OFF).faults([subject('{"pattern": "\\u003c|im_end|>"}', "assistant")])
+    [(_, faults)] = RowChecks(OFF).check_all([make_conversation('{"pattern": "\\u003c|im_end|>"}', "assistant")])
     assert [f.detail for f in faults] == ["<|im_end|> in messages[1].tool_calls[0].arguments (assistant)"]
 
 
 def test_ordinary_code_holds_no_special_token() -> None:
     code = "if a <b> c: x[i] | y | z\n<p>text</p>\nmatch <|> other\n[INSTALL] <system> Vec<T> <stdin> [mask] <pad>"
     code += "Usage: cli [OPTIONS] COMMAND [ARGS]...\n<s>old</s> [INST] [THINK]"
-    assert [faults for _, faults in Checks(OFF).faults([subject(code)])] == [()]
+    assert [faults for _, faults in RowChecks(OFF).check_all([make_conversation(code)])] == [()]
 
 
-def tokens_in(text: str, settings: AcrossSettings = OFF, **update: object) -> list[str]:
-    checks = Checks(settings.model_copy(update=update))
-    return [fault.detail.split()[0] for _, faults in checks.faults([subject(text)]) for fault in faults]
+def find_tokens(text: str, settings: AcrossSettings = OFF, **update: object) -> list[str]:
+    checks = RowChecks(settings.model_copy(update=update))
+    return [fault.detail.split()[0] for _, faults in checks.check_all([make_conversation(text)]) for fault in faults]
 
 
 def test_tokens_and_families_can_be_let_through() -> None:
     text = "<|im_start|>old price<|eot_id|>"
-    assert tokens_in(text) == ["<|im_start|>", "<|eot_id|>"]
-    assert tokens_in(text, allowed_tokens=("<|eot_id|>",)) == ["<|im_start|>"]
-    assert tokens_in(text, token_families=("chatml",)) == ["<|im_start|>"]
+    assert find_tokens(text) == ["<|im_start|>", "<|eot_id|>"]
+    assert find_tokens(text, allowed_tokens=("<|eot_id|>",)) == ["<|im_start|>"]
+    assert find_tokens(text, token_families=("chatml",)) == ["<|im_start|>"]
 
 
 def test_words_in_brackets_count_where_the_target_has_them() -> None:
     text = "Usage: cli [OPTIONS] COMMAND [ARGS]... <s>"
-    assert tokens_in(text) == []
-    assert tokens_in(text, token_families=("mistral",)) == ["[ARGS]"]
-    assert tokens_in(text, token_families=("llama2", "mistral")) == ["[ARGS]", "<s>"]
+    assert find_tokens(text) == []
+    assert find_tokens(text, token_families=("mistral",)) == ["[ARGS]"]
+    assert find_tokens(text, token_families=("llama2", "mistral")) == ["[ARGS]", "<s>"]
 
 
 def test_an_unknown_family_is_refused() -> None:
     with pytest.raises(ConfigError, match="'lama2'"):
-        tokens_of(["lama2"])
+        tokens_of_families(["lama2"])
 
 
 # length
@@ -325,25 +325,25 @@ def tokenizer_file(tmp_path: Path) -> Path:
 
 
 def test_length_by_the_targets_tokenizer_is_exact(tokenizer_file: Path) -> None:
-    length = length_of(subject("five words \ud800 are here"), tokenizer_of(str(tokenizer_file)), 8)
+    length = length_of(make_conversation("five words \ud800 are here"), tokenizer_of(str(tokenizer_file)), 8)
     assert (length.tokens, length.is_exact) == (2 + 5 + 16, True)
 
 
 def test_length_without_a_tokenizer_is_an_estimate_and_says_so() -> None:
-    length = length_of(subject("x" * 35), tokenizer_of(None), 0)
+    length = length_of(make_conversation("x" * 35), tokenizer_of(None), 0)
     assert (length.tokens, length.is_exact, str(length)) == (3 + 10, False, "about 13 tokens")
 
 
 def test_a_long_trace_is_refused_with_its_length(tokenizer_file: Path) -> None:
     settings = OFF.model_copy(update={"max_tokens": 500, "tokenizer": str(tokenizer_file)})
-    found = rejected([a_search_for("a"), a_search_for("b", episode="f", result="word " * 500)], settings)
+    found = reject([a_search_for("a"), a_search_for("b", episode="f", result="word " * 500)], settings)
     assert [(one.episode, one.code) for one in found] == [("f", DropCode.TOO_LONG)]
     assert found[0].detail.endswith(f"tokens by {tokenizer_file}, more than 500")
 
 
 def test_a_tokenizers_own_special_tokens_are_what_is_looked_for(tokenizer_file: Path) -> None:
     settings = OFF.model_copy(update={"tokenizer": str(tokenizer_file)})
-    faults = [found for _, found in Checks(settings).faults([subject("<|turn_end|> <|im_end|>")])]
+    faults = [found for _, found in RowChecks(settings).check_all([make_conversation("<|turn_end|> <|im_end|>")])]
     assert [[f.detail.split()[0] for f in one] for one in faults] == [["<|turn_end|>"]]
 
 
@@ -390,29 +390,29 @@ OTHERS = [
 ]
 
 
-def listed(tmp_path: Path, *lines: str) -> AcrossSettings:
+def list_benchmark(tmp_path: Path, *lines: str) -> AcrossSettings:
     path = tmp_path / "benchmark.txt"
     path.write_text("# repositories\n\n" + "\n".join(lines))
     return OFF.model_copy(update={"benchmarks": (path,)})
 
 
-def contaminated(settings: AcrossSettings, **fields: str) -> list[str]:
-    return [f.detail for _, faults in Checks(settings).faults([subject("x", **fields)]) for f in faults]
+def find_contamination(settings: AcrossSettings, **fields: str) -> list[str]:
+    return [f.detail for _, faults in RowChecks(settings).check_all([make_conversation("x", **fields)]) for f in faults]
 
 
 @pytest.mark.parametrize("repo", SAME)
 @pytest.mark.parametrize("entry", ["https://github.com/pallets/click", "git@github.com:Pallets/click.git  # cli"])
 def test_a_listed_repository_is_found_in_any_spelling(tmp_path: Path, repo: str, entry: str) -> None:
-    assert len(contaminated(listed(tmp_path, entry), repo=repo)) == 1
+    assert len(find_contamination(list_benchmark(tmp_path, entry), repo=repo)) == 1
 
 
 @pytest.mark.parametrize("repo", OTHERS)
 def test_other_repositories_are_not_listed(tmp_path: Path, repo: str) -> None:
-    assert not contaminated(listed(tmp_path, "https://github.com/pallets/click"), repo=repo)
+    assert not find_contamination(list_benchmark(tmp_path, "https://github.com/pallets/click"), repo=repo)
 
 
 def test_a_match_by_name_only_says_so(tmp_path: Path) -> None:
-    [why] = contaminated(listed(tmp_path, "pallets/click"), repo="/home/me/click")
+    [why] = find_contamination(list_benchmark(tmp_path, "pallets/click"), repo="/home/me/click")
     assert why.startswith("/home/me/click is pallets/click, listed at ")
     assert why.endswith("benchmark.txt:3 (by name only: the task names a local directory)")
 
@@ -436,14 +436,14 @@ FULL = "7b55a97f0c1f6a3e5d4b3c2a1908f7e6d5c4b3a2"
 def test_a_listed_commit_is_only_that_commit(
     tmp_path: Path, fields: dict[str, str], entry: str, *, is_listed: bool
 ) -> None:
-    assert bool(contaminated(listed(tmp_path, entry), repo="pallets/click", **fields)) is is_listed
+    assert bool(find_contamination(list_benchmark(tmp_path, entry), repo="pallets/click", **fields)) is is_listed
 
 
 @pytest.mark.parametrize("line", ["click", "@", "pallets/click@", "https://"])
 def test_a_line_that_names_no_repository_is_refused(tmp_path: Path, line: str) -> None:
     with pytest.raises(InputError, match=r"benchmark\.txt:3: "):
-        read_benchmarks(listed(tmp_path, line).benchmarks)
+        read_benchmarks(list_benchmark(tmp_path, line).benchmarks)
 
 
 def test_a_found_search_of_ours_passes_every_check() -> None:
-    assert not rejected([strip(a_search(), a_contract())])
+    assert not reject([strip_supervision(a_search(), a_contract())])

@@ -8,28 +8,28 @@ from pathlib import Path
 import orjson
 import pytest
 
-from selfplay.audit_traces import Severity, audit_traces
-from selfplay.casting import Cast
+from selfplay.audit_traces import AuditSeverity, audit_traces
+from selfplay.casting import SeatModels
 from selfplay.clean.across import AcrossSettings
 from selfplay.clean.codes import DropCode
-from selfplay.clean.funnel import Funnel
+from selfplay.clean.funnel import CleaningFunnel
 from selfplay.clean.pipeline import DroppedTrace
-from selfplay.clean.place import CleanPlace
+from selfplay.clean.place import CleanFolder
 from selfplay.clean.settings import CleanSettings
-from selfplay.cleaning import Work, clean_to
+from selfplay.cleaning import CleaningWork, clean_to
 from selfplay.config import RunConfig
-from selfplay.export.shapes import Format
-from selfplay.export.write import write_samples
+from selfplay.export.shapes import RowFormat
+from selfplay.export.write import write_rows
 from selfplay.journal import Journal
 from selfplay.journals import journals_in
-from selfplay.loop import play
-from selfplay.models.script import Line, call, judges, says
-from selfplay.play import set_stage
+from selfplay.loop import play_episode
+from selfplay.models.script import ScriptLine, call, judges, says
+from selfplay.play import set_up_episode
 from selfplay.repos import Repositories
 from selfplay.sample import CleanTrace, Mask, Repair
 from selfplay.trace import Trace
 from tests.repositories import commit_files, make_git_dir
-from tests.selfplay.episodes import FILES, TARGETS, role, the_task
+from tests.selfplay.episodes import FILES, TARGETS, make_seat, make_task
 
 FINISH = call("finish", files=[{"path": path, "reason": "messages pass through it"} for path in TARGETS])
 HINTS = (
@@ -57,49 +57,49 @@ ECHOING = ("advice", "hint", "thank", "right", "good point", "supervisor", "guid
 
 
 @dataclass(frozen=True)
-class Played:
+class ObedientRun:
     """Episodes of a player in a folder, and what was cleaned out of them."""
 
     traces: tuple[Trace, ...]
-    clean: CleanPlace
-    funnel: Funnel
+    clean: CleanFolder
+    funnel: CleaningFunnel
 
-    def kept(self) -> list[CleanTrace]:
-        return [each for each in self.clean.read() if isinstance(each, CleanTrace)]
+    def read_kept(self) -> list[CleanTrace]:
+        return [each for each in self.clean.read_outcomes() if isinstance(each, CleanTrace)]
 
-    def dropped(self) -> list[DroppedTrace]:
-        return [each for each in self.clean.read() if isinstance(each, DroppedTrace)]
+    def read_dropped(self) -> list[DroppedTrace]:
+        return [each for each in self.clean.read_outcomes() if isinstance(each, DroppedTrace)]
 
 
-async def obey(tmp_path: Path, *scripts: Sequence[Line], settings: CleanSettings | None = None) -> Played:
+async def play_obediently(tmp_path: Path, *scripts: Sequence[ScriptLine], settings: CleanSettings | None = None) -> ObedientRun:
     """Play each script against the same hints, on a commit of a real repository, and clean the folder."""
     git_dir = make_git_dir(tmp_path / "pump.git")
     commit_files(git_dir, {name.encode(): text.encode() for name, text in FILES.items()})
     repositories = Repositories(tmp_path / "repos")
-    task = the_task(git_dir)
+    task = make_task(git_dir)
     task = task.model_copy(update={"brief": task.brief.model_copy(update={"commit": "main"})})
     traces: list[Trace] = []
     with closing(repositories.open(task.brief.repo, "main")) as snapshot:
-        stage = set_stage(task, snapshot, RunConfig())
+        stage = set_up_episode(task, snapshot, RunConfig())
         for number, script in enumerate(scripts):
             told = [judges("productive", "it follows", hint) for hint in HINTS[: len(script) - 1]]
-            cast = Cast(role("player", script), role("supervisor", [*told, judges("productive", "done")]))
+            cast = SeatModels(make_seat("player", script), make_seat("supervisor", [*told, judges("productive", "done")]))
             with Journal(tmp_path / "traces" / f"e{number}.jsonl") as journal:
-                traces.append(await play(f"e{number}", stage, cast.seats(journal, is_supervised=True), journal))
-    place = CleanPlace(tmp_path / "traces" / "clean")
-    work = Work(journals_in(tmp_path / "traces"), settings or CleanSettings())
-    return Played(tuple(traces), place, await clean_to(place, work))
+                traces.append(await play_episode(f"e{number}", stage, cast.make_seats(journal, is_supervised=True), journal))
+    place = CleanFolder(tmp_path / "traces" / "clean")
+    work = CleaningWork(journals_in(tmp_path / "traces"), settings or CleanSettings())
+    return ObedientRun(tuple(traces), place, await clean_to(place, work))
 
 
 async def test_every_hint_reached_the_player_and_was_obeyed(tmp_path: Path) -> None:
     """Else there would be nothing to clean."""
-    (trace,) = (await obey(tmp_path, OBEDIENT)).traces
+    (trace,) = (await play_obediently(tmp_path, OBEDIENT)).traces
     said = [step.judgement.hint.text for step in trace.steps if step.judgement.hint]
     assert said == [hint for hint in HINTS if hint]
 
 
 async def test_each_echo_is_repaired_and_the_leap_is_masked(tmp_path: Path) -> None:
-    (clean,) = (await obey(tmp_path, OBEDIENT)).kept()
+    (clean,) = (await play_obediently(tmp_path, OBEDIENT)).read_kept()
     assert [(turn.action.content, turn.action.reasoning, turn.masks) for turn in clean.turns] == [
         ("I look at the layout.", None, ()),
         ("The task speaks of messages.", None, ()),
@@ -113,8 +113,8 @@ async def test_each_echo_is_repaired_and_the_leap_is_masked(tmp_path: Path) -> N
 
 
 async def test_a_repaired_turn_keeps_its_original_and_its_calls_and_results(tmp_path: Path) -> None:
-    played = await obey(tmp_path, OBEDIENT)
-    (clean,) = played.kept()
+    played = await play_obediently(tmp_path, OBEDIENT)
+    (clean,) = played.read_kept()
     for turn in clean.turns:
         step = played.traces[0].steps[turn.step]
         assert (turn.original or turn.action) == step.action
@@ -123,11 +123,11 @@ async def test_a_repaired_turn_keeps_its_original_and_its_calls_and_results(tmp_
 
 
 @pytest.mark.parametrize("form", ["openai", "trl"])
-async def test_the_exported_rows_pass_the_audit(tmp_path: Path, form: Format) -> None:
-    place = (await obey(tmp_path, OBEDIENT)).clean
-    write_samples(place.read(), tmp_path / "sft", form)
+async def test_the_exported_rows_pass_the_audit(tmp_path: Path, form: RowFormat) -> None:
+    place = (await play_obediently(tmp_path, OBEDIENT)).clean
+    write_rows(place.read_outcomes(), tmp_path / "sft", form)
     (audited,) = audit_traces([tmp_path / "sft" / "sft.jsonl"], AcrossSettings())
-    assert [f for f in audited.findings if f.severity is Severity.ERROR] == []
+    assert [f for f in audited.findings if f.severity is AuditSeverity.ERROR] == []
     row = (tmp_path / "sft" / "sft.jsonl").read_text()
     spoken = " ".join(m["content"] or "" for m in orjson.loads(row)["messages"] if m["role"] == "assistant").lower()
     assert not [word for word in ECHOING if word in spoken]
@@ -135,9 +135,9 @@ async def test_the_exported_rows_pass_the_audit(tmp_path: Path, form: Format) ->
 
 async def test_the_raw_rows_would_not_have_passed(tmp_path: Path) -> None:
     """The audit sees what cleaning takes out."""
-    await obey(tmp_path, OBEDIENT)
+    await play_obediently(tmp_path, OBEDIENT)
     (audited,) = audit_traces([tmp_path / "traces" / "e0.jsonl"], AcrossSettings())
-    assert {f.code for f in audited.findings if f.severity is Severity.ERROR} >= {"echo", "leap"}
+    assert {f.code for f in audited.findings if f.severity is AuditSeverity.ERROR} >= {"echo", "leap"}
 
 
 async def test_a_target_that_only_a_hint_leads_to_gives_no_row(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ async def test_a_target_that_only_a_hint_leads_to_gives_no_row(tmp_path: Path) -
         says("Following the hint.", call("read_file", path="pump/drain_valve.py")),
         says("Done.", FINISH),
     )
-    (dropped,) = (await obey(tmp_path, blind)).dropped()
+    (dropped,) = (await play_obediently(tmp_path, blind)).read_dropped()
     assert dropped.code is DropCode.NO_CHAIN
     assert dropped.detail.startswith("pump/drain_valve.py: nothing visible explains")
 
@@ -156,11 +156,11 @@ async def test_a_target_that_only_a_hint_leads_to_gives_no_row(tmp_path: Path) -
 async def test_an_answer_that_thanks_within_its_call_gives_no_row(tmp_path: Path) -> None:
     reason = "you told me to look there, thanks for the advice"
     thanking = call("finish", files=[{"path": path, "reason": reason} for path in TARGETS])
-    (dropped,) = (await obey(tmp_path, (*OBEDIENT[:-1], says("", thanking)))).dropped()
+    (dropped,) = (await play_obediently(tmp_path, (*OBEDIENT[:-1], says("", thanking)))).read_dropped()
     assert dropped.code is DropCode.ECHO
 
 
 async def test_the_same_words_twice_are_one_row(tmp_path: Path) -> None:
-    played = await obey(tmp_path, OBEDIENT, OBEDIENT)
-    assert [each.code for each in played.dropped()] == [DropCode.DUPLICATE]
+    played = await play_obediently(tmp_path, OBEDIENT, OBEDIENT)
+    assert [each.code for each in played.read_dropped()] == [DropCode.DUPLICATE]
     assert (played.funnel.traces, played.funnel.rows) == (2, 1)

@@ -4,16 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay.clean.assist import Nobody, at_once
+from selfplay.clean.assist import NoAssistants, run_without_waiting
 from selfplay.clean.evidence import evidence_of, graph_of
-from selfplay.clean.evidence.carried import breaking
-from selfplay.clean.ground import ground_of
-from selfplay.clean.pipeline import mended
+from selfplay.clean.evidence.carried import breaking_links
+from selfplay.clean.ground import grounding_of
+from selfplay.clean.pipeline import repair_and_mask
 from selfplay.clean.settings import CleanSettings
-from selfplay.clean.strip import strip
+from selfplay.clean.strip import strip_supervision
 from selfplay.message import Message, Origin
 from selfplay.trace import Step, Trace
-from selfplay_tools.tool import Shown
+from selfplay_tools.tool import ShownRange
 from tests.selfplay.traces import a_call, a_contract, a_result, a_step, a_trace, finish
 
 TARGET = "lantern/respond.py"
@@ -22,7 +22,7 @@ SEEN = "tills/spooler.py\n12:    def flush(self, receipt):"
 HINT = "Think of a drain that empties, and who would flush a receipt on paper. Which line?"
 
 
-def breaks(query: str, *, is_strict: bool = False) -> set[str]:
+def find_breaking_words(query: str, *, is_strict: bool = False) -> set[str]:
     """The words of a query that break the way, after a task, a result and a hint."""
     grep = a_call("grep", id="a", pattern="voucher")
     search = a_call("search", id="b", query=query)
@@ -33,7 +33,7 @@ def breaks(query: str, *, is_strict: bool = False) -> set[str]:
         Message(role="user", content=HINT, origin=Origin.HINT),
         Message(role="assistant", content="", origin=Origin.PLAYER, tool_calls=(search,)),
     )
-    return {link.text for link in breaking(evidence_of(conversation).of(4), is_strict=is_strict)}
+    return {link.text for link in breaking_links(evidence_of(conversation).links_of(4), is_strict=is_strict)}
 
 
 TABLE = [
@@ -58,12 +58,12 @@ TABLE = [
 
 @pytest.mark.parametrize(("query", "broken"), [row[:2] for row in TABLE], ids=[row[2] for row in TABLE])
 def test_a_query_leads_on_if_what_is_visible_carries_it(query: str, broken: set[str]) -> None:
-    assert breaks(query) == broken
+    assert find_breaking_words(query) == broken
 
 
 @pytest.mark.parametrize("query", [row[0] for row in TABLE if "drain" in row[0]])
 def test_strictly_each_hinted_word_breaks(query: str) -> None:
-    assert {"drain"} <= breaks(query, is_strict=True) <= {"drain", "empties"}
+    assert {"drain"} <= find_breaking_words(query, is_strict=True) <= {"drain", "empties"}
 
 
 def test_a_hinted_name_in_a_pattern_is_carried_by_nothing() -> None:
@@ -71,7 +71,7 @@ def test_a_hinted_name_in_a_pattern_is_carried_by_nothing() -> None:
     call = a_call("grep", id="a", pattern="fingerprint.*quux", query="fingerprint header")
     trace = a_trace(a_step(hint="Is there a quux?"), a_step(call, results=[a_result(call)]))
     links = evidence_of(trace.conversation).links
-    assert {link.text for link in breaking(links)} == {"quux"}
+    assert {link.text for link in breaking_links(links)} == {"quux"}
 
 
 HINTS = st.sampled_from([None, "What seals an envelope?", "Think of a drain for headers.", "Envelope and response."])
@@ -87,7 +87,7 @@ def searches(draw: st.DrawFn) -> Trace:
         call = a_call("search", id=f"s{number}", query=" ".join(draw(QUERIES)))
         played.append(a_step(call, text="I search.", results=[a_result(call, draw(ANSWERS))], hint=draw(HINTS)))
     opened = a_call("read_file", id="t", path=TARGET)
-    shown = (Shown(path=TARGET, first=1, last=1, how="read"),)
+    shown = (ShownRange(path=TARGET, first=1, last=1, how="read"),)
     result = a_result(opened, "def respond(): ...").model_copy(update={"shown": shown})
     read = a_step(opened, text="I read.", results=[result]).model_copy(update={"found": (0,)})
     return a_trace(*played, read, a_step(finish(), text="That is it."))
@@ -97,9 +97,9 @@ def searches(draw: st.DrawFn) -> Trace:
 def test_explaining_and_cleaning_agree_on_what_is_grounded(trace: Trace, queries: str) -> None:
     settings = CleanSettings.model_validate({"hinted_queries": queries})
     graph = graph_of(trace, evidence_of(trace.conversation), is_strict=queries == "drop")
-    clean = strip(trace, a_contract())
-    _, ground = at_once(mended(trace, clean, settings, Nobody(), ground_of(trace, clean)))
-    assert {chain.target for chain in graph.chains if not chain.is_grounded} == set(ground.ungrounded)
+    clean = strip_supervision(trace, a_contract())
+    _, ground = run_without_waiting(repair_and_mask(trace, clean, settings, NoAssistants(), grounding_of(trace, clean)))
+    assert {chain.target for chain in graph.chains if not chain.is_grounded} == set(ground.ungrounded_targets)
 
 
 @given(searches())

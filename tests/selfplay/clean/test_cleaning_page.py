@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from selfplay.clean.codes import DropCode, failed
+from selfplay.clean.codes import DropCode, drop_code_of
 from selfplay.clean.funnel import STAGES
 from selfplay.sample import Mask, Repair
 from selfplay.trace import StopReason
@@ -24,4 +24,4 @@ def test_every_code_belongs_to_one_stage_of_the_funnel() -> None:
 
 
 def test_every_stop_reason_but_success_has_its_code() -> None:
-    assert {reason: failed(reason) for reason in StopReason if failed(reason) is None} == {StopReason.FOUND: None}
+    assert {reason: drop_code_of(reason) for reason in StopReason if drop_code_of(reason) is None} == {StopReason.FOUND: None}

@@ -4,16 +4,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selfplay.clean.echoes import EchoFinding, EchoKind, echoes, without_echoes
+from selfplay.clean.echoes import EchoFinding, EchoKind, find_echoes, without_echoes
 from selfplay.clean.echoes.search import ROUNDS
-from tests.selfplay.clean.echo_table import rows
+from tests.selfplay.clean.echo_table import labelled_turns
 
 HINT = "Think about what happens when the last reference to a connection goes away. Who is told?"
 BETWEEN = (
     " ", "", "\n", "\n\n", " **", "** ", "\n- ", "\n1. ", "\n> ", "`", "\n```\n", ", ", " \u2014 ", " (", ") ", '"',
     "\u2019", "_", "*", "\u200b", "\t", "\n# ", ". ", "! ", "\u2026", "\u3002", "\uff0c", "\u0301", "\0",
 )  # fmt: skip
-TEXTS = tuple(row.text for row in rows())
+TEXTS = tuple(row.text for row in labelled_turns())
 
 
 @st.composite
@@ -33,9 +33,9 @@ HINTS = st.sampled_from((None, HINT, "Look wider."))
 @settings(deadline=None)
 @given(st.one_of(turns(), st.text()), HINTS)
 def test_what_is_left_has_no_echo_and_is_left_alone(text: str, hint: str | None) -> None:
-    found = echoes(text, hint)
+    found = find_echoes(text, hint)
     left = without_echoes(text, found)
-    assert echoes(left, hint) == ()
+    assert find_echoes(left, hint) == ()
     assert without_echoes(left, ()) == left
     assert found or left == text
     assert all(text[slice(*f.span)] == f.text for f in found)
@@ -44,16 +44,16 @@ def test_what_is_left_has_no_echo_and_is_left_alone(text: str, hint: str | None)
 @settings(deadline=None)
 @given(turns())
 def test_a_hint_only_adds_echoes(text: str) -> None:
-    if echoes(text):
-        assert echoes(text, HINT)
-    assert echoes(without_echoes(text, echoes(text, HINT))) == ()
+    if find_echoes(text):
+        assert find_echoes(text, HINT)
+    assert find_echoes(without_echoes(text, find_echoes(text, HINT))) == ()
 
 
 @settings(deadline=None)
 @given(turns(), HINTS)
 def test_what_is_left_are_characters_of_the_text_in_order(text: str, hint: str | None) -> None:
     rest = iter(text.casefold())
-    assert all(char in rest for char in without_echoes(text, echoes(text, hint)).casefold())
+    assert all(char in rest for char in without_echoes(text, find_echoes(text, hint)).casefold())
 
 
 @settings(deadline=None, max_examples=50)
@@ -82,41 +82,41 @@ CLEANED = {
 
 @pytest.mark.parametrize(("text", "left"), CLEANED.items(), ids=CLEANED.keys())
 def test_what_is_left_reads_well(text: str, left: str) -> None:
-    assert without_echoes(text, echoes(text)) == left
+    assert without_echoes(text, find_echoes(text)) == left
 
 
 def test_words_that_could_be_seen_without_the_hint_are_no_restating() -> None:
     text = "I look for finalizers and weak references."
     hint = "Finalizers or weak references may matter."
-    assert [f.kind for f in echoes(text, hint)] == [EchoKind.RESTATED]
-    assert echoes(text, hint, ["The task: finalizers of weak references run twice."]) == ()
+    assert [f.kind for f in find_echoes(text, hint)] == [EchoKind.RESTATED]
+    assert find_echoes(text, hint, ["The task: finalizers of weak references run twice."]) == ()
 
 
 def test_a_turn_of_phrase_of_the_hint_counts_although_its_words_were_seen() -> None:
     hint, seen = "What here has to do with context and convert?", ["convert(context)"]
-    assert echoes("I have not looked for what has to do with 'context' and 'convert'.", hint, seen)
-    assert not echoes("convert takes a context.", hint, seen)
+    assert find_echoes("I have not looked for what has to do with 'context' and 'convert'.", hint, seen)
+    assert not find_echoes("convert takes a context.", hint, seen)
 
 
 @pytest.mark.parametrize("hint", [None, "", "  \n"])
 def test_an_empty_hint_is_none(hint: str | None) -> None:
-    assert echoes("Understandably, the decoder is next. Right, so I look.", hint) == ()
-    assert echoes("Makes sense, the decoder is next.", hint) == ()
-    assert echoes("Makes sense, the decoder is next.", "Decode.")
+    assert find_echoes("Understandably, the decoder is next. Right, so I look.", hint) == ()
+    assert find_echoes("Makes sense, the decoder is next.", hint) == ()
+    assert find_echoes("Makes sense, the decoder is next.", "Decode.")
 
 
 def test_a_block_of_code_is_never_an_echo_and_stays_whole() -> None:
     block = "```\n# think about the last reference to a connection, thanks\n\nThanks.\n```"
     text = f"I run this:\n{block}\nThanks for the tip.\n"
-    assert without_echoes(text, echoes(text, HINT)) == f"I run this:\n{block}"
-    assert echoes(block, HINT) == ()
+    assert without_echoes(text, find_echoes(text, HINT)) == f"I run this:\n{block}"
+    assert find_echoes(block, HINT) == ()
 
 
 def test_a_text_of_nothing_but_answers_is_one_echo() -> None:
     text = "Right you so, yes " * 3 + "".join(f"Right, x{n}. " for n in range(ROUNDS * 3))
-    assert echoes(without_echoes(text, echoes(text, "x y")), "x y") == ()
+    assert find_echoes(without_echoes(text, find_echoes(text, "x y")), "x y") == ()
 
 
 def test_lone_surrogates_and_marks_without_a_letter_are_put_up_with() -> None:
     for text in ("\ud800 thanks!", "\u0301\u200b", "\u0301Thanks.\u0301", "\0thanks\0.\0"):
-        assert echoes(without_echoes(text, echoes(text))) == ()
+        assert find_echoes(without_echoes(text, find_echoes(text))) == ()

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay.clean.evidence import Evidence, Link, Source, evidence_of
-from selfplay.clean.evidence.common import common
+from selfplay.clean.evidence import Evidence, EvidenceLink, EvidenceSource, evidence_of
+from selfplay.clean.evidence.common import common_knowledge
 from selfplay.clean.evidence.forms import forms_of
 from selfplay.clean.evidence.patterns import pieces_of_regex
 from selfplay.clean.evidence.units import units_of
-from selfplay.clean.evidence.visible import compact, parts_of
+from selfplay.clean.evidence.visible import squeeze_name, parts_of
 from selfplay.message import Message, Origin, ToolCall
 
 WORDS = (
@@ -52,11 +52,11 @@ def conversations(draw: st.DrawFn) -> list[Message]:
     return said
 
 
-def value_of(message: Message, link: Link) -> str:
-    return (message.tool_calls[link.call].parsed() or {})[link.argument]
+def value_of(message: Message, link: EvidenceLink) -> str:
+    return (message.tool_calls[link.call].parse_arguments() or {})[link.argument]
 
 
-def asked(task: str, call: dict[str, str], *, results: Sequence[str] = (), hint: str | None = None) -> Evidence:
+def evidence_of_call(task: str, call: dict[str, str], *, results: Sequence[str] = (), hint: str | None = None) -> Evidence:
     """The evidence of one call after a task, results of calls that took nothing, and a hint."""
     said = [Message(role="user", content=task, origin=Origin.TASK)]
     said += [Message(role="tool", content=result, origin=Origin.TOOL) for result in results]
@@ -79,25 +79,25 @@ def test_a_link_quotes_its_argument(messages: list[Message]) -> None:
 def test_an_explanation_does_not_lie(messages: list[Message]) -> None:
     for link in evidence_of(messages).links:
         if link.place is None:
-            assert link.source in {Source.COMMON, Source.NOWHERE} or link.how == "ordinary word"
+            assert link.source in {EvidenceSource.COMMON, EvidenceSource.NOWHERE} or link.how == "ordinary word"
             continue
         place = messages[link.place.message]
         found = place.content[link.place.span[0] : link.place.span[1]]
         assert place.content.count("\n", 0, link.place.span[0]) + 1 == link.place.line
         assert link.place.message < link.message
-        assert place.origin is {Source.TASK: Origin.TASK, Source.HINT: Origin.HINT, Source.RESULT: Origin.TOOL}.get(
+        assert place.origin is {EvidenceSource.TASK: Origin.TASK, EvidenceSource.HINT: Origin.HINT, EvidenceSource.RESULT: Origin.TOOL}.get(
             link.source, place.origin
         )
         if link.how == "exact":
             assert found.lower() == link.text.lower().removeprefix("./") or link.kind == "path"
-        elif link.kind != "path" and link.source is Source.DERIVED:
+        elif link.kind != "path" and link.source is EvidenceSource.DERIVED:
             assert are_related(found, link.text)
 
 
 def are_related(found: str, text: str) -> bool:
     """Whether they share a part, a form of a part, or letters."""
     forms = {form for part in parts_of(text) for form, _ in forms_of(part)} | set(parts_of(text))
-    wanted, had = ("".join(filter(str.isalnum, compact(side))) for side in (text, found))
+    wanted, had = ("".join(filter(str.isalnum, squeeze_name(side))) for side in (text, found))
     return bool(forms & set(parts_of(found))) or wanted in had or had in wanted
 
 
@@ -114,14 +114,14 @@ def test_a_hint_more_takes_no_explanation_away(messages: list[Message], hint: st
     more = [*messages[:at], Message(role="user", content=hint, origin=Origin.HINT), *messages[at:]]
     before, after = evidence_of(messages).links, evidence_of(more).links
     for link, other in zip(before, after, strict=True):
-        if link.source in {Source.TASK, Source.RESULT} or (link.source is Source.DERIVED and link.place):
+        if link.source in {EvidenceSource.TASK, EvidenceSource.RESULT} or (link.source is EvidenceSource.DERIVED and link.place):
             assert (other.source, other.how) == (link.source, link.how)
 
 
 @given(conversations())
 def test_links_without_hints_are_no_hints(messages: list[Message]) -> None:
     without = [message for message in messages if message.origin is not Origin.HINT]
-    assert all(link.source is not Source.HINT for link in evidence_of(without).links)
+    assert all(link.source is not EvidenceSource.HINT for link in evidence_of(without).links)
 
 
 @given(st.text(max_size=200))
@@ -136,38 +136,38 @@ def test_every_pattern_can_be_read(pattern: str) -> None:
 @pytest.mark.parametrize(
     ("task", "call", "source"),
     [
-        ("the fingerprint header", {"query": "fingerprint"}, Source.TASK),
-        ("the response headers", {"query": "header"}, Source.DERIVED),
-        ("set the header", {"name": "setHeader"}, Source.DERIVED),
-        ("set the header", {"name": "set_header"}, Source.DERIVED),
-        ("anything", {"path": "pyproject.toml"}, Source.COMMON),
-        ("anything", {"pattern": "def "}, Source.COMMON),
-        ("anything", {"query": "timeout"}, Source.DERIVED),
-        ("anything", {"name": "ReleaseValve"}, Source.NOWHERE),
-        ("anything", {"path": "src/valve.py"}, Source.NOWHERE),
+        ("the fingerprint header", {"query": "fingerprint"}, EvidenceSource.TASK),
+        ("the response headers", {"query": "header"}, EvidenceSource.DERIVED),
+        ("set the header", {"name": "setHeader"}, EvidenceSource.DERIVED),
+        ("set the header", {"name": "set_header"}, EvidenceSource.DERIVED),
+        ("anything", {"path": "pyproject.toml"}, EvidenceSource.COMMON),
+        ("anything", {"pattern": "def "}, EvidenceSource.COMMON),
+        ("anything", {"query": "timeout"}, EvidenceSource.DERIVED),
+        ("anything", {"name": "ReleaseValve"}, EvidenceSource.NOWHERE),
+        ("anything", {"path": "src/valve.py"}, EvidenceSource.NOWHERE),
     ],
 )
-def test_sources(task: str, call: dict[str, str], source: Source) -> None:
-    assert [link.source for link in asked(task, call).links] == [source]
+def test_sources(task: str, call: dict[str, str], source: EvidenceSource) -> None:
+    assert [link.source for link in evidence_of_call(task, call).links] == [source]
 
 
 def test_an_ordinary_word_that_a_hint_brought_is_the_hints() -> None:
-    assert asked("anything", {"query": "timeout"}, hint="Think of a timeout.").links[0].source is Source.HINT
+    assert evidence_of_call("anything", {"query": "timeout"}, hint="Think of a timeout.").links[0].source is EvidenceSource.HINT
 
 
 def test_a_hints_words_in_another_form_are_the_hints() -> None:
-    evidence = asked("anything", {"name": "release_pressure"}, hint="Where is the pressure released?")
-    assert [link.source for link in evidence.leaps] == [Source.HINT]
+    evidence = evidence_of_call("anything", {"name": "release_pressure"}, hint="Where is the pressure released?")
+    assert [link.source for link in evidence.leaps] == [EvidenceSource.HINT]
 
 
 def test_a_result_explains_better_than_a_hint() -> None:
-    link = asked("x", {"name": "drain"}, results=["def drain(tank):"], hint="What is drained?").links[0]
-    assert (link.source, link.place.span if link.place else None) == (Source.RESULT, (4, 9))
+    link = evidence_of_call("x", {"name": "drain"}, results=["def drain(tank):"], hint="What is drained?").links[0]
+    assert (link.source, link.place.span if link.place else None) == (EvidenceSource.RESULT, (4, 9))
 
 
 def test_a_name_inside_of_another_is_not_exact() -> None:
-    link = asked("x", {"name": "drain"}, results=["def drain_all(tank):"]).links[0]
-    assert (link.source, link.how) == (Source.DERIVED, "part of a name: 'drain'")
+    link = evidence_of_call("x", {"name": "drain"}, results=["def drain_all(tank):"]).links[0]
+    assert (link.source, link.how) == (EvidenceSource.DERIVED, "part of a name: 'drain'")
 
 
 def test_a_nudge_explains_nothing() -> None:
@@ -176,7 +176,7 @@ def test_a_nudge_explains_nothing() -> None:
         Message(role="user", content="Zorkmid, please.", origin=Origin.NUDGE),
         Message(role="assistant", content="Zorkmid!", origin=Origin.PLAYER, tool_calls=(call,)),
     ]
-    assert [link.source for link in evidence_of(said).links] == [Source.HINT]
+    assert [link.source for link in evidence_of(said).links] == [EvidenceSource.HINT]
 
 
 def test_what_a_result_repeats_of_its_call_is_no_evidence() -> None:
@@ -188,7 +188,7 @@ def test_what_a_result_repeats_of_its_call_is_no_evidence() -> None:
         ),
         Message(role="assistant", content="", origin=Origin.PLAYER, tool_calls=(calls[1],)),
     ]
-    assert [link.source for link in evidence_of(said).links] == [Source.NOWHERE, Source.NOWHERE]
+    assert [link.source for link in evidence_of(said).links] == [EvidenceSource.NOWHERE, EvidenceSource.NOWHERE]
 
 
 # Hostile texts
@@ -196,7 +196,7 @@ def test_what_a_result_repeats_of_its_call_is_no_evidence() -> None:
 
 @pytest.mark.parametrize("text", ["a" * 2_000_000, "\x00" * 500_000, "ab " * 300_000, "(" * 200_000, "_" * 500_000])
 def test_a_huge_result_on_one_line_is_read(text: str) -> None:
-    evidence = asked("x", {"query": "tank", "pattern": "(" * 5_000 + "a|" * 3_000}, results=[text, "class Tank"])
+    evidence = evidence_of_call("x", {"query": "tank", "pattern": "(" * 5_000 + "a|" * 3_000}, results=[text, "class Tank"])
     assert evidence.links[0].place is not None
 
 
@@ -240,4 +240,4 @@ def test_arguments_that_are_no_object_have_no_parts() -> None:
 
 
 def test_the_list_holds_every_ecosystem() -> None:
-    assert {"python", "javascript", "go", "rust", "c", "java", "ruby"} <= {*common().paths.values()}
+    assert {"python", "javascript", "go", "rust", "c", "java", "ruby"} <= {*common_knowledge().paths.values()}

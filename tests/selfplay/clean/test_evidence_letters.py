@@ -5,13 +5,13 @@ import unicodedata
 import orjson
 import pytest
 
-from selfplay.clean.evidence import Source, evidence_of
+from selfplay.clean.evidence import EvidenceSource, evidence_of
 from selfplay.clean.evidence.letters import is_form_of
 from selfplay.message import Message, Origin
 from tests.selfplay.traces import a_call
 
 
-def sources(task: str, query: str, hint: str = "", tool: str = "search", argument: str = "query") -> list[Source]:
+def sources_of(task: str, query: str, hint: str = "", tool: str = "search", argument: str = "query") -> list[EvidenceSource]:
     """Where the parts of a query come from; each link quotes its argument."""
     asked = a_call(tool, id="c", raw=orjson.dumps({argument: query}).decode())
     messages = [Message(role="user", content=task, origin=Origin.TASK)]
@@ -51,9 +51,9 @@ ACCENT = "Renvoie le café"
 )
 @pytest.mark.parametrize(("tool", "argument"), [("search", "query"), ("grep", "pattern")])
 def test_a_word_of_the_task_is_explained_in_any_language(task: str, query: str, tool: str, argument: str) -> None:
-    found = sources(task, query, tool=tool, argument=argument)
+    found = sources_of(task, query, tool=tool, argument=argument)
     assert found
-    assert set(found) <= {Source.TASK, Source.DERIVED}
+    assert set(found) <= {EvidenceSource.TASK, EvidenceSource.DERIVED}
 
 
 @pytest.mark.parametrize(
@@ -69,13 +69,13 @@ def test_a_word_of_the_task_is_explained_in_any_language(task: str, query: str, 
     ],
 )
 def test_another_word_is_still_a_leap(task: str, query: str) -> None:
-    assert sources(task, query) == [Source.NOWHERE]
-    assert sources(task, query, hint=f"{query}?") == [Source.HINT]
+    assert sources_of(task, query) == [EvidenceSource.NOWHERE]
+    assert sources_of(task, query, hint=f"{query}?") == [EvidenceSource.HINT]
 
 
 def test_a_hints_word_in_another_form_is_the_hints() -> None:
-    assert sources("Верни отпечаток", "сжатие", hint="Думай: где конец сжатия.") == [Source.HINT]
-    assert sources(CHINESE, "压缩", hint="想一想数据在哪里压缩。") == [Source.HINT]
+    assert sources_of("Верни отпечаток", "сжатие", hint="Думай: где конец сжатия.") == [EvidenceSource.HINT]
+    assert sources_of(CHINESE, "压缩", hint="想一想数据在哪里压缩。") == [EvidenceSource.HINT]
 
 
 def test_words_that_begin_alike_are_no_forms_of_each_other() -> None:

@@ -2,17 +2,17 @@
 
 import pytest
 
-from selfplay.clean.candidate import Candidate
+from selfplay.clean.candidate import CleaningCandidate
 from selfplay.clean.codes import DropCode
-from selfplay.clean.echoes import EchoKind, echoes
-from selfplay.clean.echoes.known import AT_HAND, MOST_KEPT, known
-from selfplay.clean.heard import Heard, Standpoint, hear
-from selfplay.clean.pipeline import Cleaned, DroppedTrace, clean_offline
+from selfplay.clean.echoes import EchoKind, find_echoes
+from selfplay.clean.echoes.known import AT_HAND, MOST_KEPT, index_texts
+from selfplay.clean.heard import TurnEchoes, TurnContext, find_turn_echoes
+from selfplay.clean.pipeline import CleanedTrace, DroppedTrace, clean_offline
 from selfplay.clean.settings import CleanSettings
 from selfplay.message import Message, Origin, ToolCall
 from selfplay.sample import Mask
 from selfplay.trace import Trace
-from selfplay_tools.tool import Shown
+from selfplay_tools.tool import ShownRange
 from tests.selfplay.traces import a_call, a_contract, a_result, a_step, a_trace, finish
 
 TARGET = "lantern/respond.py"
@@ -24,7 +24,7 @@ def answer(reason: str) -> ToolCall:
     return a_call("finish", id="end", files=[{"path": TARGET, "reason": reason}])
 
 
-def said_later(hint: str, text: str = "I open the next file.", end: ToolCall | None = None, shown: str = "") -> Trace:
+def make_search(hint: str, text: str = "I open the next file.", end: ToolCall | None = None, shown: str = "") -> Trace:
     """A search with one hint; the text comes two turns behind it, the answer three."""
     layout, wire, target = (
         a_call("grep", id="layout", pattern="fingerprint"),
@@ -32,7 +32,7 @@ def said_later(hint: str, text: str = "I open the next file.", end: ToolCall | N
         a_call("read_file", id="target", path=TARGET),
     )
     opened = a_result(target, "def respond(): ...").model_copy(
-        update={"shown": (Shown(path=TARGET, first=1, last=1, how="read"),)}
+        update={"shown": (ShownRange(path=TARGET, first=1, last=1, how="read"),)}
     )
     return a_trace(
         a_step(layout, text="I search.", results=[a_result(layout, f"{TARGET}\nlantern/wire.py")], hint=hint),
@@ -42,13 +42,13 @@ def said_later(hint: str, text: str = "I open the next file.", end: ToolCall | N
     )
 
 
-def outcome(trace: Trace) -> Cleaned | DroppedTrace:
-    return clean_offline(Candidate(trace, a_contract()), CleanSettings())
+def outcome(trace: Trace) -> CleanedTrace | DroppedTrace:
+    return clean_offline(CleaningCandidate(trace, a_contract()), CleanSettings())
 
 
 def content(trace: Trace) -> str:
     cleaned = outcome(trace)
-    assert isinstance(cleaned, Cleaned)
+    assert isinstance(cleaned, CleanedTrace)
     return cleaned.clean.turns[2].action.content
 
 
@@ -63,25 +63,25 @@ def content(trace: Trace) -> str:
     ],
 )
 def test_a_hints_turn_of_phrase_is_taken_out_of_later_turns(hint: str, text: str) -> None:
-    assert content(said_later(hint, text)) == "I open the next file."
+    assert content(make_search(hint, text)) == "I open the next file."
 
 
 def test_an_answer_in_a_hints_words_gives_no_row_however_long_ago_it_was() -> None:
-    dropped = outcome(said_later(HINT, end=answer(f"this is {TURN}")))
+    dropped = outcome(make_search(HINT, end=answer(f"this is {TURN}")))
     assert isinstance(dropped, DroppedTrace)
     assert dropped.code is DropCode.ECHO
 
 
 def test_what_a_result_said_too_may_be_said_later() -> None:
     text = f"That is {TURN}. I open the next file."
-    assert content(said_later(HINT, text, shown=f"# {TURN}")) == text
+    assert content(make_search(HINT, text, shown=f"# {TURN}")) == text
 
 
 def test_single_words_of_an_earlier_hint_are_anyones() -> None:
     text = "The payload is squeezed here, a departure."
-    assert [f.kind for f in echoes(text, HINT)] == [EchoKind.RESTATED]
-    assert echoes(text, told=[HINT]) == ()
-    assert echoes("Right, so I look.", told=[HINT]) == ()
+    assert [f.kind for f in find_echoes(text, HINT)] == [EchoKind.RESTATED]
+    assert find_echoes(text, told=[HINT]) == ()
+    assert find_echoes("Right, so I look.", told=[HINT]) == ()
 
 
 @pytest.mark.parametrize(
@@ -93,13 +93,13 @@ def test_single_words_of_an_earlier_hint_are_anyones() -> None:
     ],
 )
 def test_an_answer_that_thanks_within_its_call_gives_no_row_in_any_script(reason: str) -> None:
-    dropped = outcome(said_later(HINT, end=answer(reason)))
+    dropped = outcome(make_search(HINT, end=answer(reason)))
     assert isinstance(dropped, DroppedTrace)
     assert dropped.code is DropCode.ECHO
 
 
 def test_an_answer_without_thanks_is_kept_in_a_script_without_blanks() -> None:
-    assert isinstance(outcome(said_later(HINT, end=answer("在这里写入响应头。"))), Cleaned)
+    assert isinstance(outcome(make_search(HINT, end=answer("在这里写入响应头。"))), CleanedTrace)
 
 
 TELLING = "Consider which code calls send_headers. It matters."
@@ -107,24 +107,24 @@ TELLING = "Consider which code calls send_headers. It matters."
 
 def test_an_answer_that_names_within_its_call_what_only_a_hint_had_told_gives_no_row() -> None:
     named = answer("send_headers is called in here")
-    dropped = outcome(said_later(TELLING, end=named))
+    dropped = outcome(make_search(TELLING, end=named))
     assert isinstance(dropped, DroppedTrace)
     assert dropped.code is DropCode.ECHO
-    assert isinstance(outcome(said_later(TELLING, end=named, shown="def send_headers")), Cleaned)
+    assert isinstance(outcome(make_search(TELLING, end=named, shown="def send_headers")), CleanedTrace)
 
 
 def test_names_with_an_acronym_are_names() -> None:
     text = "The HTTPServer class must be next. I open the next file."
-    assert content(said_later("Consider the HTTPServer.", text)) == "I open the next file."
-    assert content(said_later("Consider the HTTPServer.", text, shown="class HTTPServer")) == text
+    assert content(make_search("Consider the HTTPServer.", text)) == "I open the next file."
+    assert content(make_search("Consider the HTTPServer.", text, shown="class HTTPServer")) == text
 
 
 def test_a_name_inside_a_call_masks_its_turn_and_leaves_its_words_as_they_are() -> None:
     noted = a_call("note", id="n", text="send_headers may be called in there")
-    trace = said_later(TELLING)
+    trace = make_search(TELLING)
     steps = (*trace.steps[:2], a_step(noted, text="I take a note.", results=[a_result(noted, "")]), *trace.steps[2:])
     cleaned = outcome(trace.model_copy(update={"steps": steps}))
-    assert isinstance(cleaned, Cleaned)
+    assert isinstance(cleaned, CleanedTrace)
     turn = cleaned.clean.turns[2]
     assert (turn.action.content, turn.repair, turn.masks) == ("I take a note.", None, (Mask.UNSEEN,))
 
@@ -138,23 +138,23 @@ def test_a_name_that_is_searched_for_is_a_matter_of_evidence() -> None:
         tool_calls=(a_call("bash", id="b", command="grep -rn send_headers src lib"),),
     )
     task = Message(role="user", content="Who send headers twice?", origin=Origin.TASK)
-    assert hear(action, Standpoint((task,), told=(TELLING,))) == Heard()
+    assert find_turn_echoes(action, TurnContext((task,), hints_so_far=(TELLING,))) == TurnEchoes()
 
 
 def test_texts_that_only_grow_are_read_once() -> None:
     texts = tuple(f"line {n} of a result" for n in range(5))
-    few = known(texts[:2])
-    every = known(texts)
-    assert every.of is few.of is known(texts[:3]).of
-    assert known((texts[0], "another result")).of is not every.of
+    few = index_texts(texts[:2])
+    every = index_texts(texts)
+    assert every.index is few.index is index_texts(texts[:3]).index
+    assert index_texts((texts[0], "another result")).index is not every.index
     assert (few.has("4"), every.has("4")) == (False, True)
     run = ("line", "4", "of")
     assert (few.has_run(run), every.has_run(run), every.has_run(("4", "line", "of"))) == (False, True, False)
 
 
 def test_no_more_than_some_texts_are_kept_read() -> None:
-    first = known(("the first",))
+    first = index_texts(("the first",))
     for n in range(MOST_KEPT):
-        known((f"another {n}",))
-    assert known(("the first",)).of is not first.of
+        index_texts((f"another {n}",))
+    assert index_texts(("the first",)).index is not first.index
     assert MOST_KEPT > AT_HAND

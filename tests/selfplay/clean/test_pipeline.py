@@ -7,20 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay.clean.assist import Nobody, Point, at_once
-from selfplay.clean.candidate import Candidate
+from selfplay.clean.assist import NoAssistants, TurnPoint, run_without_waiting
+from selfplay.clean.candidate import CleaningCandidate
 from selfplay.clean.codes import DropCode
 from selfplay.clean.echoes import EchoFinding, EchoKind
-from selfplay.clean.ground import from_hints, ground_of, hinted_turns, said_before, unsupervised
-from selfplay.clean.heard import Heard, hear
-from selfplay.clean.pipeline import Cleaned, DroppedTrace, clean_offline, clean_trace, mended
-from selfplay.clean.repair import standpoint
+from selfplay.clean.ground import find_hint_influence, grounding_of, find_hinted_turns, supervisor_texts_before_turns, to_unsupervised_trace
+from selfplay.clean.heard import TurnEchoes, find_turn_echoes
+from selfplay.clean.pipeline import CleanedTrace, DroppedTrace, clean_offline, clean_trace, repair_and_mask
+from selfplay.clean.repair import turn_context
 from selfplay.clean.settings import CleanSettings
-from selfplay.clean.strip import strip
+from selfplay.clean.strip import strip_supervision
 from selfplay.message import Message, Origin, ToolCall
 from selfplay.sample import CleanTrace, Mask, Reliance, Repair
 from selfplay.trace import Quality, Step, StopReason, ToolResult, Trace, Verdict
-from selfplay_tools.tool import Relevant, Shown
+from selfplay_tools.tool import AnswerFile, ShownRange
 from tests.selfplay.traces import a_call, a_contract, a_result, a_step, a_trace, finish
 
 CONTRACT = a_contract()
@@ -78,16 +78,16 @@ def searches(draw: st.DrawFn, *, hinted: bool = True) -> Trace:
 def reads_target(text: str = "") -> Step:
     opened = a_call("read_file", id="target", path=TARGET)
     result = a_result(opened, "def respond(): ...").model_copy(
-        update={"shown": (Shown(path=TARGET, first=1, last=1, how="read"),)}
+        update={"shown": (ShownRange(path=TARGET, first=1, last=1, how="read"),)}
     )
     return a_step(opened, text=text, results=[result]).model_copy(update={"found": (0,)})
 
 
-def made_clean(trace: Trace, clean: CleanTrace) -> CleanTrace:
-    return at_once(mended(trace, clean, OFFLINE, Nobody(), ground_of(trace, clean)))[0]
+def repair_offline(trace: Trace, clean: CleanTrace) -> CleanTrace:
+    return run_without_waiting(repair_and_mask(trace, clean, OFFLINE, NoAssistants(), grounding_of(trace, clean)))[0]
 
 
-def told(clean: CleanTrace) -> list[Message]:
+def messages_of(clean: CleanTrace) -> list[Message]:
     return list(clean.conversation)
 
 
@@ -96,9 +96,9 @@ def told(clean: CleanTrace) -> list[Message]:
 
 @given(searches(hinted=False))
 def test_cleaning_a_trace_without_hints_changes_nothing_but_weights(trace: Trace) -> None:
-    plain = strip(trace, CONTRACT)
-    clean = made_clean(trace, plain)
-    assert told(clean) == told(plain)
+    plain = strip_supervision(trace, CONTRACT)
+    clean = repair_offline(trace, plain)
+    assert messages_of(clean) == messages_of(plain)
     assert [turn.model_copy(update={"masks": ()}) for turn in clean.turns] == [
         turn.model_copy(update={"masks": ()}) for turn in plain.turns
     ]
@@ -107,33 +107,33 @@ def test_cleaning_a_trace_without_hints_changes_nothing_but_weights(trace: Trace
 
 @given(searches())
 def test_cleaning_twice_is_cleaning_once(trace: Trace) -> None:
-    once = made_clean(trace, strip(trace, CONTRACT))
-    assert made_clean(trace, once) == once
+    once = repair_offline(trace, strip_supervision(trace, CONTRACT))
+    assert repair_offline(trace, once) == once
 
 
 @given(searches())
 def test_a_cleaned_trace_has_nothing_left_to_clean_for_one_who_never_saw_a_hint(trace: Trace) -> None:
-    clean = made_clean(trace, strip(trace, CONTRACT))
-    silent = unsupervised(trace, clean)
-    assert told(made_clean(silent, strip(silent, CONTRACT))) == told(clean)
+    clean = repair_offline(trace, strip_supervision(trace, CONTRACT))
+    silent = to_unsupervised_trace(trace, clean)
+    assert messages_of(repair_offline(silent, strip_supervision(silent, CONTRACT))) == messages_of(clean)
 
 
 @given(searches())
 def test_no_learned_turn_answers_a_hint_or_leans_on_one(trace: Trace) -> None:
     """The gates that found what was to be repaired find nothing in what is learned."""
-    clean = made_clean(trace, strip(trace, CONTRACT))
-    said = said_before(trace, clean)
-    ground = ground_of(trace, clean, from_hints(trace))
+    clean = repair_offline(trace, strip_supervision(trace, CONTRACT))
+    said = supervisor_texts_before_turns(trace, clean)
+    ground = grounding_of(trace, clean, find_hint_influence(trace))
     for number, turn in enumerate(clean.turns):
         if turn.weight:
-            assert hear(turn.action, standpoint(clean, number, said)) == Heard()
-            assert not ground.leaps(number)
+            assert find_turn_echoes(turn.action, turn_context(clean, number, said)) == TurnEchoes()
+            assert not ground.leaps_of(number)
 
 
 @given(searches())
 def test_a_repair_changes_neither_calls_nor_results(trace: Trace) -> None:
-    plain = strip(trace, CONTRACT)
-    clean = made_clean(trace, plain)
+    plain = strip_supervision(trace, CONTRACT)
+    clean = repair_offline(trace, plain)
     for turn, before in zip(clean.turns, plain.turns, strict=True):
         assert turn.action.tool_calls == before.action.tool_calls
         assert turn.results == before.results
@@ -150,10 +150,10 @@ def test_words_that_answer_nobody_are_as_if_there_had_been_no_hint(trace: Trace)
         if "send_headers" not in str(step.action.tool_calls) and "quux" not in str(step.action.tool_calls)
     ]
     hinted = trace.model_copy(update={"steps": tuple(plain)})
-    clean = made_clean(hinted, strip(hinted, CONTRACT))
-    silent = unsupervised(hinted, clean)
+    clean = repair_offline(hinted, strip_supervision(hinted, CONTRACT))
+    silent = to_unsupervised_trace(hinted, clean)
     assert (
-        made_clean(silent, strip(silent, CONTRACT)).turns
+        repair_offline(silent, strip_supervision(silent, CONTRACT)).turns
         == clean.model_copy(
             update={"turns": tuple(t.model_copy(update={"step": n}) for n, t in enumerate(clean.turns))}
         ).turns
@@ -163,7 +163,7 @@ def test_words_that_answer_nobody_are_as_if_there_had_been_no_hint(trace: Trace)
 # Cases
 
 
-class Asked:
+class ListedAssistants:
     """Assistants that answer from lists and remember the points they were asked at."""
 
     def __init__(
@@ -174,20 +174,20 @@ class Asked:
         judged: str = "",
     ) -> None:
         self._again, self._rewritten, self._qualities, self._judged = again, rewritten, qualities, judged
-        self.points: list[Point] = []
+        self.points: list[TurnPoint] = []
 
-    async def again(self, point: Point, count: int) -> tuple[Message, ...]:
+    async def sample_turns(self, point: TurnPoint, count: int) -> tuple[Message, ...]:
         self.points.append(point)
         return tuple(self._again[:count])
 
-    async def rewrite(self, point: Point, action: Message, words: str) -> str | None:  # noqa: ARG002  as the protocol says
+    async def rewrite(self, point: TurnPoint, action: Message, words: str) -> str | None:  # noqa: ARG002  as the protocol says
         return self._rewritten
 
-    async def judge(self, point: Point, actions: tuple[Message, ...]) -> tuple[Verdict | None, ...]:  # noqa: ARG002  as the protocol says
+    async def judge_actions(self, point: TurnPoint, actions: tuple[Message, ...]) -> tuple[Verdict | None, ...]:  # noqa: ARG002  as the protocol says
         said = [Verdict(quality=q, why="w") for q in self._qualities]
         return tuple([*said, *[None] * len(actions)][: len(actions)])
 
-    async def echoes(self, text: str, hint: str | None) -> tuple[EchoFinding, ...]:  # noqa: ARG002  as the protocol says
+    async def find_echoes(self, text: str, hint: str | None) -> tuple[EchoFinding, ...]:  # noqa: ARG002  as the protocol says
         at = text.find(self._judged) if self._judged else -1
         end = at + len(self._judged)
         return () if at < 0 else (EchoFinding(kind=EchoKind.FOLLOWING, text=self._judged, span=(at, end)),)
@@ -197,7 +197,7 @@ def turn(text: str, *made: ToolCall, reasoning: str | None = None) -> Message:
     return Message(role="assistant", content=text, origin=Origin.PLAYER, tool_calls=made, reasoning=reasoning)
 
 
-def hinted(text: str, call: ToolCall, *, hint: str = "Who calls send_headers in the end?", result: str = "") -> Trace:
+def make_hinted_search(text: str, call: ToolCall, *, hint: str = "Who calls send_headers in the end?", result: str = "") -> Trace:
     """A search whose second turn stands right after a hint."""
     layout = a_call("grep", id="layout", pattern="fingerprint")
     return a_trace(
@@ -208,9 +208,9 @@ def hinted(text: str, call: ToolCall, *, hint: str = "Who calls send_headers in 
     )
 
 
-async def cleaned(trace: Trace, settings: CleanSettings, asked: Asked) -> Cleaned:
-    outcome = await clean_trace(Candidate(trace, CONTRACT), settings, asked)
-    assert isinstance(outcome, Cleaned), outcome
+async def clean_to_row(trace: Trace, settings: CleanSettings, asked: ListedAssistants) -> CleanedTrace:
+    outcome = await clean_trace(CleaningCandidate(trace, CONTRACT), settings, asked)
+    assert isinstance(outcome, CleanedTrace), outcome
     return outcome
 
 
@@ -220,7 +220,7 @@ HEADERS = a_call("grep", id="c", pattern="send_headers")
 
 async def test_the_players_own_words_are_taken_where_it_makes_the_same_call() -> None:
     again = turn("The wire is next to it.", WIRE.model_copy(update={"id": "x"}), reasoning="Near by.")
-    clean = (await cleaned(hinted("Good point!", WIRE), MODELS, Asked([again]))).clean
+    clean = (await clean_to_row(make_hinted_search("Good point!", WIRE), MODELS, ListedAssistants([again]))).clean
     repaired = clean.turns[1]
     assert (repaired.action.content, repaired.action.reasoning) == ("The wire is next to it.", "Near by.")
     assert repaired.action.tool_calls == (WIRE,)
@@ -230,8 +230,8 @@ async def test_the_players_own_words_are_taken_where_it_makes_the_same_call() ->
 
 
 async def test_the_player_is_asked_on_a_prefix_without_any_hint() -> None:
-    asked = Asked()
-    await cleaned(hinted("Good point!", WIRE), MODELS, asked)
+    asked = ListedAssistants()
+    await clean_to_row(make_hinted_search("Good point!", WIRE), MODELS, asked)
     assert asked.points
     for point in asked.points:
         assert not {m.origin for m in point.prefix} & {Origin.HINT, Origin.NUDGE}
@@ -240,52 +240,52 @@ async def test_the_player_is_asked_on_a_prefix_without_any_hint() -> None:
 
 async def test_another_call_is_never_put_in_the_place_of_the_one_that_was_made() -> None:
     other = turn("I grep.", a_call("grep", id="x", pattern="response"))
-    clean = (await cleaned(hinted("Good point! I open the wire.", WIRE), MODELS, Asked([other]))).clean
+    clean = (await clean_to_row(make_hinted_search("Good point! I open the wire.", WIRE), MODELS, ListedAssistants([other]))).clean
     assert clean.turns[1].action == turn("I open the wire.", WIRE)
     assert clean.turns[1].repair is Repair.EXCISED
 
 
 async def test_words_of_the_player_that_echo_again_are_not_taken() -> None:
     again = turn("Thanks for the advice.", WIRE)
-    clean = (await cleaned(hinted("Good point! I open the wire.", WIRE), MODELS, Asked([again]))).clean
+    clean = (await clean_to_row(make_hinted_search("Good point! I open the wire.", WIRE), MODELS, ListedAssistants([again]))).clean
     assert clean.turns[1].repair is Repair.EXCISED
 
 
 async def test_words_can_be_written_anew_from_what_is_visible() -> None:
-    asked = Asked(rewritten="`lantern/wire.py` stands in the list, so I open it.")
-    clean = (await cleaned(hinted("Good point!", WIRE), MODELS, asked)).clean
+    asked = ListedAssistants(rewritten="`lantern/wire.py` stands in the list, so I open it.")
+    clean = (await clean_to_row(make_hinted_search("Good point!", WIRE), MODELS, asked)).clean
     assert clean.turns[1].action.content == "`lantern/wire.py` stands in the list, so I open it."
     assert (clean.turns[1].repair, clean.turns[1].weight) == (Repair.REWRITTEN, 1)
 
 
 async def test_new_words_that_name_what_was_not_seen_are_not_taken() -> None:
-    asked = Asked(rewritten="I have seen `send_headers`, so I open the wire.")
-    clean = (await cleaned(hinted("Good point! I open the wire.", WIRE), MODELS, asked)).clean
+    asked = ListedAssistants(rewritten="I have seen `send_headers`, so I open the wire.")
+    clean = (await clean_to_row(make_hinted_search("Good point! I open the wire.", WIRE), MODELS, asked)).clean
     assert clean.turns[1].repair is Repair.EXCISED
 
 
 def test_a_sentence_with_a_name_that_only_a_hint_had_told_is_taken_out() -> None:
-    trace = hinted("The wire is near. Perhaps it holds `send_headers`.", WIRE)
-    outcome = clean_offline(Candidate(trace, CONTRACT), OFFLINE)
-    assert isinstance(outcome, Cleaned)
+    trace = make_hinted_search("The wire is near. Perhaps it holds `send_headers`.", WIRE)
+    outcome = clean_offline(CleaningCandidate(trace, CONTRACT), OFFLINE)
+    assert isinstance(outcome, CleanedTrace)
     assert outcome.clean.turns[1].action.content == "The wire is near."
 
 
 def test_an_argument_that_only_a_hint_explains_masks_its_turn() -> None:
-    outcome = clean_offline(Candidate(hinted("I search on.", HEADERS), CONTRACT), OFFLINE)
-    assert isinstance(outcome, Cleaned)
+    outcome = clean_offline(CleaningCandidate(make_hinted_search("I search on.", HEADERS), CONTRACT), OFFLINE)
+    assert isinstance(outcome, CleanedTrace)
     assert [turn.masks for turn in outcome.clean.turns] == [(), (Mask.LEAP,), (), ()]
 
 
 def test_a_hinted_turn_that_is_all_thanks_is_not_learned() -> None:
-    outcome = clean_offline(Candidate(hinted("Thanks!", WIRE), CONTRACT), OFFLINE)
-    assert isinstance(outcome, Cleaned)
+    outcome = clean_offline(CleaningCandidate(make_hinted_search("Thanks!", WIRE), CONTRACT), OFFLINE)
+    assert isinstance(outcome, CleanedTrace)
     assert outcome.clean.turns[1].masks == (Mask.WORDLESS,)
 
 
 async def test_reliance_is_measured_at_hinted_turns_only() -> None:
     same, other = turn("a", WIRE.model_copy(update={"id": "y"})), turn("b", HEADERS)
-    outcome = await cleaned(hinted("I open the wire.", WIRE), MODELS, Asked([same, other]))
+    outcome = await clean_to_row(make_hinted_search("I open the wire.", WIRE), MODELS, ListedAssistants([same, other]))
     assert outcome.hinted_turns == 1
     assert [turn.reliance for turn in outcome.clean.turns] == [None, Reliance(samples=2, same=1), None, None]
     assert outcome.clean.reliance is not None
@@ -294,8 +294,8 @@ async def test_reliance_is_measured_at_hinted_turns_only() -> None:
 
 async def test_a_pair_shares_its_prefix_and_prefers_the_hinted_action() -> None:
     worse = turn("I grep.", a_call("grep", id="x", pattern="response"))
-    asked = Asked([worse, worse], qualities=[Quality.PRODUCTIVE, Quality.WASTEFUL])
-    (pair,) = (await cleaned(hinted("I open the wire.", WIRE), MODELS, asked)).pairs
+    asked = ListedAssistants([worse, worse], qualities=[Quality.PRODUCTIVE, Quality.WASTEFUL])
+    (pair,) = (await clean_to_row(make_hinted_search("I open the wire.", WIRE), MODELS, asked)).pairs
     assert pair.chosen.tool_calls == (WIRE,)
     assert pair.rejected == worse
     assert [m.role for m in pair.prefix] == ["system", "user", "assistant", "tool"]
@@ -304,51 +304,51 @@ async def test_a_pair_shares_its_prefix_and_prefers_the_hinted_action() -> None:
 
 async def test_a_sample_that_is_no_worse_makes_no_pair() -> None:
     other = turn("I grep.", a_call("grep", id="x", pattern="response"))
-    asked = Asked([other], qualities=[Quality.NEUTRAL, Quality.NEUTRAL])
-    assert (await cleaned(hinted("I open the wire.", WIRE), MODELS, asked)).pairs == ()
+    asked = ListedAssistants([other], qualities=[Quality.NEUTRAL, Quality.NEUTRAL])
+    assert (await clean_to_row(make_hinted_search("I open the wire.", WIRE), MODELS, asked)).pairs == ()
 
 
 async def test_what_leans_on_a_hint_is_never_preferred() -> None:
     other = turn("I grep.", a_call("grep", id="x", pattern="response"))
-    asked = Asked([other], qualities=[Quality.PRODUCTIVE, Quality.MISTAKEN])
-    assert (await cleaned(hinted("I search on.", HEADERS), MODELS, asked)).pairs == ()
+    asked = ListedAssistants([other], qualities=[Quality.PRODUCTIVE, Quality.MISTAKEN])
+    assert (await clean_to_row(make_hinted_search("I search on.", HEADERS), MODELS, asked)).pairs == ()
 
 
-def names_too_many() -> Trace:
+def make_imprecise_search() -> Trace:
     end = finish()
-    many = tuple(Relevant(path=path, reason="r") for path in (TARGET, "lantern/wire.py", "README.md"))
+    many = tuple(AnswerFile(path=path, reason="r") for path in (TARGET, "lantern/wire.py", "README.md"))
     accepted = a_result(end).model_copy(update={"answer": many})
     last: tuple[ToolResult, ...] = (accepted,)
-    trace = hinted("I open the wire.", WIRE)
+    trace = make_hinted_search("I open the wire.", WIRE)
     return trace.model_copy(update={"steps": (*trace.steps[:-1], a_step(end, results=last))})
 
 
 def test_an_answer_that_names_mostly_other_files_is_not_learned_or_gives_no_row() -> None:
-    candidate = Candidate(names_too_many(), CONTRACT)
+    candidate = CleaningCandidate(make_imprecise_search(), CONTRACT)
     outcome = clean_offline(candidate, OFFLINE)
-    assert isinstance(outcome, Cleaned)
+    assert isinstance(outcome, CleanedTrace)
     assert outcome.clean.turns[-1].masks == (Mask.IMPRECISE,)
     outcome = clean_offline(candidate, CleanSettings(imprecise_answers="drop"))
     assert isinstance(outcome, DroppedTrace)
     assert outcome.code is DropCode.IMPRECISE_ANSWER
     outcome = clean_offline(candidate, CleanSettings(extra_files=0.7))
-    assert isinstance(outcome, Cleaned)
+    assert isinstance(outcome, CleanedTrace)
     assert outcome.clean.turns[-1].weight == 1
 
 
 def test_dead_ends_stay_unless_they_are_to_go_and_go_only_where_nothing_rests_on_them() -> None:
-    trace = hinted("I open the wire.", WIRE, result="nothing of interest")
+    trace = make_hinted_search("I open the wire.", WIRE, result="nothing of interest")
     kept, pruned = (
-        clean_offline(Candidate(trace, CONTRACT), CleanSettings(prune_dead_ends=wanted)) for wanted in (False, True)
+        clean_offline(CleaningCandidate(trace, CONTRACT), CleanSettings(prune_dead_ends=wanted)) for wanted in (False, True)
     )
-    assert isinstance(kept, Cleaned)
-    assert isinstance(pruned, Cleaned)
+    assert isinstance(kept, CleanedTrace)
+    assert isinstance(pruned, CleanedTrace)
     assert [turn.step for turn in kept.clean.turns] == [0, 1, 2, 3]
     assert [turn.step for turn in pruned.clean.turns] == [0, 2, 3]
     assert [d.step for d in pruned.clean.dropped] == [1]
 
 
-def reached_by(name: str, **arguments: str) -> Candidate:
+def make_candidate_reached_by(name: str, **arguments: str) -> CleaningCandidate:
     """A search whose target only the results of one call show; that call stands right behind a hint."""
     layout, asked = (
         a_call("grep", id="layout", pattern="fingerprint"),
@@ -364,20 +364,20 @@ def reached_by(name: str, **arguments: str) -> Candidate:
         reads_target("It came up."),
         a_step(finish(), text="That is it."),
     )
-    return Candidate(trace, CONTRACT)
+    return CleaningCandidate(trace, CONTRACT)
 
 
 def test_a_query_out_of_a_hints_words_loses_the_trace() -> None:
-    outcome = clean_offline(reached_by("search", query="which part answers"), OFFLINE)
+    outcome = clean_offline(make_candidate_reached_by("search", query="which part answers"), OFFLINE)
     assert isinstance(outcome, DroppedTrace)
     assert outcome.code is DropCode.NO_CHAIN
     assert outcome.detail == f"{TARGET}: only a hint explains 'answers' in 'query'"
 
 
 def test_a_query_that_the_tasks_words_carry_is_not_learned_and_leads_on() -> None:
-    candidate = reached_by("search", query="fingerprint answers")
+    candidate = make_candidate_reached_by("search", query="fingerprint answers")
     outcome = clean_offline(candidate, OFFLINE)
-    assert isinstance(outcome, Cleaned)
+    assert isinstance(outcome, CleanedTrace)
     assert outcome.clean.turns[1].masks == (Mask.LEAP,)
     assert outcome.clean.weights == (1, 0, 1, 1)
     strict = clean_offline(candidate, CleanSettings(hinted_queries="drop"))
@@ -398,8 +398,8 @@ def test_a_query_that_the_tasks_words_carry_is_not_learned_and_leads_on() -> Non
 )
 def test_what_a_hints_words_in_a_call_cost(tool: str, argument: str, text: str, *, is_kept: bool) -> None:
     """The table of the page on cleaning."""
-    outcome = clean_offline(reached_by(tool, **{argument: text}), OFFLINE)
-    if isinstance(outcome, Cleaned):
+    outcome = clean_offline(make_candidate_reached_by(tool, **{argument: text}), OFFLINE)
+    if isinstance(outcome, CleanedTrace):
         assert is_kept
         assert outcome.clean.turns[1].masks == (Mask.LEAP,)
     else:
@@ -407,49 +407,49 @@ def test_what_a_hints_words_in_a_call_cost(tool: str, argument: str, text: str, 
 
 
 async def test_a_query_that_the_player_comes_to_without_the_hint_leads_on_and_is_learned() -> None:
-    candidate = reached_by("search", query="which part answers")
+    candidate = make_candidate_reached_by("search", query="which part answers")
     again = turn("Who answers?", a_call("search", id="x", query="which part answers"))
-    outcome = await clean_trace(candidate, MODELS, Asked([again]))
-    assert isinstance(outcome, Cleaned)
+    outcome = await clean_trace(candidate, MODELS, ListedAssistants([again]))
+    assert isinstance(outcome, CleanedTrace)
     assert outcome.clean.turns[1].repair is Repair.ASKED_AGAIN
     assert outcome.clean.weights == (1, 1, 1, 1)
 
 
 async def test_another_query_without_the_hint_cures_nothing() -> None:
     again = turn("What now?", a_call("search", id="x", query="fingerprint"))
-    outcome = await clean_trace(reached_by("search", query="which part answers"), MODELS, Asked([again]))
+    outcome = await clean_trace(make_candidate_reached_by("search", query="which part answers"), MODELS, ListedAssistants([again]))
     assert isinstance(outcome, DroppedTrace)
     assert outcome.code is DropCode.NO_CHAIN
 
 
 def test_a_target_reached_by_a_hints_pattern_always_loses_the_trace() -> None:
-    outcome = clean_offline(reached_by("grep", pattern="quux"), OFFLINE)
+    outcome = clean_offline(make_candidate_reached_by("grep", pattern="quux"), OFFLINE)
     assert isinstance(outcome, DroppedTrace)
     assert outcome.code is DropCode.NO_CHAIN
 
 
 def test_every_way_to_fail_has_its_code() -> None:
     for stop in StopReason:
-        outcome = clean_offline(Candidate(a_trace(a_step(finish()), stop=stop), CONTRACT), OFFLINE)
+        outcome = clean_offline(CleaningCandidate(a_trace(a_step(finish()), stop=stop), CONTRACT), OFFLINE)
         assert isinstance(outcome, DroppedTrace)
         assert outcome.code == (DropCode.NO_CHAIN if stop is StopReason.FOUND else stop.value)
 
 
 def test_hinted_turns_are_those_right_behind_a_hint() -> None:
-    trace = hinted("I open the wire.", WIRE)
-    assert hinted_turns(trace, strip(trace, CONTRACT)) == (1,)
+    trace = make_hinted_search("I open the wire.", WIRE)
+    assert find_hinted_turns(trace, strip_supervision(trace, CONTRACT)) == (1,)
 
 
 async def test_words_that_only_the_judge_hears_are_taken_out_and_the_player_is_not_asked() -> None:
     text = "Off to where somebody wants me. I search for the layout."
-    asked = Asked(judged="Off to where somebody wants me.")
-    outcome = await cleaned(hinted(text, a_call("grep", id="more", pattern="layout")), OFFLINE, asked)
+    asked = ListedAssistants(judged="Off to where somebody wants me.")
+    outcome = await clean_to_row(make_hinted_search(text, a_call("grep", id="more", pattern="layout")), OFFLINE, asked)
     turn = outcome.clean.turns[1]
     assert (turn.action.content, turn.repair, turn.masks) == ("I search for the layout.", Repair.EXCISED, ())
     assert asked.points == []
 
 
 async def test_turns_before_the_first_hint_are_not_judged() -> None:
-    asked = Asked(judged="I search.")
-    outcome = await cleaned(hinted("Next.", a_call("grep", id="more", pattern="layout")), OFFLINE, asked)
+    asked = ListedAssistants(judged="I search.")
+    outcome = await clean_to_row(make_hinted_search("Next.", a_call("grep", id="more", pattern="layout")), OFFLINE, asked)
     assert outcome.clean.turns[0].action.content == "I search."

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from selfplay.export.place import workshop
+from selfplay.export.place import open_scratch_folder
 
 DIES = """
 import os, signal, sys
@@ -22,15 +22,15 @@ def test_what_a_killed_export_left_is_removed_by_the_next(tmp_path: Path) -> Non
     done = subprocess.run([sys.executable, "-c", DIES, str(tmp_path)], check=False)
     assert done.returncode == -signal.SIGKILL
     assert len(list(tmp_path.iterdir())) == 2
-    with workshop(tmp_path):
+    with open_scratch_folder(tmp_path):
         assert [path.read_text() for path in tmp_path.rglob("*") if path.is_file()] == ["rows\n"]
     assert [path.name for path in tmp_path.iterdir()] == ["sft.jsonl"]
 
 
 def test_an_export_at_work_is_left_alone(tmp_path: Path) -> None:
-    with workshop(tmp_path) as one:
+    with open_scratch_folder(tmp_path) as one:
         (one / "rows.jsonl").write_text("one's")
-        with workshop(tmp_path) as other:
+        with open_scratch_folder(tmp_path) as other:
             assert one != other
             assert (one / "rows.jsonl").read_text() == "one's"
         assert (one / "rows.jsonl").read_text() == "one's"
@@ -43,6 +43,6 @@ def test_a_link_that_looks_like_a_leftover_is_not_followed(tmp_path: Path) -> No
     (precious / "thesis").write_text("years of work")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / ".selfplay-export-x").symlink_to(precious)
-    with workshop(tmp_path / "out"):
+    with open_scratch_folder(tmp_path / "out"):
         pass
     assert (precious / "thesis").read_text() == "years of work"

@@ -12,13 +12,13 @@ from typing import Any
 import orjson
 import pytest
 
-from selfplay.clean.strip import strip
-from selfplay.export.shapes import Format
+from selfplay.clean.strip import strip_supervision
+from selfplay.export.shapes import RowFormat
 from selfplay.export.trl import trl_row
-from selfplay.export.write import write_samples
+from selfplay.export.write import write_rows
 from selfplay.message import ToolCall
 from selfplay.trace import Quality, Step, Trace
-from tests.selfplay.traces import TASK_TEXT, a_call, a_contract, a_result, a_search, a_step, a_trace, as_samples, finish
+from tests.selfplay.traces import TASK_TEXT, a_call, a_contract, a_result, a_search, a_step, a_trace, as_clean_traces, finish
 
 datasets = pytest.importorskip("datasets", reason="the trainers group is not installed")
 templating = pytest.importorskip("transformers.utils.chat_template_utils", reason="the trainers group is not installed")
@@ -29,25 +29,25 @@ MARK = re.compile(r"«\w+»")
 Row = dict[str, Any]
 
 
-def loaded(path: Path, cache: Path) -> list[Row]:
+def load_rows(path: Path, cache: Path) -> list[Row]:
     data = datasets.load_dataset("json", data_files=str(path), split="train", cache_dir=str(cache))
     return list(data)
 
 
 @pytest.mark.parametrize("form", ["openai", "trl"])
-def test_datasets_loads_the_rows_as_they_are(form: Format, tmp_path: Path) -> None:
+def test_datasets_loads_the_rows_as_they_are(form: RowFormat, tmp_path: Path) -> None:
     """Calls of different tools have arguments of different shapes: none is filled up with the others' keys."""
     short = a_trace(a_step(finish()), episode="short")
-    write_samples(as_samples(a_search(), marked(), short, contract=CONTRACT), tmp_path / "out", form)
+    write_rows(as_clean_traces(a_search(), make_marked_trace(), short, contract=CONTRACT), tmp_path / "out", form)
     rows = [orjson.loads(line) for line in (tmp_path / "out" / "sft.jsonl").read_bytes().splitlines()]
-    assert loaded(tmp_path / "out" / "sft.jsonl", tmp_path / "cache") == rows
+    assert load_rows(tmp_path / "out" / "sft.jsonl", tmp_path / "cache") == rows
     assert len(rows) == 3
 
 
 # Templates
 
 
-def template(name: str) -> str:
+def read_template(name: str) -> str:
     spec = find_spec("trl")
     if spec is None or not spec.submodule_search_locations:
         pytest.skip("trl's files are not installed: pip install --no-deps trl")
@@ -59,7 +59,7 @@ def render(name: str, row: Row, turns: int | None = None) -> str:
     texts, _ = templating.render_jinja_template(
         [row["messages"][:turns]],
         tools=row["tools"],
-        chat_template=template(name),
+        chat_template=read_template(name),
         add_generation_prompt=turns is not None,
         bos_token="<s>",  # noqa: S106  a token of the tokenizer
         eos_token="</s>",  # noqa: S106  the same
@@ -67,12 +67,12 @@ def render(name: str, row: Row, turns: int | None = None) -> str:
     return texts[0]
 
 
-def marked(*, has_text: bool = True, has_reasoning: bool = False, is_parallel: bool = True) -> Trace:
+def make_marked_trace(*, has_text: bool = True, has_reasoning: bool = False, is_parallel: bool = True) -> Trace:
     """A found trace in which every text, argument, result and reasoning holds a mark that stands nowhere else."""
     steps: list[Step] = []
     for number in range(4):
         names = [f"c{number}a", f"c{number}b"] if number == 1 and is_parallel else [f"c{number}"]
-        calls = [looking(name, is_last=number == 3) for name in names]
+        calls = [make_marked_call(name, is_last=number == 3) for name in names]
         steps.append(
             a_step(
                 *calls,
@@ -84,13 +84,13 @@ def marked(*, has_text: bool = True, has_reasoning: bool = False, is_parallel: b
     return a_trace(*steps, episode="marked")
 
 
-def looking(name: str, *, is_last: bool) -> ToolCall:
+def make_marked_call(name: str, *, is_last: bool) -> ToolCall:
     if is_last:
         return a_call("finish", id=name, files=[{"path": "x.py", "reason": f"«{name}»"}])
     return a_call("grep", id=name, pattern=f'a "quoted" \\«{name}»')
 
 
-def marks(row: Row) -> list[str]:
+def marks_of(row: Row) -> list[str]:
     """Every mark in the order in which it has to be rendered: reasoning, text, calls; then results."""
     found: list[str] = []
     for message in row["messages"][2:]:
@@ -100,7 +100,7 @@ def marks(row: Row) -> list[str]:
     return found
 
 
-def arguments(row: Row) -> list[str]:
+def grep_patterns(row: Row) -> list[str]:
     calls = [call for message in row["messages"] for call in message.get("tool_calls", [])]
     return [call["function"]["arguments"]["pattern"] for call in calls if call["function"]["name"] == "grep"]
 
@@ -113,22 +113,22 @@ def test_a_template_renders_every_call_result_text_and_thought_once_in_order(
     has_text: bool,  # noqa: FBT001  a parameter of the test
     has_reasoning: bool,  # noqa: FBT001  a parameter of the test
 ) -> None:
-    row = trl_row(strip(marked(has_text=has_text, has_reasoning=has_reasoning), CONTRACT))
-    assert MARK.findall(render(name, row)) == marks(row)
+    row = trl_row(strip_supervision(make_marked_trace(has_text=has_text, has_reasoning=has_reasoning), CONTRACT))
+    assert MARK.findall(render(name, row)) == marks_of(row)
 
 
 @pytest.mark.parametrize("name", ["qwen2_5", "qwen3", "qwen3_instruct_2507"])
 def test_arguments_are_encoded_once(name: str) -> None:
-    row = trl_row(strip(marked(), CONTRACT))
+    row = trl_row(strip_supervision(make_marked_trace(), CONTRACT))
     text = render(name, row)
     found = [orjson.loads(call) for call in re.findall(r"<tool_call>\n(.*)\n</tool_call>", text)[1:]]
-    assert [call["arguments"]["pattern"] for call in found if call["name"] == "grep"] == arguments(row)
+    assert [call["arguments"]["pattern"] for call in found if call["name"] == "grep"] == grep_patterns(row)
 
 
 @pytest.mark.parametrize("name", ["qwen2_5", "qwen3", "qwen3_8", "glm4moe"])
 def test_what_a_turn_is_trained_on_is_what_it_would_be_asked(name: str) -> None:
     """The rendered row begins with the prompt that the conversation before any of its turns makes."""
-    row = trl_row(strip(marked(has_reasoning=name != "qwen2_5"), CONTRACT))
+    row = trl_row(strip_supervision(make_marked_trace(has_reasoning=name != "qwen2_5"), CONTRACT))
     whole = render(name, row)
     turns = [i for i, message in enumerate(row["messages"]) if message["role"] == "assistant"]
     assert all(whole.startswith(render(name, row, i)) for i in turns)
@@ -137,31 +137,31 @@ def test_what_a_turn_is_trained_on_is_what_it_would_be_asked(name: str) -> None:
 # The page's table of templates
 
 
-def keeps(name: str, trace: Trace, *kinds: str) -> str:
+def describe_kept(name: str, trace: Trace, *kinds: str) -> str:
     """`yes` if all marks of these kinds are rendered once and in order, `refused` if the template raises."""
-    row = trl_row(strip(trace, CONTRACT))
+    row = trl_row(strip_supervision(trace, CONTRACT))
     try:
         text = render(name, row)
     except Exception as error:  # noqa: BLE001  templates raise TemplateError, TypeError, UndefinedError, ...
         return "refused" if not isinstance(error, OSError) else "no such template"
-    wanted = [mark for mark in marks(row) if mark[1] in kinds]
+    wanted = [mark for mark in marks_of(row) if mark[1] in kinds]
     return "yes" if [mark for mark in MARK.findall(text) if mark[1] in kinds] == wanted else "no"
 
 
-def table() -> list[tuple[str, ...]]:
+def read_table() -> list[tuple[str, ...]]:
     rows = re.findall(r"^\| `(\w+)` \| (\w+) \| (\w+) \| (\w+) \| (\w+) \|$", PAGE, re.MULTILINE)
     assert len(rows) >= 10
     return rows
 
 
-@pytest.mark.parametrize("row", table(), ids=lambda row: row[0])
+@pytest.mark.parametrize("row", read_table(), ids=lambda row: row[0])
 def test_the_page_says_what_a_template_keeps(row: tuple[str, ...]) -> None:
     name, single, parallel, text, reasoning = row
-    alone = marked(has_text=False, is_parallel=False)
-    assert keeps(name, alone, "c", "s") == single
-    assert keeps(name, marked(has_text=False), "c", "s") == parallel
-    assert keeps(name, marked(is_parallel=False), "c", "s", "t") == text
-    assert keeps(name, marked(has_text=False, is_parallel=False, has_reasoning=True), "c", "s", "r") == reasoning
+    alone = make_marked_trace(has_text=False, is_parallel=False)
+    assert describe_kept(name, alone, "c", "s") == single
+    assert describe_kept(name, make_marked_trace(has_text=False), "c", "s") == parallel
+    assert describe_kept(name, make_marked_trace(is_parallel=False), "c", "s", "t") == text
+    assert describe_kept(name, make_marked_trace(has_text=False, is_parallel=False, has_reasoning=True), "c", "s", "r") == reasoning
 
 
 # The page's program for weights
@@ -169,16 +169,16 @@ def test_the_page_says_what_a_template_keeps(row: tuple[str, ...]) -> None:
 
 def test_the_pages_program_learns_the_turns_with_weight_1_and_no_other(tmp_path: Path) -> None:
     tokenizer = byte_tokenizer()
-    steps = list(marked(has_reasoning=True).steps)
+    steps = list(make_marked_trace(has_reasoning=True).steps)
     judged = a_step(a_call("grep", id="bad", pattern="«bad»"), text="Text «worse».", quality=Quality.WASTEFUL)
     trace = a_trace(*steps[:2], judged, *steps[2:])
-    write_samples(as_samples(trace, contract=CONTRACT), tmp_path / "out", "trl")
+    write_rows(as_clean_traces(trace, contract=CONTRACT), tmp_path / "out", "trl")
     (program,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     space: dict[str, Any] = {}
     exec(program, space)  # noqa: S102  the page's own words
     (row,) = (orjson.loads(line) for line in (tmp_path / "out" / "sft.jsonl").read_bytes().splitlines())
     (note,) = (orjson.loads(line) for line in (tmp_path / "out" / "rows.jsonl").read_bytes().splitlines())
-    example = space["weighted"](row, note, tokenizer, template("qwen3_training"))
+    example = space["weighted"](row, note, tokenizer, read_template("qwen3_training"))
 
     learned = learned_parts(example, tokenizer)
     assert [MARK.findall(part) for part in learned] == [
@@ -220,8 +220,8 @@ def test_the_pages_examples_are_what_the_exporters_write(tmp_path: Path) -> None
         a_step(finish("call_1")),
         episode="e1",
     )
-    write_samples(as_samples(trace, contract=CONTRACT), tmp_path / "o", "openai")
-    write_samples(as_samples(trace, contract=CONTRACT), tmp_path / "t", "trl")
+    write_rows(as_clean_traces(trace, contract=CONTRACT), tmp_path / "o", "openai")
+    write_rows(as_clean_traces(trace, contract=CONTRACT), tmp_path / "t", "trl")
     files = [tmp_path / "o" / "sft.jsonl", tmp_path / "t" / "sft.jsonl", tmp_path / "t" / "rows.jsonl"]
     written = [orjson.loads(file.read_bytes()) for file in files]
     for value in written[:2]:

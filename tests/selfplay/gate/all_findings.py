@@ -6,10 +6,10 @@ python -m tests.selfplay.gate.all_findings FOLDER
 import sys
 from pathlib import Path
 
-from tests.selfplay.gate.table import found_in, opened_cases, rows
+from tests.selfplay.gate.table import find_in_hint, open_cases, read_hints
 
 if __name__ == "__main__":
-    with opened_cases(Path(sys.argv[1])) as cases:
-        for row in rows():
-            for finding in found_in(row, cases[row.task]):
+    with open_cases(Path(sys.argv[1])) as cases:
+        for row in read_hints():
+            for finding in find_in_hint(row, cases[row.task]):
                 sys.stdout.write(f"{finding.model_dump_json()}\n")

@@ -17,12 +17,12 @@ _LEET = str.maketrans("eaiost", "34105+")
 _FULL_WIDTH = {code: code + 0xFEE0 for code in range(0x21, 0x7F)}
 
 
-def _letters(name: str) -> str:
+def _letters_of(name: str) -> str:
     return "".join(c for c in name.lower() if c.isalpha())
 
 
-def _places(name: str) -> list[int]:
-    return [ord(c) - ord("a") for c in _letters(name)]
+def _alphabet_positions(name: str) -> list[int]:
+    return [ord(c) - ord("a") for c in _letters_of(name)]
 
 
 DISGUISES: Mapping[str, Callable[[str], str]] = {
@@ -31,7 +31,7 @@ DISGUISES: Mapping[str, Callable[[str], str]] = {
     "swapped case": str.swapcase,
     "base64": lambda name: base64.b64encode(name.encode()).decode(),
     "base64 without padding": lambda name: base64.urlsafe_b64encode(name.encode()).decode().rstrip("="),
-    "base64 in chunks": lambda name: " ".join(_chunks(base64.b64encode(name.encode()).decode(), 8)),
+    "base64 in chunks": lambda name: " ".join(_split_into_chunks(base64.b64encode(name.encode()).decode(), 8)),
     "base32": lambda name: base64.b32encode(name.encode()).decode(),
     "base85": lambda name: base64.b85encode(name.encode()).decode(),
     "hex": lambda name: name.encode().hex(),
@@ -41,7 +41,7 @@ DISGUISES: Mapping[str, Callable[[str], str]] = {
     "binary": lambda name: " ".join(f"{b:08b}" for b in name.encode()),
     "binary, joined": lambda name: "".join(f"{b:08b}" for b in name.encode()),
     "rot13": lambda name: codecs.encode(name, "rot13"),
-    "places in the alphabet": lambda name: "-".join(str(p + 1) for p in _places(name)),
+    "places in the alphabet": lambda name: "-".join(str(p + 1) for p in _alphabet_positions(name)),
     "percent": lambda name: "".join(f"%{b:02X}" for b in name.encode()),
     "percent where needed": lambda name: quote(name, safe=""),
     "entities": lambda name: "".join(f"&#{ord(c)};" for c in name),
@@ -50,10 +50,10 @@ DISGUISES: Mapping[str, Callable[[str], str]] = {
     "byte escapes": lambda name: "".join(f"\\x{ord(c):02x}" for c in name),
     "spaced": " ".join,
     "hyphened": "-".join,
-    "dotted": lambda name: ".".join(_letters(name)),
-    "with commas": lambda name: ", ".join(_letters(name)),
-    "with pluses": lambda name: " + ".join(_letters(name)),
-    "one letter a line": lambda name: "\n".join(_letters(name)),
+    "dotted": lambda name: ".".join(_letters_of(name)),
+    "with commas": lambda name: ", ".join(_letters_of(name)),
+    "with pluses": lambda name: " + ".join(_letters_of(name)),
+    "one letter a line": lambda name: "\n".join(_letters_of(name)),
     "zero width": "\u200b".join,
     "soft hyphens": "\u00ad".join,
     "combining marks": lambda name: "".join(c + "\u0336" for c in name),
@@ -62,18 +62,18 @@ DISGUISES: Mapping[str, Callable[[str], str]] = {
     "circled": lambda name: "".join(chr(0x24D0 + ord(c) - 97) if c in _ASCII else c for c in name.lower()),
     "look-alikes": lambda name: name.lower().translate(_LOOKALIKE),
     "leet": lambda name: name.lower().translate(_LEET),
-    "radio alphabet": lambda name: " ".join(_RADIO[p] for p in _places(name)),
-    "Morse": lambda name: " ".join(_MORSE[p] for p in _places(name)),
+    "radio alphabet": lambda name: " ".join(_RADIO[p] for p in _alphabet_positions(name)),
+    "Morse": lambda name: " ".join(_MORSE[p] for p in _alphabet_positions(name)),
     "said aloud": lambda name: name.replace(".", " dot ").replace("/", " slash ").replace("_", " underscore "),
     "in bold": lambda name: f"**{name}**",
     "in code marks": lambda name: f"`{name}`",
     "in quotes": lambda name: f'"{name}"',
-    "every second letter": lambda name: "x".join(_letters(name)),
+    "every second letter": lambda name: "x".join(_letters_of(name)),
     "reversed base64": lambda name: base64.b64encode(name[::-1].encode()).decode(),
 }
 """By what is done: each makes of a path or file name something that gives it away."""
 _ASCII = frozenset("abcdefghijklmnopqrstuvwxyz")
 
 
-def _chunks(text: str, size: int) -> list[str]:
+def _split_into_chunks(text: str, size: int) -> list[str]:
     return [text[i : i + size] for i in range(0, len(text), size)]

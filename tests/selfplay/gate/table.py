@@ -8,22 +8,22 @@ from pathlib import Path
 from typing import Literal
 
 from selfplay.demo.repository import CODE_BASE
-from selfplay.gate import Secret, Seen, findings, prepare
+from selfplay.gate import Guard, ShownText, check_hint, prepare_guard
 from selfplay.message import Noun
 from selfplay.rows import read_rows
 from selfplay.task import Task
 from selfplay.tasks import read_tasks
-from selfplay.trace import Finding, FindingKind
+from selfplay.trace import HintFinding, FindingKind
 from selfplay_tools.directory import DirectorySnapshot
 from selfplay_tools.reading import ReadFile, read_file
 from selfplay_tools.snapshot import Snapshot
 
 HERE = Path(__file__).parent
-READ = "read:"
+READ_PREFIX = "read:"
 """`read:PATH` among the shown texts stands for what `read_file` prints of that file."""
 
 
-class Row(Noun):
+class LabelledHint(Noun):
     """A hint, and what should be found in it."""
 
     set: Literal["made", "held_out", "held_out_2", "held_out_3"]
@@ -40,29 +40,29 @@ class Row(Noun):
 
 
 @dataclass(frozen=True)
-class Case:
+class GateCase:
     """A task as the checks see it."""
 
     task: Task
     snapshot: Snapshot | None
-    secret: Secret
+    guard: Guard
 
     def __repr__(self) -> str:
         return f"<{self.task.brief.id}>"
 
 
-def rows() -> tuple[Row, ...]:
+def read_hints() -> tuple[LabelledHint, ...]:
     """The table."""
-    return tuple(row for _, row in read_rows(HERE / "hints.jsonl", Row))
+    return tuple(row for _, row in read_rows(HERE / "hints.jsonl", LabelledHint))
 
 
 @cache
-def tasks() -> Mapping[str, Task]:
+def load_tasks() -> Mapping[str, Task]:
     """The tasks by id; each one's `repo` is the name of a file in `repos`, or the demo's code base."""
     return {task.brief.id: task for _, task in read_tasks(HERE / "tasks.jsonl")}
 
 
-def unpack(name: str, root: Path) -> Path | None:
+def unpack_repository(name: str, root: Path) -> Path | None:
     """Write a made-up repository's files below `root`; None for one that nobody has."""
     if name == CODE_BASE.name:
         return CODE_BASE
@@ -78,34 +78,34 @@ def unpack(name: str, root: Path) -> Path | None:
 
 
 @contextmanager
-def opened_cases(root: Path) -> Generator[Mapping[str, Case]]:
+def open_cases(root: Path) -> Generator[Mapping[str, GateCase]]:
     """Every task of the table with its repository unpacked below `root`."""
     with ExitStack() as stack:
         snapshots: dict[str, Snapshot | None] = {}
-        for repo in dict.fromkeys(task.brief.repo for task in tasks().values()):
-            folder = unpack(repo, root)
+        for repo in dict.fromkeys(task.brief.repo for task in load_tasks().values()):
+            folder = unpack_repository(repo, root)
             snapshots[repo] = stack.enter_context(closing(DirectorySnapshot(folder))) if folder else None
         yield {
-            name: Case(task, snapshots[task.brief.repo], prepare(task, snapshots[task.brief.repo]))
-            for name, task in tasks().items()
+            name: GateCase(task, snapshots[task.brief.repo], prepare_guard(task, snapshots[task.brief.repo]))
+            for name, task in load_tasks().items()
         }
 
 
-def shown_texts(row: Row, case: Case) -> tuple[str, ...]:
+def resolve_shown_texts(row: LabelledHint, case: GateCase) -> tuple[str, ...]:
     """The texts that the player has seen."""
-    return tuple(_text(text, case.snapshot) for text in row.shown)
+    return tuple(_resolve_text(text, case.snapshot) for text in row.shown)
 
 
-def _text(text: str, snapshot: Snapshot | None) -> str:
-    if not text.startswith(READ) or snapshot is None:
+def _resolve_text(text: str, snapshot: Snapshot | None) -> str:
+    if not text.startswith(READ_PREFIX) or snapshot is None:
         return text
-    return read_file(snapshot, ReadFile.model_validate({"path": text.removeprefix(READ)})).text
+    return read_file(snapshot, ReadFile.model_validate({"path": text.removeprefix(READ_PREFIX)})).text
 
 
-def found_in(row: Row, case: Case) -> tuple[Finding, ...]:
+def find_in_hint(row: LabelledHint, case: GateCase) -> tuple[HintFinding, ...]:
     """What the gate finds."""
-    seen = Seen()
+    seen = ShownText()
     seen.add(case.task.brief.prompt)
-    for text in shown_texts(row, case):
+    for text in resolve_shown_texts(row, case):
         seen.add(text)
-    return findings(row.hint, case.secret, seen)
+    return check_hint(row.hint, case.guard, seen)

@@ -2,21 +2,21 @@ from collections.abc import Sequence
 
 import pytest
 
-from selfplay.trace import Finding
-from tests.selfplay.gate.table import Row, found_in, opened_cases, rows, tasks
+from selfplay.trace import HintFinding
+from tests.selfplay.gate.table import LabelledHint, find_in_hint, open_cases, read_hints, load_tasks
 
-TABLE = rows()
-Results = Sequence[tuple[Row, tuple[Finding, ...]]]
+TABLE = read_hints()
+Results = Sequence[tuple[LabelledHint, tuple[HintFinding, ...]]]
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
     """Each row with what the gate finds."""
-    with opened_cases(tmp_path_factory.mktemp("repositories")) as cases:
-        return [(row, found_in(row, cases[row.task])) for row in TABLE]
+    with open_cases(tmp_path_factory.mktemp("repositories")) as cases:
+        return [(row, find_in_hint(row, cases[row.task])) for row in TABLE]
 
 
-def chosen(*, reveals: bool) -> list[Row]:
+def select_hints(*, reveals: bool) -> list[LabelledHint]:
     return [row for row in TABLE if row.reveals is reveals and not row.known]
 
 
@@ -49,13 +49,13 @@ def test_what_is_known_to_be_wrong_still_is(results: Results) -> None:
 
 def test_the_table_is_large_and_has_both_sides() -> None:
     assert len(TABLE) > 1_100
-    assert len(chosen(reveals=False)) > 300
+    assert len(select_hints(reveals=False)) > 300
     assert {kind for row in TABLE for kind in row.kinds} == {
         "path", "file_name", "stem", "module", "directory", "identifier", "literal", "line_number", "position",
         "disguised", "translated", "quote",
     }  # fmt: skip
-    assert {row.task for row in TABLE} == set(tasks())
-    assert len({task.brief.repo for task in tasks().values()}) > 8
+    assert {row.task for row in TABLE} == set(load_tasks())
+    assert len({task.brief.repo for task in load_tasks().values()}) > 8
 
 
 def test_no_hint_stands_in_the_table_twice() -> None:

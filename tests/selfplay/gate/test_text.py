@@ -1,24 +1,24 @@
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from selfplay.gate.decode import decoded
-from selfplay.gate.readings import letter_readings, plain_readings
-from selfplay.gate.spelled import fragments, half_spelled, spelled
-from selfplay.gate.text import View, compact, normalised, parts_of
-from selfplay.gate.turned import turned
+from selfplay.gate.decode import decode_parts
+from selfplay.gate.readings import read_substituted_letters, read_escapes_and_spoken_signs
+from selfplay.gate.spelled import join_fragments, join_spelled_letters, read_spelled_runs
+from selfplay.gate.text import TextView, compact, normalise, parts_of
+from selfplay.gate.turned import undo_ciphers
 
 ANY = st.text(max_size=120) | st.text(alphabet="ab \n\t.-0\u200b\u0301\uff41\u0435\u01dd%41&#65;\\x41", max_size=60)
 
 
-def views(text: str) -> list[View]:
-    view = normalised(text)
-    made = [View(text, half_spelled(view.tokens)), View(text, fragments(view)), decoded(view)]
+def make_views(text: str) -> list[TextView]:
+    view = normalise(text)
+    made = [TextView(text, join_spelled_letters(view.tokens)), TextView(text, join_fragments(view)), decode_parts(view)]
     return [
         view,
-        *plain_readings(view),
-        *letter_readings(view),
-        *(v for v, _ in turned(view)),
-        *spelled(view.tokens, view),
+        *read_escapes_and_spoken_signs(view),
+        *read_substituted_letters(view),
+        *(v for v, _ in undo_ciphers(view)),
+        *read_spelled_runs(view.tokens, view),
         *made,
     ]
 
@@ -26,7 +26,7 @@ def views(text: str) -> list[View]:
 @settings(max_examples=40, deadline=None)
 @given(text=ANY)
 def test_every_character_of_every_view_stands_for_a_part_of_the_original(text: str) -> None:
-    for view in views(text):
+    for view in make_views(text):
         assert len(view.text) == len(view.starts) == len(view.ends)
         assert all(0 <= a <= b <= len(text) for a, b in zip(view.starts, view.ends, strict=True))
 
@@ -36,7 +36,7 @@ def test_every_character_of_every_view_stands_for_a_part_of_the_original(text: s
 @example(text="11a000")
 @example(text="cmVzcG9uc2U=")
 def test_a_word_stands_for_a_part_that_is_not_empty(text: str) -> None:
-    for view in views(text):
+    for view in make_views(text):
         assert all(token.start < token.end for token in view.tokens)
 
 
@@ -46,16 +46,16 @@ def test_a_word_stands_for_a_part_that_is_not_empty(text: str) -> None:
     )
 )
 def test_plain_text_is_its_own_normal_form(text: str) -> None:
-    assert normalised(text).text == text
+    assert normalise(text).text == text
 
 
 def test_white_space_shrinks() -> None:
-    assert normalised("a \t  b\n  c \n\n\n d").text == "a b\nc\n\nd"
+    assert normalise("a \t  b\n  c \n\n\n d").text == "a b\nc\n\nd"
 
 
 def test_a_view_finds_its_way_back() -> None:
     hint = "see \uff52\uff45\u200b\uff53 now"
-    token = normalised(hint).tokens[1]
+    token = normalise(hint).tokens[1]
     assert (token.text, hint[token.start : token.end]) == ("res", "\uff52\uff45\u200b\uff53")
 
 

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from selfplay.gate import Seen, findings, findings_together
-from tests.selfplay.gate.table import opened_cases
+from selfplay.gate import ShownText, check_hint, check_with_earlier_hints
+from tests.selfplay.gate.table import open_cases
 
 PIECES = {
     "first letters": ("Start anew.", "Try another word.", "Ask who calls it.", "Mind the tests.", "Proceed with care."),
@@ -14,10 +14,10 @@ ORDINARY = ("What names a server?", "Who writes to the client?", "Is it made onc
 
 @pytest.mark.parametrize("pieces", PIECES.values(), ids=PIECES)
 def test_a_name_told_in_pieces_is_refused_with_the_last_of_them(pieces: tuple[str, ...], tmp_path: Path) -> None:
-    with opened_cases(tmp_path) as cases:
-        secret = cases["harbor-fingerprint"].secret
-        assert [findings(piece, secret, Seen()) for piece in pieces] == [()] * len(pieces)
-        told = [findings_together(piece, pieces[:i], secret, Seen()) for i, piece in enumerate(pieces)]
+    with open_cases(tmp_path) as cases:
+        guard = cases["harbor-fingerprint"].guard
+        assert [check_hint(piece, guard, ShownText()) for piece in pieces] == [()] * len(pieces)
+        told = [check_with_earlier_hints(piece, pieces[:i], guard, ShownText()) for i, piece in enumerate(pieces)]
     assert told[:3] == [()] * 3
     (found,) = told[-1]
     assert (found.kind, found.text, found.span) == ("disguised", pieces[-1], (0, len(pieces[-1])))
@@ -25,7 +25,7 @@ def test_a_name_told_in_pieces_is_refused_with_the_last_of_them(pieces: tuple[st
 
 
 def test_ordinary_hints_reveal_nothing_together(tmp_path: Path) -> None:
-    with opened_cases(tmp_path) as cases:
-        secret = cases["harbor-fingerprint"].secret
+    with open_cases(tmp_path) as cases:
+        guard = cases["harbor-fingerprint"].guard
         for i, hint in enumerate(ORDINARY):
-            assert findings_together(hint, ORDINARY[:i] * 5, secret, Seen()) == ()
+            assert check_with_earlier_hints(hint, ORDINARY[:i] * 5, guard, ShownText()) == ()

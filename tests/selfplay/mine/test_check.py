@@ -5,7 +5,7 @@ import anyio
 import pytest
 
 from selfplay.errors import InputError
-from selfplay.mine import Checked, Leak, check_tasks
+from selfplay.mine import TaskCheckResult, LeakGrade, check_tasks
 from selfplay.repos import Repositories
 from tests.selfplay.mine.histories import History
 
@@ -15,21 +15,21 @@ def repo(tmp_path: Path) -> str:
     return str(History.at(tmp_path / "app.git", app__io="def read():\n    return 1\n", app__net="x = 1\n").git_dir)
 
 
-def _silent(_done: int, _total: int) -> None:
+def _ignore_progress(_done: int, _total: int) -> None:
     return None
 
 
-def check(tmp_path: Path, *rows: dict[str, object] | str, max_leak: Leak = Leak.PATH) -> Checked:
+def check(tmp_path: Path, *rows: dict[str, object] | str, max_leak: LeakGrade = LeakGrade.PATH) -> TaskCheckResult:
     file = tmp_path / "tasks.jsonl"
     file.write_text("".join(f"{row if isinstance(row, str) else json.dumps(row)}\n" for row in rows))
-    return anyio.run(check_tasks, file, Repositories(tmp_path / "repos"), max_leak, _silent)
+    return anyio.run(check_tasks, file, Repositories(tmp_path / "repos"), max_leak, _ignore_progress)
 
 
 def row(repo: str, id: str = "a", prompt: str = "Uploads are cut too early", **more: object) -> dict[str, object]:  # noqa: A002  the field's name
     return {"id": id, "repo": repo, "commit": "HEAD", "prompt": prompt, "targets": [{"path": "app/io.py"}], **more}
 
 
-def kinds(checked: Checked) -> list[tuple[str, str]]:
+def kinds(checked: TaskCheckResult) -> list[tuple[str, str]]:
     return [(problem.where.rpartition(":")[2], problem.kind) for problem in checked.problems]
 
 
@@ -42,7 +42,7 @@ def test_a_task_that_fits_has_its_grade_and_no_problem(repo: str, tmp_path: Path
         {"mine": 1, "leak": "nothing"},
         {"leak": "path", "leaked": ["app/io.py"]},
     ]
-    assert checked.leaks == {Leak.NOTHING: 1, Leak.PATH: 1}
+    assert checked.leaks == {LeakGrade.NOTHING: 1, LeakGrade.PATH: 1}
 
 
 def test_every_row_has_its_own_problem_and_the_others_are_still_looked_at(repo: str, tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_every_row_has_its_own_problem_and_the_others_are_still_looked_at(repo: 
 
 
 def test_a_prompt_that_names_too_much_is_a_problem_where_asked(repo: str, tmp_path: Path) -> None:
-    checked = check(tmp_path, row(repo, prompt="Let app/io.py wait"), max_leak=Leak.SYMBOL)
+    checked = check(tmp_path, row(repo, prompt="Let app/io.py wait"), max_leak=LeakGrade.SYMBOL)
     assert [problem.text for problem in checked.problems] == ["the prompt names 'app/io.py' (path)"]
     assert checked.good == []
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfplay.mine.functions import MAX_LINES, function_targets
-from selfplay.mine.hunks import edits
+from selfplay.mine.hunks import read_edits
 
 
 def patch_of(before: str, after: str, context: int = 3) -> bytes:
@@ -58,7 +58,7 @@ def test_other_languages_are_read_too() -> None:
 def test_edits_turn_the_old_lines_into_the_new_ones(old: list[str], new: list[str], context: int) -> None:
     rows = difflib.unified_diff(old, new, n=context, lineterm="")
     made, at = list[str](), 1
-    for edit in edits("".join(f"{row}\n" for row in rows).encode()):
+    for edit in read_edits("".join(f"{row}\n" for row in rows).encode()):
         start = edit.first + 1 if edit.is_insertion else edit.first
         made += old[at - 1 : start - 1]
         made += edit.added

@@ -6,12 +6,12 @@ import pytest
 
 from selfplay.config import SeatConfig
 from selfplay.errors import InputError, TransientModelError
-from selfplay.mine import Answers, Mined, MineSettings, Rewriter, Unless, mine_tasks
+from selfplay.mine import RewriteAnswerFile, MinedTasks, MineSettings, Rewriter, UnrewrittenPolicy, mine_tasks
 from selfplay.models.openai import OpenAIModel
 from selfplay.models.scripted import ScriptedModel, fails, says
 from selfplay.repos import Repositories
 from selfplay.task import Task
-from tests.loopback import Json, Loopback, rate_limited
+from tests.loopback import Json, LoopbackServer, rate_limited
 from tests.selfplay.mine.histories import History
 
 BAD = "Long uploads are cut\n\nThe reader in app/streaming.py stops too early for me."
@@ -19,7 +19,7 @@ GOOD = "Long uploads are cut\n\nWhen I send something large, the end of it never
 
 
 @pytest.fixture
-def mined(tmp_path: Path) -> Mined:
+def mined(tmp_path: Path) -> MinedTasks:
     history = History.at(tmp_path / "app.git", app__streaming="def pump_all():\n    return 1\n", app__net="x = 1\n")
     history.commit(
         "Make pump_all wait for the last of the parts", {b"app/streaming.py": b"def pump_all():\n    return 2\n"}
@@ -27,18 +27,18 @@ def mined(tmp_path: Path) -> Mined:
     return mine_tasks(Repositories(tmp_path / "repos"), str(history.git_dir), "HEAD", MineSettings())
 
 
-def rewritten(mined: Mined, folder: Path, model: ScriptedModel, unless: Unless = "keep") -> tuple[list[Task], Rewriter]:
+def rewrite_tasks(mined: MinedTasks, folder: Path, model: ScriptedModel, unless: UnrewrittenPolicy = "keep") -> tuple[list[Task], Rewriter]:
     async def work() -> tuple[list[Task], Rewriter]:
-        with Answers(folder / "tasks.rewrites.jsonl") as answers:
+        with RewriteAnswerFile(folder / "tasks.rewrites.jsonl") as answers:
             rewriter = Rewriter(model, SeatConfig(tries=1), answers, Repositories(folder / "repos"), 2, unless)
             return await rewriter.rewrite(mined.tasks, lambda _: None), rewriter
 
     return anyio.run(work)
 
 
-def test_a_message_becomes_an_issue_and_the_original_is_kept(mined: Mined, tmp_path: Path) -> None:
+def test_a_message_becomes_an_issue_and_the_original_is_kept(mined: MinedTasks, tmp_path: Path) -> None:
     model = ScriptedModel([says(GOOD)])
-    [task], _ = rewritten(mined, tmp_path, model)
+    [task], _ = rewrite_tasks(mined, tmp_path, model)
     assert task.brief.prompt == GOOD
     assert task.meta["leak"] == "nothing"
     assert task.meta["rewritten"] == {
@@ -51,55 +51,55 @@ def test_a_message_becomes_an_issue_and_the_original_is_kept(mined: Mined, tmp_p
     assert "Make pump_all wait" in model.asked[0].body().decode()
 
 
-def test_an_issue_that_names_a_target_goes_back_with_what_was_found(mined: Mined, tmp_path: Path) -> None:
+def test_an_issue_that_names_a_target_goes_back_with_what_was_found(mined: MinedTasks, tmp_path: Path) -> None:
     model = ScriptedModel([says(BAD), says(GOOD)])
-    [task], rewriter = rewritten(mined, tmp_path, model)
+    [task], rewriter = rewrite_tasks(mined, tmp_path, model)
     assert task.brief.prompt == GOOD
     assert "'app/streaming.py': names the path" in str(model.asked[1].messages[-1].value["content"])
     assert rewriter.spent.asked == 2
 
 
-def test_a_task_that_no_try_rewrote_keeps_its_message_or_is_dropped(mined: Mined, tmp_path: Path) -> None:
-    [task], rewriter = rewritten(mined, tmp_path, ScriptedModel([says(BAD), says("Too short")]))
+def test_a_task_that_no_try_rewrote_keeps_its_message_or_is_dropped(mined: MinedTasks, tmp_path: Path) -> None:
+    [task], rewriter = rewrite_tasks(mined, tmp_path, ScriptedModel([says(BAD), says("Too short")]))
     assert task.brief == mined.tasks[0].brief
     assert task.meta["rewritten"] == {"by": "scripted", "failed": ["it has 9 characters; an issue has 20 to 4000"]}
     assert rewriter.spent.failed == 1
-    assert rewritten(mined, tmp_path, ScriptedModel([]), "drop")[0] == []
+    assert rewrite_tasks(mined, tmp_path, ScriptedModel([]), "drop")[0] == []
 
 
-def test_what_was_answered_is_not_asked_again(mined: Mined, tmp_path: Path) -> None:
-    first, _ = rewritten(mined, tmp_path, ScriptedModel([says(BAD), says(GOOD)]))
+def test_what_was_answered_is_not_asked_again(mined: MinedTasks, tmp_path: Path) -> None:
+    first, _ = rewrite_tasks(mined, tmp_path, ScriptedModel([says(BAD), says(GOOD)]))
     silent = ScriptedModel([])
-    again, rewriter = rewritten(mined, tmp_path, silent)
+    again, rewriter = rewrite_tasks(mined, tmp_path, silent)
     assert (first, silent.asked, rewriter.spent.known) == (again, [], 2)
 
 
-def test_an_answer_that_was_cut_by_a_crash_is_asked_again(mined: Mined, tmp_path: Path) -> None:
-    rewritten(mined, tmp_path, ScriptedModel([says(BAD), says(GOOD)]))
+def test_an_answer_that_was_cut_by_a_crash_is_asked_again(mined: MinedTasks, tmp_path: Path) -> None:
+    rewrite_tasks(mined, tmp_path, ScriptedModel([says(BAD), says(GOOD)]))
     file = tmp_path / "tasks.rewrites.jsonl"
     whole = file.read_bytes()
     file.write_bytes(whole[:-5])
     model = ScriptedModel([says("never"), says(GOOD)])
-    [task], _ = rewritten(mined, tmp_path, model)
+    [task], _ = rewrite_tasks(mined, tmp_path, model)
     assert (task.brief.prompt, len(model.asked), file.read_bytes()) == (GOOD, 1, whole)
 
 
-def test_a_foreign_file_of_answers_is_refused(mined: Mined, tmp_path: Path) -> None:
+def test_a_foreign_file_of_answers_is_refused(mined: MinedTasks, tmp_path: Path) -> None:
     (tmp_path / "tasks.rewrites.jsonl").write_text('{"id": 1}\n')
     with pytest.raises(InputError, match=r"tasks\.rewrites\.jsonl:1: not an answer"):
-        rewritten(mined, tmp_path, ScriptedModel([]))
+        rewrite_tasks(mined, tmp_path, ScriptedModel([]))
 
 
-def test_a_model_out_of_reach_is_an_error_and_no_rewriting(mined: Mined, tmp_path: Path) -> None:
+def test_a_model_out_of_reach_is_an_error_and_no_rewriting(mined: MinedTasks, tmp_path: Path) -> None:
     with pytest.raises(TransientModelError):
-        rewritten(mined, tmp_path, ScriptedModel([fails("server"), says(GOOD)]))
+        rewrite_tasks(mined, tmp_path, ScriptedModel([fails("server"), says(GOOD)]))
 
 
-async def test_it_works_over_http_through_rate_limits(mined: Mined, tmp_path: Path) -> None:
+async def test_it_works_over_http_through_rate_limits(mined: MinedTasks, tmp_path: Path) -> None:
     answers: Callable[[Json], Json] = lambda _: {"content": GOOD}  # noqa: E731  a typed handler
-    async with Loopback(answers, [rate_limited(0)]) as server:
+    async with LoopbackServer(answers, [rate_limited(0)]) as server:
         model = OpenAIModel("m", base_url=server.base_url, api_key_env="NO_KEY_NEEDED")
-        with Answers(tmp_path / "a.jsonl") as kept:
+        with RewriteAnswerFile(tmp_path / "a.jsonl") as kept:
             config = SeatConfig(model="openai:m", base_url=server.base_url, sampling={"temperature": 0.5})
             rewriter = Rewriter(model, config, kept, Repositories(tmp_path / "repos"))
             [task] = await rewriter.rewrite(mined.tasks, lambda _: None)

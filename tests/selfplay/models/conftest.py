@@ -7,8 +7,8 @@ import pytest
 
 from selfplay.message import Message, Origin
 from selfplay.models.openai import OpenAIModel
-from selfplay.models.protocol import Request
-from selfplay.wire import encode
+from selfplay.models.protocol import ModelRequest
+from selfplay.wire import encode_messages
 
 MakeModel = Callable[[Callable[[httpx2.Request], httpx2.Response]], OpenAIModel]
 
@@ -19,7 +19,7 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-def request_() -> Request:
+def request_() -> ModelRequest:
     """A first request: a prompt, a task, one tool."""
     opening = [
         Message(role="system", content="You search code.", origin=Origin.PROMPT),
@@ -27,7 +27,7 @@ def request_() -> Request:
     ]
     tool = {"type": "function", "function": {"name": "grep", "parameters": {"type": "object"}}}
     head = {"model": "m", "temperature": 0.7, "tools": [tool], "response_format": {"type": "json_schema"}}
-    return Request(head=head, messages=tuple(encode(opening)), turn=0)
+    return ModelRequest(head=head, messages=tuple(encode_messages(opening)), turn=0)
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import anyio
 import anyio.lowlevel
 
 from selfplay.message import Message, Origin
-from selfplay.models.protocol import Reply, Request, Usage
+from selfplay.models.protocol import ModelReply, ModelRequest, Usage
 from selfplay.models.retry import Clock
-from selfplay.wire import encode
+from selfplay.wire import encode_messages
 
 USAGE = Usage(input_tokens=100, output_tokens=10)
 ROUNDS = 12
@@ -17,7 +17,7 @@ ROUNDS = 12
 
 
 @dataclass
-class Hours:
+class ManualClock:
     """Time stands still until it is moved."""
 
     now_s: float = 0.0
@@ -43,7 +43,7 @@ class Hours:
         for _ in range(ROUNDS):
             await anyio.lowlevel.checkpoint()
 
-    async def forward(self, seconds: float) -> None:
+    async def advance(self, seconds: float) -> None:
         """Move on; whoever wakes on the way does so at their time."""
         until = self.now_s + seconds
         await self.settle()
@@ -55,34 +55,34 @@ class Hours:
 
 
 @dataclass
-class _Call:
-    request: Request
+class _HeldCall:
+    request: ModelRequest
     done: anyio.Event = field(default_factory=anyio.Event)
     error: Exception | None = None
 
 
 @dataclass
-class Held:
+class HeldModel:
     """A model whose calls come back when they are told to, in any order."""
 
     usage: Usage = USAGE
-    calls: list[_Call] = field(default_factory=list[_Call])
+    calls: list[_HeldCall] = field(default_factory=list[_HeldCall])
     """Those in flight, in the order in which they came."""
     seen: list[str] = field(default_factory=list[str])
     """What every call asked."""
     name: str = "held"
 
-    async def complete(self, request: Request) -> Reply:
-        call = _Call(request)
+    async def complete(self, request: ModelRequest) -> ModelReply:
+        call = _HeldCall(request)
         self.calls.append(call)
-        self.seen.append(asked(request))
+        self.seen.append(text_of_request(request))
         try:
             await call.done.wait()
         finally:
             self.calls.remove(call)
         if call.error is not None:
             raise call.error
-        return Reply(message=Message(role="assistant", content="", origin=Origin.PLAYER), usage=self.usage)
+        return ModelReply(message=Message(role="assistant", content="", origin=Origin.PLAYER), usage=self.usage)
 
     def answer(self, count: int = 1, error: Exception | None = None) -> None:
         """Let the oldest calls come back."""
@@ -94,15 +94,15 @@ class Held:
         pass
 
 
-def asking(*words: str) -> Request:
+def request_of(*words: str) -> ModelRequest:
     """A conversation with these messages of the user."""
     messages = [Message(role="user", content=word, origin=Origin.TASK) for word in words]
-    return Request({}, tuple(wire for message in messages for wire in encode([message])), turn=len(words))
+    return ModelRequest({}, tuple(wire for message in messages for wire in encode_messages([message])), turn=len(words))
 
 
-def asked(request: Request) -> str:
+def text_of_request(request: ModelRequest) -> str:
     return " ".join(str(message.value["content"]) for message in request.messages)
 
 
-def names(numbers: Sequence[int]) -> list[str]:
+def call_names(numbers: Sequence[int]) -> list[str]:
     return [f"c{number}" for number in numbers]

@@ -6,9 +6,9 @@ import httpx2
 import pytest
 
 from selfplay.errors import ConfigError
-from selfplay.models.endpoint import Endpoint, endpoint
-from selfplay.models.exchange import Direct, Exchange, ThroughClient, TooLargeError, proxy_for
-from tests.loopback import Json, Loopback, answers
+from selfplay.models.endpoint import ModelEndpoint, find_endpoint
+from selfplay.models.exchange import DirectTransport, ChatTransport, ClientTransport, ResponseTooLargeError, proxy_for
+from tests.loopback import Json, LoopbackServer, answers
 
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUEST_METHOD")
 
@@ -24,19 +24,19 @@ def handler(_: Json) -> Json:
     return {"content": "fine"}
 
 
-def endpoint_of(server: Loopback) -> Endpoint:
-    return endpoint(f"{server.base_url}?version=a b", "KEY", {"KEY": "sk-0123456789abcdef"})
+def endpoint_of(server: LoopbackServer) -> ModelEndpoint:
+    return find_endpoint(f"{server.base_url}?version=a b", "KEY", {"KEY": "sk-0123456789abcdef"})
 
 
-def both(server: Loopback, max_bytes: int = 1 << 20) -> tuple[Exchange, Exchange]:
+def both_transports(server: LoopbackServer, max_bytes: int = 1 << 20) -> tuple[ChatTransport, ChatTransport]:
     limits = (endpoint_of(server), 20.0, max_bytes)
-    return Direct(*limits), ThroughClient(*limits, httpx2.AsyncClient())
+    return DirectTransport(*limits), ClientTransport(*limits, httpx2.AsyncClient())
 
 
 @pytest.mark.anyio
 async def test_a_server_sees_the_same_either_way() -> None:
-    async with Loopback(handler) as server:
-        for line in both(server):
+    async with LoopbackServer(handler) as server:
+        for line in both_transports(server):
             assert (await line.post(b'{"a": "\xc3\xbc"}')).status == 200
             await line.aclose()
     direct, through = server.received
@@ -51,8 +51,8 @@ async def test_a_server_sees_the_same_either_way() -> None:
 @pytest.mark.parametrize("status", [200, 302, 404, 500])
 async def test_what_comes_back_is_the_same_either_way(status: int) -> None:
     behaviour = answers(status, b"a body", retry_after="3", location="/elsewhere")
-    async with Loopback(handler, [behaviour, behaviour]) as server:
-        for line in both(server):
+    async with LoopbackServer(handler, [behaviour, behaviour]) as server:
+        for line in both_transports(server):
             received = await line.post(b"{}")
             assert (received.status, received.body, received.headers["Retry-After"]) == (status, b"a body", "3")
             await line.aclose()
@@ -61,17 +61,17 @@ async def test_what_comes_back_is_the_same_either_way(status: int) -> None:
 
 @pytest.mark.anyio
 async def test_a_response_above_the_bound_is_refused_either_way() -> None:
-    async with Loopback(handler, [answers(200, b"x" * 11), answers(200, b"x" * 11)]) as server:
-        for line in both(server, max_bytes=10):
-            with pytest.raises(TooLargeError):
+    async with LoopbackServer(handler, [answers(200, b"x" * 11), answers(200, b"x" * 11)]) as server:
+        for line in both_transports(server, max_bytes=10):
+            with pytest.raises(ResponseTooLargeError):
                 await line.post(b"{}")
             await line.aclose()
 
 
 @pytest.mark.anyio
 async def test_first_calls_at_once_share_one_session() -> None:
-    async with Loopback(handler) as server:
-        line, other = both(server)
+    async with LoopbackServer(handler) as server:
+        line, other = both_transports(server)
         await asyncio.gather(*(line.post(b"{}") for _ in range(20)))
         assert (await line.post(b"{}")).status == 200
         await line.aclose()

@@ -20,9 +20,9 @@ from selfplay.errors import (
 )
 from selfplay.models.classify import retry_after_s
 from selfplay.models.openai import OpenAIModel
-from selfplay.models.protocol import Request
+from selfplay.models.protocol import ModelRequest
 from selfplay.models.ratelimits import read_limits
-from tests.loopback import Loopback, answers
+from tests.loopback import LoopbackServer, answers
 from tests.selfplay.models.conftest import MakeModel
 
 Json = dict[str, Any]
@@ -114,15 +114,15 @@ CASES = [
 ]
 
 
-def raw(body: Json | list[Any] | bytes) -> bytes:
+def as_bytes(body: Json | list[Any] | bytes) -> bytes:
     return body if isinstance(body, bytes) else json.dumps(body).encode()
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-async def test_a_failure_is_blamed_on_who_caused_it(case: Case, request_: Request, model_at: MakeModel) -> None:
+async def test_a_failure_is_blamed_on_who_caused_it(case: Case, request_: ModelRequest, model_at: MakeModel) -> None:
     headers = {"location": "https://elsewhere/v1"} if case.status == 307 else {}
-    async with model_at(lambda _: httpx2.Response(case.status, content=raw(case.body), headers=headers)) as model:
+    async with model_at(lambda _: httpx2.Response(case.status, content=as_bytes(case.body), headers=headers)) as model:
         with pytest.raises(ModelError) as caught:
             await model.complete(request_)
     assert type(caught.value) is case.kind
@@ -144,7 +144,7 @@ SPOILED = {
 @pytest.mark.anyio
 @pytest.mark.parametrize("name", SPOILED)
 async def test_a_call_the_server_could_not_read_is_the_models_fault(
-    name: str, request_: Request, model_at: MakeModel
+    name: str, request_: ModelRequest, model_at: MakeModel
 ) -> None:
     status, body, written = SPOILED[name]
     async with model_at(lambda _: httpx2.Response(status, json=body)) as model:
@@ -215,7 +215,7 @@ def test_no_header_makes_the_reading_fail(text: str, date: str) -> None:
 @pytest.mark.anyio
 @pytest.mark.parametrize(("status", "kind"), [(429, RateLimited), (503, TransientModelError)])
 async def test_the_wait_that_the_server_asks_for_is_on_the_error(
-    status: int, kind: type[TransientModelError], request_: Request, model_at: MakeModel
+    status: int, kind: type[TransientModelError], request_: ModelRequest, model_at: MakeModel
 ) -> None:
     async with model_at(lambda _: httpx2.Response(status, headers={"Retry-After": "3"})) as model:
         with pytest.raises(kind) as caught:
@@ -226,11 +226,11 @@ async def test_the_wait_that_the_server_asks_for_is_on_the_error(
 @pytest.mark.anyio
 @pytest.mark.parametrize(("key", "advice"), [("sk-12345678", "check the key"), ("", "no key was sent")])
 async def test_who_refused_a_key_and_which_variable_it_stands_in_is_told(
-    request_: Request, monkeypatch: pytest.MonkeyPatch, key: str, advice: str
+    request_: ModelRequest, monkeypatch: pytest.MonkeyPatch, key: str, advice: str
 ) -> None:
     monkeypatch.setenv("HOUSE_KEY", key)
     body = {"error": {"message": f"wrong key: {key}"}}
-    async with Loopback(lambda _: {}, [answers(401, body)]) as server:
+    async with LoopbackServer(lambda _: {}, [answers(401, body)]) as server:
         model, address = OpenAIModel("m", base_url=server.base_url, api_key_env="HOUSE_KEY"), server.base_url
         async with model:
             with pytest.raises(FatalModelError) as caught:

@@ -5,13 +5,13 @@ from hypothesis import strategies as st
 
 from selfplay.message import Message, Origin
 from selfplay.models.heuristic import HeuristicPlayer, HeuristicSupervisor
-from selfplay.models.heuristic.notes import imported, rows, take_notes
-from selfplay.models.heuristic.words import distinct, identifiers, stem
-from selfplay.models.protocol import Reply, Request
-from selfplay.supervisor import Report, opening
+from selfplay.models.heuristic.notes import find_imports, result_rows, take_notes
+from selfplay.models.heuristic.words import distinct_words, compound_identifiers, stem
+from selfplay.models.protocol import ModelReply, ModelRequest
+from selfplay.supervisor import StepReport, opening_messages
 from selfplay.task import Answer, Brief, Target, Task
 from selfplay.verdicts import read_verdict
-from selfplay.wire import Channel, encode
+from selfplay.wire import Channel, encode_messages
 
 MARK = "[advice 0123456789abcdef]"
 TASK = Message(role="user", content="Return the tank's level with each message", origin=Origin.TASK)
@@ -34,8 +34,8 @@ class Conversation:
     async def move(self, result: str = "", hint: str = "") -> tuple[str, dict[str, object]]:
         """The player's next call, answered with `result` and `hint`."""
         turn = sum(m.role == "assistant" for m in self.messages)
-        encoded = encode(self.messages, channel=self.channel, mark=MARK)
-        reply = await HeuristicPlayer().complete(Request(head={}, messages=tuple(encoded), turn=turn))
+        encoded = encode_messages(self.messages, channel=self.channel, mark=MARK)
+        reply = await HeuristicPlayer().complete(ModelRequest(head={}, messages=tuple(encoded), turn=turn))
         call = reply.message.tool_calls[0]
         assert reply.message.content, "every call comes with a thought"
         self.messages += [
@@ -113,7 +113,7 @@ async def test_whatever_it_is_told_it_makes_a_call(task: str, told: list[tuple[s
 
 def test_paths_and_lines_are_read_from_results() -> None:
     grepped = "2 matching lines\na/b.py\n3=class A:\n12:x = 1\n13-y\n\nc.go\n7:func main"
-    assert list(rows(grepped)) == [
+    assert list(result_rows(grepped)) == [
         ("a/b.py", ""),
         ("a/b.py", "class A:"),
         ("a/b.py", "x = 1"),
@@ -121,7 +121,7 @@ def test_paths_and_lines_are_read_from_results() -> None:
         ("c.go", ""),
         ("c.go", "func main"),
     ]
-    assert [path for path, _ in rows(SEARCHED)] == ["pump/inlet.py"] * 2 + ["docs/guide.md"] * 2
+    assert [path for path, _ in result_rows(SEARCHED)] == ["pump/inlet.py"] * 2 + ["docs/guide.md"] * 2
 
 
 @pytest.mark.parametrize(
@@ -139,22 +139,22 @@ def test_paths_and_lines_are_read_from_results() -> None:
     ],
 )
 def test_imports_of_many_languages_are_understood(line: str, parts: tuple[str, str]) -> None:
-    assert list(imported(f"x: lines 1-1 of 1\n     1\t{line}")) == [parts]
+    assert list(find_imports(f"x: lines 1-1 of 1\n     1\t{line}")) == [parts]
 
 
 def test_words_come_from_prose_and_code() -> None:
-    assert distinct("Return the ServerHeaders of http_response, HTTPServer") == (
+    assert distinct_words("Return the ServerHeaders of http_response, HTTPServer") == (
         "server",
         "headers",
         "http",
         "response",
     )
     assert stem("headers") == stem("header") == stem("heading")
-    assert identifiers("def write_all(BigBuffer, x): y = close()") == ("write_all", "BigBuffer")
+    assert compound_identifiers("def write_all(BigBuffer, x): y = close()") == ("write_all", "BigBuffer")
 
 
 def test_notes_keep_what_was_shown_of_each_path() -> None:
-    notes = take_notes([m.value for m in encode([SYSTEM, TASK])])
+    notes = take_notes([m.value for m in encode_messages([SYSTEM, TASK])])
     assert notes.task == ("tank", "level", "message")
     assert not notes.seen
 
@@ -167,34 +167,34 @@ ABOUT = """- pump/drain_valve.py
          3\t    return tank.level"""
 
 
-async def judge(*reports: Report) -> Reply:
+async def judge(*reports: StepReport) -> ModelReply:
     task = Task(
         brief=Brief(id="t", repo="r", commit="c", prompt=TASK.content),
         answer=Answer(targets=(Target(path="pump/drain_valve.py"),)),
     )
-    messages = [*opening(task, ABOUT, "Search.")]
+    messages = [*opening_messages(task, ABOUT, "Search.")]
     for report in reports[:-1]:
         messages.append(Message(role="user", content=report.text(), origin=Origin.REPORT))
-        encoded = encode(messages)
+        encoded = encode_messages(messages)
         reply = await HeuristicSupervisor().complete(
-            Request(head={}, messages=tuple(encoded), turn=len(messages) - 3, origin=Origin.SUPERVISOR)
+            ModelRequest(head={}, messages=tuple(encoded), turn=len(messages) - 3, origin=Origin.SUPERVISOR)
         )
         messages.append(reply.message)
     messages.append(Message(role="user", content=reports[-1].text(), origin=Origin.REPORT))
-    request = Request(head={}, messages=tuple(encode(messages)), turn=0, origin=Origin.SUPERVISOR)
+    request = ModelRequest(head={}, messages=tuple(encode_messages(messages)), turn=0, origin=Origin.SUPERVISOR)
     return await HeuristicSupervisor().complete(request)
 
 
-def report(number: int, *, level: int | None, found: bool = False) -> Report:
+def report(number: int, *, level: int | None, found: bool = False) -> StepReport:
     action = Message(role="assistant", content="hm", origin=Origin.PLAYER)
     names = ("pump/drain_valve.py",)
-    return Report(number, action, (), names if found else (), () if found else names, level)
+    return StepReport(number, action, (), names if found else (), () if found else names, level)
 
 
 async def test_its_hints_use_words_around_the_target_and_never_its_name_or_the_tasks_words() -> None:
     hint = read_verdict(await judge(report(1, level=2))).hint or ""
     assert "pressure" in hint
-    assert not {"drain", "valve", "level", "tank"} & {stem(w) for w in distinct(hint)}
+    assert not {"drain", "valve", "level", "tank"} & {stem(w) for w in distinct_words(hint)}
 
 
 async def test_at_the_higher_levels_it_is_careless_with_names_so_that_the_gate_has_work() -> None:

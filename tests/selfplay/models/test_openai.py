@@ -11,11 +11,11 @@ import httpx2
 import pytest
 
 from selfplay.errors import ConfigError, FatalModelError, ModelError, RateLimited, TransientModelError
-from selfplay.models.endpoint import VENDOR_URL, endpoint
+from selfplay.models.endpoint import VENDOR_URL, find_endpoint
 from selfplay.models.openai import OpenAIModel
-from selfplay.models.protocol import Request
+from selfplay.models.protocol import ModelRequest
 from tests import loopback
-from tests.loopback import Behaviour, Json, Loopback, answers, calls
+from tests.loopback import Behaviour, Json, LoopbackServer, answers, message_with_calls
 from tests.selfplay.models.conftest import MakeModel
 
 KEY = "sk-secret-0123456789/abcdef"
@@ -28,28 +28,28 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def handler(_: Json) -> Json:
-    return calls(("grep", {"pattern": "header"}))
+    return message_with_calls(("grep", {"pattern": "header"}))
 
 
-def model_of(server: Loopback, timeout_s: float = 20.0, max_response_bytes: int = 1 << 20) -> OpenAIModel:
+def model_of(server: LoopbackServer, timeout_s: float = 20.0, max_response_bytes: int = 1 << 20) -> OpenAIModel:
     return OpenAIModel("m", base_url=server.base_url, timeout_s=timeout_s, max_response_bytes=max_response_bytes)
 
 
 @pytest.mark.anyio
-async def test_the_bytes_that_are_sent_are_the_requests_own(request_: Request) -> None:
-    async with Loopback(handler) as server, model_of(server) as model:
+async def test_the_bytes_that_are_sent_are_the_requests_own(request_: ModelRequest) -> None:
+    async with LoopbackServer(handler) as server, model_of(server) as model:
         reply = await model.complete(request_)
     [received] = server.received
     assert received.body == request_.body()
     assert received.path == "/v1/chat/completions"
     assert received.headers["content-type"] == "application/json"
-    assert reply.message.tool_calls[0].parsed() == {"pattern": "header"}
+    assert reply.message.tool_calls[0].parse_arguments() == {"pattern": "header"}
     assert (reply.usage.input_tokens, reply.usage.cached_tokens) == (100, 60)
 
 
 @pytest.mark.anyio
-async def test_one_complete_is_one_request(request_: Request) -> None:
-    async with Loopback(handler, [loopback.server_error(503)]) as server, model_of(server) as model:
+async def test_one_complete_is_one_request(request_: ModelRequest) -> None:
+    async with LoopbackServer(handler, [loopback.server_error(503)]) as server, model_of(server) as model:
         with pytest.raises(TransientModelError, match="something broke"):
             await model.complete(request_)
         assert len(server.received) == 1
@@ -64,16 +64,16 @@ BROKEN: dict[str, tuple[Behaviour, str]] = {
     "no choices": (loopback.empty_choices(), "no choices"),
     "a response without end": (loopback.flood(2 << 20), "more than 1048576 bytes"),
     "an error without end": (loopback.flood(2 << 20, status=500), "more than 1048576 bytes"),
-    "no HTTP": (loopback.writes(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), "connection failed"),
+    "no HTTP": (loopback.sends_raw(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), "connection failed"),
     "compressed rubbish": (answers(200, b"abc", content_encoding="gzip"), "connection failed"),
 }
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("name", BROKEN)
-async def test_a_broken_server_is_worth_another_try(name: str, request_: Request) -> None:
+async def test_a_broken_server_is_worth_another_try(name: str, request_: ModelRequest) -> None:
     behaviour, words = BROKEN[name]
-    async with Loopback(handler, [behaviour]) as server, model_of(server) as model:
+    async with LoopbackServer(handler, [behaviour]) as server, model_of(server) as model:
         with pytest.raises(TransientModelError, match=words):
             await model.complete(request_)
         assert (await model.complete(request_)).message.tool_calls[0].name == "grep"
@@ -81,15 +81,15 @@ async def test_a_broken_server_is_worth_another_try(name: str, request_: Request
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("behaviour", [loopback.hang(), loopback.drip()], ids=["hang", "drip"])
-async def test_a_server_can_not_hold_a_call_beyond_its_time(behaviour: Behaviour, request_: Request) -> None:
-    async with Loopback(handler, [behaviour]) as server, model_of(server, timeout_s=0.3) as model:
+async def test_a_server_can_not_hold_a_call_beyond_its_time(behaviour: Behaviour, request_: ModelRequest) -> None:
+    async with LoopbackServer(handler, [behaviour]) as server, model_of(server, timeout_s=0.3) as model:
         with pytest.raises(TransientModelError, match=r"within 0\.3 s|timed out|[Tt]imeout"):
             await model.complete(request_)
 
 
 @pytest.mark.anyio
-async def test_a_rate_limit_says_how_long(request_: Request) -> None:
-    async with Loopback(handler, [loopback.rate_limited(2.5)]) as server, model_of(server) as model:
+async def test_a_rate_limit_says_how_long(request_: ModelRequest) -> None:
+    async with LoopbackServer(handler, [loopback.rate_limited(2.5)]) as server, model_of(server) as model:
         with pytest.raises(RateLimited) as caught:
             await model.complete(request_)
     assert caught.value.retry_after_s == 2.5
@@ -100,16 +100,16 @@ PUT_UP_WITH: dict[str, tuple[Behaviour, str]] = {
     "no ids": (loopback.null_ids(), "no id"),
     "a tool that does not exist, besides": (loopback.one_call_more("fly", {}), ""),
     "no call": (loopback.no_call("hm"), ""),
-    "reasoning, old name": (loopback.reasons("why", "reasoning_content"), ""),
-    "reasoning, new name": (loopback.reasons("why", "reasoning"), ""),
+    "reasoning, old name": (loopback.adds_reasoning("why", "reasoning_content"), ""),
+    "reasoning, new name": (loopback.adds_reasoning("why", "reasoning"), ""),
 }
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("name", PUT_UP_WITH)
-async def test_odd_replies_are_replies(name: str, request_: Request) -> None:
+async def test_odd_replies_are_replies(name: str, request_: ModelRequest) -> None:
     behaviour, fault = PUT_UP_WITH[name]
-    async with Loopback(handler, [behaviour]) as server, model_of(server) as model:
+    async with LoopbackServer(handler, [behaviour]) as server, model_of(server) as model:
         reply = await model.complete(request_)
     names = [call.name for call in reply.message.tool_calls]
     assert names == {"no call": [], "a tool that does not exist, besides": ["grep", "fly"]}.get(name, ["grep"])
@@ -118,8 +118,8 @@ async def test_odd_replies_are_replies(name: str, request_: Request) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_cancelled_call_is_cancelled_and_the_model_goes_on(request_: Request) -> None:
-    async with Loopback(handler, [loopback.hang()]) as server, model_of(server) as model:
+async def test_a_cancelled_call_is_cancelled_and_the_model_goes_on(request_: ModelRequest) -> None:
+    async with LoopbackServer(handler, [loopback.hang()]) as server, model_of(server) as model:
         finished: list[str] = []
         async with anyio.create_task_group() as group:
 
@@ -128,22 +128,22 @@ async def test_a_cancelled_call_is_cancelled_and_the_model_goes_on(request_: Req
                 finished.append("answered")
 
             group.start_soon(ask)
-            await server.until_received(1)
+            await server.wait_for_requests(1)
             group.cancel_scope.cancel()
         assert finished == []
         assert (await model.complete(request_)).message.tool_calls
 
 
 @pytest.mark.anyio
-async def test_many_calls_at_once_are_each_answered(request_: Request) -> None:
+async def test_many_calls_at_once_are_each_answered(request_: ModelRequest) -> None:
     def echo(body: Json) -> Json:
         return {"content": body["number"]}
 
     answered: list[str] = []
-    async with Loopback(echo) as server, model_of(server) as model:
+    async with LoopbackServer(echo) as server, model_of(server) as model:
 
         async def ask(number: str) -> None:
-            reply = await model.complete(Request({"number": number}, request_.messages, turn=0))
+            reply = await model.complete(ModelRequest({"number": number}, request_.messages, turn=0))
             assert reply.message.content == number
             answered.append(number)
 
@@ -154,8 +154,8 @@ async def test_many_calls_at_once_are_each_answered(request_: Request) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_server_that_is_not_there_is_worth_another_try(request_: Request) -> None:
-    async with Loopback(handler) as server:
+async def test_a_server_that_is_not_there_is_worth_another_try(request_: ModelRequest) -> None:
+    async with LoopbackServer(handler) as server:
         url = server.base_url
     async with OpenAIModel("m", base_url=url) as model:
         with pytest.raises(TransientModelError, match="connection failed"):
@@ -163,7 +163,7 @@ async def test_a_server_that_is_not_there_is_worth_another_try(request_: Request
 
 
 @pytest.mark.anyio
-async def test_a_server_without_tls_is_worth_another_try(request_: Request) -> None:
+async def test_a_server_without_tls_is_worth_another_try(request_: ModelRequest) -> None:
     async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")
         await writer.drain()
@@ -177,10 +177,10 @@ async def test_a_server_without_tls_is_worth_another_try(request_: Request) -> N
 
 
 @pytest.mark.anyio
-async def test_a_redirect_is_not_followed(request_: Request) -> None:
-    async with Loopback(handler) as elsewhere:
+async def test_a_redirect_is_not_followed(request_: ModelRequest) -> None:
+    async with LoopbackServer(handler) as elsewhere:
         target = f"{elsewhere.base_url}/chat/completions"
-        async with Loopback(handler, [answers(307, b"", location=target)]) as server, model_of(server) as model:
+        async with LoopbackServer(handler, [answers(307, b"", location=target)]) as server, model_of(server) as model:
             with pytest.raises(FatalModelError, match="redirects to"):
                 await model.complete(request_)
         assert elsewhere.received == []
@@ -199,7 +199,7 @@ def everything(error: BaseException) -> str:
 @pytest.mark.anyio
 @pytest.mark.parametrize("status", [200, 307, 400, 401, 429, 500])
 async def test_a_key_that_the_server_says_back_is_in_no_error(
-    status: int, request_: Request, model_at: MakeModel, caplog: pytest.LogCaptureFixture
+    status: int, request_: ModelRequest, model_at: MakeModel, caplog: pytest.LogCaptureFixture
 ) -> None:
     def tell(request: httpx2.Request) -> httpx2.Response:
         assert request.headers["authorization"] == f"Bearer {KEY}"
@@ -217,7 +217,7 @@ async def test_a_key_that_the_server_says_back_is_in_no_error(
 
 
 @pytest.mark.anyio
-async def test_a_key_that_the_server_says_back_is_in_no_reply(request_: Request, model_at: MakeModel) -> None:
+async def test_a_key_that_the_server_says_back_is_in_no_reply(request_: ModelRequest, model_at: MakeModel) -> None:
     message = {"content": f"key {KEY}", "note": KEY}
     escaped = httpx2.Response(200, json=loopback.completion(message)).content.replace(b"9/a", b"9\\/a")
     for content in (escaped, escaped.replace(b"9\\/a", b"9/a")):
@@ -228,7 +228,7 @@ async def test_a_key_that_the_server_says_back_is_in_no_reply(request_: Request,
 
 
 @pytest.mark.anyio
-async def test_a_lost_connection_does_not_show_the_key(request_: Request, model_at: MakeModel) -> None:
+async def test_a_lost_connection_does_not_show_the_key(request_: ModelRequest, model_at: MakeModel) -> None:
     def lose(request: httpx2.Request) -> httpx2.Response:
         raise httpx2.ConnectError(f"lost with {KEY}", request=request)
 
@@ -239,7 +239,7 @@ async def test_a_lost_connection_does_not_show_the_key(request_: Request, model_
 
 
 @pytest.mark.anyio
-async def test_an_untrusted_certificate_is_explained(request_: Request, model_at: MakeModel) -> None:
+async def test_an_untrusted_certificate_is_explained(request_: ModelRequest, model_at: MakeModel) -> None:
     def refuse(_: httpx2.Request) -> httpx2.Response:
         raise ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED] self-signed certificate")
 
@@ -250,20 +250,20 @@ async def test_an_untrusted_certificate_is_explained(request_: Request, model_at
 
 @pytest.mark.anyio
 async def test_other_servers_get_no_account_and_no_admin_key(
-    request_: Request, monkeypatch: pytest.MonkeyPatch
+    request_: ModelRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_ORG_ID", "org-mine")
     monkeypatch.setenv("OPENAI_PROJECT_ID", "project-mine")
     monkeypatch.setenv("OPENAI_ADMIN_KEY", "admin-mine")
-    async with Loopback(handler) as server, model_of(server) as model:
+    async with LoopbackServer(handler) as server, model_of(server) as model:
         await model.complete(request_)
     assert server.received[0].headers["authorization"] == "Bearer none"
     assert "mine" not in str(server.received[0].headers)
 
 
 @pytest.mark.anyio
-async def test_the_query_of_an_address_is_sent_with_each_call(request_: Request) -> None:
-    async with Loopback(handler) as server, OpenAIModel("m", base_url=f"{server.base_url}/?api-version=3") as model:
+async def test_the_query_of_an_address_is_sent_with_each_call(request_: ModelRequest) -> None:
+    async with LoopbackServer(handler) as server, OpenAIModel("m", base_url=f"{server.base_url}/?api-version=3") as model:
         await model.complete(request_)
         assert model.base_url == server.base_url
     assert server.received[0].path == "/v1/chat/completions?api-version=3"
@@ -271,15 +271,15 @@ async def test_the_query_of_an_address_is_sent_with_each_call(request_: Request)
 
 def test_the_vendors_server_needs_a_key() -> None:
     with pytest.raises(ConfigError, match="environment variable MY_KEY"):
-        endpoint(None, "MY_KEY", {})
-    found = endpoint(None, "MY_KEY", {"MY_KEY": f"{KEY}\n"})
+        find_endpoint(None, "MY_KEY", {})
+    found = find_endpoint(None, "MY_KEY", {"MY_KEY": f"{KEY}\n"})
     assert (found.url, found.key) == (VENDOR_URL, KEY)
     assert KEY not in repr(found)
 
 
 def test_the_address_in_the_environment_counts_where_none_is_given() -> None:
-    assert endpoint(None, "K", {"OPENAI_BASE_URL": "http://a:1/v1/"}).url == "http://a:1/v1"
-    assert endpoint("http://b/v1", "K", {"OPENAI_BASE_URL": "http://a:1/v1"}).url == "http://b/v1"
+    assert find_endpoint(None, "K", {"OPENAI_BASE_URL": "http://a:1/v1/"}).url == "http://a:1/v1"
+    assert find_endpoint("http://b/v1", "K", {"OPENAI_BASE_URL": "http://a:1/v1"}).url == "http://b/v1"
 
 
 @pytest.mark.parametrize(
@@ -295,13 +295,13 @@ def test_the_address_in_the_environment_counts_where_none_is_given() -> None:
 )
 def test_what_is_no_address_is_refused(url: str) -> None:
     with pytest.raises(ConfigError, match="base_url") as caught:
-        endpoint(url, "K", {})
+        find_endpoint(url, "K", {})
     assert "sk-pass" not in str(caught.value)
 
 
 def test_a_key_that_no_header_can_carry_is_refused_unseen() -> None:
     with pytest.raises(ConfigError, match="MY_KEY") as caught:
-        endpoint("http://a/v1", "MY_KEY", {"MY_KEY": "schlüssel-geheim"})
+        find_endpoint("http://a/v1", "MY_KEY", {"MY_KEY": "schlüssel-geheim"})
     assert "geheim" not in str(caught.value)
 
 
@@ -315,20 +315,20 @@ def test_a_key_that_no_header_can_carry_is_refused_unseen() -> None:
     ],
 )
 def test_servers_on_this_machine_are_known(url: str, *, expected: bool) -> None:
-    assert endpoint(url, "K", {}).is_loopback is expected
+    assert find_endpoint(url, "K", {}).is_loopback is expected
 
 
 @pytest.mark.anyio
 async def test_a_proxy_of_the_environment_does_not_come_between(
-    request_: Request, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    request_: ModelRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:1/{tmp_path.name}")
-    async with Loopback(handler) as server, model_of(server) as model:
+    async with LoopbackServer(handler) as server, model_of(server) as model:
         assert (await model.complete(request_)).message.tool_calls
 
 
 @pytest.mark.anyio
-async def test_what_a_proxy_wants_to_know_is_in_no_error(request_: Request, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_a_proxy_wants_to_know_is_in_no_error(request_: ModelRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Errors land in journals; the address of a proxy that says no is told with its password."""
 
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

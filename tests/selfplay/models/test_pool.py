@@ -8,23 +8,23 @@ import pytest
 from anyio.abc import TaskGroup
 
 from selfplay.errors import EndpointDown, FatalModelError, RateLimited, RunEnding, TransientModelError
-from selfplay.models.around import ON_SEND, telling
+from selfplay.models.around import ON_SEND, set_hook
 from selfplay.models.breaker import FAILURES
-from selfplay.models.pool import STAY_S, EndpointLimits, EndpointStats, PooledModel, Server
+from selfplay.models.pool import STAY_S, EndpointLimits, EndpointStats, PooledModel, EndpointSpec
 from selfplay.models.retry import Clock
-from tests.selfplay.models.hours import Held, Hours, asking, names
+from tests.selfplay.models.hours import HeldModel, ManualClock, request_of, call_names
 
 pytestmark = pytest.mark.anyio
 
 
 @dataclass
-class Bench:
+class PoolBench:
     """A pool of servers that answer when told to, and who asked it what."""
 
-    hours: Hours
+    hours: ManualClock
     group: TaskGroup
     pool: PooledModel
-    servers: Sequence[Held]
+    servers: Sequence[HeldModel]
     ended: list[str] = field(default_factory=list[str])
     errors: dict[str, Exception] = field(default_factory=dict[str, Exception])
     scopes: dict[str, anyio.CancelScope] = field(default_factory=dict[str, anyio.CancelScope])
@@ -38,7 +38,7 @@ class Bench:
     async def _ask(self, words: str) -> None:
         with anyio.CancelScope() as self.scopes[words]:
             try:
-                await self.pool.complete(asking(*words.split()))
+                await self.pool.complete(request_of(*words.split()))
             except Exception as error:  # noqa: BLE001  what it was is looked at
                 self.errors[words] = error
             else:
@@ -64,30 +64,30 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(*limits: EndpointLimits, clock: Clock | None = None) -> AsyncGenerator[Bench]:
-    hours = Hours()
-    held = [Held() for _ in limits]
+async def open_bench(*limits: EndpointLimits, clock: Clock | None = None) -> AsyncGenerator[PoolBench]:
+    hours = ManualClock()
+    held = [HeldModel() for _ in limits]
     servers = [
-        Server(f"http://s{n}/v1", model, limit) for n, (model, limit) in enumerate(zip(held, limits, strict=True))
+        EndpointSpec(f"http://s{n}/v1", model, limit) for n, (model, limit) in enumerate(zip(held, limits, strict=True))
     ]
     async with anyio.create_task_group() as group:
-        yield Bench(hours, group, PooledModel(servers, clock or hours.clock), held)
+        yield PoolBench(hours, group, PooledModel(servers, clock or hours.clock), held)
         group.cancel_scope.cancel()
 
 
 async def test_calls_wait_in_the_order_in_which_they_came() -> None:
-    async with bench(EndpointLimits(in_flight=2)) as b:
-        await b.ask(*names(range(6)))
+    async with open_bench(EndpointLimits(in_flight=2)) as b:
+        await b.ask(*call_names(range(6)))
         assert b.servers[0].seen == ["c0", "c1"]
         assert b.stats[0].waiting == 4
         for _ in range(6):
             await b.answer()
-        assert b.servers[0].seen == names(range(6))
+        assert b.servers[0].seen == call_names(range(6))
         assert b.stats[0].in_flight == 0
 
 
 async def test_a_caller_that_is_cancelled_takes_no_place_with_it() -> None:
-    async with bench(EndpointLimits(in_flight=1)) as b:
+    async with open_bench(EndpointLimits(in_flight=1)) as b:
         await b.ask("c0", "c1", "c2", "c3")
         b.scopes["c1"].cancel()
         await b.hours.settle()
@@ -106,7 +106,7 @@ async def test_a_caller_that_is_cancelled_takes_no_place_with_it() -> None:
 async def test_no_place_is_ever_lost() -> None:
     """Calls come, come back, fail and are cancelled in any order; at the end the server is as free as before."""
     random = Random(7)  # noqa: S311  a plan
-    async with bench(EndpointLimits(in_flight=3), EndpointLimits(in_flight=2, requests_per_minute=40)) as b:
+    async with open_bench(EndpointLimits(in_flight=3), EndpointLimits(in_flight=2, requests_per_minute=40)) as b:
         for number in range(300):
             match random.randrange(5):
                 case 0 | 1:
@@ -119,23 +119,23 @@ async def test_no_place_is_ever_lost() -> None:
                     )
                 case _:
                     b.scopes[random.choice(list(b.scopes))].cancel() if b.scopes else None
-            await b.hours.forward(random.random())
+            await b.hours.advance(random.random())
             for server, stats in zip(b.servers, b.stats, strict=True):
                 assert len(server.calls) == stats.in_flight <= 3
         while any(server.calls for server in b.servers) or any(stats.waiting for stats in b.stats):
             for server in b.servers:
                 server.answer(9)
-            await b.hours.forward(5)
+            await b.hours.advance(5)
         assert [stats.in_flight for stats in b.stats] == [0, 0]
 
 
 async def test_a_round_that_is_refused_halves_the_limit_and_success_raises_it_again() -> None:
-    async with bench(EndpointLimits(in_flight=16)) as b:
-        await b.ask(*names(range(16)))
+    async with open_bench(EndpointLimits(in_flight=16)) as b:
+        await b.ask(*call_names(range(16)))
         await b.answer(16, error=RateLimited("too many"))
         assert b.stats[0].limit == 8
         assert b.stats[0].rate_limited == 16
-        await b.ask(*names(range(100, 500)))
+        await b.ask(*call_names(range(100, 500)))
         assert b.stats[0].in_flight == 8
         for _ in range(400):
             await b.answer()
@@ -144,7 +144,7 @@ async def test_a_round_that_is_refused_halves_the_limit_and_success_raises_it_ag
 
 
 async def test_one_call_is_always_let_through() -> None:
-    async with bench(EndpointLimits(in_flight=2)) as b:
+    async with open_bench(EndpointLimits(in_flight=2)) as b:
         for number in range(20):
             await b.ask(f"c{number}")
             await b.answer(error=RateLimited("too many"))
@@ -153,22 +153,22 @@ async def test_one_call_is_always_let_through() -> None:
 
 
 async def test_retry_after_is_kept_by_all_calls_of_the_server() -> None:
-    async with bench(EndpointLimits(in_flight=9)) as b:
+    async with open_bench(EndpointLimits(in_flight=9)) as b:
         await b.ask("c0")
         await b.answer(error=RateLimited("slow down", retry_after_s=20))
         error = b.errors["c0"]
         assert isinstance(error, RateLimited)
         assert error.retry_after_s == 0, "the pool keeps the wait"
         await b.ask("c1", "c2")
-        await b.hours.forward(19.9)
+        await b.hours.advance(19.9)
         assert b.servers[0].seen == ["c0"]
-        await b.hours.forward(0.2)
+        await b.hours.advance(0.2)
         assert b.servers[0].seen == ["c0", "c1", "c2"]
         assert b.stats[0].waited_s == pytest.approx(40)
 
 
 async def test_a_server_that_wants_to_be_left_alone_for_long_is_out_of_reach() -> None:
-    async with bench(EndpointLimits()) as b:
+    async with open_bench(EndpointLimits()) as b:
         await b.ask("c0")
         await b.answer(error=RateLimited("tomorrow", retry_after_s=900))
         await b.ask("c1")
@@ -179,20 +179,20 @@ async def test_a_server_that_wants_to_be_left_alone_for_long_is_out_of_reach() -
 
 
 async def test_requests_per_minute_are_kept() -> None:
-    async with bench(EndpointLimits(requests_per_minute=3)) as b:
-        await b.ask(*names(range(7)))
+    async with open_bench(EndpointLimits(requests_per_minute=3)) as b:
+        await b.ask(*call_names(range(7)))
         b.servers[0].answer(9)
         assert len(b.servers[0].seen) == 3
-        await b.hours.forward(60)
+        await b.hours.advance(60)
         assert len(b.servers[0].seen) == 3, "the first ones may have been under way for longer"
-        await b.hours.forward(1.1)
+        await b.hours.advance(1.1)
         assert len(b.servers[0].seen) == 6
-        await b.hours.forward(61)
-        assert b.servers[0].seen == names(range(7))
+        await b.hours.advance(61)
+        assert b.servers[0].seen == call_names(range(7))
 
 
 async def test_tokens_per_minute_are_estimated_before_a_call_and_corrected_after_it() -> None:
-    async with bench(EndpointLimits(tokens_per_minute=1000)) as b:
+    async with open_bench(EndpointLimits(tokens_per_minute=1000)) as b:
         await b.ask("long" * 700)  # about 800 tokens as far as its bytes tell; the server says 110
         await b.ask("also" * 700)
         assert len(b.servers[0].calls) == 1
@@ -202,7 +202,7 @@ async def test_tokens_per_minute_are_estimated_before_a_call_and_corrected_after
 
 
 async def test_a_breaker_opens_and_one_call_finds_out_whether_it_can_close() -> None:
-    async with bench(EndpointLimits()) as b:
+    async with open_bench(EndpointLimits()) as b:
         await b.ask("before")
         await b.fail()
         assert b.stats[0].breaker == "open"
@@ -211,7 +211,7 @@ async def test_a_breaker_opens_and_one_call_finds_out_whether_it_can_close() -> 
         assert isinstance(error, EndpointDown)
         assert error.retry_after_s == 1
         assert "broken" in str(error)
-        await b.hours.forward(1)
+        await b.hours.advance(1)
         await b.ask("trial", "after", "later")
         assert b.servers[0].seen[-1] == "trial"
         assert b.stats[0].breaker == "half_open"
@@ -219,7 +219,7 @@ async def test_a_breaker_opens_and_one_call_finds_out_whether_it_can_close() -> 
         b.servers[0].calls[-1].done.set()
         await b.hours.settle()
         assert {type(b.errors[x]) for x in ("after", "later")} == {EndpointDown}
-        await b.hours.forward(2)
+        await b.hours.advance(2)
         await b.ask("second", "third")
         b.servers[0].calls[-1].done.set()
         await b.hours.settle()
@@ -228,8 +228,8 @@ async def test_a_breaker_opens_and_one_call_finds_out_whether_it_can_close() -> 
 
 
 async def test_failures_that_come_back_first_do_not_open_a_breaker_while_more_calls_are_under_way() -> None:
-    async with bench(EndpointLimits()) as b:
-        await b.ask(*names(range(4 * FAILURES)))
+    async with open_bench(EndpointLimits()) as b:
+        await b.ask(*call_names(range(4 * FAILURES)))
         await b.answer(2 * FAILURES, error=TransientModelError("broken"))
         assert b.stats[0].breaker == "closed"
         await b.answer(1, error=TransientModelError("broken"))
@@ -237,18 +237,18 @@ async def test_failures_that_come_back_first_do_not_open_a_breaker_while_more_ca
 
 
 async def test_whoever_waits_when_a_breaker_opens_is_told_at_once() -> None:
-    async with bench(EndpointLimits(in_flight=FAILURES)) as b:
-        await b.ask(*names(range(3 * FAILURES)))
+    async with open_bench(EndpointLimits(in_flight=FAILURES)) as b:
+        await b.ask(*call_names(range(3 * FAILURES)))
         await b.answer(FAILURES, error=TransientModelError("gone"))
         down = [name for name, error in b.errors.items() if isinstance(error, EndpointDown)]
-        assert down == names(range(2 * FAILURES - 1, 3 * FAILURES)), "each failure but the last one let another go"
+        assert down == call_names(range(2 * FAILURES - 1, 3 * FAILURES)), "each failure but the last one let another go"
         assert b.stats[0].waiting == 0
 
 
 async def test_a_trial_that_is_broken_off_is_made_by_the_next_one() -> None:
-    async with bench(EndpointLimits()) as b:
+    async with open_bench(EndpointLimits()) as b:
         await b.fail()
-        await b.hours.forward(1)
+        await b.hours.advance(1)
         await b.ask("trial", "next")
         b.scopes["trial"].cancel()
         await b.hours.settle()
@@ -256,7 +256,7 @@ async def test_a_trial_that_is_broken_off_is_made_by_the_next_one() -> None:
 
 
 async def test_a_conversation_stays_with_its_server() -> None:
-    async with bench(EndpointLimits(), EndpointLimits()) as b:
+    async with open_bench(EndpointLimits(), EndpointLimits()) as b:
         for more in ("", " and", " and on"):
             for number in range(8):
                 await b.ask(f"prompt task{number}{more}")
@@ -268,13 +268,13 @@ async def test_a_conversation_stays_with_its_server() -> None:
 
 
 async def test_new_conversations_go_where_there_is_most_room() -> None:
-    async with bench(EndpointLimits(in_flight=9), EndpointLimits(in_flight=3)) as b:
-        await b.ask(*names(range(12)))
+    async with open_bench(EndpointLimits(in_flight=9), EndpointLimits(in_flight=3)) as b:
+        await b.ask(*call_names(range(12)))
         assert [len(server.calls) for server in b.servers] == [9, 3]
 
 
 async def test_a_failure_sends_the_conversation_to_another_server() -> None:
-    async with bench(EndpointLimits(), EndpointLimits()) as b:
+    async with open_bench(EndpointLimits(), EndpointLimits()) as b:
         await b.ask("c0")
         await b.answer(at=0, error=TransientModelError("broken"))
         await b.ask("c0")
@@ -283,8 +283,8 @@ async def test_a_failure_sends_the_conversation_to_another_server() -> None:
 
 async def test_those_who_wait_for_a_dead_server_go_elsewhere_in_their_order() -> None:
     limits = EndpointLimits(in_flight=FAILURES)
-    async with bench(limits, limits) as b:
-        await b.ask(*names(range(2 * FAILURES + 16)))
+    async with open_bench(limits, limits) as b:
+        await b.ask(*call_names(range(2 * FAILURES + 16)))
         await b.answer(FAILURES, at=0, error=TransientModelError("gone"))
         assert (b.stats[0].waiting, b.stats[1].waiting) == (0, 12), "4 went while it seemed to work"
         for _ in range(4):
@@ -296,10 +296,10 @@ async def test_those_who_wait_for_a_dead_server_go_elsewhere_in_their_order() ->
 
 
 async def test_nobody_waits_for_a_server_on_trial_where_another_works() -> None:
-    async with bench(EndpointLimits(), EndpointLimits()) as b:
-        await b.ask(*names(range(2 * FAILURES)))
+    async with open_bench(EndpointLimits(), EndpointLimits()) as b:
+        await b.ask(*call_names(range(2 * FAILURES)))
         await b.answer(FAILURES, at=0, error=TransientModelError("gone"))
-        await b.hours.forward(1)
+        await b.hours.advance(1)
         await b.ask("trial")
         assert [stats.breaker for stats in b.stats] == ["half_open", "closed"]
         await b.ask("new", "c0", "c2")
@@ -311,13 +311,13 @@ async def test_nobody_waits_for_a_server_on_trial_where_another_works() -> None:
 
 
 async def test_a_call_does_not_wait_for_its_server_for_ever_while_another_is_free() -> None:
-    async with bench(EndpointLimits(), EndpointLimits()) as b:
+    async with open_bench(EndpointLimits(), EndpointLimits()) as b:
         await b.ask("c0")
         await b.answer(at=0, error=RateLimited("slow down", retry_after_s=50))
         await b.ask("c0")
-        await b.hours.forward(STAY_S - 1)
+        await b.hours.advance(STAY_S - 1)
         assert [len(server.calls) for server in b.servers] == [0, 0]
-        await b.hours.forward(2)
+        await b.hours.advance(2)
         assert [len(server.calls) for server in b.servers] == [0, 1]
 
 
@@ -328,7 +328,7 @@ async def test_a_clock_that_ends_the_run_ends_all_waiting() -> None:
         await ending.wait()
         raise RunEnding("interrupted")
 
-    async with bench(EndpointLimits(in_flight=1), clock=Clock(now=lambda: 0.0, sleep=sleep)) as b:
+    async with open_bench(EndpointLimits(in_flight=1), clock=Clock(now=lambda: 0.0, sleep=sleep)) as b:
         await b.ask("c0", "c1", "c2")
         ending.set()
         await b.hours.settle()
@@ -339,7 +339,7 @@ async def test_a_clock_that_ends_the_run_ends_all_waiting() -> None:
 
 
 async def test_what_the_request_did_wrong_is_no_failure_of_the_server() -> None:
-    async with bench(EndpointLimits()) as b:
+    async with open_bench(EndpointLimits()) as b:
         for number in range(2 * FAILURES):
             await b.ask(f"c{number}")
             await b.answer(error=FatalModelError("no such model"))
@@ -349,25 +349,25 @@ async def test_what_the_request_did_wrong_is_no_failure_of_the_server() -> None:
 
 async def test_a_wait_is_told_when_it_is_over() -> None:
     told: list[float] = []
-    async with bench(EndpointLimits(in_flight=1)) as b:
+    async with open_bench(EndpointLimits(in_flight=1)) as b:
 
         async def ask() -> None:
-            with telling(ON_SEND, lambda: told.append(b.hours.now_s)):
-                await b.pool.complete(asking("c1"))
+            with set_hook(ON_SEND, lambda: told.append(b.hours.now_s)):
+                await b.pool.complete(request_of("c1"))
 
         await b.ask("c0")
         b.group.start_soon(ask)
-        await b.hours.forward(5)
+        await b.hours.advance(5)
         assert told == []
         await b.answer(2)
         assert told == [5]
 
 
 async def test_latencies_are_told_without_the_waits() -> None:
-    async with bench(EndpointLimits(in_flight=1)) as b:
-        await b.ask(*names(range(10)))
+    async with open_bench(EndpointLimits(in_flight=1)) as b:
+        await b.ask(*call_names(range(10)))
         for seconds in range(1, 11):
-            await b.hours.forward(seconds)
+            await b.hours.advance(seconds)
             await b.answer()
         assert b.stats[0].latency_p50_s == 6
         assert b.stats[0].latency_p95_s == 10

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay.models.ratelimits import Kind, Said, read_limits, seconds_until
+from selfplay.models.ratelimits import LimitKind, RateLimitStatus, read_limits, seconds_until
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -22,7 +22,7 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
                 "x-ratelimit-remaining-tokens": "149984",
                 "x-ratelimit-reset-tokens": "6ms",
             },
-            {"requests": Said(59, 60, 1), "tokens": Said(149984, 150000, 0.006)},
+            {"requests": RateLimitStatus(59, 60, 1), "tokens": RateLimitStatus(149984, 150000, 0.006)},
         ),
         (
             {
@@ -30,18 +30,18 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
                 "anthropic-ratelimit-tokens-remaining": "0",
                 "anthropic-ratelimit-tokens-reset": "2026-01-02T03:04:35Z",
             },
-            {"tokens": Said(0, 80000, 30)},
+            {"tokens": RateLimitStatus(0, 80000, 30)},
         ),
-        ({"x-ratelimit-remaining-tokens-minute": "7"}, {"tokens": Said(7)}),
-        ({"ratelimit-limit": "10", "ratelimit-remaining": "3", "ratelimit-reset": "30"}, {"requests": Said(3, 10, 30)}),
-        ({"x-ratelimit-remaining": "1", "x-ratelimit-reset": "1767323055000"}, {"requests": Said(1, None, 10)}),
+        ({"x-ratelimit-remaining-tokens-minute": "7"}, {"tokens": RateLimitStatus(7)}),
+        ({"ratelimit-limit": "10", "ratelimit-remaining": "3", "ratelimit-reset": "30"}, {"requests": RateLimitStatus(3, 10, 30)}),
+        ({"x-ratelimit-remaining": "1", "x-ratelimit-reset": "1767323055000"}, {"requests": RateLimitStatus(1, None, 10)}),
         ({"x-ratelimit-limit-requests": "60"}, {}),
         ({"x-ratelimit-remaining-requests": "-1", "x-ratelimit-remaining-tokens": "many"}, {}),
         ({"x-ratelimit-limit-requests": "0", "x-ratelimit-remaining-requests": "0"}, {}),
         ({}, {}),
     ],
 )
-def test_each_vendors_spelling_is_read(headers: Mapping[str, str], said: Mapping[Kind, Said]) -> None:
+def test_each_vendors_spelling_is_read(headers: Mapping[str, str], said: Mapping[LimitKind, RateLimitStatus]) -> None:
     assert read_limits(headers, now=NOW) == said
 
 

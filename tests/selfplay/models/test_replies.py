@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from selfplay.errors import ModelError, TransientModelError
 from selfplay.message import Origin
-from selfplay.models.openai import read, utc_now
-from selfplay.models.protocol import Reply, Request
-from selfplay.models.response import Answer, mended
-from selfplay.models.usage import tokens
+from selfplay.models.openai import read_response, utc_now
+from selfplay.models.protocol import ModelReply, ModelRequest
+from selfplay.models.response import ServerResponse, repair_json
+from selfplay.models.usage import estimate_tokens
 from tests.selfplay.models.conftest import MakeModel
 
 Json = dict[str, Any]
@@ -31,7 +31,7 @@ def grep(arguments: object = '{"pattern":"x"}', call_id: object = "c1", name: ob
     return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
 
 
-def calling(*calls: Json, **message: object) -> Json:
+def message_with(*calls: Json, **message: object) -> Json:
     return {"content": None, "tool_calls": list(calls), **message}
 
 
@@ -88,45 +88,45 @@ CASES = [
     Case("calls as text stay", response({"content": HERMES}), {"message.content": HERMES, "message.tool_calls": ()}),
     Case(
         "one call",
-        response(calling(grep()), "tool_calls"),
+        response(message_with(grep()), "tool_calls"),
         {FIRST[0]: "c1", FIRST[1]: "grep", FIRST[2]: '{"pattern":"x"}', "finish_reason": "tool_calls"},
     ),
-    Case("finish stop with calls", response(calling(grep()), "stop"), {"finish_reason": "tool_calls"}),
-    Case("text beside a call", response(calling(grep(), content="so"), "tool_calls"), {"message.content": "so"}),
+    Case("finish stop with calls", response(message_with(grep()), "stop"), {"finish_reason": "tool_calls"}),
+    Case("text beside a call", response(message_with(grep(), content="so"), "tool_calls"), {"message.content": "so"}),
     Case(
         "arguments as the model wrote them",
-        response(calling(grep('{ "a" : 1,}')), "tool_calls"),
+        response(message_with(grep('{ "a" : 1,}')), "tool_calls"),
         {FIRST[2]: '{ "a" : 1,}'},
     ),
     Case(
         "arguments as an object",
-        response(calling(grep({"pattern": "é", "n": 1})), "tool_calls"),
+        response(message_with(grep({"pattern": "é", "n": 1})), "tool_calls"),
         {FIRST[2]: '{"pattern":"é","n":1}'},
         "arguments of call 0 came as an object",
     ),
-    Case("arguments as a list", response(calling(grep([1]))), {FIRST[2]: "[1]"}, "came as list"),
-    Case("arguments null", response(calling(grep(None))), {FIRST[2]: "{}"}, "without arguments"),
-    Case("arguments empty", response(calling(grep(""))), {FIRST[2]: ""}),
-    Case("huge number in arguments", response(calling(grep({"n": 10**30}))), {FIRST[2]: f'{{"n":{10**30}}}'}, "object"),
-    Case("id null", response(calling(grep(call_id=None))), {FIRST[0]: "call_0_0"}, "call 0 has no id"),
-    Case("id empty", response(calling(grep(call_id=""))), {FIRST[0]: "call_0_0"}, "call 0 has no id"),
-    Case("id a number", response(calling(grep(call_id=7))), {FIRST[0]: "call_0_0"}, "call 0 has no id"),
-    Case("id an object", response(calling(grep(call_id={}))), {FIRST[0]: "call_0_0"}, "call 0 has no id"),
+    Case("arguments as a list", response(message_with(grep([1]))), {FIRST[2]: "[1]"}, "came as list"),
+    Case("arguments null", response(message_with(grep(None))), {FIRST[2]: "{}"}, "without arguments"),
+    Case("arguments empty", response(message_with(grep(""))), {FIRST[2]: ""}),
+    Case("huge number in arguments", response(message_with(grep({"n": 10**30}))), {FIRST[2]: f'{{"n":{10**30}}}'}, "object"),
+    Case("id null", response(message_with(grep(call_id=None))), {FIRST[0]: "call_0_0"}, "call 0 has no id"),
+    Case("id empty", response(message_with(grep(call_id=""))), {FIRST[0]: "call_0_0"}, "call 0 has no id"),
+    Case("id a number", response(message_with(grep(call_id=7))), {FIRST[0]: "call_0_0"}, "call 0 has no id"),
+    Case("id an object", response(message_with(grep(call_id={}))), {FIRST[0]: "call_0_0"}, "call 0 has no id"),
     Case(
         "two calls with one id",
-        response(calling(grep(), grep())),
+        response(message_with(grep(), grep())),
         {FIRST[0]: "c1", "message.tool_calls.1.id": "call_0_1"},
         "call 1 has the id of another",
     ),
     Case(
         "a made-up id that is taken",
-        response(calling(grep(call_id="call_0_1"), grep(call_id=None))),
+        response(message_with(grep(call_id="call_0_1"), grep(call_id=None))),
         {"message.tool_calls.1.id": "call_0_1_"},
         "call 1 has no id",
     ),
-    Case("name missing", response(calling(grep(name=None))), {FIRST[1]: ""}, "call 0 names no tool"),
-    Case("function missing", response(calling({"id": "c1"})), {FIRST[1]: ""}, "names no tool"),
-    Case("a custom call", response(calling(CUSTOM)), {FIRST[1]: "shell", FIRST[2]: "ls -l"}, "custom call"),
+    Case("name missing", response(message_with(grep(name=None))), {FIRST[1]: ""}, "call 0 names no tool"),
+    Case("function missing", response(message_with({"id": "c1"})), {FIRST[1]: ""}, "names no tool"),
+    Case("a custom call", response(message_with(CUSTOM)), {FIRST[1]: "shell", FIRST[2]: "ls -l"}, "custom call"),
     Case(
         "legacy function_call",
         response({"content": None, "function_call": {"name": "grep", "arguments": "{}"}}, "function_call"),
@@ -136,7 +136,7 @@ CASES = [
     Case("cut by length", response({"content": "hal"}, "length"), {"finish_reason": "length"}),
     Case(
         "cut within a call",
-        response(calling(grep(), grep('{"pat', "c2")), "length"),
+        response(message_with(grep(), grep('{"pat', "c2")), "length"),
         {"message.tool_calls.0.is_cut": False, "message.tool_calls.1.is_cut": True, "finish_reason": "length"},
         "last call, which is not carried out",
     ),
@@ -144,7 +144,7 @@ CASES = [
     Case("capitals", response({"content": "a"}, "STOP"), {"finish_reason": "stop"}),
     Case("unknown finish", response({"content": "a"}, "banana"), {"finish_reason": "other"}, "banana"),
     Case("finish null", response({"content": "a"}, None), {"finish_reason": "other"}, "no finish_reason"),
-    Case("finish null, calls", response(calling(grep()), None), {"finish_reason": "tool_calls"}, "no finish_reason"),
+    Case("finish null, calls", response(message_with(grep()), None), {"finish_reason": "tool_calls"}, "no finish_reason"),
     Case("finish says calls, none", response({"content": "a"}, "tool_calls"), {"finish_reason": "stop"}, "without a"),
     Case(
         "cached tokens",
@@ -202,7 +202,7 @@ CASES = [
 ]
 
 
-def at(reply: Reply, path: str) -> object:
+def value_at(reply: ModelReply, path: str) -> object:
     value: Any = reply
     for name in path.split("."):
         value = value[int(name)] if name.isdigit() else getattr(value, name)
@@ -211,14 +211,14 @@ def at(reply: Reply, path: str) -> object:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-async def test_what_servers_send_is_read(case: Case, request_: Request, model_at: MakeModel) -> None:
+async def test_what_servers_send_is_read(case: Case, request_: ModelRequest, model_at: MakeModel) -> None:
     body = case.body if isinstance(case.body, bytes) else json.dumps(case.body).encode()
     async with model_at(lambda _: httpx2.Response(200, content=body)) as model:
         reply = await model.complete(request_)
-    assert {path: at(reply, path) for path in case.expected} == case.expected
+    assert {path: value_at(reply, path) for path in case.expected} == case.expected
     assert (case.fault or "") in "; ".join(reply.faults)
     assert bool(reply.faults) == (case.fault is not None)
-    assert Reply.model_validate_json(orjson.dumps(reply.model_dump(mode="json"))) == reply
+    assert ModelReply.model_validate_json(orjson.dumps(reply.model_dump(mode="json"))) == reply
     assert reply.message.origin is Origin.PLAYER
 
 
@@ -250,7 +250,7 @@ FOREIGN: dict[str, tuple[bytes, dict[str, str], str]] = {
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("name", FOREIGN)
-async def test_a_foreign_response_is_worth_another_try(name: str, request_: Request, model_at: MakeModel) -> None:
+async def test_a_foreign_response_is_worth_another_try(name: str, request_: ModelRequest, model_at: MakeModel) -> None:
     body, headers, words = FOREIGN[name]
     async with model_at(lambda _: httpx2.Response(200, content=body, headers=headers)) as model:
         with pytest.raises(TransientModelError, match=words) as caught:
@@ -259,20 +259,20 @@ async def test_a_foreign_response_is_worth_another_try(name: str, request_: Requ
 
 
 @pytest.mark.anyio
-async def test_a_reply_is_born_with_the_origin_that_was_asked_for(request_: Request, model_at: MakeModel) -> None:
-    asked = Request(request_.head, request_.messages, turn=4, origin=Origin.SUPERVISOR)
-    body = orjson.dumps(response(calling(grep(call_id=None))))
+async def test_a_reply_is_born_with_the_origin_that_was_asked_for(request_: ModelRequest, model_at: MakeModel) -> None:
+    asked = ModelRequest(request_.head, request_.messages, turn=4, origin=Origin.SUPERVISOR)
+    body = orjson.dumps(response(message_with(grep(call_id=None))))
     async with model_at(lambda _: httpx2.Response(200, content=body)) as model:
         reply = await model.complete(asked)
     assert reply.message.origin is Origin.SUPERVISOR
     assert reply.message.tool_calls[0].id == "call_4_0"
 
 
-def test_the_estimate_is_bytes_by_three_and_a_half(request_: Request) -> None:
-    answer = Answer(200, orjson.dumps(response({"content": "ééé", "reasoning": "a"}, usage=None)))
-    usage = read(answer, request_, utc_now()).usage
-    assert (usage.input_tokens, usage.output_tokens) == (tokens(len(request_.body())), 2)
-    assert [tokens(n) for n in (0, 1, 3, 4, 7, 8)] == [0, 1, 1, 2, 2, 3]
+def test_the_estimate_is_bytes_by_three_and_a_half(request_: ModelRequest) -> None:
+    answer = ServerResponse(200, orjson.dumps(response({"content": "ééé", "reasoning": "a"}, usage=None)))
+    usage = read_response(answer, request_, utc_now()).usage
+    assert (usage.input_tokens, usage.output_tokens) == (estimate_tokens(len(request_.body())), 2)
+    assert [estimate_tokens(n) for n in (0, 1, 3, 4, 7, 8)] == [0, 1, 1, 2, 2, 3]
 
 
 ANY_JSON: st.SearchStrategy[Any] = st.recursive(
@@ -292,12 +292,12 @@ SHAPED: st.SearchStrategy[Any] = st.fixed_dictionaries(
 
 @given(SHAPED | ANY_JSON)
 def test_any_json_is_a_storable_reply_or_a_model_error(value: object) -> None:
-    asked = Request({}, (), turn=0)
+    asked = ModelRequest({}, (), turn=0)
     try:
-        reply = read(Answer(200, json.dumps(value).encode()), asked, utc_now())
+        reply = read_response(ServerResponse(200, json.dumps(value).encode()), asked, utc_now())
     except ModelError:
         return
-    assert Reply.model_validate_json(orjson.dumps(reply.model_dump(mode="json"))).message == reply.message
+    assert ModelReply.model_validate_json(orjson.dumps(reply.model_dump(mode="json"))).message == reply.message
     ids = [call.id for call in reply.message.tool_calls]
     assert len(set(ids)) == len(ids)
 
@@ -305,7 +305,7 @@ def test_any_json_is_a_storable_reply_or_a_model_error(value: object) -> None:
 @given(st.binary(max_size=60) | st.text().map(lambda text: json.dumps({"error": text}).encode()))
 def test_any_bytes_are_read_without_a_crash(body: bytes) -> None:
     with pytest.raises(TransientModelError):
-        read(Answer(200, body), Request({}, (), turn=0), utc_now())
+        read_response(ServerResponse(200, body), ModelRequest({}, (), turn=0), utc_now())
 
 
 @given(ANY_JSON)
@@ -314,6 +314,6 @@ def test_mended_json_is_the_same_json(value: object) -> None:
     try:
         orjson.loads(text)
     except orjson.JSONDecodeError:
-        orjson.loads(mended(text.encode()).replace(b"NaN", b"0").replace(b"Infinity", b"0"))
+        orjson.loads(repair_json(text.encode()).replace(b"NaN", b"0").replace(b"Infinity", b"0"))
     else:
-        assert json.loads(mended(text.encode())) == json.loads(text)
+        assert json.loads(repair_json(text.encode())) == json.loads(text)

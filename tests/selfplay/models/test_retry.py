@@ -8,17 +8,17 @@ from hypothesis import strategies as st
 
 from selfplay.errors import FatalModelError, ModelError, RateLimited, TransientModelError
 from selfplay.models.openai import OpenAIModel
-from selfplay.models.protocol import Request
-from selfplay.models.retry import Clock, Policy, Retry, RetryingModel, complete
+from selfplay.models.protocol import ModelRequest
+from selfplay.models.retry import Clock, RetryPolicy, FailedAttempt, RetryingModel, complete_with_retries
 from selfplay.models.scripted import ScriptedModel, fails, says
 from tests import loopback
-from tests.loopback import Json, Loopback
+from tests.loopback import Json, LoopbackServer
 
-ASKED = Request({}, (), turn=0)
+ASKED = ModelRequest({}, (), turn=0)
 
 
 @dataclass
-class Hours:
+class RecordingClock:
     """A clock that moves only when someone sleeps."""
 
     now_s: float = 0.0
@@ -33,33 +33,33 @@ class Hours:
         return Clock(now=lambda: self.now_s, sleep=self.sleep)
 
 
-async def waits(errors: int, policy: Policy, seed: int = 1) -> list[float]:
-    hours = Hours()
+async def recorded_waits(errors: int, policy: RetryPolicy, seed: int = 1) -> list[float]:
+    hours = RecordingClock()
     model = ScriptedModel([*[fails("server")] * errors, says("done")])
-    reply = await complete(model, ASKED, policy, random=Random(seed), clock=hours.clock)  # noqa: S311  jitter
+    reply = await complete_with_retries(model, ASKED, policy, random=Random(seed), clock=hours.clock)  # noqa: S311  jitter
     assert reply.message.content == "done"
     return hours.slept
 
 
 @pytest.mark.anyio
 async def test_a_failing_server_is_tried_again_until_it_answers() -> None:
-    slept = await waits(4, Policy(tries=5))
+    slept = await recorded_waits(4, RetryPolicy(tries=5))
     assert len(slept) == 4
     assert all(wait <= bound for wait, bound in zip(slept, [1, 2, 4, 8], strict=True))
 
 
 @pytest.mark.anyio
 async def test_the_same_seed_waits_the_same() -> None:
-    assert await waits(5, Policy()) == await waits(5, Policy())
-    assert await waits(5, Policy()) != await waits(5, Policy(), seed=2)
+    assert await recorded_waits(5, RetryPolicy()) == await recorded_waits(5, RetryPolicy())
+    assert await recorded_waits(5, RetryPolicy()) != await recorded_waits(5, RetryPolicy(), seed=2)
 
 
 @pytest.mark.anyio
 async def test_the_last_error_is_raised_when_the_attempts_are_used_up() -> None:
-    hours, told = Hours(), list[Retry]()
+    hours, told = RecordingClock(), list[FailedAttempt]()
     model = ScriptedModel([fails("server", "first"), fails("timeout", "second"), fails("rate_limited", "third")])
     with pytest.raises(RateLimited, match="third"):
-        await complete(model, ASKED, Policy(tries=3), on_retry=told.append, clock=hours.clock)
+        await complete_with_retries(model, ASKED, RetryPolicy(tries=3), on_retry=told.append, clock=hours.clock)
     assert [(r.attempt, str(r.error)) for r in told] == [(1, "first"), (2, "second")]
     assert [r.wait_s for r in told] == hours.slept
     assert model.asked == [ASKED] * 3
@@ -67,18 +67,18 @@ async def test_the_last_error_is_raised_when_the_attempts_are_used_up() -> None:
 
 @pytest.mark.anyio
 async def test_what_is_not_transient_is_not_tried_again() -> None:
-    hours = Hours()
+    hours = RecordingClock()
     model = ScriptedModel([fails("fatal", "bad key")])
     with pytest.raises(FatalModelError, match="bad key"):
-        await complete(model, ASKED, Policy(), clock=hours.clock)
+        await complete_with_retries(model, ASKED, RetryPolicy(), clock=hours.clock)
     assert hours.slept == []
 
 
 @pytest.mark.anyio
 async def test_the_servers_wait_is_kept_up_to_a_bound() -> None:
-    hours = Hours()
+    hours = RecordingClock()
     model = ScriptedModel([fails("rate_limited", retry_after_s=20), fails("server", retry_after_s=9_000), says("done")])
-    await complete(model, ASKED, Policy(longest_retry_after_s=60, first_wait_s=2), clock=hours.clock)
+    await complete_with_retries(model, ASKED, RetryPolicy(longest_retry_after_s=60, first_wait_s=2), clock=hours.clock)
     first, second = hours.slept
     assert 20 <= first <= 22
     assert 60 <= second <= 62
@@ -86,18 +86,18 @@ async def test_the_servers_wait_is_kept_up_to_a_bound() -> None:
 
 @pytest.mark.anyio
 async def test_no_attempt_begins_after_the_time_is_used_up() -> None:
-    hours = Hours()
+    hours = RecordingClock()
     model = ScriptedModel([*[fails("rate_limited", retry_after_s=40)] * 9, says("done")])
     with pytest.raises(RateLimited):
-        await complete(model, ASKED, Policy(tries=50, total_s=100, first_wait_s=0), clock=hours.clock)
+        await complete_with_retries(model, ASKED, RetryPolicy(tries=50, total_s=100, first_wait_s=0), clock=hours.clock)
     assert hours.slept == [40, 40]
 
 
 @pytest.mark.anyio
 async def test_a_retrying_model_is_a_model() -> None:
-    hours = Hours()
+    hours = RecordingClock()
     inner = ScriptedModel([fails("server"), says("done"), says("never")], name="scripted:x")
-    model = RetryingModel(inner, Policy(), clock=hours.clock)
+    model = RetryingModel(inner, RetryPolicy(), clock=hours.clock)
     assert model.name == "scripted:x"
     assert (await model.complete(ASKED)).message.content == "done"
     with pytest.raises(ModelError, match="1 of its lines"):
@@ -106,7 +106,7 @@ async def test_a_retrying_model_is_a_model() -> None:
 
 @given(failures=st.integers(1, 10_000), seed=st.integers(), asked=st.none() | st.floats(0, 1e9))
 def test_a_wait_is_never_longer_than_its_bounds(failures: int, seed: int, asked: float | None) -> None:
-    policy = Policy(first_wait_s=3, longest_wait_s=50, longest_retry_after_s=70)
+    policy = RetryPolicy(first_wait_s=3, longest_wait_s=50, longest_retry_after_s=70)
     wait_s = policy.wait_s(failures, TransientModelError("x", retry_after_s=asked), Random(seed))  # noqa: S311  jitter
     assert 0 <= wait_s <= (50 if asked is None else min(asked, 70) + 3)
 
@@ -132,14 +132,14 @@ async def test_a_bad_day_of_a_server_ends_in_a_reply() -> None:
     def handler(_: Json) -> Json:
         return {"content": "at last"}
 
-    told = list[Retry]()
-    asked = Request({"model": "m"}, (), turn=0)
+    told = list[FailedAttempt]()
+    asked = ModelRequest({"model": "m"}, (), turn=0)
     async with (
-        Loopback(handler, BAD_DAYS) as server,
+        LoopbackServer(handler, BAD_DAYS) as server,
         OpenAIModel("m", base_url=server.base_url, timeout_s=0.5) as model,
     ):
-        policy = Policy(tries=30, first_wait_s=0, longest_wait_s=0)
-        reply = await complete(model, asked, policy, on_retry=told.append)
+        policy = RetryPolicy(tries=30, first_wait_s=0, longest_wait_s=0)
+        reply = await complete_with_retries(model, asked, policy, on_retry=told.append)
     assert reply.message.content == "at last"
     assert reply.faults == ()
     assert len(told) >= len(BAD_DAYS)

@@ -16,25 +16,25 @@ from selfplay.errors import (
     TransientModelError,
 )
 from selfplay.message import Message, Origin
-from selfplay.models.protocol import Request
-from selfplay.models.script import FailureKind, Line
+from selfplay.models.protocol import ModelRequest
+from selfplay.models.script import FailureKind, ScriptLine
 from selfplay.models.script_file import read_script
 from selfplay.models.scripted import ScriptedModel, call, fails, judges, raw_call, says
-from selfplay.wire import encode
+from selfplay.wire import encode_messages
 
 
-def turn(number: int, origin: Origin = Origin.PLAYER) -> Request:
+def request_at_turn(number: int, origin: Origin = Origin.PLAYER) -> ModelRequest:
     task = Message(role="user", content="find it", origin=Origin.TASK)
-    return Request({"model": "m"}, tuple(encode([task])), turn=number, origin=origin)
+    return ModelRequest({"model": "m"}, tuple(encode_messages([task])), turn=number, origin=origin)
 
 
 @pytest.mark.anyio
 async def test_a_script_is_said_turn_by_turn_and_what_was_asked_is_kept() -> None:
     model = ScriptedModel([says("looking", call("grep", pattern="é", limit=3)), says("done")])
-    first, second = await model.complete(turn(0)), await model.complete(turn(1))
+    first, second = await model.complete(request_at_turn(0)), await model.complete(request_at_turn(1))
     [made] = first.message.tool_calls
     assert (first.message.content, made.name, made.id) == ("looking", "grep", "call_0_0")
-    assert made.parsed() == {"pattern": "é", "limit": 3}
+    assert made.parse_arguments() == {"pattern": "é", "limit": 3}
     assert (first.finish_reason, second.finish_reason) == ("tool_calls", "stop")
     assert first.faults == second.faults == ()
     assert first.usage.is_approximate
@@ -46,14 +46,14 @@ async def test_a_script_is_said_turn_by_turn_and_what_was_asked_is_kept() -> Non
 @pytest.mark.anyio
 async def test_the_same_request_gets_the_same_reply() -> None:
     model = ScriptedModel([says("a", call("grep"), call("grep"))])
-    assert await model.complete(turn(0)) == await model.complete(turn(0))
+    assert await model.complete(request_at_turn(0)) == await model.complete(request_at_turn(0))
 
 
 @pytest.mark.anyio
 async def test_a_resumed_episode_goes_on_where_it_was() -> None:
     lines = [says(str(i)) for i in range(4)]
     resumed = ScriptedModel(lines)
-    assert [(await resumed.complete(turn(i))).message.content for i in (2, 3)] == ["2", "3"]
+    assert [(await resumed.complete(request_at_turn(i))).message.content for i in (2, 3)] == ["2", "3"]
     await resumed.aclose()
 
 
@@ -61,13 +61,13 @@ async def test_a_resumed_episode_goes_on_where_it_was() -> None:
 async def test_a_turn_beyond_the_script_is_an_error() -> None:
     model = ScriptedModel([says("only")], name="scripted:a.jsonl")
     with pytest.raises(ScriptError, match=r"scripted:a\.jsonl: asked for turn 2"):
-        await model.complete(turn(1))
+        await model.complete(request_at_turn(1))
 
 
 @pytest.mark.anyio
 async def test_lines_that_were_not_used_are_an_error() -> None:
     model = ScriptedModel([says("a"), fails("server"), says("b"), says("c")])
-    await model.complete(turn(0))
+    await model.complete(request_at_turn(0))
     with pytest.raises(ScriptError, match="3 of its lines were not used; turn 1"):
         await model.aclose()
 
@@ -80,13 +80,13 @@ async def test_a_script_that_nobody_asked_is_no_error() -> None:
 @pytest.mark.anyio
 async def test_failures_come_once_before_their_turn() -> None:
     model = ScriptedModel([says("a"), fails("rate_limited", retry_after_s=2), fails("timeout"), says("b")])
-    assert (await model.complete(turn(0))).message.content == "a"
+    assert (await model.complete(request_at_turn(0))).message.content == "a"
     with pytest.raises(RateLimited) as caught:
-        await model.complete(turn(1))
+        await model.complete(request_at_turn(1))
     assert caught.value.retry_after_s == 2
     with pytest.raises(TransientModelError):
-        await model.complete(turn(1))
-    assert (await model.complete(turn(1))).message.content == "b"
+        await model.complete(request_at_turn(1))
+    assert (await model.complete(request_at_turn(1))).message.content == "b"
     await model.aclose()
 
 
@@ -94,7 +94,7 @@ async def test_failures_come_once_before_their_turn() -> None:
 async def test_a_failure_that_was_not_waited_out_leaves_its_line() -> None:
     model = ScriptedModel([fails("server"), says("a")])
     with pytest.raises(TransientModelError):
-        await model.complete(turn(0))
+        await model.complete(request_at_turn(0))
     with pytest.raises(ScriptError, match="1 of its lines"):
         await model.aclose()
 
@@ -103,10 +103,10 @@ async def test_a_failure_that_was_not_waited_out_leaves_its_line() -> None:
 async def test_a_script_may_end_with_a_failure() -> None:
     model = ScriptedModel([fails("fatal")])
     with pytest.raises(FatalModelError):
-        await model.complete(turn(0))
+        await model.complete(request_at_turn(0))
     await model.aclose()
     with pytest.raises(ScriptError, match="which was a failure"):
-        await model.complete(turn(0))
+        await model.complete(request_at_turn(0))
 
 
 KINDS: dict[FailureKind, type[ModelError]] = {
@@ -123,14 +123,14 @@ KINDS: dict[FailureKind, type[ModelError]] = {
 @pytest.mark.parametrize("kind", KINDS)
 async def test_every_kind_of_failure_has_its_error(kind: FailureKind) -> None:
     with pytest.raises(ModelError, match="why") as caught:
-        await ScriptedModel([fails(kind, "why")]).complete(turn(0))
+        await ScriptedModel([fails(kind, "why")]).complete(request_at_turn(0))
     assert type(caught.value) is KINDS[kind]
 
 
 @pytest.mark.anyio
 async def test_a_cut_reply_can_be_scripted() -> None:
     model = ScriptedModel([says("", call("grep"), raw_call("grep", '{"pat'), finish_reason="length")])
-    reply = await model.complete(turn(0))
+    reply = await model.complete(request_at_turn(0))
     assert [c.is_cut for c in reply.message.tool_calls] == [False, True]
     assert reply.message.tool_calls[1].arguments == '{"pat'
     assert reply.finish_reason == "length"
@@ -139,7 +139,7 @@ async def test_a_cut_reply_can_be_scripted() -> None:
 @pytest.mark.anyio
 async def test_a_verdict_is_json_in_the_supervisors_name() -> None:
     reply = await ScriptedModel([judges("productive", "near", "Who sets headers?")]).complete(
-        turn(0, Origin.SUPERVISOR)
+        request_at_turn(0, Origin.SUPERVISOR)
     )
     assert json.loads(reply.message.content) == {"quality": "productive", "why": "near", "hint": "Who sets headers?"}
     assert reply.message.origin is Origin.SUPERVISOR
@@ -154,18 +154,18 @@ LONG = {
 }
 
 
-async def said_by(tmp_path: Path, *lines: object) -> list[Message]:
+async def replies_of(tmp_path: Path, *lines: object) -> list[Message]:
     path = tmp_path / "script.jsonl"
     path.write_text("\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines), "utf-8")
     model = ScriptedModel.from_file(path)
     assert model.name == f"scripted:{path}"
     count = sum(bool(line) for line in lines)
-    return [(await model.complete(turn(i))).message for i in range(count)]
+    return [(await model.complete(request_at_turn(i))).message for i in range(count)]
 
 
 @pytest.mark.anyio
 async def test_a_file_holds_either_form(tmp_path: Path) -> None:
-    short, long = await said_by(tmp_path, SHORT, "", LONG)
+    short, long = await replies_of(tmp_path, SHORT, "", LONG)
     assert (short.tool_calls[0].id, long.tool_calls[0].id) == ("call_0_0", "c9")
     assert short.content == long.content == "I look."
     assert [c.model_copy(update={"id": ""}) for c in short.tool_calls] == [
@@ -177,7 +177,7 @@ async def test_a_file_holds_either_form(tmp_path: Path) -> None:
 async def test_a_file_holds_many_calls_reasoning_and_verdicts(tmp_path: Path) -> None:
     both = {"say": "", "calls": [{"name": "a"}, {"name": "b", "arguments": "{not json"}], "reasoning": "hm"}
     verdict = {"verdict": {"quality": "neutral", "why": "so", "hint": None}}
-    first, second, third = await said_by(tmp_path, both, verdict, {"content": "x", "reasoning_content": "y"})
+    first, second, third = await replies_of(tmp_path, both, verdict, {"content": "x", "reasoning_content": "y"})
     assert [(c.name, c.arguments) for c in first.tool_calls] == [("a", "{}"), ("b", "{not json")]
     assert first.reasoning == "hm"
     assert json.loads(second.content) == verdict["verdict"]
@@ -190,9 +190,9 @@ async def test_a_file_holds_failures(tmp_path: Path) -> None:
     path.write_text('{"error": "rate_limited", "retry_after_s": 1.5}\n{"say": "a"}\n')
     model = ScriptedModel.from_file(path)
     with pytest.raises(RateLimited) as caught:
-        await model.complete(turn(0))
+        await model.complete(request_at_turn(0))
     assert caught.value.retry_after_s == 1.5
-    assert (await model.complete(turn(0))).message.content == "a"
+    assert (await model.complete(request_at_turn(0))).message.content == "a"
 
 
 BAD: dict[str, tuple[Any, str]] = {
@@ -213,7 +213,7 @@ BAD: dict[str, tuple[Any, str]] = {
 async def test_a_bad_line_is_named_with_file_and_number(name: str, tmp_path: Path) -> None:
     line, words = BAD[name]
     with pytest.raises(InputError, match=rf"script\.jsonl:2: .*{words}"):
-        await said_by(tmp_path, SHORT, line)
+        await replies_of(tmp_path, SHORT, line)
 
 
 def test_a_missing_file_is_an_input_error(tmp_path: Path) -> None:
@@ -230,5 +230,5 @@ def test_the_forms_in_the_documentation_are_read(tmp_path: Path) -> None:
 
 
 def test_a_line_is_a_value() -> None:
-    lines: list[Line] = [says("a", call("b")), fails("server")]
+    lines: list[ScriptLine] = [says("a", call("b")), fails("server")]
     assert lines == [says("a", call("b")), fails("server")]

@@ -9,27 +9,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay.batch.ledger import Ledger
-from selfplay.clean.funnel import Spent
-from selfplay.clean.place import CleanPlace
+from selfplay.batch.ledger import UnitLedger
+from selfplay.clean.funnel import CleaningSpending
+from selfplay.clean.place import CleanFolder
 from selfplay.clean.settings import CleanSettings
-from selfplay.cleaning import Work, clean_to
-from selfplay.config import Limits
+from selfplay.cleaning import CleaningWork, clean_to
+from selfplay.config import EpisodeLimits
 from selfplay.journals import journals_in
-from selfplay.report import gather, page
-from selfplay.report.html import Html, tag, text
-from selfplay.report.html import words as element
-from selfplay.report.plots import Bar, Part, bars, curves, histogram
+from selfplay.report import gather_report_data, render_page
+from selfplay.report.html import Html, tag, escape
+from selfplay.report.html import text_tag as element
+from selfplay.report.plots import PlotBar, BarPart, draw_bars, draw_curves, draw_histogram
 from selfplay.task import Answer, Target
 from selfplay.trace import StopReason
-from tests.selfplay.batch.lines import episode_line, unit_line
-from tests.selfplay.batch.runs import CONFIG, make_repository, make_tasks, order, run
+from tests.selfplay.batch.lines import make_episode_line, make_unit_line
+from tests.selfplay.batch.runs import CONFIG, make_repository, make_tasks, make_order, play_run
 
 HOSTILE = '</pre><script>alert("1")</script><img src="http://evil.example/x">\u202e\x1b[2J&amp;'
 VOID = {"meta", "br"}
 
 
-class Reader(HTMLParser):
+class PageReader(HTMLParser):
     """Elements that are open at the end, and what was met on the way."""
 
     def __init__(self, content: str) -> None:
@@ -58,13 +58,13 @@ class Reader(HTMLParser):
         return [value for _, attributes in self.tags for key, value in attributes.items() if key == name and value]
 
 
-def read(content: bytes) -> Reader:
-    reader = Reader(content.decode())
+def read_page(content: bytes) -> PageReader:
+    reader = PageReader(content.decode())
     assert not reader.open
     return reader
 
 
-def figures(reader: Reader) -> list[str]:
+def figure_titles(reader: PageReader) -> list[str]:
     return [attributes["aria-label"] or "" for tag_, attributes in reader.tags if tag_ == "svg"]
 
 
@@ -77,11 +77,11 @@ def repo(tmp_path: Path) -> Path:
 async def test_a_report_holds_the_figures_and_failures_of_a_run(tmp_path: Path, repo: Path) -> None:
     tasks = list(make_tasks(repo, 4))
     tasks[3] = (tasks[3][0], tasks[3][1].model_copy(update={"answer": Answer(targets=(Target(path="none.py"),))}))
-    the_order = order(tmp_path, tasks, config=CONFIG.model_copy(update={"limits": Limits(steps=2)}))
-    await run(the_order)
-    found = gather(the_order.folder)
+    the_order = make_order(tmp_path, tasks, config=CONFIG.model_copy(update={"limits": EpisodeLimits(steps=2)}))
+    await play_run(the_order)
+    found = gather_report_data(the_order.folder)
     assert found.totals.results.outcomes == {StopReason.STEPS: 3}
-    reader = read(page(found, the_order.folder.root))
+    reader = read_page(render_page(found, the_order.folder.root))
     told = " ".join(reader.texts)
     assert "out of steps: 3" in told
     assert "unusable: 1" in told
@@ -91,51 +91,51 @@ async def test_a_report_holds_the_figures_and_failures_of_a_run(tmp_path: Path, 
     links = [unquote(link) for link in reader.values("href")]
     assert len(links) == 3
     assert all((the_order.folder.root / link).is_file() for link in links)
-    assert "Outcomes" in figures(reader)
-    other = read(page(found, tmp_path / "elsewhere" / "deep"))
+    assert "Outcomes" in figure_titles(reader)
+    other = read_page(render_page(found, tmp_path / "elsewhere" / "deep"))
     assert all((tmp_path / "elsewhere" / "deep" / unquote(link)).resolve().is_file() for link in other.values("href"))
 
 
 @pytest.mark.anyio
 async def test_what_cleaning_left_is_in_the_funnel(tmp_path: Path, repo: Path) -> None:
-    the_order = order(tmp_path, make_tasks(repo, 3))
-    await run(the_order)
+    the_order = make_order(tmp_path, make_tasks(repo, 3))
+    await play_run(the_order)
     root = the_order.folder.root
-    assert "Cleaning: what is left after each stage" not in figures(read(page(gather(the_order.folder), root)))
-    await clean_to(CleanPlace(root / "clean"), Work(journals_in(root), CleanSettings()))
-    assert "Cleaning: what is left after each stage" in figures(read(page(gather(the_order.folder), root)))
+    assert "Cleaning: what is left after each stage" not in figure_titles(read_page(render_page(gather_report_data(the_order.folder), root)))
+    await clean_to(CleanFolder(root / "clean"), CleaningWork(journals_in(root), CleanSettings()))
+    assert "Cleaning: what is left after each stage" in figure_titles(read_page(render_page(gather_report_data(the_order.folder), root)))
 
 
 @pytest.mark.anyio
 async def test_a_training_row_costs_what_playing_and_cleaning_cost(tmp_path: Path, repo: Path) -> None:
-    the_order = order(tmp_path, make_tasks(repo, 3))
-    await run(the_order)
+    the_order = make_order(tmp_path, make_tasks(repo, 3))
+    await play_run(the_order)
     root = the_order.folder.root
-    await clean_to(CleanPlace(root / "clean"), Work(journals_in(root), CleanSettings()), lambda: Spent(usd=1.5))
-    found = gather(the_order.folder)
+    await clean_to(CleanFolder(root / "clean"), CleaningWork(journals_in(root), CleanSettings()), lambda: CleaningSpending(usd=1.5))
+    found = gather_report_data(the_order.folder)
     assert found.funnel is not None
     found = replace(
         found,
         totals=found.totals.model_copy(update={"cost_usd": 0.5}),
         funnel=found.funnel.model_copy(update={"rows": 4}),
     )
-    told = " ".join(read(page(found, root)).texts)
+    told = " ".join(read_page(render_page(found, root)).texts)
     assert re.search(r"asked while cleaning\s+1\.50 USD", told)
     assert re.search(r"per training row, cleaning included\s+0\.5000 USD", told)
 
 
 @pytest.mark.anyio
 async def test_no_text_of_a_run_acts_on_the_page(tmp_path: Path, repo: Path) -> None:
-    the_order = order(tmp_path, make_tasks(repo, 1))
-    await run(the_order)
-    hostile = episode_line(StopReason.GAVE_UP).model_copy(update={"tools": {HOSTILE: 3}, "path": f"{HOSTILE}.jsonl"})
-    with Ledger(the_order.folder, "w") as ledger:
-        ledger.add(unit_line(7, hostile, grade=HOSTILE, repo=HOSTILE).model_copy(update={"unit": HOSTILE}))
-        ledger.add(unit_line(8).model_copy(update={"unit": HOSTILE + "2", "detail": HOSTILE}))
-    found = gather(the_order.folder)
+    the_order = make_order(tmp_path, make_tasks(repo, 1))
+    await play_run(the_order)
+    hostile = make_episode_line(StopReason.GAVE_UP).model_copy(update={"tools": {HOSTILE: 3}, "path": f"{HOSTILE}.jsonl"})
+    with UnitLedger(the_order.folder, "w") as ledger:
+        ledger.append(make_unit_line(7, hostile, grade=HOSTILE, repo=HOSTILE).model_copy(update={"unit": HOSTILE}))
+        ledger.append(make_unit_line(8).model_copy(update={"unit": HOSTILE + "2", "detail": HOSTILE}))
+    found = gather_report_data(the_order.folder)
     found = replace(found, manifest=found.manifest.model_copy(update={"prompts": {HOSTILE: HOSTILE}}))
-    content = page(found, the_order.folder.root)
-    reader = read(content)
+    content = render_page(found, the_order.folder.root)
+    reader = read_page(content)
     assert not {"script", "img", "link", "iframe"} & {name for name, _ in reader.tags}
     assert not re.search(r"[\x00-\x08\x0b-\x1f\u202e]", content.decode())
     assert not [link for name in ("src", "href") for link in reader.values(name) if "//" in link.partition("?")[0][:8]]
@@ -144,17 +144,17 @@ async def test_no_text_of_a_run_acts_on_the_page(tmp_path: Path, repo: Path) -> 
 
 @pytest.mark.anyio
 async def test_a_run_without_any_end_has_a_report_too(tmp_path: Path, repo: Path) -> None:
-    the_order = order(tmp_path, make_tasks(repo, 1))
-    await run(the_order)
+    the_order = make_order(tmp_path, make_tasks(repo, 1))
+    await play_run(the_order)
     for ledger in the_order.folder.ledgers.iterdir():
         ledger.unlink()
-    told = " ".join(read(page(gather(the_order.folder), tmp_path)).texts)
+    told = " ".join(read_page(render_page(gather_report_data(the_order.folder), tmp_path)).texts)
     assert "Nothing has ended yet." in told
 
 
 @given(st.text())
 def test_a_text_comes_back_as_it_was_unless_it_would_act(value: str) -> None:
-    reader = Reader(element("p", value, title=value))
+    reader = PageReader(element("p", value, title=value))
     assert [name for name, _ in reader.tags] == ["p"]
     plain = "".join(reader.texts)
     assert len(plain) == len(value)
@@ -163,13 +163,13 @@ def test_a_text_comes_back_as_it_was_unless_it_would_act(value: str) -> None:
 
 @given(st.dictionaries(st.integers(0, 100_000), st.integers(1, 50), min_size=1, max_size=60))
 def test_a_histogram_leaves_nothing_out(counts: dict[int, int]) -> None:
-    reader = Reader(histogram("steps", counts, "steps"))
+    reader = PageReader(draw_histogram("steps", counts, "steps"))
     told = re.findall(r": ([\d,]+)(?= |$)", " ".join(t for t in reader.texts if re.match(r"[\d]+( to \d+)?: ", t)))
     assert sum(int(number.replace(",", "")) for number in told) == sum(counts.values())
-    within(reader)
+    check_bars_are_inside(reader)
 
 
-def within(reader: Reader) -> None:
+def check_bars_are_inside(reader: PageReader) -> None:
     """Every bar lies in its picture."""
     [width, height] = [float(v or 0) for a in (reader.tags[2][1],) for v in (a["width"], a["height"])]
     for name, attributes in reader.tags:
@@ -183,21 +183,21 @@ def within(reader: Reader) -> None:
 
 @given(st.lists(st.lists(st.integers(0, 10**9), min_size=1, max_size=4), min_size=1, max_size=9), st.booleans())
 def test_bars_stay_in_their_picture(values: Sequence[Sequence[int]], is_share: bool) -> None:  # noqa: FBT001  given
-    rows = [Bar("x" * 99, tuple(Part(v, "found") for v in row), str(sum(row))) for row in values]
-    within(Reader(bars("bars", rows, "things", is_share=is_share)))
+    rows = [PlotBar("x" * 99, tuple(BarPart(v, "found") for v in row), str(sum(row))) for row in values]
+    check_bars_are_inside(PageReader(draw_bars("bars", rows, "things", is_share=is_share)))
 
 
 def test_curves_are_named_and_do_not_hide_each_others_names() -> None:
-    reader = Reader(curves("ends", {"ended": [(0, 1), (5, 10)], "found": [(0, 1), (5, 10)]}, "minutes", "attempts"))
+    reader = PageReader(draw_curves("ends", {"ended": [(0, 1), (5, 10)], "found": [(0, 1), (5, 10)]}, "minutes", "attempts"))
     names = {
-        t: float(a["y"] or 0) for t, a in zip(reader.texts, places(reader), strict=False) if t in {"ended", "found"}
+        t: float(a["y"] or 0) for t, a in zip(reader.texts, label_attributes(reader), strict=False) if t in {"ended", "found"}
     }
     assert abs(names["ended"] - names["found"]) >= 12
 
 
-def places(reader: Reader) -> list[dict[str, str | None]]:
+def label_attributes(reader: PageReader) -> list[dict[str, str | None]]:
     return [attributes for name, attributes in reader.tags if name in {"figcaption", "text"}]
 
 
 def test_markup_is_made_of_texts_that_were_escaped() -> None:
-    assert tag("p", text("<b>"), class_="a&b") == Html('<p class="a&amp;b">&lt;b&gt;</p>')
+    assert tag("p", escape("<b>"), class_="a&b") == Html('<p class="a&amp;b">&lt;b&gt;</p>')

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay_tools.semantic.chunks import MAX_CHARS, NAME_CHARS, Chunk, chunks, kind_of
+from selfplay_tools.semantic.chunks import MAX_CHARS, NAME_CHARS, CodeChunk, cut_into_chunks, kind_of
 
 BODY = "".join(f"        total = total + step_{n} * weight_{n}\n" for n in range(8))
 DEEP = 5 * BODY.replace("        total", "            total", 8)
@@ -38,8 +38,8 @@ class Store:
 '''
 
 
-def cut(text: str, kind: str = ".py") -> tuple[Chunk, ...]:
-    return chunks(kind, text.encode())
+def cut(text: str, kind: str = ".py") -> tuple[CodeChunk, ...]:
+    return cut_into_chunks(kind, text.encode())
 
 
 def test_code_is_cut_where_definitions_begin_and_end() -> None:

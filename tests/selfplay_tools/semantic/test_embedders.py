@@ -8,19 +8,19 @@ import pytest
 from numpy.typing import NDArray
 
 from selfplay_tools.errors import NotUsable
-from selfplay_tools.semantic.embedding import Floats, NotEmbedded
-from selfplay_tools.semantic.endpoint import MAX_RESPONSE_BYTES, EmbeddingModel, Endpoint, endpoint
-from selfplay_tools.semantic.local import Encoder, Local, LocalModel, local
+from selfplay_tools.semantic.embedding import Floats, EmbeddingFailed
+from selfplay_tools.semantic.endpoint import MAX_RESPONSE_BYTES, EmbeddingEndpoint, EndpointEmbedder, make_endpoint_embedder
+from selfplay_tools.semantic.local import Encoder, LocalEmbedder, LocalEmbeddingModel, make_local_embedder
 from tests.loopback import (
     Behaviour,
     Json,
-    Loopback,
+    LoopbackServer,
     answers,
     drip,
     flood,
     hang,
     html,
-    in_thread,
+    run_in_thread,
     rate_limited,
     reset,
     server_error,
@@ -32,9 +32,9 @@ TEXTS = [f"text number {n}" for n in range(7)]
 
 
 def model(
-    server: Loopback, *, tries: int = 1, timeout_s: float = 30.0, dimensions: int | None = None, prefix: str = ""
-) -> Endpoint:
-    who = EmbeddingModel(
+    server: LoopbackServer, *, tries: int = 1, timeout_s: float = 30.0, dimensions: int | None = None, prefix: str = ""
+) -> EndpointEmbedder:
+    who = EmbeddingEndpoint(
         model="toy",
         base_url=server.base_url,
         dimensions=dimensions,
@@ -44,12 +44,12 @@ def model(
         timeout_s=timeout_s,
         tries=tries,
     )
-    return endpoint(who, {"SEMANTIC_SEARCH_API_KEY": KEY})
+    return make_endpoint_embedder(who, {"SEMANTIC_SEARCH_API_KEY": KEY})
 
 
 def test_texts_are_asked_for_in_batches_and_answered_in_their_order() -> None:
-    with in_thread(toy_server()) as server:
-        rows = model(server).of_code(TEXTS)
+    with run_in_thread(toy_server()) as server:
+        rows = model(server).embed_code(TEXTS)
         sent = sorted(request.json["input"] for request in server.received)
         [headers, *_] = [request.headers for request in server.received]
     assert np.array_equal(rows, toy_vectors(TEXTS))
@@ -58,10 +58,10 @@ def test_texts_are_asked_for_in_batches_and_answered_in_their_order() -> None:
 
 
 def test_settings_are_sent_and_prefixes_tell_a_question_from_code() -> None:
-    with in_thread(toy_server()) as server:
+    with run_in_thread(toy_server()) as server:
         asked = model(server, dimensions=16, prefix="code: ")
-        assert asked.of_question("where").shape == (16,)
-        assert asked.of_code(["x = 1"]).shape == (1, 16)
+        assert asked.embed_question("where").shape == (16,)
+        assert asked.embed_code(["x = 1"]).shape == (1, 16)
         bodies = [request.json for request in server.received]
     assert [body["input"] for body in bodies] == [["qcode: where"], ["code: x = 1"]]
     assert {body["dimensions"] for body in bodies} == {16}
@@ -69,8 +69,8 @@ def test_settings_are_sent_and_prefixes_tell_a_question_from_code() -> None:
 
 
 def test_vectors_may_come_as_base64() -> None:
-    with in_thread(toy_server([embeds(form=as_base64)])) as server:
-        assert np.array_equal(model(server).of_question("where"), toy_vectors(["where"])[0])
+    with run_in_thread(toy_server([embeds(form=as_base64)])) as server:
+        assert np.array_equal(model(server).embed_question("where"), toy_vectors(["where"])[0])
 
 
 def first(change: Json) -> Behaviour:
@@ -97,9 +97,9 @@ def first(change: Json) -> Behaviour:
     ],
 )
 def test_a_server_that_fails_is_said_without_the_key(behaviour: Behaviour, why: str) -> None:
-    with in_thread(toy_server([behaviour])) as server:
-        with pytest.raises(NotEmbedded, match=why) as error:
-            model(server).of_code(["one", "two"])
+    with run_in_thread(toy_server([behaviour])) as server:
+        with pytest.raises(EmbeddingFailed, match=why) as error:
+            model(server).embed_code(["one", "two"])
         assert len(server.received) == 1
     assert KEY not in str(error.value)
 
@@ -108,33 +108,33 @@ def test_a_server_that_fails_is_said_without_the_key(behaviour: Behaviour, why: 
     ("behaviour", "why"), [(hang(), "no answer within 0.2 s"), (drip(), "the response takes too long")]
 )
 def test_a_server_that_never_ends_is_given_up(behaviour: Behaviour, why: str) -> None:
-    with in_thread(toy_server([behaviour])) as server, pytest.raises(NotEmbedded, match=why):
-        model(server, timeout_s=0.2).of_question("where")
+    with run_in_thread(toy_server([behaviour])) as server, pytest.raises(EmbeddingFailed, match=why):
+        model(server, timeout_s=0.2).embed_question("where")
 
 
 def test_a_busy_server_is_asked_again() -> None:
-    with in_thread(toy_server([rate_limited(0.01)])) as server:
-        assert len(model(server, tries=2).of_question("where")) == len(toy_vectors(["where"])[0])
+    with run_in_thread(toy_server([rate_limited(0.01)])) as server:
+        assert len(model(server, tries=2).embed_question("where")) == len(toy_vectors(["where"])[0])
 
 
 def test_settings_that_cant_work_are_refused_at_once() -> None:
     with pytest.raises(NotUsable, match=r"no key for x\.example: set the environment variable SEMANTIC_SEARCH_API_KEY"):
-        endpoint(EmbeddingModel(model="m", base_url="https://x.example/v1"), {})
+        make_endpoint_embedder(EmbeddingEndpoint(model="m", base_url="https://x.example/v1"), {})
     with pytest.raises(NotUsable, match="no http"):
-        endpoint(EmbeddingModel(model="m", base_url="localhost:80"), {})
+        make_endpoint_embedder(EmbeddingEndpoint(model="m", base_url="localhost:80"), {})
 
 
 def test_the_key_is_in_no_representation() -> None:
-    who = EmbeddingModel(model="m", base_url="https://x.example")
-    assert KEY not in repr(endpoint(who, {"SEMANTIC_SEARCH_API_KEY": KEY}))
+    who = EmbeddingEndpoint(model="m", base_url="https://x.example")
+    assert KEY not in repr(make_endpoint_embedder(who, {"SEMANTIC_SEARCH_API_KEY": KEY}))
 
 
 def test_the_identity_tells_what_vectors_depend_on_and_nothing_else() -> None:
-    here = EmbeddingModel(model="m", base_url="http://127.0.0.1:1")
+    here = EmbeddingEndpoint(model="m", base_url="http://127.0.0.1:1")
     same = [here, replace(here, base_url="http://127.0.0.1:2"), replace(here, question_prefix="q", batch_size=9)]
     other = [replace(here, model="n"), replace(here, dimensions=3), replace(here, code_prefix="c")]
-    assert len({endpoint(who, {}).identity for who in same}) == 1
-    assert len({Local(LocalModel("m"), Fake).identity, *(endpoint(who, {}).identity for who in (here, *other))}) == 5
+    assert len({make_endpoint_embedder(who, {}).identity for who in same}) == 1
+    assert len({LocalEmbedder(LocalEmbeddingModel("m"), Fake).identity, *(make_endpoint_embedder(who, {}).identity for who in (here, *other))}) == 5
 
 
 @dataclass
@@ -160,31 +160,31 @@ class Fake:
 
 
 def rows_of(fake: Fake, texts: Sequence[str] = ("x",)) -> Floats:
-    return Local(LocalModel("coder", dimensions=8, code_prefix="c: ", batch_size=5), lambda: fake).of_code(texts)
+    return LocalEmbedder(LocalEmbeddingModel("coder", dimensions=8, code_prefix="c: ", batch_size=5), lambda: fake).embed_code(texts)
 
 
 def test_a_local_model_is_loaded_at_its_first_use_and_once() -> None:
     fake = Fake()
-    who = LocalModel("coder", dimensions=8, question_prefix="q: ", code_prefix="c: ", batch_size=5)
-    embedder = Local(who, lambda: fake)
+    who = LocalEmbeddingModel("coder", dimensions=8, question_prefix="q: ", code_prefix="c: ", batch_size=5)
+    embedder = LocalEmbedder(who, lambda: fake)
     assert fake.loaded == []
-    assert embedder.of_code(TEXTS).dtype == np.float32
-    assert embedder.of_question("where").ndim == 1
+    assert embedder.embed_code(TEXTS).dtype == np.float32
+    assert embedder.embed_question("where").ndim == 1
     assert fake.loaded == [("coder", 8)]
     assert fake.asked == [([f"c: {text}" for text in TEXTS], 5), (["q: where"], 5)]
 
 
 def test_a_local_model_that_cant_be_loaded_is_said() -> None:
-    with pytest.raises(NotEmbedded, match="'coder' can't be loaded: no such folder"):
+    with pytest.raises(EmbeddingFailed, match="'coder' can't be loaded: no such folder"):
         rows_of(Fake(problem=OSError("no such\nfolder")))
 
 
 @pytest.mark.parametrize("shape", [(1,), (2, 8), (1, 0)])
 def test_an_array_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(NotEmbedded, match="an array of shape"):
+    with pytest.raises(EmbeddingFailed, match="an array of shape"):
         rows_of(Fake(shape=shape))
 
 
 def test_without_sentence_transformers_a_local_model_says_what_to_install() -> None:
     with pytest.raises(NotUsable, match=r"pip install '\.\[semantic-local\]' in selfplay's checkout, or give base_url"):
-        local(LocalModel("coder"), find=lambda _: None)
+        make_local_embedder(LocalEmbeddingModel("coder"), find=lambda _: None)

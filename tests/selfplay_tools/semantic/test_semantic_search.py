@@ -10,11 +10,11 @@ import pytest
 from selfplay_tools.commit import CommitSnapshot
 from selfplay_tools.directory import DirectorySnapshot
 from selfplay_tools.schema import function_schema
-from selfplay_tools.semantic.embedding import Floats, NotEmbedded
-from selfplay_tools.semantic.meaning import MAX_FILE_BYTES, Meaning, default_folder
-from selfplay_tools.semantic.tool import INSTEAD, semantic_search
+from selfplay_tools.semantic.embedding import Floats, EmbeddingFailed
+from selfplay_tools.semantic.meaning import MAX_FILE_BYTES, SemanticIndex, default_folder
+from selfplay_tools.semantic.tool import INSTEAD, make_semantic_search
 from selfplay_tools.snapshot import Snapshot
-from selfplay_tools.tool import Result, Shown
+from selfplay_tools.tool import CallResult, ShownRange
 from selfplay_tools.toolbox import Toolbox
 from tests.repositories import commit_files, make_git_dir
 from tests.toy_embeddings import ToyEmbedder
@@ -49,23 +49,23 @@ def git_dir(tmp_path: Path) -> Path:
     return make_git_dir(tmp_path / "git")
 
 
-def call(meaning: Meaning, snapshot: Snapshot, **arguments: object) -> Result:
-    return Toolbox(snapshot, [semantic_search(meaning)]).run("semantic_search", json.dumps(arguments))
+def call(meaning: SemanticIndex, snapshot: Snapshot, **arguments: object) -> CallResult:
+    return Toolbox(snapshot, [make_semantic_search(meaning)]).run("semantic_search", json.dumps(arguments))
 
 
-def asked(meaning: Meaning, git_dir: Path, commit: str, **arguments: object) -> Result:
+def search_commit(meaning: SemanticIndex, git_dir: Path, commit: str, **arguments: object) -> CallResult:
     with closing(CommitSnapshot(git_dir, commit, store=git_dir / "store")) as snapshot:
         return call(meaning, snapshot, **arguments)
 
 
-def places(result: Result) -> list[str]:
+def places(result: CallResult) -> list[str]:
     assert result.ok, result.text
     return [row.split(". ", 1)[1] for row in result.text.splitlines()[1:] if row[:1].isdigit()]
 
 
 def test_the_nearest_pieces_come_with_their_place_name_and_first_lines(git_dir: Path, toy: ToyEmbedder) -> None:
     commit = commit_files(git_dir, FILES)
-    result = asked(Meaning(toy), git_dir, commit, query="multiply left by right", limit=2)
+    result = search_commit(SemanticIndex(toy), git_dir, commit, query="multiply left by right", limit=2)
     assert result.text == (
         'Nearest to "multiply left by right", the best 2 of 3 pieces in the root folder:\n'
         "1. lib/maths.py:1-8\n"
@@ -77,72 +77,72 @@ def test_the_nearest_pieces_come_with_their_place_name_and_first_lines(git_dir: 
         "     1\tHow to multiply two numbers."
     )
     assert result.shown == (
-        Shown(path="lib/maths.py", first=1, last=4, how="match"),
-        Shown(path="README", first=1, last=1, how="match"),
+        ShownRange(path="lib/maths.py", first=1, last=4, how="match"),
+        ShownRange(path="README", first=1, last=1, how="match"),
     )
 
 
 def test_code_that_one_expects_to_find_finds_code_like_it(git_dir: Path, toy: ToyEmbedder) -> None:
     commit = commit_files(git_dir, FILES)
-    found = asked(Meaning(toy), git_dir, commit, snippet="def close(self):\n    self.handle.close()", limit=1)
+    found = search_commit(SemanticIndex(toy), git_dir, commit, snippet="def close(self):\n    self.handle.close()", limit=1)
     assert places(found) == ["io.py:1-7 Reader"]
     assert found.text.startswith("Nearest to the snippet, ")
 
 
 def test_a_query_and_a_snippet_count_alike(git_dir: Path, toy: ToyEmbedder) -> None:
     commit = commit_files(git_dir, {b"a.txt": b"apple\n", b"b.txt": b"pear\n", b"c.txt": b"apple pear\n"})
-    found = asked(Meaning(toy), git_dir, commit, query="apple", snippet="pear")
+    found = search_commit(SemanticIndex(toy), git_dir, commit, query="apple", snippet="pear")
     assert places(found) == ["c.txt:1-1", "a.txt:1-1", "b.txt:1-1"]
 
 
 def test_a_commit_answers_with_its_own_files_whatever_else_is_stored(git_dir: Path, toy: ToyEmbedder) -> None:
     one = commit_files(git_dir, FILES)
     other = commit_files(git_dir, {**FILES, b"io.py": b"multiply left right\n", b"z.md": b"multiply left right\n"})
-    first = asked(Meaning(toy), git_dir, one, query="multiply left right")
-    between = asked(Meaning(toy), git_dir, other, query="multiply left right")
+    first = search_commit(SemanticIndex(toy), git_dir, one, query="multiply left right")
+    between = search_commit(SemanticIndex(toy), git_dir, other, query="multiply left right")
     assert places(between)[0] == "io.py:1-1  (1 more piece with the same text)"
-    assert asked(Meaning(toy), git_dir, one, query="multiply left right") == first
+    assert search_commit(SemanticIndex(toy), git_dir, one, query="multiply left right") == first
 
 
 def test_a_further_commit_embeds_only_what_is_new(git_dir: Path, toy: ToyEmbedder) -> None:
-    asked(Meaning(toy), git_dir, commit_files(git_dir, FILES), query="x")
+    search_commit(SemanticIndex(toy), git_dir, commit_files(git_dir, FILES), query="x")
     toy.embedded.clear()
     grown = {**FILES, b"moved/io.py": IO.encode(), b"new.py": b"fresh = 1\n"}
-    asked(Meaning(toy), git_dir, commit_files(git_dir, grown), query="x")
+    search_commit(SemanticIndex(toy), git_dir, commit_files(git_dir, grown), query="x")
     assert toy.embedded == ["fresh\nfresh = 1"]
 
 
 def test_a_path_narrows_the_search_and_what_is_embedded(git_dir: Path, toy: ToyEmbedder) -> None:
     commit = commit_files(git_dir, FILES)
-    assert places(asked(Meaning(toy), git_dir, commit, query="close", path="lib")) == ["lib/maths.py:1-8"]
+    assert places(search_commit(SemanticIndex(toy), git_dir, commit, query="close", path="lib")) == ["lib/maths.py:1-8"]
     assert not any("Reader" in text for text in toy.embedded)
-    assert places(asked(Meaning(toy), git_dir, commit, query="close", path="io.py")) == ["io.py:1-7 Reader"]
+    assert places(search_commit(SemanticIndex(toy), git_dir, commit, query="close", path="io.py")) == ["io.py:1-7 Reader"]
 
 
 def test_more_than_a_call_may_embed_is_a_refusal_until_it_was_built_ahead(git_dir: Path, toy: ToyEmbedder) -> None:
     commit = commit_files(git_dir, FILES)
-    meaning = Meaning(toy, max_texts=2)
-    refused = asked(meaning, git_dir, commit, query="multiply")
+    meaning = SemanticIndex(toy, max_texts=2)
+    refused = search_commit(meaning, git_dir, commit, query="multiply")
     assert not refused.ok
     assert "more than 2 pieces of it have no vector yet. They must be embedded ahead" in refused.text
     assert refused.text.endswith(INSTEAD)
     assert toy.embedded == []
     heard: list[tuple[int, int]] = []
     with closing(CommitSnapshot(git_dir, commit, store=git_dir / "store")) as snapshot:
-        assert meaning.ahead(snapshot, lambda done, of: heard.append((done, of))) == 3
-        assert meaning.ahead(snapshot) == 0
+        assert meaning.embed_ahead(snapshot, lambda done, of: heard.append((done, of))) == 3
+        assert meaning.embed_ahead(snapshot) == 0
     assert heard == [(3, 3)]
-    built = asked(meaning, git_dir, commit, query="multiply")
-    assert built == asked(Meaning(ToyEmbedder(), folder=git_dir), git_dir, commit, query="multiply")
+    built = search_commit(meaning, git_dir, commit, query="multiply")
+    assert built == search_commit(SemanticIndex(ToyEmbedder(), folder=git_dir), git_dir, commit, query="multiply")
     assert len(places(built)) == 3
 
 
 def test_a_model_that_fails_is_a_result_that_says_so(git_dir: Path) -> None:
     class Broken(ToyEmbedder):
-        def of_question(self, text: str) -> Floats:
-            raise NotEmbedded(f"no vector for {len(text)} characters")
+        def embed_question(self, text: str) -> Floats:
+            raise EmbeddingFailed(f"no vector for {len(text)} characters")
 
-    result = asked(Meaning(Broken()), git_dir, commit_files(git_dir, FILES), query="abc")
+    result = search_commit(SemanticIndex(Broken()), git_dir, commit_files(git_dir, FILES), query="abc")
     assert not result.ok
     assert result.text == f"The code could not be searched by meaning: no vector for 3 characters.\n{INSTEAD}"
 
@@ -152,7 +152,7 @@ def test_a_place_that_can_not_be_written_to_is_said_without_its_name(
 ) -> None:
     (tmp_path / "blocked").write_text("a file")
     with closing(CommitSnapshot(git_dir, commit_files(git_dir, FILES))) as snapshot:
-        result = call(Meaning(toy, folder=tmp_path / "blocked"), snapshot, query="abc")
+        result = call(SemanticIndex(toy, folder=tmp_path / "blocked"), snapshot, query="abc")
     assert not result.ok
     assert "can't be kept on disk: Not a directory" in result.text
     assert str(tmp_path) not in result.text
@@ -162,7 +162,7 @@ def test_a_place_that_can_not_be_written_to_is_said_without_its_name(
 def test_a_call_without_words_is_refused_with_advice(
     git_dir: Path, toy: ToyEmbedder, arguments: Mapping[str, str]
 ) -> None:
-    result = asked(Meaning(toy), git_dir, commit_files(git_dir, FILES), **arguments)
+    result = search_commit(SemanticIndex(toy), git_dir, commit_files(git_dir, FILES), **arguments)
     assert not result.ok
     assert "needs a query or a snippet" in result.text
     assert toy.embedded == []
@@ -170,13 +170,13 @@ def test_a_call_without_words_is_refused_with_advice(
 
 def test_files_that_are_data_are_left_out_and_named(git_dir: Path, toy: ToyEmbedder) -> None:
     files = {b"a.bin": b"\0" * 50, b"big.json": b"word\n" * (MAX_FILE_BYTES // 5 + 1), b"c.py": b"word = 1\n"}
-    result = asked(Meaning(toy), git_dir, commit_files(git_dir, files), query="word")
+    result = search_commit(SemanticIndex(toy), git_dir, commit_files(git_dir, files), query="word")
     assert places(result) == ["c.py:1-1 word"]
     assert "2 files, binary, unreadable or larger than 1.0 MB: a.bin (50 B), big.json (1.0 MB)" in result.text
 
 
 def test_an_empty_tree_is_no_failure(git_dir: Path, toy: ToyEmbedder) -> None:
-    result = asked(Meaning(toy), git_dir, commit_files(git_dir, {b"empty": b""}), query="word")
+    result = search_commit(SemanticIndex(toy), git_dir, commit_files(git_dir, {b"empty": b""}), query="word")
     assert result.ok
     assert result.text == "No text in the root folder to search by meaning."
 
@@ -195,9 +195,9 @@ def directory(tmp_path: Path) -> Iterator[DirectorySnapshot]:
 def test_a_directory_and_a_commit_with_the_same_files_answer_alike(
     git_dir: Path, tmp_path: Path, directory: DirectorySnapshot, toy: ToyEmbedder
 ) -> None:
-    meaning = Meaning(toy, folder=tmp_path / "vectors")
+    meaning = SemanticIndex(toy, folder=tmp_path / "vectors")
     from_disk = call(meaning, directory, query="multiply")
-    assert asked(meaning, git_dir, commit_files(git_dir, FILES), query="multiply") == from_disk
+    assert search_commit(meaning, git_dir, commit_files(git_dir, FILES), query="multiply") == from_disk
 
 
 def test_vectors_of_a_snapshot_without_a_place_of_its_own_go_to_the_users_cache() -> None:
@@ -206,7 +206,7 @@ def test_vectors_of_a_snapshot_without_a_place_of_its_own_go_to_the_users_cache(
 
 
 def test_the_tool_says_the_same_whichever_model_answers_and_that_it_is_not_reproducible() -> None:
-    one, other = (semantic_search(Meaning(ToyEmbedder(identity=name))) for name in "ab")
+    one, other = (make_semantic_search(SemanticIndex(ToyEmbedder(identity=name))) for name in "ab")
     assert function_schema(one) == function_schema(other)
     assert not one.is_reproducible
     assert "Not reproducible" in one.description

@@ -13,33 +13,33 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfplay_tools.semantic import store as stores
-from selfplay_tools.semantic.chunks import Chunk
-from selfplay_tools.semantic.embedding import Floats, NotEmbedded, Vectors, normalised
-from selfplay_tools.semantic.segment import NAME, Cut, Part, Segment, write
-from selfplay_tools.semantic.shelf import DECIMALS, Shelf
+from selfplay_tools.semantic.chunks import CodeChunk
+from selfplay_tools.semantic.embedding import Floats, EmbeddingFailed, QuantizedVectors, normalise_rows
+from selfplay_tools.semantic.segment import NAME, ChunkedBlob, SegmentContent, VectorSegment, write_segment
+from selfplay_tools.semantic.shelf import DECIMALS, VectorIndex
 from selfplay_tools.semantic.store import MAX_SEGMENTS, VectorStore
 from tests.toy_embeddings import LENGTH, ToyEmbedder, toy_vectors
 
 ROOT = Path(__file__).parents[3]
 
 
-def blob(name: str, *texts: str) -> Cut:
-    return Cut(name.encode(), [Chunk(at, at, f"{name}.{at}", text) for at, text in enumerate(texts, 1)])
+def blob(name: str, *texts: str) -> ChunkedBlob:
+    return ChunkedBlob(name.encode(), [CodeChunk(at, at, f"{name}.{at}", text) for at, text in enumerate(texts, 1)])
 
 
-def add(store: VectorStore, toy: ToyEmbedder, *cuts: Cut) -> int:
-    return store.add(iter(cuts), toy.length, toy.of_code)
+def add(store: VectorStore, toy: ToyEmbedder, *cuts: ChunkedBlob) -> int:
+    return store.add(iter(cuts), toy.length, toy.embed_code)
 
 
 def files(store: VectorStore) -> list[Path]:
     return sorted(path for path in store.folder.iterdir() if NAME.fullmatch(path.name))
 
 
-def best(shelf: Shelf, text: str, blobs: Sequence[str], limit: int = 3) -> list[tuple[str, int]]:
+def best(shelf: VectorIndex, text: str, blobs: Sequence[str], limit: int = 3) -> list[tuple[str, int]]:
     """Names of the nearest chunks of some blobs, and how many there are of each."""
     inside, _ = shelf.chunks_of([shelf.blobs[name.encode()] for name in blobs])
-    vector = normalised(toy_vectors([text]))[0]
-    return [(shelf.place(int(inside[at])).name, copies) for at, copies in shelf.nearest(vector, inside, limit)]
+    vector = normalise_rows(toy_vectors([text]))[0]
+    return [(shelf.place_of(int(inside[at])).name, copies) for at, copies in shelf.find_nearest(vector, inside, limit)]
 
 
 @pytest.fixture
@@ -52,34 +52,34 @@ def test_a_text_is_embedded_once_in_whatever_blobs_it_is(tmp_path: Path, toy: To
     assert add(store, toy, blob("a", "read file", "write file"), blob("b", "write file", "read file")) == 2
     assert add(store, toy, blob("c", "read file", "close file")) == 1
     assert toy.embedded == ["read file", "write file", "close file"]
-    assert set(store.shelf(LENGTH).blobs) == {b"a", b"b", b"c"}
+    assert set(store.load_index(LENGTH).blobs) == {b"a", b"b", b"c"}
 
 
 def test_what_one_store_adds_another_sees(tmp_path: Path, toy: ToyEmbedder) -> None:
     one, other = VectorStore(tmp_path, "m"), VectorStore(tmp_path, "m")
     add(one, toy, blob("a", "read file"))
-    assert set(other.shelf(LENGTH).blobs) == {b"a"}
+    assert set(other.load_index(LENGTH).blobs) == {b"a"}
     assert add(other, toy, blob("a", "read file")) == 0
 
 
 def test_models_do_not_share_vectors(tmp_path: Path, toy: ToyEmbedder) -> None:
     add(VectorStore(tmp_path, "m"), toy, blob("a", "read file"))
-    assert not VectorStore(tmp_path, "n").shelf(LENGTH).blobs
+    assert not VectorStore(tmp_path, "n").load_index(LENGTH).blobs
 
 
 def test_vectors_of_another_length_count_as_not_there(tmp_path: Path, toy: ToyEmbedder) -> None:
     """A server that gives another model under the same name."""
     store = VectorStore(tmp_path, "m")
     add(store, toy, blob("a", "read file"))
-    assert not store.shelf(LENGTH + 1).blobs
+    assert not store.load_index(LENGTH + 1).blobs
     add(store, ToyEmbedder(length=LENGTH + 1), blob("a", "read file"))
-    assert set(store.shelf(LENGTH + 1).blobs) == {b"a"}
+    assert set(store.load_index(LENGTH + 1).blobs) == {b"a"}
 
 
 def test_a_blob_without_chunks_is_known_all_the_same(tmp_path: Path, toy: ToyEmbedder) -> None:
     store = VectorStore(tmp_path, "m")
     add(store, toy, blob("empty"))
-    assert set(store.shelf(LENGTH).blobs) == {b"empty"}
+    assert set(store.load_index(LENGTH).blobs) == {b"empty"}
     assert toy.embedded == []
 
 
@@ -92,9 +92,9 @@ def test_a_damaged_file_is_left_out_and_made_anew(tmp_path: Path, toy: ToyEmbedd
     data[at] ^= 1
     path.write_bytes(data)
     again = VectorStore(tmp_path, "m")
-    assert not again.shelf(LENGTH).blobs
+    assert not again.load_index(LENGTH).blobs
     assert add(again, toy, blob("a", "read file")) == 1
-    assert best(again.shelf(LENGTH), "read", ["a"]) == [("a.1", 1)]
+    assert best(again.load_index(LENGTH), "read", ["a"]) == [("a.1", 1)]
     assert len(files(again)) == 1
 
 
@@ -104,7 +104,7 @@ def test_a_file_that_was_cut_is_left_out(tmp_path: Path, toy: ToyEmbedder) -> No
     [path] = files(store)
     for size in (0, 5, path.stat().st_size - 64):
         os.truncate(path, size)
-        assert not VectorStore(tmp_path, "m").shelf(LENGTH).blobs
+        assert not VectorStore(tmp_path, "m").load_index(LENGTH).blobs
 
 
 def test_blobs_whose_vectors_are_gone_count_as_not_there(tmp_path: Path, toy: ToyEmbedder) -> None:
@@ -112,7 +112,7 @@ def test_blobs_whose_vectors_are_gone_count_as_not_there(tmp_path: Path, toy: To
     add(store, toy, blob("a", "read file"))
     add(store, toy, blob("b", "read file", "close file"))
     files(store)[0].unlink()
-    assert not store.shelf(LENGTH).blobs
+    assert not store.load_index(LENGTH).blobs
     assert add(store, toy, blob("b", "read file", "close file")) == 1
 
 
@@ -121,7 +121,7 @@ def test_what_a_killed_writer_left_is_no_file_of_the_store_and_goes(tmp_path: Pa
     store.folder.mkdir(parents=True)
     for name in ("new.chunks", "new.chunks.part"):
         (store.folder / name).write_bytes(b"half")
-    assert not store.shelf(LENGTH).blobs
+    assert not store.load_index(LENGTH).blobs
     add(store, toy, blob("a", "read file"))
     assert {path.name for path in store.folder.iterdir()} == {files(store)[0].name, "lock"}
 
@@ -132,12 +132,12 @@ def test_a_failure_keeps_the_portions_before_it(tmp_path: Path, toy: ToyEmbedder
 
     def fails_later(texts: Sequence[str]) -> Floats:
         if toy.embedded:
-            raise NotEmbedded("gone")
-        return toy.of_code(texts)
+            raise EmbeddingFailed("gone")
+        return toy.embed_code(texts)
 
-    with pytest.raises(NotEmbedded):
+    with pytest.raises(EmbeddingFailed):
         store.add(iter([many, blob("b", "other")]), LENGTH, fails_later)
-    assert set(store.shelf(LENGTH).blobs) == {b"a"}
+    assert set(store.load_index(LENGTH).blobs) == {b"a"}
     assert add(store, toy, many, blob("b", "other")) == 1
 
 
@@ -146,9 +146,9 @@ def test_many_small_files_are_put_together_without_a_change(tmp_path: Path, toy:
     cuts = [blob(f"f{n}", f"word{n} common", f"word{n} other") for n in range(MAX_SEGMENTS + 4)]
     for cut in cuts:
         add(store, toy, cut)
-        reader.shelf(LENGTH)
+        reader.load_index(LENGTH)
     assert len(files(store)) <= MAX_SEGMENTS
-    for shelf in (store.shelf(LENGTH), reader.shelf(LENGTH), VectorStore(tmp_path, "m").shelf(LENGTH)):
+    for shelf in (store.load_index(LENGTH), reader.load_index(LENGTH), VectorStore(tmp_path, "m").load_index(LENGTH)):
         assert set(shelf.blobs) == {cut.key for cut in cuts}
         assert best(shelf, "word7 common", ["f6", "f7"])[0] == ("f7.1", 1)
 
@@ -159,19 +159,19 @@ def test_over_the_limit_what_was_of_no_use_for_longest_goes(tmp_path: Path, toy:
         add(store, toy, blob(name, f"{name} text"))
     for at, path in enumerate(files(store)):
         os.utime(path, ns=(at, at))
-    shelf = store.shelf(LENGTH)
+    shelf = store.load_index(LENGTH)
     small = VectorStore(tmp_path, "m", max_bytes=3 * files(store)[0].stat().st_size)
     used = shelf.segments_of([shelf.blobs[b"used"]])
-    small.add(iter([blob("x", "further text")]), LENGTH, toy.of_code, needed=used)
-    assert set(small.shelf(LENGTH).blobs) == {b"used", b"new", b"x"}
+    small.add(iter([blob("x", "further text")]), LENGTH, toy.embed_code, needed=used)
+    assert set(small.load_index(LENGTH).blobs) == {b"used", b"new", b"x"}
 
 
 def test_a_limit_does_not_drop_what_the_call_itself_needs(tmp_path: Path, toy: ToyEmbedder) -> None:
     store = VectorStore(tmp_path, "m", max_bytes=1)
     add(store, toy, blob("a", "read file"))
-    shelf = store.shelf(LENGTH)
-    store.add(iter([blob("b", "close file")]), LENGTH, toy.of_code, needed=shelf.segments_of([0]))
-    assert set(store.shelf(LENGTH).blobs) == {b"a", b"b"}
+    shelf = store.load_index(LENGTH)
+    store.add(iter([blob("b", "close file")]), LENGTH, toy.embed_code, needed=shelf.segments_of([0]))
+    assert set(store.load_index(LENGTH).blobs) == {b"a", b"b"}
 
 
 def test_two_that_add_at_once_embed_each_text_once(tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_two_that_add_at_once_embed_each_text_once(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert sorted(len(toy.embedded) for toy in toys) == [0, 41]
-    assert len(VectorStore(tmp_path, "m").shelf(LENGTH).blobs) == 40
+    assert len(VectorStore(tmp_path, "m").load_index(LENGTH).blobs) == 40
 
 
 ADDS = """
@@ -231,13 +231,13 @@ def test_two_processes_that_add_at_once_embed_each_text_once_and_lose_none(tmp_p
         one.stdin.flush()
     counts = [int(one.communicate()[0]) for one in both]
     assert sum(counts) == 41
-    assert set(VectorStore(tmp_path, "m").shelf(LENGTH).blobs) == {f"f{n}".encode() for n in range(40)}
+    assert set(VectorStore(tmp_path, "m").load_index(LENGTH).blobs) == {f"f{n}".encode() for n in range(40)}
 
 
 def test_equal_texts_are_one_result_and_equal_scores_keep_the_order_asked_for(tmp_path: Path, toy: ToyEmbedder) -> None:
     store = VectorStore(tmp_path, "m")
     add(store, toy, blob("a", "licence", "read file"), blob("b", "licence", "file read"), blob("c", "licence"))
-    shelf = store.shelf(LENGTH)
+    shelf = store.load_index(LENGTH)
     assert best(shelf, "read file", ["b", "a", "c"]) == [("b.2", 1), ("a.2", 1), ("b.1", 3)]
     assert best(shelf, "read file", ["a", "b"], 2) == [("a.2", 1), ("b.2", 1)]
 
@@ -252,32 +252,32 @@ def test_the_nearest_are_those_of_a_plain_sort(
     """Whatever the segments, and whatever else is in them."""
     folder = tmp_path_factory.mktemp("nearest")
     cuts = [blob(f"b{at}", f"text {at}") for at in range(len(rows))]
-    vectors = Vectors.of(np.array(rows, np.float32))
+    vectors = QuantizedVectors.quantize(np.array(rows, np.float32))
     split = data.draw(st.integers(0, len(rows)))
     segments = [
-        Segment.opened(
-            write(
+        VectorSegment.load(
+            write_segment(
                 folder,
                 number,
-                Part.of(
+                SegmentContent.from_blobs(
                     cuts[part],
                     [cut.chunks[0].digest for cut in cuts[part]],
-                    Vectors(vectors.steps[part], vectors.scales[part]),
+                    QuantizedVectors(vectors.steps[part], vectors.scales[part]),
                 ),
             )
         )
         for number, part in enumerate([slice(0, split), slice(split, None)])
     ]
     wanted = data.draw(st.lists(st.sampled_from(range(len(rows))), unique=True, min_size=1))
-    vector = normalised(np.array([asked], np.float32))[0]
+    vector = normalise_rows(np.array([asked], np.float32))[0]
 
     def score(at: int) -> float:
         exact = (vectors.steps[at].astype(np.float64) * vector).sum() * float(vectors.scales[at])
         return -round(float(exact), DECIMALS)
 
-    shelf = Shelf(segments, 6)
+    shelf = VectorIndex(segments, 6)
     inside, _ = shelf.chunks_of([shelf.blobs[f"b{at}".encode()] for at in wanted])
-    found = [wanted[at] for at, _ in shelf.nearest(vector, inside, limit)]
+    found = [wanted[at] for at, _ in shelf.find_nearest(vector, inside, limit)]
     assert found == sorted(wanted, key=score)[:limit]
 
 
@@ -287,12 +287,12 @@ def test_the_nearest_are_those_of_a_plain_sort(
     )
 )
 def test_a_byte_per_component_keeps_the_direction(row: list[float]) -> None:
-    vectors = Vectors.of(np.array([row], np.float32))
+    vectors = QuantizedVectors.quantize(np.array([row], np.float32))
     kept = vectors.steps[0].astype(np.float32) * vectors.scales[0]
-    assert float(kept @ normalised(np.array([row], np.float32))[0]) == pytest.approx(1, abs=0.01)
+    assert float(kept @ normalise_rows(np.array([row], np.float32))[0]) == pytest.approx(1, abs=0.01)
 
 
 @pytest.mark.parametrize("row", [[0.0, 0.0], [float("nan"), 1.0], [float("inf"), 1.0]])
 def test_a_vector_without_direction_is_refused(row: list[float]) -> None:
-    with pytest.raises(NotEmbedded, match="zero or not finite"):
-        Vectors.of(np.array([row], np.float32))
+    with pytest.raises(EmbeddingFailed, match="zero or not finite"):
+        QuantizedVectors.quantize(np.array([row], np.float32))

@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from selfplay_tools.literals import ANYTHING, AllOf, AnyOf, Literal, Need
-from selfplay_tools.needles import matcher
-from selfplay_tools.store.grams import PIECE_BYTES, Grams, asked, build, cut
+from selfplay_tools.literals import ANYTHING, AllOf, AnyOf, LiteralNeed, Need
+from selfplay_tools.needles import make_matcher
+from selfplay_tools.store.grams import PIECE_BYTES, TrigramSignatures, query_for, build_signatures, find_piece_starts
 
 LINES = st.lists(
     st.sampled_from(["", "x", "Kelvin \u212aelvin", "spin_lock(lock)", "a" * 900, "b" * 5000, "c" * (PIECE_BYTES + 9)])
@@ -17,7 +17,7 @@ TEXTS = st.lists(LINES.map(lambda lines: "".join(f"{line}\n" for line in lines).
 WORDS = st.sampled_from(
     ["spin_lock", "KELVIN", "kelvin", "\u212aelvin", "aaa", "ccccc", "nowhere", "x", "lock(", "\u212a"]
 )
-LITERALS: st.SearchStrategy[Need] = st.builds(Literal, WORDS, st.booleans())
+LITERALS: st.SearchStrategy[Need] = st.builds(LiteralNeed, WORDS, st.booleans())
 NEEDS: st.SearchStrategy[Need] = st.recursive(
     LITERALS,
     lambda some: st.builds(AllOf, st.lists(some).map(tuple)) | st.builds(AnyOf, st.lists(some, min_size=1).map(tuple)),
@@ -29,7 +29,7 @@ NEEDS: st.SearchStrategy[Need] = st.recursive(
 def test_pieces_are_whole_lines_of_one_text(texts: list[bytes]) -> None:
     ends = list(accumulate(map(len, texts)))
     buffer = b"".join(texts)
-    starts = cut(buffer, [end - len(text) for end, text in zip(ends, texts, strict=True)], list(map(len, texts)))
+    starts = find_piece_starts(buffer, [end - len(text) for end, text in zip(ends, texts, strict=True)], list(map(len, texts)))
     assert starts[-1] == len(buffer)
     assert set(ends) <= {0, *starts.tolist()}
     for start, end in pairwise(starts.tolist()):
@@ -41,17 +41,17 @@ def test_pieces_are_whole_lines_of_one_text(texts: list[bytes]) -> None:
 @given(text=TEXTS.map(b"".join), need=NEEDS)
 @settings(max_examples=60, deadline=None)
 def test_no_piece_is_missed(text: bytes, need: Need) -> None:
-    starts = cut(text, [0], [len(text)])
-    grams = Grams(build(memoryview(text), starts))
-    what = asked(need)
+    starts = find_piece_starts(text, [0], [len(text)])
+    grams = TrigramSignatures(build_signatures(memoryview(text), starts))
+    what = query_for(need)
     if what is None:
         return
-    flags = np.unpackbits(grams.holding(what), bitorder="little")
-    may_match = matcher(need)
+    flags = np.unpackbits(grams.match_pieces(what), bitorder="little")
+    may_match = make_matcher(need)
     for place, (start, end) in zip(grams.places.tolist(), pairwise(starts.tolist()), strict=True):
         assert flags[place] or not may_match(text[start:end])
 
 
 def test_what_signatures_know_nothing_of_is_not_asked() -> None:
-    for need in (ANYTHING, Literal("ab"), Literal("first\nsecond"), AnyOf((Literal("abc"), Literal("x")))):
-        assert asked(need) is None
+    for need in (ANYTHING, LiteralNeed("ab"), LiteralNeed("first\nsecond"), AnyOf((LiteralNeed("abc"), LiteralNeed("x")))):
+        assert query_for(need) is None

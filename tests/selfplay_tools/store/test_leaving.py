@@ -2,8 +2,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from selfplay_tools.git import records
-from selfplay_tools.store.library import library_at
+from selfplay_tools.git import read_records
+from selfplay_tools.store.library import open_repository_index
 
 PROGRAM = """
 import sys, time
@@ -24,8 +24,8 @@ AT_ONCE = 5
 
 def test_a_process_that_ends_while_it_indexes_ends_well(tmp_path: Path) -> None:
     """Whatever the thread was doing; and what it left behind can be built on."""
-    git_dir = made(tmp_path / "made.git")
-    said: list[str] = []
+    git_dir = make_repository(tmp_path / "made.git")
+    outputs: list[str] = []
     for first in range(0, len(PAUSES_S), AT_ONCE):
         started = [
             subprocess.Popen(
@@ -39,17 +39,17 @@ def test_a_process_that_ends_while_it_indexes_ends_well(tmp_path: Path) -> None:
         for process in started:
             out, err = process.communicate()
             assert (process.returncode, err) == (0, "")
-            said.append(out.strip())
-    assert said[0] == "left while at work"
-    oids = [line.split()[2].decode() for line in records(git_dir, "ls-tree", "-r", "-z", "main")]
+            outputs.append(out.strip())
+    assert outputs[0] == "left while at work"
+    oids = [line.split()[2].decode() for line in read_records(git_dir, "ls-tree", "-r", "-z", "main")]
     for pause in PAUSES_S[::7]:
-        library = library_at(git_dir, tmp_path / str(pause))
-        library.finish(oids)
+        library = open_repository_index(git_dir, tmp_path / str(pause))
+        library.add_with_words(oids)
         assert library.problem is None
-        assert not library.store.missing(map(bytes.fromhex, oids))
+        assert not library.store.find_missing(map(bytes.fromhex, oids))
 
 
-def made(git_dir: Path) -> Path:
+def make_repository(git_dir: Path) -> Path:
     """A repository of 2,000 files, 6 MB."""
     subprocess.run(["git", "init", "--quiet", "--bare", str(git_dir)], check=True)
     files = {

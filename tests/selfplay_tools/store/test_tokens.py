@@ -8,8 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from selfplay_tools.store.postings import Postings
-from selfplay_tools.store.tokens import MAX_BYTES, MAX_COUNT, counted, numbers_of
-from selfplay_tools.store.words import Words
+from selfplay_tools.store.tokens import MAX_BYTES, MAX_COUNT, count_words, numbers_of
+from selfplay_tools.store.words import WordIndex
 from selfplay_tools.words import word_counts
 
 TEXTS = st.text("aAbBsSiIeEyu_019 .\n\té\u212aßÄ", max_size=60)
@@ -20,7 +20,7 @@ def as_numbers(words: Mapping[str, int]) -> dict[int, int]:
 
 
 def check(texts: list[str]) -> None:
-    for text, found in zip(texts, counted([memoryview(text.encode()) for text in texts]), strict=True):
+    for text, found in zip(texts, count_words([memoryview(text.encode()) for text in texts]), strict=True):
         words = word_counts(text)
         assert dict(zip(found.numbers.tolist(), found.counts.tolist(), strict=True)) == as_numbers(words)
         assert found.length == words.total()
@@ -43,11 +43,11 @@ def test_a_long_text_is_cut_in_pieces(piece: str) -> None:
 
 @given(st.lists(TEXTS.map(lambda text: text.replace("\n", "/")), max_size=6))
 def test_postings_of_names_are_those_of_texts(names: list[str]) -> None:
-    of_names = Postings.of_names(names)
-    of_texts = Postings.of(counted([memoryview(name.encode()) for name in names]))
-    both = Words.both(of_names, of_texts)
+    of_names = Postings.from_names(names)
+    of_texts = Postings.from_counts(count_words([memoryview(name.encode()) for name in names]))
+    both = WordIndex.from_fields(of_names, of_texts)
     for word in {word for name in names for word in word_counts(name)} | {"nowhere"}:
-        here, there = both.holding(numbers_of((word,)).tolist())
+        here, there = both.find_rows(numbers_of((word,)).tolist())
         assert here.rows.tolist() == [row for row, name in enumerate(names) if word in word_counts(name)]
         assert (here.rows.tolist(), here.counts.tolist()) == (there.rows.tolist(), there.counts.tolist())
     assert of_names.lengths.tolist() == of_texts.lengths.tolist()

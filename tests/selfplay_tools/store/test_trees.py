@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from selfplay_tools.commit import CommitSnapshot
 from selfplay_tools.errors import GitFailed
-from selfplay_tools.snapshot import Entry
-from selfplay_tools.store.trees import NotPlain, Trees
+from selfplay_tools.snapshot import SnapshotEntry
+from selfplay_tools.store.trees import UnsupportedTree, TreeReader
 from tests.repositories import Content, Link, Program, Submodule, commit_files, git, make_git_dir
 
 NAMES = st.sampled_from([b"a", b"a.b", b"a-b", b"b", b"\xc3\xa9", b"z\xff", b"new\nline", b"a b"])
@@ -19,7 +19,7 @@ PATHS = st.lists(NAMES, min_size=1, max_size=3).map(b"/".join)
 CONTENTS = st.sampled_from([b"", b"one", b"two\n", Link(b"a"), Program(b"#!x"), Submodule("1" * 40)])
 
 
-def listed(git_dir: Path, commit: str) -> Sequence[Entry]:
+def list_entries(git_dir: Path, commit: str) -> Sequence[SnapshotEntry]:
     with closing(CommitSnapshot(git_dir, commit)) as snapshot:
         return snapshot.entries
 
@@ -36,13 +36,13 @@ def test_entries_are_those_of_gits_listing(
 ) -> None:
     root = tmp_path_factory.mktemp("trees")
     git_dir = make_git_dir(root / "r.git")
-    trees = Trees(git_dir, lambda _: {})
+    trees = TreeReader(git_dir, lambda _: {})
     for files in commits:
         commit = commit_files(git_dir, files)
-        expected = listed(git_dir, commit)
+        expected = list_entries(git_dir, commit)
         try:
-            assert trees.entries(commit, 100) == expected
-        except NotPlain:
+            assert trees.read_entries(commit, 100) == expected
+        except UnsupportedTree:
             assert any("\\" in entry.path for entry in expected)
         with closing(CommitSnapshot(git_dir, commit, store=root / "index")) as kept:
             assert kept.entries == expected
@@ -55,8 +55,8 @@ def test_what_did_not_change_is_the_same_object(tmp_path: Path) -> None:
     git_dir = make_git_dir(tmp_path / "r.git")
     files = {b"a/b/c.txt": b"1", b"a/d.txt": b"2", b"e.txt": b"3"}
     first, second = commit_files(git_dir, files), commit_files(git_dir, {**files, b"e.txt": b"4"})
-    trees = Trees(git_dir, lambda _: {})
-    before, after = trees.entries(first, 100), trees.entries(second, 100)
+    trees = TreeReader(git_dir, lambda _: {})
+    before, after = trees.read_entries(first, 100), trees.read_entries(second, 100)
     assert [one is other for one, other in zip(before, after, strict=True)] == [True, True, False]
 
 
@@ -64,7 +64,7 @@ def test_too_many_files_are_refused(tmp_path: Path) -> None:
     git_dir = make_git_dir(tmp_path / "r.git")
     commit = commit_files(git_dir, {b"%d" % number: b"" for number in range(5)})
     with pytest.raises(GitFailed, match="more than 4 files"):
-        Trees(git_dir, lambda _: {}).entries(commit, 4)
+        TreeReader(git_dir, lambda _: {}).read_entries(commit, 4)
 
 
 def test_a_lost_tree_is_named(tmp_path: Path) -> None:
@@ -77,4 +77,4 @@ def test_a_lost_tree_is_named(tmp_path: Path) -> None:
     tree = git(git_dir, "rev-parse", f"{commit}:a").decode().strip()
     (git_dir / "objects" / tree[:2] / tree[2:]).unlink()
     with pytest.raises(GitFailed, match="lacks a tree"):
-        Trees(git_dir, lambda _: {}).entries(commit, 4)
+        TreeReader(git_dir, lambda _: {}).read_entries(commit, 4)

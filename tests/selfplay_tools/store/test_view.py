@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from selfplay_tools.commit import CommitSnapshot
 from selfplay_tools.grepping import Grep, grep
-from selfplay_tools.linear import BadRegex, compiled
-from selfplay_tools.literals import required
-from selfplay_tools.patterns import Pattern
+from selfplay_tools.linear import BadRegex, compile_regex
+from selfplay_tools.literals import derive_need
+from selfplay_tools.patterns import LinePattern
 from selfplay_tools.references import FindReferences, find_references
 from selfplay_tools.searching import Search, search
 from selfplay_tools.snapshot import Snapshot
-from selfplay_tools.store.library import library_at
+from selfplay_tools.store.library import open_repository_index
 from selfplay_tools.toolbox import Toolbox
 from tests.repositories import commit_files, make_git_dir
 
@@ -48,7 +48,7 @@ FILES: Files = {
 
 
 @contextmanager
-def both(git_dir: Path, commit: str, store: Path) -> Generator[tuple[Snapshot, Snapshot]]:
+def open_both(git_dir: Path, commit: str, store: Path) -> Generator[tuple[Snapshot, Snapshot]]:
     with (
         closing(CommitSnapshot(git_dir, commit)) as plain,
         closing(CommitSnapshot(git_dir, commit, store=store)) as kept,
@@ -60,7 +60,7 @@ def both(git_dir: Path, commit: str, store: Path) -> Generator[tuple[Snapshot, S
 def snapshots(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Snapshot, Snapshot]]:
     root = tmp_path_factory.mktemp("view")
     git_dir = make_git_dir(root / "r.git")
-    with both(git_dir, commit_files(git_dir, FILES), root / "index") as pair:
+    with open_both(git_dir, commit_files(git_dir, FILES), root / "index") as pair:
         yield pair
 
 
@@ -85,7 +85,7 @@ def test_grep_over_a_store_equals_grep_by_scanning(
 @pytest.mark.parametrize("query", ["server", "server header", "café", "kelvin line", "int", "nowhere", "x y void"])
 def test_search_over_a_store_equals_search_by_scanning(snapshots: tuple[Snapshot, Snapshot], query: str) -> None:
     plain, kept = snapshots
-    assert kept.index.ranked(query.split(), 50) == plain.index.ranked(query.split(), 50)
+    assert kept.index.rank_paths(query.split(), 50) == plain.index.rank_paths(query.split(), 50)
     for path in ("", "b", "d/café_server.c"):
         asked = Search.model_validate({"query": query, "path": path})
         assert search(kept, asked) == search(plain, asked)
@@ -93,10 +93,10 @@ def test_search_over_a_store_equals_search_by_scanning(snapshots: tuple[Snapshot
 
 def test_texts_and_what_is_left_out_are_the_same(snapshots: tuple[Snapshot, Snapshot]) -> None:
     plain, kept = snapshots
-    assert kept.index.left_out() == plain.index.left_out()
+    assert kept.index.list_unsearched() == plain.index.list_unsearched()
     for entry in plain.entries:
         assert kept.text(entry.path) == plain.text(entry.path)
-        one, other = kept.source(entry.path), plain.source(entry.path)
+        one, other = kept.text_span(entry.path), plain.text_span(entry.path)
         assert one.buffer[one.starts[0] : one.ends[0]] == other.buffer[other.starts[0] : other.ends[0]]
 
 
@@ -135,9 +135,9 @@ def test_any_commit_of_a_shared_store_answers_as_if_alone(
     root = tmp_path_factory.mktemp("any")
     git_dir = make_git_dir(root / "r.git")
     for tree in trees:
-        with both(git_dir, commit_files(git_dir, tree), root / "index") as (plain, kept):
-            assert kept.index.ranked(["abs", "k"], 9) == plain.index.ranked(["abs", "k"], 9)
-            assert kept.index.left_out() == plain.index.left_out()
+        with open_both(git_dir, commit_files(git_dir, tree), root / "index") as (plain, kept):
+            assert kept.index.rank_paths(["abs", "k"], 9) == plain.index.rank_paths(["abs", "k"], 9)
+            assert kept.index.list_unsearched() == plain.index.list_unsearched()
             for source in sources:
                 if _is_valid(source):
                     asked = Grep.model_validate({"pattern": source, "ignore_case": fold})
@@ -146,7 +146,7 @@ def test_any_commit_of_a_shared_store_answers_as_if_alone(
 
 def _is_valid(source: str) -> bool:
     try:
-        compiled(source)
+        compile_regex(source)
     except BadRegex:
         return False
     return bool(source)
@@ -154,8 +154,8 @@ def _is_valid(source: str) -> bool:
 
 def test_signatures_leave_out_what_lacks_a_word(snapshots: tuple[Snapshot, Snapshot]) -> None:
     _, kept = snapshots
-    need = required("server_header|zwei", ignore_case=False)
-    paths = [path for span in kept.index.spans(need) for path in span.paths]
+    need = derive_need("server_header|zwei", ignore_case=False)
+    paths = [path for span in kept.index.find_spans(need) for path in span.paths]
     assert paths == ["a/wide.txt", "d/café_server.c"]
     assert not re.search("huge", str(paths))
 
@@ -180,7 +180,7 @@ def test_files_of_many_pieces_answer_as_whole_ones(
         {b"a.c": one, b"b.c": two, b"c.c": one},
         {b"a.c": one, b"b.c": three, b"d.c": two + b"x" * 9000 + one},
     ):
-        with both(git_dir, commit_files(git_dir, tree), root / "index") as (plain, kept):
+        with open_both(git_dir, commit_files(git_dir, tree), root / "index") as (plain, kept):
             for pattern in LONG_PATTERNS:
                 asked = Grep.model_validate({"pattern": pattern, "offset": offset, "limit": 20, "context": offset % 2})
                 assert grep(kept, asked) == grep(plain, asked)
@@ -194,13 +194,13 @@ def test_literals_in_different_pieces_of_a_file_are_found_together(tmp_path: Pat
     commit = commit_files(
         git_dir, {b"a": far + b"second\n", b"b": b"first\n", b"c": b"second\n", b"d": b"second first"}
     )
-    with both(git_dir, commit, tmp_path / "index") as (_, kept):
-        found = [entry.path for entry in kept.index.candidates(["first", "second"], ignore_case=False)]
+    with open_both(git_dir, commit, tmp_path / "index") as (_, kept):
+        found = [entry.path for entry in kept.index.find_candidates(["first", "second"], ignore_case=False)]
         assert found == ["a", "d"]
-        assert len(list(kept.index.candidates([], ignore_case=False))) == 4
-        (span,) = kept.index.spans(required("second|nowhere", ignore_case=False))
-        assert sum(end - start for start, end in span.searched) < len(far) // 2
-        number, _ = next(iter(span.text(0).numbered(next(Pattern("second").hits(span)).matches)))
+        assert len(list(kept.index.find_candidates([], ignore_case=False))) == 4
+        (span,) = kept.index.find_spans(derive_need("second|nowhere", ignore_case=False))
+        assert sum(end - start for start, end in span.searched_parts) < len(far) // 2
+        number, _ = next(iter(span.lines_of(0).number_places(next(LinePattern("second").find_texts(span)).matches)))
         assert number == 20_001
 
 
@@ -208,13 +208,13 @@ def test_much_is_stored_in_the_background_and_answers_do_not_change(tmp_path: Pa
     git_dir = make_git_dir(tmp_path / "r.git")
     files = {b"%03d.txt" % number: b"line %d of a file\n" % number * 30_000 for number in range(20)}
     commit = commit_files(git_dir, files)
-    with both(git_dir, commit, tmp_path / "index") as (plain, kept):
+    with open_both(git_dir, commit, tmp_path / "index") as (plain, kept):
         asked = Grep.model_validate({"pattern": "line 7 ", "limit": 3})
         before = grep(kept, asked)
-        library_at(git_dir.absolute(), tmp_path / "index").settle()
+        open_repository_index(git_dir.absolute(), tmp_path / "index").wait_until_idle()
         assert before == grep(kept, asked) == grep(plain, asked)
-        assert kept.index.ranked(["line"], 5) == plain.index.ranked(["line"], 5)
-        assert library_at(git_dir.absolute(), tmp_path / "index").problem is None
+        assert kept.index.rank_paths(["line"], 5) == plain.index.rank_paths(["line"], 5)
+        assert open_repository_index(git_dir.absolute(), tmp_path / "index").problem is None
 
 
 def test_a_snapshot_that_nobody_has_any_more_is_gone_at_once(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from selfplay_tools.errors import NotReadable
 from selfplay_tools.lsp.servers import LanguageServer
-from selfplay_tools.output import sized
-from selfplay_tools.snapshot import Entry, Kind, Snapshot
+from selfplay_tools.output import format_size
+from selfplay_tools.snapshot import SnapshotEntry, PathKind, Snapshot
 
 MAX_FILE_BYTES = 2 << 20
 """Larger files are not laid out: they are no source that anybody wrote."""
@@ -52,7 +52,7 @@ class Workspace:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def lay_out(snapshot: Snapshot, server: LanguageServer) -> Workspace:
+def write_workspace(snapshot: Snapshot, server: LanguageServer) -> Workspace:
     """Write the files that a server is about into a new private folder.
 
     Raises NotReadable for a snapshot with too many of them.
@@ -60,23 +60,23 @@ def lay_out(snapshot: Snapshot, server: LanguageServer) -> Workspace:
     entries = [entry for entry in snapshot.entries if _is_wanted(entry, server)]
     size = sum(entry.size for entry in entries)
     if len(entries) > MAX_FILES or size > MAX_BYTES:
-        much = f"{len(entries):,} files, {sized(size)}"
+        much = f"{len(entries):,} files, {format_size(size)}"
         raise NotReadable(f"too much code for the {server.language} server ({much}); use find_symbol, find_references")
     folder = Path(tempfile.mkdtemp(prefix="selfplay-lsp-")).resolve()
     try:
-        return _filled(folder, snapshot, entries)
+        return _fill(folder, snapshot, entries)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
 
 
-def _is_wanted(entry: Entry, server: LanguageServer) -> bool:
-    if entry.kind is not Kind.FILE or entry.size > MAX_FILE_BYTES or not server.serves(entry.path):
+def _is_wanted(entry: SnapshotEntry, server: LanguageServer) -> bool:
+    if entry.kind is not PathKind.FILE or entry.size > MAX_FILE_BYTES or not server.serves(entry.path):
         return False
     return _STRANGE.isdisjoint(entry.path.split("/"))
 
 
-def _filled(folder: Path, snapshot: Snapshot, entries: list[Entry]) -> Workspace:
+def _fill(folder: Path, snapshot: Snapshot, entries: list[SnapshotEntry]) -> Workspace:
     root = folder / "files"
     for new in (root, folder / "home"):
         new.mkdir(mode=0o700)
@@ -86,12 +86,12 @@ def _filled(folder: Path, snapshot: Snapshot, entries: list[Entry]) -> Workspace
         with suppress(NotReadable, OSError):
             text = snapshot.text(entry.path)
             if not text.is_binary:
-                _write(root / entry.path, text.lines)
+                _write_file(root / entry.path, text.lines)
                 written.add(entry.path)
     return Workspace(folder, frozenset(written))
 
 
-def _write(file: Path, lines: tuple[str, ...]) -> None:
+def _write_file(file: Path, lines: tuple[str, ...]) -> None:
     content = "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     made = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o400)

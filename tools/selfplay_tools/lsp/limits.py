@@ -10,7 +10,7 @@ import sys
 from contextlib import suppress
 
 
-def bound(kind: int, most: int) -> None:
+def lower_limit(kind: int, most: int) -> None:
     """Lower a limit to `most`, or leave it where it is lower already."""
     _, hard = resource.getrlimit(kind)
     wanted = most if hard == resource.RLIM_INFINITY else min(most, hard)
@@ -21,9 +21,9 @@ def bound(kind: int, most: int) -> None:
 def main() -> None:
     """Bound and become: processor seconds, bytes of data, no core files; and give way to everything else."""
     cpu_s, memory_bytes, *command = sys.argv[1:]
-    bound(resource.RLIMIT_CPU, int(cpu_s))
-    bound(resource.RLIMIT_DATA, int(memory_bytes))
-    bound(resource.RLIMIT_CORE, 0)
+    lower_limit(resource.RLIMIT_CPU, int(cpu_s))
+    lower_limit(resource.RLIMIT_DATA, int(memory_bytes))
+    lower_limit(resource.RLIMIT_CORE, 0)
     with suppress(OSError):
         os.nice(5)
     os.execv(command[0], command)  # noqa: S606  no shell is wanted

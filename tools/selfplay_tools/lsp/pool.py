@@ -13,101 +13,101 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from selfplay_tools.lsp.files import Workspace, lay_out
+from selfplay_tools.lsp.files import Workspace, write_workspace
 from selfplay_tools.lsp.servers import LanguageServer
-from selfplay_tools.lsp.wire import Connection, ServerDied, ServerFailed, connect, end_group
+from selfplay_tools.lsp.wire import ServerConnection, ServerDied, ServerFailed, connect, kill_group
 from selfplay_tools.snapshot import Snapshot
 
 MAX_ALIVE = 4
 """Servers of this process that run at once."""
 T = TypeVar("T")
-Request = Callable[[Connection], Coroutine[Any, Any, T]]
+LspRequest = Callable[[ServerConnection], Coroutine[Any, Any, T]]
 
 
 @dataclass(eq=False, slots=True)
-class _Session:
+class _ServerSession:
     """A server on a snapshot's content, whether its process runs or not."""
 
     server: LanguageServer
     users: set[int] = field(default_factory=set[int])
     """Snapshots that asked for it and are not closed, by `id`."""
     workspace: Workspace | None = None
-    connection: Connection | None = None
+    connection: ServerConnection | None = None
     is_busy: bool = False
 
 
-class Pool:
+class ServerPool:
     """Servers by snapshot. Safe to use from several threads."""
 
     def __init__(self, max_alive: int = MAX_ALIVE) -> None:
         self._max_alive = max_alive
-        self._sessions: OrderedDict[tuple[str, LanguageServer], _Session] = OrderedDict()
+        self._sessions: OrderedDict[tuple[str, LanguageServer], _ServerSession] = OrderedDict()
         self._changed = threading.Condition()
-        self._loop = _Loop()
-        atexit.register(self._at_exit)
+        self._loop = _LoopThread()
+        atexit.register(self._end_all)
 
-    def ask(self, snapshot: Snapshot, server: LanguageServer, request: Request[T]) -> T:
+    def ask(self, snapshot: Snapshot, server: LanguageServer, request: LspRequest[T]) -> T:
         """The answer to a request; a server that died is started anew, once.
 
         Waits for its turn, and for the start where the server does not run yet. Raises ServerFailed, NotUsable, and
         NotReadable for a snapshot that is too large.
         """
-        session = self._hold(snapshot, server)
+        session = self._reserve(snapshot, server)
         try:
             if session.workspace is None:
-                session.workspace = lay_out(snapshot, server)
+                session.workspace = write_workspace(snapshot, server)
             try:
-                return self._loop.run(self._asked(session, request))
+                return self._loop.run(self._ask_session(session, request))
             except ServerDied:
                 if not session.users:
                     raise
-                return self._loop.run(self._asked(session, request))
+                return self._loop.run(self._ask_session(session, request))
         finally:
-            self._free(session)
+            self._release(session)
 
-    async def _asked(self, session: _Session, request: Request[T]) -> T:
+    async def _ask_session(self, session: _ServerSession, request: LspRequest[T]) -> T:
         assert session.workspace  # noqa: S101  `ask` laid it out
         if session.connection is None or not session.connection.is_alive:
-            await _end(session)
-            session.connection = await connect(session.server, session.server.program(), session.workspace)
+            await _end_session(session)
+            session.connection = await connect(session.server, session.server.find_program(), session.workspace)
         try:
             return await request(session.connection)
         except ServerFailed:
             if not session.connection.is_alive:
-                await _end(session)
+                await _end_session(session)
             raise
 
-    def _hold(self, snapshot: Snapshot, server: LanguageServer) -> _Session:
+    def _reserve(self, snapshot: Snapshot, server: LanguageServer) -> _ServerSession:
         """The session, once nobody else uses it and there is room for its process."""
         key = (snapshot.identity, server)
         with self._changed:
-            session = self._sessions.setdefault(key, _Session(server))
+            session = self._sessions.setdefault(key, _ServerSession(server))
             user = id(snapshot)
             if user not in session.users:
                 session.users.add(user)
-                snapshot.at_close(lambda: self._left(key, user))
-            self._changed.wait_for(lambda: not session.is_busy and (session.connection or self._has_room()))
+                snapshot.call_at_close(lambda: self._forget_user(key, user))
+            self._changed.wait_for(lambda: not session.is_busy and (session.connection or self._make_room()))
             session.is_busy = True
             self._sessions[key] = session  # it may have been closed while this waited
             self._sessions.move_to_end(key)
             return session
 
-    def _has_room(self) -> bool:
+    def _make_room(self) -> bool:
         """Whether one more may run; makes room if it can. Called with the lock held."""
         running = [one for one in self._sessions.values() if one.connection or one.is_busy]
         if len(running) < self._max_alive:
             return True
         idle = next((one for one in running if not one.is_busy), None)
         if idle is not None:
-            self._loop.run(_end(idle))
+            self._loop.run(_end_session(idle))
         return idle is not None
 
-    def _free(self, session: _Session) -> None:
+    def _release(self, session: _ServerSession) -> None:
         with self._changed:
             session.is_busy = False
             self._changed.notify_all()
 
-    def _left(self, key: tuple[str, LanguageServer], user: int) -> None:
+    def _forget_user(self, key: tuple[str, LanguageServer], user: int) -> None:
         """A snapshot was closed; what nobody else uses ends with it."""
         with self._changed:
             session = self._sessions.get(key)
@@ -117,37 +117,37 @@ class Pool:
             if session.users:
                 return
             if session.connection:
-                end_group(session.connection.pid)  # whoever still waits for an answer waits no longer
+                kill_group(session.connection.pid)  # whoever still waits for an answer waits no longer
             self._changed.wait_for(lambda: not session.is_busy)
             if not session.users:
-                self._remove(self._sessions.pop(key, session))
+                self._remove_session(self._sessions.pop(key, session))
 
-    def _remove(self, session: _Session) -> None:
-        self._loop.run(_end(session))
+    def _remove_session(self, session: _ServerSession) -> None:
+        self._loop.run(_end_session(session))
         if session.workspace:
             session.workspace.remove()
             session.workspace = None
         self._changed.notify_all()
 
-    def _at_exit(self) -> None:
+    def _end_all(self) -> None:
         """End what nobody closed."""
         for session in self._sessions.values():
             if session.connection:
-                end_group(session.connection.pid)
+                kill_group(session.connection.pid)
                 with suppress(TimeoutError):
-                    self._loop.run(_end(session), timeout_s=5)
+                    self._loop.run(_end_session(session), timeout_s=5)
             if session.workspace:
                 session.workspace.remove()
         self._loop.stop()
 
 
-async def _end(session: _Session) -> None:
+async def _end_session(session: _ServerSession) -> None:
     if session.connection is not None:
         connection, session.connection = session.connection, None
         await connection.close()
 
 
-class _Loop:
+class _LoopThread:
     """An event loop in a thread of its own, started when it is first needed."""
 
     def __init__(self) -> None:

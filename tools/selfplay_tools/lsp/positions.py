@@ -9,10 +9,10 @@ from pydantic import Field
 
 from selfplay_tools.code import code_of
 from selfplay_tools.errors import BadArgument
-from selfplay_tools.output import clip, counted, quoted
-from selfplay_tools.places import file_at
+from selfplay_tools.output import clip, format_count, quote
+from selfplay_tools.places import resolve_file
 from selfplay_tools.snapshot import Snapshot
-from selfplay_tools.tool import Arguments
+from selfplay_tools.tool import ToolArguments
 
 _NAME = re.compile(r"[\w$]+")
 _WORDY = re.compile(r"[\w$]")
@@ -20,7 +20,7 @@ _NEAR = 3
 """Lines named where the symbol stands, if it is not on the line that was given."""
 
 
-class AtSymbol(Arguments):
+class SymbolAtLine(ToolArguments):
     """Arguments that say which occurrence of which name is meant."""
 
     path: str = Field(min_length=1, description="File.")
@@ -33,7 +33,7 @@ class AtSymbol(Arguments):
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class TextPosition:
     """A place in a file."""
 
     path: str
@@ -46,11 +46,11 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SymbolPlace:
     """Where a name stands."""
 
     name: str
-    position: Position
+    position: TextPosition
 
     @property
     def where(self) -> str:
@@ -58,30 +58,30 @@ class Place:
         return f"{self.position.path}:{self.position.line + 1}"
 
 
-def place_of(snapshot: Snapshot, arguments: AtSymbol) -> Place:
+def locate_symbol(snapshot: Snapshot, arguments: SymbolAtLine) -> SymbolPlace:
     """The place that is meant: of several on the line the first that is code.
 
     Raises BadArgument where the line, or the symbol on it, does not exist; and what `file_at` raises.
     """
-    path = file_at(snapshot, arguments.path)
+    path = resolve_file(snapshot, arguments.path)
     lines = snapshot.text(path).lines
     if arguments.line > len(lines):
-        raise BadArgument(f"{path!r} has no line {arguments.line:,}; it has {counted(len(lines), 'line')}")
+        raise BadArgument(f"{path!r} has no line {arguments.line:,}; it has {format_count(len(lines), 'line')}")
     symbol = arguments.symbol.strip().strip("`")
     names = list(_NAME.finditer(symbol))
     if not names:
-        raise BadArgument(f"{quoted(arguments.symbol)} holds no name; give a name that stands on that line")
+        raise BadArgument(f"{quote(arguments.symbol)} holds no name; give a name that stands on that line")
     line = lines[arguments.line - 1]
-    starts = [start + names[-1].start() for start in _occurrences(line, symbol)]
+    starts = [start + names[-1].start() for start in _find_occurrences(line, symbol)]
     if not starts:
-        raise BadArgument(_not_there(path, lines, arguments.line, symbol))
-    column = _first_in_code(snapshot, path, lines, arguments.line, starts)
+        raise BadArgument(_explain_absence(path, lines, arguments.line, symbol))
+    column = _find_first_in_code(snapshot, path, lines, arguments.line, starts)
     units = len(line[:column].encode("utf-16-le", "surrogatepass")) // 2
     text = "".join(f"{one}\n" for one in lines)
-    return Place(names[-1][0], Position(path, arguments.line - 1, units, text))
+    return SymbolPlace(names[-1][0], TextPosition(path, arguments.line - 1, units, text))
 
 
-def _occurrences(line: str, symbol: str) -> Iterator[int]:
+def _find_occurrences(line: str, symbol: str) -> Iterator[int]:
     """Where the symbol begins on the line, in characters; not inside of longer names."""
     start = line.find(symbol)
     while start >= 0:
@@ -93,20 +93,20 @@ def _occurrences(line: str, symbol: str) -> Iterator[int]:
         start = line.find(symbol, start + 1)
 
 
-def _first_in_code(snapshot: Snapshot, path: str, lines: tuple[str, ...], line: int, starts: list[int]) -> int:
-    quiet = code_of(snapshot, path, with_quiet=True).quiet
+def _find_first_in_code(snapshot: Snapshot, path: str, lines: tuple[str, ...], line: int, starts: list[int]) -> int:
+    quiet = code_of(snapshot, path, with_non_code=True).non_code
     if quiet is None or len(starts) == 1:
         return starts[0]
     begin = sum(len(one.encode()) + 1 for one in lines[: line - 1])
-    in_code = (at for at in starts if not quiet.hold(begin + len(lines[line - 1][:at].encode())))
+    in_code = (at for at in starts if not quiet.contains(begin + len(lines[line - 1][:at].encode())))
     return next(in_code, starts[0])
 
 
-def _not_there(path: str, lines: tuple[str, ...], line: int, symbol: str) -> str:
+def _explain_absence(path: str, lines: tuple[str, ...], line: int, symbol: str) -> str:
     near = sorted(range(1, len(lines) + 1), key=lambda number: (abs(number - line), number))
-    holding = (number for number in near if next(_occurrences(lines[number - 1], symbol), None) is not None)
+    holding = (number for number in near if next(_find_occurrences(lines[number - 1], symbol), None) is not None)
     found = list(islice(holding, _NEAR))
-    head = f"{path}:{line} does not hold {quoted(symbol)}; it reads: {clip(lines[line - 1].strip(), width=200)}"
+    head = f"{path}:{line} does not hold {quote(symbol)}; it reads: {clip(lines[line - 1].strip(), width=200)}"
     if found:
         return f"{head}\nThe nearest lines of this file with it: {', '.join(map(str, sorted(found)))}"
     return f"{head}\nNo line of this file holds it; use grep or find_references to see where it stands"

@@ -23,7 +23,7 @@ _ADDRESS = re.compile(r"\bfile:/[^\s)>\]\"'`]*")
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Spot:
+class SnapshotLine:
     """A line of the snapshot."""
 
     path: str
@@ -32,30 +32,30 @@ class Spot:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundLines:
     """What an answer names: each once, sorted."""
 
-    spots: Sequence[Spot]
+    lines: Sequence[SnapshotLine]
     outside: Sequence[str]
     """In words, without paths of this machine."""
 
 
-def found_in(answer: object, workspace: Workspace) -> Found:
+def parse_locations(answer: object, workspace: Workspace) -> FoundLines:
     """The places in an answer to a request for definitions or references."""
     root = workspace.root.as_posix()
-    spots: set[Spot] = set()
+    lines: set[SnapshotLine] = set()
     outside: set[str] = set()
-    for uri, line in _locations(answer):
+    for uri, line in _list_locations(answer):
         path = unquote(urlsplit(uri).path)
         inside = path.removeprefix(f"{root}/")
         if inside in workspace.paths:
-            spots.add(Spot(inside, line + 1))
+            lines.add(SnapshotLine(inside, line + 1))
         else:
-            outside.add(_library_name(path))
-    return Found(sorted(spots), sorted(outside))
+            outside.add(_name_outside_file(path))
+    return FoundLines(sorted(lines), sorted(outside))
 
 
-def _locations(answer: object) -> Iterator[tuple[str, int]]:
+def _list_locations(answer: object) -> Iterator[tuple[str, int]]:
     """Addresses and 0-based lines."""
     match answer:
         case types.Location():
@@ -64,12 +64,12 @@ def _locations(answer: object) -> Iterator[tuple[str, int]]:
             yield answer.target_uri, answer.target_selection_range.start.line
         case list() | tuple():
             for one in cast("Sequence[object]", answer):
-                yield from _locations(one)
+                yield from _list_locations(one)
         case _:
             return
 
 
-def _library_name(path: str) -> str:
+def _name_outside_file(path: str) -> str:
     """What a file outside is, without where it is: `json/__init__.pyi (standard library)`."""
     for pattern, what in ((_STANDARD, "standard library"), (_LIBRARY, "a library")):
         if found := pattern.fullmatch(path):
@@ -77,17 +77,17 @@ def _library_name(path: str) -> str:
     return f"{clip(path.rpartition('/')[2], width=NAME_CHARS)} (elsewhere)"
 
 
-def row(snapshot: Snapshot, spot: Spot) -> str | None:
+def format_row(snapshot: Snapshot, place: SnapshotLine) -> str | None:
     """`path:line: text  [in what]`; None for a line that does not exist: the server was mistaken."""
-    lines = snapshot.text(spot.path).lines
-    if spot.line > len(lines):
+    lines = snapshot.text(place.path).lines
+    if place.line > len(lines):
         return None
-    mark = _mark(code_of(snapshot, spot.path).definitions, spot.line)
-    text = clip(lines[spot.line - 1].strip(), width=ROW_CHARS)
-    return f"{spot.path}:{spot.line}: {text}" + (f"  [{mark}]" if mark else "")
+    mark = _describe_context(code_of(snapshot, place.path).definitions, place.line)
+    text = clip(lines[place.line - 1].strip(), width=ROW_CHARS)
+    return f"{place.path}:{place.line}: {text}" + (f"  [{mark}]" if mark else "")
 
 
-def _mark(definitions: Iterable[Definition], line: int) -> str:
+def _describe_context(definitions: Iterable[Definition], line: int) -> str:
     """What is defined on the line, or the innermost definition of several lines that it stands in."""
     around: Definition | None = None
     for one in definitions:
@@ -99,7 +99,7 @@ def _mark(definitions: Iterable[Definition], line: int) -> str:
     return f"in {around.qualified}" if around else ""
 
 
-def hover_text(answer: object) -> str:
+def extract_hover_text(answer: object) -> str:
     """What a hover says, as the server wrote it; empty where it says nothing."""
     if not isinstance(answer, types.Hover):
         return ""
@@ -110,7 +110,7 @@ def hover_text(answer: object) -> str:
             return "\n\n".join(one if isinstance(one, str) else one.value for one in several).strip()
 
 
-def without_machine_paths(text: str, workspace: Workspace) -> str:
+def hide_machine_paths(text: str, workspace: Workspace) -> str:
     """The text with the files' paths as the snapshot has them, and without other addresses of this machine."""
     root = workspace.root
     text = text.replace(f"{root.as_uri()}/", "").replace(f"{root}/", "").replace(str(root), ".")

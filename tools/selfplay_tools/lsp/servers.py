@@ -68,7 +68,7 @@ class LanguageServer:
         passed = {name: environ[name] for name in self.pass_env if name in environ}
         return own | {"PATH": str(home / "bin"), "LANG": "C.UTF-8", "NODE_OPTIONS": heap} | passed
 
-    def program(self) -> str:
+    def find_program(self) -> str:
         """Where the program is. Raises NotUsable."""
         beside = str(Path(sys.executable).parent)
         found = shutil.which(self.command[0], path=os.pathsep.join([beside, os.environ.get("PATH", "")]))
@@ -78,15 +78,15 @@ class LanguageServer:
         return str(Path(found).absolute())
 
 
-def settled(settings: Any, paths: AbstractSet[str]) -> Any:  # noqa: ANN401  settings are whatever a server takes
+def fill_settings(settings: Any, paths: AbstractSet[str]) -> Any:  # noqa: ANN401  settings are whatever a server takes
     """The settings, with what only the files can tell filled in."""
     if isinstance(settings, Mapping):
         items = cast("Mapping[str, Any]", settings).items()
-        return {name: settled(value, paths) for name, value in items}
-    return package_roots(paths) if settings == PACKAGE_ROOTS else settings
+        return {name: fill_settings(value, paths) for name, value in items}
+    return find_package_roots(paths) if settings == PACKAGE_ROOTS else settings
 
 
-def package_roots(paths: AbstractSet[str]) -> list[str]:
+def find_package_roots(paths: AbstractSet[str]) -> list[str]:
     """Folders from which packages are imported, the root aside: the outer ones first, at most `MAX_ROOTS`."""
     packages = {path.rpartition("/")[0] for path in paths if path.endswith("/__init__.py")}
     roots = {folder.rpartition("/")[0] for folder in packages} - packages - {""}

@@ -8,14 +8,14 @@ from typing import TypeVar
 from pydantic import Field
 
 from selfplay_tools.errors import BadArgument, NotReadable
-from selfplay_tools.lsp.pool import Pool, Request
-from selfplay_tools.lsp.positions import AtSymbol, Place, place_of
-from selfplay_tools.lsp.rows import Found, Spot, found_in, hover_text, row, without_machine_paths
+from selfplay_tools.lsp.pool import ServerPool, LspRequest
+from selfplay_tools.lsp.positions import SymbolAtLine, SymbolPlace, locate_symbol
+from selfplay_tools.lsp.rows import FoundLines, SnapshotLine, parse_locations, extract_hover_text, format_row, hide_machine_paths
 from selfplay_tools.lsp.servers import LanguageServer
-from selfplay_tools.lsp.wire import Connection, ServerFailed
-from selfplay_tools.output import compose, counted, fitting, quoted, shorten
+from selfplay_tools.lsp.wire import ServerConnection, ServerFailed
+from selfplay_tools.output import compose, format_count, count_fitting, quote, shorten
 from selfplay_tools.snapshot import Snapshot
-from selfplay_tools.tool import AnyTool, Result, Shown, Tool
+from selfplay_tools.tool import AnyTool, CallResult, ShownRange, Tool
 
 MAX_DEFINITIONS = 20
 MAX_OUTSIDE = 5
@@ -24,30 +24,30 @@ HOVER_CHARS = 4_000
 T = TypeVar("T")
 
 
-class GotoDefinition(AtSymbol):
+class GotoDefinition(SymbolAtLine):
     """Arguments of `goto_definition`."""
 
 
-class LspReferences(AtSymbol):
+class LspReferences(SymbolAtLine):
     """Arguments of `lsp_references`."""
 
     limit: int = Field(50, ge=1, le=200, description="Lines to show.")
     offset: int = Field(0, ge=0, description="Lines to skip.")
 
 
-class Hover(AtSymbol):
+class Hover(SymbolAtLine):
     """Arguments of `hover`."""
 
 
-def lsp_tools(servers: Sequence[LanguageServer], pool: Pool | None = None) -> tuple[AnyTool, ...]:
+def make_lsp_tools(servers: Sequence[LanguageServer], pool: ServerPool | None = None) -> tuple[AnyTool, ...]:
     """The tools that ask these servers, each about its files. Raises NotUsable where a program is missing.
 
     Names, descriptions and schemas are the same whoever is asked. Processes start when they are first needed, and end
     when the snapshot is closed. `pool` is where they live: that of this process, if not said otherwise.
     """
     for server in servers:
-        server.program()
-    asking = _Asking(tuple(servers), pool or _pool())
+        server.find_program()
+    calls = _LspCalls(tuple(servers), pool or _shared_pool())
     return (
         Tool(
             name="goto_definition",
@@ -56,7 +56,7 @@ def lsp_tools(servers: Sequence[LanguageServer], pool: Pool | None = None) -> tu
                 "types, and so tells apart definitions of the same name. Returns path:line rows."
             ),
             arguments=GotoDefinition,
-            run=asking.definition,
+            run=calls.goto_definition,
             is_reproducible=False,  # a time limit, and a server whose version may change, stand behind the answer
         ),
         Tool(
@@ -66,7 +66,7 @@ def lsp_tools(servers: Sequence[LanguageServer], pool: Pool | None = None) -> tu
                 "nothing else of the same name. Returns path:line rows in path order, each with what it stands in."
             ),
             arguments=LspReferences,
-            run=asking.references,
+            run=calls.find_references,
             is_reproducible=False,
         ),
         Tool(
@@ -76,61 +76,61 @@ def lsp_tools(servers: Sequence[LanguageServer], pool: Pool | None = None) -> tu
                 "its documentation."
             ),
             arguments=Hover,
-            run=asking.hover,
+            run=calls.hover,
             is_reproducible=False,
         ),
     )
 
 
 @cache
-def _pool() -> Pool:
-    return Pool()
+def _shared_pool() -> ServerPool:
+    return ServerPool()
 
 
 @dataclass(frozen=True, slots=True)
-class _Asking:
+class _LspCalls:
     servers: tuple[LanguageServer, ...]
-    pool: Pool
+    pool: ServerPool
 
-    def definition(self, snapshot: Snapshot, arguments: GotoDefinition) -> Result:
+    def goto_definition(self, snapshot: Snapshot, arguments: GotoDefinition) -> CallResult:
         """Where it is defined."""
-        place = place_of(snapshot, arguments)
+        place = locate_symbol(snapshot, arguments)
 
-        async def request(connection: Connection) -> Found:
-            return found_in(await connection.definition(place.position), connection.workspace)
+        async def request(connection: ServerConnection) -> FoundLines:
+            return parse_locations(await connection.request_definition(place.position), connection.workspace)
 
         found = self._ask(snapshot, place, request)
-        if isinstance(found, Result):
+        if isinstance(found, CallResult):
             return found
-        return _told(snapshot, place, found, "definition", MAX_DEFINITIONS)
+        return _describe_lines(snapshot, place, found, "definition", MAX_DEFINITIONS)
 
-    def references(self, snapshot: Snapshot, arguments: LspReferences) -> Result:
+    def find_references(self, snapshot: Snapshot, arguments: LspReferences) -> CallResult:
         """Where it is used."""
-        place = place_of(snapshot, arguments)
+        place = locate_symbol(snapshot, arguments)
 
-        async def request(connection: Connection) -> Found:
-            return found_in(await connection.references(place.position), connection.workspace)
+        async def request(connection: ServerConnection) -> FoundLines:
+            return parse_locations(await connection.request_references(place.position), connection.workspace)
 
         found = self._ask(snapshot, place, request)
-        if isinstance(found, Result):
+        if isinstance(found, CallResult):
             return found
-        return _told(snapshot, place, found, "reference", arguments.limit, offset=arguments.offset)
+        return _describe_lines(snapshot, place, found, "reference", arguments.limit, offset=arguments.offset)
 
-    def hover(self, snapshot: Snapshot, arguments: Hover) -> Result:
+    def hover(self, snapshot: Snapshot, arguments: Hover) -> CallResult:
         """What it is."""
-        place = place_of(snapshot, arguments)
+        place = locate_symbol(snapshot, arguments)
 
-        async def request(connection: Connection) -> str:
-            return without_machine_paths(hover_text(await connection.hover(place.position)), connection.workspace)
+        async def request(connection: ServerConnection) -> str:
+            return hide_machine_paths(extract_hover_text(await connection.request_hover(place.position)), connection.workspace)
 
-        said = self._ask(snapshot, place, request)
-        if isinstance(said, Result):
-            return said
-        if not said:
-            return Result(f"The language server has nothing to say about {quoted(place.name)} ({place.where}).")
-        return Result(f"{quoted(place.name)} ({place.where})\n{shorten(said, HOVER_CHARS)}")
+        text = self._ask(snapshot, place, request)
+        if isinstance(text, CallResult):
+            return text
+        if not text:
+            return CallResult(f"The language server has nothing to say about {quote(place.name)} ({place.where}).")
+        return CallResult(f"{quote(place.name)} ({place.where})\n{shorten(text, HOVER_CHARS)}")
 
-    def _ask(self, snapshot: Snapshot, place: Place, request: Request[T]) -> T | Result:
+    def _ask(self, snapshot: Snapshot, place: SymbolPlace, request: LspRequest[T]) -> T | CallResult:
         path = place.position.path
         server = next((one for one in self.servers if one.serves(path)), None)
         if server is None:
@@ -140,36 +140,36 @@ class _Asking:
             return self.pool.ask(snapshot, server, request)
         except ServerFailed as failure:
             others = "Go on without it: find_symbol, find_references, grep."
-            return Result(f"The language server could not be asked: {failure}\n{others}", ok=False)
+            return CallResult(f"The language server could not be asked: {failure}\n{others}", ok=False)
 
 
-def _told(snapshot: Snapshot, place: Place, found: Found, noun: str, limit: int, *, offset: int = 0) -> Result:
+def _describe_lines(snapshot: Snapshot, place: SymbolPlace, found: FoundLines, noun: str, limit: int, *, offset: int = 0) -> CallResult:
     """The rows of the places, as many as fit, and in words what is left out or lies outside."""
-    spots = found.spots[offset : offset + limit]
-    told = [(spot, text) for spot in spots if (text := _row(snapshot, spot))]
-    told = told[: fitting([text for _, text in told])]
+    places = found.lines[offset : offset + limit]
+    rows = [(spot, text) for spot in places if (text := _format_row_if_readable(snapshot, spot))]
+    rows = rows[: count_fitting([text for _, text in rows])]
     remarks: list[str] = []
-    if offset and not spots:
+    if offset and not places:
         remarks.append(f"offset={offset} is beyond the last line")
-    elif (left := len(found.spots) - offset - len(told)) > 0:
-        advice = f": lsp_references with offset={offset + len(told)}" if noun == "reference" else ""
-        remarks.append(f"{counted(left, 'more line')}{advice}")
+    elif (left := len(found.lines) - offset - len(rows)) > 0:
+        advice = f": lsp_references with offset={offset + len(rows)}" if noun == "reference" else ""
+        remarks.append(f"{format_count(left, 'more line')}{advice}")
     if found.outside:
         more = f", and {len(found.outside) - MAX_OUTSIDE:,} more" if len(found.outside) > MAX_OUTSIDE else ""
         remarks.append(f"outside this repository: {', '.join(found.outside[:MAX_OUTSIDE])}{more}")
-    if not found.spots:
+    if not found.lines:
         where = "in this repository " if found.outside else ""
-        head = f"The language server finds no {noun} {where}of {quoted(place.name)} ({place.where})."
-        return Result(compose(head, (), remarks))
-    files = len({spot.path for spot in found.spots})
-    lines = f"{counted(len(found.spots), 'line')} in {counted(files, 'file')}"
-    head = f"{noun.capitalize()}s of {quoted(place.name)} ({place.where}): {lines}"
-    shown = tuple(Shown(path=spot.path, first=spot.line, last=spot.line, how="match") for spot, _ in told)
-    return Result(compose(head, [text for _, text in told], remarks), shown=shown)
+        head = f"The language server finds no {noun} {where}of {quote(place.name)} ({place.where})."
+        return CallResult(compose(head, (), remarks))
+    files = len({spot.path for spot in found.lines})
+    lines = f"{format_count(len(found.lines), 'line')} in {format_count(files, 'file')}"
+    head = f"{noun.capitalize()}s of {quote(place.name)} ({place.where}): {lines}"
+    shown = tuple(ShownRange(path=spot.path, first=spot.line, last=spot.line, how="match") for spot, _ in rows)
+    return CallResult(compose(head, [text for _, text in rows], remarks), shown=shown)
 
 
-def _row(snapshot: Snapshot, spot: Spot) -> str | None:
+def _format_row_if_readable(snapshot: Snapshot, place: SnapshotLine) -> str | None:
     try:
-        return row(snapshot, spot)
+        return format_row(snapshot, place)
     except NotReadable:  # it changed on disk since the snapshot was taken
         return None

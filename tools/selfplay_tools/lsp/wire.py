@@ -18,8 +18,8 @@ from pygls.io_ import run_async
 from pygls.lsp.client import LanguageClient
 
 from selfplay_tools.lsp.files import Workspace
-from selfplay_tools.lsp.positions import Position
-from selfplay_tools.lsp.servers import LanguageServer, settled
+from selfplay_tools.lsp.positions import TextPosition
+from selfplay_tools.lsp.servers import LanguageServer, fill_settings
 
 MAX_MESSAGE_BYTES = 8 << 20
 """A longer message ends the server."""
@@ -38,7 +38,7 @@ class ServerDied(ServerFailed):
     """The process ended, or what it wrote was not the protocol: another one may do better."""
 
 
-class ServerSilent(ServerFailed):
+class ServerTimedOut(ServerFailed):
     """No answer within the time limit."""
 
 
@@ -46,7 +46,7 @@ class ServerRefused(ServerFailed):
     """The server answered with an error, and lives."""
 
 
-class _Bounded:
+class _BoundedReader:
     """A process's output, with a bound on what is read at once: the reader that `run_async` asks for."""
 
     def __init__(self, stream: asyncio.StreamReader) -> None:
@@ -61,13 +61,13 @@ class _Bounded:
         return await self._stream.readexactly(n)
 
 
-class Connection:
+class ServerConnection:
     """A started server. Made by `connect`."""
 
     def __init__(self, server: LanguageServer, workspace: Workspace, process: asyncio.subprocess.Process) -> None:
         self._server = server
         self.workspace = workspace
-        self._settings = settled(server.settings, workspace.paths)
+        self._settings = fill_settings(server.settings, workspace.paths)
         self._process = process
         self._client = LanguageClient("selfplay", "1")
         self._opened: set[str] = set()
@@ -79,9 +79,9 @@ class Connection:
             self._is_ready.set()
         self._stop = threading.Event()
         self._ended: asyncio.Future[ServerFailed] = asyncio.get_running_loop().create_future()
-        self._answer_the_server()
+        self._register_callbacks()
         self._client.protocol.set_writer(cast("Any", process.stdin))
-        self._reading = asyncio.create_task(self._read())
+        self._read_task = asyncio.create_task(self._read_messages())
 
     @property
     def pid(self) -> int:
@@ -93,7 +93,7 @@ class Connection:
         """Whether it can be asked."""
         return not self._ended.done()
 
-    def _answer_the_server(self) -> None:
+    def _register_callbacks(self) -> None:
         """What a server may ask or tell while it works."""
         features: dict[str, Callable[[Any], Any]] = {  # no bare methods: the client puts attributes on these
             types.CLIENT_REGISTER_CAPABILITY: lambda _: None,
@@ -103,13 +103,13 @@ class Connection:
             types.WINDOW_SHOW_MESSAGE_REQUEST: lambda _: None,
             types.WINDOW_WORK_DONE_PROGRESS_CREATE: lambda _: None,
             types.WORKSPACE_CONFIGURATION: partial(self._on_configuration),
-            types.WORKSPACE_WORKSPACE_FOLDERS: lambda _: [self._folder()],
+            types.WORKSPACE_WORKSPACE_FOLDERS: lambda _: [self._workspace_folder()],
         }
         for name, answer in features.items():
             cast("Any", self._client.feature)(name)(answer)
 
     def _on_configuration(self, params: types.ConfigurationParams) -> list[Any]:
-        return [_section(self._settings, item.section or "") for item in params.items]
+        return [_select_section(self._settings, item.section or "") for item in params.items]
 
     def _on_log(self, params: types.LogMessageParams) -> None:
         if any(words in params.message for words in self._server.ready):
@@ -127,55 +127,55 @@ class Connection:
         else:
             self._is_idle.set()
 
-    def _folder(self) -> types.WorkspaceFolder:
+    def _workspace_folder(self) -> types.WorkspaceFolder:
         return types.WorkspaceFolder(self.workspace.root.as_uri(), "files")
 
-    async def _read(self) -> None:
+    async def _read_messages(self) -> None:
         """Take messages until the process ends or stops making sense."""
         assert self._process.stdout  # noqa: S101  it was started with a pipe
         why: ServerFailed = ServerDied("it ended")
         try:
             protocol: Any = self._client.protocol
-            await run_async(self._stop, _Bounded(self._process.stdout), protocol, None, self._on_nonsense)
+            await run_async(self._stop, _BoundedReader(self._process.stdout), protocol, None, self._on_unreadable)
         except ServerFailed as error:
             why = error
         except (asyncio.IncompleteReadError, ValueError, OSError) as error:
             why = ServerDied(f"it broke off in a message ({type(error).__name__})")
-        self._end(why)
+        self._end_with(why)
 
-    def _on_nonsense(self, error: Exception, _source: object = None) -> None:
-        self._end(ServerDied(f"it wrote a message that can't be read ({type(error).__name__})"))
+    def _on_unreadable(self, error: Exception, _source: object = None) -> None:
+        self._end_with(ServerDied(f"it wrote a message that can't be read ({type(error).__name__})"))
 
-    def _end(self, why: ServerFailed) -> None:
+    def _end_with(self, why: ServerFailed) -> None:
         if not self._ended.done():
             self._ended.set_result(why)
         self._stop.set()
-        end_group(self.pid)
+        kill_group(self.pid)
 
-    async def _until_done(self, asked: Coroutine[Any, Any, T]) -> T:
+    async def _await_answer(self, request: Coroutine[Any, Any, T]) -> T:
         """What the server answers. Raises ServerFailed; a server that does not answer in time is ended."""
-        answer = asyncio.ensure_future(asked)
+        answer = asyncio.ensure_future(request)
         try:
             await asyncio.wait({answer, self._ended}, timeout=self._server.timeout_s, return_when="FIRST_COMPLETED")
             if self._ended.done():
                 raise self._ended.result()
             if not answer.done():
-                self._end(silent := ServerSilent(f"no answer within {self._server.timeout_s:g} s"))
-                raise silent
+                self._end_with(timed_out := ServerTimedOut(f"no answer within {self._server.timeout_s:g} s"))
+                raise timed_out
             return answer.result()
         except JsonRpcException as error:
             raise ServerRefused(f"it answered with error {error.code}") from error
         finally:
-            await _put_away(answer)
+            await _cancel_and_wait(answer)
 
-    async def begin(self) -> None:
+    async def initialize(self) -> None:
         """Shake hands. Raises ServerFailed."""
-        await self._until_done(self._client.initialize_async(self._introduction()))
+        await self._await_answer(self._client.initialize_async(self._initialize_params()))
         self._client.initialized(types.InitializedParams())
         settings = types.DidChangeConfigurationParams(settings=self._settings)
         self._client.workspace_did_change_configuration(settings)
 
-    def _introduction(self) -> types.InitializeParams:
+    def _initialize_params(self) -> types.InitializeParams:
         markup = [types.MarkupKind.PlainText, types.MarkupKind.Markdown]
         capabilities = types.ClientCapabilities(
             general=types.GeneralClientCapabilities(position_encodings=[types.PositionEncodingKind.Utf16]),
@@ -191,22 +191,22 @@ class Connection:
             capabilities=capabilities,
             process_id=os.getpid(),
             root_uri=self.workspace.root.as_uri(),
-            workspace_folders=[self._folder()],
+            workspace_folders=[self._workspace_folder()],
         )
 
-    async def definition(self, at: Position) -> object:
+    async def request_definition(self, at: TextPosition) -> object:
         """What `textDocument/definition` answers: None, a Location, a list of Location or LocationLink."""
-        return await self._until_done(self._asked(at, types.TEXT_DOCUMENT_DEFINITION))
+        return await self._await_answer(self._request(at, types.TEXT_DOCUMENT_DEFINITION))
 
-    async def references(self, at: Position) -> object:
+    async def request_references(self, at: TextPosition) -> object:
         """What `textDocument/references` answers, declarations included: None or a list of Location."""
-        return await self._until_done(self._asked(at, types.TEXT_DOCUMENT_REFERENCES))
+        return await self._await_answer(self._request(at, types.TEXT_DOCUMENT_REFERENCES))
 
-    async def hover(self, at: Position) -> object:
+    async def request_hover(self, at: TextPosition) -> object:
         """What `textDocument/hover` answers: None or a Hover."""
-        return await self._until_done(self._asked(at, types.TEXT_DOCUMENT_HOVER))
+        return await self._await_answer(self._request(at, types.TEXT_DOCUMENT_HOVER))
 
-    async def _asked(self, at: Position, method: str) -> object:
+    async def _request(self, at: TextPosition, method: str) -> object:
         """Ask once the server is not loading any more, about a file that it was told of."""
         document = types.TextDocumentIdentifier(self.workspace.uri(at.path))
         where = types.Position(at.line, at.column)
@@ -222,20 +222,20 @@ class Connection:
                 return await self._client.text_document_definition_async(types.DefinitionParams(document, where))
             case types.TEXT_DOCUMENT_REFERENCES:
                 context = types.ReferenceContext(include_declaration=True)
-                asked = types.ReferenceParams(context, document, where)
-                return await self._client.text_document_references_async(asked)
+                params = types.ReferenceParams(context, document, where)
+                return await self._client.text_document_references_async(params)
             case _:
                 return await self._client.text_document_hover_async(types.HoverParams(document, where))
 
     async def close(self) -> None:
         """End every process of the server, and wait until they are gone."""
-        self._end(ServerDied("it was ended"))
-        self._reading.cancel()
-        await asyncio.gather(self._reading, return_exceptions=True)
-        await _gone(self._process)
+        self._end_with(ServerDied("it was ended"))
+        self._read_task.cancel()
+        await asyncio.gather(self._read_task, return_exceptions=True)
+        await _end_and_wait(self._process)
 
 
-async def connect(server: LanguageServer, program: str, workspace: Workspace) -> Connection:
+async def connect(server: LanguageServer, program: str, workspace: Workspace) -> ServerConnection:
     """Start a server on a workspace. Raises ServerFailed."""
     limits = (str(server.cpu_s), str(server.memory_mb << 20))
     try:
@@ -252,37 +252,37 @@ async def connect(server: LanguageServer, program: str, workspace: Workspace) ->
     except OSError as error:
         raise ServerDied(f"it can't be started: {error.strerror}") from error
     try:
-        connection = Connection(server, workspace, process)
-        await connection.begin()
+        connection = ServerConnection(server, workspace, process)
+        await connection.initialize()
     except BaseException:
-        await _gone(process)  # its end is the end of what reads from it too
+        await _end_and_wait(process)  # its end is the end of what reads from it too
         raise
     return connection
 
 
-async def _gone(process: asyncio.subprocess.Process) -> None:
+async def _end_and_wait(process: asyncio.subprocess.Process) -> None:
     """Once every process of the group has ended and the pipes are closed."""
-    end_group(process.pid)
+    kill_group(process.pid)
     await process.wait()
     transport = getattr(process, "_transport", None)
     if transport is not None:  # it holds the pipes; there is no public way to them
         transport.close()
 
 
-async def _put_away(answer: "asyncio.Future[Any]") -> None:
+async def _cancel_and_wait(answer: "asyncio.Future[Any]") -> None:
     """Leave nothing behind that nobody waits for."""
     answer.cancel()
     with suppress(asyncio.CancelledError, Exception):
         await answer
 
 
-def _section(settings: Any, name: str) -> Any:  # noqa: ANN401  settings are whatever a server takes
+def _select_section(settings: Any, name: str) -> Any:  # noqa: ANN401  settings are whatever a server takes
     for part in filter(None, name.split(".")):
         settings = cast("dict[str, Any]", settings).get(part) if isinstance(settings, dict) else None
     return settings
 
 
-def end_group(pid: int) -> None:
+def kill_group(pid: int) -> None:
     """Kill a group of processes, if there is still one."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)

@@ -8,11 +8,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from selfplay_tools.agreement import differences
+from selfplay_tools.agreement import find_differences
 from selfplay_tools.errors import NotUsable, ToolsError
 from selfplay_tools.mcp.server import THREADS, make_server
-from selfplay_tools.mcp.transports import PORT, address, listen, run_http, run_stdio
-from selfplay_tools.opening import WORKTREE, default_index, open_snapshot
+from selfplay_tools.mcp.transports import PORT, url_of, listen, run_http, run_stdio
+from selfplay_tools.opening import WORKTREE, default_index_folder, open_snapshot
 from selfplay_tools.schema import Schema
 from selfplay_tools.tool import AnyTool
 from selfplay_tools.toolbox import DEFAULT_TOOLS, Toolbox
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until the client is gone or the server is stopped. Returns the exit code: 2 for what can't be used."""
-    given = _parser().parse_args(arguments)
+    given = _make_parser().parse_args(arguments)
     try:
-        tools = (*DEFAULT_TOOLS, *_web(given), *_semantic(given), *_lsp(given))
-        with closing(open_snapshot(given.repo, given.commit, index=_index(given))) as snapshot:
+        tools = (*DEFAULT_TOOLS, *_web_tools(given), *_semantic_tools(given), *_lsp_tools(given))
+        with closing(open_snapshot(given.repo, given.commit, index=_index_folder(given))) as snapshot:
             toolbox = Toolbox(snapshot, tools)
-            _require(toolbox.schemas(), given.contract)
+            _require_contract(toolbox.schemas(), given.contract)
             _serve(toolbox, given)
     except ToolsError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201  this is the command line
@@ -38,10 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _index(given: argparse.Namespace) -> Path | None:
+def _index_folder(given: argparse.Namespace) -> Path | None:
     if given.no_index or given.commit == WORKTREE:
         return None
-    return given.index or default_index(given.repo)
+    return given.index or default_index_folder(given.repo)
 
 
 def _serve(toolbox: Toolbox, given: argparse.Namespace) -> None:
@@ -50,18 +50,18 @@ def _serve(toolbox: Toolbox, given: argparse.Namespace) -> None:
         run_stdio(server)
         return
     with listen(given.host, given.port, given.allow_host) as listener:
-        print(f"serving at {address(listener)}", file=sys.stderr, flush=True)  # noqa: T201  this is the command line
+        print(f"serving at {url_of(listener)}", file=sys.stderr, flush=True)  # noqa: T201  this is the command line
         run_http(server, listener, given.allow_host)
 
 
-def _require(schemas: Sequence[Schema], contract: Path | None) -> None:
+def _require_contract(schemas: Sequence[Schema], contract: Path | None) -> None:
     """Raise NotUsable where the tools differ from those of a contract."""
-    found = differences(schemas, expected_tools(contract)) if contract else []
+    found = find_differences(schemas, read_expected_tools(contract)) if contract else []
     if found:
         raise NotUsable("\n- ".join([f"the tools are not those of {contract}:", *found]))
 
 
-def expected_tools(path: Path) -> list[Schema]:
+def read_expected_tools(path: Path) -> list[Schema]:
     """The tools' schemas in a `contract.json`, or in a file that is a list of them. Raises NotUsable."""
     try:
         value = json.loads(path.read_text("utf-8"))
@@ -73,44 +73,44 @@ def expected_tools(path: Path) -> list[Schema]:
     return cast("list[Schema]", tools)
 
 
-def _web(given: argparse.Namespace) -> tuple[AnyTool, ...]:
+def _web_tools(given: argparse.Namespace) -> tuple[AnyTool, ...]:
     if not given.web_model:
         return ()
-    from selfplay_tools.web import SearchModel, ask_web  # noqa: PLC0415  its client takes a second to import
+    from selfplay_tools.web import WebSearchModel, make_ask_web  # noqa: PLC0415  its client takes a second to import
 
-    return (ask_web(SearchModel(model=given.web_model, base_url=given.web_url, api_key_env=given.web_key_env)),)
+    return (make_ask_web(WebSearchModel(model=given.web_model, base_url=given.web_url, api_key_env=given.web_key_env)),)
 
 
-def _lsp(given: argparse.Namespace) -> tuple[AnyTool, ...]:
+def _lsp_tools(given: argparse.Namespace) -> tuple[AnyTool, ...]:
     if not given.lsp:
         return ()
     try:
         from selfplay_tools.lsp import servers, tools  # noqa: PLC0415  an extra, and it takes time to import
     except ModuleNotFoundError as error:
         raise NotUsable(str(error)) from error
-    return tools.lsp_tools([servers.server_for("python")])
+    return tools.make_lsp_tools([servers.server_for("python")])
 
 
-def _semantic(given: argparse.Namespace) -> tuple[AnyTool, ...]:
+def _semantic_tools(given: argparse.Namespace) -> tuple[AnyTool, ...]:
     if not given.semantic_model:
         return ()
-    from selfplay_tools.semantic.meaning import Meaning  # noqa: PLC0415  what it imports takes a second
-    from selfplay_tools.semantic.tool import semantic_search  # noqa: PLC0415
+    from selfplay_tools.semantic.meaning import SemanticIndex  # noqa: PLC0415  what it imports takes a second
+    from selfplay_tools.semantic.tool import make_semantic_search  # noqa: PLC0415
 
-    return (semantic_search(Meaning(_embedder(given), folder=given.semantic_folder)),)
+    return (make_semantic_search(SemanticIndex(_make_embedder(given), folder=given.semantic_folder)),)
 
 
-def _embedder(given: argparse.Namespace) -> "Embedder":
+def _make_embedder(given: argparse.Namespace) -> "Embedder":
     if not given.semantic_url:
-        from selfplay_tools.semantic.local import LocalModel, local  # noqa: PLC0415  see `_semantic`
+        from selfplay_tools.semantic.local import LocalEmbeddingModel, make_local_embedder  # noqa: PLC0415  see `_semantic`
 
-        return local(LocalModel(given.semantic_model))
-    from selfplay_tools.semantic.endpoint import EmbeddingModel, endpoint  # noqa: PLC0415  see `_semantic`
+        return make_local_embedder(LocalEmbeddingModel(given.semantic_model))
+    from selfplay_tools.semantic.endpoint import EmbeddingEndpoint, make_endpoint_embedder  # noqa: PLC0415  see `_semantic`
 
-    return endpoint(EmbeddingModel(given.semantic_model, given.semantic_url, given.semantic_key_env))
+    return make_endpoint_embedder(EmbeddingEndpoint(given.semantic_model, given.semantic_url, given.semantic_key_env))
 
 
-def _parser() -> argparse.ArgumentParser:
+def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m selfplay_tools.mcp",
         description="Serve the tools that a model was trained with, over MCP, on one commit or directory. Read-only.",
@@ -127,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--host", default="127.0.0.1", help="http: the address to listen on")
     add("--port", type=int, default=PORT, help="http: 0 takes a free one")
     add("--allow-host", action="append", default=[], metavar="NAME:PORT", help="http: a name that clients reach it by")
-    add("--threads", type=_count, default=THREADS, help="calls carried out at once")
+    add("--threads", type=_parse_count, default=THREADS, help="calls carried out at once")
     add("--web-model", default="", help="offer ask_web, answered by this model")
     add("--web-url", default="", help="its server, up to where /chat/completions begins")
     add("--web-key-env", default="ASK_WEB_API_KEY", help="the environment variable with its key")
@@ -139,7 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _count(text: str) -> int:
+def _parse_count(text: str) -> int:
     if (number := int(text)) < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
     return number

@@ -43,24 +43,24 @@ def make_server(toolbox: Toolbox, *, about: str = "", threads: int = THREADS) ->
 
     `about` says in the server's own description what the tools look into; no model gets to see it.
     """
-    answering = _Answering(toolbox, anyio.CapacityLimiter(threads))
+    service = _ToolboxService(toolbox, anyio.CapacityLimiter(threads))
     server: Server[Any] = Server(
         "selfplay-tools",
         version=version("selfplay"),
         description=f"Read-only code search over {about}" if about else "Read-only code search",
-        get_tool_input_schema=_no_header_to_check,
-        on_list_tools=answering.list_tools,
-        on_call_tool=answering.call_tool,
+        get_tool_input_schema=_skip_header_check,
+        on_list_tools=service.list_tools,
+        on_call_tool=service.call_tool,
     )
-    server.middleware.append(answering.keep_order)
+    server.middleware.append(service.keep_order)
     return server
 
 
-def _no_header_to_check(_name: str) -> None:
+def _skip_header_check(_name: str) -> None:
     """No argument of a tool travels in an HTTP header."""
 
 
-def described(tool: AnyTool) -> Tool:
+def describe_tool(tool: AnyTool) -> Tool:
     """A tool as MCP lists it."""
     function = function_schema(tool)["function"]
     hints = ToolAnnotations(
@@ -78,21 +78,21 @@ def described(tool: AnyTool) -> Tool:
 
 
 @dataclass(frozen=True)
-class _Answering:
+class _ToolboxService:
     """What the server does for each request."""
 
     toolbox: Toolbox
     threads: anyio.CapacityLimiter
-    listed: ListToolsResult = field(init=False)
+    tool_list: ListToolsResult = field(init=False)
 
     def __post_init__(self) -> None:
-        tools = [described(tool) for tool in self.toolbox.tools]
+        tools = [describe_tool(tool) for tool in self.toolbox.tools]
         object.__setattr__(self, "listed", ListToolsResult(tools=tools))
 
     async def list_tools(
         self, _context: ServerRequestContext[Any], _params: PaginatedRequestParams | None
     ) -> ListToolsResult:
-        return self.listed
+        return self.tool_list
 
     async def keep_order(self, ctx: ServerRequestContext[Any], call_next: CallNext) -> HandlerResult:
         """Middleware: list schemas with their keys in order, as chat templates print them.
@@ -101,7 +101,7 @@ class _Answering:
         """
         result = await call_next(ctx)
         if ctx.method == "tools/list" and isinstance(result, dict):
-            listed = zip(result["tools"], self.listed.tools, strict=True)
+            listed = zip(result["tools"], self.tool_list.tools, strict=True)
             result["tools"] = [{**sent, "inputSchema": tool.input_schema} for sent, tool in listed]
         return result
 

@@ -72,13 +72,13 @@ def listen(host: str, port: int, hosts: Sequence[str] = ()) -> socket.socket:
     return listener
 
 
-def address(listener: socket.socket) -> str:
+def url_of(listener: socket.socket) -> str:
     """The URL of a server on this socket."""
     host, port = listener.getsockname()[:2]
     return f"http://{f'[{host}]' if ':' in host else host}:{port}{PATH}"
 
 
-def http_app(server: Server[Any], hosts: Sequence[str] = ()) -> Starlette:
+def make_http_app(server: Server[Any], hosts: Sequence[str] = ()) -> Starlette:
     """The server as an ASGI application at `PATH`, without sessions: each request stands on its own.
 
     A request whose Host header names neither loopback nor one of `hosts` (`NAME:PORT`, or `NAME:*`) is refused, and so
@@ -100,7 +100,7 @@ def http_app(server: Server[Any], hosts: Sequence[str] = ()) -> Starlette:
 def run_http(server: Server[Any], listener: socket.socket, hosts: Sequence[str] = ()) -> None:
     """Serve until SIGINT (raises KeyboardInterrupt) or SIGTERM, after the calls under way have ended."""
     config = uvicorn.Config(
-        http_app(server, hosts),
+        make_http_app(server, hosts),
         log_config=None,  # uvicorn's own would write to standard output
         access_log=False,
         lifespan="on",

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
-from selfplay_tools.code import parsed
+from selfplay_tools.code import parse_code
 from selfplay_tools.definitions import Definition
 from selfplay_tools.languages import may_have_language, name_and_suffix
 from selfplay_tools.output import clip
@@ -23,7 +23,7 @@ NAME_CHARS = 120
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
+class CodeChunk:
     """Some lines of a text in a row."""
 
     first: int
@@ -41,7 +41,7 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
+class _LineRun:
     """Lines from `start`, 0-based, up to `end`, exclusive."""
 
     start: int
@@ -60,20 +60,20 @@ def kind_of(path: str) -> str:
     return suffix or name
 
 
-def chunks(kind: str, source: bytes) -> tuple[Chunk, ...]:
+def cut_into_chunks(kind: str, source: bytes) -> tuple[CodeChunk, ...]:
     r"""The chunks of a text (UTF-8, every line ended by `\n`), in its order; together all its lines but blank ones.
 
     A text that can't be parsed, or is in no known language, is cut between paragraphs.
     """
     lines = source.decode("utf-8", "replace").split("\n")[:-1]
-    text = _Text(lines)
+    text = _MeasuredLines(lines)
     # A suffix alone is no file name: the parser wants to see one.
-    found = parsed(f"file{kind}" if kind.startswith(".") else kind, source).definitions if kind else ()
+    found = parse_code(f"file{kind}" if kind.startswith(".") else kind, source).definitions if kind else ()
     pieces = text.cut(0, len(lines), "", tuple(sorted(found, key=lambda one: (one.first, -one.last))))
-    return tuple(chunk for piece in _joined(pieces, text) for chunk in text.chunks(piece))
+    return tuple(chunk for piece in _join_small(pieces, text) for chunk in text.make_chunks(piece))
 
 
-class _Text:
+class _MeasuredLines:
     """Lines, and how many characters some of them have together."""
 
     def __init__(self, lines: Sequence[str]) -> None:
@@ -83,42 +83,42 @@ class _Text:
     def size(self, start: int, end: int) -> int:
         return self._sums[end] - self._sums[start]
 
-    def cut(self, start: int, end: int, name: str, inside: Sequence[Definition]) -> Iterator[_Piece]:
+    def cut(self, start: int, end: int, name: str, inside: Sequence[Definition]) -> Iterator[_LineRun]:
         """The lines in pieces, in order; `name` is the definition that they are, `inside` those that stand in it.
 
         A piece has at most `MAX_CHARS`, or a single line.
         """
         if not inside or (name and self.size(start, end) <= MAX_CHARS):
-            yield from self._paragraphs(start, end, name)
+            yield from self._cut_paragraphs(start, end, name)
             return
         at = start
-        for one, below in _outermost(inside):
-            first, last = max(self._with_comment(one.first - 1, at), at), min(one.last, end)
+        for one, below in _nest_definitions(inside):
+            first, last = max(self._include_comment(one.first - 1, at), at), min(one.last, end)
             if last <= first:
                 continue  # it begins on the line where the one before ends
-            before = self._paragraphs(at, first, name)
+            before = self._cut_paragraphs(at, first, name)
             yield from (replace(piece, is_head=True) for piece in before) if name and at == start else before
             yield from self.cut(first, last, " ".join(one.qualified.split())[:NAME_CHARS], below)
             at = last
-        yield from self._paragraphs(at, end, name)
+        yield from self._cut_paragraphs(at, end, name)
 
-    def _with_comment(self, start: int, lowest: int) -> int:
+    def _include_comment(self, start: int, lowest: int) -> int:
         """Where what stands right above a definition, without a blank line, begins."""
         while start > lowest and self.lines[start - 1].strip() and self.lines[start - 1].lstrip()[:1] in _COMMENT:
             start -= 1
         return start
 
-    def _paragraphs(self, start: int, end: int, name: str) -> Iterator[_Piece]:
+    def _cut_paragraphs(self, start: int, end: int, name: str) -> Iterator[_LineRun]:
         """Lines in pieces that end, where that is possible, with a blank line."""
         while start < end and not self.lines[start].strip():
             start += 1
         while start < end:
-            stop = self._stop(start, end)
+            stop = self._find_stop(start, end)
             is_alone = bool(name) and self.size(start, stop) >= ALONE_CHARS
-            yield _Piece(start, stop, name, is_alone)
+            yield _LineRun(start, stop, name, is_alone)
             start = stop
 
-    def _stop(self, start: int, end: int) -> int:
+    def _find_stop(self, start: int, end: int) -> int:
         """The end of a piece that begins there."""
         fits = start + 1
         paragraph = 0
@@ -128,7 +128,7 @@ class _Text:
                 paragraph = fits
         return end if fits >= end else paragraph or fits
 
-    def chunks(self, piece: _Piece) -> Iterator[Chunk]:
+    def make_chunks(self, piece: _LineRun) -> Iterator[CodeChunk]:
         """The piece as a chunk, without blank lines around it; none if nothing in it is a word."""
         start, end = piece.start, piece.end
         while start < end and not self.lines[start].strip():
@@ -137,14 +137,14 @@ class _Text:
             end -= 1
         body = "\n".join(clip(line, width=MAX_CHARS) for line in self.lines[start:end])
         if any(map(str.isalnum, body)):
-            yield Chunk(start + 1, end, piece.name, f"{piece.name}\n{body}" if piece.name else body)
+            yield CodeChunk(start + 1, end, piece.name, f"{piece.name}\n{body}" if piece.name else body)
 
 
 _COMMENT = frozenset("#/*@;-")
 """What lines above a definition begin with if they belong to it."""
 
 
-def _outermost(found: Sequence[Definition]) -> Iterator[tuple[Definition, Sequence[Definition]]]:
+def _nest_definitions(found: Sequence[Definition]) -> Iterator[tuple[Definition, Sequence[Definition]]]:
     """Those that stand in no other, each with what stands in it. `found` is sorted, the wider first."""
     at = 0
     while at < len(found):
@@ -155,13 +155,13 @@ def _outermost(found: Sequence[Definition]) -> Iterator[tuple[Definition, Sequen
         at = stop
 
 
-def _joined(pieces: Iterator[_Piece], text: _Text) -> Iterator[_Piece]:
+def _join_small(pieces: Iterator[_LineRun], text: _MeasuredLines) -> Iterator[_LineRun]:
     """Neighbours that are small put together; what they have in common of their names becomes the name."""
-    before: _Piece | None = None
+    before: _LineRun | None = None
     for piece in pieces:
         is_apart = not before or before.is_alone or piece.is_alone or piece.is_head
         if before and not is_apart and text.size(before.start, piece.end) <= MAX_CHARS:
-            before = replace(before, end=piece.end, name=_common(before.name, piece.name))
+            before = replace(before, end=piece.end, name=_common_name(before.name, piece.name))
             continue
         if before:
             yield before
@@ -170,7 +170,7 @@ def _joined(pieces: Iterator[_Piece], text: _Text) -> Iterator[_Piece]:
         yield before
 
 
-def _common(one: str, other: str) -> str:
+def _common_name(one: str, other: str) -> str:
     shared: list[str] = []
     for ours, theirs in zip(one.split("."), other.split("."), strict=False):
         if ours != theirs:

@@ -13,7 +13,7 @@ STEPS = 127
 """A component is kept as a whole number between -STEPS and STEPS, in units of the vector's largest."""
 
 
-class NotEmbedded(Exception):
+class EmbeddingFailed(Exception):
     """There are no vectors for some texts. The message says why, in one line, and holds no key."""
 
 
@@ -25,17 +25,17 @@ class Embedder(Protocol):
         """Names the model and all settings that its vectors depend on: vectors of two identities do not compare."""
         ...
 
-    def of_code(self, texts: Sequence[str]) -> Floats:
+    def embed_code(self, texts: Sequence[str]) -> Floats:
         """A row for each text (at least one), as a document that is searched. Blocks. Raises NotEmbedded."""
         ...
 
-    def of_question(self, text: str) -> Floats:
+    def embed_question(self, text: str) -> Floats:
         """The vector of a question about such documents. Blocks. Raises NotEmbedded."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Vectors:
+class QuantizedVectors:
     """Vectors of length 1, one in a row, in a byte per component."""
 
     steps: NDArray[np.int8]
@@ -43,9 +43,9 @@ class Vectors:
     """What a row's whole numbers are multiplied with."""
 
     @classmethod
-    def of(cls, rows: Floats) -> "Vectors":
+    def quantize(cls, rows: Floats) -> "QuantizedVectors":
         """From rows of any length but 0. Raises NotEmbedded for a row that has no direction."""
-        unit = normalised(rows)
+        unit = normalise_rows(rows)
         largest = np.abs(unit).max(axis=1, initial=0.0)
         scales = (largest / STEPS).astype(np.float32)
         return cls(np.rint(unit / scales[:, None]).astype(np.int8), scales)
@@ -54,9 +54,9 @@ class Vectors:
         return len(self.steps)
 
 
-def normalised(rows: Floats) -> Floats:
+def normalise_rows(rows: Floats) -> Floats:
     """The rows with length 1. Raises NotEmbedded for a row that has no direction: zero, or not finite."""
     lengths = np.sqrt(np.square(rows.astype(np.float64)).sum(axis=1))
     if not np.isfinite(lengths).all() or not (lengths > 0).all():
-        raise NotEmbedded("the model gave a vector that is zero or not finite")
+        raise EmbeddingFailed("the model gave a vector that is zero or not finite")
     return (rows / lengths[:, None]).astype(np.float32)

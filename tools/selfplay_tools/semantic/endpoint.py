@@ -11,8 +11,8 @@ from itertools import chain
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
-from selfplay_tools.remote import NoAnswer, Remote, remote
-from selfplay_tools.semantic.embedding import Floats, NotEmbedded
+from selfplay_tools.remote import NoAnswer, RemoteService, make_remote_service
+from selfplay_tools.semantic.embedding import Floats, EmbeddingFailed
 
 MAX_RESPONSE_BYTES = 64 << 20
 """A batch of 256 vectors of 8,192 components, written as decimal numbers, has about 40 MiB."""
@@ -21,7 +21,7 @@ Post = Callable[[str, Mapping[str, object]], bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class EmbeddingModel:
+class EmbeddingEndpoint:
     """Who is asked, and how."""
 
     model: str
@@ -45,21 +45,21 @@ class EmbeddingModel:
     """Attempts where the server is busy, broken or out of reach."""
 
 
-def endpoint(who: EmbeddingModel, environ: Mapping[str, str] = os.environ) -> "Endpoint":
+def make_endpoint_embedder(endpoint: EmbeddingEndpoint, environ: Mapping[str, str] = os.environ) -> "EndpointEmbedder":
     """The model at its server. Raises NotUsable for an address that is none, and where the key is missing."""
-    server = remote(
+    server = make_remote_service(
         "semantic_search",
-        who.base_url,
-        who.api_key_env,
-        timeout_s=who.timeout_s,
-        tries=who.tries,
+        endpoint.base_url,
+        endpoint.api_key_env,
+        timeout_s=endpoint.timeout_s,
+        tries=endpoint.tries,
         max_bytes=MAX_RESPONSE_BYTES,
         environ=environ,
     )
-    return Endpoint(who, server)
+    return EndpointEmbedder(endpoint, server)
 
 
-class _Embedding(BaseModel):
+class _EmbeddingRow(BaseModel):
     """A vector, as numbers or as base64 of little-endian floats, and the place of its text in the request."""
 
     embedding: list[float] | str
@@ -72,62 +72,62 @@ class _Embedding(BaseModel):
         return np.array(self.embedding, np.float32)
 
 
-class _Response(BaseModel):
+class _EmbeddingResponse(BaseModel):
     """What is read of a response; servers add what they like."""
 
-    data: list[_Embedding]
+    data: list[_EmbeddingRow]
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class EndpointEmbedder:
     """Implements `Embedder`. Get one by `endpoint`."""
 
-    who: EmbeddingModel
-    server: Remote
+    endpoint: EmbeddingEndpoint
+    server: RemoteService
 
     @property
     def identity(self) -> str:
         """As `Embedder.identity`. The address is no part of it: a model may move."""
-        return json.dumps(["endpoint", self.who.model, self.who.dimensions, self.who.code_prefix])
+        return json.dumps(["endpoint", self.endpoint.model, self.endpoint.dimensions, self.endpoint.code_prefix])
 
-    def of_code(self, texts: Sequence[str]) -> Floats:
+    def embed_code(self, texts: Sequence[str]) -> Floats:
         """As `Embedder.of_code`."""
-        size = self.who.batch_size
+        size = self.endpoint.batch_size
         batches = [texts[start : start + size] for start in range(0, len(texts), size)]
-        with self.server.connected() as post, ThreadPoolExecutor(min(self.who.parallel, len(batches))) as threads:
+        with self.server.connect() as post, ThreadPoolExecutor(min(self.endpoint.parallel, len(batches))) as threads:
 
-            def asked(batch: Sequence[str]) -> list[Floats]:
-                return self._batch(post, batch, self.who.code_prefix)
+            def embed_batch(batch: Sequence[str]) -> list[Floats]:
+                return self._request_batch(post, batch, self.endpoint.code_prefix)
 
-            found = list(threads.map(asked, batches))
-        return self._rows(list(chain.from_iterable(found)))
+            found = list(threads.map(embed_batch, batches))
+        return self._stack_rows(list(chain.from_iterable(found)))
 
-    def of_question(self, text: str) -> Floats:
+    def embed_question(self, text: str) -> Floats:
         """As `Embedder.of_question`."""
-        return self._rows(self._batch(self.server.post, [text], self.who.question_prefix))[0]
+        return self._stack_rows(self._request_batch(self.server.post, [text], self.endpoint.question_prefix))[0]
 
-    def _batch(self, post: Post, texts: Sequence[str], prefix: str) -> list[Floats]:
-        body: dict[str, object] = {"model": self.who.model, "input": [prefix + text for text in texts]}
+    def _request_batch(self, post: Post, texts: Sequence[str], prefix: str) -> list[Floats]:
+        body: dict[str, object] = {"model": self.endpoint.model, "input": [prefix + text for text in texts]}
         # Asked for, because the client's own default is not known to every server.
         body["encoding_format"] = "float"
-        if self.who.dimensions is not None:
-            body["dimensions"] = self.who.dimensions
+        if self.endpoint.dimensions is not None:
+            body["dimensions"] = self.endpoint.dimensions
         try:
-            response = _Response.model_validate_json(post("/embeddings", body))
+            response = _EmbeddingResponse.model_validate_json(post("/embeddings", body))
             rows = {one.index: one.row for one in response.data}
         except NoAnswer as why:
-            raise NotEmbedded(str(why)) from None
+            raise EmbeddingFailed(str(why)) from None
         except ValueError as error:
             what = (
                 "in the form of embeddings" if isinstance(error, ValidationError) else "with vectors that can be read"
             )
-            raise NotEmbedded(f"the server did not answer {what}") from None
+            raise EmbeddingFailed(f"the server did not answer {what}") from None
         if len(response.data) != len(texts) or sorted(rows) != list(range(len(texts))):
-            raise NotEmbedded(f"the server gave {len(rows)} vectors for {len(texts)} texts")
+            raise EmbeddingFailed(f"the server gave {len(rows)} vectors for {len(texts)} texts")
         return [rows[at] for at in range(len(texts))]
 
-    def _rows(self, rows: Sequence[Floats]) -> Floats:
+    def _stack_rows(self, rows: Sequence[Floats]) -> Floats:
         lengths = {len(row) for row in rows}
         if len(lengths) != 1 or 0 in lengths:
-            raise NotEmbedded("the server gave vectors of differing or no length")
+            raise EmbeddingFailed("the server gave vectors of differing or no length")
         return np.stack(rows)

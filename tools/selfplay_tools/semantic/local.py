@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from selfplay_tools.errors import NotUsable
 from selfplay_tools.output import shorten
-from selfplay_tools.semantic.embedding import Floats, NotEmbedded
+from selfplay_tools.semantic.embedding import Floats, EmbeddingFailed
 
 WHY_CHARS = 300
 
@@ -35,7 +35,7 @@ class SentenceTransformers(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class LocalModel:
+class LocalEmbeddingModel:
     """Which model, and how it is asked."""
 
     model: str
@@ -47,58 +47,58 @@ class LocalModel:
     batch_size: int = 64
 
 
-def local(who: LocalModel, find: Callable[[str], object] = find_spec) -> "Local":
+def make_local_embedder(settings: LocalEmbeddingModel, find: Callable[[str], object] = find_spec) -> "LocalEmbedder":
     """The model, run in this process. Raises NotUsable where `find` finds no sentence-transformers."""
     if find("sentence_transformers") is None:
         raise NotUsable(
             "semantic_search: a model without base_url runs here, by sentence-transformers, which is not installed: "
             "pip install '.[semantic-local]' in selfplay's checkout, or give base_url"
         )
-    return Local(who, _imported)
+    return LocalEmbedder(settings, _import_library)
 
 
-def _imported() -> SentenceTransformers:
+def _import_library() -> SentenceTransformers:
     # Takes seconds: not before it is needed.
     return cast("SentenceTransformers", import_module("sentence_transformers"))
 
 
-class Local:
+class LocalEmbedder:
     """Implements `Embedder`. The model is loaded when it is first asked."""
 
-    def __init__(self, who: LocalModel, module: Callable[[], SentenceTransformers]) -> None:
+    def __init__(self, settings: LocalEmbeddingModel, module: Callable[[], SentenceTransformers]) -> None:
         """`module` is called once, in the first use."""
-        self._who = who
+        self._settings = settings
         self._module = module
         self._encoder: Encoder | None = None
-        self._asking = Lock()
+        self._lock = Lock()
 
     @property
     def identity(self) -> str:
         """As `Embedder.identity`."""
-        return json.dumps(["local", self._who.model, self._who.dimensions, self._who.code_prefix])
+        return json.dumps(["local", self._settings.model, self._settings.dimensions, self._settings.code_prefix])
 
-    def of_code(self, texts: Sequence[str]) -> Floats:
+    def embed_code(self, texts: Sequence[str]) -> Floats:
         """As `Embedder.of_code`."""
-        return self._rows([self._who.code_prefix + text for text in texts])
+        return self._encode([self._settings.code_prefix + text for text in texts])
 
-    def of_question(self, text: str) -> Floats:
+    def embed_question(self, text: str) -> Floats:
         """As `Embedder.of_question`."""
-        return self._rows([self._who.question_prefix + text])[0]
+        return self._encode([self._settings.question_prefix + text])[0]
 
-    def _rows(self, texts: list[str]) -> Floats:
-        with self._asking:  # its tokenizers do not take two callers at once
+    def _encode(self, texts: list[str]) -> Floats:
+        with self._lock:  # its tokenizers do not take two callers at once
             if self._encoder is None:
-                self._encoder = self._loaded()
+                self._encoder = self._load()
             rows = np.asarray(
-                self._encoder.encode(texts, batch_size=self._who.batch_size, show_progress_bar=False), np.float32
+                self._encoder.encode(texts, batch_size=self._settings.batch_size, show_progress_bar=False), np.float32
             )
         if rows.ndim != 2 or len(rows) != len(texts) or not rows.shape[1]:  # noqa: PLR2004  a row for each text
-            raise NotEmbedded(f"the model gave an array of shape {rows.shape} for {len(texts)} texts")
+            raise EmbeddingFailed(f"the model gave an array of shape {rows.shape} for {len(texts)} texts")
         return rows
 
-    def _loaded(self) -> Encoder:
+    def _load(self) -> Encoder:
         try:
-            return self._module().SentenceTransformer(self._who.model, truncate_dim=self._who.dimensions)
+            return self._module().SentenceTransformer(self._settings.model, truncate_dim=self._settings.dimensions)
         except (
             ImportError,
             OSError,
@@ -106,4 +106,4 @@ class Local:
             RuntimeError,
         ) as error:  # no such model, a broken one, no memory for it
             why = shorten(" ".join(str(error).split()), WHY_CHARS)
-            raise NotEmbedded(f"the model {self._who.model!r} can't be loaded: {why}") from error
+            raise EmbeddingFailed(f"the model {self._settings.model!r} can't be loaded: {why}") from error

@@ -13,13 +13,13 @@ from threading import Lock
 import numpy as np
 
 from selfplay_tools.errors import NotReadable
-from selfplay_tools.places import Scope, scope_of
-from selfplay_tools.semantic.chunks import chunks, kind_of
-from selfplay_tools.semantic.embedding import Embedder, Floats, NotEmbedded, normalised
-from selfplay_tools.semantic.segment import Cut
-from selfplay_tools.semantic.shelf import Place, Shelf
-from selfplay_tools.semantic.store import DEFAULT_MAX_BYTES, VectorStore, fresh
-from selfplay_tools.snapshot import Entry, Snapshot
+from selfplay_tools.places import SearchScope, scope_of
+from selfplay_tools.semantic.chunks import cut_into_chunks, kind_of
+from selfplay_tools.semantic.embedding import Embedder, Floats, EmbeddingFailed, normalise_rows
+from selfplay_tools.semantic.segment import ChunkedBlob
+from selfplay_tools.semantic.shelf import ChunkPlace, VectorIndex
+from selfplay_tools.semantic.store import DEFAULT_MAX_BYTES, VectorStore, find_new_texts
+from selfplay_tools.snapshot import SnapshotEntry, Snapshot
 
 MAX_FILE_BYTES = 1 << 20
 """Larger files are generated or data: they are not embedded."""
@@ -27,47 +27,47 @@ DEFAULT_MAX_TEXTS = 2_000
 _REMEMBERED = 8
 
 
-class TooMany(NotEmbedded):
+class TooManyTexts(EmbeddingFailed):
     """More texts have no vector yet than one call may embed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Near:
+class NearChunk:
     """A chunk that is near to what was asked for."""
 
     path: str
-    place: Place
+    place: ChunkPlace
     copies: int
     """Chunks in question with just this text; it is the first of them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class NearestChunks:
     """The answer."""
 
-    best: Sequence[Near]
+    best: Sequence[NearChunk]
     """The nearest first."""
     total: int
     """Chunks in question."""
-    left_out: Sequence[Entry]
+    left_out: Sequence[SnapshotEntry]
     """Files in question that were not embedded, because of their size."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Files:
+class _ScopeFiles:
     """The files in question, in path order."""
 
     paths: Sequence[str]
     keys: Sequence[bytes]
     """What a store knows each by."""
-    left_out: Sequence[Entry]
+    left_out: Sequence[SnapshotEntry]
 
-    def missing(self, shelf: Shelf) -> dict[bytes, str]:
+    def find_missing(self, index: VectorIndex) -> dict[bytes, str]:
         """Those that are not there: a path for each key."""
-        return {key: path for key, path in zip(self.keys, self.paths, strict=True) if key not in shelf.blobs}
+        return {key: path for key, path in zip(self.keys, self.paths, strict=True) if key not in index.blobs}
 
 
-class Meaning:
+class SemanticIndex:
     """One model over any number of snapshots. Safe to use from several threads."""
 
     def __init__(
@@ -87,86 +87,86 @@ class Meaning:
         self._max_texts = max_texts
         self._max_bytes = max_bytes
         self._stores: dict[Path, VectorStore] = {}
-        self._files: OrderedDict[tuple[str, str], _Files] = OrderedDict()
+        self._files: OrderedDict[tuple[str, str], _ScopeFiles] = OrderedDict()
         self._guard = Lock()
 
-    def nearest(self, snapshot: Snapshot, scope: Scope, question: str, code: str, limit: int) -> Found:
+    def find_nearest(self, snapshot: Snapshot, scope: SearchScope, question: str, code: str, limit: int) -> NearestChunks:
         """The chunks of the scope nearest to a question, or to code as it may stand there, or to both alike.
 
         Raises TooMany where more must be embedded than a call may, NotEmbedded, OSError where nothing can be kept.
         """
-        vector = self._vector(question, code)
-        files, store = self._files_of(snapshot, scope), self._store(snapshot)
-        shelf = store.shelf(len(vector))
-        missing = files.missing(shelf)
+        vector = self._embed_query(question, code)
+        files, store = self._files_of(snapshot, scope), self._store_of(snapshot)
+        index = store.load_index(len(vector))
+        missing = files.find_missing(index)
         if missing:
-            few = self._few(shelf, _cuts(snapshot, missing))
-            shelf = self._completed(store, files, shelf, iter(few))
-        there = [at for at, key in enumerate(files.keys) if key in shelf.blobs]
-        blobs = [shelf.blobs[files.keys[at]] for at in there]
-        store.used(shelf.segments_of(blobs))
-        inside, owners = shelf.chunks_of(blobs)
+            few = self._collect_few(index, _chunk_files(snapshot, missing))
+            index = self._embed_missing(store, files, index, iter(few))
+        there = [at for at, key in enumerate(files.keys) if key in index.blobs]
+        blobs = [index.blobs[files.keys[at]] for at in there]
+        store.mark_used(index.segments_of(blobs))
+        inside, owners = index.chunks_of(blobs)
         best = [
-            Near(files.paths[there[int(owners[at])]], shelf.place(int(inside[at])), copies)
-            for at, copies in shelf.nearest(vector, inside, limit)
+            NearChunk(files.paths[there[int(owners[at])]], index.place_of(int(inside[at])), copies)
+            for at, copies in index.find_nearest(vector, inside, limit)
         ]
-        return Found(best, len(inside), files.left_out)
+        return NearestChunks(best, len(inside), files.left_out)
 
-    def ahead(self, snapshot: Snapshot, told: Callable[[int, int], None] | None = None) -> int:
+    def embed_ahead(self, snapshot: Snapshot, on_progress: Callable[[int, int], None] | None = None) -> int:
         """Embed all of the snapshot that has no vectors yet, however much; the number of texts that were embedded.
 
         `told` hears how many of how many files are done. What was done stays done when it is stopped.
         Raises NotEmbedded, OSError.
         """
-        length = len(self._vector("where is it?", ""))
-        files, store = self._files_of(snapshot, scope_of(snapshot, "")), self._store(snapshot)
-        shelf = store.shelf(length)
-        missing = files.missing(shelf)
+        length = len(self._embed_query("where is it?", ""))
+        files, store = self._files_of(snapshot, scope_of(snapshot, "")), self._store_of(snapshot)
+        index = store.load_index(length)
+        missing = files.find_missing(index)
 
-        def hear(done: int) -> None:
-            if told:
-                told(done, len(missing))
+        def report_files(done: int) -> None:
+            if on_progress:
+                on_progress(done, len(missing))
 
-        needed = shelf.segments_of([shelf.blobs[key] for key in files.keys if key in shelf.blobs])
-        return store.add(_cuts(snapshot, missing), length, self._embedder.of_code, needed=needed, told=hear)
+        needed = index.segments_of([index.blobs[key] for key in files.keys if key in index.blobs])
+        return store.add(_chunk_files(snapshot, missing), length, self._embedder.embed_code, needed=needed, on_progress=report_files)
 
-    def _vector(self, question: str, code: str) -> Floats:
+    def _embed_query(self, question: str, code: str) -> Floats:
         """Of length 1; halfway between the two if both are given."""
-        rows = [self._embedder.of_question(question)] if question else []
-        rows += [self._embedder.of_code([code])[0]] if code else []
-        return normalised(normalised(np.stack(rows)).sum(axis=0, keepdims=True))[0]
+        rows = [self._embedder.embed_question(question)] if question else []
+        rows += [self._embedder.embed_code([code])[0]] if code else []
+        return normalise_rows(normalise_rows(np.stack(rows)).sum(axis=0, keepdims=True))[0]
 
-    def _few(self, shelf: Shelf, cuts: Iterator[Cut]) -> list[Cut]:
+    def _collect_few(self, index: VectorIndex, cuts: Iterator[ChunkedBlob]) -> list[ChunkedBlob]:
         """All of them, if they are few enough for one call. Raises TooMany."""
-        few: list[Cut] = []
+        few: list[ChunkedBlob] = []
         texts: set[int] = set()
         for cut in cuts:
             few.append(cut)
-            texts.update(fresh(shelf, [cut]))
+            texts.update(find_new_texts(index, [cut]))
             if len(texts) > self._max_texts:
-                raise TooMany(f"more than {self._max_texts:,} pieces of it have no vector yet")
+                raise TooManyTexts(f"more than {self._max_texts:,} pieces of it have no vector yet")
         return few
 
-    def _completed(self, store: VectorStore, files: _Files, shelf: Shelf, cuts: Iterator[Cut]) -> Shelf:
-        needed = shelf.segments_of([shelf.blobs[key] for key in files.keys if key in shelf.blobs])
-        store.add(cuts, shelf.length, self._embedder.of_code, needed=needed)
-        return store.shelf(shelf.length)
+    def _embed_missing(self, store: VectorStore, files: _ScopeFiles, index: VectorIndex, cuts: Iterator[ChunkedBlob]) -> VectorIndex:
+        needed = index.segments_of([index.blobs[key] for key in files.keys if key in index.blobs])
+        store.add(cuts, index.length, self._embedder.embed_code, needed=needed)
+        return store.load_index(index.length)
 
-    def _store(self, snapshot: Snapshot) -> VectorStore:
-        folder = self._folder or (snapshot.memory / "semantic" if snapshot.memory else default_folder())
+    def _store_of(self, snapshot: Snapshot) -> VectorStore:
+        folder = self._folder or (snapshot.storage_folder / "semantic" if snapshot.storage_folder else default_folder())
         with self._guard:
             if folder not in self._stores:
                 self._stores[folder] = VectorStore(folder, self._embedder.identity, max_bytes=self._max_bytes)
             return self._stores[folder]
 
-    def _files_of(self, snapshot: Snapshot, scope: Scope) -> _Files:
+    def _files_of(self, snapshot: Snapshot, scope: SearchScope) -> _ScopeFiles:
         key = snapshot.identity, scope.root
         with self._guard:
             known = self._files.get(key)
             if known is not None:
                 self._files.move_to_end(key)
                 return known
-        files = _files(snapshot, scope)
+        files = _list_files(snapshot, scope)
         with self._guard:
             self._files[key] = files
             while len(self._files) > _REMEMBERED:
@@ -180,22 +180,22 @@ def default_folder(environ: Mapping[str, str] = os.environ) -> Path:
     return (Path(cache) if cache.startswith("/") else Path.home() / ".cache") / "selfplay" / "semantic"
 
 
-def _files(snapshot: Snapshot, scope: Scope) -> _Files:
+def _list_files(snapshot: Snapshot, scope: SearchScope) -> _ScopeFiles:
     entries = [entry for path in sorted(scope.files) if (entry := snapshot.entry(path))]
     served = [entry for entry in entries if entry.size <= MAX_FILE_BYTES and entry.oid.strip("0")]
     left_out = [*scope.skipped, *(entry for entry in entries if entry.size > MAX_FILE_BYTES)]
-    return _Files(
+    return _ScopeFiles(
         paths=[entry.path for entry in served],
         keys=[f"{entry.oid}:{kind_of(entry.path)}".encode() for entry in served],
         left_out=sorted(left_out, key=lambda entry: entry.path),
     )
 
 
-def _cuts(snapshot: Snapshot, missing: Mapping[bytes, str]) -> Iterator[Cut]:
+def _chunk_files(snapshot: Snapshot, missing: Mapping[bytes, str]) -> Iterator[ChunkedBlob]:
     """The files in chunks, one by one; one that changed on disk since the snapshot was taken is left out."""
     for key, path in missing.items():
         try:
-            span = snapshot.source(path)
+            span = snapshot.text_span(path)
         except NotReadable:
             continue
-        yield Cut(key, chunks(kind_of(path), span.buffer[span.starts[0] : span.ends[0]]))
+        yield ChunkedBlob(key, cut_into_chunks(kind_of(path), span.buffer[span.starts[0] : span.ends[0]]))

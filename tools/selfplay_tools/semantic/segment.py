@@ -10,9 +10,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from selfplay_tools.semantic.chunks import Chunk
-from selfplay_tools.semantic.embedding import Vectors
-from selfplay_tools.store.container import Damaged, checksum, mapped, pack, save, unpack
+from selfplay_tools.semantic.chunks import CodeChunk
+from selfplay_tools.semantic.embedding import QuantizedVectors
+from selfplay_tools.store.container import DamagedFile, crc32_of, map_file, pack_arrays, write_atomically, unpack_arrays
 
 NAME = re.compile(r"(?P<number>\d{6,})-(?P<crc>[0-9a-f]{8})-[0-9a-f]{8}\.chunks")
 """Number, checksum, and what makes it a name that no file had before: not even one that was damaged."""
@@ -21,16 +21,16 @@ UNNAMED = "new.chunks"
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class ChunkedBlob:
     """A blob of a kind, in chunks."""
 
     key: bytes
     """Of the blob and the kind; without line ends."""
-    chunks: Sequence[Chunk]
+    chunks: Sequence[CodeChunk]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
+class SegmentContent:
     """What a segment holds. Chunks and vectors meet by digest; a chunk's vector may be in another segment."""
 
     keys: Sequence[bytes]
@@ -44,10 +44,10 @@ class Part:
     """(chunks): of the definitions around them."""
     known: NDArray[np.uint64]
     """(vectors): the digests of their texts."""
-    vectors: Vectors
+    vectors: QuantizedVectors
 
     @classmethod
-    def of(cls, cuts: Sequence[Cut], known: Sequence[int], vectors: Vectors) -> Self:
+    def from_blobs(cls, cuts: Sequence[ChunkedBlob], known: Sequence[int], vectors: QuantizedVectors) -> Self:
         """From blobs, and vectors with the digests of their texts."""
         chunks = [chunk for cut in cuts for chunk in cut.chunks]
         return cls(
@@ -61,7 +61,7 @@ class Part:
         )
 
     @classmethod
-    def joined(cls, parts: Iterable["Part"]) -> Self:
+    def merge(cls, parts: Iterable["SegmentContent"]) -> Self:
         """One of several whose vectors have one length; vectors that are there twice once."""
         several = list(parts)
         known, places = np.unique(np.concatenate([one.known for one in several]), return_index=True)
@@ -73,7 +73,7 @@ class Part:
             digests=np.concatenate([one.digests for one in several]),
             names=[name for one in several for name in one.names],
             known=known,
-            vectors=Vectors(
+            vectors=QuantizedVectors(
                 np.concatenate([one.vectors.steps for one in several])[places],
                 np.concatenate([one.vectors.scales for one in several])[places],
             ),
@@ -81,55 +81,55 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Segment:
+class VectorSegment:
     """A part in its file."""
 
     path: Path
     size: int
     """Bytes of the file."""
-    part: Part
+    content: SegmentContent
 
     @classmethod
-    def opened(cls, path: Path) -> Self:
+    def load(cls, path: Path) -> Self:
         """Read through once and mapped. Raises Damaged, OSError."""
         name = NAME.fullmatch(path.name)
-        data = mapped(path)
-        if name is None or checksum(data) != int(name["crc"], 16):
-            raise Damaged("its content is not what its name says")
-        arrays = unpack(data)
+        data = map_file(path)
+        if name is None or crc32_of(data) != int(name["crc"], 16):
+            raise DamagedFile("its content is not what its name says")
+        arrays = unpack_arrays(data)
         return cls(
             path,
             len(data),
-            Part(
+            SegmentContent(
                 keys=arrays["keys"].tobytes().split(b"\n")[:-1],
                 offsets=arrays["offsets"],
                 lines=arrays["lines"],
                 digests=arrays["digests"],
                 names=arrays["names"].tobytes().split(b"\n")[:-1],
                 known=arrays["known"],
-                vectors=Vectors(arrays["steps"], arrays["scales"]),
+                vectors=QuantizedVectors(arrays["steps"], arrays["scales"]),
             ),
         )
 
 
-def write(folder: Path, number: int, part: Part) -> Path:
+def write_segment(folder: Path, number: int, content: SegmentContent) -> Path:
     """A file of that number, there whole or not at all. One writer at a time. Raises OSError."""
-    pieces = pack(
+    pieces = pack_arrays(
         {
-            "keys": _joined(part.keys),
-            "offsets": part.offsets,
-            "lines": part.lines,
-            "digests": part.digests,
-            "names": _joined(part.names),
-            "known": part.known,
-            "steps": part.vectors.steps,
-            "scales": part.vectors.scales,
+            "keys": _join_lines(content.keys),
+            "offsets": content.offsets,
+            "lines": content.lines,
+            "digests": content.digests,
+            "names": _join_lines(content.names),
+            "known": content.known,
+            "steps": content.vectors.steps,
+            "scales": content.vectors.scales,
         }
     )
     unnamed = folder / UNNAMED
-    crc = save(unnamed, pieces)
+    crc = write_atomically(unnamed, pieces)
     return unnamed.rename(folder / f"{number:06d}-{crc:08x}-{token_hex(4)}.chunks")
 
 
-def _joined(lines: Sequence[bytes]) -> NDArray[np.uint8]:
+def _join_lines(lines: Sequence[bytes]) -> NDArray[np.uint8]:
     return np.frombuffer(b"".join(line + b"\n" for line in lines), np.uint8)

@@ -15,11 +15,11 @@ import numpy as np
 from filelock import FileLock
 
 from selfplay_tools.semantic import chunks, segment
-from selfplay_tools.semantic.chunks import Chunk
-from selfplay_tools.semantic.embedding import Floats, Vectors
-from selfplay_tools.semantic.segment import NAME, Cut, Part, Segment
-from selfplay_tools.semantic.shelf import Shelf
-from selfplay_tools.store.container import Damaged
+from selfplay_tools.semantic.chunks import CodeChunk
+from selfplay_tools.semantic.embedding import Floats, QuantizedVectors
+from selfplay_tools.semantic.segment import NAME, ChunkedBlob, SegmentContent, VectorSegment
+from selfplay_tools.semantic.shelf import VectorIndex
+from selfplay_tools.store.container import DamagedFile
 
 LAYOUT = 1
 """Version of the files."""
@@ -43,42 +43,42 @@ class VectorStore:
         version = f"{LAYOUT}.{chunks.VERSION}.{identity}".encode()
         self.folder = folder / hashlib.sha256(version).hexdigest()[:24]
         self._max_bytes = max_bytes
-        self._open: dict[str, Segment] = {}
+        self._open: dict[str, VectorSegment] = {}
         self._damaged: set[str] = set()
-        self._shelf = Shelf((), 0)
+        self._index = VectorIndex((), 0)
         self._guard = Lock()
 
-    def shelf(self, length: int) -> Shelf:
+    def load_index(self, length: int) -> VectorIndex:
         """The segments that there are now, as far as their vectors have that length."""
         with self._guard:
-            opened: dict[str, Segment | None] = {}
+            opened: dict[str, VectorSegment | None] = {}
             for _ in range(_OPENING_TRIES):
-                opened = {name: self._open.get(name) or self._opened(name) for name in self._names()}
-                if set(opened) <= set(self._names()):  # else some were put together in between: look again
+                opened = {name: self._open.get(name) or self._load_segment(name) for name in self._list_names()}
+                if set(opened) <= set(self._list_names()):  # else some were put together in between: look again
                     break
             self._open = {name: one for name, one in opened.items() if one}
             segments = tuple(self._open.values())
-            if self._shelf.length != length or self._shelf.segments != segments:
-                self._shelf = Shelf(segments, length)
-            return self._shelf
+            if self._index.length != length or self._index.segments != segments:
+                self._index = VectorIndex(segments, length)
+            return self._index
 
-    def _names(self) -> list[str]:
+    def _list_names(self) -> list[str]:
         try:
             names = [path.name for path in self.folder.iterdir()]
         except OSError:
             return []
         return sorted(name for name in names if NAME.fullmatch(name) and name not in self._damaged)
 
-    def _opened(self, name: str) -> Segment | None:
+    def _load_segment(self, name: str) -> VectorSegment | None:
         try:
-            return Segment.opened(self.folder / name)
+            return VectorSegment.load(self.folder / name)
         except OSError:
             return None
-        except (Damaged, ValueError, KeyError):
+        except (DamagedFile, ValueError, KeyError):
             self._damaged.add(name)
             return None
 
-    def used(self, segments: Iterable[Segment]) -> None:
+    def mark_used(self, segments: Iterable[VectorSegment]) -> None:
         """Remember that these segments were of use now. Never fails."""
         for one in segments:
             with suppress(OSError):
@@ -86,51 +86,51 @@ class VectorStore:
 
     def add(
         self,
-        cuts: Iterator[Cut],
+        cuts: Iterator[ChunkedBlob],
         length: int,
         embed: Embed,
         *,
-        needed: Iterable[Segment] = (),
-        told: Callable[[int], None] | None = None,
+        needed: Iterable[VectorSegment] = (),
+        on_progress: Callable[[int], None] | None = None,
     ) -> int:
         """Embed and keep what is not there yet; portion after portion becomes visible. Returns the number of texts.
 
         `needed` are segments that must not be dropped for it. `told` hears how many blobs are done. Who comes while
         another process or thread adds waits for it. Raises OSError, and what `embed` raises.
         """
-        with self._writing() as since:
-            self.used(needed)
+        with self._lock_for_writing() as since:
+            self.mark_used(needed)
             blobs = texts = 0
-            for portion in self._portions(cuts, length):
-                texts += self._keep(portion, length, embed)
+            for portion in self._split_portions(cuts, length):
+                texts += self._embed_and_write(portion, length, embed)
                 blobs += len(portion)
-                if told:
-                    told(blobs)
+                if on_progress:
+                    on_progress(blobs)
             self._compact(length)
             self._shrink(since)
             return texts
 
     @contextmanager
-    def _writing(self) -> Generator[int]:
+    def _lock_for_writing(self) -> Generator[int]:
         """Hold the lock; the time since when, on the clock of the file system."""
         self.folder.mkdir(parents=True, exist_ok=True)
         lock = self.folder / _LOCK
         with FileLock(lock):
             lock.touch()
-            self._sweep()
+            self._remove_leftovers()
             yield lock.stat().st_mtime_ns
 
-    def _sweep(self) -> None:
+    def _remove_leftovers(self) -> None:
         """Remove what a killed writer left, and damaged files."""
         for path in self.folder.glob(f"{segment.UNNAMED}*"):
             path.unlink(missing_ok=True)
         for name in self._damaged:
             (self.folder / name).unlink(missing_ok=True)
 
-    def _portions(self, cuts: Iterator[Cut], length: int) -> Iterator[list[Cut]]:
-        portion: list[Cut] = []
+    def _split_portions(self, cuts: Iterator[ChunkedBlob], length: int) -> Iterator[list[ChunkedBlob]]:
+        portion: list[ChunkedBlob] = []
         size = 0
-        there = self.shelf(length).blobs
+        there = self.load_index(length).blobs
         for cut in cuts:
             if cut.key in there:  # another process was faster
                 continue
@@ -139,32 +139,32 @@ class VectorStore:
             if size >= PORTION_TEXTS:
                 yield portion
                 portion, size = [], 0
-                there = self.shelf(length).blobs
+                there = self.load_index(length).blobs
         if portion:
             yield portion
 
-    def _keep(self, cuts: Sequence[Cut], length: int, embed: Embed) -> int:
-        texts = fresh(self.shelf(length), cuts)
+    def _embed_and_write(self, cuts: Sequence[ChunkedBlob], length: int, embed: Embed) -> int:
+        texts = find_new_texts(self.load_index(length), cuts)
         rows = embed(list(texts.values())) if texts else np.zeros((0, length), np.float32)
-        segment.write(self.folder, self._next(), Part.of(cuts, list(texts), Vectors.of(rows)))
+        segment.write_segment(self.folder, self._next_number(), SegmentContent.from_blobs(cuts, list(texts), QuantizedVectors.quantize(rows)))
         return len(texts)
 
-    def _next(self) -> int:
+    def _next_number(self) -> int:
         matches = (NAME.fullmatch(path.name) for path in self.folder.iterdir())
         numbers = (int(match["number"]) for match in matches if match)
         return max(numbers, default=0) + 1
 
     def _compact(self, length: int) -> None:
         """Put the smallest segments together while there are too many."""
-        while len(segments := self.shelf(length).whole) > MAX_SEGMENTS:
-            chosen: list[Segment] = []
+        while len(segments := self.load_index(length).usable) > MAX_SEGMENTS:
+            chosen: list[VectorSegment] = []
             for one in sorted(segments, key=lambda one: (one.size, one.path.name)):
                 if sum(other.size for other in [*chosen, one]) > SEGMENT_BYTES:
                     break
                 chosen.append(one)
             if len(chosen) < 2:  # noqa: PLR2004  two make one
                 return
-            segment.write(self.folder, self._next(), Part.joined(one.part for one in chosen))
+            segment.write_segment(self.folder, self._next_number(), SegmentContent.merge(one.content for one in chosen))
             for one in chosen:
                 one.path.unlink(missing_ok=True)
 
@@ -179,8 +179,8 @@ class VectorStore:
             path.unlink(missing_ok=True)
 
 
-def fresh(shelf: Shelf, cuts: Sequence[Cut]) -> dict[int, str]:
+def find_new_texts(index: VectorIndex, cuts: Sequence[ChunkedBlob]) -> dict[int, str]:
     """By digest, the texts that have no vector yet, each once."""
-    texts: dict[int, Chunk] = {chunk.digest: chunk for cut in cuts for chunk in cut.chunks}
-    rows = shelf.rows_of(np.array(list(texts), np.uint64))
+    texts: dict[int, CodeChunk] = {chunk.digest: chunk for cut in cuts for chunk in cut.chunks}
+    rows = index.rows_of(np.array(list(texts), np.uint64))
     return {digest: texts[digest].text for digest, row in zip(texts, rows.tolist(), strict=True) if row < 0}

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from pydantic import Field
 
 from selfplay_tools.errors import BadArgument
-from selfplay_tools.output import clip, compose, counted, fitting, quoted, sized
-from selfplay_tools.places import Scope, link_remark, scope_of
-from selfplay_tools.semantic.embedding import NotEmbedded
-from selfplay_tools.semantic.meaning import MAX_FILE_BYTES, Found, Meaning, Near, TooMany
+from selfplay_tools.output import clip, compose, format_count, count_fitting, quote, format_size
+from selfplay_tools.places import SearchScope, link_remark, scope_of
+from selfplay_tools.semantic.embedding import EmbeddingFailed
+from selfplay_tools.semantic.meaning import MAX_FILE_BYTES, NearestChunks, SemanticIndex, NearChunk, TooManyTexts
 from selfplay_tools.snapshot import Snapshot
-from selfplay_tools.tool import AnyTool, Arguments, Result, Shown, Tool
+from selfplay_tools.tool import AnyTool, ToolArguments, CallResult, ShownRange, Tool
 
 QUERY_CHARS = 1_000
 SNIPPET_CHARS = 1_600
@@ -23,7 +23,7 @@ NAMED = 3
 INSTEAD = "Go on without it: use search, find_symbol or grep."
 
 
-class SemanticSearch(Arguments):
+class SemanticSearch(ToolArguments):
     """Arguments of `semantic_search`."""
 
     query: str = Field("", max_length=QUERY_CHARS, description="What the code does, in a sentence.")
@@ -34,11 +34,11 @@ class SemanticSearch(Arguments):
     limit: int = Field(10, ge=1, le=30)
 
 
-def semantic_search(meaning: Meaning) -> AnyTool:
+def make_semantic_search(index: SemanticIndex) -> AnyTool:
     """The tool that searches with one model. Its name, description and schema are the same whichever model it is."""
 
-    def run(snapshot: Snapshot, arguments: SemanticSearch) -> Result:
-        return search(meaning, snapshot, arguments)
+    def run(snapshot: Snapshot, arguments: SemanticSearch) -> CallResult:
+        return run_semantic_search(index, snapshot, arguments)
 
     return Tool(
         name="semantic_search",
@@ -55,62 +55,62 @@ def semantic_search(meaning: Meaning) -> AnyTool:
     )
 
 
-def search(meaning: Meaning, snapshot: Snapshot, arguments: SemanticSearch) -> Result:
+def run_semantic_search(index: SemanticIndex, snapshot: Snapshot, arguments: SemanticSearch) -> CallResult:
     """The nearest chunks, each with its first lines."""
     query, snippet = arguments.query.strip(), arguments.snippet.strip("\n")
     if not any(map(str.isalnum, query + snippet)):
         raise BadArgument("semantic_search needs a query or a snippet with words in it; use grep for signs")
     scope = scope_of(snapshot, arguments.path)
     try:
-        found = meaning.nearest(snapshot, scope, query, snippet, arguments.limit)
-    except TooMany as why:
-        return _failed(f"{why}. They must be embedded ahead, by whoever runs these tools")
-    except NotEmbedded as why:
-        return _failed(str(why))
+        found = index.find_nearest(snapshot, scope, query, snippet, arguments.limit)
+    except TooManyTexts as why:
+        return _report_failure(f"{why}. They must be embedded ahead, by whoever runs these tools")
+    except EmbeddingFailed as why:
+        return _report_failure(str(why))
     except OSError as error:
-        return _failed(f"the vectors can't be kept on disk: {error.strerror}")
-    return _shown(snapshot, arguments, scope, found)
+        return _report_failure(f"the vectors can't be kept on disk: {error.strerror}")
+    return _format_result(snapshot, arguments, scope, found)
 
 
-def _failed(why: str) -> Result:
-    return Result(f"The code could not be searched by meaning: {why}.\n{INSTEAD}", ok=False)
+def _report_failure(why: str) -> CallResult:
+    return CallResult(f"The code could not be searched by meaning: {why}.\n{INSTEAD}", ok=False)
 
 
-def _shown(snapshot: Snapshot, arguments: SemanticSearch, scope: Scope, found: Found) -> Result:
+def _format_result(snapshot: Snapshot, arguments: SemanticSearch, scope: SearchScope, found: NearestChunks) -> CallResult:
     blocks: list[str] = []
-    shown: list[Shown] = []
+    shown: list[ShownRange] = []
     for rank, near in enumerate(found.best, 1):
         last = min(near.place.last, near.place.first + LINES - 1)
-        blocks.append(_block(snapshot, rank, near, last))
-        shown.append(Shown(path=near.path, first=near.place.first, last=last, how="match"))
-    count = fitting(blocks)
-    remarks = [*link_remark(arguments.path, scope.root), *_remarks(found, count)]
-    return Result(compose(_head(arguments, scope, found, count), blocks[:count], remarks), shown=tuple(shown[:count]))
+        blocks.append(_format_block(snapshot, rank, near, last))
+        shown.append(ShownRange(path=near.path, first=near.place.first, last=last, how="match"))
+    count = count_fitting(blocks)
+    remarks = [*link_remark(arguments.path, scope.root), *_list_remarks(found, count)]
+    return CallResult(compose(_format_head(arguments, scope, found, count), blocks[:count], remarks), shown=tuple(shown[:count]))
 
 
-def _block(snapshot: Snapshot, rank: int, near: Near, last: int) -> str:
+def _format_block(snapshot: Snapshot, rank: int, near: NearChunk, last: int) -> str:
     """`1. path:first-last Outer.name` and the first lines."""
     place = near.place
-    lines = snapshot.source(near.path).text(0)[place.first - 1 : last]
+    lines = snapshot.text_span(near.path).lines_of(0)[place.first - 1 : last]
     rows = [f"{number:6}\t{clip(line, width=ROW_CHARS)}" for number, line in enumerate(lines, place.first)]
-    copies = f"  ({counted(near.copies - 1, 'more piece')} with the same text)" if near.copies > 1 else ""
+    copies = f"  ({format_count(near.copies - 1, 'more piece')} with the same text)" if near.copies > 1 else ""
     return "\n".join([f"{rank}. {near.path}:{place.first}-{place.last} {place.name}".rstrip() + copies, *rows])
 
 
-def _head(arguments: SemanticSearch, scope: Scope, found: Found, count: int) -> str:
-    asked = [quoted(arguments.query)] if arguments.query.strip() else []
-    asked += ["the snippet"] if arguments.snippet.strip() else []
+def _format_head(arguments: SemanticSearch, scope: SearchScope, found: NearestChunks, count: int) -> str:
+    parts = [quote(arguments.query)] if arguments.query.strip() else []
+    parts += ["the snippet"] if arguments.snippet.strip() else []
     if not found.total:
-        return f"No text {scope.place} to search by meaning."
-    pieces = counted(found.total, "piece")
-    return f"Nearest to {' and '.join(asked)}, the best {count} of {pieces} {scope.place}:"
+        return f"No text {scope.description} to search by meaning."
+    pieces = format_count(found.total, "piece")
+    return f"Nearest to {' and '.join(parts)}, the best {count} of {pieces} {scope.description}:"
 
 
-def _remarks(found: Found, count: int) -> Iterator[str]:
+def _list_remarks(found: NearestChunks, count: int) -> Iterator[str]:
     if count < len(found.best):
-        yield f"{counted(len(found.best) - count, 'more piece')}: ask with a smaller limit or a path"
+        yield f"{format_count(len(found.best) - count, 'more piece')}: ask with a smaller limit or a path"
     if found.left_out:
-        examples = ", ".join(f"{entry.path} ({sized(entry.size)})" for entry in found.left_out[:NAMED])
+        examples = ", ".join(f"{entry.path} ({format_size(entry.size)})" for entry in found.left_out[:NAMED])
         more = ", …" if len(found.left_out) > NAMED else ""
-        why = f"binary, unreadable or larger than {sized(MAX_FILE_BYTES)}"
-        yield f"not searched: {counted(len(found.left_out), 'file')}, {why}: {examples}{more}; use grep there"
+        why = f"binary, unreadable or larger than {format_size(MAX_FILE_BYTES)}"
+        yield f"not searched: {format_count(len(found.left_out), 'file')}, {why}: {examples}{more}; use grep there"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from selfplay_tools.store.cleaning import Clean
+from selfplay_tools.store.cleaning import NormalisedText
 from selfplay_tools.store.container import Array
 
 Oids = NDArray[np.uint8]
@@ -15,17 +15,17 @@ _KEY = np.dtype(">u8")
 
 
 @dataclass(frozen=True, slots=True)
-class Blob:
+class BlobRecord:
     """One blob to be stored."""
 
     oid: bytes
     size: int
     """Bytes of the content as git has it."""
-    clean: Clean | None
+    text: NormalisedText | None
     """None for binary content."""
 
 
-def as_oids(hexadecimal: Sequence[str]) -> Oids:
+def parse_oids(hexadecimal: Sequence[str]) -> Oids:
     """Ids in one array; they must be of one length."""
     data = np.frombuffer(bytes.fromhex("".join(hexadecimal)), np.uint8)
     return data.reshape(len(hexadecimal), -1) if hexadecimal else np.zeros((0, 20), np.uint8)
@@ -37,7 +37,7 @@ def keys_of(oids: Oids) -> NDArray[np.uint64]:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Table:
+class BlobTable:
     """A segment's blobs, in the order of their texts."""
 
     oids: Oids
@@ -56,7 +56,7 @@ class Table:
     lfs_sizes: NDArray[np.int64]
 
     @classmethod
-    def of(cls, rows: Sequence[tuple[bytes, int, int, int, int, int]]) -> "Table":
+    def from_rows(cls, rows: Sequence[tuple[bytes, int, int, int, int, int]]) -> "BlobTable":
         """From id, offset, length, size, encoding and LFS size of each blob, in the order of their texts."""
         oids = np.frombuffer(b"".join(row[0] for row in rows), np.uint8).reshape(len(rows), -1)
         keys = keys_of(oids)
@@ -74,11 +74,11 @@ class Table:
         )
 
     @classmethod
-    def unpacked(cls, arrays: Mapping[str, Array]) -> "Table":
+    def from_arrays(cls, arrays: Mapping[str, Array]) -> "BlobTable":
         """What `packed` gave."""
         return cls(*(arrays[name] for name in cls.__slots__))
 
-    def packed(self) -> dict[str, Array]:
+    def to_arrays(self) -> dict[str, Array]:
         """The arrays, by names for a container."""
         return {name: getattr(self, name) for name in self.__slots__}
 
@@ -108,14 +108,14 @@ class Table:
         return -1
 
 
-def row_of(blob: Blob, offset: int) -> tuple[bytes, int, int, int, int, int]:
+def table_row_of(blob: BlobRecord, offset: int) -> tuple[bytes, int, int, int, int, int]:
     """A blob's row for `Table.of`."""
-    if blob.clean is None:
+    if blob.text is None:
         return blob.oid, offset, 0, blob.size, -1, -1
-    return blob.oid, offset, len(blob.clean.source), blob.size, blob.clean.encoding, blob.clean.lfs_size
+    return blob.oid, offset, len(blob.text.source), blob.size, blob.text.encoding, blob.text.lfs_size
 
 
-def missing_among(oids: Iterable[bytes], tables: Sequence[Table]) -> list[bytes]:
+def find_missing_oids(oids: Iterable[bytes], tables: Sequence[BlobTable]) -> list[bytes]:
     """Those ids, each once, in order, that no table holds."""
     wanted = list(dict.fromkeys(oids))
     if not wanted:

@@ -16,7 +16,7 @@ _TAB, _LINE_FEED, _FORM_FEED, _BLANK = 9, 10, 12, 32
 
 
 @dataclass(frozen=True, slots=True)
-class Clean:
+class NormalisedText:
     """A text and what `Text` tells besides its lines."""
 
     source: bytes
@@ -26,35 +26,35 @@ class Clean:
     """-1 for anything but a Git LFS pointer."""
 
 
-def clean(data: bytes, *, has_controls: bool | None = None) -> Clean | None:
+def normalise(data: bytes, *, has_controls: bool | None = None) -> NormalisedText | None:
     """The text of a whole content; None if it is binary.
 
     `has_controls=False` says that no control character but tab, line feed and form feed is in it.
     """
     if has_wide_mark(data) or is_binary(data):
-        return _slowly(data)
+        return _normalise_slowly(data)
     if has_controls is None:
-        has_controls = holds_controls(np.frombuffer(data, np.uint8))
+        has_controls = has_control_characters(np.frombuffer(data, np.uint8))
     encoding = 0
     body = data
     if data.startswith(codecs.BOM_UTF8):
         body, encoding = data[len(codecs.BOM_UTF8) :], 1
     if has_controls or not _is_utf8(body):
-        return _slowly(data)
+        return _normalise_slowly(data)
     pointer = lfs_size(data)
-    return Clean(_ended(body), encoding, -1 if pointer is None else pointer)
+    return NormalisedText(_end_last_line(body), encoding, -1 if pointer is None else pointer)
 
 
-def _slowly(data: bytes) -> Clean | None:
+def _normalise_slowly(data: bytes) -> NormalisedText | None:
     decoded = decode(data)
     if decoded is None:
         return None
     text, encoding = decoded
     pointer = lfs_size(data)
-    return Clean(_ended(text.encode()), ENCODINGS.index(encoding), -1 if pointer is None else pointer)
+    return NormalisedText(_end_last_line(text.encode()), ENCODINGS.index(encoding), -1 if pointer is None else pointer)
 
 
-def _ended(source: bytes) -> bytes:
+def _end_last_line(source: bytes) -> bytes:
     return source if not source or source.endswith(b"\n") else source + b"\n"
 
 
@@ -68,7 +68,7 @@ def _is_utf8(data: bytes) -> bool:
     return True
 
 
-def holds_controls(codes: NDArray[np.uint8]) -> bool:
+def has_control_characters(codes: NDArray[np.uint8]) -> bool:
     """Whether a control character other than tab, line feed and form feed is among them."""
     low = codes < _BLANK
     for allowed in (_LINE_FEED, _TAB, _FORM_FEED):

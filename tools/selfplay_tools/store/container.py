@@ -24,66 +24,66 @@ from numpy.typing import NDArray
 
 MAGIC = b"SPIX0001"
 ALIGNMENT = 64
-_PIECE_BYTES = 8 << 20
+_BLOCK_BYTES = 8 << 20
 
 Array = NDArray[Any]
 
 
-class Damaged(Exception):
+class DamagedFile(Exception):
     """A file of the store is not what was written. Never leaves the store: its blobs count as not indexed."""
 
 
-def pack(arrays: Mapping[str, Array]) -> list[bytes | memoryview]:
+def pack_arrays(arrays: Mapping[str, Array]) -> list[bytes | memoryview]:
     """The file's content in pieces."""
     head: dict[str, list[object]] = {}
     offset = 0
     for name, array in arrays.items():
         head[name] = [array.dtype.str, list(array.shape), offset]
-        offset += _padded(array.nbytes)
+        offset += _round_up(array.nbytes)
     text = json.dumps(head).encode()
-    text += b" " * (_padded(16 + len(text)) - 16 - len(text))
+    text += b" " * (_round_up(16 + len(text)) - 16 - len(text))
     pieces: list[bytes | memoryview] = [MAGIC, len(text).to_bytes(8, "little"), text]
     for array in arrays.values():
         flat = np.ascontiguousarray(array)
         if flat.nbytes:
             pieces.append(flat.reshape(-1).view(np.uint8).data)
-        pieces.append(bytes(_padded(flat.nbytes) - flat.nbytes))
+        pieces.append(bytes(_round_up(flat.nbytes) - flat.nbytes))
     return pieces
 
 
-def _padded(size: int) -> int:
+def _round_up(size: int) -> int:
     return -(-size // ALIGNMENT) * ALIGNMENT
 
 
-def unpack(data: memoryview) -> dict[str, Array]:
+def unpack_arrays(data: memoryview) -> dict[str, Array]:
     """The arrays of a file's content, without copying. Raises Damaged."""
     if bytes(data[:8]) != MAGIC:
-        raise Damaged("not a file of this store, or of another version")
+        raise DamagedFile("not a file of this store, or of another version")
     length = int.from_bytes(data[8:16], "little")
     try:
         head = json.loads(bytes(data[16 : 16 + length]))
-        return {name: _array(data, 16 + length, *about) for name, about in head.items()}
+        return {name: _view_array(data, 16 + length, *about) for name, about in head.items()}
     except (ValueError, TypeError, AttributeError) as error:
-        raise Damaged(f"its head can't be read: {error}") from error
+        raise DamagedFile(f"its head can't be read: {error}") from error
 
 
-def _array(data: memoryview, start: int, kind: str, shape: list[int], offset: int) -> Array:
+def _view_array(data: memoryview, start: int, kind: str, shape: list[int], offset: int) -> Array:
     dtype = np.dtype(kind)
     count = int(np.prod(shape, dtype=np.int64))
     return np.frombuffer(data, dtype, count, start + offset).reshape(shape)
 
 
-def save(path: Path, pieces: list[bytes | memoryview]) -> int:
+def write_atomically(path: Path, pieces: list[bytes | memoryview]) -> int:
     """Write a file that is there whole or not at all; its CRC-32."""
     part = path.with_name(f"{path.name}.part")
     crc = 0
     try:
         with part.open("wb") as file:
             for piece in pieces:
-                for at in range(0, len(piece), _PIECE_BYTES):
-                    crc = zlib.crc32(piece[at : at + _PIECE_BYTES], crc)
+                for at in range(0, len(piece), _BLOCK_BYTES):
+                    crc = zlib.crc32(piece[at : at + _BLOCK_BYTES], crc)
                 file.write(piece)
-            settle(file.fileno())
+            sync_if_needed(file.fileno())
         part.rename(path)
     except BaseException:
         part.unlink(missing_ok=True)
@@ -92,7 +92,7 @@ def save(path: Path, pieces: list[bytes | memoryview]) -> int:
 
 
 @cache
-def boot() -> str:
+def boot_id() -> str:
     """Names the time since the machine was started; empty where the system does not tell.
 
     A file that was written since then is whole, whatever the disk has of it by now: waiting for the disk, which takes
@@ -104,14 +104,14 @@ def boot() -> str:
         return ""
 
 
-def settle(descriptor: int) -> None:
+def sync_if_needed(descriptor: int) -> None:
     """Have the file's content on disk before its name is, where a crash of the machine would not be noticed."""
-    if not boot():
+    if not boot_id():
         with suppress(OSError):  # not every file system knows how
             os.fsync(descriptor)
 
 
-def mapped(path: Path, *, is_sparse: bool = False) -> memoryview:
+def map_file(path: Path, *, is_sparse: bool = False) -> memoryview:
     """A file's content, mapped read-only; it stays readable when the file is removed. Raises OSError.
 
     With `is_sparse`, bytes are read here and there: the system should not read ahead.
@@ -125,14 +125,14 @@ def mapped(path: Path, *, is_sparse: bool = False) -> memoryview:
     return memoryview(found)
 
 
-def ints(values: Array) -> list[int]:
+def as_ints(values: Array) -> list[int]:
     """An array of whole numbers as a list."""
     return cast("list[int]", values.tolist())
 
 
-def checksum(data: memoryview) -> int:
+def crc32_of(data: memoryview) -> int:
     """Its CRC-32, computed in pieces that let other threads run."""
     crc = 0
-    for at in range(0, len(data), _PIECE_BYTES):
-        crc = zlib.crc32(data[at : at + _PIECE_BYTES], crc)
+    for at in range(0, len(data), _BLOCK_BYTES):
+        crc = zlib.crc32(data[at : at + _BLOCK_BYTES], crc)
     return crc

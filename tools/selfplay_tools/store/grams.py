@@ -19,10 +19,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from selfplay_tools.literals import AllOf, AnyOf, Literal, Need
+from selfplay_tools.literals import AllOf, AnyOf, LiteralNeed, Need
 from selfplay_tools.searched import Buffer
-from selfplay_tools.store.container import Array, ints
-from selfplay_tools.store.leaving import carry_on
+from selfplay_tools.store.container import Array, as_ints
+from selfplay_tools.store.leaving import stop_if_exiting
 
 SMALLEST, LARGEST = 12, 18
 """Binary logarithms of the shortest and the longest row."""
@@ -49,31 +49,31 @@ def row_classes(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.clip(np.frexp(np.maximum(sizes - 1, 0))[1], SMALLEST, LARGEST).astype(np.int64)
 
 
-def cut(buffer: Buffer, offsets: Sequence[int], lengths: Sequence[int]) -> NDArray[np.int64]:
+def find_piece_starts(buffer: Buffer, offsets: Sequence[int], lengths: Sequence[int]) -> NDArray[np.int64]:
     """Where pieces begin in texts that lie one after another from place 0 on, and where the last one ends."""
     starts: list[int] = []
     for offset, length in zip(offsets, lengths, strict=True):
         at, end = offset, offset + length
         while at < end:
             starts.append(at)
-            at = _end_of_piece(buffer, at, end)
+            at = _find_piece_end(buffer, at, end)
     starts.append(offsets[-1] + lengths[-1] if offsets else 0)
     return np.array(starts, np.int64)
 
 
-def _end_of_piece(buffer: Buffer, at: int, end: int) -> int:
+def _find_piece_end(buffer: Buffer, at: int, end: int) -> int:
     if end - at <= PIECE_BYTES:
         return end
     return buffer.rfind(b"\n", at, at + PIECE_BYTES) + 1 or buffer.find(b"\n", at, end) + 1
 
 
-def lowered(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def lower_ascii(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A copy with ASCII letters in lower case."""
     is_upper = (codes - _UPPER_A) < _LETTERS
     return codes + is_upper.view(np.uint8) * _CASE
 
 
-def hashes(codes: NDArray[np.uint8], bits: int) -> NDArray[np.int64]:
+def hash_trigrams(codes: NDArray[np.uint8], bits: int) -> NDArray[np.int64]:
     """For each three bytes in a row, of a text in lower case, the place of its bit."""
     wide = codes.astype(np.uint32)
     packed = wide[:-2] << np.uint32(16)
@@ -84,41 +84,41 @@ def hashes(codes: NDArray[np.uint8], bits: int) -> NDArray[np.int64]:
     return packed.astype(np.int64)
 
 
-def build(text: memoryview, starts: NDArray[np.int64]) -> dict[str, Array]:
+def build_signatures(text: memoryview, starts: NDArray[np.int64]) -> dict[str, Array]:
     """The signatures of a text's pieces, which `cut` gave, by names for a container."""
     arrays: dict[str, Array] = {"starts": starts}
     classes = row_classes(np.diff(starts))
     for bits in range(SMALLEST, LARGEST + 1):
         numbers = np.flatnonzero(classes == bits)
         if len(numbers):
-            arrays[f"rows{bits}"] = _rows(text, starts, numbers, bits)
+            arrays[f"rows{bits}"] = _build_rows(text, starts, numbers, bits)
     return arrays
 
 
-def _rows(text: memoryview, starts: NDArray[np.int64], numbers: NDArray[np.intp], bits: int) -> Packed:
+def _build_rows(text: memoryview, starts: NDArray[np.int64], numbers: NDArray[np.intp], bits: int) -> Packed:
     """(2^bits, a bit for each of those pieces) of the signatures turned round."""
-    pieces = [text[start:end] for start, end in zip(ints(starts[numbers]), ints(starts[numbers + 1]), strict=True)]
-    rows = np.empty((1 << bits, _packed_size(len(pieces))), np.uint8)
+    pieces = [text[start:end] for start, end in zip(as_ints(starts[numbers]), as_ints(starts[numbers + 1]), strict=True)]
+    rows = np.empty((1 << bits, _bytes_for_flags(len(pieces))), np.uint8)
     for at in range(0, len(pieces), _BLOCK):
-        block = _block(pieces[at : at + _BLOCK], bits)
+        block = _build_block(pieces[at : at + _BLOCK], bits)
         rows[:, at // 8 : at // 8 + len(block)] = block.T
     return rows
 
 
-def _packed_size(flags: int) -> int:
+def _bytes_for_flags(flags: int) -> int:
     return -(-flags // 8)
 
 
-def _block(pieces: Sequence[memoryview], bits: int) -> NDArray[np.uint8]:
+def _build_block(pieces: Sequence[memoryview], bits: int) -> NDArray[np.uint8]:
     """(a bit for each piece, 2^bits) of the signatures."""
     groups = [pieces[at : at + 8] for at in range(0, len(pieces), 8)]
     packed = np.empty((len(groups), 1 << bits), np.uint8)
     flags = np.zeros((8, 1 << bits), np.uint8)
     for row, group in enumerate(groups):
-        carry_on()
+        stop_if_exiting()
         flags[:] = 0
         for place, piece in enumerate(group):
-            _mark(flags[place], piece, bits)
+            _mark_trigrams(flags[place], piece, bits)
         packed[row] = flags[0]
         for place in range(1, len(group)):
             np.left_shift(flags[place], place, out=flags[place])
@@ -126,16 +126,16 @@ def _block(pieces: Sequence[memoryview], bits: int) -> NDArray[np.uint8]:
     return packed
 
 
-def _mark(flags: NDArray[np.uint8], text: memoryview, bits: int) -> None:
+def _mark_trigrams(flags: NDArray[np.uint8], text: memoryview, bits: int) -> None:
     if len(text) < GRAM:
         return
-    codes = lowered(np.frombuffer(text, np.uint8))
-    flags[hashes(codes, bits)] = 1
-    if int(codes.max()) > 127 and (extra := _also_as_ascii(text)):  # noqa: PLR2004  # the end of ASCII
-        flags[hashes(lowered(np.frombuffer(extra, np.uint8)), bits)] = 1
+    codes = lower_ascii(np.frombuffer(text, np.uint8))
+    flags[hash_trigrams(codes, bits)] = 1
+    if int(codes.max()) > 127 and (extra := _fold_to_ascii(text)):  # noqa: PLR2004  # the end of ASCII
+        flags[hash_trigrams(lower_ascii(np.frombuffer(extra, np.uint8)), bits)] = 1
 
 
-def _also_as_ascii(text: memoryview) -> bytes:
+def _fold_to_ascii(text: memoryview) -> bytes:
     """The text with the Kelvin sign and the long s as the letters they fold to, if it holds any."""
     data = bytes(text)
     if _KELVIN not in data and _LONG_S not in data:
@@ -143,59 +143,59 @@ def _also_as_ascii(text: memoryview) -> bytes:
     return data.replace(_KELVIN, b"k").replace(_LONG_S, b"s")
 
 
-def ascii_runs(text: str) -> list[str]:
+def find_ascii_runs(text: str) -> list[str]:
     """The runs of ASCII in a text: what a search without regard to case can rely on."""
     return _ASCII.findall(text)
 
 
-def folded(literal: str) -> bytes:
+def fold_case(literal: str) -> bytes:
     """A literal's bytes as the signatures know them."""
-    return lowered(np.frombuffer(literal.encode("utf-8", "replace"), np.uint8)).tobytes()
+    return lower_ascii(np.frombuffer(literal.encode("utf-8", "replace"), np.uint8)).tobytes()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Asked:
+class TrigramQuery:
     """What a piece must hold to meet a need, as far as signatures can tell."""
 
     hashes: NDArray[np.uint32]
     """Full hashes of trigrams, all of which must be there."""
-    choices: tuple[tuple["Asked", ...], ...] = ()
+    choices: tuple[tuple["TrigramQuery", ...], ...] = ()
     """Of each of these, one must be met too."""
 
-    def holding(self, rows: Packed, bits: int) -> Packed:
+    def match_pieces(self, rows: Packed, bits: int) -> Packed:
         """For each piece of a class whether it may hold this."""
-        found: list[Packed] = [np.bitwise_or.reduce([one.holding(rows, bits) for one in some]) for some in self.choices]
+        found: list[Packed] = [np.bitwise_or.reduce([one.match_pieces(rows, bits) for one in some]) for some in self.choices]
         if len(self.hashes):
             found.append(np.bitwise_and.reduce(rows.take(self.hashes >> np.uint32(32 - bits), axis=0), axis=0))
         return found[0] if len(found) == 1 else np.bitwise_and.reduce(found)
 
 
 @lru_cache(maxsize=256)
-def asked(need: Need) -> Asked | None:
+def query_for(need: Need) -> TrigramQuery | None:
     """What to ask signatures about a need that one line must meet; None if they tell nothing."""
     match need:
-        case Literal(text, is_folded):
-            return _asked_literal(text, is_folded=is_folded)
+        case LiteralNeed(text, is_folded):
+            return _query_for_literal(text, is_folded=is_folded)
         case AllOf(needs):
-            each = [one for need in needs if (one := asked(need)) is not None]
+            each = [one for need in needs if (one := query_for(need)) is not None]
             hashes = np.unique(np.concatenate([np.zeros(0, np.uint32), *(one.hashes for one in each)]))
             choices = tuple(choice for one in each for choice in one.choices)
-            return Asked(hashes, choices) if each else None
+            return TrigramQuery(hashes, choices) if each else None
         case AnyOf(needs):
-            some = [one for need in needs if (one := asked(need)) is not None]
-            return Asked(np.zeros(0, np.uint32), (tuple(some),)) if len(some) == len(needs) else None
+            some = [one for need in needs if (one := query_for(need)) is not None]
+            return TrigramQuery(np.zeros(0, np.uint32), (tuple(some),)) if len(some) == len(needs) else None
 
 
-def _asked_literal(text: str, *, is_folded: bool) -> Asked | None:
+def _query_for_literal(text: str, *, is_folded: bool) -> TrigramQuery | None:
     if "\n" in text:  # its parts may lie in two pieces
         return None
     # Without regard to case, only ASCII is the same in all its forms.
-    runs = ascii_runs(text) if is_folded else [text]
-    each = [_hashes_of(literal) for run in runs if len(literal := folded(run)) >= GRAM]
-    return Asked(np.unique(np.concatenate(each))) if each else None
+    runs = find_ascii_runs(text) if is_folded else [text]
+    each = [_hash_literal(literal) for run in runs if len(literal := fold_case(run)) >= GRAM]
+    return TrigramQuery(np.unique(np.concatenate(each))) if each else None
 
 
-def _hashes_of(literal: bytes) -> NDArray[np.uint32]:
+def _hash_literal(literal: bytes) -> NDArray[np.uint32]:
     """The full hashes of a folded literal's trigrams, at most `MAX_GRAMS` of them, spread over it."""
     wide = np.frombuffer(literal, np.uint8).astype(np.uint32)
     packed = (wide[:-2] << np.uint32(16)) | (wide[1:-1] << np.uint32(8)) | wide[2:]
@@ -204,7 +204,7 @@ def _hashes_of(literal: bytes) -> NDArray[np.uint32]:
     return packed * _MULTIPLIER
 
 
-class Grams:
+class TrigramSignatures:
     """The signatures of one segment."""
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
@@ -225,7 +225,7 @@ class Grams:
         self.size = size
         """Bytes of the flags of `holding`."""
 
-    def holding(self, asked: Asked) -> Packed:
+    def match_pieces(self, query: TrigramQuery) -> Packed:
         """For each piece, at its place, whether it may hold what is asked for; a few places are of no piece."""
-        each = [asked.holding(rows, bits) for bits, rows in self._parts]
+        each = [query.match_pieces(rows, bits) for bits, rows in self._parts]
         return np.concatenate(each) if each else np.zeros(0, np.uint8)

@@ -12,10 +12,10 @@ from typing import IO
 import numpy as np
 
 from selfplay_tools.errors import GitFailed
-from selfplay_tools.git import pipes, start
-from selfplay_tools.store.blobs import Blob
-from selfplay_tools.store.cleaning import clean, holds_controls
-from selfplay_tools.store.leaving import carry_on
+from selfplay_tools.git import pipes_of, start_git
+from selfplay_tools.store.blobs import BlobRecord
+from selfplay_tools.store.cleaning import normalise, has_control_characters
+from selfplay_tools.store.leaving import stop_if_exiting
 
 _BUFFER_BYTES = 1 << 20
 _GROUP_BYTES = 1 << 18
@@ -29,36 +29,36 @@ _GROUPS_AHEAD = 32
 """Of `_GROUP_BYTES`, that each process may be ahead."""
 
 
-def contents(git_dir: Path, oids: Sequence[bytes]) -> Generator[tuple[bytes, bytes]]:
+def read_contents(git_dir: Path, oids: Sequence[bytes]) -> Generator[tuple[bytes, bytes]]:
     """Id and content of each blob that is there, in the order asked for. Raises GitFailed.
 
     A caller that stops early must close the iterator; the processes end with it.
     """
-    with closing(_each(git_dir, oids) if len(oids) < _MANY else _in_turns(git_dir, oids)) as found:
+    with closing(_read_each(git_dir, oids) if len(oids) < _MANY else _read_in_parallel(git_dir, oids)) as found:
         for oid, data in zip(oids, found, strict=True):
             if data is not None:
                 yield oid, data
 
 
-def _in_turns(git_dir: Path, oids: Sequence[bytes]) -> Generator[bytes | None]:
+def _read_in_parallel(git_dir: Path, oids: Sequence[bytes]) -> Generator[bytes | None]:
     """As `_each`, by several processes: to unpack takes git longer than all that is done with it."""
     portions = [oids[at : at + _PORTION] for at in range(0, len(oids), _PORTION)]
-    readers = [_Ahead(git_dir, list(chain(*portions[at::_READERS]))) for at in range(_READERS)]
+    readers = [_ReadAhead(git_dir, list(chain(*portions[at::_READERS]))) for at in range(_READERS)]
     try:
         for portion, reader in zip(portions, cycle(readers), strict=False):
             for _ in portion:
-                yield reader.following()
+                yield reader.take_next()
     finally:
         for reader in readers:
             reader.close()
 
 
-class _Ahead:
+class _ReadAhead:
     """Reads contents in a thread of its own, some way ahead of who uses them."""
 
     def __init__(self, git_dir: Path, oids: Sequence[bytes]) -> None:
         self._ready: deque[list[bytes | None]] = deque()
-        self._using: list[bytes | None] = []
+        self._taken: list[bytes | None] = []
         """In reverse."""
         self._is_closed = False
         self._is_at_end = False
@@ -67,16 +67,16 @@ class _Ahead:
         self._thread = Thread(target=self._read, args=(git_dir, oids), name="reads blobs", daemon=True)
         self._thread.start()
 
-    def following(self) -> bytes | None:
+    def take_next(self) -> bytes | None:
         """As the next of `_each`. Raises GitFailed."""
-        if not self._using:
+        if not self._taken:
             with self._change:
                 self._change.wait_for(lambda: self._ready or self._is_at_end)
                 if not self._ready:
                     raise self._failure or GitFailed("reading from git ended too early")
-                self._using = self._ready.popleft()[::-1]
+                self._taken = self._ready.popleft()[::-1]
                 self._change.notify()
-        return self._using.pop()
+        return self._taken.pop()
 
     def close(self) -> None:
         """End the thread and its process."""
@@ -87,17 +87,17 @@ class _Ahead:
 
     def _read(self, git_dir: Path, oids: Sequence[bytes]) -> None:
         try:
-            with closing(_each(git_dir, oids)) as found:
+            with closing(_read_each(git_dir, oids)) as found:
                 group: list[bytes | None] = []
                 size = 0
                 for data in found:
                     group.append(data)
                     size += len(data or b"")
                     if size >= _GROUP_BYTES:
-                        if not self._put(group):
+                        if not self._hand_over(group):
                             return
                         group, size = [], 0
-                self._put(group)
+                self._hand_over(group)
         except GitFailed as failure:
             self._failure = failure
         finally:
@@ -105,7 +105,7 @@ class _Ahead:
                 self._is_at_end = True
                 self._change.notify()
 
-    def _put(self, group: list[bytes | None]) -> bool:
+    def _hand_over(self, group: list[bytes | None]) -> bool:
         """False once nobody wants more."""
         with self._change:
             self._change.wait_for(lambda: len(self._ready) < _GROUPS_AHEAD or self._is_closed)
@@ -115,24 +115,24 @@ class _Ahead:
             return not self._is_closed
 
 
-def _each(git_dir: Path, oids: Sequence[bytes]) -> Generator[bytes | None]:
+def _read_each(git_dir: Path, oids: Sequence[bytes]) -> Generator[bytes | None]:
     """The content of each blob; None for one that is not there. Raises GitFailed."""
-    process = start(git_dir, "cat-file", "--batch", "--buffer")
-    stdin, stdout = pipes(process)
-    asking = Thread(target=_ask, args=(stdin, oids), name="asks for blobs", daemon=True)
-    asking.start()
+    process = start_git(git_dir, "cat-file", "--batch", "--buffer")
+    stdin, stdout = pipes_of(process)
+    asker = Thread(target=_send_ids, args=(stdin, oids), name="asks for blobs", daemon=True)
+    asker.start()
     try:
         with os.fdopen(os.dup(stdout.fileno()), "rb", _BUFFER_BYTES) as answers:
             for oid in oids:
-                yield _answer(answers, oid, git_dir)
+                yield _read_answer(answers, oid, git_dir)
     finally:
         process.kill()
         process.wait()
         stdout.close()
-        asking.join()
+        asker.join()
 
 
-def _ask(stdin: IO[bytes], oids: Sequence[bytes]) -> None:
+def _send_ids(stdin: IO[bytes], oids: Sequence[bytes]) -> None:
     try:
         with stdin:
             stdin.write(b"".join(b"%s\n" % oid.hex().encode() for oid in oids))
@@ -140,7 +140,7 @@ def _ask(stdin: IO[bytes], oids: Sequence[bytes]) -> None:
         pass  # the process has ended; whoever reads its answers finds out
 
 
-def _answer(answers: IO[bytes], oid: bytes, git_dir: Path) -> bytes | None:
+def _read_answer(answers: IO[bytes], oid: bytes, git_dir: Path) -> bytes | None:
     head = answers.readline().split()
     if len(head) == 2 and head[1] == b"missing":  # noqa: PLR2004  # `<oid> missing`
         return None
@@ -153,27 +153,27 @@ def _answer(answers: IO[bytes], oid: bytes, git_dir: Path) -> bytes | None:
     return data[:-1]
 
 
-def blobs(git_dir: Path, oids: Sequence[bytes]) -> Generator[Blob]:
+def read_blobs(git_dir: Path, oids: Sequence[bytes]) -> Generator[BlobRecord]:
     """As `contents`, cleaned."""
     group: list[tuple[bytes, bytes]] = []
     size = 0
-    found = contents(git_dir, oids)
+    found = read_contents(git_dir, oids)
     try:
         for oid, data in found:
-            carry_on()
+            stop_if_exiting()
             group.append((oid, data))
             size += len(data)
             if size >= _GROUP_BYTES:
-                yield from _cleaned(group)
+                yield from _normalise_group(group)
                 group, size = [], 0
-        yield from _cleaned(group)
+        yield from _normalise_group(group)
     finally:
         found.close()
 
 
-def _cleaned(group: Sequence[tuple[bytes, bytes]]) -> Iterator[Blob]:
+def _normalise_group(group: Sequence[tuple[bytes, bytes]]) -> Iterator[BlobRecord]:
     together = np.frombuffer(b"".join(data for _, data in group), np.uint8)
     # Most contents have none: one look at all of them is quicker than a look at each.
-    known = None if holds_controls(together) else False
+    known = None if has_control_characters(together) else False
     for oid, data in group:
-        yield Blob(oid, len(data), clean(data, has_controls=known))
+        yield BlobRecord(oid, len(data), normalise(data, has_controls=known))

@@ -10,72 +10,72 @@ from weakref import WeakValueDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from selfplay_tools.searched import Span
-from selfplay_tools.snapshot import Entry
-from selfplay_tools.store.container import ints
+from selfplay_tools.searched import TextSpan
+from selfplay_tools.snapshot import SnapshotEntry
+from selfplay_tools.store.container import as_ints
 from selfplay_tools.store.grams import Bits
-from selfplay_tools.store.pieces import Pieces
-from selfplay_tools.store.segment import Segment
-from selfplay_tools.store.shelf import Shelf
+from selfplay_tools.store.pieces import TextPieces
+from selfplay_tools.store.segment import BlobSegment
+from selfplay_tools.store.shelf import BlobCatalog
 
 PART_BYTES = 1 << 20
 """Of texts that are searched at once."""
 _TEXTS = 32
 """Of one span: a search that ends does so after a span."""
-CHUNK_FILES = 1 << 12
+GROUP_FILES = 1 << 12
 """Whose pieces are known together."""
 _FIRST_FILES, _MOST_FILES = 512, 1 << 15
 """Files that are looked up at once: few at first, because a search often ends early."""
 
 
 @dataclass(frozen=True, eq=False)
-class Layout:
+class CommitLayout:
     """The blobs of a commit's files."""
 
-    shelf: Shelf
-    files: Sequence[Entry]
+    catalog: BlobCatalog
+    files: Sequence[SnapshotEntry]
     blobs: NDArray[np.int32]
     """For each file its blob, or `MISSING`, which is -1."""
     is_complete: bool
     """Whether no file that belongs here is missing, and all words are counted: it need not be looked up again."""
-    _chunks: dict[int, "Chunk"] = field(default_factory=dict[int, "Chunk"])
+    _groups: dict[int, "FileGroup"] = field(default_factory=dict[int, "FileGroup"])
     """By their first files."""
 
-    def _pieces(self, first: int, last: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    def _locate_pieces(self, first: int, last: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """For each of some files how many pieces those before it have, and one more; and the places of their flags."""
         stops: list[NDArray[np.int32]] = [np.zeros(1, np.int32)]
         places: list[NDArray[np.int32]] = []
         count = 0
-        for start in range(first - first % CHUNK_FILES, last, CHUNK_FILES):
-            chunk = self.chunk(start)
-            some = chunk.stops[max(first - start, 0) : last - start + 1]
+        for start in range(first - first % GROUP_FILES, last, GROUP_FILES):
+            group = self.group_from(start)
+            some = group.stops[max(first - start, 0) : last - start + 1]
             stops.append(some[1:] - some[0] + count)
-            places.append(chunk.places[some[0] : some[-1]])
+            places.append(group.places[some[0] : some[-1]])
             count += len(places[-1])
         return np.concatenate(stops), np.concatenate(places)
 
-    def chunk(self, start: int) -> "Chunk":
+    def group_from(self, start: int) -> "FileGroup":
         """The pieces of the files from there on; commits that have the same files there share them."""
-        chunk = self._chunks.get(start)
-        if chunk is None:
-            blobs = self.blobs[start : start + CHUNK_FILES]
-            pieces = tuple(one.pieces for one in self.shelf.segments[: int(self.shelf.homes(blobs).max()) + 1])
+        group = self._groups.get(start)
+        if group is None:
+            blobs = self.blobs[start : start + GROUP_FILES]
+            pieces = tuple(one.pieces for one in self.catalog.segments[: int(self.catalog.segment_numbers_of(blobs).max()) + 1])
             key = (*map(id, pieces), blake2b(blobs.tobytes(), digest_size=16).digest())
-            chunk = _SHARED.get(key) or Chunk.of(pieces, blobs, self.shelf.homes(blobs), self.shelf.bases)
-            self._chunks[start] = _SHARED[key] = chunk
-        return chunk
+            group = _SHARED.get(key) or FileGroup.from_blobs(pieces, blobs, self.catalog.segment_numbers_of(blobs), self.catalog.bases)
+            self._groups[start] = _SHARED[key] = group
+        return group
 
-    def spans(self, bits: Bits | None, flags: Bits, first: int, last: int) -> Iterator[Span]:
+    def find_spans(self, bits: Bits | None, flags: Bits, first: int, last: int) -> Iterator[TextSpan]:
         """Of the flagged files from `first` up to `last`, exclusive, the pieces that `Shelf.holding` left."""
         count = _FIRST_FILES
         while first < last:
             until = min(first + count, last)
-            yield from self._between(bits, flags, first, until)
+            yield from self._find_spans_between(bits, flags, first, until)
             first, count = until, min(4 * count, _MOST_FILES)
 
-    def _between(self, bits: Bits | None, flags: Bits, first: int, last: int) -> Iterator[Span]:
+    def _find_spans_between(self, bits: Bits | None, flags: Bits, first: int, last: int) -> Iterator[TextSpan]:
         """The same for a few files."""
-        stops, places = self._pieces(first, last)
+        stops, places = self._locate_pieces(first, last)
         found = np.arange(len(places)) if bits is None else np.flatnonzero(bits.take(places))
         owners = np.searchsorted(stops, found, side="right") - 1
         is_wanted = flags[first:last].take(owners)
@@ -83,20 +83,20 @@ class Layout:
             found, owners = found[is_wanted], owners[is_wanted]
         if not len(found):
             return iter(())
-        return self._spans(owners + first, found - stops.take(owners))
+        return self._spans_of_pieces(owners + first, found - stops.take(owners))
 
-    def _spans(self, owners: NDArray[np.intp], inside: NDArray[np.intp]) -> Iterator[Span]:
+    def _spans_of_pieces(self, owners: NDArray[np.intp], inside: NDArray[np.intp]) -> Iterator[TextSpan]:
         """Of pieces, by their files and their numbers within them."""
         blobs = self.blobs.take(owners)
-        homes = self.shelf.homes(blobs)
-        for first, last in pairwise([0, *ints(np.flatnonzero(homes[1:] != homes[:-1]) + 1), len(owners)]):
+        homes = self.catalog.segment_numbers_of(blobs)
+        for first, last in pairwise([0, *as_ints(np.flatnonzero(homes[1:] != homes[:-1]) + 1), len(owners)]):
             home = int(homes[first])
-            own = blobs[first:last] - int(self.shelf.bases[home])
-            yield from self._in_segment(self.shelf.segments[home], owners[first:last], own, inside[first:last])
+            own = blobs[first:last] - int(self.catalog.bases[home])
+            yield from self._spans_in_segment(self.catalog.segments[home], owners[first:last], own, inside[first:last])
 
-    def _in_segment(
-        self, segment: Segment, owners: NDArray[np.intp], blobs: NDArray[np.int32], inside: NDArray[np.intp]
-    ) -> Iterator[Span]:
+    def _spans_in_segment(
+        self, segment: BlobSegment, owners: NDArray[np.intp], blobs: NDArray[np.int32], inside: NDArray[np.intp]
+    ) -> Iterator[TextSpan]:
         """The same within one segment, by its own numbers of blobs."""
         numbers = segment.pieces.first.take(blobs) + inside
         starts, ends = segment.pieces.starts.take(numbers), segment.pieces.starts.take(numbers + 1)
@@ -106,14 +106,14 @@ class Layout:
         is_part = is_span.copy()
         is_part[1:] |= (starts[1:] != ends[:-1]) | (starts[1:] // PART_BYTES != starts[:-1] // PART_BYTES)
         texts, parts = np.flatnonzero(is_text), np.flatnonzero(is_part)
-        ranges = list(zip(ints(starts.take(parts)), ints(ends.take(np.append(parts[1:], len(ends)) - 1)), strict=True))
+        ranges = list(zip(as_ints(starts.take(parts)), as_ints(ends.take(np.append(parts[1:], len(ends)) - 1)), strict=True))
         text_starts = segment.table.offsets.take(blobs.take(texts))
         text_ends = text_starts + segment.table.lengths.take(blobs.take(texts))
-        first, last, places = ints(text_starts), ints(text_ends), ints(owners.take(texts))
-        text_at, part_at = ints(texts), ints(parts)
-        for begin, end in pairwise([*ints(np.flatnonzero(is_span)), len(owners)]):
+        first, last, places = as_ints(text_starts), as_ints(text_ends), as_ints(owners.take(texts))
+        text_at, part_at = as_ints(texts), as_ints(parts)
+        for begin, end in pairwise([*as_ints(np.flatnonzero(is_span)), len(owners)]):
             one, other = bisect_left(text_at, begin), bisect_left(text_at, end)
-            yield Span(
+            yield TextSpan(
                 segment.buffer,
                 [self.files[place].path for place in places[one:other]],
                 first[one:other],
@@ -123,10 +123,10 @@ class Layout:
 
 
 @dataclass(frozen=True, eq=False)
-class Chunk:
+class FileGroup:
     """The pieces of some files."""
 
-    pieces: Sequence[Pieces]
+    pieces: Sequence[TextPieces]
     """Of the segments up to the last one that has any of the files; kept, so that they are what they are known by."""
     stops: NDArray[np.int32]
     """For each file how many pieces the files before it have, and one more."""
@@ -134,9 +134,9 @@ class Chunk:
     """For each piece the place of its flag."""
 
     @classmethod
-    def of(
-        cls, pieces: Sequence[Pieces], blobs: NDArray[np.int32], homes: NDArray[np.intp], bases: NDArray[np.intp]
-    ) -> "Chunk":
+    def from_blobs(
+        cls, pieces: Sequence[TextPieces], blobs: NDArray[np.int32], homes: NDArray[np.intp], bases: NDArray[np.intp]
+    ) -> "FileGroup":
         """Of files whose blobs are in these segments; a blob that is missing has no home (-1) and no pieces."""
         first, counts = np.zeros(len(blobs), np.int32), np.zeros(len(blobs), np.int32)
         for home, one in enumerate(pieces):
@@ -155,5 +155,5 @@ class Chunk:
         return cls(pieces, stops, places)
 
 
-_SHARED: WeakValueDictionary[tuple[int | bytes, ...], Chunk] = WeakValueDictionary()
+_SHARED: WeakValueDictionary[tuple[int | bytes, ...], FileGroup] = WeakValueDictionary()
 """By what tells the segments, and by a digest of the blobs."""

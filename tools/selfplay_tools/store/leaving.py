@@ -7,29 +7,29 @@ import atexit
 from threading import Event, Thread, current_thread
 from weakref import WeakSet
 
-_AT_WORK: WeakSet[Thread] = WeakSet()
-_LEAVING = Event()
+_BACKGROUND: WeakSet[Thread] = WeakSet()
+_EXITING = Event()
 
 
-class Leaving(Exception):
+class InterpreterExiting(Exception):
     """The interpreter ends: what was begun is left as it is, as if the process had been killed."""
 
 
-def started(thread: Thread) -> Thread:
+def start_in_background(thread: Thread) -> Thread:
     """Start a thread that calls `carry_on` now and then; it is waited for when the interpreter ends."""
-    _AT_WORK.add(thread)
+    _BACKGROUND.add(thread)
     thread.start()
     return thread
 
 
-def carry_on() -> None:
+def stop_if_exiting() -> None:
     """Raise Leaving in a thread of `started` when the interpreter ends."""
-    if _LEAVING.is_set() and current_thread() in _AT_WORK:
-        raise Leaving
+    if _EXITING.is_set() and current_thread() in _BACKGROUND:
+        raise InterpreterExiting
 
 
 @atexit.register
-def _leave() -> None:
-    _LEAVING.set()
-    for thread in list(_AT_WORK):
+def _join_background_threads() -> None:
+    _EXITING.set()
+    for thread in list(_BACKGROUND):
         thread.join()

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from selfplay_tools.store.postings import changes
+from selfplay_tools.store.postings import mark_changes
 from selfplay_tools.store.tokens import Numbers
 
-_BETWEEN = 4
+_WORDS_PER_FENCE = 4
 """Words between two fences, about: they lie in a line or two of the processor's cache."""
 _MOST_BITS = 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Lexicon:
+class WordLexicon:
     """The words of some thousand texts."""
 
     numbers: Numbers
@@ -25,12 +25,12 @@ class Lexicon:
     """(1,): the most numbers between two fences."""
 
     @classmethod
-    def of(cls, *lists: Numbers) -> "Lexicon":
+    def from_lists(cls, *lists: Numbers) -> "WordLexicon":
         """Of the words of several sorted lists."""
         numbers = np.concatenate(lists)
         numbers.sort(kind="stable")  # lists that are in order by themselves are only put together
-        numbers = numbers[changes(numbers)]
-        bits = min(max((len(numbers) // _BETWEEN).bit_length(), 1), _MOST_BITS)
+        numbers = numbers[mark_changes(numbers)]
+        bits = min(max((len(numbers) // _WORDS_PER_FENCE).bit_length(), 1), _MOST_BITS)
         between = np.bincount((numbers >> np.uint64(64 - bits)).astype(np.intp), minlength=1 << bits)
         fences = np.cumsum(between) - between
         return cls(numbers, fences.astype(np.uint32), between.max(keepdims=True).astype(np.uint32))

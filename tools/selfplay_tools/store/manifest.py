@@ -11,56 +11,56 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict
 
-from selfplay_tools.store.container import save
-from selfplay_tools.store.segment import Files, Stamp
+from selfplay_tools.store.container import write_atomically
+from selfplay_tools.store.segment import SegmentFiles, FileStamp
 
 VERSION = 3
 NAME = "manifest.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Manifest:
+class StoreManifest:
     """The segments by name, and the number that the next one gets."""
 
-    segments: Mapping[str, Files] = field(default_factory=dict[str, Files])
+    segments: Mapping[str, SegmentFiles] = field(default_factory=dict[str, SegmentFiles])
     following: int = 1
 
-    def without(self, names: frozenset[str]) -> "Manifest":
+    def without(self, names: frozenset[str]) -> "StoreManifest":
         """With those segments left out."""
-        return Manifest({name: files for name, files in self.segments.items() if name not in names}, self.following)
+        return StoreManifest({name: files for name, files in self.segments.items() if name not in names}, self.following)
 
 
-def read(folder: Path) -> Manifest:
+def read_manifest(folder: Path) -> StoreManifest:
     """The manifest; an empty one where there is none that can be used."""
     try:
         whole = json.loads((folder / NAME).read_bytes())
         body = json.dumps(whole["body"])
         if whole["version"] != VERSION or whole["sha256"] != _digest(body):
-            return Manifest()
-        return _unpacked(whole["body"])
+            return StoreManifest()
+        return _parse_body(whole["body"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return Manifest()
+        return StoreManifest()
 
 
-def write(folder: Path, manifest: Manifest) -> None:
+def write_manifest(folder: Path, manifest: StoreManifest) -> None:
     """Replace the manifest. Raises OSError."""
     segments = {
         name: {suffix: asdict(stamp) for suffix, stamp in files.items()} for name, files in manifest.segments.items()
     }
     body = {"following": manifest.following, "segments": segments}
     whole = {"version": VERSION, "sha256": _digest(json.dumps(body)), "body": body}
-    save(folder / NAME, [json.dumps(whole).encode()])
+    write_atomically(folder / NAME, [json.dumps(whole).encode()])
 
 
-def _unpacked(body: "_Body") -> Manifest:
+def _parse_body(body: "_ManifestBody") -> StoreManifest:
     found = {
-        str(name): {str(suffix): Stamp(**stamp) for suffix, stamp in files.items()}
+        str(name): {str(suffix): FileStamp(**stamp) for suffix, stamp in files.items()}
         for name, files in body["segments"].items()
     }
-    return Manifest(found, int(body["following"]))
+    return StoreManifest(found, int(body["following"]))
 
 
-class _Body(TypedDict):
+class _ManifestBody(TypedDict):
     following: int
     segments: dict[str, dict[str, dict[str, Any]]]
 

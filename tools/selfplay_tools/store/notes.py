@@ -13,13 +13,13 @@ from threading import Lock
 MAX_BYTES = 256 << 20
 """Of the file; beyond it the oldest notes go."""
 _BUSY_S = 2.0
-_LOOKED_AT_EVERY = 256
+_CHECK_SIZE_EVERY = 256
 """Notes after which the size is looked at."""
 _TABLE = "CREATE TABLE IF NOT EXISTS notes (key TEXT PRIMARY KEY, value BLOB NOT NULL)"
 _CRC_BYTES = 4
 
 
-class Notes:
+class SqliteNotes:
     """What is kept in one file. Safe to use from several threads; never fails."""
 
     def __init__(self, path: Path, *, max_bytes: int = MAX_BYTES) -> None:
@@ -34,20 +34,20 @@ class Notes:
         """The value, or None if it is not known."""
         with self._lock:
             try:
-                row = self._connected().execute("SELECT value FROM notes WHERE key = ?", (key,)).fetchone()
+                row = self._connect().execute("SELECT value FROM notes WHERE key = ?", (key,)).fetchone()
             except sqlite3.Error as error:
                 self._give_up(error)
                 return None
-        return None if row is None or not isinstance(row[0], bytes) else _checked(key, row[0])
+        return None if row is None or not isinstance(row[0], bytes) else _unseal(key, row[0])
 
     def put(self, key: str, value: bytes) -> None:
         """Keep a value; a key always stands for the same one."""
         with self._lock:
             try:
-                with self._connected() as connection:
-                    connection.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (key, _sealed(key, value)))
+                with self._connect() as connection:
+                    connection.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (key, _seal(key, value)))
                 self._written += 1
-                if self._written % _LOOKED_AT_EVERY == 0:
+                if self._written % _CHECK_SIZE_EVERY == 0:
                     self._shrink()
             except sqlite3.Error as error:
                 self._give_up(error)
@@ -62,15 +62,15 @@ class Notes:
     def __del__(self) -> None:
         self.close()
 
-    def _connected(self) -> sqlite3.Connection:
+    def _connect(self) -> sqlite3.Connection:
         if not self._is_usable:
             raise sqlite3.OperationalError("given up")
         if self._connection is None:
-            self._connection = _opened(self._path)
+            self._connection = _open_database(self._path)
         return self._connection
 
     def _shrink(self) -> None:
-        connection = self._connected()
+        connection = self._connect()
         pages, free, size = (
             connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
         )
@@ -93,7 +93,7 @@ class Notes:
                     self._path.with_name(self._path.name + suffix).unlink()
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def _open_database(path: Path) -> sqlite3.Connection:
     """Raises sqlite3.Error, with nothing left open."""
     connection = sqlite3.connect(path, timeout=_BUSY_S, check_same_thread=False)
     try:
@@ -106,10 +106,10 @@ def _opened(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _sealed(key: str, value: bytes) -> bytes:
+def _seal(key: str, value: bytes) -> bytes:
     return zlib.crc32(key.encode() + value).to_bytes(_CRC_BYTES, "little") + value
 
 
-def _checked(key: str, sealed: bytes) -> bytes | None:
+def _unseal(key: str, sealed: bytes) -> bytes | None:
     value = sealed[_CRC_BYTES:]
-    return value if _sealed(key, value) == sealed else None
+    return value if _seal(key, value) == sealed else None

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from selfplay_tools.store.blobs import Table
-from selfplay_tools.store.grams import Grams
+from selfplay_tools.store.blobs import BlobTable
+from selfplay_tools.store.grams import TrigramSignatures
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Pieces:
+class TextPieces:
     """Pieces in the order of the texts."""
 
     starts: NDArray[np.int64]
@@ -23,10 +23,10 @@ class Pieces:
     """For each blob the number of its first piece, and how many there are."""
 
     @classmethod
-    def of(cls, table: Table, grams: Grams | None) -> "Pieces":
+    def of_segment(cls, table: BlobTable, signatures: TrigramSignatures | None) -> "TextPieces":
         """Of a segment."""
         bounds = np.append(table.offsets, table.offsets[-1:] + table.lengths[-1:])
-        starts = grams.starts if grams else np.unique(bounds)
-        places = grams.places if grams else np.arange(len(starts) - 1, dtype=np.int32)
-        size = grams.size if grams else -(-len(places) // 8)
+        starts = signatures.starts if signatures else np.unique(bounds)
+        places = signatures.places if signatures else np.arange(len(starts) - 1, dtype=np.int32)
+        size = signatures.size if signatures else -(-len(places) // 8)
         return cls(starts, places, size, np.searchsorted(starts, bounds).astype(np.int32))

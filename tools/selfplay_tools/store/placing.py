@@ -10,16 +10,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from selfplay_tools.snapshot import Entry
-from selfplay_tools.store.shelf import MISSING, Shelf
+from selfplay_tools.snapshot import SnapshotEntry
+from selfplay_tools.store.shelf import MISSING, BlobCatalog
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Placing:
+class EntryBlobCache:
     """The blobs of some entries."""
 
-    shelf: Shelf
-    entries: Sequence[Entry]
+    catalog: BlobCatalog
+    entries: Sequence[SnapshotEntry]
     """Kept, so that no other object gets the identity of one of them."""
     identities: NDArray[np.int64]
     """Sorted."""
@@ -27,20 +27,20 @@ class Placing:
     """Of the entry of each identity."""
 
     @classmethod
-    def of(cls, shelf: Shelf, entries: Sequence[Entry], blobs: NDArray[np.int32]) -> "Placing":
+    def from_entries(cls, catalog: BlobCatalog, entries: Sequence[SnapshotEntry], blobs: NDArray[np.int32]) -> "EntryBlobCache":
         """What is known once the blobs of `entries` were found."""
-        identities = _identities(entries)
+        identities = _identities_of(entries)
         order = np.argsort(identities)
-        return cls(shelf, entries, identities[order], blobs[order])
+        return cls(catalog, entries, identities[order], blobs[order])
 
-    def find(self, shelf: Shelf, entries: Sequence[Entry]) -> NDArray[np.int32]:
+    def find(self, catalog: BlobCatalog, entries: Sequence[SnapshotEntry]) -> NDArray[np.int32]:
         """The blob of each entry as far as it is known, else `MISSING`."""
-        if not len(self.identities) or not shelf.continues(self.shelf):
+        if not len(self.identities) or not catalog.continues(self.catalog):
             return np.full(len(entries), MISSING, np.int32)
-        wanted = _identities(entries)
+        wanted = _identities_of(entries)
         at = np.minimum(np.searchsorted(self.identities, wanted), len(self.identities) - 1)
         return np.where(self.identities[at] == wanted, self.blobs[at], np.int32(MISSING))
 
 
-def _identities(entries: Sequence[Entry]) -> NDArray[np.int64]:
+def _identities_of(entries: Sequence[SnapshotEntry]) -> NDArray[np.int64]:
     return np.fromiter(map(id, entries), np.int64, len(entries))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from selfplay_tools.store.tokens import MAX_BYTES, MAX_COUNT, Counts, Numbers, cut, numbers_of
+from selfplay_tools.store.tokens import MAX_BYTES, MAX_COUNT, WordCounts, Numbers, cut_words, numbers_of
 from selfplay_tools.words import word_counts
 
 _NAMES = 256
@@ -30,7 +30,7 @@ class Postings:
     """For each text how many words it has."""
 
     @classmethod
-    def of(cls, counted: Sequence[Counts]) -> "Postings":
+    def from_counts(cls, counted: Sequence[WordCounts]) -> "Postings":
         """The postings of texts 0, 1, ...; fewer than 2^24."""
         sizes = [len(counts.numbers) for counts in counted]
         lengths = np.array([counts.length for counts in counted], np.uint32)
@@ -41,7 +41,7 @@ class Postings:
         numbers = np.concatenate([counts.numbers for counts in counted])
         order = np.argsort(numbers)
         numbers = numbers[order]
-        is_first = changes(numbers)
+        is_first = mark_changes(numbers)
         # One number holds word, text and count, so that one sort puts all in order.
         packed = np.repeat(np.arange(len(counted), dtype=np.uint64), sizes) << _COUNT_BITS
         packed |= np.concatenate([counts.counts for counts in counted])
@@ -54,28 +54,28 @@ class Postings:
         return cls(numbers[is_first], starts, texts, packed.astype(np.uint8), lengths)
 
     @classmethod
-    def of_names(cls, names: Sequence[str]) -> "Postings":
+    def from_names(cls, names: Sequence[str]) -> "Postings":
         """The postings of many short texts, such as paths; fewer than 2^24."""
-        numbers, rows = _occurrences(names)
+        numbers, rows = _list_words(names)
         lengths = np.bincount(rows.astype(np.intp), minlength=len(names)).astype(np.uint32)
         if not len(numbers):
             return cls(numbers, np.zeros(1, np.uint32), np.zeros(0, np.uint32), np.zeros(0, np.uint8), lengths)
         order = np.argsort(numbers)
         numbers = numbers[order]
-        is_first = changes(numbers)
+        is_first = mark_changes(numbers)
         packed = rows[order] | ((np.cumsum(is_first, dtype=np.uint64) - np.uint64(1)) << _TEXT_BITS)
         packed.sort()
-        is_new = changes(packed)
+        is_new = mark_changes(packed)
         places = np.flatnonzero(is_new)
         counts = np.minimum(np.diff(np.append(places, len(packed))), MAX_COUNT).astype(np.uint8)
         packed = packed[places]
         words = (packed >> _TEXT_BITS).astype(np.intp)
-        starts = np.append(np.flatnonzero(changes(words)), len(packed)).astype(np.uint32)
+        starts = np.append(np.flatnonzero(mark_changes(words)), len(packed)).astype(np.uint32)
         texts = (packed & np.uint64((1 << 24) - 1)).astype(np.uint32)
         return cls(numbers[is_first], starts, texts, counts, lengths)
 
 
-def changes(values: NDArray[Any]) -> NDArray[np.bool_]:
+def mark_changes(values: NDArray[Any]) -> NDArray[np.bool_]:
     """Where a value differs from the one before; True at the first."""
     changes = np.empty(len(values), np.bool_)
     changes[:1] = True
@@ -83,7 +83,7 @@ def changes(values: NDArray[Any]) -> NDArray[np.bool_]:
     return changes
 
 
-def _occurrences(names: Sequence[str]) -> tuple[Numbers, NDArray[np.uint64]]:
+def _list_words(names: Sequence[str]) -> tuple[Numbers, NDArray[np.uint64]]:
     """Every word of every name, with the name's number."""
     numbers: list[Numbers] = [np.zeros(0, np.uint64)]
     rows: list[NDArray[np.uint64]] = [np.zeros(0, np.uint64)]
@@ -94,7 +94,7 @@ def _occurrences(names: Sequence[str]) -> tuple[Numbers, NDArray[np.uint64]]:
             rows.append(np.full(len(words), number, np.uint64))
     for start in range(0, len(names), _NAMES):
         plain = [name.encode() if _is_plain(name) else b"" for name in names[start : start + _NAMES]]
-        found = cut(np.frombuffer(b"\n".join(plain) + b"\n", np.uint8))
+        found = cut_words(np.frombuffer(b"\n".join(plain) + b"\n", np.uint8))
         stops = np.cumsum([len(name) + 1 for name in plain])
         for places, words in ((found.whole_places, found.wholes), (found.part_places, found.parts)):
             numbers.append(words)

@@ -14,16 +14,16 @@ from typing import cast
 
 from selfplay_tools.searched import Buffer
 from selfplay_tools.store import grams
-from selfplay_tools.store.blobs import Blob, Table, row_of
-from selfplay_tools.store.cleaning import ENCODINGS, Clean
-from selfplay_tools.store.container import Damaged, boot, checksum, ints, mapped, pack, save, settle, unpack
-from selfplay_tools.store.grams import Grams
-from selfplay_tools.store.pieces import Pieces
-from selfplay_tools.store.words import Words
+from selfplay_tools.store.blobs import BlobRecord, BlobTable, table_row_of
+from selfplay_tools.store.cleaning import ENCODINGS, NormalisedText
+from selfplay_tools.store.container import DamagedFile, boot_id, crc32_of, as_ints, map_file, pack_arrays, write_atomically, sync_if_needed, unpack_arrays
+from selfplay_tools.store.grams import TrigramSignatures
+from selfplay_tools.store.pieces import TextPieces
+from selfplay_tools.store.words import WordIndex
 
 
 @dataclass(frozen=True, slots=True)
-class Stamp:
+class FileStamp:
     """What tells that a file is the one that was written, without reading it."""
 
     size: int
@@ -34,41 +34,41 @@ class Stamp:
     boot: str
 
     @classmethod
-    def of(cls, path: Path, crc: int) -> "Stamp":
+    def of_file(cls, path: Path, crc: int) -> "FileStamp":
         """Of the file as it is now. Raises OSError."""
         about = path.stat()
-        return cls(about.st_size, crc, about.st_mtime_ns, about.st_ctime_ns, about.st_ino, boot())
+        return cls(about.st_size, crc, about.st_mtime_ns, about.st_ctime_ns, about.st_ino, boot_id())
 
 
-Files = dict[str, Stamp]
+SegmentFiles = dict[str, FileStamp]
 """A segment's files by their suffixes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Segment:
+class BlobSegment:
     """The blobs of one segment. Safe to use from several threads."""
 
     name: str
-    files: Files
+    files: SegmentFiles
     text: memoryview
-    table: Table
-    grams: Grams | None
-    pieces: Pieces
-    words: Words | None
+    table: BlobTable
+    signatures: TrigramSignatures | None
+    pieces: TextPieces
+    words: WordIndex | None
 
     @classmethod
-    def opened(cls, folder: Path, name: str, files: Files) -> "Segment":
+    def load(cls, folder: Path, name: str, files: SegmentFiles) -> "BlobSegment":
         """Map the files; its `files` are stamped as they are now. Raises Damaged, FileNotFoundError."""
-        found = {suffix: _verified(folder / f"{name}.{suffix}", stamp) for suffix, stamp in files.items()}
+        found = {suffix: _map_and_verify(folder / f"{name}.{suffix}", stamp) for suffix, stamp in files.items()}
         content = {suffix: data for suffix, (data, _) in found.items()}
         files = {suffix: stamp for suffix, (_, stamp) in found.items()}
         try:
-            table = Table.unpacked(unpack(content["blobs"]))
-            signatures = Grams(unpack(content["grams"])) if "grams" in content else None
-            words = Words.unpacked(unpack(content["words"])) if "words" in content else None
+            table = BlobTable.from_arrays(unpack_arrays(content["blobs"]))
+            signatures = TrigramSignatures(unpack_arrays(content["grams"])) if "grams" in content else None
+            words = WordIndex.from_arrays(unpack_arrays(content["words"])) if "words" in content else None
         except (KeyError, IndexError) as error:
-            raise Damaged(f"segment {name} lacks {error}") from error
-        return cls(name, files, content["text"], table, signatures, Pieces.of(table, signatures), words)
+            raise DamagedFile(f"segment {name} lacks {error}") from error
+        return cls(name, files, content["text"], table, signatures, TextPieces.of_segment(table, signatures), words)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -78,81 +78,81 @@ class Segment:
         """The texts, in the form that can be searched."""
         return cast("Buffer", self.text.obj)
 
-    def source(self, blob: int) -> memoryview:
+    def source_of(self, blob: int) -> memoryview:
         r"""The text, every line ended by `\n`."""
         start = int(self.table.offsets[blob])
         return self.text[start : start + int(self.table.lengths[blob])]
 
-    def clean(self, blob: int) -> Clean | None:
+    def text_of(self, blob: int) -> NormalisedText | None:
         """The blob as it was stored."""
         encoding = int(self.table.encodings[blob])
         if encoding < 0:
             return None
-        return Clean(bytes(self.source(blob)), encoding, int(self.table.lfs_sizes[blob]))
+        return NormalisedText(bytes(self.source_of(blob)), encoding, int(self.table.lfs_sizes[blob]))
 
-    def encoding(self, blob: int) -> str:
+    def encoding_of(self, blob: int) -> str:
         """As in `Text`."""
         return ENCODINGS[int(self.table.encodings[blob])]
 
-    def stored(self) -> Iterable[Blob]:
+    def read_blobs(self) -> Iterable[BlobRecord]:
         """All blobs in the order of arrival."""
         for blob in range(len(self)):
-            yield Blob(self.table.oids[blob].tobytes(), int(self.table.sizes[blob]), self.clean(blob))
+            yield BlobRecord(self.table.oids[blob].tobytes(), int(self.table.sizes[blob]), self.text_of(blob))
 
 
-def _verified(path: Path, stamp: Stamp) -> tuple[memoryview, Stamp]:
+def _map_and_verify(path: Path, stamp: FileStamp) -> tuple[memoryview, FileStamp]:
     """The file's content, read through if it is not surely the one that was written, and its present stamp."""
-    data = mapped(path, is_sparse=path.suffix == ".grams")
+    data = map_file(path, is_sparse=path.suffix == ".grams")
     if len(data) != stamp.size:
-        raise Damaged(f"{path.name} has {len(data)} bytes, not {stamp.size}")
-    now = Stamp.of(path, stamp.crc)
-    if now != stamp and checksum(data) != stamp.crc:
-        raise Damaged(f"{path.name} is not what was written")
+        raise DamagedFile(f"{path.name} has {len(data)} bytes, not {stamp.size}")
+    now = FileStamp.of_file(path, stamp.crc)
+    if now != stamp and crc32_of(data) != stamp.crc:
+        raise DamagedFile(f"{path.name} is not what was written")
     return data, now
 
 
-def write(folder: Path, name: str, blobs: Iterable[Blob]) -> Segment | None:
+def write_segment(folder: Path, name: str, blobs: Iterable[BlobRecord]) -> BlobSegment | None:
     """Store the texts of blobs as a new segment; None for no blobs. Raises OSError."""
     path = folder / f"{name}.text"
     rows: list[tuple[bytes, int, int, int, int, int]] = []
     crc = size = 0
     with path.open("wb", buffering=1 << 20) as file:
         for blob in blobs:
-            rows.append(row_of(blob, size))
-            if blob.clean is not None:
-                file.write(blob.clean.source)
-                crc = zlib.crc32(blob.clean.source, crc)
-                size += len(blob.clean.source)
+            rows.append(table_row_of(blob, size))
+            if blob.text is not None:
+                file.write(blob.text.source)
+                crc = zlib.crc32(blob.text.source, crc)
+                size += len(blob.text.source)
         file.flush()
-        settle(file.fileno())
+        sync_if_needed(file.fileno())
     if not rows:
         path.unlink()
         return None
-    table = Table.of(rows)
-    files: Files = {"text": Stamp.of(path, crc)}
-    files["blobs"] = _save(folder, f"{name}.blobs", table.packed())
-    return Segment.opened(folder, name, files)
+    table = BlobTable.from_rows(rows)
+    files: SegmentFiles = {"text": FileStamp.of_file(path, crc)}
+    files["blobs"] = _write_arrays(folder, f"{name}.blobs", table.to_arrays())
+    return BlobSegment.load(folder, name, files)
 
 
-def with_grams(folder: Path, segment: Segment) -> Segment:
+def with_signatures(folder: Path, segment: BlobSegment) -> BlobSegment:
     """The segment with its signatures, which are made and stored now. Raises OSError."""
-    starts = grams.cut(segment.buffer, ints(segment.table.offsets), ints(segment.table.lengths))
-    signatures = grams.build(segment.text, starts)
-    stamp = _save(folder, f"{segment.name}.grams", signatures)
-    return Segment.opened(folder, segment.name, {**segment.files, "grams": stamp})
+    starts = grams.find_piece_starts(segment.buffer, as_ints(segment.table.offsets), as_ints(segment.table.lengths))
+    signatures = grams.build_signatures(segment.text, starts)
+    stamp = _write_arrays(folder, f"{segment.name}.grams", signatures)
+    return BlobSegment.load(folder, segment.name, {**segment.files, "grams": stamp})
 
 
-def _save(folder: Path, name: str, arrays: dict[str, grams.Array]) -> Stamp:
-    crc = save(folder / name, pack(arrays))
-    return Stamp.of(folder / name, crc)
+def _write_arrays(folder: Path, name: str, arrays: dict[str, grams.Array]) -> FileStamp:
+    crc = write_atomically(folder / name, pack_arrays(arrays))
+    return FileStamp.of_file(folder / name, crc)
 
 
-def words_of(segment: Segment) -> Words:
+def count_segment_words(segment: BlobSegment) -> WordIndex:
     """Count the words of a segment."""
-    return Words.of(map(segment.source, range(len(segment))))
+    return WordIndex.from_texts(map(segment.source_of, range(len(segment))))
 
 
-def with_words(folder: Path, segment: Segment, words: Words) -> Segment:
+def with_words(folder: Path, segment: BlobSegment, words: WordIndex) -> BlobSegment:
     """The segment with its words, which are stored now. Raises OSError."""
-    stamp = _save(folder, f"{segment.name}.words", words.packed())
-    return Segment.opened(folder, segment.name, {**segment.files, "words": stamp})
+    stamp = _write_arrays(folder, f"{segment.name}.words", words.to_arrays())
+    return BlobSegment.load(folder, segment.name, {**segment.files, "words": stamp})

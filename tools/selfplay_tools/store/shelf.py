@@ -8,22 +8,22 @@ from numpy.typing import NDArray
 from selfplay_tools.literals import Need
 from selfplay_tools.store.blobs import Oids, keys_of
 from selfplay_tools.store.container import Array
-from selfplay_tools.store.grams import Bits, asked
-from selfplay_tools.store.segment import Segment
+from selfplay_tools.store.grams import Bits, query_for
+from selfplay_tools.store.segment import BlobSegment
 
 MISSING = -1
 
 
-class Shelf:
+class BlobCatalog:
     """The segments that a store had at some moment. Never changes."""
 
-    def __init__(self, segments: Sequence[Segment]) -> None:
+    def __init__(self, segments: Sequence[BlobSegment]) -> None:
         self.segments = tuple(segments)
         self.bases = np.cumsum([0, *map(len, self.segments)])
         """The number of each segment's first blob, and one more."""
-        self.encodings = _joined([one.table.encodings for one in self.segments], np.int8)
+        self.encodings = _concatenate([one.table.encodings for one in self.segments], np.int8)
 
-    def continues(self, other: "Shelf") -> bool:
+    def continues(self, other: "BlobCatalog") -> bool:
         """Whether every blob of `other` has the same number here."""
         names = [segment.name for segment in other.segments]
         return [segment.name for segment in self.segments[: len(names)]] == names
@@ -38,40 +38,40 @@ class Shelf:
             blobs[here] = found[here] + base
         return blobs
 
-    def sizes_of(self, oids: Oids) -> NDArray[np.int64]:
+    def find_sizes(self, oids: Oids) -> NDArray[np.int64]:
         """How many bytes git has of each blob; -1 for one that is missing."""
-        sizes = _joined([one.table.sizes for one in self.segments], np.int64)
+        sizes = _concatenate([one.table.sizes for one in self.segments], np.int64)
         blobs = self.find(oids)
         found = np.full(len(blobs), -1, np.int64)
         found[blobs != MISSING] = sizes[blobs[blobs != MISSING]]
         return found
 
-    def home(self, blob: int) -> tuple[Segment, int]:
+    def locate(self, blob: int) -> tuple[BlobSegment, int]:
         """The segment of a blob, and its number there."""
         at = int(np.searchsorted(self.bases, blob, side="right")) - 1
         return self.segments[at], blob - int(self.bases[at])
 
-    def homes(self, blobs: NDArray[np.int32]) -> NDArray[np.intp]:
+    def segment_numbers_of(self, blobs: NDArray[np.int32]) -> NDArray[np.intp]:
         """For each blob the place of its segment."""
         return np.searchsorted(self.bases, blobs, side="right") - 1
 
-    def holding(self, need: Need) -> Bits | None:
+    def match_pieces(self, need: Need) -> Bits | None:
         """At the place of each piece whether it may have a line with what is needed; None if any may.
 
         The places of a segment's pieces follow those of the segments before, eight for each byte of their flags.
         """
-        what = asked(need)
-        if what is None or not any(one.grams for one in self.segments):
+        query = query_for(need)
+        if query is None or not any(one.signatures for one in self.segments):
             return None
         each = [
-            one.grams.holding(what) if one.grams else np.full(one.pieces.size, 255, np.uint8) for one in self.segments
+            one.signatures.match_pieces(query) if one.signatures else np.full(one.pieces.size, 255, np.uint8) for one in self.segments
         ]
         return np.unpackbits(np.concatenate(each), bitorder="little").view(np.bool_)
 
     @property
-    def has_grams(self) -> bool:
+    def has_signatures(self) -> bool:
         """Whether all blobs have signatures."""
-        return all(segment.grams is not None for segment in self.segments)
+        return all(segment.signatures is not None for segment in self.segments)
 
     @property
     def has_words(self) -> bool:
@@ -79,5 +79,5 @@ class Shelf:
         return all(segment.words is not None for segment in self.segments)
 
 
-def _joined(arrays: Sequence[Array], kind: type[np.generic]) -> Array:
+def _concatenate(arrays: Sequence[Array], kind: type[np.generic]) -> Array:
     return np.concatenate([np.zeros(0, kind), *arrays])

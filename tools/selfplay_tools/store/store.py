@@ -14,13 +14,13 @@ from threading import Lock
 from filelock import FileLock, Timeout
 
 from selfplay_tools.store import manifest as manifests
-from selfplay_tools.store.blobs import Blob, as_oids, missing_among
-from selfplay_tools.store.container import Damaged, ints
-from selfplay_tools.store.manifest import Manifest
-from selfplay_tools.store.segment import Files, Segment, with_grams, with_words, words_of, write
-from selfplay_tools.store.shelf import Shelf
-from selfplay_tools.store.used import Used
-from selfplay_tools.store.writing import LOCK, Writing, is_ours, wait_for
+from selfplay_tools.store.blobs import BlobRecord, parse_oids, find_missing_oids
+from selfplay_tools.store.container import DamagedFile, as_ints
+from selfplay_tools.store.manifest import StoreManifest
+from selfplay_tools.store.segment import SegmentFiles, BlobSegment, with_signatures, with_words, count_segment_words, write_segment
+from selfplay_tools.store.shelf import BlobCatalog
+from selfplay_tools.store.used import RecentCommits
+from selfplay_tools.store.writing import LOCK, StoreWriteLock, is_store_file, wait_for_lock
 
 SEGMENT_BYTES = 128 << 20
 """Of text in one segment."""
@@ -32,11 +32,11 @@ _COUNTING = "counting"
 """The lock of whoever counts words: others may write meanwhile."""
 _OPENING_TRIES = 20
 
-Fetch = Callable[[Sequence[bytes]], Iterator[Blob]]
+FetchBlobs = Callable[[Sequence[bytes]], Iterator[BlobRecord]]
 """The blobs of some ids, in their order; one that can't be had is left out."""
 
 
-class Store:
+class SegmentStore:
     """The segments in one folder. Safe to use from several threads and processes."""
 
     def __init__(self, folder: Path, *, max_bytes: int = DEFAULT_MAX_BYTES, segment_bytes: int = SEGMENT_BYTES) -> None:
@@ -45,107 +45,107 @@ class Store:
         self.folder = folder
         self._max_bytes = max_bytes
         self._segment_bytes = segment_bytes
-        self._segments: dict[str, Segment] = {}
-        self.shelf = Shelf(())
+        self._segments: dict[str, BlobSegment] = {}
+        self.catalog = BlobCatalog(())
         """The segments known when last looked; the same object until they change."""
-        self._seen: tuple[int, int] | None = None
-        self.commits = Used(folder / "used")
+        self._seen_manifest: tuple[int, int] | None = None
+        self.commits = RecentCommits(folder / "used")
         """The commits that were asked for."""
         self._guard = Lock()
         self.refresh()
 
     @property
-    def segments(self) -> tuple[Segment, ...]:
+    def segments(self) -> tuple[BlobSegment, ...]:
         """Those known when last looked."""
-        return self.shelf.segments
+        return self.catalog.segments
 
-    def refresh(self) -> tuple[Segment, ...]:
+    def refresh(self) -> tuple[BlobSegment, ...]:
         """The segments that there are now."""
         with self._guard:
             for _ in range(_OPENING_TRIES):
-                seen = self._stamp()
-                if seen == self._seen:
+                seen = self._stat_manifest()
+                if seen == self._seen_manifest:
                     break
                 try:
-                    self._open(manifests.read(self.folder))
+                    self._load_segments(manifests.read_manifest(self.folder))
                 except FileNotFoundError:  # replaced in between: the manifest is another one by now
                     continue
-                self._seen = seen
-                self._stamp_again(manifests.read(self.folder))
+                self._seen_manifest = seen
+                self._update_stamps(manifests.read_manifest(self.folder))
             return self.segments
 
-    def _stamp_again(self, manifest: Manifest) -> None:
+    def _update_stamps(self, manifest: StoreManifest) -> None:
         """Write down that files were read through and found whole, unless someone else writes now."""
         if all(manifest.segments.get(one.name, one.files) == one.files for one in self.segments):
             return
         try:
             with FileLock(self.folder / LOCK, timeout=0):
-                if self._stamp() == self._seen:
-                    self._write()
+                if self._stat_manifest() == self._seen_manifest:
+                    self._write_manifest()
         except (Timeout, OSError):
             return
 
-    def _stamp(self) -> tuple[int, int] | None:
+    def _stat_manifest(self) -> tuple[int, int] | None:
         try:
             about = (self.folder / manifests.NAME).stat()
         except OSError:
             return None
         return about.st_mtime_ns, about.st_ino
 
-    def _open(self, manifest: Manifest) -> None:
-        opened: dict[str, Segment] = {}
-        is_unchanged = self._stamp()
+    def _load_segments(self, manifest: StoreManifest) -> None:
+        opened: dict[str, BlobSegment] = {}
+        is_unchanged = self._stat_manifest()
         for name, files in manifest.segments.items():
             known = self._segments.get(name)
-            if known is not None and _contents(known.files) == _contents(files):
+            if known is not None and _checksums_of(known.files) == _checksums_of(files):
                 opened[name] = known
                 continue
-            segment = self._opened(name, files, is_final=self._stamp() == is_unchanged)
+            segment = self._load_segment(name, files, is_final=self._stat_manifest() == is_unchanged)
             if segment is not None:
                 opened[name] = segment
-        self._list(opened)
+        self._set_segments(opened)
 
-    def _list(self, segments: dict[str, Segment]) -> None:
-        self._segments, self.shelf = segments, Shelf(tuple(segments.values()))
+    def _set_segments(self, segments: dict[str, BlobSegment]) -> None:
+        self._segments, self.catalog = segments, BlobCatalog(tuple(segments.values()))
 
-    def _opened(self, name: str, files: Files, *, is_final: bool) -> Segment | None:
+    def _load_segment(self, name: str, files: SegmentFiles, *, is_final: bool) -> BlobSegment | None:
         """The segment; None where it can't be used."""
         try:
-            return Segment.opened(self.folder, name, files)
+            return BlobSegment.load(self.folder, name, files)
         except FileNotFoundError:
             if not is_final:
                 raise
-        except (Damaged, ValueError, OSError):
+        except (DamagedFile, ValueError, OSError):
             pass
-        return self._without(name, files, {"words"}) or self._without(name, files, {"words", "grams"})
+        return self._load_segment_without(name, files, {"words"}) or self._load_segment_without(name, files, {"words", "grams"})
 
-    def _without(self, name: str, files: Files, suffixes: AbstractSet[str]) -> Segment | None:
+    def _load_segment_without(self, name: str, files: SegmentFiles, suffixes: AbstractSet[str]) -> BlobSegment | None:
         """The segment without what can be made again from its texts."""
         if not suffixes & files.keys():
             return None
         try:
             rest = {suffix: stamp for suffix, stamp in files.items() if suffix not in suffixes}
-            return Segment.opened(self.folder, name, rest)
-        except (Damaged, ValueError, OSError):
+            return BlobSegment.load(self.folder, name, rest)
+        except (DamagedFile, ValueError, OSError):
             return None
 
-    def sizes(self, oids: Sequence[str]) -> dict[str, int]:
+    def find_sizes(self, oids: Sequence[str]) -> dict[str, int]:
         """How many bytes git has of those blobs that are stored."""
-        found = self.shelf.sizes_of(as_oids(oids))
-        return {oid: size for oid, size in zip(oids, ints(found), strict=True) if size >= 0}
+        found = self.catalog.find_sizes(parse_oids(oids))
+        return {oid: size for oid, size in zip(oids, as_ints(found), strict=True) if size >= 0}
 
-    def missing(self, oids: Iterable[bytes]) -> list[bytes]:
+    def find_missing(self, oids: Iterable[bytes]) -> list[bytes]:
         """Those ids, each once, in order, that are not stored."""
-        return missing_among(oids, [segment.table for segment in self.segments])
+        return find_missing_oids(oids, [segment.table for segment in self.segments])
 
     def add(
         self,
         oids: Sequence[bytes],
-        fetch: Fetch,
+        fetch: FetchBlobs,
         *,
-        told: Callable[[int, int], None] | None = None,
-        waits: Callable[[], None] | None = None,
-        ready: Callable[[], None] | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+        on_wait: Callable[[], None] | None = None,
+        on_texts_stored: Callable[[], None] | None = None,
     ) -> None:
         """Store the blobs of those ids that are not stored yet; segment after segment becomes visible.
 
@@ -153,93 +153,93 @@ class Store:
         come the signatures. `waits` is called if another writer has to be waited for. Raises OSError, and what `fetch`
         and `waits` raise.
         """
-        if not self.missing(oids) and self.shelf.has_grams:
+        if not self.find_missing(oids) and self.catalog.has_signatures:
             return
-        with self._locked(waits):
-            missing = self.missing(oids)
+        with self._lock_for_writing(on_wait):
+            missing = self.find_missing(oids)
             blobs = fetch(missing)
             done = 0
-            while segment := write(self.folder, self._next_name(), self._portion(blobs)):
+            while segment := write_segment(self.folder, self._next_name(), self._take_portion(blobs)):
                 self._publish(segment)
                 done += len(segment)
-                if told:
-                    told(done, len(missing))
-            if ready:
-                ready()
+                if on_progress:
+                    on_progress(done, len(missing))
+            if on_texts_stored:
+                on_texts_stored()
             for segment in self.segments:
-                if segment.grams is None:
-                    self._publish(with_grams(self.folder, segment))
+                if segment.signatures is None:
+                    self._publish(with_signatures(self.folder, segment))
             self._compact()
 
     def add_words(self, is_enough: Callable[[], bool] = lambda: False) -> None:
         """Count the words of segments where that was not done yet, until it `is_enough`. Raises OSError."""
-        if self.shelf.has_words:
+        if self.catalog.has_words:
             return
         counting = FileLock(self.folder / _COUNTING)
-        wait_for(counting)
+        wait_for_lock(counting)
         try:
-            while (segment := self._uncounted()) and not is_enough():
-                words = words_of(segment)  # takes seconds, in which others may write
-                with self._locked():
+            while (segment := self._find_uncounted()) and not is_enough():
+                words = count_segment_words(segment)  # takes seconds, in which others may write
+                with self._lock_for_writing():
                     now = self._segments.get(segment.name)
                     if now and now.words is None:
                         self._publish(with_words(self.folder, now, words))
         finally:
             counting.release()
 
-    def _uncounted(self) -> Segment | None:
+    def _find_uncounted(self) -> BlobSegment | None:
         return next((segment for segment in self.refresh() if segment.words is None), None)
 
-    def _portion(self, blobs: Iterator[Blob]) -> Iterator[Blob]:
+    def _take_portion(self, blobs: Iterator[BlobRecord]) -> Iterator[BlobRecord]:
         size = 0
         for blob in islice(blobs, SEGMENT_BLOBS):
             yield blob
-            size += len(blob.clean.source) if blob.clean else 0
+            size += len(blob.text.source) if blob.text else 0
             if size >= self._segment_bytes:
                 return
 
-    def _locked(self, waits: Callable[[], None] | None = None) -> Writing:
-        return Writing(self.folder, self.begin, waits)
+    def _lock_for_writing(self, on_wait: Callable[[], None] | None = None) -> StoreWriteLock:
+        return StoreWriteLock(self.folder, self.recover, on_wait)
 
-    def begin(self) -> None:
+    def recover(self) -> None:
         """Called with the lock held: look at what there is now, and remove what a killed writer left."""
         self.refresh()
         # Reopened from what is read: damaged segments leave the manifest here.
-        kept = Manifest(
-            {segment.name: segment.files for segment in self.segments}, manifests.read(self.folder).following
+        kept = StoreManifest(
+            {segment.name: segment.files for segment in self.segments}, manifests.read_manifest(self.folder).following
         )
-        self._sweep(kept)
+        self._remove_leftovers(kept)
 
-    def _following(self) -> int:
+    def _next_number(self) -> int:
         """A number that no segment has or had."""
-        return max([manifests.read(self.folder).following, *(int(name) + 1 for name in self._segments)])
+        return max([manifests.read_manifest(self.folder).following, *(int(name) + 1 for name in self._segments)])
 
     def _next_name(self) -> str:
-        return f"{self._following():06d}"
+        return f"{self._next_number():06d}"
 
-    def _publish(self, segment: Segment, replaced: frozenset[str] = frozenset()) -> None:
+    def _publish(self, segment: BlobSegment, replaced: frozenset[str] = frozenset()) -> None:
         """Put a segment on the list, in place of others."""
         with self._guard:
             kept = {name: one for name, one in self._segments.items() if name not in replaced}
-            self._list({**kept, segment.name: segment})
-            self._write()
+            self._set_segments({**kept, segment.name: segment})
+            self._write_manifest()
 
-    def _write(self) -> None:
-        manifests.write(self.folder, Manifest({one.name: one.files for one in self.segments}, self._following()))
-        self._seen = self._stamp()
+    def _write_manifest(self) -> None:
+        manifests.write_manifest(self.folder, StoreManifest({one.name: one.files for one in self.segments}, self._next_number()))
+        self._seen_manifest = self._stat_manifest()
 
-    def _sweep(self, kept: Manifest) -> None:
+    def _remove_leftovers(self, kept: StoreManifest) -> None:
         """Remove files that belong to no segment."""
         wanted = {f"{name}.{suffix}" for name, files in kept.segments.items() for suffix in files}
         for path in self.folder.iterdir():
-            if path.is_file() and path.name not in {*wanted, manifests.NAME, LOCK} and is_ours(path):
+            if path.is_file() and path.name not in {*wanted, manifests.NAME, LOCK} and is_store_file(path):
                 path.unlink(missing_ok=True)
 
     def _compact(self) -> None:
         """Put the smallest segments together while there are too many."""
         while len(self.segments) > MAX_SEGMENTS:
             few = sorted(self.segments, key=lambda one: (len(one.text), one.name))
-            chosen: list[Segment] = []
+            chosen: list[BlobSegment] = []
             for segment in few:
                 if len(chosen) > 1 and sum(len(one.text) for one in [*chosen, segment]) > self._segment_bytes:
                     break
@@ -248,23 +248,23 @@ class Store:
                 return
             self._merge(chosen, None)
 
-    def _merge(self, chosen: Sequence[Segment], live: frozenset[bytes] | None) -> None:
+    def _merge(self, chosen: Sequence[BlobSegment], live: frozenset[bytes] | None) -> None:
         """One segment of several, without the blobs that are not `live`."""
-        blobs = (blob for one in chosen for blob in one.stored() if live is None or blob.oid in live)
-        merged = write(self.folder, self._next_name(), blobs)
+        blobs = (blob for one in chosen for blob in one.read_blobs() if live is None or blob.oid in live)
+        merged = write_segment(self.folder, self._next_name(), blobs)
         names = frozenset(one.name for one in chosen)
         if merged is None:
             with self._guard:
-                self._list({name: one for name, one in self._segments.items() if name not in names})
-                self._write()
+                self._set_segments({name: one for name, one in self._segments.items() if name not in names})
+                self._write_manifest()
         else:
-            merged = with_grams(self.folder, merged)
+            merged = with_signatures(self.folder, merged)
             if all(one.words for one in chosen):
-                merged = with_words(self.folder, merged, words_of(merged))
+                merged = with_words(self.folder, merged, count_segment_words(merged))
             self._publish(merged, names)
-        self._remove(names)
+        self._remove_segment_files(names)
 
-    def _remove(self, names: frozenset[str]) -> None:
+    def _remove_segment_files(self, names: frozenset[str]) -> None:
         for path in self.folder.iterdir():
             if path.name.partition(".")[0] in names:
                 path.unlink(missing_ok=True)
@@ -281,13 +281,13 @@ class Store:
         """
         if self.size <= self._max_bytes:
             return
-        with self._locked():
-            live = self._worth_keeping(blobs_of)
+        with self._lock_for_writing():
+            live = self._select_live_blobs(blobs_of)
             for segment in self.segments:
                 self._merge([segment], live)
             self._compact()
 
-    def _worth_keeping(self, blobs_of: Callable[[str], Iterable[bytes]]) -> frozenset[bytes]:
+    def _select_live_blobs(self, blobs_of: Callable[[str], Iterable[bytes]]) -> frozenset[bytes]:
         """The blobs of the latest commits that together take half of the limit, at least of one."""
         weight: dict[bytes, int] = {}
         share = self.size / max(sum(len(one.text) for one in self.segments), 1)
@@ -306,5 +306,5 @@ class Store:
         return frozenset(live)
 
 
-def _contents(files: Files) -> dict[str, tuple[int, int]]:
+def _checksums_of(files: SegmentFiles) -> dict[str, tuple[int, int]]:
     return {suffix: (stamp.size, stamp.crc) for suffix, stamp in files.items()}

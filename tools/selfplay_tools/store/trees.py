@@ -11,17 +11,17 @@ from pathlib import Path
 from threading import Lock
 
 from selfplay_tools.errors import GitFailed
-from selfplay_tools.git import output
-from selfplay_tools.paths import MAX_DEPTH, is_served, shown
-from selfplay_tools.snapshot import Entry, Kind
-from selfplay_tools.store.ingest import contents
+from selfplay_tools.git import run_git
+from selfplay_tools.paths import MAX_DEPTH, is_served, display_path
+from selfplay_tools.snapshot import SnapshotEntry, PathKind
+from selfplay_tools.store.ingest import read_contents
 
 _KINDS = {
-    b"40000": Kind.FOLDER,
-    b"100644": Kind.FILE,
-    b"100755": Kind.FILE,
-    b"120000": Kind.LINK,
-    b"160000": Kind.SUBMODULE,
+    b"40000": PathKind.FOLDER,
+    b"100644": PathKind.FILE,
+    b"100755": PathKind.FILE,
+    b"120000": PathKind.LINK,
+    b"160000": PathKind.SUBMODULE,
 }
 _EXECUTABLE = b"100755"
 _MAX_FOLDERS = 200_000
@@ -32,7 +32,7 @@ _MAX_REMEMBERED = 4_000_000
 """Entries in remembered lists; beyond it all are forgotten."""
 
 
-class NotPlain(Exception):
+class UnsupportedTree(Exception):
     """The commit holds something that only git's own listing deals with. Never leaves the package."""
 
 
@@ -41,80 +41,80 @@ _Folder = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class _Item:
+class _TreeItem:
     """One line of a tree."""
 
     name: str
-    kind: Kind
+    kind: PathKind
     oid: str
     is_executable: bool
 
 
-class Trees:
+class TreeReader:
     """The trees of one repository. Safe to use from several threads."""
 
     def __init__(self, git_dir: Path, sizes: Callable[[Sequence[str]], Mapping[str, int]]) -> None:
         """`sizes` may know sizes of blobs; git is asked for the others."""
         self._git_dir = git_dir
         self._sizes = sizes
-        self._below: dict[_Folder, tuple[Entry, ...]] = {}
+        self._below: dict[_Folder, tuple[SnapshotEntry, ...]] = {}
         self._lock = Lock()
 
-    def entries(self, commit: str, max_entries: int) -> tuple[Entry, ...]:
+    def read_entries(self, commit: str, max_entries: int) -> tuple[SnapshotEntry, ...]:
         """All entries of a commit, sorted by path. Raises NotPlain, GitFailed."""
-        tree = output(self._git_dir, "rev-parse", "--verify", f"{commit}^{{tree}}").decode("ascii").strip()
+        tree = run_git(self._git_dir, "rev-parse", "--verify", f"{commit}^{{tree}}").decode("ascii").strip()
         with self._lock:
             if sum(map(len, self._below.values())) > _MAX_REMEMBERED:
                 self._below.clear()
-            items = self._read(("", tree))
-            blobs = {item.oid for some in items.values() for item in some if item.kind in (Kind.FILE, Kind.LINK)}
-            return _Walk(items, self._below, self._sizes_of(sorted(blobs)), max_entries).below(("", tree))
+            items = self._read_trees_below(("", tree))
+            blobs = {item.oid for some in items.values() for item in some if item.kind in (PathKind.FILE, PathKind.LINK)}
+            return _TreeWalk(items, self._below, self._find_sizes(sorted(blobs)), max_entries).list_below(("", tree))
 
-    def _read(self, root: _Folder) -> dict[_Folder, tuple[_Item, ...]]:
+    def _read_trees_below(self, root: _Folder) -> dict[_Folder, tuple[_TreeItem, ...]]:
         """The lines of all trees below that are not known."""
-        items: dict[_Folder, tuple[_Item, ...]] = {}
+        items: dict[_Folder, tuple[_TreeItem, ...]] = {}
         level = [root]
         for _ in range(MAX_DEPTH):
             level = [folder for folder in level if folder not in self._below]
             if not level:
                 return items
             if len(items) + len(level) > _MAX_FOLDERS:
-                raise NotPlain
-            trees = self._trees({tree for _, tree in level})
+                raise UnsupportedTree
+            trees = self._read_trees({tree for _, tree in level})
             items.update((folder, trees[folder[1]]) for folder in level)
             level = [
                 (f"{path}{item.name}/", item.oid)
                 for path, tree in level
                 for item in trees[tree]
-                if item.kind is Kind.FOLDER
+                if item.kind is PathKind.FOLDER
             ]
-        raise NotPlain
+        raise UnsupportedTree
 
-    def _trees(self, oids: AbstractSet[str]) -> dict[str, tuple[_Item, ...]]:
+    def _read_trees(self, oids: AbstractSet[str]) -> dict[str, tuple[_TreeItem, ...]]:
         wanted = list(map(bytes.fromhex, sorted(oids)))
-        found = {oid.hex(): tuple(_items(data, len(oid))) for oid, data in contents(self._git_dir, wanted)}
+        found = {oid.hex(): tuple(_parse_tree(data, len(oid))) for oid, data in read_contents(self._git_dir, wanted)}
         if len(found) != len(oids):
             raise GitFailed(f"the repository {self._git_dir} lacks a tree: it is damaged, or a partial clone")
         return found
 
-    def _sizes_of(self, oids: Sequence[str]) -> Mapping[str, int]:
+    def _find_sizes(self, oids: Sequence[str]) -> Mapping[str, int]:
         known = dict(self._sizes(oids))
-        known.update(_asked_sizes(self._git_dir, [oid for oid in oids if oid not in known]))
+        known.update(_ask_git_for_sizes(self._git_dir, [oid for oid in oids if oid not in known]))
         return known
 
 
-def _asked_sizes(git_dir: Path, oids: Sequence[str]) -> Iterator[tuple[str, int]]:
+def _ask_git_for_sizes(git_dir: Path, oids: Sequence[str]) -> Iterator[tuple[str, int]]:
     if not oids:
         return
     asked = "".join(f"{oid}\n" for oid in oids).encode("ascii")
     form = "--batch-check=%(objectname) %(objectsize)"
-    for line in output(git_dir, "cat-file", form, "--buffer", stdin=asked).decode("ascii").splitlines():
+    for line in run_git(git_dir, "cat-file", form, "--buffer", stdin=asked).decode("ascii").splitlines():
         oid, _, size = line.partition(" ")
         if size.isdigit():
             yield oid, int(size)
 
 
-def _items(data: bytes, oid_bytes: int) -> Iterator[_Item]:
+def _parse_tree(data: bytes, oid_bytes: int) -> Iterator[_TreeItem]:
     """The lines of a tree as git stores it. Raises NotPlain."""
     at = 0
     before = ""
@@ -123,49 +123,49 @@ def _items(data: bytes, oid_bytes: int) -> Iterator[_Item]:
         end = data.index(b"\0", at)
         mode, _, raw = data[at:end].partition(b" ")
         at = end + 1 + oid_bytes
-        name = shown(raw)
+        name = display_path(raw)
         kind = _KINDS.get(mode)
-        key = f"{name}/" if kind is Kind.FOLDER else name
+        key = f"{name}/" if kind is PathKind.FOLDER else name
         if kind is None or not is_served(raw) or b"/" in raw or key <= before or name in names:
-            raise NotPlain
+            raise UnsupportedTree
         if not raw.isascii() and name.encode("utf-8", "surrogateescape") != raw:
-            raise NotPlain
+            raise UnsupportedTree
         names.add(name)
         before = key
-        yield _Item(name, kind, data[end + 1 : at].hex(), mode == _EXECUTABLE)
+        yield _TreeItem(name, kind, data[end + 1 : at].hex(), mode == _EXECUTABLE)
 
 
 @dataclass(frozen=True, slots=True)
-class _Walk:
+class _TreeWalk:
     """One pass from a root down, through folders that are not remembered."""
 
-    items: Mapping[_Folder, tuple[_Item, ...]]
-    remembered: dict[_Folder, tuple[Entry, ...]]
+    items: Mapping[_Folder, tuple[_TreeItem, ...]]
+    remembered: dict[_Folder, tuple[SnapshotEntry, ...]]
     sizes: Mapping[str, int]
     max_entries: int
 
-    def below(self, folder: _Folder) -> tuple[Entry, ...]:
+    def list_below(self, folder: _Folder) -> tuple[SnapshotEntry, ...]:
         """The entries of a folder, sorted by path."""
         known = self.remembered.get(folder)
         if known is not None:
             return known
-        found: list[Entry] = []
+        found: list[SnapshotEntry] = []
         for item in self.items[folder]:
             path = folder[0] + item.name
-            if item.kind is Kind.FOLDER:
-                found += self.below((f"{path}/", item.oid))
+            if item.kind is PathKind.FOLDER:
+                found += self.list_below((f"{path}/", item.oid))
             else:
-                found.append(Entry(path, item.kind, self._size(item, path), item.oid, item.is_executable))
+                found.append(SnapshotEntry(path, item.kind, self._size_of(item, path), item.oid, item.is_executable))
             if len(found) > self.max_entries:
                 raise GitFailed(f"a commit has more than {self.max_entries} files: too many to serve")
         entries = tuple(found)
-        own = sum(item.kind is not Kind.FOLDER for item in self.items[folder])
+        own = sum(item.kind is not PathKind.FOLDER for item in self.items[folder])
         if len(entries) <= max(_MAX_SHARED, 2 * own):
             self.remembered[folder] = entries
         return entries
 
-    def _size(self, item: _Item, path: str) -> int:
-        if item.kind is Kind.SUBMODULE:
+    def _size_of(self, item: _TreeItem, path: str) -> int:
+        if item.kind is PathKind.SUBMODULE:
             return 0
         size = self.sizes.get(item.oid)
         if size is None:

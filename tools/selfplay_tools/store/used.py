@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 
-class Used:
+class RecentCommits:
     """A folder of marks. Safe to use from several processes."""
 
     def __init__(self, folder: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
 
-from selfplay_tools.store.leaving import carry_on
+from selfplay_tools.store.leaving import stop_if_exiting
 
 _PATIENCE_S = 1.0
 """How long a lock is waited for before it is asked whether the interpreter ends."""
@@ -13,24 +13,24 @@ LOCK = "lock"
 _SUFFIXES = frozenset({"text", "blobs", "grams", "words", "json"})
 
 
-class Writing:
+class StoreWriteLock:
     """Held while a store is written to."""
 
-    def __init__(self, folder: Path, begin: Callable[[], None], waits: Callable[[], None] | None) -> None:
+    def __init__(self, folder: Path, on_acquired: Callable[[], None], on_wait: Callable[[], None] | None) -> None:
         """`begin` is called with the lock held; `waits` before, if another process or thread has it."""
         self._lock = FileLock(folder / LOCK)
-        self._begin = begin
-        self._waits = waits
+        self._on_acquired = on_acquired
+        self._on_wait = on_wait
 
     def __enter__(self) -> None:
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
-            if self._waits:
-                self._waits()
-            wait_for(self._lock)
+            if self._on_wait:
+                self._on_wait()
+            wait_for_lock(self._lock)
         try:
-            self._begin()
+            self._on_acquired()
         except BaseException:
             self._lock.release()
             raise
@@ -39,18 +39,18 @@ class Writing:
         self._lock.release()
 
 
-def wait_for(lock: BaseFileLock) -> None:
+def wait_for_lock(lock: BaseFileLock) -> None:
     """Acquire the lock, whoever has it now."""
     while True:
         try:
             lock.acquire(timeout=_PATIENCE_S)
         except Timeout:
-            carry_on()
+            stop_if_exiting()
         else:
             return
 
 
-def is_ours(path: Path) -> bool:
+def is_store_file(path: Path) -> bool:
     """Whether a file of the folder is a segment's or the manifest, perhaps half-written."""
     stem, _, suffix = path.name.partition(".")
     return (stem.isdigit() or stem == "manifest") and suffix.removesuffix(".part") in _SUFFIXES
