@@ -27,9 +27,9 @@ import anyio
 from selfplay.batch.settings import BatchSettings, EndpointSettings, SeatLimits
 from selfplay.batch.start import RunOrder
 from selfplay.config import HintConfig, PriceConfig, RunConfig, SeatConfig
-from tests.loopback import PendingRequest, LoopbackServer, answer_properly
-from tests.selfplay.batch.chaos import ChaosPlan, outline, answer_as_player
-from tests.selfplay.batch.runs import read_journals, read_ledger, make_repository, make_tasks, make_order, play_run
+from tests.loopback import LoopbackServer, PendingRequest, answer_properly
+from tests.selfplay.batch.chaos_server import ChaosPlan, answer_as_player, outline
+from tests.selfplay.batch.runs import make_order, make_repository, make_tasks, play_run, read_journals, read_ledger
 
 OUT_AFTER_S = 20.0
 """Seconds from the first request to the outage."""
@@ -62,7 +62,9 @@ async def serve(arguments: argparse.Namespace) -> None:
         await answer_properly(exchange)
 
     chaos = ChaosPlan(arguments.retry_after_s, is_out=is_out)
-    async with LoopbackServer(answer_as_player, () if arguments.calm else chaos, default_behaviour=answer_late) as server:
+    async with LoopbackServer(
+        answer_as_player, () if arguments.calm else chaos, default_behaviour=answer_late
+    ) as server:
         print(server.base_url, flush=True)
         await anyio.to_thread.run_sync(sys.stdin.readline)
         print(json.dumps(chaos.counts or {"answered": len(server.received)}), flush=True)

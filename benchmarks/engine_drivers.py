@@ -20,16 +20,24 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from benchmarks.engine_meter import PROMPT, EngineCost, PlayEpisode, EngineMeter, EnginePlan, read_lines, measure_episodes
+from benchmarks.engine_meter import (
+    PROMPT,
+    EngineCost,
+    EngineMeter,
+    EnginePlan,
+    PlayEpisode,
+    measure_episodes,
+    read_lines,
+)
 
 OURS = {"selfplay": "batch", "selfplay_supervised": "supervised", "selfplay_through_client": "through_client"}
-"""Our drivers, and their functions in `benchmarks.engine_ours`."""
+"""Our drivers, and their functions in `benchmarks.engine_selfplay`."""
 
 
 async def measure(driver: str, plan: EnginePlan) -> EngineCost:
     """Play all episodes, `at_once` of them at a time."""
     if driver in OURS:
-        return await getattr(import_module("benchmarks.engine_ours"), OURS[driver])(plan)
+        return await getattr(import_module("benchmarks.engine_selfplay"), OURS[driver])(plan)
     if driver == "inspect_ai":
         return await _measure_inspect(plan)
     return await measure_episodes(driver, plan, PEERS[driver](plan))
@@ -142,7 +150,11 @@ def _require_answer(number: int, answer: str) -> None:
         raise RuntimeError(f"episode {number} ended with {answer!r}")
 
 
-PEERS: dict[str, Callable[[EnginePlan], PlayEpisode]] = {"sdk": _make_sdk_episode, "pydantic_ai": _make_pydantic_ai_episode, "agents": _make_agents_episode}
+PEERS: dict[str, Callable[[EnginePlan], PlayEpisode]] = {
+    "sdk": _make_sdk_episode,
+    "pydantic_ai": _make_pydantic_ai_episode,
+    "agents": _make_agents_episode,
+}
 
 
 def main() -> None:

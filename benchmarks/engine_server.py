@@ -50,7 +50,9 @@ class FixedAnswers:
 
     def __init__(self, steps: int, lines: int) -> None:
         self._ours = [_tool_call_response("read_file", self._read_arguments(i, lines), i) for i in range(steps)]
-        self._ours.append(_tool_call_response("finish", {"files": [{"path": "notes.txt", "reason": "the setting"}]}, steps))
+        self._ours.append(
+            _tool_call_response("finish", {"files": [{"path": "notes.txt", "reason": "the setting"}]}, steps)
+        )
         self._theirs = [_tool_call_response("look", {"start": i * lines + 1}, i) for i in range(steps)]
         self._theirs.append(_response(_completion({"content": "notes.txt"}, "stop")))
         self._verdict = _response(_completion({"content": json.dumps(_VERDICT)}, "stop"))

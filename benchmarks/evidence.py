@@ -14,10 +14,10 @@ from random import Random
 import orjson
 
 from selfplay.clean.evidence import evidence_of
-from selfplay.clean.evidence.common import common_knowledge
-from selfplay.gate.words import is_english
-from selfplay.message import Message, Origin, ToolCall
-from tests.selfplay.clean.grounded_table import Score, labelled_calls, score_rows
+from selfplay.clean.evidence.common_knowledge import common_knowledge
+from selfplay.core.message import Message, Origin, ToolCall
+from selfplay.gate.text.words import is_english
+from tests.selfplay.clean.evidence.grounded_table import Score, labelled_calls, score_rows
 
 TURNS = 60
 RESULT_CHARS = 4_000

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from selfplay.gate import ShownText, check_hint
-from tests.selfplay.gate.table import GateCase, LabelledHint, find_in_hint, open_cases, read_hints
+from tests.selfplay.gate.hint_table import GateCase, LabelledHint, find_in_hint, open_cases, read_hints
 
 LENGTHS = (1_000, 20_000)
 """Characters: what a hint may have at most in a run, and far more."""

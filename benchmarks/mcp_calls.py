@@ -22,8 +22,8 @@ import httpx2
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
-from selfplay_tools.opening import open_snapshot
-from selfplay_tools.toolbox import Toolbox
+from selfplay_tools.snapshot.open import open_snapshot
+from selfplay_tools.tools.toolbox import Toolbox
 
 CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("list_dir", {}),

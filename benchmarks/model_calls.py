@@ -26,10 +26,10 @@ import aiohttp
 import anyio
 import openai
 
-from selfplay.message import Message, Origin, ToolCall
-from selfplay.models.openai import OpenAIModel
+from selfplay.core.message import Message, Origin, ToolCall
+from selfplay.core.wire import encode_messages
+from selfplay.models.openai.client import OpenAIModel
 from selfplay.models.protocol import ModelRequest
-from selfplay.wire import encode_messages
 
 LENGTHS = (2, 80, 240)
 TOOLS = 9
@@ -130,7 +130,9 @@ async def measure(url: str, calls: int, at_once: int) -> list[CallCost]:
     )
     async with OpenAIModel("bench", base_url=url) as model, client, aiohttp.ClientSession() as session:
         for length in LENGTHS:
-            request = ModelRequest(head=head, messages=tuple(encode_messages(make_conversation(length))), turn=length // 2)
+            request = ModelRequest(
+                head=head, messages=tuple(encode_messages(make_conversation(length))), turn=length // 2
+            )
             plain = [dict(m.value) for m in request.messages]
             ways: dict[str, Ask] = {
                 "ours": lambda request=request: call_ours(model, request),
@@ -153,7 +155,9 @@ async def call_openai(client: openai.AsyncOpenAI, head: dict[str, Any], messages
     return completion.choices[0].message.tool_calls[0].function.name  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  see above
 
 
-async def call_aiohttp(session: aiohttp.ClientSession, url: str, head: dict[str, Any], messages: list[dict[str, Any]]) -> str:
+async def call_aiohttp(
+    session: aiohttp.ClientSession, url: str, head: dict[str, Any], messages: list[dict[str, Any]]
+) -> str:
     async with session.post(f"{url}/chat/completions", json={**head, "messages": messages}) as response:
         body = await response.json()
     return body["choices"][0]["message"]["tool_calls"][0]["function"]["name"]

@@ -20,15 +20,15 @@ from typing import cast, get_args
 import anyio
 
 from benchmarks.real_commits import draw_tasks
-from selfplay.casting import open_seat_models
 from selfplay.clean.evidence import evidence_of, graph_of
+from selfplay.clean.folder import CleanFolder
 from selfplay.clean.funnel import CleaningFunnel
-from selfplay.clean.place import CleanFolder
 from selfplay.config import HintConfig, HintPolicy, RunConfig
-from selfplay.play import play_task, set_up_episode
-from selfplay.repos import Repositories
-from selfplay.task import Task
-from selfplay.trace import StopReason, Trace
+from selfplay.core.task import Task
+from selfplay.core.trace import StopReason, Trace
+from selfplay.episode.play import play_task, set_up_episode
+from selfplay.episode.seats import open_seat_models
+from selfplay.repos.repositories import Repositories
 
 HEAD = (
     "repository",

@@ -20,19 +20,19 @@ from random import Random
 
 import anyio
 
-from selfplay.casting import open_seat_models
-from selfplay.clean.place import CleanFolder
+from selfplay.clean.folder import CleanFolder
+from selfplay.clean.journals import journals_in
+from selfplay.clean.run import CleaningWork, clean_to
 from selfplay.clean.settings import CleanSettings
-from selfplay.cleaning import CleaningWork, clean_to
 from selfplay.config import RunConfig
-from selfplay.export.write import write_rows
+from selfplay.core.task import Answer, Brief, Target, Task
+from selfplay.core.trace import HintKind, Trace
+from selfplay.episode.loop import note_shown
+from selfplay.episode.play import play_task, set_up_episode
+from selfplay.episode.seats import open_seat_models
+from selfplay.export.write_rows import write_rows
 from selfplay.gate import ShownText, check_hint
-from selfplay.journals import journals_in
-from selfplay.loop import note_shown
-from selfplay.play import play_task, set_up_episode
-from selfplay.repos import Repositories
-from selfplay.task import Answer, Brief, Target, Task
-from selfplay.trace import HintKind, Trace
+from selfplay.repos.repositories import Repositories
 
 SUFFIXES = (".py", ".go", ".js", ".ts", ".rs", ".c", ".java", ".cpp", ".rb")
 MAX_TARGETS = 4

@@ -3,7 +3,7 @@
     python benchmarks/relevance.py CLONE ... [--held-out CLONE ...] [--tasks 60] [--jobs 2] [--json]
 
 Each clone gives tasks from its history (`mining.py`): a commit's message is the query, its parent is searched, the
-source files that it changed are to be found. Printed are, for every way to rank (`ways.py`), the share of those files
+source files that it changed are to be found. Printed are, for every way to rank (`ranking_methods.py`), the share of those files
 among the first 1, 5, 10 and 20, and the mean reciprocal rank of the first of them; each repository counts the same.
 Asked is once with the whole message and once with its subject, once over all text files and once over sources alone.
 Needs bm25s and ripgrep.
@@ -19,10 +19,10 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from mining import CommitTask, read_contents, files_of, is_source, mine_tasks, name_of
-from ways import ABLATION, METHODS, QueryWords, Corpus, TextCounts, ranks_of
+from mining import CommitTask, files_of, is_source, mine_tasks, name_of, read_contents
+from ranking_methods import ABLATION, METHODS, Corpus, QueryWords, TextCounts, ranks_of
 
-from selfplay_tools.store.cleaning import normalise
+from selfplay_tools.index.store.normalised_text import normalise
 
 CUTS = (1, 5, 10, 20)
 SEED = 1
@@ -163,7 +163,9 @@ def main() -> None:
     for half, clones in halves.items():
         of_half = [one for clone in clones for one in found[clone]]
         if of_half:
-            print("\n".join(json_rows(half, of_half) if options.json else [*make_table(half.capitalize(), of_half), ""]))
+            print(
+                "\n".join(json_rows(half, of_half) if options.json else [*make_table(half.capitalize(), of_half), ""])
+            )
 
 
 if __name__ == "__main__":

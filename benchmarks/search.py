@@ -21,7 +21,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from search_parts import FIRST, PARTS, SearchCase, Figures
+from search_parts import FIRST, PARTS, Figures, SearchCase
 
 KERNEL = (
     "tcp_rcv_synsent_state_process",
@@ -87,7 +87,9 @@ def _measure_all(asked: argparse.Namespace, folder: Path) -> dict[str, Figures]:
     if asked.repo is None:
         raise SystemExit("give --repo, or --quick")
     store: Path = asked.store or folder / "index"
-    case = SearchCase(asked.repo, store, asked.commit, asked.following or asked.commit, QUICK if asked.quick else KERNEL)
+    case = SearchCase(
+        asked.repo, store, asked.commit, asked.following or asked.commit, QUICK if asked.quick else KERNEL
+    )
     wanted = asked.part or [part for part in PARTS if part != "further" or asked.following]
     if asked.store and store.exists() and not asked.part:
         wanted.remove("build")
@@ -206,7 +208,9 @@ def _make_repository(folder: Path) -> tuple[Path, str, str]:
     chance = random.Random(1)  # noqa: S311  # a made tree, the same each time
     git_dir = folder / "made.git"
     subprocess.run(["git", "init", "--quiet", "--bare", str(git_dir)], check=True)
-    first = {f"pkg{number % 40:02}/{chance.choice(WORDS)}_{number}.py": _make_file(chance, number) for number in range(3000)}
+    first = {
+        f"pkg{number % 40:02}/{chance.choice(WORDS)}_{number}.py": _make_file(chance, number) for number in range(3000)
+    }
     second = {
         path: text + "# changed\n" if number < CHANGED else text for number, (path, text) in enumerate(first.items())
     }

@@ -16,12 +16,12 @@ from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
-from selfplay_tools.commit import CommitSnapshot
-from selfplay_tools.index import is_text
-from selfplay_tools.linear import BadRegex, Regex, compile_regex
-from selfplay_tools.patterns import LinePattern
-from selfplay_tools.snapshot import Snapshot
-from selfplay_tools.store.cleaning import normalise
+from selfplay_tools.index.patterns import LinePattern
+from selfplay_tools.index.scan_index import is_text
+from selfplay_tools.index.store.normalised_text import normalise
+from selfplay_tools.protocols import Snapshot
+from selfplay_tools.snapshot.commit import CommitSnapshot
+from selfplay_tools.text.regex import BadRegex, Regex, compile_regex
 
 Hit = tuple[str, int]
 

@@ -16,17 +16,17 @@ from pathlib import Path
 
 import anyio
 
-from selfplay.threads import ThreadPool
-from selfplay_tools.code import code_of
-from selfplay_tools.commit import CommitSnapshot
-from selfplay_tools.grepping import Grep, grep
-from selfplay_tools.patterns import LinePattern
-from selfplay_tools.reading import ReadFile, read_file
-from selfplay_tools.references import FindReferences, find_references
-from selfplay_tools.searching import Search, search
-from selfplay_tools.snapshot import Snapshot
-from selfplay_tools.store.library import open_repository_index
-from selfplay_tools.symbols import FindSymbol, find_symbol
+from selfplay.core.threads import ThreadPool
+from selfplay_tools.code.code_file import code_of
+from selfplay_tools.index.patterns import LinePattern
+from selfplay_tools.index.store.repository_index import open_repository_index
+from selfplay_tools.protocols import Snapshot
+from selfplay_tools.snapshot.commit import CommitSnapshot
+from selfplay_tools.tools.find_references import FindReferences, find_references
+from selfplay_tools.tools.find_symbol import FindSymbol, find_symbol
+from selfplay_tools.tools.grep import Grep, grep
+from selfplay_tools.tools.read_file import ReadFile, read_file
+from selfplay_tools.tools.search import Search, search
 
 Figures = dict[str, float]
 _CODE = (".c", ".h", ".py", ".go", ".rs", ".js", ".ts", ".java", ".cc", ".cpp", ".rb")
@@ -126,7 +126,9 @@ def measure_ranks(case: SearchCase) -> Figures:
         began = time.perf_counter()
         snapshot.index.rank(queries[0].split(), 20)
         figures = {"first rank of a commit, ms": 1e3 * (time.perf_counter() - began)}
-        figures |= _measure_latencies("rank", [lambda q=query: snapshot.index.rank([q], 20) for query in queries], rounds=3)
+        figures |= _measure_latencies(
+            "rank", [lambda q=query: snapshot.index.rank([q], 20) for query in queries], rounds=3
+        )
         figures |= _measure_latencies(
             "search tool", [lambda q=query: search(snapshot, _search_arguments(q)) for query in queries], rounds=1
         )
@@ -194,7 +196,9 @@ def measure_crowd(case: SearchCase) -> Figures:
         return figures
 
 
-async def _measure_crowd(snapshot: Snapshot, patterns: Sequence[str], ask: Callable[[Snapshot, str], object]) -> Figures:
+async def _measure_crowd(
+    snapshot: Snapshot, patterns: Sequence[str], ask: Callable[[Snapshot, str], object]
+) -> Figures:
     threads = ThreadPool(4)  # those that an episode's tools run in
     lags: list[float] = []
     done = 0

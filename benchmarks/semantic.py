@@ -15,8 +15,8 @@ import numpy as np
 
 from selfplay_tools.semantic.chunks import CodeChunk, cut_into_chunks, kind_of
 from selfplay_tools.semantic.embedding import Floats, QuantizedVectors, normalise_rows
-from selfplay_tools.semantic.segment import ChunkedBlob, SegmentContent, VectorSegment, write_segment
-from selfplay_tools.semantic.shelf import VectorIndex
+from selfplay_tools.semantic.vector_index import VectorIndex
+from selfplay_tools.semantic.vector_segment import ChunkedBlob, SegmentContent, VectorSegment, write_segment
 
 PER_SEGMENT = 20_000
 PER_BLOB = 12

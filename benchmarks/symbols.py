@@ -16,14 +16,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mining import read_contents, files_of, name_of
+from mining import files_of, name_of, read_contents
 from tree_sitter import Tree
 
+from selfplay_tools.code.definitions import read_definitions
+from selfplay_tools.code.languages import Language, language_of, may_have_language
+from selfplay_tools.code.syntax import parse
 from selfplay_tools.errors import NotReadable
-from selfplay_tools.languages import Language, language_of, may_have_language
-from selfplay_tools.parted import read_definitions
-from selfplay_tools.store.cleaning import normalise
-from selfplay_tools.syntax import parse
+from selfplay_tools.index.store.normalised_text import normalise
 
 LANGUAGES = {"c": "C", "cpp": "C++", "go": "Go", "java": "Java", "python": "Python", "ruby": "Ruby", "rust": "Rust"}
 """Those compared, by our name and that of ctags."""
@@ -135,7 +135,9 @@ def run_ctags(files: Iterable[ParsedFile], language: str) -> list[SymbolTag]:
         output = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
     rows = (json.loads(line) for line in output.splitlines())
     tags = [
-        SymbolTag(row["path"].removeprefix("./"), _plain_name(row["name"]), row["line"], row["kind"], row.get("scopeKind", ""))
+        SymbolTag(
+            row["path"].removeprefix("./"), _plain_name(row["name"]), row["line"], row["kind"], row.get("scopeKind", "")
+        )
         for row in rows
         if row["_type"] == "tag" and not row["name"].startswith("__anon")
     ]

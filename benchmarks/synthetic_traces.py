@@ -13,11 +13,11 @@ from typing import Any
 
 import orjson
 
-from selfplay.events import JOURNAL_VERSION, Event
-from selfplay.message import Message, Origin, ToolCall
+from selfplay.core.message import Message, Origin, ToolCall
+from selfplay.core.trace import Hint, HintKind, Judgement, Quality, Stop, StopReason, ToolResult, Verdict
+from selfplay.journal.events import JOURNAL_VERSION, Event
 from selfplay.prompts import load_prompt
-from selfplay.trace import Hint, HintKind, Judgement, Quality, Stop, StopReason, ToolResult, Verdict
-from selfplay_tools.tool import AnswerFile
+from selfplay_tools.tools.tool import AnswerFile
 from tests.selfplay.traces import a_contract
 
 ATTEMPTS = 4
@@ -103,7 +103,9 @@ class _SyntheticEpisode:
         for path in plan:
             word = path.rsplit("/", 1)[1].partition("_")[0]
             hits = self.chance.sample(self.files, 12)
-            yield from self._make_step(turn, "grep", {"pattern": self._make_pattern(word)}, self._make_listing([path, *hits]), path)
+            yield from self._make_step(
+                turn, "grep", {"pattern": self._make_pattern(word)}, self._make_listing([path, *hits]), path
+            )
             yield from self._make_step(turn + 1, "read_file", {"path": path}, self._make_file(path), path)
             turn += 2
         is_found = self.chance.random() < 0.8  # noqa: PLR2004  of all attempts
@@ -116,7 +118,9 @@ class _SyntheticEpisode:
 
     def _make_step(self, turn: int, name: str, arguments: dict[str, Any], text: str, path: str) -> Iterator[Event]:
         call = ToolCall(id=f"call_{turn}_0", name=name, arguments=orjson.dumps(arguments).decode())
-        message = Message(role="assistant", content=self._make_thought(name, path), origin=Origin.PLAYER, tool_calls=(call,))
+        message = Message(
+            role="assistant", content=self._make_thought(name, path), origin=Origin.PLAYER, tool_calls=(call,)
+        )
         reply = {"message": message.model_dump(mode="json", exclude_defaults=True), "finish_reason": "tool_calls"}
         yield {"event": "call", "seat": "player", "messages": 2, "sha256": "0" * 64, "reply": reply, "seconds": 0.1}
         answer = tuple(AnswerFile(path=p, reason="named") for p in self.targets) if name == "finish" else None
@@ -162,7 +166,11 @@ class _SyntheticEpisode:
         lines = [f"{path}: lines 1-60 of 60"]
         for n in range(20):
             other = self.chance.choice(NOUNS)
-            lines += [f"def {self._make_name()}_{n}({other}):", f"    # how a {other} is handled", f"    return {other}"]
+            lines += [
+                f"def {self._make_name()}_{n}({other}):",
+                f"    # how a {other} is handled",
+                f"    return {other}",
+            ]
         if self.chance.random() < 0.002:  # noqa: PLR2004  a share
             lines.append("token = gh" + "p_" + "".join(self.chance.choices(ascii_letters, k=36)))
         if self.chance.random() < 0.002:  # noqa: PLR2004  a share

@@ -20,10 +20,10 @@ from pydantic import (
     model_validator,
 )
 
-from selfplay.errors import ConfigError
+from selfplay.core.errors import ConfigError
+from selfplay.core.json_rows import explain_errors
+from selfplay.core.wire import Channel, ReasoningKey
 from selfplay.models.keys import KEY_LIKE
-from selfplay.rows import explain_errors
-from selfplay.wire import Channel, ReasoningKey
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]

@@ -290,7 +290,9 @@ class LoopbackServer:
                 async with self._arrived:
                     self.received.append(received)
                     self._arrived.notify_all()
-                await self._choose_behaviour(number, received)(PendingRequest(received, self.handler, writer, self._closing))
+                await self._choose_behaviour(number, received)(
+                    PendingRequest(received, self.handler, writer, self._closing)
+                )
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass  # the client went away, or the server closes
         finally:

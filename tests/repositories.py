@@ -7,9 +7,9 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from selfplay_tools.commit import CommitSnapshot
-from selfplay_tools.directory import DirectorySnapshot
-from selfplay_tools.snapshot import Snapshot
+from selfplay_tools.protocols import Snapshot
+from selfplay_tools.snapshot.commit import CommitSnapshot
+from selfplay_tools.snapshot.directory import DirectorySnapshot
 
 _WHO = {
     f"GIT_{role}_{part}": value
@@ -55,7 +55,10 @@ def make_git_dir(path: Path) -> Path:
 
 def commit_files(git_dir: Path, files: Files, *, branch: str = "main", message: bytes = b"change") -> str:
     """Add a commit whose tree is exactly `files` to a branch; its id."""
-    stream = [f"commit refs/heads/{branch}\ncommitter A <a@example.com> 1700000000 +0000\n".encode(), _data_command(message)]
+    stream = [
+        f"commit refs/heads/{branch}\ncommitter A <a@example.com> 1700000000 +0000\n".encode(),
+        _data_command(message),
+    ]
     if git(git_dir, "for-each-ref", f"refs/heads/{branch}"):
         stream.append(f"from refs/heads/{branch}^0\n".encode())
     stream.append(b"deleteall\n")

@@ -14,8 +14,8 @@ import pytest
 
 from selfplay.config import RunConfig
 from selfplay_tools.mcp.__main__ import main
-from selfplay_tools.schema import function_schema
-from selfplay_tools.toolbox import DEFAULT_TOOLS
+from selfplay_tools.tools.schema import function_schema
+from selfplay_tools.tools.toolbox import DEFAULT_TOOLS
 from tests.selfplay.episodes import make_files
 
 PAGE = (Path(__file__).parents[1] / "docs" / "mcp.md").read_text("utf-8")
@@ -42,7 +42,9 @@ def repo(tmp_path: Path) -> Path:
     return repo
 
 
-@pytest.mark.parametrize("command", [c for c in shell_commands() if c[2] != "serve" and c[0] == "selfplay"], ids=" ".join)
+@pytest.mark.parametrize(
+    "command", [c for c in shell_commands() if c[2] != "serve" and c[0] == "selfplay"], ids=" ".join
+)
 def test_each_command_by_hand_works(command: list[str], repo: Path) -> None:
     words = [str(repo) if word == "." else word.replace("~/src/app", str(repo)) for word in command[1:]]
     done = subprocess.run(

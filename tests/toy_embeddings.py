@@ -13,7 +13,7 @@ from zlib import crc32
 import numpy as np
 
 from selfplay_tools.semantic.embedding import Floats
-from tests.loopback import Behaviour, PendingRequest, Json, LoopbackServer, Plan
+from tests.loopback import Behaviour, Json, LoopbackServer, PendingRequest, Plan
 
 LENGTH = 96
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")

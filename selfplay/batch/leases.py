@@ -16,10 +16,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from selfplay.batch.layout import RunFolder, write_if_absent
+from selfplay.batch.heartbeat import DEAD_AFTER_S
+from selfplay.batch.run_folder import RunFolder, write_if_absent
 from selfplay.batch.units import WorkUnit
-from selfplay.batch.worker import DEAD_AFTER_S
-from selfplay.errors import StorageError
+from selfplay.core.errors import StorageError
 
 NO_OWNER = "-"
 

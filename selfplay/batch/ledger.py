@@ -12,11 +12,11 @@ from typing import Literal, Self
 import orjson
 from pydantic import ValidationError
 
-from selfplay.batch.layout import RunFolder
-from selfplay.errors import StorageError
-from selfplay.message import Noun
+from selfplay.batch.run_folder import RunFolder
+from selfplay.core.errors import StorageError
+from selfplay.core.message import Noun
+from selfplay.core.trace import Quality, StopReason
 from selfplay.models.protocol import Usage
-from selfplay.trace import Quality, StopReason
 
 
 class EpisodeLine(Noun):

@@ -1,23 +1,66 @@
 """What a run is: written once, and held against every later start, so that a run's data is never mixed."""
 
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.metadata import version
+from pathlib import Path
 
 import orjson
 from pydantic import JsonValue, ValidationError
 
-from selfplay.batch.blank import discard_unstarted, is_unstarted
-from selfplay.batch.layout import RunFolder, write_if_absent, write_atomically
-from selfplay.batch.tally import prices_of
-from selfplay.config import RunConfig, validate_section, episode_shaping_values
-from selfplay.errors import RunError
-from selfplay.events import JOURNAL_VERSION
-from selfplay.message import Noun
+from selfplay.batch.episode_tally import prices_of
+from selfplay.batch.heartbeat import is_worker_alive, read_worker_state
+from selfplay.batch.ledger import UnitLedgers
+from selfplay.batch.run_folder import RunFolder, write_atomically, write_if_absent
+from selfplay.config import RunConfig, episode_shaping_values, validate_section
+from selfplay.core.errors import JournalError, RunError, StorageError
+from selfplay.core.message import Noun
+from selfplay.core.wire import WIRE_VERSION
+from selfplay.environments.find_files.toolset import make_tools
+from selfplay.journal.events import JOURNAL_VERSION, read_events
 from selfplay.models.prices import Price
 from selfplay.prompts import load_all_prompts
-from selfplay.toolset import make_tools
-from selfplay.wire import WIRE_VERSION
-from selfplay_tools.schema import function_schema
+from selfplay.repos.hidden_files import is_journal
+from selfplay_tools.tools.schema import function_schema
+
+
+def is_unstarted(folder: RunFolder) -> bool:
+    """Whether nothing was recorded that could be lost or mixed up, and nobody plays. Blocking."""
+    if any(_is_worker_file_alive(path) for path in folder.workers.glob("*.json")):
+        return False
+    ledgers = UnitLedgers(folder)
+    ledgers.refresh()
+    if any(line.outcome == "played" for line in ledgers.units.values()):
+        return False
+    return not any(_has_model_reply(path) for path in _find_journals(folder))
+
+
+def discard_unstarted(folder: RunFolder) -> None:
+    """Remove a blank run's journals, which are beginnings only. Blocking. Raises StorageError."""
+    for path in _find_journals(folder):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError.from_os_error(path, error, "removed") from error
+
+
+def _find_journals(folder: RunFolder) -> Iterator[Path]:
+    return (path for path in sorted(folder.episodes.rglob("*.jsonl")) if is_journal(path))
+
+
+def _has_model_reply(journal: Path) -> bool:
+    try:
+        return any(event["event"] == "call" for event in read_events(journal))
+    except (JournalError, OSError):
+        return True  # nobody knows what it holds
+
+
+def _is_worker_file_alive(worker: Path) -> bool:
+    with suppress(OSError):
+        return is_worker_alive(read_worker_state(worker), max(0.0, time.time() - worker.stat().st_mtime))
+    return False
+
 
 MANIFEST_VERSION = 1
 MAY_DIFFER = frozenset({"selfplay"})
@@ -75,7 +118,10 @@ def ensure_manifest(folder: RunFolder, manifest: RunManifest, *, may_begin_anew:
 def require_same_run(folder: RunFolder, manifest: RunManifest) -> None:
     """Raises RunError with every difference where the run in the folder is another one."""
     before = read_manifest(folder)
-    differences = (*_find_differences(_select_shaping(before), _select_shaping(manifest)), *_find_price_changes(before.config, manifest.config))
+    differences = (
+        *_find_differences(_select_shaping(before), _select_shaping(manifest)),
+        *_find_price_changes(before.config, manifest.config),
+    )
     if differences:
         told = "\n".join(f"  {place}: was {_shorten(old)}, is {_shorten(new)}" for place, old, new in differences)
         raise RunError(
@@ -92,8 +138,14 @@ def _find_price_changes(old: dict[str, JsonValue], new: dict[str, JsonValue]) ->
     """Seats whose model moved to where it costs something else: one run's money is counted in one way."""
     before, after = (prices_of(validate_section(RunConfig, config, "manifest: config")) for config in (old, new))
     for seat in before.keys() & after.keys():
-        if before[seat] != after[seat] and episode_shaping_values(old).get(seat) == episode_shaping_values(new).get(seat):
-            yield f"the {seat}'s price per token, by its base_url", _describe_price(before[seat]), _describe_price(after[seat])
+        if before[seat] != after[seat] and episode_shaping_values(old).get(seat) == episode_shaping_values(new).get(
+            seat
+        ):
+            yield (
+                f"the {seat}'s price per token, by its base_url",
+                _describe_price(before[seat]),
+                _describe_price(after[seat]),
+            )
 
 
 def _describe_price(price: Price | None) -> JsonValue:

@@ -15,19 +15,18 @@ from typing import Any, Protocol
 import anyio
 from anyio.abc import TaskGroup
 
-from selfplay.batch.collector import collect_cycles_less_often
-from selfplay.batch.desk import SnapshotPool
-from selfplay.batch.drain import GracefulStop
-from selfplay.batch.layout import RunFolder, make_folder
+from selfplay.batch.budget import BudgetLedger
+from selfplay.batch.episode_tally import EpisodeTally, Prices, make_episode_line
+from selfplay.batch.graceful_stop import GracefulStop
+from selfplay.batch.heartbeat import BEAT_S, Heartbeat
 from selfplay.batch.leases import UnitLeases
 from selfplay.batch.ledger import EpisodeLine, UnitLedger, UnitLedgers, UnitLine
-from selfplay.batch.purse import BudgetLedger
+from selfplay.batch.memory import collect_cycles_less_often
+from selfplay.batch.run_folder import RunFolder, make_folder
 from selfplay.batch.settings import BatchSettings
-from selfplay.batch.tally import Prices, EpisodeTally, make_episode_line
+from selfplay.batch.snapshot_pool import SnapshotPool
 from selfplay.batch.units import UnitQueue, WorkUnit, task_sha256_of
-from selfplay.batch.worker import BEAT_S, Heartbeat
-from selfplay.casting import SeatModels
-from selfplay.errors import (
+from selfplay.core.errors import (
     ConfigError,
     EndpointDown,
     FatalModelError,
@@ -41,9 +40,10 @@ from selfplay.errors import (
     TaskError,
     TransientModelError,
 )
-from selfplay.events import Event, iso_now
-from selfplay.play import play_task
-from selfplay.threads import ThreadPool
+from selfplay.core.threads import ThreadPool
+from selfplay.episode.play import play_task
+from selfplay.episode.seats import SeatModels
+from selfplay.journal.events import Event, iso_now
 
 POLL_S = 0.5
 """Seconds between two looks at whether a parked unit, or another worker's, can be taken up."""
@@ -60,7 +60,7 @@ class RunWatch(Protocol):
     def on_unit_started(self, unit: WorkUnit) -> None:
         """A unit is begun or taken up."""
 
-    def on_event(self, unit: WorkUnit, event: Event, is_recorded: bool) -> None:  # noqa: FBT001  as `selfplay.journal.Watch`
+    def on_event(self, unit: WorkUnit, event: Event, is_recorded: bool) -> None:  # noqa: FBT001  as `selfplay.journal.journal.Watch`
         """An event of one of the unit's journals."""
 
     def on_unit_parked(self, unit: WorkUnit, error: Exception, wait_s: float) -> None:
@@ -151,7 +151,9 @@ class WorkerRun:
         self._ended_beyond = sum(unit not in self._units for unit in ledgers.units)
         """Units that ended and are not to be played by this worker."""
         self._queue = UnitQueue(unit for unit in units if unit.id not in ledgers.units)
-        self._leases = UnitLeases(context.folder, context.heartbeat.worker, context.heartbeat.is_alive, context.heartbeat.age_s)
+        self._leases = UnitLeases(
+            context.folder, context.heartbeat.worker, context.heartbeat.is_alive, context.heartbeat.age_s
+        )
         self._running: set[str] = set()
         self._parked: list[_ParkedUnit] = []
         self._park_counts: dict[str, int] = {}
@@ -161,7 +163,9 @@ class WorkerRun:
         self._take_lock = anyio.Lock()
         self._idle_scope = anyio.CancelScope()
         self._lease_threads = ThreadPool(1)  # one unit is taken at a time
-        self._heartbeat_limiter = anyio.CapacityLimiter(1)  # a sign of life must not wait for threads that others hold up
+        self._heartbeat_limiter = anyio.CapacityLimiter(
+            1
+        )  # a sign of life must not wait for threads that others hold up
         self._last_answer_at = anyio.current_time()
         self._has_answer = False
         self._resumed: set[str] = set()
@@ -209,10 +213,14 @@ class WorkerRun:
         """Give signs of life; leave at once when others may take this worker for dead, or the disk fails."""
         while True:
             if self._context.heartbeat.is_lost:
-                self._end_run(RunError("this process was halted for too long, others may have taken over; start it again"))
+                self._end_run(
+                    RunError("this process was halted for too long, others may have taken over; start it again")
+                )
                 group.cancel_scope.cancel()
             try:
-                await anyio.to_thread.run_sync(self._context.heartbeat.beat, self.state(), limiter=self._heartbeat_limiter)
+                await anyio.to_thread.run_sync(
+                    self._context.heartbeat.beat, self.state(), limiter=self._heartbeat_limiter
+                )
             except StorageError as error:
                 self._end_run(error)
             await anyio.sleep(BEAT_S)

@@ -4,12 +4,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from selfplay.batch.settings import BatchSettings, EndpointSettings, SeatLimits
-from selfplay.casting import model_from_config, price_for
 from selfplay.config import RunConfig, SeatConfig, key_names_in
-from selfplay.errors import ConfigError
-from selfplay.events import Seat
-from selfplay.models.endpoint import find_endpoint
-from selfplay.models.pool import EndpointLimits, PooledModel, EndpointSpec
+from selfplay.core.errors import ConfigError
+from selfplay.episode.seats import model_from_config, price_for
+from selfplay.journal.events import Seat
+from selfplay.models.openai.endpoint import find_endpoint
+from selfplay.models.pool.pooled_model import EndpointLimits, EndpointSpec, PooledModel
 from selfplay.models.prices import price_of
 from selfplay.models.protocol import Model
 from selfplay.models.retry import CLOCK, Clock
@@ -17,7 +17,7 @@ from selfplay.models.retry import CLOCK, Clock
 
 @dataclass(slots=True)
 class SeatServers:
-    """Makes the models of a run, as `selfplay.casting.open_cast` wants it, and tells how their servers do."""
+    """Makes the models of a run, as `selfplay.episode.seats.open_cast` wants it, and tells how their servers do."""
 
     settings: BatchSettings
     clock: Clock = CLOCK
@@ -84,4 +84,6 @@ def _has_servers(config: SeatConfig) -> bool:
 def _at_endpoint(config: SeatConfig, endpoint_settings: EndpointSettings | None) -> SeatConfig:
     if endpoint_settings is None:
         return config
-    return config.model_copy(update={"base_url": endpoint_settings.base_url, "api_key_env": endpoint_settings.api_key_env})
+    return config.model_copy(
+        update={"base_url": endpoint_settings.base_url, "api_key_env": endpoint_settings.api_key_env}
+    )

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from selfplay.config import Address, Count, KeyName, Positive, ConfigSection, validate_section, read_toml
+from selfplay.config import Address, ConfigSection, Count, KeyName, Positive, read_toml, validate_section
 
 
 class EndpointSettings(ConfigSection):
@@ -68,5 +68,7 @@ class BatchSettings(ConfigSection):
 def load_batch_settings(path: Path | None) -> BatchSettings:
     """The table `[batch]` of a TOML file. Raises ConfigError with the file and the key."""
     return (
-        BatchSettings() if path is None else validate_section(BatchSettings, read_toml(path).get("batch", {}), f"{path}: batch")
+        BatchSettings()
+        if path is None
+        else validate_section(BatchSettings, read_toml(path).get("batch", {}), f"{path}: batch")
     )

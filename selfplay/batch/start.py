@@ -11,29 +11,36 @@ from typing import Any
 import anyio
 from anyio.abc import TaskGroup
 
-from selfplay.batch.desk import SnapshotPool
-from selfplay.batch.drain import GracefulStop
-from selfplay.batch.layout import RunFolder, make_folder
+from selfplay.batch.budget import (
+    BUDGET_REASON,
+    BudgetedModel,
+    BudgetLedger,
+    OtherWorkersSpending,
+    require_prices,
+    track_other_workers,
+)
+from selfplay.batch.episode_tally import EpisodeTally, Prices, prices_of
+from selfplay.batch.graceful_stop import GracefulStop
+from selfplay.batch.heartbeat import Heartbeat, new_worker_name
 from selfplay.batch.ledger import UnitLedger, UnitLedgers
 from selfplay.batch.manifest import ensure_manifest, manifest_of, require_same_run
 from selfplay.batch.memory import limit_malloc_caches
-from selfplay.batch.purse import BUDGET_REASON, OtherWorkersSpending, BudgetedModel, BudgetLedger, track_other_workers, require_prices
-from selfplay.batch.run import RunWatch, WorkerRun, RunSession, RunContext, NullWatch
+from selfplay.batch.run import NullWatch, RunContext, RunSession, RunWatch, WorkerRun
+from selfplay.batch.run_folder import RunFolder, make_folder
 from selfplay.batch.servers import SeatServers, require_one_price
 from selfplay.batch.settings import BatchSettings
-from selfplay.batch.tally import Prices, EpisodeTally, prices_of
-from selfplay.batch.units import WorkUnit, task_sha256_of, make_units
-from selfplay.batch.worker import Heartbeat, new_worker_name
-from selfplay.casting import SeatModel, open_seat_models
+from selfplay.batch.snapshot_pool import SnapshotPool
+from selfplay.batch.units import WorkUnit, make_units, task_sha256_of
 from selfplay.config import RunConfig
-from selfplay.errors import JournalError, RunError, StorageError
-from selfplay.events import read_events
-from selfplay.hiding import is_journal
+from selfplay.core.errors import JournalError, RunError, StorageError
+from selfplay.core.task import Task
+from selfplay.core.threads import ThreadPool
+from selfplay.environments.find_files.toolset import make_tools
+from selfplay.episode.seats import SeatModel, open_seat_models
+from selfplay.journal.events import read_events
 from selfplay.models.retry import Clock
-from selfplay.repos import Repositories
-from selfplay.task import Task
-from selfplay.threads import ThreadPool
-from selfplay.toolset import make_tools
+from selfplay.repos.hidden_files import is_journal
+from selfplay.repos.repositories import Repositories
 
 INTERRUPTED_REASON = "interrupted"
 """How the reason of a run begins that a signal ended."""
@@ -86,7 +93,11 @@ def open_run(order: RunOrder) -> OpenedRun:
 
 
 async def carry_out(
-    order: RunOrder, watch: RunWatch | None = None, *, heeds_signals: bool = True, graceful_stop: GracefulStop | None = None
+    order: RunOrder,
+    watch: RunWatch | None = None,
+    *,
+    heeds_signals: bool = True,
+    graceful_stop: GracefulStop | None = None,
 ) -> RunSession:
     """Play what has not come to an end yet. The first SIGINT or SIGTERM ends the run in order, the second at once.
 
@@ -112,7 +123,10 @@ async def carry_out(
     snapshots = _make_snapshot_pool(order)
     session = RunSession(reason=INTERRUPTED_REASON)
     with UnitLedger(order.folder, heartbeat.worker) as ledger:
-        async with open_seat_models(order.config, servers.make_model, wrap_role) as cast, anyio.create_task_group() as group:
+        async with (
+            open_seat_models(order.config, servers.make_model, wrap_role) as cast,
+            anyio.create_task_group() as group,
+        ):
             if heeds_signals:
                 await group.start(stop_on_signals, graceful_stop, group)
             shop = RunContext(
@@ -219,7 +233,10 @@ async def stop_after(seconds: float, graceful_stop: GracefulStop) -> None:
 
 
 async def stop_on_signals(
-    graceful_stop: GracefulStop, group: TaskGroup, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+    graceful_stop: GracefulStop,
+    group: TaskGroup,
+    *,
+    task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
     """End the run in order at the first SIGINT or SIGTERM; cancel the group at one while it is being ended."""
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:

@@ -5,8 +5,8 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from selfplay.task import Task
-from selfplay.tasks import row_of
+from selfplay.core.task import Task
+from selfplay.core.task_rows import row_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 from pydantic import Field
 
-from selfplay.clean.codes import DropCode
-from selfplay.message import Noun
-from selfplay.sample import CleanTrace, DropReason, Mask, Repair
-from selfplay.trace import Stratum
+from selfplay.core.clean_trace import CleanTrace, DropReason, Mask, Repair
+from selfplay.core.drop_codes import DropCode
+from selfplay.core.message import Noun
+from selfplay.core.trace import Stratum
 
 STAGES: tuple[tuple[str, frozenset[DropCode]], ...] = (
     ("readable", frozenset({DropCode.UNREADABLE, DropCode.NO_OPENING, DropCode.NO_TOOLS, DropCode.SPOKEN_TO})),

@@ -6,21 +6,26 @@ replies give the same clean trace.
 
 from dataclasses import dataclass
 
-from selfplay.clean.assist import Assistants, NoAssistants, EchoJudgeOnly, run_without_waiting
-from selfplay.clean.candidate import CleaningCandidate
-from selfplay.clean.codes import DropCode
-from selfplay.clean.fitness import check_evidence, check_outcome
-from selfplay.clean.ground import Grounding, find_hint_influence, grounding_of, find_hinted_turns, supervisor_texts_before_turns
-from selfplay.clean.pairs import find_preference_pairs
-from selfplay.clean.prune import prune_dead_ends
-from selfplay.clean.reliance import measure_reliance, sample_hinted_turns
-from selfplay.clean.repair import repair_turns
+from selfplay.clean.assistants.protocol import Assistants, EchoJudgeOnly, NoAssistants, run_without_waiting
+from selfplay.clean.journals import CleaningCandidate
 from selfplay.clean.settings import CleanSettings
-from selfplay.clean.strip import strip_supervision
-from selfplay.clean.weights import extra_file_share, add_masks, mask_turns
-from selfplay.message import Noun
-from selfplay.sample import CleanTrace, Mask, PreferencePair
-from selfplay.trace import Trace
+from selfplay.clean.stages.dead_ends import prune_dead_ends
+from selfplay.clean.stages.fitness import check_evidence, check_outcome
+from selfplay.clean.stages.grounding import (
+    Grounding,
+    find_hint_influence,
+    find_hinted_turns,
+    grounding_of,
+    supervisor_texts_before_turns,
+)
+from selfplay.clean.stages.repair import repair_turns
+from selfplay.clean.stages.resampled_turns import find_preference_pairs, measure_reliance, sample_hinted_turns
+from selfplay.clean.stages.strip import strip_supervision
+from selfplay.clean.stages.turn_masks import add_masks, extra_file_share, mask_turns
+from selfplay.core.clean_trace import CleanTrace, Mask, PreferencePair
+from selfplay.core.drop_codes import DropCode
+from selfplay.core.message import Noun
+from selfplay.core.trace import Trace
 
 
 class DroppedTrace(Noun):
@@ -44,7 +49,9 @@ class CleanedTrace:
     """Of its turns, those that a hint stood right before."""
 
 
-async def clean_trace(candidate: CleaningCandidate, settings: CleanSettings, assistants: Assistants) -> CleanedTrace | DroppedTrace:
+async def clean_trace(
+    candidate: CleaningCandidate, settings: CleanSettings, assistants: Assistants
+) -> CleanedTrace | DroppedTrace:
     """What of a trace is worth training on, or why it gives no row.
 
     Nothing is asked of models for a trace that gives no row whatever they say. Raises what the assistants raise.

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from selfplay.clean.across import AcrossSettings
-from selfplay.config import SeatConfig, ConfigSection, validate_section, read_toml
+from selfplay.config import ConfigSection, SeatConfig, read_toml, validate_section
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -28,7 +28,7 @@ class CleanSettings(ConfigSection):
     row."""
     hinted_queries: Literal["carried", "drop"] = "carried"
     """Where a target was reached by a query with an ordinary word that only a hint had: the trace stays if the query
-    is carried by words that the player could see (`selfplay.clean.evidence.carried`), or gives no row in any case. The
+    is carried by words that the player could see (`selfplay.clean.evidence.query_provenance`), or gives no row in any case. The
     query is not learned. A path, a name or a pattern from a hint always breaks the chain."""
     judge: SeatConfig | None = None
     """A model that looks for echoes beside the wordings. Off by default."""

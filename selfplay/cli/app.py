@@ -36,7 +36,7 @@ from selfplay.cli.status import EPILOG as STATUS_EPILOG
 from selfplay.cli.status import status
 from selfplay.cli.tasks import tasks
 from selfplay.cli.tools import tools
-from selfplay.errors import SelfplayError
+from selfplay.core.errors import SelfplayError
 from selfplay_tools.errors import ToolsError
 
 RESUMABLE = ExitCode.OUT_OF_REACH

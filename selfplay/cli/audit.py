@@ -1,27 +1,61 @@
 """`selfplay audit`: check what was made elsewhere."""
 
-from contextlib import AsyncExitStack, aclosing
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AsyncExitStack, aclosing, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import anyio
+import orjson
 import typer
 from pydantic import ValidationError
 from rich.text import Text
 
-from selfplay.audit import audit_hints
-from selfplay.audit_echoes import AT_ONCE, audit_echoes, audit_echoes_with_judge
-from selfplay.audit_traces import TraceAuditSummary, AuditSeverity, audit_traces
+from selfplay.audit.echoes import AT_ONCE, audit_echoes, audit_echoes_with_judge
+from selfplay.audit.hints import audit_hints
+from selfplay.audit.traces import AuditSeverity, TraceAuditSummary, audit_traces
 from selfplay.clean.across import AcrossSettings
+from selfplay.clean.assistants.echo_judge_client import open_echo_judge
 from selfplay.clean.settings import load_clean_settings
-from selfplay.cli.console import ExitCode, print_error, make_console, print_json
-from selfplay.cli.given import override_judge
-from selfplay.cli.stdin import open_inputs
+from selfplay.cli.console import ExitCode, make_console, print_error, print_json
+from selfplay.cli.options import override_judge
 from selfplay.config import SeatConfig
-from selfplay.errors import ConfigError
-from selfplay.listening import open_echo_judge
-from selfplay.repos import Repositories
-from selfplay.rows import explain_errors
+from selfplay.core.errors import ConfigError, InputError
+from selfplay.core.json_rows import explain_errors
+from selfplay.repos.repositories import Repositories
+
+STDIN = Path("-")
+
+RowRenamer = Callable[[dict[str, Any]], dict[str, Any]]
+"""A row that says `-` where it named the copy of standard input."""
+
+
+@contextmanager
+def open_inputs(files: Sequence[Path]) -> Generator[tuple[list[Path], RowRenamer]]:
+    """The files, with a copy of standard input for `-`, which is gone afterwards: readers look at a file twice.
+
+    An InputError that passes through names `-`, too. Raises InputError if `-` stands there twice.
+    """
+    if STDIN not in files:
+        yield list(files), lambda row: row
+        return
+    if list(files).count(STDIN) > 1:
+        raise InputError("-: standard input can be read only once")
+    with tempfile.TemporaryDirectory(prefix="selfplay-stdin-") as folder:
+        copy = Path(folder) / "stdin"
+        with copy.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        try:
+            yield (
+                [copy if path == STDIN else path for path in files],
+                lambda row: orjson.loads(orjson.dumps(row).replace(bytes(copy), bytes(STDIN))),
+            )
+        except InputError as error:
+            raise InputError(str(error).replace(str(copy), str(STDIN))) from None
+
 
 audit = typer.Typer(help="Check hints, echoes and whole traces from any source.", no_args_is_help=True)
 

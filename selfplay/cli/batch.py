@@ -1,38 +1,51 @@
 """`selfplay batch`: many episodes."""
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import anyio
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from selfplay.batch.layout import RunFolder
+from selfplay.batch.budget import BUDGET_REASON
+from selfplay.batch.episode_tally import unpriced_seats
 from selfplay.batch.manifest import find_fork_folder
-from selfplay.batch.purse import BUDGET_REASON
-from selfplay.batch.ray_start import RaySettings
-from selfplay.batch.run import RunSession
-from selfplay.batch.screen import render_totals
+from selfplay.batch.progress.live_view import CombinedWatch, RunLiveView, RunTracker
+from selfplay.batch.progress.results import RunResults
+from selfplay.batch.progress.screen import render_totals
+from selfplay.batch.ray.start import RaySettings, carry_out_on_ray
+from selfplay.batch.run import RunSession, RunWatch
+from selfplay.batch.run_folder import RunFolder
 from selfplay.batch.settings import BatchSettings, load_batch_settings
-from selfplay.batch.start import INTERRUPTED_REASON, RunOrder
-from selfplay.batch.tally import unpriced_seats
-from selfplay.batch.totals import RunResults
-from selfplay.batch.view import RunLiveView, CombinedWatch, RunTracker
-from selfplay.cli.console import ExitCode, print_error, make_console, print_json
-from selfplay.cli.dry_run import estimate_of, sample_of, print_estimate, announce_sample
-from selfplay.cli.engines import EngineName, PlayOrder, choose_engine
-from selfplay.cli.given import SettingsOptions, warn_of_missing_keys
+from selfplay.batch.start import INTERRUPTED_REASON, RunOrder, carry_out
+from selfplay.batch.tracing import open_tracing
+from selfplay.cli.console import ExitCode, make_console, print_error, print_json
+from selfplay.cli.dry_run import announce_sample, estimate_of, print_estimate, sample_of
+from selfplay.cli.episode_view import sanitize
+from selfplay.cli.options import SettingsOptions, warn_of_missing_keys
 from selfplay.config import HintPolicy, SeatConfig
-from selfplay.errors import SelfplayError
-from selfplay.tasks import read_tasks
-from selfplay.trace import StopReason
-from selfplay.tracing import open_tracing
-from selfplay.view import sanitize
-from selfplay.wire import Channel
+from selfplay.core.errors import ConfigError, SelfplayError
+from selfplay.core.task_rows import read_tasks
+from selfplay.core.trace import StopReason
+from selfplay.core.wire import Channel
+
+EngineName = Literal["local", "ray"]
+PlayOrder = Callable[[RunOrder, RunWatch], Awaitable[RunSession]]
+"""Carries out an order while a watcher is told of it."""
+
+
+def choose_engine(name: EngineName, ray: RaySettings, say: Callable[[str], None]) -> PlayOrder:
+    """The engine of this name. Raises ConfigError for settings that are another one's."""
+    if name == "ray":
+        return partial(carry_out_on_ray, ray=ray, say=say)
+    if ray != RaySettings():
+        raise ConfigError("--ray-address, --ray-actors and --sink say something only with --engine ray")
+    return carry_out
+
 
 EPILOG = """Examples:
 
@@ -64,7 +77,9 @@ def batch(
     channel: Annotated[Channel | None, typer.Option(help="How hints travel.")] = None,
     steps: Annotated[int | None, typer.Option(help="Turns the player may take.", min=1)] = None,
     repos: Annotated[Path, typer.Option(help="Folder of clones.", envvar="SELFPLAY_REPOS")] = Path("repos"),
-    engine: Annotated[EngineName, typer.Option(help="Play in this process, or on a Ray cluster (extra `ray`).")] = "local",
+    engine: Annotated[
+        EngineName, typer.Option(help="Play in this process, or on a Ray cluster (extra `ray`).")
+    ] = "local",
     ray_address: Annotated[str, typer.Option(help="A cluster that runs: HOST:PORT, auto. By default its own.")] = "",
     ray_actors: Annotated[int | None, typer.Option(help="Actors; by default one a node.", min=1)] = None,
     dry_run: Annotated[
@@ -127,7 +142,9 @@ async def _play_with_view(play: PlayOrder, order: RunOrder, tracker: RunTracker,
     return session
 
 
-def _estimate(play: PlayOrder, order: RunOrder, number: int, consoles: tuple[Console, Console], *, is_json: bool) -> ExitCode:
+def _estimate(
+    play: PlayOrder, order: RunOrder, number: int, consoles: tuple[Console, Console], *, is_json: bool
+) -> ExitCode:
     """Play so many tasks, and say what the others will take: on one console while it is played, on the other then."""
     console, at_end = consoles
     session: RunSession | None = None
@@ -171,7 +188,11 @@ def _print_outcome(session: RunSession, tracker: RunTracker, console: Console, *
         console.print(render_totals(totals, seconds=tracker.seconds, is_full=True))
         if session.unfinished_count:
             why = session.reason or f"{len(session.failed)} could not be played"
-            console.print(Text(sanitize(f"{session.unfinished_count} left ({why}); {_describe_next_step(session)}"), style="yellow"))
+            console.print(
+                Text(
+                    sanitize(f"{session.unfinished_count} left ({why}); {_describe_next_step(session)}"), style="yellow"
+                )
+            )
         console.print(Text(f"selfplay report {totals.folder} shows more", style="dim"), soft_wrap=True)
 
 

@@ -12,24 +12,24 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from selfplay.batch.observe import collect_key_names
-from selfplay.clean.assist import NoAssistants
+from selfplay.batch.progress.observer import collect_key_names
+from selfplay.clean.assistants.echo_judge_client import EchoJudgeAssistants, EchoJudgeClient, open_echo_judge
+from selfplay.clean.assistants.episode_assistants import AssistantsFactory, CleaningResources, asks_player
+from selfplay.clean.assistants.protocol import NoAssistants
+from selfplay.clean.assistants.reply_cache import CleaningBudget, ReplyCache
+from selfplay.clean.folder import CLEAN_FOLDER_NAME, CleanFolder, fingerprint_of
 from selfplay.clean.funnel import CleaningFunnel, CleaningSpending
-from selfplay.clean.place import CLEAN_FOLDER_NAME, CleanFolder, fingerprint_of
-from selfplay.clean.samples import CleaningBudget, ReplyCache
+from selfplay.clean.importing.clean_imported import ImportOptions, imports_in, read_tools
+from selfplay.clean.journals import journals_in
+from selfplay.clean.run import CleaningWork, clean_to
 from selfplay.clean.settings import CleanSettings, load_clean_settings
-from selfplay.cleaning import CleaningWork, clean_to
-from selfplay.cli.console import ExitCode, print_error, make_console, print_json
-from selfplay.cli.given import SettingsOptions, override_judge
-from selfplay.config import KeyName, RunConfig, validate_section, key_names_in, read_toml
-from selfplay.errors import InputError
-from selfplay.export.place import find_export_files
-from selfplay.foreign import ImportOptions, imports_in, read_tools
-from selfplay.journals import journals_in
-from selfplay.listening import EchoJudgeClient, EchoJudgeAssistants, open_echo_judge
-from selfplay.repos import Repositories
-from selfplay.sampling import AssistantsFactory, CleaningResources, asks_player
-from selfplay.view import sanitize
+from selfplay.cli.console import ExitCode, make_console, print_error, print_json
+from selfplay.cli.episode_view import sanitize
+from selfplay.cli.options import SettingsOptions, override_judge
+from selfplay.config import KeyName, RunConfig, key_names_in, read_toml, validate_section
+from selfplay.core.errors import InputError
+from selfplay.export.export_files import find_export_files
+from selfplay.repos.repositories import Repositories
 
 EPILOG = """Examples:
 

@@ -14,22 +14,21 @@ from rich.console import Console
 from rich.rule import Rule
 from rich.text import Text
 
-from selfplay.clean.place import CleanFolder
+from selfplay.clean.folder import CleanFolder
+from selfplay.clean.journals import read_candidate
+from selfplay.clean.run import CleaningWork, clean_to
 from selfplay.clean.settings import CleanSettings
-from selfplay.clean.strip import strip_supervision
-from selfplay.cleaning import CleaningWork, clean_to
+from selfplay.clean.stages.strip import strip_supervision
 from selfplay.cli.console import ExitCode, make_console, print_json
+from selfplay.cli.episode_view import EpisodeView, sanitize, summarize_episode
 from selfplay.cli.run import EpisodeFolders, play_live
 from selfplay.cli.show import print_side_by_side
 from selfplay.config import RunConfig
+from selfplay.core.trace import StopReason
 from selfplay.demo.repository import DEMO_ID, demo_task, make_repository
-from selfplay.events import read_events
-from selfplay.export.write import ExportSummary, write_rows
-from selfplay.journals import read_candidate
-from selfplay.play import PlayedEpisode
-from selfplay.summary import summarize_episode
-from selfplay.trace import StopReason
-from selfplay.view import EpisodeView, sanitize
+from selfplay.episode.play import PlayedEpisode
+from selfplay.export.write_rows import ExportSummary, write_rows
+from selfplay.journal.events import read_events
 
 SHOWN_MESSAGES = 5
 SHOWN_CHARS = 100
@@ -56,7 +55,9 @@ def demo(
     task = demo_task(repository, commit)
     _delete_earlier_journals(out)
     played = play_live(task, RunConfig(), EpisodeFolders(out, repos), EpisodeView(console))[-1]
-    _print_heading(console, "2. The same trace without the supervisor", "left the episode; right the sample, without hints")
+    _print_heading(
+        console, "2. The same trace without the supervisor", "left the episode; right the sample, without hints"
+    )
     candidate = read_candidate(played.path)
     print_side_by_side(console, candidate.trace, strip_supervision(candidate.trace, candidate.contract), max_lines=1)
     clean = CleanFolder(out / "clean")

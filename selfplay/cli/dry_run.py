@@ -7,12 +7,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from selfplay.batch.estimate import RunEstimate, EstimateRange, estimate_rest, measure_units, sample_evenly
-from selfplay.batch.figures import format_count, format_dollars, format_duration
+from selfplay.batch.episode_tally import unpriced_seats
+from selfplay.batch.progress.estimate import EstimateRange, RunEstimate, estimate_rest, measure_units, sample_evenly
+from selfplay.batch.progress.figures import format_count, format_dollars, format_duration
 from selfplay.batch.run import RunSession
 from selfplay.batch.settings import BudgetLimits
 from selfplay.batch.start import RunOrder, open_run
-from selfplay.batch.tally import unpriced_seats
 
 FEW = 20
 """Units below which a range says little."""
@@ -86,7 +86,11 @@ def _estimate_notes(known: RunEstimate, cost: EstimateRange, tokens: EstimateRan
     if known.measured < FEW:
         notes.append(f"{known.measured} attempts say little of the range; --dry-run {FEW} says more")
     if budget.cost_usd is not None and known.spent_usd + cost.expected > budget.cost_usd:
-        notes.append(f"the budget of {format_dollars(budget.cost_usd)} is expected to end the run before its last attempt")
+        notes.append(
+            f"the budget of {format_dollars(budget.cost_usd)} is expected to end the run before its last attempt"
+        )
     if budget.tokens is not None and known.spent_tokens + tokens.expected > budget.tokens:
-        notes.append(f"the budget of {format_count(budget.tokens)} tokens is expected to end the run before its last attempt")
+        notes.append(
+            f"the budget of {format_count(budget.tokens)} tokens is expected to end the run before its last attempt"
+        )
     return notes

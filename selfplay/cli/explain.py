@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 from selfplay.clean.evidence import evidence_of
-from selfplay.clean.evidence.draw import TraceEvidence, to_json_values, chain_lines, to_mermaid, step_lines, to_svg
+from selfplay.clean.evidence.rendering import TraceEvidence, chain_lines, step_lines, to_json_values, to_mermaid, to_svg
+from selfplay.clean.journals import journals_in
 from selfplay.cli.console import print_json
-from selfplay.errors import InputError
-from selfplay.journals import journals_in
-from selfplay.replay import read_trace
-from selfplay.view import sanitize
+from selfplay.cli.episode_view import sanitize
+from selfplay.core.errors import InputError
+from selfplay.journal.replay import read_trace
 
 EPILOG = """Examples:
 
@@ -42,7 +42,9 @@ def explain(
     ],
     *,
     step: Annotated[int | None, typer.Option(help="Only this step, counted from 1.", min=1)] = None,
-    format: Annotated[EvidenceFormat, typer.Option(help="text, a graph (mermaid, svg), or json.")] = EvidenceFormat.TEXT,  # noqa: A002  the option's name
+    format: Annotated[
+        EvidenceFormat, typer.Option(help="text, a graph (mermaid, svg), or json.")
+    ] = EvidenceFormat.TEXT,  # noqa: A002  the option's name
     as_json_: Annotated[bool, typer.Option("--json", help="As --format json.")] = False,
 ) -> None:
     """Say of each argument where it came from, and of each target how it was reached.

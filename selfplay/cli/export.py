@@ -11,17 +11,17 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from selfplay.batch.observe import collect_key_names
-from selfplay.clean.place import CLEAN_FOLDER_NAME, CleanFolder, fingerprint_of
+from selfplay.batch.progress.observer import collect_key_names
+from selfplay.clean.folder import CLEAN_FOLDER_NAME, CleanFolder, fingerprint_of
+from selfplay.clean.importing.clean_imported import imports_in
+from selfplay.clean.journals import journals_in
+from selfplay.clean.run import CleaningWork, clean_to
 from selfplay.clean.settings import CleanSettings
-from selfplay.cleaning import CleaningWork, clean_to
 from selfplay.cli.console import make_console, print_json
-from selfplay.errors import InputError
+from selfplay.core.errors import InputError
+from selfplay.export.formats.row_models import RowFormat
 from selfplay.export.pairs import write_pairs
-from selfplay.export.shapes import RowFormat
-from selfplay.export.write import ExportSummary, write_rows
-from selfplay.foreign import imports_in
-from selfplay.journals import journals_in
+from selfplay.export.write_rows import ExportSummary, write_rows
 
 EPILOG = """Examples:
 

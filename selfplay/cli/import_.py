@@ -7,13 +7,13 @@ from typing import Annotated
 import orjson
 import typer
 
-from selfplay.benchmark import BENCHMARK_FORMATS, BenchmarkFormat, RepositoryLocations, RejectedRow, import_rows
-from selfplay.cli.console import ExitCode, print_error, make_console, print_json
-from selfplay.errors import InputError
-from selfplay.export.place import convert_os_errors, move_into_place, open_scratch_folder, write_lines
-from selfplay.mine import refuse_other_file, write_tasks
-from selfplay.task import Task
-from selfplay.view import sanitize
+from selfplay.cli.console import ExitCode, make_console, print_error, print_json
+from selfplay.cli.episode_view import sanitize
+from selfplay.core.errors import InputError
+from selfplay.core.task import Task
+from selfplay.export.export_files import convert_os_errors, move_into_place, open_scratch_folder, write_lines
+from selfplay.tasks.importers import BENCHMARK_FORMATS, BenchmarkFormat, RejectedRow, RepositoryLocations, import_rows
+from selfplay.tasks.mine import refuse_other_file, write_tasks
 
 EPILOG = """Examples:
 
@@ -59,7 +59,9 @@ def import_(
     elif tasks:
         _print_outcome(tasks, rejected, out, beside)
     if not tasks:
-        print_error(f"{file}: no row gives a task of the kind {kind!r}, so nothing is written: {_count_by_reason(rejected)}")
+        print_error(
+            f"{file}: no row gives a task of the kind {kind!r}, so nothing is written: {_count_by_reason(rejected)}"
+        )
     raise typer.Exit(ExitCode.NEGATIVE if rejected else ExitCode.DONE)
 
 

@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from selfplay.cli.console import make_console, print_json
-from selfplay.cli.revision import repo_and_commit
+from selfplay.cli.options import repo_and_commit
 from selfplay.config import SemanticSearchConfig, load_config
-from selfplay.indexing import IndexSummary, build_index, summarise_index
-from selfplay.repos import Repositories
-from selfplay.semantic import embed_ahead
+from selfplay.environments.find_files.semantic_search import embed_ahead
+from selfplay.repos.indexes import IndexSummary, build_index, summarise_index
+from selfplay.repos.repositories import Repositories
 from selfplay_tools.output import format_count, format_size
 
 EPILOG = """Examples:

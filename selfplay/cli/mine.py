@@ -13,30 +13,29 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from selfplay.casting import model_from_config
-from selfplay.cli.console import ExitCode, print_error, make_console, print_json
-from selfplay.cli.given import warn_of_missing_keys
-from selfplay.cli.revision import repo_and_commit
-from selfplay.config import SeatConfig, validate_section, read_toml
-from selfplay.errors import ConfigError
-from selfplay.mine import (
-    RewriteAnswerFile,
+from selfplay.cli.console import ExitCode, make_console, print_error, print_json
+from selfplay.cli.options import repo_and_commit, warn_of_missing_keys
+from selfplay.config import SeatConfig, read_toml, validate_section
+from selfplay.core.errors import ConfigError
+from selfplay.core.task import Task
+from selfplay.episode.seats import model_from_config
+from selfplay.repos.repositories import Repositories
+from selfplay.tasks.mine import (
     CommitSelection,
-    MiningDrop,
-    MiningFunnel,
     LeakGrade,
     MinedTasks,
     MineSettings,
-    Rewriter,
+    MiningDrop,
+    MiningFunnel,
+    RewriteAnswerFile,
     RewriteCost,
+    Rewriter,
     UnrewrittenPolicy,
     mine_tasks,
     refuse_other_file,
     split_by_time,
     write_tasks,
 )
-from selfplay.repos import Repositories
-from selfplay.task import Task
 
 EPILOG = """Examples:
 
@@ -84,7 +83,9 @@ def mine(
     near_duplicates: Annotated[
         float, typer.Option(min=0.1, max=1, help="Likeness that makes a duplicate; 1 for equal ones only.")
     ] = 0.85,
-    max_leak: Annotated[LeakGrade, typer.Option(help="The most that a prompt may name of its targets.")] = LeakGrade.PATH,
+    max_leak: Annotated[
+        LeakGrade, typer.Option(help="The most that a prompt may name of its targets.")
+    ] = LeakGrade.PATH,
     functions: Annotated[bool, typer.Option("--functions", help="Definitions as targets, not whole files.")] = False,
     patch: Annotated[bool, typer.Option(help="Give the change to the supervisor.")] = True,
     per_directory: Annotated[int | None, typer.Option(min=1, help="Tasks with a first target in one folder.")] = None,
@@ -208,11 +209,15 @@ class _RewriteJob:
     unless: UnrewrittenPolicy
     at_once: int
 
-    def run(self, found: Sequence[MinedTasks], max_leak: LeakGrade, console: Console) -> tuple[list[MinedTasks], RewriteCost]:
+    def run(
+        self, found: Sequence[MinedTasks], max_leak: LeakGrade, console: Console
+    ) -> tuple[list[MinedTasks], RewriteCost]:
         """The same with rewritten prompts; those that give too much away all the same are dropped."""
         return anyio.run(self._run, found, max_leak, console)
 
-    async def _run(self, found: Sequence[MinedTasks], max_leak: LeakGrade, console: Console) -> tuple[list[MinedTasks], RewriteCost]:
+    async def _run(
+        self, found: Sequence[MinedTasks], max_leak: LeakGrade, console: Console
+    ) -> tuple[list[MinedTasks], RewriteCost]:
         model = model_from_config("player", self.seat)
         try:
             with RewriteAnswerFile(self.file) as answers, _progress_bar(console) as progress:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from selfplay.batch.layout import RunFolder, write_atomically
+from selfplay.batch.run_folder import RunFolder, write_atomically
 from selfplay.cli.console import make_console, print_json
 from selfplay.report import gather_report_data, render_page
 

@@ -10,18 +10,17 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from selfplay.batch.layout import RunFolder, require_no_run
-from selfplay.casting import open_seat_models
-from selfplay.cli.console import ExitCode, print_error, make_console, print_json
-from selfplay.cli.given import SettingsOptions, TaskOptions
+from selfplay.batch.run_folder import RunFolder, require_no_run
+from selfplay.cli.console import ExitCode, make_console, print_error, print_json
+from selfplay.cli.episode_view import EpisodeView, summarize_episode
+from selfplay.cli.options import SettingsOptions, TaskOptions
 from selfplay.config import HintPolicy, RunConfig
-from selfplay.play import PlayedEpisode, play_task, set_up_episode
-from selfplay.repos import Repositories
-from selfplay.summary import summarize_episode
-from selfplay.task import Task
-from selfplay.trace import StopReason
-from selfplay.view import EpisodeView
-from selfplay.wire import Channel
+from selfplay.core.task import Task
+from selfplay.core.trace import StopReason
+from selfplay.core.wire import Channel
+from selfplay.episode.play import PlayedEpisode, play_task, set_up_episode
+from selfplay.episode.seats import open_seat_models
+from selfplay.repos.repositories import Repositories
 
 EPILOG = """Examples:
 
@@ -88,7 +87,9 @@ class EpisodeFolders:
     """What the snapshot of a directory must not show: files about the task, and traces."""
 
 
-def play_live(task: Task, config: RunConfig, places: EpisodeFolders, view: EpisodeView, where: str = "") -> tuple[PlayedEpisode, ...]:
+def play_live(
+    task: Task, config: RunConfig, places: EpisodeFolders, view: EpisodeView, where: str = ""
+) -> tuple[PlayedEpisode, ...]:
     """Play a task to its end. Ctrl-C leaves it to be taken up. Raises SelfplayError."""
     try:
         return anyio.run(partial(_play, task, config, places, view, where))
@@ -97,7 +98,9 @@ def play_live(task: Task, config: RunConfig, places: EpisodeFolders, view: Episo
         raise typer.Exit(ExitCode.INTERRUPTED) from None
 
 
-async def _play(task: Task, config: RunConfig, places: EpisodeFolders, view: EpisodeView, where: str) -> tuple[PlayedEpisode, ...]:
+async def _play(
+    task: Task, config: RunConfig, places: EpisodeFolders, view: EpisodeView, where: str
+) -> tuple[PlayedEpisode, ...]:
     repositories = Repositories(places.repos, hidden=(places.traces, *places.kept))
     async with open_seat_models(config) as cast:
         snapshot = await anyio.to_thread.run_sync(repositories.open, task.brief.repo, task.brief.commit)

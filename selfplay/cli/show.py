@@ -10,16 +10,15 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from selfplay.clean.strip import strip_supervision
-from selfplay.cli.console import ExitCode, print_error, make_console, print_json
-from selfplay.events import Event, read_events
-from selfplay.journals import contract_of, journals_in
-from selfplay.message import Message
-from selfplay.replay import rebuild_requests, trace_of, raise_as_journal_error
-from selfplay.sample import CleanTrace
-from selfplay.summary import summarize_episode
-from selfplay.trace import Trace
-from selfplay.view import EpisodeView, sanitize, abbreviate
+from selfplay.clean.journals import contract_of, journals_in
+from selfplay.clean.stages.strip import strip_supervision
+from selfplay.cli.console import ExitCode, make_console, print_error, print_json
+from selfplay.cli.episode_view import EpisodeView, abbreviate, sanitize, summarize_episode
+from selfplay.core.clean_trace import CleanTrace
+from selfplay.core.message import Message
+from selfplay.core.trace import Trace
+from selfplay.journal.events import Event, read_events
+from selfplay.journal.replay import raise_as_journal_error, rebuild_requests, trace_of
 
 EPILOG = """Examples:
 
@@ -82,7 +81,10 @@ def print_side_by_side(console: Console, trace: Trace, clean: CleanTrace, *, max
     table.add_row(_abbreviate_message(trace.prompt, max_lines), _abbreviate_message(clean.prompt, max_lines))
     table.add_row(_abbreviate_message(trace.opening, 2 * max_lines), _abbreviate_message(clean.opening, 2 * max_lines))
     for number, step in enumerate(trace.steps):
-        left = [_abbreviate_message(m, max_lines) for m in (step.action, *(r.message for r in step.results), *step.messages_after)]
+        left = [
+            _abbreviate_message(m, max_lines)
+            for m in (step.action, *(r.message for r in step.results), *step.messages_after)
+        ]
         if turn := kept.get(number):
             is_last = turn is clean.turns[-1]
             results = () if is_last else tuple(r.message for r in turn.results)
@@ -101,7 +103,9 @@ STYLES = {"hint": "bold yellow strike", "nudge": "yellow strike", "tool": "dim",
 
 def _abbreviate_message(message: Message, max_lines: int) -> Text:
     text = Text.assemble((f"{message.origin}: ", "dim"))
-    text.append(sanitize(abbreviate(message.content, max_lines, 60 * max_lines + 20)), style=STYLES.get(message.origin, ""))
+    text.append(
+        sanitize(abbreviate(message.content, max_lines, 60 * max_lines + 20)), style=STYLES.get(message.origin, "")
+    )
     for call in message.tool_calls:
         text.append(sanitize(f"\n→ {call.name} {abbreviate(call.arguments, 2, 200)}"), style="cyan")
     return text

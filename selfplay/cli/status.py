@@ -9,13 +9,13 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
-from selfplay.batch.layout import RunFolder
-from selfplay.batch.observe import RunObserver
-from selfplay.batch.recount import recount_results
-from selfplay.batch.screen import summarise_in_line, render_totals
-from selfplay.batch.status import RunTotals
-from selfplay.batch.totals import RunResults
-from selfplay.cli.console import ExitCode, print_error, make_console, print_json
+from selfplay.batch.progress.observer import RunObserver
+from selfplay.batch.progress.recount import recount_results
+from selfplay.batch.progress.results import RunResults
+from selfplay.batch.progress.screen import render_totals, summarise_in_line
+from selfplay.batch.progress.status import RunTotals
+from selfplay.batch.run_folder import RunFolder
+from selfplay.cli.console import ExitCode, make_console, print_error, print_json
 
 EPILOG = """Examples:
 

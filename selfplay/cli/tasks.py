@@ -10,9 +10,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from selfplay.cli.console import ExitCode, make_console, print_json
-from selfplay.mine import TaskCheckResult, LeakGrade, check_tasks, refuse_other_file, write_tasks
-from selfplay.repos import Repositories
-from selfplay.view import sanitize
+from selfplay.cli.episode_view import sanitize
+from selfplay.repos.repositories import Repositories
+from selfplay.tasks.mine import LeakGrade, TaskCheckResult, check_tasks, refuse_other_file, write_tasks
 
 tasks = typer.Typer(help="Look at task files.", no_args_is_help=True)
 
@@ -35,7 +35,9 @@ def check(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Write the tasks without problems here, graded in `meta`.")
     ] = None,
-    max_leak: Annotated[LeakGrade, typer.Option(help="The most that a prompt may name of its targets.")] = LeakGrade.PATH,
+    max_leak: Annotated[
+        LeakGrade, typer.Option(help="The most that a prompt may name of its targets.")
+    ] = LeakGrade.PATH,
     threads: Annotated[int, typer.Option(min=1, help="Tasks looked at at the same time.")] = 4,
     repos: Annotated[Path, typer.Option(help="Folder of clones.", envvar="SELFPLAY_REPOS")] = Path("repos"),
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,

@@ -11,18 +11,18 @@ import typer
 from pydantic import ValidationError
 
 from selfplay.cli.console import ExitCode
-from selfplay.cli.revision import repo_and_commit
+from selfplay.cli.episode_view import sanitize
+from selfplay.cli.options import repo_and_commit
 from selfplay.config import RunConfig, SemanticSearchConfig, load_config
-from selfplay.contract import read_contract
-from selfplay.errors import ConfigError, InputError
-from selfplay.repos import Repositories
-from selfplay.rows import explain_errors
-from selfplay.source import strip_credentials
-from selfplay.toolset import find_contract_differences, make_tools
-from selfplay.view import sanitize
-from selfplay_tools.schema import Schema, function_schema
-from selfplay_tools.tool import AnyTool
-from selfplay_tools.toolbox import Toolbox
+from selfplay.core.contract import read_contract
+from selfplay.core.errors import ConfigError, InputError
+from selfplay.core.json_rows import explain_errors
+from selfplay.environments.find_files.toolset import find_contract_differences, make_tools
+from selfplay.repos.repositories import Repositories
+from selfplay.repos.sources import strip_credentials
+from selfplay_tools.tools.schema import Schema, function_schema
+from selfplay_tools.tools.tool import AnyTool
+from selfplay_tools.tools.toolbox import Toolbox
 
 tools = typer.Typer(help="The player's tools: list them, call one, serve them over MCP.", no_args_is_help=True)
 

@@ -9,10 +9,10 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from selfplay.errors import RepositoryError
-from selfplay.task import Answer, Brief, Target, Task
+from selfplay.core.errors import RepositoryError
+from selfplay.core.task import Answer, Brief, Target, Task
 from selfplay_tools.errors import GitFailed
-from selfplay_tools.git import git_environment, run_git, complaint_of
+from selfplay_tools.git import complaint_of, git_environment, run_git
 
 CODE_BASE = Path(__file__).parent / "lantern"
 PATCH = Path(__file__).parent / "fingerprint.patch"
@@ -76,7 +76,10 @@ def _commit_files(repository: Path) -> str:
 def _fast_import_stream(files: dict[str, bytes]) -> bytes:
     """The commit in the format that `git fast-import` reads (git-fast-import(1), "Input format")."""
     message = _MESSAGE.encode()
-    parts = [f"commit refs/heads/{_BRANCH}\nauthor {_SIGNATURE}\ncommitter {_SIGNATURE}\n".encode(), _data_block(message)]
+    parts = [
+        f"commit refs/heads/{_BRANCH}\nauthor {_SIGNATURE}\ncommitter {_SIGNATURE}\n".encode(),
+        _data_block(message),
+    ]
     for path, content in files.items():
         mode = "100755" if content.startswith(b"#!") else "100644"
         parts += [f"M {mode} inline {path}\n".encode(), _data_block(content)]

@@ -10,10 +10,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from selfplay.export.arguments import find_argument_problems
-from selfplay.export.problems import RowProblem, RowProblemKind, walk_strings
-from selfplay.export.shapes import ROW_MODELS, AssistantTurn, RowFormat, OpenAIAssistantTurn, ToolTurn, RowTurn
-from selfplay.export.supervision import Supervision, find_supervision
+from selfplay.export.call_arguments import find_argument_problems
+from selfplay.export.formats.row_models import (
+    ROW_MODELS,
+    AssistantTurn,
+    OpenAIAssistantTurn,
+    RowFormat,
+    RowTurn,
+    ToolTurn,
+)
+from selfplay.export.row_problems import RowProblem, RowProblemKind, walk_strings
+from selfplay.export.supervision_leaks import Supervision, find_supervision
 
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
@@ -67,7 +74,9 @@ def _check_order(messages: Sequence[RowTurn]) -> Iterator[RowProblem]:
             yield RowProblem(kind=RowProblemKind.ORDER, where=f"messages[{i}]", text=f"must be the {role} turn")
     for i, message in enumerate(messages):
         if i > 0 and message.role == "system":
-            yield RowProblem(kind=RowProblemKind.ORDER, where=f"messages[{i}]", text="a system turn that is not the first")
+            yield RowProblem(
+                kind=RowProblemKind.ORDER, where=f"messages[{i}]", text="a system turn that is not the first"
+            )
     for i, (one, other) in enumerate(pairwise(messages), 1):
         if one.role == other.role == "assistant":
             yield RowProblem(kind=RowProblemKind.ORDER, where=f"messages[{i}]", text="two assistant turns in a row")

@@ -3,7 +3,7 @@
 `openai` is the line of OpenAI's preference fine-tuning (`input`, `preferred_output`, `non_preferred_output`), which
 Azure, Together and Fireworks take as well: each side is one assistant message. `trl` is TRL's conversational preference
 format with an explicit prompt: `prompt`, `chosen` and `rejected` are lists of messages, `tools` stands beside. Neither
-side carries results: nobody read them yet. Files as in `selfplay.export.write`, named after the rows:
+side carries results: nobody read them yet. Files as in `selfplay.export.write_rows`, named after the rows:
 
     OUT/pairs.jsonl            NAME.jsonl
     OUT/pairs.contract.json    NAME.contract.json
@@ -18,18 +18,18 @@ from typing import Any
 
 import orjson
 
-from selfplay.contract import Contract, describe_difference
-from selfplay.errors import ExportError, NothingToExport
+from selfplay.core.clean_trace import CleanTrace, CleanTurn, PreferencePair
+from selfplay.core.contract import Contract, describe_difference
+from selfplay.core.errors import ExportError, NothingToExport
+from selfplay.core.message import Message, Noun
+from selfplay.core.trace import ToolResult
+from selfplay.export.export_files import ExportFiles, refuse_other_rows
+from selfplay.export.formats.openai_chat import openai_row
+from selfplay.export.formats.row_models import PAIR_MODELS, RowFormat
+from selfplay.export.formats.trl import trl_row
 from selfplay.export.lint import lint_row
-from selfplay.export.openai_chat import openai_row
-from selfplay.export.place import ExportFiles, refuse_other_rows
-from selfplay.export.problems import RowProblem
-from selfplay.export.shapes import PAIR_MODELS, RowFormat
+from selfplay.export.row_problems import RowProblem
 from selfplay.export.spool import Spool, open_spool
-from selfplay.export.trl import trl_row
-from selfplay.message import Message, Noun
-from selfplay.sample import CleanTrace, CleanTurn, PreferencePair
-from selfplay.trace import ToolResult
 
 
 class PairSummary(Noun):
@@ -46,7 +46,9 @@ class PairSummary(Noun):
 def pair_row(pair: PreferencePair, format: RowFormat) -> dict[str, Any]:  # noqa: A002  the command line's word
     """The row of a pair. Its weights are those of preference training: only the two sides are learned."""
     if format == "openai":
-        return _openai_pair_row(openai_row(side_as_trace(pair, pair.chosen)), openai_row(side_as_trace(pair, pair.rejected)))
+        return _openai_pair_row(
+            openai_row(side_as_trace(pair, pair.chosen)), openai_row(side_as_trace(pair, pair.rejected))
+        )
     chosen, rejected = (trl_row(side_as_trace(pair, side)) for side in (pair.chosen, pair.rejected))
     return {
         "prompt": chosen["messages"][:-1],

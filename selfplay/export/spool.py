@@ -5,7 +5,7 @@ from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from selfplay.errors import ExportError
+from selfplay.core.errors import ExportError
 
 
 class Spool:

@@ -8,7 +8,7 @@ Deterministic, without a model. `docs/gate.md` says what each check does and whe
 """
 
 from selfplay.gate.check import check_hint, check_with_earlier_hints
-from selfplay.gate.secret import Guard, prepare_guard
-from selfplay.gate.seen import ShownText
+from selfplay.gate.guard import Guard, prepare_guard
+from selfplay.gate.shown_text import ShownText
 
 __all__ = ["Guard", "ShownText", "check_hint", "check_with_earlier_hints", "prepare_guard"]

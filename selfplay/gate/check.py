@@ -2,23 +2,22 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from selfplay.gate.definitions import find_definitions
-from selfplay.gate.disguise import find_disguises
-from selfplay.gate.excerpts import find_short_quotes
-from selfplay.gate.left_over import find_eliminations
-from selfplay.gate.mirrors import find_test_file_names
-from selfplay.gate.names import find_imports, find_names
-from selfplay.gate.numbers import find_line_numbers
-from selfplay.gate.positions import find_list_positions
-from selfplay.gate.quotes import find_quotes
-from selfplay.gate.riddles import find_word_puzzles
-from selfplay.gate.roles import find_framework_roles
-from selfplay.gate.secret import Guard
-from selfplay.gate.seen import ShownText
-from selfplay.gate.siblings import find_siblings
-from selfplay.gate.text import normalise
-from selfplay.gate.translate import find_translations
-from selfplay.trace import HintFinding, FindingKind
+from selfplay.core.trace import FindingKind, HintFinding
+from selfplay.gate.checks.definitions import find_definitions
+from selfplay.gate.checks.disguises import find_disguises
+from selfplay.gate.checks.elimination import find_eliminations
+from selfplay.gate.checks.framework_roles import find_framework_roles
+from selfplay.gate.checks.line_numbers import find_line_numbers
+from selfplay.gate.checks.list_positions import find_list_positions
+from selfplay.gate.checks.names import find_imports, find_names
+from selfplay.gate.checks.quotes import find_quotes, find_short_quotes
+from selfplay.gate.checks.siblings import find_siblings
+from selfplay.gate.checks.test_file_names import find_test_file_names
+from selfplay.gate.checks.translations import find_translations
+from selfplay.gate.checks.word_puzzles import find_word_puzzles
+from selfplay.gate.guard import Guard
+from selfplay.gate.shown_text import ShownText
+from selfplay.gate.text.view import normalise
 
 _ORDER: tuple[FindingKind, ...] = (
     "path", "file_name", "module", "directory", "stem", "identifier", "literal", "quote", "line_number", "position",
@@ -58,7 +57,9 @@ def check_hint(hint: str, guard: Guard, shown: ShownText) -> tuple[HintFinding, 
     return tuple(_drop_covered(found))
 
 
-def check_with_earlier_hints(hint: str, earlier: Sequence[str], guard: Guard, shown: ShownText) -> tuple[HintFinding, ...]:
+def check_with_earlier_hints(
+    hint: str, earlier: Sequence[str], guard: Guard, shown: ShownText
+) -> tuple[HintFinding, ...]:
     """What a hint reveals only together with hints that were sent before it: a name that is told in pieces.
 
     A piece of the name stands in the hint, so each finding's span is the whole hint.
@@ -68,7 +69,11 @@ def check_with_earlier_hints(hint: str, earlier: Sequence[str], guard: Guard, sh
         return ()
     start = len(before) + 2
     view = normalise(f"{before}\n\n{hint}")
-    joining = (find_names, find_word_puzzles, find_disguises)  # the others look at what is told whole, or in one sentence
+    joining = (
+        find_names,
+        find_word_puzzles,
+        find_disguises,
+    )  # the others look at what is told whole, or in one sentence
     found = (finding for check in joining for finding in check(view, guard, shown))
     across = (f for f in found if f.span[0] < start < f.span[1])
     told = (f"together with earlier hints it {f.why}" for f in across)

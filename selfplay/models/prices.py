@@ -8,7 +8,7 @@ from genai_prices import calc_price
 from genai_prices.types import ModelPrice, TieredPrices
 from pydantic import Field
 
-from selfplay.message import Noun
+from selfplay.core.message import Noun
 from selfplay.models.protocol import Usage
 
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]

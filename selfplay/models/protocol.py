@@ -10,8 +10,8 @@ from typing import Any, Literal, Protocol
 
 from pydantic import Field, JsonValue
 
-from selfplay.message import Message, Noun, Origin
-from selfplay.wire import ConversationDigests, WireMessage
+from selfplay.core.message import Message, Noun, Origin
+from selfplay.core.wire import ConversationDigests, WireMessage
 
 
 class Usage(Noun):

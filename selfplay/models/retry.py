@@ -12,8 +12,8 @@ from typing import Annotated
 import anyio
 from pydantic import Field
 
-from selfplay.errors import EndpointDown, TransientModelError
-from selfplay.message import Noun
+from selfplay.core.errors import EndpointDown, TransientModelError
+from selfplay.core.message import Noun
 from selfplay.models.protocol import Model, ModelReply, ModelRequest
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]

@@ -5,7 +5,7 @@ from functools import cache, cached_property
 from importlib.resources import files
 from string import Template
 
-from selfplay.message import Noun
+from selfplay.core.message import Noun
 
 PROMPT_NAMES = (
     "player",

@@ -4,8 +4,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from selfplay.report import sections
-from selfplay.report.gather import ReportData
-from selfplay.report.html import Html, join, tag, text_tag
+from selfplay.report.markup import Html, join, tag, text_tag
+from selfplay.report.report_data import ReportData
 
 CONTENT_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """The browser is told to load nothing, whatever the texts of a run may hold."""

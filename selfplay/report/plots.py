@@ -4,9 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from selfplay.batch.figures import format_count, outcome_label
-from selfplay.batch.totals import Outcomes
-from selfplay.report.html import Html, join, tag, escape, text_tag
+from selfplay.batch.progress.figures import format_count, outcome_label
+from selfplay.batch.progress.results import Outcomes
+from selfplay.report.markup import Html, escape, join, tag, text_tag
 
 WIDTH = 460.0
 WIDE = 940.0
@@ -111,7 +111,9 @@ def draw_histogram(title: str, counts: Mapping[int, int], axis: str, across: str
         bar = tag("rect", x=x + 1, y=TOP + tall - height, width=max(each - 2, 1.0), height=height, class_=BAR)
         shapes.append(tag("g", text_tag("title", f"{about}: {number:,}"), bar))
         if i % every == 0:
-            shapes.append(tag("text", escape(_format_tick(first)), x=x + each / 2, y=TOP + tall + 15, text_anchor="middle"))
+            shapes.append(
+                tag("text", escape(_format_tick(first)), x=x + each / 2, y=TOP + tall + 15, text_anchor="middle")
+            )
     note = axis if step == 1 else f"{axis} (each bar: {step})"
     shapes.append(_draw_axis_name(note, LEFT + room / 2, HEIGHT - 6))
     return make_figure(title, _make_svg(title, WIDTH, HEIGHT, join(*shapes)))
@@ -143,7 +145,9 @@ def _draw_bottom_axis(x: float, y: float, room: float, most: float, axis: str, *
     for value in _tick_values(most):
         at = x + room * value / most
         shapes.append(tag("line", x1=at, y1=0, x2=at, y2=y, class_="grid"))
-        shapes.append(tag("text", escape(_format_tick(value) + unit), x=at, y=y + 15, text_anchor="middle", class_="soft"))
+        shapes.append(
+            tag("text", escape(_format_tick(value) + unit), x=at, y=y + 15, text_anchor="middle", class_="soft")
+        )
     return join(*shapes, _draw_axis_name(axis, x + room / 2, y + 33))
 
 

@@ -7,14 +7,22 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
-from selfplay.batch.figures import format_count, format_dollars, format_duration, outcome_label, format_share, format_share_of, label_of
-from selfplay.batch.totals import UNGRADED, Outcomes, reused_share
+from selfplay.batch.progress.figures import (
+    format_count,
+    format_dollars,
+    format_duration,
+    format_share,
+    format_share_of,
+    label_of,
+    outcome_label,
+)
+from selfplay.batch.progress.results import UNGRADED, Outcomes, reused_share
 from selfplay.config import RunConfig
-from selfplay.report.gather import FailureExample, ReportData
-from selfplay.report.html import Html, join, table, tag, escape
-from selfplay.report.html import text_tag as element
-from selfplay.report.plots import PlotBar, BarPart, draw_bars, draw_curves, draw_histogram, make_outcome_parts
-from selfplay.trace import StopReason
+from selfplay.core.trace import StopReason
+from selfplay.report.markup import Html, escape, join, table, tag
+from selfplay.report.markup import text_tag as element
+from selfplay.report.plots import BarPart, PlotBar, draw_bars, draw_curves, draw_histogram, make_outcome_parts
+from selfplay.report.report_data import FailureExample, ReportData
 
 POINTS = 200
 """Of a curve."""
@@ -64,7 +72,10 @@ def render_funnel(data: ReportData) -> Html:
 
 
 def _render_stages(title: str, stages: list[tuple[str, int]], axis: str) -> Html:
-    rows = [PlotBar(name, (BarPart(number),), f"{number:,} ({format_share_of(number, stages[0][1])})") for name, number in stages]
+    rows = [
+        PlotBar(name, (BarPart(number),), f"{number:,} ({format_share_of(number, stages[0][1])})")
+        for name, number in stages
+    ]
     return draw_bars(title, rows, axis, is_wide=True)
 
 

@@ -4,21 +4,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from selfplay.casting import SeatModels, SeatModel
-from selfplay.config import HintConfig, JudgeConfig, EpisodeLimits, RunConfig
-from selfplay.events import Seat
-from selfplay.journal import Journal, EventWatcher
-from selfplay.loop import play_episode
+from selfplay.config import EpisodeLimits, HintConfig, JudgeConfig, RunConfig
+from selfplay.core.task import Answer, Brief, Target, Task
+from selfplay.core.trace import Trace
+from selfplay.episode.episode_setup import EpisodeSetup
+from selfplay.episode.loop import play_episode
+from selfplay.episode.play import set_up_episode
+from selfplay.episode.seats import SeatModel, SeatModels
+from selfplay.journal.events import Seat
+from selfplay.journal.journal import EventWatcher, Journal
+from selfplay.models.offline.script import ScriptLine
+from selfplay.models.offline.scripted import ScriptedModel
 from selfplay.models.prices import FREE, Price
 from selfplay.models.protocol import Model
 from selfplay.models.retry import RetryPolicy
-from selfplay.models.script import ScriptLine
-from selfplay.models.scripted import ScriptedModel
-from selfplay.play import set_up_episode
-from selfplay.stage import EpisodeSetup
-from selfplay.task import Answer, Brief, Target, Task
-from selfplay.trace import Trace
-from selfplay_tools.directory import DirectorySnapshot
+from selfplay_tools.snapshot.directory import DirectorySnapshot
 
 FILES = {
     "README.md": "# pump\n\nMoves messages from here to there.\n",
@@ -66,7 +66,9 @@ class EpisodeFixture:
     ) -> Trace:
         """One episode. Scripts must be used up exactly, if not said otherwise."""
         helper = None if supervisor is None else make_seat("supervisor", supervisor, price)
-        cast = SeatModels(make_seat("player", player, price), helper, None if judge is None else make_seat("judge", judge, price))
+        cast = SeatModels(
+            make_seat("player", player, price), helper, None if judge is None else make_seat("judge", judge, price)
+        )
         with Journal(self.path, watch) as journal:
             seats = cast.make_seats(journal, is_supervised=supervisor is not None)
             trace = await play_episode("e", self.setup, seats, journal)

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from selfplay.config import RunConfig, SeatConfig, load_config
-from selfplay.errors import ConfigError
+from selfplay.core.errors import ConfigError
 
 
 def write(folder: Path, text: str) -> Path:

@@ -22,7 +22,7 @@ def told(seed: str, *arguments: str, where: Path = ROOT) -> str:
 
 
 def test_the_gate_finds_the_same_in_every_process(tmp_path: Path) -> None:
-    findings = {told(seed, "tests.selfplay.gate.all_findings", str(tmp_path / seed)) for seed in SEEDS}
+    findings = {told(seed, "tests.selfplay.gate.print_findings", str(tmp_path / seed)) for seed in SEEDS}
     assert len(findings) == 1
 
 

@@ -4,17 +4,17 @@ from collections.abc import Sequence
 
 import orjson
 
-from selfplay.clean.fitness import check_outcome
 from selfplay.clean.pipeline import DroppedTrace
 from selfplay.clean.settings import CleanSettings
-from selfplay.clean.strip import strip_supervision
-from selfplay.contract import ContextPolicy, Contract, ToolSchema
-from selfplay.message import Message, Origin, ToolCall
-from selfplay.sample import CleanTrace
-from selfplay.task import Answer, Brief, Target, Task
-from selfplay.trace import (
-    HintAttempt,
+from selfplay.clean.stages.fitness import check_outcome
+from selfplay.clean.stages.strip import strip_supervision
+from selfplay.core.clean_trace import CleanTrace
+from selfplay.core.contract import ContextPolicy, Contract, ToolSchema
+from selfplay.core.message import Message, Origin, ToolCall
+from selfplay.core.task import Answer, Brief, Target, Task
+from selfplay.core.trace import (
     Hint,
+    HintAttempt,
     HintKind,
     Judgement,
     Quality,
@@ -24,7 +24,7 @@ from selfplay.trace import (
     Trace,
     Verdict,
 )
-from selfplay_tools.tool import AnswerFile
+from selfplay_tools.tools.tool import AnswerFile
 
 PLAYED_PROMPT = "You search a code base. A supervisor may help you."
 PRODUCTION_PROMPT = "You search a code base."
@@ -70,7 +70,9 @@ FINISH: ToolSchema = {
 }
 
 
-def a_contract(prompt: str = PRODUCTION_PROMPT, tools: Sequence[ToolSchema] = (), *, tools_version: str = "0.1.0") -> Contract:
+def a_contract(
+    prompt: str = PRODUCTION_PROMPT, tools: Sequence[ToolSchema] = (), *, tools_version: str = "0.1.0"
+) -> Contract:
     """The contract of these traces: `grep`, `read_file` and `finish`."""
     offered = tools or (a_tool("grep", "pattern", also="glob"), a_tool("read_file", "path"), FINISH)
     context = ContextPolicy(earlier_reasoning="sent_back", max_result_chars=8000)

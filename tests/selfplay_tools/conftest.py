@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from selfplay_tools.directory import DirectorySnapshot
-from selfplay_tools.toolbox import Toolbox
+from selfplay_tools.snapshot.directory import DirectorySnapshot
+from selfplay_tools.tools.toolbox import Toolbox
 
 Files = Mapping[str, str | bytes]
 

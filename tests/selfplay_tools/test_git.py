@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from selfplay_tools.blobs import BlobReader
-from selfplay_tools.commit import CommitSnapshot
 from selfplay_tools.errors import GitFailed
-from selfplay_tools.git import git_environment, run_git, read_records, complaint_of
-from tests.repositories import write_blob, commit_files, git, make_git_dir
+from selfplay_tools.git import complaint_of, git_environment, read_records, run_git
+from selfplay_tools.snapshot.blob_reader import BlobReader
+from selfplay_tools.snapshot.commit import CommitSnapshot
+from tests.repositories import commit_files, git, make_git_dir, write_blob
 
 FakeGit = Callable[[str], Path]
 

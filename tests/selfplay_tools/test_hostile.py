@@ -11,21 +11,21 @@ from pathlib import Path
 
 import pytest
 
-from selfplay_tools.commit import CommitSnapshot
-from selfplay_tools.directory import DirectorySnapshot
 from selfplay_tools.errors import GitFailed, NoSuchCommit, NoSuchPath, NotReadable
-from selfplay_tools.snapshot import PathKind, Snapshot
+from selfplay_tools.protocols import PathKind, Snapshot
+from selfplay_tools.snapshot.commit import CommitSnapshot
+from selfplay_tools.snapshot.directory import DirectorySnapshot
 from tests.repositories import (
     Files,
     Link,
     Submodule,
-    write_blob,
-    open_both_ways,
     commit_files,
     commit_tree,
     git,
     make_directory,
     make_git_dir,
+    open_both_ways,
+    write_blob,
     write_raw_tree,
 )
 

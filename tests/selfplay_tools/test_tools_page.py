@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from selfplay_tools.directory import DirectorySnapshot
-from selfplay_tools.toolbox import Toolbox
+from selfplay_tools.snapshot.directory import DirectorySnapshot
+from selfplay_tools.tools.toolbox import Toolbox
 
 PAGE = Path(__file__).parents[2] / "docs" / "tools.md"
 FILE = re.compile(r"<!-- file: (?P<path>\S+) -->\n```\w*\n(?P<text>.*?)```\n", re.DOTALL)

@@ -128,7 +128,9 @@ def read_records(git_dir: Path, *arguments: str, input_bytes: bytes = b"") -> Ge
                     yield from whole
             if process.wait() != 0 or any(parts):
                 complaint.seek(0)
-                raise GitFailed(f"git {arguments[0]} in {git_dir}: {complaint_of(complaint.read(_MAX_COMPLAINT_BYTES))}")
+                raise GitFailed(
+                    f"git {arguments[0]} in {git_dir}: {complaint_of(complaint.read(_MAX_COMPLAINT_BYTES))}"
+                )
         finally:
             process.kill()
             process.wait()

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 
-from selfplay.clean.across.check import RowChecks, RowFault
-from selfplay.clean.across.parts import Conversation, rejected_conversation_of, conversation_of
+from selfplay.clean.across.conversation import Conversation, conversation_of, rejected_conversation_of
+from selfplay.clean.across.row_checks import RowChecks, RowFault
 from selfplay.clean.across.settings import DEFAULT_KEY_NAMES, AcrossSettings
-from selfplay.clean.codes import DropCode
-from selfplay.message import Noun
-from selfplay.sample import CleanTrace, PreferencePair
+from selfplay.core.clean_trace import CleanTrace, PreferencePair
+from selfplay.core.drop_codes import DropCode
+from selfplay.core.message import Noun
 
 __all__ = [
     "DEFAULT_KEY_NAMES",
@@ -45,7 +45,9 @@ def reject_traces(traces: Iterable[CleanTrace], settings: AcrossSettings) -> Ite
         if faults:
             same = [f.detail for f in faults if f.code is faults[0].code]
             more = f" and {len(same) - MAX_LISTED_FAULTS} more" if len(same) > MAX_LISTED_FAULTS else ""
-            yield RejectedTrace(episode=conversation.id, code=faults[0].code, detail="; ".join(same[:MAX_LISTED_FAULTS]) + more)
+            yield RejectedTrace(
+                episode=conversation.id, code=faults[0].code, detail="; ".join(same[:MAX_LISTED_FAULTS]) + more
+            )
 
 
 def find_pair_faults(pairs: Iterable[PreferencePair], settings: AcrossSettings) -> Iterator[tuple[RowFault, ...]]:

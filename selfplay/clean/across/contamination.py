@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from selfplay.clean.across.parts import Conversation
-from selfplay.errors import InputError
+from selfplay.clean.across.conversation import Conversation
+from selfplay.core.errors import InputError
 
 _SCP = re.compile(r"(?:[\w.-]+@)?(?P<host>[A-Za-z0-9][A-Za-z0-9.-]*):(?!//)(?P<path>[^@]+)")
 _HEX = re.compile(r"[0-9a-f]{7,40}")
@@ -63,7 +63,10 @@ class BenchmarkList:
         """Why the conversation's repository or commit belongs to a list; None if it does not."""
         for repository in repository_names_of(conversation.repo):
             for entry in self._entries.get(repository.name, ()):
-                if repository.is_same(entry.repository) and (why := _match_commit(entry.commit, conversation)) is not None:
+                if (
+                    repository.is_same(entry.repository)
+                    and (why := _match_commit(entry.commit, conversation)) is not None
+                ):
                     by = "" if repository.owner else " (by name only: the task names a local directory)"
                     return f"{conversation.repo} is {entry.repository}{why}, listed at {entry.where}{by}"
         return None

@@ -23,9 +23,9 @@ from typing import Any, cast
 
 import orjson
 
-from selfplay.clean.across.parts import Conversation
-from selfplay.likeness import SketchIndex, word_ngrams, sketch_of
-from selfplay.message import Message, ToolCall
+from selfplay.clean.across.conversation import Conversation
+from selfplay.core.message import Message, ToolCall
+from selfplay.core.minhash import SketchIndex, sketch_of, word_ngrams
 
 RUN_WORDS = 5
 """Words of a run."""
@@ -64,7 +64,9 @@ class DuplicateFinder:
         self._digests[digest] = conversation.id
         return None
 
-    def _find_near_duplicate(self, conversation: Conversation, turns: Sequence[Message], threshold: float) -> DuplicateMatch | None:
+    def _find_near_duplicate(
+        self, conversation: Conversation, turns: Sequence[Message], threshold: float
+    ) -> DuplicateMatch | None:
         sketches = [
             ("words and calls", self._whole, sketch_of(word_ngrams(list(words_of(turns)), RUN_WORDS))),
             ("calls", self._calls, sketch_of(call_features(conversation.task, list(calls_of(turns))))),

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from selfplay.config import KeyName, ConfigSection
+from selfplay.config import ConfigSection, KeyName
 
 DEFAULT_KEY_NAMES: tuple[KeyName, ...] = ("OPENAI_API_KEY", "ASK_WEB_API_KEY", "SEMANTIC_SEARCH_API_KEY")
 """Where seats and tools take their keys from unless somebody says otherwise."""

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import chain
 
-from selfplay.clean.across.parts import ConversationText, Conversation
-from selfplay.errors import ConfigError
+from selfplay.clean.across.conversation import Conversation, ConversationText
+from selfplay.core.errors import ConfigError
 
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     "chatml": ("<|im_start|>", "<|im_end|>", "<|im_sep|>"),

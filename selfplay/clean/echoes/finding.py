@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from selfplay.message import Noun
+from selfplay.core.message import Noun
 
 
 class EchoKind(StrEnum):

@@ -112,7 +112,9 @@ def _cut_sentence(
     return _cut_clauses(view, sentence, parts, first, last) or whole
 
 
-def _find_parenthesis(view: FoldedText, sentence: Stretch, inside: Sequence[tuple[int, int, EchoKind]]) -> Stretch | None:
+def _find_parenthesis(
+    view: FoldedText, sentence: Stretch, inside: Sequence[tuple[int, int, EchoKind]]
+) -> Stretch | None:
     """The one parenthesis that all the echoes stand in."""
     for match in _PARENTHESIS.finditer(view.prose, *sentence):
         is_around = all(match.start() < a and b < match.end() for a, b, _ in inside)

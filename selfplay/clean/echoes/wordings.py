@@ -9,7 +9,7 @@ from importlib import resources
 
 from selfplay.clean.echoes.finding import EchoKind
 from selfplay.clean.echoes.folding import fold_pattern
-from selfplay_tools.linear import Regex, compile_regex
+from selfplay_tools.text.regex import Regex, compile_regex
 
 _SIGNS = re.compile(r"[\u3040-\u9fff]")
 _SLOT = re.compile(r"\{([A-Z]+)\}")
@@ -41,7 +41,9 @@ class Wording:
     def source(self) -> str:
         """The pattern with its place."""
         edge = "" if _SIGNS.search(self.pattern) else r"\b"  # the engine's \b knows no letters but these
-        return f"{edge}(?:{self.pattern})" if self.where is WordingPosition.ANY else f"^(?:{_FILLERS})?(?:{self.pattern})"
+        return (
+            f"{edge}(?:{self.pattern})" if self.where is WordingPosition.ANY else f"^(?:{_FILLERS})?(?:{self.pattern})"
+        )
 
     def regex(self) -> Regex:
         """The pattern, compiled once."""

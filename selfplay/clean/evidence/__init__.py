@@ -2,6 +2,22 @@
 
 from selfplay.clean.evidence.gather import evidence_of
 from selfplay.clean.evidence.graph import graph_of
-from selfplay.clean.evidence.links import EvidenceChain, Evidence, EvidenceGraph, EvidenceLink, LinkPlace, EvidenceSource
+from selfplay.clean.evidence.links import (
+    Evidence,
+    EvidenceChain,
+    EvidenceGraph,
+    EvidenceLink,
+    EvidenceSource,
+    LinkPlace,
+)
 
-__all__ = ["EvidenceChain", "Evidence", "EvidenceGraph", "EvidenceLink", "LinkPlace", "EvidenceSource", "evidence_of", "graph_of"]
+__all__ = [
+    "EvidenceChain",
+    "Evidence",
+    "EvidenceGraph",
+    "EvidenceLink",
+    "LinkPlace",
+    "EvidenceSource",
+    "evidence_of",
+    "graph_of",
+]

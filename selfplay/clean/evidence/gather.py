@@ -3,14 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from selfplay.clean.evidence.carried import breaking_links
-from selfplay.clean.evidence.echo import blank_repeated_arguments
+from selfplay.clean.evidence.argument_units import ArgumentUnit, units_of
 from selfplay.clean.evidence.links import Evidence, EvidenceLink, EvidenceSource
-from selfplay.clean.evidence.names import Explanation, explain_by_common_knowledge, is_too_short, explain_name, explain_as_ordinary_word, find_hinted_part
-from selfplay.clean.evidence.paths import explain_path
-from selfplay.clean.evidence.units import ArgumentUnit, units_of
-from selfplay.clean.evidence.visible import TextHit, VisibleText, VisibleTexts
-from selfplay.message import Message, Origin, ToolCall
+from selfplay.clean.evidence.name_explanation import (
+    Explanation,
+    explain_as_ordinary_word,
+    explain_by_common_knowledge,
+    explain_name,
+    find_hinted_part,
+    is_too_short,
+)
+from selfplay.clean.evidence.path_explanation import explain_path
+from selfplay.clean.evidence.query_provenance import breaking_links
+from selfplay.clean.evidence.repeated_arguments import blank_repeated_arguments
+from selfplay.clean.evidence.visible_texts import TextHit, VisibleText, VisibleTexts
+from selfplay.core.message import Message, Origin, ToolCall
 
 _FOLDER_ARGUMENTS = ("path", "dir", "directory", "folder")
 

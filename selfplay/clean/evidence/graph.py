@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from selfplay.clean.evidence.carried import breaking_links
-from selfplay.clean.evidence.links import EvidenceChain, Evidence, EvidenceGraph, EvidenceLink
-from selfplay.trace import Trace
+from selfplay.clean.evidence.links import Evidence, EvidenceChain, EvidenceGraph, EvidenceLink
+from selfplay.clean.evidence.query_provenance import breaking_links
+from selfplay.core.trace import Trace
 
 CallPosition = tuple[int, int]
 """Position of a step, and of a call in it."""

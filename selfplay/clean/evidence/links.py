@@ -4,7 +4,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Literal
 
-from selfplay.message import Noun
+from selfplay.core.message import Noun
 
 UnitKind = Literal["path", "symbol", "pattern", "literal", "words"]
 

@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from selfplay.batch.layout import RunFolder
+from selfplay.batch.episode_tally import prices_of, tally_of
 from selfplay.batch.ledger import UnitLedgers, UnitLine
-from selfplay.batch.run import RunWatch, RunSession
+from selfplay.batch.run import RunSession, RunWatch
+from selfplay.batch.run_folder import RunFolder
 from selfplay.batch.settings import BatchSettings
 from selfplay.batch.start import RunOrder, carry_out
-from selfplay.batch.tally import prices_of, tally_of
-from selfplay.config import HintConfig, EpisodeLimits, RunConfig
-from selfplay.events import read_events
+from selfplay.config import EpisodeLimits, HintConfig, RunConfig
+from selfplay.core.task import Answer, Brief, Target, Task
+from selfplay.core.task_rows import row_of
+from selfplay.journal.events import read_events
 from selfplay.models.protocol import Usage
-from selfplay.task import Answer, Brief, Target, Task
-from selfplay.tasks import row_of
 from tests.repositories import commit_files, make_git_dir
 from tests.selfplay.episodes import FILES
 

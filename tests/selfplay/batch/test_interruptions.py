@@ -12,12 +12,20 @@ from pathlib import Path
 
 import pytest
 
-from selfplay.batch.worker import DEAD_AFTER_S, read_worker_state
+from selfplay.batch.heartbeat import DEAD_AFTER_S, read_worker_state
 from selfplay.config import RunConfig
-from selfplay.events import read_events
-from selfplay.trace import StopReason
-from tests.loopback import Json, LoopbackServer, message_with_calls, hang, run_in_thread
-from tests.selfplay.batch.runs import check_totals, digests, read_ledger, make_repository, make_tasks, make_order, write_tasks
+from selfplay.core.trace import StopReason
+from selfplay.journal.events import read_events
+from tests.loopback import Json, LoopbackServer, hang, message_with_calls, run_in_thread
+from tests.selfplay.batch.runs import (
+    check_totals,
+    digests,
+    make_order,
+    make_repository,
+    make_tasks,
+    read_ledger,
+    write_tasks,
+)
 
 PATIENCE_S = 3 * DEAD_AFTER_S
 """Longer than a run waits for workers of which it can't tell whether they died."""

@@ -9,13 +9,13 @@ from threading import Barrier
 
 import pytest
 
-from selfplay.batch.layout import RunFolder, write_atomically
+from selfplay.batch.heartbeat import DEAD_AFTER_S, Heartbeat, new_worker_name, read_worker_state
 from selfplay.batch.leases import UnitLeases
+from selfplay.batch.run_folder import RunFolder, write_atomically
 from selfplay.batch.start import make_folders
 from selfplay.batch.units import UnitQueue, WorkUnit, make_units
-from selfplay.batch.worker import DEAD_AFTER_S, Heartbeat, new_worker_name, read_worker_state
-from selfplay.errors import StorageError
-from selfplay.task import Answer, Brief, Target, Task
+from selfplay.core.errors import StorageError
+from selfplay.core.task import Answer, Brief, Target, Task
 
 
 def make_unit(name: str, repo: str = "r", sample: int = 1) -> WorkUnit:
@@ -97,7 +97,9 @@ def test_where_a_disk_knows_no_links_a_unit_is_had_all_the_same(folder: RunFolde
 
 
 def test_a_lease_that_was_made_without_an_answer_is_ones_own(folder: RunFolder) -> None:
-    (folder.leases / f"{make_unit('t').file_name}.1").write_text("a")  # a network's disk made the link, its answer was lost
+    (folder.leases / f"{make_unit('t').file_name}.1").write_text(
+        "a"
+    )  # a network's disk made the link, its answer was lost
     first, second = (UnitLeases(folder, name, bool, zero_age) for name in ("a", "b"))
     assert (first.acquire(make_unit("t")), second.acquire(make_unit("t"))) == (1, 0)
 

@@ -3,34 +3,34 @@ from pathlib import Path
 import anyio
 import pytest
 
-from selfplay.batch.layout import RunFolder
+from selfplay.batch.budget import BUDGET_REASON
+from selfplay.batch.episode_tally import make_episode_line, prices_of, tally_of
 from selfplay.batch.ledger import UnitLedgers, UnitLine
 from selfplay.batch.manifest import find_fork_folder
-from selfplay.batch.observe import RunObserver, collect_key_names
-from selfplay.batch.purse import BUDGET_REASON
-from selfplay.batch.run import RunSession, NullWatch
+from selfplay.batch.progress.observer import RunObserver, collect_key_names
+from selfplay.batch.run import NullWatch, RunSession
+from selfplay.batch.run_folder import RunFolder
 from selfplay.batch.settings import BatchSettings, BudgetLimits, EndpointSettings, SeatLimits, load_batch_settings
 from selfplay.batch.start import load_budget_ledger
-from selfplay.batch.tally import make_episode_line, prices_of, tally_of
 from selfplay.batch.units import WorkUnit
+from selfplay.clean.journals import journals_in
 from selfplay.config import HintConfig, PriceConfig, SeatConfig, load_config
-from selfplay.errors import ConfigError, RunError, StorageError
-from selfplay.events import read_events
-from selfplay.hiding import JOURNAL_START
-from selfplay.journals import journals_in
+from selfplay.core.errors import ConfigError, RunError, StorageError
+from selfplay.core.task import Answer, Target
+from selfplay.journal.events import read_events
+from selfplay.journal.replay import trace_of
 from selfplay.models.prices import FREE
-from selfplay.replay import trace_of
-from selfplay.task import Answer, Target
+from selfplay.repos.hidden_files import JOURNAL_START
 from tests.selfplay.batch.runs import (
     CONFIG,
-    digests,
-    read_journals,
-    read_ledger,
     count_ledger_lines,
+    digests,
+    make_order,
     make_repository,
     make_tasks,
-    make_order,
     play_run,
+    read_journals,
+    read_ledger,
 )
 
 pytestmark = pytest.mark.anyio
@@ -55,7 +55,9 @@ async def test_each_task_comes_to_an_end_once_and_a_second_start_plays_nothing(t
 async def test_what_is_played_does_not_depend_on_how_many_are_played_at_once(tmp_path: Path, repo: Path) -> None:
     came_to: list[dict[str, str]] = []
     for at_once in (1, 7):
-        the_order = make_order(tmp_path, make_tasks(repo, 8), settings=BatchSettings(at_once=at_once), name=f"run{at_once}")
+        the_order = make_order(
+            tmp_path, make_tasks(repo, 8), settings=BatchSettings(at_once=at_once), name=f"run{at_once}"
+        )
         await play_run(the_order)
         came_to.append(digests(the_order))
     assert came_to[0] == came_to[1]
@@ -163,7 +165,9 @@ async def test_the_ledger_says_what_the_journals_say(tmp_path: Path, repo: Path)
         for episode in line.episodes:
             path = the_order.folder.root / episode.path
             events = list(read_events(path))
-            again = make_episode_line(trace_of(events, str(path)), tally_of(events, prices), path, the_order.folder.root)
+            again = make_episode_line(
+                trace_of(events, str(path)), tally_of(events, prices), path, the_order.folder.root
+            )
             assert again == episode
             assert episode.cost_usd > 0
 

@@ -8,26 +8,26 @@ from pathlib import Path
 import orjson
 import pytest
 
-from selfplay.audit_traces import AuditSeverity, audit_traces
-from selfplay.casting import SeatModels
+from selfplay.audit.traces import AuditSeverity, audit_traces
 from selfplay.clean.across import AcrossSettings
-from selfplay.clean.codes import DropCode
+from selfplay.clean.folder import CleanFolder
 from selfplay.clean.funnel import CleaningFunnel
+from selfplay.clean.journals import journals_in
 from selfplay.clean.pipeline import DroppedTrace
-from selfplay.clean.place import CleanFolder
+from selfplay.clean.run import CleaningWork, clean_to
 from selfplay.clean.settings import CleanSettings
-from selfplay.cleaning import CleaningWork, clean_to
 from selfplay.config import RunConfig
-from selfplay.export.shapes import RowFormat
-from selfplay.export.write import write_rows
-from selfplay.journal import Journal
-from selfplay.journals import journals_in
-from selfplay.loop import play_episode
-from selfplay.models.script import ScriptLine, call, judges, says
-from selfplay.play import set_up_episode
-from selfplay.repos import Repositories
-from selfplay.sample import CleanTrace, Mask, Repair
-from selfplay.trace import Trace
+from selfplay.core.clean_trace import CleanTrace, Mask, Repair
+from selfplay.core.drop_codes import DropCode
+from selfplay.core.trace import Trace
+from selfplay.episode.loop import play_episode
+from selfplay.episode.play import set_up_episode
+from selfplay.episode.seats import SeatModels
+from selfplay.export.formats.row_models import RowFormat
+from selfplay.export.write_rows import write_rows
+from selfplay.journal.journal import Journal
+from selfplay.models.offline.script import ScriptLine, call, judges, says
+from selfplay.repos.repositories import Repositories
 from tests.repositories import commit_files, make_git_dir
 from tests.selfplay.episodes import FILES, TARGETS, make_seat, make_task
 
@@ -71,7 +71,9 @@ class ObedientRun:
         return [each for each in self.clean.read_outcomes() if isinstance(each, DroppedTrace)]
 
 
-async def play_obediently(tmp_path: Path, *scripts: Sequence[ScriptLine], settings: CleanSettings | None = None) -> ObedientRun:
+async def play_obediently(
+    tmp_path: Path, *scripts: Sequence[ScriptLine], settings: CleanSettings | None = None
+) -> ObedientRun:
     """Play each script against the same hints, on a commit of a real repository, and clean the folder."""
     git_dir = make_git_dir(tmp_path / "pump.git")
     commit_files(git_dir, {name.encode(): text.encode() for name, text in FILES.items()})
@@ -83,9 +85,13 @@ async def play_obediently(tmp_path: Path, *scripts: Sequence[ScriptLine], settin
         stage = set_up_episode(task, snapshot, RunConfig())
         for number, script in enumerate(scripts):
             told = [judges("productive", "it follows", hint) for hint in HINTS[: len(script) - 1]]
-            cast = SeatModels(make_seat("player", script), make_seat("supervisor", [*told, judges("productive", "done")]))
+            cast = SeatModels(
+                make_seat("player", script), make_seat("supervisor", [*told, judges("productive", "done")])
+            )
             with Journal(tmp_path / "traces" / f"e{number}.jsonl") as journal:
-                traces.append(await play_episode(f"e{number}", stage, cast.make_seats(journal, is_supervised=True), journal))
+                traces.append(
+                    await play_episode(f"e{number}", stage, cast.make_seats(journal, is_supervised=True), journal)
+                )
     place = CleanFolder(tmp_path / "traces" / "clean")
     work = CleaningWork(journals_in(tmp_path / "traces"), settings or CleanSettings())
     return ObedientRun(tuple(traces), place, await clean_to(place, work))

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from selfplay.clean.codes import DropCode, drop_code_of
 from selfplay.clean.funnel import STAGES
-from selfplay.sample import Mask, Repair
-from selfplay.trace import StopReason
+from selfplay.core.clean_trace import Mask, Repair
+from selfplay.core.drop_codes import DropCode, drop_code_of
+from selfplay.core.trace import StopReason
 
 PAGE = (Path(__file__).parents[3] / "docs" / "cleaning.md").read_text("utf-8")
 
@@ -24,4 +24,6 @@ def test_every_code_belongs_to_one_stage_of_the_funnel() -> None:
 
 
 def test_every_stop_reason_but_success_has_its_code() -> None:
-    assert {reason: drop_code_of(reason) for reason in StopReason if drop_code_of(reason) is None} == {StopReason.FOUND: None}
+    assert {reason: drop_code_of(reason) for reason in StopReason if drop_code_of(reason) is None} == {
+        StopReason.FOUND: None
+    }

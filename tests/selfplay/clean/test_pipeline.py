@@ -7,20 +7,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay.clean.assist import NoAssistants, TurnPoint, run_without_waiting
-from selfplay.clean.candidate import CleaningCandidate
-from selfplay.clean.codes import DropCode
+from selfplay.clean.assistants.protocol import NoAssistants, TurnPoint, run_without_waiting
 from selfplay.clean.echoes import EchoFinding, EchoKind
-from selfplay.clean.ground import find_hint_influence, grounding_of, find_hinted_turns, supervisor_texts_before_turns, to_unsupervised_trace
-from selfplay.clean.heard import TurnEchoes, find_turn_echoes
+from selfplay.clean.journals import CleaningCandidate
 from selfplay.clean.pipeline import CleanedTrace, DroppedTrace, clean_offline, clean_trace, repair_and_mask
-from selfplay.clean.repair import turn_context
 from selfplay.clean.settings import CleanSettings
-from selfplay.clean.strip import strip_supervision
-from selfplay.message import Message, Origin, ToolCall
-from selfplay.sample import CleanTrace, Mask, Reliance, Repair
-from selfplay.trace import Quality, Step, StopReason, ToolResult, Trace, Verdict
-from selfplay_tools.tool import AnswerFile, ShownRange
+from selfplay.clean.stages.grounding import (
+    find_hint_influence,
+    find_hinted_turns,
+    grounding_of,
+    supervisor_texts_before_turns,
+    to_unsupervised_trace,
+)
+from selfplay.clean.stages.repair import turn_context
+from selfplay.clean.stages.strip import strip_supervision
+from selfplay.clean.stages.turn_echoes import TurnEchoes, find_turn_echoes
+from selfplay.core.clean_trace import CleanTrace, Mask, Reliance, Repair
+from selfplay.core.drop_codes import DropCode
+from selfplay.core.message import Message, Origin, ToolCall
+from selfplay.core.trace import Quality, Step, StopReason, ToolResult, Trace, Verdict
+from selfplay_tools.tools.tool import AnswerFile, ShownRange
 from tests.selfplay.traces import a_call, a_contract, a_result, a_step, a_trace, finish
 
 CONTRACT = a_contract()
@@ -197,7 +203,9 @@ def turn(text: str, *made: ToolCall, reasoning: str | None = None) -> Message:
     return Message(role="assistant", content=text, origin=Origin.PLAYER, tool_calls=made, reasoning=reasoning)
 
 
-def make_hinted_search(text: str, call: ToolCall, *, hint: str = "Who calls send_headers in the end?", result: str = "") -> Trace:
+def make_hinted_search(
+    text: str, call: ToolCall, *, hint: str = "Who calls send_headers in the end?", result: str = ""
+) -> Trace:
     """A search whose second turn stands right after a hint."""
     layout = a_call("grep", id="layout", pattern="fingerprint")
     return a_trace(
@@ -240,14 +248,18 @@ async def test_the_player_is_asked_on_a_prefix_without_any_hint() -> None:
 
 async def test_another_call_is_never_put_in_the_place_of_the_one_that_was_made() -> None:
     other = turn("I grep.", a_call("grep", id="x", pattern="response"))
-    clean = (await clean_to_row(make_hinted_search("Good point! I open the wire.", WIRE), MODELS, ListedAssistants([other]))).clean
+    clean = (
+        await clean_to_row(make_hinted_search("Good point! I open the wire.", WIRE), MODELS, ListedAssistants([other]))
+    ).clean
     assert clean.turns[1].action == turn("I open the wire.", WIRE)
     assert clean.turns[1].repair is Repair.EXCISED
 
 
 async def test_words_of_the_player_that_echo_again_are_not_taken() -> None:
     again = turn("Thanks for the advice.", WIRE)
-    clean = (await clean_to_row(make_hinted_search("Good point! I open the wire.", WIRE), MODELS, ListedAssistants([again]))).clean
+    clean = (
+        await clean_to_row(make_hinted_search("Good point! I open the wire.", WIRE), MODELS, ListedAssistants([again]))
+    ).clean
     assert clean.turns[1].repair is Repair.EXCISED
 
 
@@ -339,7 +351,8 @@ def test_an_answer_that_names_mostly_other_files_is_not_learned_or_gives_no_row(
 def test_dead_ends_stay_unless_they_are_to_go_and_go_only_where_nothing_rests_on_them() -> None:
     trace = make_hinted_search("I open the wire.", WIRE, result="nothing of interest")
     kept, pruned = (
-        clean_offline(CleaningCandidate(trace, CONTRACT), CleanSettings(prune_dead_ends=wanted)) for wanted in (False, True)
+        clean_offline(CleaningCandidate(trace, CONTRACT), CleanSettings(prune_dead_ends=wanted))
+        for wanted in (False, True)
     )
     assert isinstance(kept, CleanedTrace)
     assert isinstance(pruned, CleanedTrace)
@@ -417,7 +430,9 @@ async def test_a_query_that_the_player_comes_to_without_the_hint_leads_on_and_is
 
 async def test_another_query_without_the_hint_cures_nothing() -> None:
     again = turn("What now?", a_call("search", id="x", query="fingerprint"))
-    outcome = await clean_trace(make_candidate_reached_by("search", query="which part answers"), MODELS, ListedAssistants([again]))
+    outcome = await clean_trace(
+        make_candidate_reached_by("search", query="which part answers"), MODELS, ListedAssistants([again])
+    )
     assert isinstance(outcome, DroppedTrace)
     assert outcome.code is DropCode.NO_CHAIN
 
@@ -451,5 +466,7 @@ async def test_words_that_only_the_judge_hears_are_taken_out_and_the_player_is_n
 
 async def test_turns_before_the_first_hint_are_not_judged() -> None:
     asked = ListedAssistants(judged="I search.")
-    outcome = await clean_to_row(make_hinted_search("Next.", a_call("grep", id="more", pattern="layout")), OFFLINE, asked)
+    outcome = await clean_to_row(
+        make_hinted_search("Next.", a_call("grep", id="more", pattern="layout")), OFFLINE, asked
+    )
     assert outcome.clean.turns[0].action.content == "I search."

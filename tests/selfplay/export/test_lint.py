@@ -6,13 +6,13 @@ from typing import Any, get_args
 import orjson
 import pytest
 
-from selfplay.clean.strip import strip_supervision
+from selfplay.clean.stages.strip import strip_supervision
+from selfplay.export.formats.openai_chat import openai_row
+from selfplay.export.formats.row_models import RowFormat
+from selfplay.export.formats.trl import trl_row
 from selfplay.export.lint import lint_row
-from selfplay.export.openai_chat import openai_row
-from selfplay.export.problems import RowProblem, RowProblemKind
-from selfplay.export.shapes import RowFormat
-from selfplay.export.supervision import Supervision, supervision_of
-from selfplay.export.trl import trl_row
+from selfplay.export.row_problems import RowProblem, RowProblemKind
+from selfplay.export.supervision_leaks import Supervision, supervision_of
 from tests.selfplay.traces import TASK_TEXT, a_contract, a_search, a_step, a_tool, a_trace, finish
 
 FORMATS: tuple[RowFormat, ...] = get_args(RowFormat)
@@ -39,7 +39,8 @@ def kinds_of(found: tuple[RowProblem, ...]) -> set[RowProblemKind]:
 @pytest.mark.parametrize("kind", FORMATS)
 def test_an_exported_row_has_no_problem(kind: RowFormat) -> None:
     assert (
-        lint_row(make_row(kind), kind, weights=CLEAN.weights, supervision=supervision_of(a_search(), "[advice 1]")) == ()
+        lint_row(make_row(kind), kind, weights=CLEAN.weights, supervision=supervision_of(a_search(), "[advice 1]"))
+        == ()
     )
 
 
@@ -116,7 +117,9 @@ def test_trl_has_no_nulls(key: str) -> None:
 
 @pytest.mark.parametrize("weight", [None, 2, -1, True, 1.0, "1"])
 def test_a_weight_is_0_or_1(weight: object) -> None:
-    assert kinds_of(find_problems("openai", lambda row: row["messages"][2].update(weight=weight))) == {RowProblemKind.SHAPE}
+    assert kinds_of(find_problems("openai", lambda row: row["messages"][2].update(weight=weight))) == {
+        RowProblemKind.SHAPE
+    }
 
 
 def test_a_weight_stands_on_every_turn_of_the_model_and_on_no_other() -> None:
@@ -184,23 +187,29 @@ def append_text(row: dict[str, Any], number: int, text: str) -> None:
 
 
 def test_a_hint_that_the_model_repeats_is_found_whatever_its_case_and_spacing() -> None:
-    assert find_supervision_places(lambda r: append_text(r, 2, f" So: {HINT.upper()}".replace(" ", "\n")), Supervision([HINT])) == {
+    assert find_supervision_places(
+        lambda r: append_text(r, 2, f" So: {HINT.upper()}".replace(" ", "\n")), Supervision([HINT])
+    ) == {"messages[2]"}
+
+
+def test_a_hint_inside_the_arguments_of_a_call_is_found() -> None:
+    assert find_supervision_places(lambda r: set_arguments(r, 2, {"pattern": HINT}), Supervision([HINT])) == {
         "messages[2]"
     }
 
 
-def test_a_hint_inside_the_arguments_of_a_call_is_found() -> None:
-    assert find_supervision_places(lambda r: set_arguments(r, 2, {"pattern": HINT}), Supervision([HINT])) == {"messages[2]"}
-
-
 def test_a_hint_inside_the_reasoning_is_found() -> None:
-    found = find_problems("trl", lambda r: r["messages"][2].update(reasoning_content=f"I see. {HINT}"), Supervision([HINT]))
+    found = find_problems(
+        "trl", lambda r: r["messages"][2].update(reasoning_content=f"I see. {HINT}"), Supervision([HINT])
+    )
     assert [(p.kind, p.where) for p in found] == [(RowProblemKind.SUPERVISION, "messages[2]")]
 
 
 def test_a_file_that_happens_to_hold_a_nudge_is_no_help() -> None:
     """The player may be reading the very file that the engine's words stand in."""
-    assert find_supervision_places(lambda r: append_text(r, 3, f"\n1: {HINT}\n2: and more"), Supervision([HINT])) == set()
+    assert (
+        find_supervision_places(lambda r: append_text(r, 3, f"\n1: {HINT}\n2: and more"), Supervision([HINT])) == set()
+    )
 
 
 def test_words_that_the_task_itself_says_are_no_help() -> None:
@@ -214,7 +223,9 @@ PARTS = Supervision(["Look wider. Where does a response get its headers from? Th
 def test_a_sentence_of_a_hint_is_found_whatever_stands_behind_it(end: str) -> None:
     said = f" Where does a response get its headers from{end}"
     assert find_supervision_places(lambda r: append_text(r, 2, said), PARTS) == {"messages[2]"}
-    assert find_supervision_places(lambda r: append_text(r, 2, said), Supervision(["Where does a response get its headers from?"]))
+    assert find_supervision_places(
+        lambda r: append_text(r, 2, said), Supervision(["Where does a response get its headers from?"])
+    )
 
 
 def test_a_sentence_in_a_script_without_blanks_is_found() -> None:
@@ -238,7 +249,10 @@ def test_a_short_sentence_of_a_hint_is_anyones() -> None:
 
 
 def test_words_that_anyone_uses_are_no_help() -> None:
-    assert find_supervision_places(lambda r: append_text(r, 2, "Look at the tests."), Supervision(["Look at the tests."])) == set()
+    assert (
+        find_supervision_places(lambda r: append_text(r, 2, "Look at the tests."), Supervision(["Look at the tests."]))
+        == set()
+    )
 
 
 def test_what_was_said_to_the_player_is_known_from_the_trace() -> None:

@@ -12,13 +12,23 @@ from typing import Any
 import orjson
 import pytest
 
-from selfplay.clean.strip import strip_supervision
-from selfplay.export.shapes import RowFormat
-from selfplay.export.trl import trl_row
-from selfplay.export.write import write_rows
-from selfplay.message import ToolCall
-from selfplay.trace import Quality, Step, Trace
-from tests.selfplay.traces import TASK_TEXT, a_call, a_contract, a_result, a_search, a_step, a_trace, as_clean_traces, finish
+from selfplay.clean.stages.strip import strip_supervision
+from selfplay.core.message import ToolCall
+from selfplay.core.trace import Quality, Step, Trace
+from selfplay.export.formats.row_models import RowFormat
+from selfplay.export.formats.trl import trl_row
+from selfplay.export.write_rows import write_rows
+from tests.selfplay.traces import (
+    TASK_TEXT,
+    a_call,
+    a_contract,
+    a_result,
+    a_search,
+    a_step,
+    a_trace,
+    as_clean_traces,
+    finish,
+)
 
 datasets = pytest.importorskip("datasets", reason="the trainers group is not installed")
 templating = pytest.importorskip("transformers.utils.chat_template_utils", reason="the trainers group is not installed")
@@ -161,7 +171,10 @@ def test_the_page_says_what_a_template_keeps(row: tuple[str, ...]) -> None:
     assert describe_kept(name, alone, "c", "s") == single
     assert describe_kept(name, make_marked_trace(has_text=False), "c", "s") == parallel
     assert describe_kept(name, make_marked_trace(is_parallel=False), "c", "s", "t") == text
-    assert describe_kept(name, make_marked_trace(has_text=False, is_parallel=False, has_reasoning=True), "c", "s", "r") == reasoning
+    assert (
+        describe_kept(name, make_marked_trace(has_text=False, is_parallel=False, has_reasoning=True), "c", "s", "r")
+        == reasoning
+    )
 
 
 # The page's program for weights

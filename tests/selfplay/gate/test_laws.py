@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from selfplay.gate import ShownText, check_hint
 from tests.selfplay.gate.disguises import DISGUISES
-from tests.selfplay.gate.table import GateCase, open_cases, read_hints
+from tests.selfplay.gate.hint_table import GateCase, open_cases, read_hints
 
 TASKS = (
     "harbor-fingerprint",
@@ -126,7 +126,12 @@ def test_the_same_hint_always_has_the_same_findings(cases: dict[str, GateCase], 
 @given(texts=st.lists(TEXT, max_size=4))
 def test_in_which_order_texts_are_shown_does_not_matter(texts: list[str]) -> None:
     one, other = make_shown_text(*texts), make_shown_text(*reversed(texts))
-    assert (one.raw_words, one.code_words, one.lines, one.paths) == (other.raw_words, other.code_words, other.lines, other.paths)
+    assert (one.raw_words, one.code_words, one.lines, one.paths) == (
+        other.raw_words,
+        other.code_words,
+        other.lines,
+        other.paths,
+    )
 
 
 REPEATED = ("a", "*", "0", "QUJD", '"a" ', "two entries ", "line at near ", "\\")

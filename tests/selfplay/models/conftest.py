@@ -5,10 +5,10 @@ from collections.abc import Callable
 import httpx2
 import pytest
 
-from selfplay.message import Message, Origin
-from selfplay.models.openai import OpenAIModel
+from selfplay.core.message import Message, Origin
+from selfplay.core.wire import encode_messages
+from selfplay.models.openai.client import OpenAIModel
 from selfplay.models.protocol import ModelRequest
-from selfplay.wire import encode_messages
 
 MakeModel = Callable[[Callable[[httpx2.Request], httpx2.Response]], OpenAIModel]
 

@@ -19,7 +19,10 @@ def test_cached_input_has_its_own_price() -> None:
 def test_a_long_input_has_its_own_price_for_all_its_tokens() -> None:
     price = Price(
         **PRICE.model_dump(exclude={"tiers"}),
-        tiers=(PriceTier(above=100, input=4, cached_input=1, output=10), PriceTier(above=200, input=6, cached_input=2, output=9)),
+        tiers=(
+            PriceTier(above=100, input=4, cached_input=1, output=10),
+            PriceTier(above=200, input=6, cached_input=2, output=9),
+        ),
     )
     assert [price.rate_for(n).input for n in (0, 100, 101, 200, 201)] == [2, 2, 4, 4, 6]
     assert cost_usd(Usage(input_tokens=150), price) == pytest.approx(150 * 4 / 1e6)

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay.errors import FatalModelError, ModelError, RateLimited, TransientModelError
-from selfplay.models.openai import OpenAIModel
+from selfplay.core.errors import FatalModelError, ModelError, RateLimited, TransientModelError
+from selfplay.models.offline.scripted import ScriptedModel, fails, says
+from selfplay.models.openai.client import OpenAIModel
 from selfplay.models.protocol import ModelRequest
-from selfplay.models.retry import Clock, RetryPolicy, FailedAttempt, RetryingModel, complete_with_retries
-from selfplay.models.scripted import ScriptedModel, fails, says
+from selfplay.models.retry import Clock, FailedAttempt, RetryingModel, RetryPolicy, complete_with_retries
 from tests import loopback
 from tests.loopback import Json, LoopbackServer
 

@@ -10,20 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfplay.batch.ledger import UnitLedger
+from selfplay.clean.folder import CleanFolder
 from selfplay.clean.funnel import CleaningSpending
-from selfplay.clean.place import CleanFolder
+from selfplay.clean.journals import journals_in
+from selfplay.clean.run import CleaningWork, clean_to
 from selfplay.clean.settings import CleanSettings
-from selfplay.cleaning import CleaningWork, clean_to
 from selfplay.config import EpisodeLimits
-from selfplay.journals import journals_in
+from selfplay.core.task import Answer, Target
+from selfplay.core.trace import StopReason
 from selfplay.report import gather_report_data, render_page
-from selfplay.report.html import Html, tag, escape
-from selfplay.report.html import text_tag as element
-from selfplay.report.plots import PlotBar, BarPart, draw_bars, draw_curves, draw_histogram
-from selfplay.task import Answer, Target
-from selfplay.trace import StopReason
-from tests.selfplay.batch.lines import make_episode_line, make_unit_line
-from tests.selfplay.batch.runs import CONFIG, make_repository, make_tasks, make_order, play_run
+from selfplay.report.markup import Html, escape, tag
+from selfplay.report.markup import text_tag as element
+from selfplay.report.plots import BarPart, PlotBar, draw_bars, draw_curves, draw_histogram
+from tests.selfplay.batch.ledger_lines import make_episode_line, make_unit_line
+from tests.selfplay.batch.runs import CONFIG, make_order, make_repository, make_tasks, play_run
 
 HOSTILE = '</pre><script>alert("1")</script><img src="http://evil.example/x">\u202e\x1b[2J&amp;'
 VOID = {"meta", "br"}
@@ -101,9 +101,13 @@ async def test_what_cleaning_left_is_in_the_funnel(tmp_path: Path, repo: Path) -
     the_order = make_order(tmp_path, make_tasks(repo, 3))
     await play_run(the_order)
     root = the_order.folder.root
-    assert "Cleaning: what is left after each stage" not in figure_titles(read_page(render_page(gather_report_data(the_order.folder), root)))
+    assert "Cleaning: what is left after each stage" not in figure_titles(
+        read_page(render_page(gather_report_data(the_order.folder), root))
+    )
     await clean_to(CleanFolder(root / "clean"), CleaningWork(journals_in(root), CleanSettings()))
-    assert "Cleaning: what is left after each stage" in figure_titles(read_page(render_page(gather_report_data(the_order.folder), root)))
+    assert "Cleaning: what is left after each stage" in figure_titles(
+        read_page(render_page(gather_report_data(the_order.folder), root))
+    )
 
 
 @pytest.mark.anyio
@@ -111,7 +115,9 @@ async def test_a_training_row_costs_what_playing_and_cleaning_cost(tmp_path: Pat
     the_order = make_order(tmp_path, make_tasks(repo, 3))
     await play_run(the_order)
     root = the_order.folder.root
-    await clean_to(CleanFolder(root / "clean"), CleaningWork(journals_in(root), CleanSettings()), lambda: CleaningSpending(usd=1.5))
+    await clean_to(
+        CleanFolder(root / "clean"), CleaningWork(journals_in(root), CleanSettings()), lambda: CleaningSpending(usd=1.5)
+    )
     found = gather_report_data(the_order.folder)
     assert found.funnel is not None
     found = replace(
@@ -128,7 +134,9 @@ async def test_a_training_row_costs_what_playing_and_cleaning_cost(tmp_path: Pat
 async def test_no_text_of_a_run_acts_on_the_page(tmp_path: Path, repo: Path) -> None:
     the_order = make_order(tmp_path, make_tasks(repo, 1))
     await play_run(the_order)
-    hostile = make_episode_line(StopReason.GAVE_UP).model_copy(update={"tools": {HOSTILE: 3}, "path": f"{HOSTILE}.jsonl"})
+    hostile = make_episode_line(StopReason.GAVE_UP).model_copy(
+        update={"tools": {HOSTILE: 3}, "path": f"{HOSTILE}.jsonl"}
+    )
     with UnitLedger(the_order.folder, "w") as ledger:
         ledger.append(make_unit_line(7, hostile, grade=HOSTILE, repo=HOSTILE).model_copy(update={"unit": HOSTILE}))
         ledger.append(make_unit_line(8).model_copy(update={"unit": HOSTILE + "2", "detail": HOSTILE}))
@@ -188,9 +196,13 @@ def test_bars_stay_in_their_picture(values: Sequence[Sequence[int]], is_share: b
 
 
 def test_curves_are_named_and_do_not_hide_each_others_names() -> None:
-    reader = PageReader(draw_curves("ends", {"ended": [(0, 1), (5, 10)], "found": [(0, 1), (5, 10)]}, "minutes", "attempts"))
+    reader = PageReader(
+        draw_curves("ends", {"ended": [(0, 1), (5, 10)], "found": [(0, 1), (5, 10)]}, "minutes", "attempts")
+    )
     names = {
-        t: float(a["y"] or 0) for t, a in zip(reader.texts, label_attributes(reader), strict=False) if t in {"ended", "found"}
+        t: float(a["y"] or 0)
+        for t, a in zip(reader.texts, label_attributes(reader), strict=False)
+        if t in {"ended", "found"}
     }
     assert abs(names["ended"] - names["found"]) >= 12
 

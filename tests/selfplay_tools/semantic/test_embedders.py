@@ -8,9 +8,14 @@ import pytest
 from numpy.typing import NDArray
 
 from selfplay_tools.errors import NotUsable
-from selfplay_tools.semantic.embedding import Floats, EmbeddingFailed
-from selfplay_tools.semantic.endpoint import MAX_RESPONSE_BYTES, EmbeddingEndpoint, EndpointEmbedder, make_endpoint_embedder
-from selfplay_tools.semantic.local import Encoder, LocalEmbedder, LocalEmbeddingModel, make_local_embedder
+from selfplay_tools.semantic.embedding import EmbeddingFailed, Floats
+from selfplay_tools.semantic.endpoint import (
+    MAX_RESPONSE_BYTES,
+    EmbeddingEndpoint,
+    EndpointEmbedder,
+    make_endpoint_embedder,
+)
+from selfplay_tools.semantic.local_model import Encoder, LocalEmbedder, LocalEmbeddingModel, make_local_embedder
 from tests.loopback import (
     Behaviour,
     Json,
@@ -20,9 +25,9 @@ from tests.loopback import (
     flood,
     hang,
     html,
-    run_in_thread,
     rate_limited,
     reset,
+    run_in_thread,
     server_error,
 )
 from tests.toy_embeddings import as_base64, embeds, toy_server, toy_vectors
@@ -134,7 +139,15 @@ def test_the_identity_tells_what_vectors_depend_on_and_nothing_else() -> None:
     same = [here, replace(here, base_url="http://127.0.0.1:2"), replace(here, question_prefix="q", batch_size=9)]
     other = [replace(here, model="n"), replace(here, dimensions=3), replace(here, code_prefix="c")]
     assert len({make_endpoint_embedder(who, {}).identity for who in same}) == 1
-    assert len({LocalEmbedder(LocalEmbeddingModel("m"), Fake).identity, *(make_endpoint_embedder(who, {}).identity for who in (here, *other))}) == 5
+    assert (
+        len(
+            {
+                LocalEmbedder(LocalEmbeddingModel("m"), Fake).identity,
+                *(make_endpoint_embedder(who, {}).identity for who in (here, *other)),
+            }
+        )
+        == 5
+    )
 
 
 @dataclass
@@ -160,7 +173,9 @@ class Fake:
 
 
 def rows_of(fake: Fake, texts: Sequence[str] = ("x",)) -> Floats:
-    return LocalEmbedder(LocalEmbeddingModel("coder", dimensions=8, code_prefix="c: ", batch_size=5), lambda: fake).embed_code(texts)
+    return LocalEmbedder(
+        LocalEmbeddingModel("coder", dimensions=8, code_prefix="c: ", batch_size=5), lambda: fake
+    ).embed_code(texts)
 
 
 def test_a_local_model_is_loaded_at_its_first_use_and_once() -> None:

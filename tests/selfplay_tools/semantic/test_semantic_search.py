@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from selfplay_tools.commit import CommitSnapshot
-from selfplay_tools.directory import DirectorySnapshot
-from selfplay_tools.schema import function_schema
-from selfplay_tools.semantic.embedding import Floats, EmbeddingFailed
-from selfplay_tools.semantic.meaning import MAX_FILE_BYTES, SemanticIndex, default_folder
-from selfplay_tools.semantic.tool import INSTEAD, make_semantic_search
-from selfplay_tools.snapshot import Snapshot
-from selfplay_tools.tool import CallResult, ShownRange
-from selfplay_tools.toolbox import Toolbox
+from selfplay_tools.protocols import Snapshot
+from selfplay_tools.semantic.embedding import EmbeddingFailed, Floats
+from selfplay_tools.semantic.semantic_index import MAX_FILE_BYTES, SemanticIndex, default_folder
+from selfplay_tools.semantic.semantic_search import INSTEAD, make_semantic_search
+from selfplay_tools.snapshot.commit import CommitSnapshot
+from selfplay_tools.snapshot.directory import DirectorySnapshot
+from selfplay_tools.tools.schema import function_schema
+from selfplay_tools.tools.tool import CallResult, ShownRange
+from selfplay_tools.tools.toolbox import Toolbox
 from tests.repositories import commit_files, make_git_dir
 from tests.toy_embeddings import ToyEmbedder
 
@@ -84,7 +84,9 @@ def test_the_nearest_pieces_come_with_their_place_name_and_first_lines(git_dir: 
 
 def test_code_that_one_expects_to_find_finds_code_like_it(git_dir: Path, toy: ToyEmbedder) -> None:
     commit = commit_files(git_dir, FILES)
-    found = search_commit(SemanticIndex(toy), git_dir, commit, snippet="def close(self):\n    self.handle.close()", limit=1)
+    found = search_commit(
+        SemanticIndex(toy), git_dir, commit, snippet="def close(self):\n    self.handle.close()", limit=1
+    )
     assert places(found) == ["io.py:1-7 Reader"]
     assert found.text.startswith("Nearest to the snippet, ")
 
@@ -116,7 +118,9 @@ def test_a_path_narrows_the_search_and_what_is_embedded(git_dir: Path, toy: ToyE
     commit = commit_files(git_dir, FILES)
     assert places(search_commit(SemanticIndex(toy), git_dir, commit, query="close", path="lib")) == ["lib/maths.py:1-8"]
     assert not any("Reader" in text for text in toy.embedded)
-    assert places(search_commit(SemanticIndex(toy), git_dir, commit, query="close", path="io.py")) == ["io.py:1-7 Reader"]
+    assert places(search_commit(SemanticIndex(toy), git_dir, commit, query="close", path="io.py")) == [
+        "io.py:1-7 Reader"
+    ]
 
 
 def test_more_than_a_call_may_embed_is_a_refusal_until_it_was_built_ahead(git_dir: Path, toy: ToyEmbedder) -> None:

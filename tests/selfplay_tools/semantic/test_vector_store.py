@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay_tools.semantic import store as stores
+from selfplay_tools.semantic import vector_store as stores
 from selfplay_tools.semantic.chunks import CodeChunk
-from selfplay_tools.semantic.embedding import Floats, EmbeddingFailed, QuantizedVectors, normalise_rows
-from selfplay_tools.semantic.segment import NAME, ChunkedBlob, SegmentContent, VectorSegment, write_segment
-from selfplay_tools.semantic.shelf import DECIMALS, VectorIndex
-from selfplay_tools.semantic.store import MAX_SEGMENTS, VectorStore
+from selfplay_tools.semantic.embedding import EmbeddingFailed, Floats, QuantizedVectors, normalise_rows
+from selfplay_tools.semantic.vector_index import DECIMALS, VectorIndex
+from selfplay_tools.semantic.vector_segment import NAME, ChunkedBlob, SegmentContent, VectorSegment, write_segment
+from selfplay_tools.semantic.vector_store import MAX_SEGMENTS, VectorStore
 from tests.toy_embeddings import LENGTH, ToyEmbedder, toy_vectors
 
 ROOT = Path(__file__).parents[3]
@@ -196,8 +196,8 @@ ADDS = """
 import sys
 from pathlib import Path
 from selfplay_tools.semantic.chunks import Chunk
-from selfplay_tools.semantic.segment import Cut
-from selfplay_tools.semantic.store import VectorStore
+from selfplay_tools.semantic.vector_segment import Cut
+from selfplay_tools.semantic.vector_store import VectorStore
 from tests.toy_embeddings import LENGTH, ToyEmbedder
 
 store = VectorStore(Path(sys.argv[1]), "m")

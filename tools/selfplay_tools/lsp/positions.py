@@ -7,12 +7,12 @@ from itertools import islice
 
 from pydantic import Field
 
-from selfplay_tools.code import code_of
+from selfplay_tools.code.code_file import code_of
 from selfplay_tools.errors import BadArgument
 from selfplay_tools.output import clip, format_count, quote
-from selfplay_tools.places import resolve_file
-from selfplay_tools.snapshot import Snapshot
-from selfplay_tools.tool import ToolArguments
+from selfplay_tools.protocols import Snapshot
+from selfplay_tools.snapshot.scope import resolve_file
+from selfplay_tools.tools.tool import ToolArguments
 
 _NAME = re.compile(r"[\w$]+")
 _WORDY = re.compile(r"[\w$]")

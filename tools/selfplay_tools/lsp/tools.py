@@ -8,14 +8,21 @@ from typing import TypeVar
 from pydantic import Field
 
 from selfplay_tools.errors import BadArgument, NotReadable
-from selfplay_tools.lsp.pool import ServerPool, LspRequest
+from selfplay_tools.lsp.answer_rows import (
+    FoundLines,
+    SnapshotLine,
+    extract_hover_text,
+    format_row,
+    hide_machine_paths,
+    parse_locations,
+)
+from selfplay_tools.lsp.connection import ServerConnection, ServerFailed
 from selfplay_tools.lsp.positions import SymbolAtLine, SymbolPlace, locate_symbol
-from selfplay_tools.lsp.rows import FoundLines, SnapshotLine, parse_locations, extract_hover_text, format_row, hide_machine_paths
+from selfplay_tools.lsp.server_pool import LspRequest, ServerPool
 from selfplay_tools.lsp.servers import LanguageServer
-from selfplay_tools.lsp.wire import ServerConnection, ServerFailed
-from selfplay_tools.output import compose, format_count, count_fitting, quote, shorten
-from selfplay_tools.snapshot import Snapshot
-from selfplay_tools.tool import AnyTool, CallResult, ShownRange, Tool
+from selfplay_tools.output import compose, count_fitting, format_count, quote, shorten
+from selfplay_tools.protocols import Snapshot
+from selfplay_tools.tools.tool import AnyTool, CallResult, ShownRange, Tool
 
 MAX_DEFINITIONS = 20
 MAX_OUTSIDE = 5
@@ -121,7 +128,9 @@ class _LspCalls:
         place = locate_symbol(snapshot, arguments)
 
         async def request(connection: ServerConnection) -> str:
-            return hide_machine_paths(extract_hover_text(await connection.request_hover(place.position)), connection.workspace)
+            return hide_machine_paths(
+                extract_hover_text(await connection.request_hover(place.position)), connection.workspace
+            )
 
         text = self._ask(snapshot, place, request)
         if isinstance(text, CallResult):
@@ -143,7 +152,9 @@ class _LspCalls:
             return CallResult(f"The language server could not be asked: {failure}\n{others}", ok=False)
 
 
-def _describe_lines(snapshot: Snapshot, place: SymbolPlace, found: FoundLines, noun: str, limit: int, *, offset: int = 0) -> CallResult:
+def _describe_lines(
+    snapshot: Snapshot, place: SymbolPlace, found: FoundLines, noun: str, limit: int, *, offset: int = 0
+) -> CallResult:
     """The rows of the places, as many as fit, and in words what is left out or lies outside."""
     places = found.lines[offset : offset + limit]
     rows = [(spot, text) for spot in places if (text := _format_row_if_readable(snapshot, spot))]

@@ -8,14 +8,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from selfplay_tools.agreement import find_differences
 from selfplay_tools.errors import NotUsable, ToolsError
 from selfplay_tools.mcp.server import THREADS, make_server
-from selfplay_tools.mcp.transports import PORT, url_of, listen, run_http, run_stdio
-from selfplay_tools.opening import WORKTREE, default_index_folder, open_snapshot
-from selfplay_tools.schema import Schema
-from selfplay_tools.tool import AnyTool
-from selfplay_tools.toolbox import DEFAULT_TOOLS, Toolbox
+from selfplay_tools.mcp.transports import PORT, listen, run_http, run_stdio, url_of
+from selfplay_tools.snapshot.open import WORKTREE, default_index_folder, open_snapshot
+from selfplay_tools.tools.schema import Schema
+from selfplay_tools.tools.schema_differences import find_differences
+from selfplay_tools.tools.tool import AnyTool
+from selfplay_tools.tools.toolbox import DEFAULT_TOOLS, Toolbox
 
 if TYPE_CHECKING:
     from selfplay_tools.semantic.embedding import Embedder
@@ -76,7 +76,7 @@ def read_expected_tools(path: Path) -> list[Schema]:
 def _web_tools(given: argparse.Namespace) -> tuple[AnyTool, ...]:
     if not given.web_model:
         return ()
-    from selfplay_tools.web import WebSearchModel, make_ask_web  # noqa: PLC0415  its client takes a second to import
+    from selfplay_tools.tools.ask_web import WebSearchModel, make_ask_web  # noqa: PLC0415  its client takes a second to import
 
     return (make_ask_web(WebSearchModel(model=given.web_model, base_url=given.web_url, api_key_env=given.web_key_env)),)
 
@@ -94,15 +94,15 @@ def _lsp_tools(given: argparse.Namespace) -> tuple[AnyTool, ...]:
 def _semantic_tools(given: argparse.Namespace) -> tuple[AnyTool, ...]:
     if not given.semantic_model:
         return ()
-    from selfplay_tools.semantic.meaning import SemanticIndex  # noqa: PLC0415  what it imports takes a second
-    from selfplay_tools.semantic.tool import make_semantic_search  # noqa: PLC0415
+    from selfplay_tools.semantic.semantic_index import SemanticIndex  # noqa: PLC0415  what it imports takes a second
+    from selfplay_tools.semantic.semantic_search import make_semantic_search  # noqa: PLC0415
 
     return (make_semantic_search(SemanticIndex(_make_embedder(given), folder=given.semantic_folder)),)
 
 
 def _make_embedder(given: argparse.Namespace) -> "Embedder":
     if not given.semantic_url:
-        from selfplay_tools.semantic.local import LocalEmbeddingModel, make_local_embedder  # noqa: PLC0415  see `_semantic`
+        from selfplay_tools.semantic.local_model import LocalEmbeddingModel, make_local_embedder  # noqa: PLC0415  see `_semantic`
 
         return make_local_embedder(LocalEmbeddingModel(given.semantic_model))
     from selfplay_tools.semantic.endpoint import EmbeddingEndpoint, make_endpoint_embedder  # noqa: PLC0415  see `_semantic`

@@ -28,9 +28,9 @@ from mcp_types import (
     ToolAnnotations,
 )
 
-from selfplay_tools.schema import function_schema
-from selfplay_tools.tool import AnyTool
-from selfplay_tools.toolbox import Toolbox
+from selfplay_tools.tools.schema import function_schema
+from selfplay_tools.tools.tool import AnyTool
+from selfplay_tools.tools.toolbox import Toolbox
 
 THREADS = (os.cpu_count() or 2) + 2
 """Calls carried out at once, if not said otherwise."""

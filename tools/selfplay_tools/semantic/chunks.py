@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
-from selfplay_tools.code import parse_code
-from selfplay_tools.definitions import Definition
-from selfplay_tools.languages import may_have_language, name_and_suffix
+from selfplay_tools.code.code_file import parse_code
+from selfplay_tools.code.definitions import Definition
+from selfplay_tools.code.languages import may_have_language, name_and_suffix
 from selfplay_tools.output import clip
 
 VERSION = 1

@@ -11,8 +11,8 @@ from itertools import chain
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
-from selfplay_tools.remote import NoAnswer, RemoteService, make_remote_service
-from selfplay_tools.semantic.embedding import Floats, EmbeddingFailed
+from selfplay_tools.semantic.embedding import EmbeddingFailed, Floats
+from selfplay_tools.tools.remote_service import NoAnswer, RemoteService, make_remote_service
 
 MAX_RESPONSE_BYTES = 64 << 20
 """A batch of 256 vectors of 8,192 components, written as decimal numbers, has about 40 MiB."""

@@ -1,0 +1,1 @@
+"""Audits of hints, echoes and traces from any source."""

@@ -1,0 +1,149 @@
+"""What is wrong in one trace, seen by itself."""
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from selfplay.audit.traces.findings import AuditCode, AuditFinding, AuditSeverity
+from selfplay.audit.traces.inputs import AuditInput
+from selfplay.clean.evidence import evidence_of
+from selfplay.clean.stages.turn_echoes import WORDS_FIELDS, TurnContext, find_turn_echoes
+from selfplay.core.message import Message, Origin
+
+MAX_TEXT = 200
+_MARK = re.compile(r"\[advice [0-9a-f]{16}\]")
+"""What marks a hint inside a result, in whatever episode."""
+_OFTEN_A_NOTE = frozenset({AuditCode.ECHO, AuditCode.LEAP, AuditCode.ARGUMENTS})
+"""What is no reason against a trace where the turn it stands in is not learned."""
+
+
+def find_faults(given: AuditInput) -> tuple[AuditFinding, ...]:
+    """Everything that a look at this one trace shows, by place. Secrets and what compares traces is not among it."""
+    messages = given.conversation.messages
+    found = [
+        *_find_supervision(given),
+        *_find_echoes(given),
+        *_find_leaps(given),
+        *_check_pairing(given, messages),
+        *_check_order(given, messages),
+        *_check_arguments(given, messages),
+    ]
+    weighed = [_lower_severity(finding, given) for finding in found]
+    return tuple(
+        sorted((*weighed, *_check_weights(given, weighed)), key=lambda f: -1 if f.message is None else f.message)
+    )
+
+
+def _find_supervision(given: AuditInput) -> Iterator[AuditFinding]:
+    task = next((n for n, m in enumerate(given.conversation.messages) if m.origin is Origin.TASK), -1)
+    for n, message in enumerate(given.conversation.messages):
+        if given.is_ours and n > task and message.role == "user":
+            said = "a hint" if message.origin is Origin.HINT else "a user turn after the task"
+            yield _make_finding(
+                given, n, AuditCode.SUPERVISION, text=message.content, why=f"{said}: no user speaks in use"
+            )
+        for text in (message.content, message.reasoning or "", *(call.arguments for call in message.tool_calls)):
+            for mark in _MARK.finditer(text):
+                why = "the mark of a hint"
+                yield _make_finding(given, n, AuditCode.SUPERVISION, text=mark[0], why=why)
+            if given.mark and given.mark in text and not _MARK.fullmatch(given.mark):
+                yield _make_finding(given, n, AuditCode.SUPERVISION, text=given.mark, why="the mark of a hint")
+
+
+def _find_echoes(given: AuditInput) -> Iterator[AuditFinding]:
+    messages = given.conversation.messages
+    told: list[str] = []
+    since: list[str] = []
+    for n, message in enumerate(messages):
+        if message.origin in {Origin.HINT, Origin.NUDGE}:
+            told.append(message.content)
+            since.append(message.content)
+        if message.role != "assistant":
+            continue
+        visible = tuple(m for m in messages[:n] if m.origin not in {Origin.HINT, Origin.NUDGE}) if told else ()
+        heard = find_turn_echoes(message, TurnContext(visible, "\n".join(since) or None, tuple(told)))
+        since.clear()
+        for part in WORDS_FIELDS:
+            for echo in heard.echoes_in(part):
+                yield _make_finding(given, n, AuditCode.ECHO, f".{part}", text=echo.text, span=echo.span, why=echo.kind)
+        for echo in heard.arguments:
+            yield _make_finding(given, n, AuditCode.ECHO, ".tool_calls", text=echo.text, why=echo.kind)
+        for name in heard.borrowed:
+            yield _make_finding(given, n, AuditCode.ECHO, text=name, why="a name that only a hint had told")
+
+
+def _find_leaps(given: AuditInput) -> Iterator[AuditFinding]:
+    for link in evidence_of(given.conversation.messages).leaps:
+        place = f".tool_calls[{link.call}].arguments.{link.argument}"
+        why = f"{link.kind} from {link.source}: {link.how}"
+        yield _make_finding(given, link.message, AuditCode.LEAP, place, text=link.text, span=link.span, why=why)
+
+
+def _check_pairing(given: AuditInput, messages: Sequence[Message]) -> Iterator[AuditFinding]:
+    """Calls of the last turn may be without results: nobody reads them."""
+    waiting: dict[str, tuple[int, int]] = {}
+    for n, message in enumerate(messages):
+        if message.role == "tool":
+            if waiting.pop(message.tool_call_id or "", None) is None:
+                why = f"the result of {message.tool_call_id!r}, which is no call of the turn before that waits for one"
+                yield _make_finding(given, n, AuditCode.UNPAIRED, why=why)
+        elif message.role == "assistant" or (message.role == "user" and message.origin is not Origin.TOOL):
+            yield from _report_unanswered(given, waiting)
+            waiting = {call.id: (n, k) for k, call in enumerate(message.tool_calls)}
+    last = max((n for n, m in enumerate(messages) if m.role == "assistant"), default=-1)
+    yield from _report_unanswered(
+        given, {i: place for i, place in waiting.items() if place[0] != last or last + 1 < len(messages)}
+    )
+
+
+def _report_unanswered(given: AuditInput, waiting: dict[str, tuple[int, int]]) -> Iterator[AuditFinding]:
+    for name, (n, k) in waiting.items():
+        yield _make_finding(given, n, AuditCode.UNPAIRED, f".tool_calls[{k}]", why=f"the call {name!r} has no result")
+
+
+def _check_order(given: AuditInput, messages: Sequence[Message]) -> Iterator[AuditFinding]:
+    for n, (one, other) in enumerate(pairwise(messages), 1):
+        if one.role == other.role == "assistant":
+            yield _make_finding(given, n, AuditCode.ORDER, why="two turns of the model in a row")
+
+
+def _check_arguments(given: AuditInput, messages: Sequence[Message]) -> Iterator[AuditFinding]:
+    for n, message in enumerate(messages):
+        for k, call in enumerate(message.tool_calls):
+            if call.parse_arguments() is None:
+                place = f".tool_calls[{k}].arguments"
+                yield _make_finding(given, n, AuditCode.ARGUMENTS, place, text=call.arguments, why="no JSON object")
+
+
+def _check_weights(given: AuditInput, found: Sequence[AuditFinding]) -> Iterator[AuditFinding]:
+    """Turns that the file itself says are learned, and should not be."""
+    for n, weight in enumerate(given.weights):
+        reasons = sorted({f.code.value for f in found if f.message == n and f.severity is AuditSeverity.ERROR})
+        if n in given.refused:
+            reasons.append("a call that the tools refused")
+        if weight == 1 and reasons:
+            yield _make_finding(given, n, AuditCode.WEIGHT, why=f"is learned in spite of: {', '.join(reasons)}")
+    said = [weight for weight in given.weights if weight is not None]
+    if said and not any(said) and given.format != "preference":
+        yield AuditFinding(code=AuditCode.WEIGHT, why="nothing of it is learned")
+
+
+def _lower_severity(finding: AuditFinding, given: AuditInput) -> AuditFinding:
+    """The finding as a note where it stands in a turn that is not learned and does no harm there."""
+    if finding.code in _OFTEN_A_NOTE and finding.message is not None and given.weight_of(finding.message) == 0:
+        return finding.model_copy(update={"severity": AuditSeverity.NOTE})
+    return finding
+
+
+def _make_finding(
+    given: AuditInput,
+    message: int,
+    code: AuditCode,
+    place: str = "",
+    *,
+    text: str = "",
+    span: tuple[int, int] | None = None,
+    why: str = "",
+) -> AuditFinding:
+    shown = text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
+    return AuditFinding(code=code, message=message, place=given.places[message] + place, span=span, text=shown, why=why)

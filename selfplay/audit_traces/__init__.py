@@ -1,6 +1,0 @@
-"""The core of `selfplay audit traces`: what in traces, from any source, should not be trained on."""
-
-from selfplay.audit_traces.findings import AuditedTrace, AuditCode, AuditFinding, AuditSeverity
-from selfplay.audit_traces.run import TraceAuditSummary, audit_traces
-
-__all__ = ["TraceAuditSummary", "AuditedTrace", "AuditCode", "AuditFinding", "AuditSeverity", "audit_traces"]

@@ -1,0 +1,228 @@
+"""What a run has used, over all its sessions and workers, against its budget; and the model that pays from it.
+
+A call is made only where the budget has room for it and for all that are in flight, each taken to cost as much as the
+dearest one so far, and all together no less than their requests say (`selfplay.models.token_counts.expected`): so the first
+ones are bounded too. One that is alone in flight is made whatever its request says, which is but an estimate. What
+other workers spend is known from their signs of life.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import anyio
+
+from selfplay.batch.episode_tally import Prices
+from selfplay.batch.graceful_stop import GracefulStop
+from selfplay.batch.heartbeat import BEAT_S, read_worker_state
+from selfplay.batch.run_folder import RunFolder
+from selfplay.batch.settings import BudgetLimits
+from selfplay.config import RunConfig, SeatConfig
+from selfplay.core.errors import ConfigError
+from selfplay.journal.events import Seat
+from selfplay.models.prices import Price, cost_usd
+from selfplay.models.protocol import Model, ModelReply, ModelRequest, Usage
+from selfplay.models.token_counts import predict_usage
+
+BUDGET_REASON = "the budget is used up"
+"""How the reason of a run begins that ended for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """Money and tokens."""
+
+    cost_usd: float = 0.0
+    tokens: float = 0.0
+
+    def __add__(self, other: "Spending") -> "Spending":
+        """Both together."""
+        return Spending(self.cost_usd + other.cost_usd, self.tokens + other.tokens)
+
+    def __sub__(self, other: "Spending") -> "Spending":
+        """What is more of it; never less than nothing."""
+        return Spending(max(0.0, self.cost_usd - other.cost_usd), max(0.0, self.tokens - other.tokens))
+
+    def max_with(self, other: "Spending") -> "Spending":
+        """The larger of each."""
+        return Spending(max(self.cost_usd, other.cost_usd), max(self.tokens, other.tokens))
+
+
+@dataclass(slots=True)
+class BudgetLedger:
+    """Money and tokens of a run: of this worker, and of all workers before it began."""
+
+    budget: BudgetLimits
+    cost_usd: float = 0.0
+    usage: Usage = field(default_factory=Usage)
+    calls: int = 0
+    """Of this worker."""
+    in_flight: int = 0
+    """Calls that were made and not answered yet."""
+    reserved: Spending = Spending()
+    """What these take, as far as their requests say."""
+    own: Spending = Spending()
+    """By this worker in this session."""
+    others: Spending = Spending()
+    """By other workers since this one began, as far as it is known."""
+    dearest: Spending = Spending()
+    """What one call took at most."""
+    _call_finished: anyio.Event | None = None
+    """Made by the first who waits for it."""
+
+    def charge(self, usage: Usage, price: Price | None) -> None:
+        """Take what a call cost."""
+        cost = Spending(0.0 if price is None else cost_usd(usage, price), usage.total_tokens)
+        self.calls += 1
+        self.usage += usage
+        self.cost_usd += cost.cost_usd
+        self.own += cost
+        self.dearest = self.dearest.max_with(cost)
+
+    def add_earlier(self, usage: Usage, cost_usd: float, calls: int) -> None:
+        """Take what an episode cost before this worker began. Its calls grew, the last about twice the mean."""
+        self.usage += usage
+        self.cost_usd += cost_usd
+        if calls:
+            self.dearest = self.dearest.max_with(Spending(2 * cost_usd / calls, 2 * usage.total_tokens / calls))
+
+    def estimate_call(self, request: ModelRequest, price: Price | None) -> Spending:
+        """What a call takes as far as its request says; nothing where neither money nor tokens are limited."""
+        if self.budget.cost_usd is None and self.budget.tokens is None:
+            return Spending()
+        usage = predict_usage(request)
+        return Spending(0.0 if price is None else cost_usd(usage, price), usage.total_tokens)
+
+    def explain_shortage(self, call: Spending = Spending()) -> str | None:
+        """Which limit of the budget leaves no room for one more call like that, in words; None as long as none does."""
+        need = self._max_cost_with(call)
+        usd, limit_usd = self.cost_usd + self.others.cost_usd, self.budget.cost_usd
+        if limit_usd is not None and _is_over(usd, need.cost_usd, limit_usd):
+            more = "" if usd >= limit_usd else f", and a call may cost {self.dearest.cost_usd:.4f}"
+            return f"{BUDGET_REASON}: {usd:.4f} USD of {limit_usd:g} USD spent{more}"
+        tokens, limit = self.usage.total_tokens + self.others.tokens, self.budget.tokens
+        if limit is not None and _is_over(tokens, need.tokens, limit):
+            more = "" if tokens >= limit else f", and a call may take {self.dearest.tokens:,.0f}"
+            return f"{BUDGET_REASON}: {tokens:,.0f} tokens of {limit:,} used{more}"
+        return None
+
+    def _max_cost_with(self, call: Spending) -> Spending:
+        """What that call and all in flight may take."""
+        if not self.in_flight:
+            return self.dearest
+        calls = self.in_flight + 1
+        return (self.reserved + call).max_with(Spending(calls * self.dearest.cost_usd, calls * self.dearest.tokens))
+
+    def start_call(self, call: Spending) -> None:
+        """A call of which so much is expected is in flight."""
+        self.in_flight += 1
+        self.reserved += call
+
+    def finish_call(self, call: Spending) -> None:
+        """It is in flight no more, however it ended."""
+        self.in_flight -= 1
+        self.reserved = self.reserved - call if self.in_flight else Spending()  # sums of money are not exact
+        if self._call_finished is not None:
+            self._call_finished.set()
+            self._call_finished = None
+
+    async def wait_for_finished_call(self) -> None:
+        """Wait until a call that is in flight has come back."""
+        if self._call_finished is None:
+            self._call_finished = anyio.Event()
+        await self._call_finished.wait()
+
+
+def _is_over(spent: float, need: float, limit: float) -> bool:
+    return spent >= limit or spent + need > limit
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetedModel:
+    """A model that is asked only while the run goes on and its budget lasts, and whose calls are paid for."""
+
+    model: Model
+    price: Price | None
+    budget_ledger: BudgetLedger
+    graceful_stop: GracefulStop
+
+    @property
+    def name(self) -> str:
+        """The model's own."""
+        return self.model.name
+
+    async def complete(self, request: ModelRequest) -> ModelReply:
+        """Answer once. Raises RunEnding instead where the run is being ended, or the budget is used up."""
+        call = self.budget_ledger.estimate_call(request, self.price)
+        await self._wait_for_room(call)
+        self.budget_ledger.start_call(call)
+        try:
+            reply = await self.model.complete(request)
+            self.budget_ledger.charge(reply.usage, self.price)
+        finally:
+            self.budget_ledger.finish_call(call)
+        return reply
+
+    async def _wait_for_room(self, call: Spending) -> None:
+        """Calls in flight may turn out cheaper than feared: the budget is used up only when none is left."""
+        self.graceful_stop.raise_if_begun()
+        while lacking := self.budget_ledger.explain_shortage(call):
+            if not self.budget_ledger.in_flight:
+                self.graceful_stop.begin(lacking)
+            self.graceful_stop.raise_if_begun()
+            await self.budget_ledger.wait_for_finished_call()
+        self.graceful_stop.raise_if_begun()
+
+    async def aclose(self) -> None:
+        """Close the model."""
+        await self.model.aclose()
+
+
+class OtherWorkersSpending:
+    """What other workers of a run spend from now on. Blocking.
+
+    Make it before it is counted what was spent until now: a call in between is counted twice then, and none is missed.
+    """
+
+    def __init__(self, folder: RunFolder, worker: str) -> None:
+        self._folder, self._worker = folder.workers, worker
+        self._initial_costs = dict(self._read_costs())
+
+    def total(self) -> Spending:
+        """As far as they have told; a worker that was killed has not told of its last seconds."""
+        return sum(
+            (now - self._initial_costs.get(worker, Spending()) for worker, now in self._read_costs()), Spending()
+        )
+
+    def _read_costs(self) -> Iterator[tuple[str, Spending]]:
+        for path in sorted(self._folder.glob("*.json")):
+            state = read_worker_state(path) if path.stem != self._worker else None
+            if state is not None:
+                yield path.stem, _parse_cost(state.get("spent"))
+
+
+def _parse_cost(value: object) -> Spending:
+    values = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+    usd, tokens = values.get("cost_usd"), values.get("tokens")
+    return Spending(*(float(v) if isinstance(v, int | float) else 0.0 for v in (usd, tokens)))
+
+
+async def track_other_workers(others: OtherWorkersSpending, budget_ledger: BudgetLedger) -> None:
+    """Keep a purse informed of what others spend, for ever: at most 2 BEAT_S behind them."""
+    while True:
+        budget_ledger.others = await anyio.to_thread.run_sync(others.total)
+        await anyio.sleep(BEAT_S)
+
+
+def require_prices(config: RunConfig, prices: Prices, budget: BudgetLimits) -> None:
+    """Raises ConfigError for a seat whose price is not known where money is counted and nobody said to ignore it."""
+    seats: dict[Seat, SeatConfig | None] = {"player": config.player, "judge": config.judge}
+    if config.hints.policy != "never":
+        seats["supervisor"] = config.supervisor
+    for seat, seat_config in seats.items():
+        if seat_config is not None and prices.get(seat) is None and budget.unknown_price == "error":
+            raise ConfigError(
+                f"no price is known for the {seat}'s model {seat_config.model_name!r}; give [{seat}.price] with input "
+                "and output in US dollars per million tokens (0 for a server of your own), or say "
+                'unknown_price = "ignore" in [batch.budget]'
+            )

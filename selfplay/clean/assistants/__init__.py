@@ -1,0 +1,1 @@
+"""What cleaning asks of models, and what they answered."""

@@ -1,0 +1,283 @@
+"""What cleaning asks of models, for one episode: the player without its hints, other words, the supervisor's verdict.
+
+Every call goes through the file of samples, so that it is made once and counted in the budget.
+"""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio
+import orjson
+from anyio.abc import TaskGroup
+
+from selfplay.clean.assistants.echo_judge_client import EchoJudgeAssistants, EchoJudgeClient, ask_echo_judge
+from selfplay.clean.assistants.protocol import Assistants, NoAssistants, TurnPoint
+from selfplay.clean.assistants.reply_cache import AskModel, BudgetSpentError, ReplyCache
+from selfplay.clean.assistants.turn_requests import CandidateTurn as Turn
+from selfplay.clean.assistants.turn_requests import judge_turn, read_supervisor_opening, sample_turn
+from selfplay.clean.echoes import EchoFinding
+from selfplay.clean.journals import CleaningCandidate
+from selfplay.clean.settings import CleanSettings
+from selfplay.config import RunConfig
+from selfplay.core.errors import ContextTooLong, JournalError, RepositoryError, RequestRefused, ScriptError
+from selfplay.core.message import Message, Origin, ToolCall
+from selfplay.core.trace import Stratum, ToolResult, Verdict
+from selfplay.environments.find_files.targets import TargetProgress
+from selfplay.environments.find_files.toolset import make_tools
+from selfplay.episode.player import player_head
+from selfplay.episode.seats import SeatModel, SeatModels, make_seat_model
+from selfplay.episode.supervisor import describe_calls
+from selfplay.journal.events import Event, read_events
+from selfplay.models.dialogue import Dialogue
+from selfplay.models.protocol import ModelReply, ModelRequest
+from selfplay.models.retry import complete_with_retries
+from selfplay.prompts import load_prompt
+from selfplay.repos.repositories import Repositories
+from selfplay_tools.errors import ToolsError
+from selfplay_tools.protocols import Snapshot
+from selfplay_tools.tools.toolbox import Toolbox
+
+T = TypeVar("T")
+
+
+async def gather_results(works: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
+    """What each work returns, in order, all of them going on at once; the first error ends the others and is raised."""
+    results: dict[int, T] = {}
+    errors: list[Exception] = []
+
+    async def run(number: int, group: TaskGroup) -> None:
+        try:
+            results[number] = await works[number]()
+        except Exception as error:  # noqa: BLE001  raised below, alone instead of in a group
+            errors.append(error)
+            group.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as group:
+        for number in range(len(works)):
+            group.start_soon(run, number, group, name=f"work {number}")
+    if errors:
+        raise errors[0]
+    return [results[number] for number in range(len(works))]
+
+
+@dataclass(frozen=True, slots=True)
+class CleaningResources:
+    """What all episodes share while they are cleaned."""
+
+    samples: ReplyCache
+    in_flight: anyio.CapacityLimiter
+    """Model calls at once."""
+    threads: anyio.CapacityLimiter
+    """Tool calls at once."""
+
+
+@dataclass(slots=True)
+class EpisodeAssistants:
+    """The assistants of one episode. An answer that can't be had for its own sake is missing; other errors pass."""
+
+    resources: CleaningResources
+    seats: SeatModels
+    config: RunConfig
+    candidate: CleaningCandidate
+    supervisor_opening: tuple[Message, Message] | None = None
+    """How the supervisor's conversation began; None judges nothing."""
+    toolbox: Toolbox | None = None
+    """Tools over the files that the episode searched; None where they are not to be had."""
+    echo_judge: EchoJudgeClient | None = None
+    unanswered: int = field(default=0, init=False)
+    """Questions that stayed open for want of money."""
+
+    async def sample_turns(self, point: TurnPoint, count: int) -> tuple[Message, ...]:
+        """The player's turn at this point, `count` times; the n-th time is the same whoever asks."""
+        samples = await gather_results([partial(self._sample_turn, point, number) for number in range(count)])
+        return tuple(sample for sample in samples if sample is not None)
+
+    async def _sample_turn(self, point: TurnPoint, number: int) -> Message | None:
+        seat = self.config.player
+        ask = self._make_ask(self.seats.player, number)
+        try:
+            reply = await sample_turn(
+                ask, self._request_head(), point.prefix, number=number, reasoning=seat.history_reasoning
+            )
+        except BudgetSpentError:
+            self.unanswered += 1
+            return None
+        except (ContextTooLong, RequestRefused) as error:
+            self._raise_setup_error(error)
+            return None
+        return reply.message
+
+    async def rewrite(self, point: TurnPoint, action: Message, words: str) -> str | None:
+        """The player's model's words for the step, in its own conversation; None if it called something instead."""
+        question = load_prompt("rewrite").fill(calls=describe_calls(action, {}), words=words or "(nothing)")
+        dialogue = Dialogue(reasoning=self.config.player.history_reasoning)
+        dialogue.append(*point.prefix, Message(role="user", content=question, origin=Origin.NUDGE))
+        head = {**self._request_head(), "tool_choice": "none"}
+        try:
+            reply = await self._make_ask(self.seats.player, 0)(dialogue.build_request(head, Origin.PLAYER))
+        except BudgetSpentError:
+            self.unanswered += 1
+            return None
+        except (ContextTooLong, RequestRefused) as error:
+            self._raise_setup_error(error)
+            return None
+        return None if reply.message.tool_calls or reply.refusal else reply.message.content
+
+    async def judge_actions(self, point: TurnPoint, actions: tuple[Message, ...]) -> tuple[Verdict | None, ...]:
+        """The verdict on each action, all with what their calls return, or all without."""
+        if self.supervisor_opening is None or self.seats.supervisor is None:
+            return (None,) * len(actions)
+        found, missing = self._split_targets(point)
+        verdicts: list[Verdict | None] = []
+        for action in actions:
+            results = await self._run_calls(action)
+            turn = Turn(prefix=point.prefix, action=action, found=found, missing=missing, results=results)
+            verdicts.append(await self._ask_for_verdict(self.seats.supervisor, turn))
+        return tuple(verdicts)
+
+    async def _ask_for_verdict(self, supervisor: SeatModel, turn: Turn) -> Verdict | None:
+        assert self.supervisor_opening is not None  # noqa: S101  for the type checker: the caller has looked
+        ask = self._make_ask(supervisor, 0)
+        try:
+            judged = await judge_turn(
+                ask, self.config.supervisor, self.supervisor_opening, turn, tries=self.config.limits.verdict_tries
+            )
+        except BudgetSpentError:
+            self.unanswered += 1
+            return None
+        return judged.verdict
+
+    async def find_echoes(self, text: str, hint: str | None) -> tuple[EchoFinding, ...]:
+        """What the echo judge finds."""
+        return await ask_echo_judge(self.echo_judge, text, hint)
+
+    def _split_targets(self, point: TurnPoint) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Targets found and not found before a point, in words."""
+        targets = self.candidate.trace.task.answer.targets
+        progress = TargetProgress(targets)
+        turns = point.clean.turns[: point.turn]
+        progress.add(part for turn in turns for result in turn.results for part in result.shown)
+        named = tuple(map(str, targets))
+        found = tuple(name for i, name in enumerate(named) if i in progress.found)
+        return found, tuple(name for i, name in enumerate(named) if i not in progress.found)
+
+    async def _run_calls(self, action: Message) -> tuple[ToolResult, ...]:
+        if self.toolbox is None:
+            return ()
+        limit = self.config.limits.calls_per_turn
+        return tuple([await self._run_call(self.toolbox, call) for call in action.tool_calls[:limit]])
+
+    async def _run_call(self, toolbox: Toolbox, call: ToolCall) -> ToolResult:
+        work = partial(toolbox.run, call.name, call.arguments)
+        result = await anyio.to_thread.run_sync(work, limiter=self.resources.threads)
+        message = Message(role="tool", content=result.text, origin=Origin.TOOL, tool_call_id=call.id, name=call.name)
+        return ToolResult(message=message, ok=result.ok, shown=result.shown, answer=result.answer)
+
+    def _request_head(self) -> Mapping[str, Any]:
+        return player_head(self.config.player, self.candidate.contract.tools)
+
+    def _make_ask(self, role: SeatModel, number: int) -> AskModel:
+        async def live(request: ModelRequest) -> ModelReply:
+            async with self.resources.in_flight:
+                return await complete_with_retries(role.model, request, role.policy)
+
+        return self.resources.samples.make_cached_ask(role.seat, number, live, role.price)
+
+    def _raise_setup_error(self, error: ContextTooLong | RequestRefused) -> None:
+        """Raise what speaks of the set-up; a conversation that does not fit is an answer that can't be had."""
+        if isinstance(error, RequestRefused) and not self.resources.samples.has_answered("player"):
+            raise error
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantsFactory:
+    """Makes the assistants of each episode: the models that played it, or those that are given instead."""
+
+    resources: CleaningResources
+    stack: AsyncExitStack
+    """Closes the models."""
+    repositories: Repositories
+    settings: CleanSettings
+    given_config: RunConfig | None = None
+    """Stands for the configuration that an episode was played with."""
+    max_usd: float | None = None
+    echo_judge: EchoJudgeClient | None = None
+    open_seats: dict[bytes, SeatModels] = field(default_factory=dict[bytes, SeatModels])
+
+    @asynccontextmanager
+    async def open_assistants(self, journal: Path, candidate: CleaningCandidate) -> AsyncGenerator[Assistants]:
+        """The assistants of an episode; nobody for one that no hint was given in. Raises ConfigError."""
+        if candidate.trace.stratum is Stratum.UNHINTED or candidate.trace.stop is None:
+            yield NoAssistants()
+            return
+        if not asks_player(self.settings):
+            yield NoAssistants() if self.echo_judge is None else EchoJudgeAssistants(self.echo_judge)
+            return
+        events = list(read_events(journal))
+        config = self._choose_config(events[0])
+        sampler = EpisodeAssistants(
+            self.resources, self._open_seats(config), config, candidate, echo_judge=self.echo_judge
+        )
+        if not (self.settings.samples and self.settings.pairs):
+            yield sampler
+            return
+        sampler.supervisor_opening = _find_supervisor_opening(events)
+        snapshot = await anyio.to_thread.run_sync(self._open_snapshot, candidate, limiter=self.resources.threads)
+        try:
+            sampler.toolbox = None if snapshot is None else Toolbox(snapshot, make_tools(config.tools))
+            yield sampler
+        finally:
+            if snapshot is not None:
+                snapshot.close()
+
+    def _choose_config(self, start: Event) -> RunConfig:
+        config = self.given_config or RunConfig.model_validate(start["config"])
+        limits = config.limits.model_copy(update={"cost_usd": self.max_usd})
+        return config.model_copy(update={"limits": limits})
+
+    def _open_seats(self, config: RunConfig) -> SeatModels:
+        seats = orjson.dumps([config.player.model_dump(), config.supervisor.model_dump()])
+        if seats not in self.open_seats:
+            cast = SeatModels(
+                make_seat_model("player", config.player, config),
+                make_seat_model("supervisor", config.supervisor, config),
+            )
+            self.stack.push_async_callback(_close_seats, cast)
+            self.open_seats[seats] = cast
+        return self.open_seats[seats]
+
+    def _open_snapshot(self, candidate: CleaningCandidate) -> Snapshot | None:
+        """The files that the episode searched, if they are still to be had as they were."""
+        brief = candidate.trace.task.brief
+        try:
+            snapshot = self.repositories.open(brief.repo, brief.commit)
+        except (RepositoryError, ToolsError):
+            return None
+        if snapshot.identity == candidate.snapshot:
+            return snapshot
+        snapshot.close()
+        return None
+
+
+def asks_player(settings: CleanSettings) -> bool:
+    """Whether these settings need the player's model."""
+    return bool(settings.samples) or settings.repair == "models"
+
+
+async def _close_seats(cast: SeatModels) -> None:
+    """Close the models. Lines of a script that nobody asked for are no fault here."""
+    for each in (cast.player, cast.supervisor):
+        if each is not None:
+            with suppress(ScriptError):
+                await each.model.aclose()
+
+
+def _find_supervisor_opening(events: list[Event]) -> tuple[Message, Message] | None:
+    try:
+        return read_supervisor_opening(events)
+    except JournalError:
+        return None

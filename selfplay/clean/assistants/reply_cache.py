@@ -1,0 +1,212 @@
+"""What models were asked while traces were cleaned: an append-only JSONL file, so that nothing is asked twice.
+
+A line is written when its reply arrives and holds the request's sha256, not the request. A line that was torn by a
+kill is cut off; the call is made again. Money and tokens of all lines count against the budget, whenever they were
+spent.
+"""
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Annotated, Literal, Self
+
+import orjson
+from pydantic import Field, ValidationError
+
+from selfplay.clean.funnel import CleaningSpending
+from selfplay.core.errors import ContextTooLong, JournalError, RequestRefused
+from selfplay.core.message import Noun
+from selfplay.models.prices import Price, cost_usd
+from selfplay.models.protocol import ModelReply, ModelRequest
+
+Seat = Literal["player", "supervisor", "judge"]
+AskModel = Callable[[ModelRequest], Awaitable[ModelReply]]
+_CallKey = tuple[str, str, int]
+
+
+class RecordedRefusal(Noun):
+    """What a server refused for good."""
+
+    type: Literal["RequestRefused", "ContextTooLong"]
+    message: str
+    param: str | None = None
+
+    def to_error(self) -> RequestRefused | ContextTooLong:
+        """The error that it was."""
+        kind = ContextTooLong if self.type == "ContextTooLong" else RequestRefused
+        return kind(self.message, param=self.param)
+
+
+class RecordedCall(Noun):
+    """One line: a call, and what came of it."""
+
+    seat: Seat
+    sha256: str
+    """Of the request's body."""
+    number: Annotated[int, Field(ge=0)]
+    """Which asking of the same request it was, from 0."""
+    reply: ModelReply | None = None
+    refused: RecordedRefusal | None = None
+    """Set where there is no reply."""
+    usd: float | None = None
+    """What it cost; None where the price is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class CleaningBudget:
+    """The most that may be spent, earlier runs included; None is no limit."""
+
+    usd: float | None = None
+    tokens: int | None = None
+
+
+class BudgetSpentError(Exception):
+    """A call was not made: the budget is spent."""
+
+
+class ReplyCache:
+    """The file, open for asking. Use as a context manager; one process at a time.
+
+    The budget is looked at before each call, so calls in flight together may go past it by what they cost.
+    """
+
+    def __init__(self, path: Path, budget: CleaningBudget | None = None) -> None:
+        self.path = path
+        self._budget = budget or CleaningBudget()
+        self._line_positions: dict[_CallKey, tuple[int, int]] = {}
+        self._has_answered: set[Seat] = set()
+        self._descriptor = -1
+        self._size = 0
+        self.usd = 0.0
+        """Spent so far, as far as prices are known."""
+        self.tokens = 0
+        self.calls_made = 0
+        """Calls made since it was opened."""
+        self.calls_found = 0
+        """Calls that were answered from the file since it was opened."""
+        self.calls_not_made = 0
+        """Calls that were not made for want of money."""
+
+    def __enter__(self) -> Self:
+        """Open or create the file, take its lock, cut off a torn last line. Raises JournalError."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise JournalError(f"{self.path}: can't be written: {error.strerror}; choose another --out") from error
+        try:
+            self._lock()
+            self._load()
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Give the file back."""
+        os.close(self._descriptor)
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise JournalError(f"{self.path}: another process is cleaning here; wait for it or stop it") from None
+
+    def _load(self) -> None:
+        with self.path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                try:
+                    asked = RecordedCall.model_validate_json(line)
+                except ValidationError:
+                    if line.endswith(b"\n"):
+                        raise JournalError(
+                            f"{self.path}:{number}: damaged; delete the line to ask for it again"
+                        ) from None
+                    break
+                if not line.endswith(b"\n"):
+                    break
+                self._index_line(asked, len(line))
+        os.ftruncate(self._descriptor, self._size)
+
+    def _index_line(self, asked: RecordedCall, length: int) -> None:
+        self._line_positions[asked.seat, asked.sha256, asked.number] = (self._size, length)
+        self._size += length
+        self.usd += asked.usd or 0.0
+        if asked.reply is not None:
+            self.tokens += asked.reply.usage.total_tokens
+            self._has_answered.add(asked.seat)
+
+    def make_cached_ask(self, seat: Seat, number: int, live: AskModel, price: Price | None) -> AskModel:
+        """A model call that is made once: the `number`-th time that a request is asked, from 0.
+
+        It raises BudgetSpentError instead of passing the limit, what the model raises, and JournalError. A refused
+        request is refused again from the file, except for a seat that never answered: then it is the set-up that was
+        wrong, and may have been mended.
+        """
+
+        async def ask(request: ModelRequest) -> ModelReply:
+            key = (seat, hashlib.sha256(request.body()).hexdigest(), number)
+            if (known := self._find_reply(key)) is not None:
+                return known
+            self._check_budget()
+            try:
+                reply = await live(request)
+            except (RequestRefused, ContextTooLong) as error:
+                if self.has_answered(seat):
+                    kind = "ContextTooLong" if isinstance(error, ContextTooLong) else "RequestRefused"
+                    refusal = RecordedRefusal(type=kind, message=str(error), param=error.param)
+                    self._append(RecordedCall(seat=seat, sha256=key[1], number=number, refused=refusal))
+                raise
+            usd = None if price is None else cost_usd(reply.usage, price)
+            self._append(RecordedCall(seat=seat, sha256=key[1], number=number, reply=reply, usd=usd))
+            self.calls_made += 1
+            return reply
+
+        return ask
+
+    def _find_reply(self, key: _CallKey) -> ModelReply | None:
+        place = self._line_positions.get(key)
+        if place is None:
+            return None
+        asked = RecordedCall.model_validate_json(os.pread(self._descriptor, place[1], place[0]))
+        self.calls_found += 1
+        if asked.refused is not None:
+            raise asked.refused.to_error()
+        return asked.reply
+
+    def has_answered(self, seat: Seat) -> bool:
+        """Whether a seat's model ever answered: its server takes requests of this kind."""
+        return seat in self._has_answered
+
+    def spending(self) -> CleaningSpending:
+        """What was asked and what it cost."""
+        return CleaningSpending(
+            asked=self.calls_made,
+            found=self.calls_found,
+            remaining=self.calls_not_made,
+            tokens=self.tokens,
+            usd=round(self.usd, 6),
+        )
+
+    def _check_budget(self) -> None:
+        budget = self._budget
+        is_spent = budget.usd is not None and self.usd >= budget.usd
+        if is_spent or (budget.tokens is not None and self.tokens >= budget.tokens):
+            self.calls_not_made += 1
+            raise BudgetSpentError
+
+    def _append(self, asked: RecordedCall) -> None:
+        line = orjson.dumps(asked.model_dump(mode="json", exclude_defaults=True) | {"number": asked.number})
+        rest = memoryview(line + b"\n")
+        try:
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+        except OSError as error:
+            raise JournalError(
+                f"{self.path}: can't be written: {error.strerror}; mend that and run the same command again"
+            ) from error
+        self._index_line(asked, len(line) + 1)

@@ -1,0 +1,1 @@
+"""The stages of cleaning one trace, one module each."""

@@ -1,0 +1,113 @@
+"""What of a turn answers a hint: in its content, in its reasoning, in the prose inside its calls."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from selfplay.clean.echoes import EchoFinding, find_echoes
+from selfplay.clean.echoes.tokens import IDEOGRAPH
+from selfplay.clean.evidence.argument_units import ROLES
+from selfplay.clean.stages.code_names import find_unseen, names_in
+from selfplay.core.message import Message
+
+WordsField = Literal["content", "reasoning"]
+WORDS_FIELDS: tuple[WordsField, ...] = ("content", "reasoning")
+MIN_PROSE_WORDS = 4
+"""An argument with fewer words is a name, a pattern or a query, and answers nobody. Signs of scripts without blanks are
+words."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnContext:
+    """What stood before a turn."""
+
+    prefix: tuple[Message, ...]
+    """The clean conversation up to it."""
+    hint: str | None = None
+    """What the supervisor's side said since the turn before, hint and nudge together; None if nothing."""
+    hints_so_far: tuple[str, ...] = ()
+    """Everything that it had said so far."""
+
+    @property
+    def visible(self) -> tuple[str, ...]:
+        """Texts that the player could see without a supervisor: the task and the results, not its own words."""
+        return tuple(m.content for m in self.prefix if m.role in {"user", "tool"})
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEchoes:
+    """What answers a hint in one turn."""
+
+    content: tuple[EchoFinding, ...] = ()
+    reasoning: tuple[EchoFinding, ...] = ()
+    arguments: tuple[EchoFinding, ...] = ()
+    """Spans are in the argument's value. These can't be repaired: a call stays the one that was made."""
+    borrowed: tuple[str, ...] = ()
+    """Names in its words, and in the prose inside its calls, that some hint had told and nothing visible shows."""
+    borrowed_in_calls: tuple[str, ...] = ()
+    """Those of them that stand in its calls only."""
+
+    @property
+    def needs_repair(self) -> bool:
+        """Whether its content or its reasoning has to be repaired."""
+        return bool(self.content or self.reasoning or len(self.borrowed) > len(self.borrowed_in_calls))
+
+    @property
+    def echoes(self) -> tuple[EchoFinding, ...]:
+        """All echoes, wherever they stand."""
+        return (*self.content, *self.reasoning, *self.arguments)
+
+    def echoes_in(self, part: WordsField) -> tuple[EchoFinding, ...]:
+        """The echoes of one part of the words."""
+        return self.content if part == "content" else self.reasoning
+
+
+def find_turn_echoes(action: Message, at: TurnContext) -> TurnEchoes:
+    """What in a turn answers, thanks for, restates or leans on what stood before it."""
+    words = {part: words_of(action, part) for part in WORDS_FIELDS}
+    prose = tuple(text for _, text in _find_prose(action))
+    if not any(words.values()) and not prose:
+        return TurnEchoes()
+    visible = at.visible if at.hints_so_far else ()
+    borrowed = _find_borrowed_names("\n".join(words.values()), at.hints_so_far, visible)
+    free = "\n".join(text for key, text in _find_prose(action) if ROLES.get(key, "free") == "free")
+    argued = tuple(name for name in _find_borrowed_names(free, at.hints_so_far, visible) if name not in borrowed)
+    return TurnEchoes(
+        content=find_echoes(words["content"], at.hint, visible, at.hints_so_far),
+        reasoning=find_echoes(words["reasoning"], at.hint, visible, at.hints_so_far),
+        arguments=tuple(found for text in prose for found in find_echoes(text, at.hint, visible, at.hints_so_far)),
+        borrowed=(*borrowed, *argued),
+        borrowed_in_calls=argued,
+    )
+
+
+def words_of(action: Message, part: WordsField) -> str:
+    """The text of one part."""
+    return action.content if part == "content" else action.reasoning or ""
+
+
+def _find_borrowed_names(text: str, told: Sequence[str], visible: Sequence[str]) -> tuple[str, ...]:
+    hints = "\n".join(told).casefold()
+    return find_unseen((name for name in names_in(text) if name.casefold() in hints), visible) if hints else ()
+
+
+def _find_prose(action: Message) -> Iterator[tuple[str, str]]:
+    """Texts inside the arguments that are long enough to say something to somebody, each with its argument's name."""
+    for call in action.tool_calls:
+        for key, text in _strings_in(call.parse_arguments()):
+            if len(text.split()) >= MIN_PROSE_WORDS or len(IDEOGRAPH.findall(text)) >= MIN_PROSE_WORDS:
+                yield key, text
+
+
+def _strings_in(value: object, key: str = "") -> Iterator[tuple[str, str]]:
+    match value:
+        case str():
+            yield key, value
+        case dict():
+            for name, inner in cast("dict[str, Any]", value).items():
+                yield from _strings_in(inner, name)
+        case list():
+            for inner in cast("list[Any]", value):
+                yield from _strings_in(inner, key)
+        case _:
+            return

@@ -1,0 +1,1 @@
+"""The nouns, the errors, and what everything else is built of."""

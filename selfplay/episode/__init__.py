@@ -1,0 +1,1 @@
+"""One episode: player, environment, supervisor and gate, step by step."""

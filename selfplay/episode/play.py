@@ -1,0 +1,133 @@
+"""A task played as its hint policy says.
+
+That is one episode, or for `after_miss` unhinted ones until one succeeds, and, if all fail, a hinted one.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import orjson
+
+from selfplay.config import RunConfig, episode_shaping_values
+from selfplay.core.task import Task
+from selfplay.core.task_rows import resolve_targets, row_of
+from selfplay.core.trace import StopReason, Trace
+from selfplay.environments.find_files.targets import describe_targets
+from selfplay.environments.find_files.toolset import make_tools
+from selfplay.episode.episode_setup import EpisodeSetup
+from selfplay.episode.loop import play_episode
+from selfplay.episode.player import vary_seed
+from selfplay.episode.seats import SeatModels
+from selfplay.gate import prepare_guard
+from selfplay.journal.journal import EventWatcher, Journal
+from selfplay.prompts import load_all_prompts
+from selfplay_tools.protocols import Snapshot
+from selfplay_tools.tools.tool import AnyTool
+from selfplay_tools.tools.toolbox import Toolbox
+
+MISS_REASONS = frozenset({StopReason.GAVE_UP, StopReason.STEPS, StopReason.TOKENS, StopReason.TIME, StopReason.COST})
+"""How an attempt ends that has failed by itself; a fault of models, tools or engine is none of these."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlayedEpisode:
+    """An episode that ended, and where its journal lies."""
+
+    trace: Trace
+    path: Path
+
+
+def pin_commit(task: Task, snapshot: Snapshot) -> Task:
+    """The task at exactly the commit that the snapshot shows."""
+    kind, _, commit = snapshot.identity.partition(":")
+    if kind != "git":
+        return task
+    return task.model_copy(update={"brief": task.brief.model_copy(update={"commit": commit})})
+
+
+def set_up_episode(
+    task: Task, snapshot: Snapshot, config: RunConfig, where: str = "", tools: Sequence[AnyTool] | None = None
+) -> EpisodeSetup:
+    """What an episode of this task plays on. Blocking. `tools` are those of the configuration, where they are there.
+
+    Raises TaskError for targets that the snapshot has not, and ConfigError for tools that can't be offered.
+    """
+    task = resolve_targets(pin_commit(task, snapshot), snapshot, where)
+    toolbox = Toolbox(snapshot, make_tools(config.tools) if tools is None else tools)
+    return EpisodeSetup(
+        task=task,
+        guard=prepare_guard(task, snapshot),
+        target_outline="" if config.hints.policy == "never" else describe_targets(task.answer, toolbox),
+        toolbox=toolbox,
+        snapshot_id=snapshot.identity,
+        config=config,
+    )
+
+
+def episode_id(setup: EpisodeSetup, *, is_supervised: bool) -> str:
+    """A readable name; what would make it another episode (task, settings, prompts, tools) makes it another name."""
+    made_of = {
+        "task": row_of(setup.task).model_dump(mode="json"),
+        "snapshot": setup.snapshot_id,
+        "config": episode_shaping_values(setup.config.model_dump(mode="json", exclude_defaults=True)),
+        "prompts": {name: p.sha256 for name, p in load_all_prompts().items()},
+        "tools": setup.toolbox.schemas(),
+        "supervised": is_supervised,
+        "attempt": setup.attempt,
+    }
+    sha256 = hashlib.sha256(orjson.dumps(made_of, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    return f"{slug(setup.task.brief.id)}-{sha256[:8]}"
+
+
+def slug(text: str, max_chars: int = 48) -> str:
+    """A text as part of a file name: lower-case letters, digits and dashes."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower())[:max_chars].strip("-") or "task"
+
+
+async def play_task(
+    setup: EpisodeSetup, seat_models: SeatModels, folder: Path, watch: EventWatcher | None = None, sample: int = 1
+) -> tuple[PlayedEpisode, ...]:
+    """Play a task as its hint policy says; an episode that was begun in `folder` is taken up, one that ended is read.
+
+    `sample` tells several plays of the task apart, from 1: their episodes have other names and other seeds.
+
+    Raises what `selfplay.episode.loop.play` raises.
+    """
+    policy = setup.config.hints.policy
+    if policy != "after_miss":
+        setup = setup_for_attempt(setup, sample)
+        return (await _play_attempt(setup, seat_models, folder, watch, is_supervised=policy != "never"),)
+    played: list[PlayedEpisode] = []
+    attempts = setup.config.hints.unhinted_attempts
+    for number in range((sample - 1) * attempts + 1, sample * attempts + 1):
+        played.append(
+            await _play_attempt(setup_for_attempt(setup, number), seat_models, folder, watch, is_supervised=False)
+        )
+        stop = played[-1].trace.stop
+        if stop is None or stop.reason not in MISS_REASONS:
+            return tuple(played)
+    played.append(await _play_attempt(setup_for_attempt(setup, sample), seat_models, folder, watch, is_supervised=True))
+    return tuple(played)
+
+
+def setup_for_attempt(setup: EpisodeSetup, number: int) -> EpisodeSetup:
+    """The stage of the `number`-th attempt (from 1): a seed of the player's is raised by one for each."""
+    player = setup.config.player
+    body = {name: vary_seed(getattr(player, name), number - 1) for name in ("sampling", "extra_body")}
+    config = setup.config.model_copy(update={"player": player.model_copy(update=body)})
+    return replace(setup, attempt=number, config=config)
+
+
+async def _play_attempt(
+    setup: EpisodeSetup, seat_models: SeatModels, folder: Path, watch: EventWatcher | None, *, is_supervised: bool
+) -> PlayedEpisode:
+    episode = episode_id(setup, is_supervised=is_supervised)
+    path = folder / f"{episode}.jsonl"
+    with Journal(path, watch) as journal:
+        trace = await play_episode(
+            episode, setup, seat_models.make_seats(journal, is_supervised=is_supervised), journal
+        )
+    return PlayedEpisode(trace, path)

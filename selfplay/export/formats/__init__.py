@@ -1,0 +1,1 @@
+"""The formats of rows: one module each, pure functions of clean traces."""

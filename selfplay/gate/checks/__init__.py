@@ -1,0 +1,1 @@
+"""The gate's checks: one module for each way in which a hint can reveal the answer."""

@@ -1,0 +1,1 @@
+"""The targets' files, and the other files of the repository."""

@@ -1,0 +1,1 @@
+"""The words of a hint, in the forms in which they are compared."""

@@ -1,0 +1,93 @@
+"""A text with its escapes resolved, its spoken signs as signs, its look-alike letters as letters."""
+
+import html
+import re
+from collections.abc import Iterator
+from urllib.parse import unquote
+
+from selfplay.gate.text.alphabets import FLIPPED, FLIPPED_SIGNS, LEET, LEET_ONES, LOOKALIKES, SPOKEN_SIGNS
+from selfplay.gate.text.view import TextView, ViewPiece, copy_pieces, fold
+
+_ESCAPE = re.compile(
+    r"(?P<url>(?:%[0-9a-fA-F]{2})+)|(?P<html>&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]\w{1,30});?)"
+    r"|(?P<code>\\(?:u\{[0-9a-fA-F]{1,6}\}|u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|U[0-9a-fA-F]{8}|[0-7]{3}))"
+    r"|(?P<printable>(?:=[0-9A-F]{2}){2,})|(?P<point>[Uu]\+[0-9a-fA-F]{4,6}[\s,]?)|(?P<tag></?[A-Za-z][^<>\n]{0,60}>)"
+)
+_SPOKEN_SIGN = re.compile(
+    rf"\s?(?<!\w)(?:(?:forward|back|double)[\s-]?)?({'|'.join(SPOKEN_SIGNS)})(?!\w)\s?", re.IGNORECASE
+)
+_LEET_RUN = re.compile(r"[\w@$!|+(€£]{3,}")
+
+
+def read_escapes_and_spoken_signs(view: TextView) -> Iterator[TextView]:
+    """Forms of the text that are prose as much as it is."""
+    if _ESCAPE.search(view.original):
+        yield TextView(view.original, _unescape(view.original))
+    if _SPOKEN_SIGN.search(view.text):
+        yield TextView(view.original, _replace_spoken_signs(view))
+        # A name may begin with a sign: `underscore types dot py`.
+        yield TextView(view.original, _replace_spoken_signs(view, keeps_blank=True))
+
+
+def _unescape(text: str) -> Iterator[ViewPiece]:
+    end = 0
+    for match in _ESCAPE.finditer(text):
+        yield from ((fold(c), i, i + 1) for i, c in enumerate(text[end : match.start()], end))
+        end = match.end()
+        yield from ((char, match.start(), end) for char in fold(_decode_escape(match)))
+    yield from ((fold(c), i, i + 1) for i, c in enumerate(text[end:], end))
+
+
+def _decode_escape(match: re.Match[str]) -> str:
+    text = match.group()
+    match match.lastgroup:
+        case "url":
+            return unquote(text, errors="replace")
+        case "html":
+            return html.unescape(text)
+        case "printable":
+            return unquote(text.replace("=", "%"), errors="replace")
+        case "tag":
+            return ""
+        case _:
+            digits = re.sub(r"[^0-9a-fA-F]", "", text)
+            number = int(digits, 8 if re.fullmatch(r"\\[0-7]{3}", text) else 16)
+            return chr(number) if number < 0x110000 else ""  # noqa: PLR2004  # the last code point
+
+
+def _replace_spoken_signs(view: TextView, *, keeps_blank: bool = False) -> Iterator[ViewPiece]:
+    """The text with `dot`, `slash` and the like as signs."""
+    end = 0
+    for match in _SPOKEN_SIGN.finditer(view.text):
+        yield from copy_pieces(view, end, match.start())
+        end = match.end()
+        sign = SPOKEN_SIGNS[match.group(1).lower()]
+        if keeps_blank and sign.startswith("_") and match.group()[0].isspace():
+            yield " ", view.starts[match.start()], view.ends[match.start()]
+        yield sign, view.starts[match.start()], view.ends[end - 1]
+    yield from copy_pieces(view, end, len(view.text))
+
+
+def read_substituted_letters(view: TextView) -> Iterator[TextView]:
+    """Forms in which single letters are written as other signs."""
+    text = view.original
+    if any(c in LOOKALIKES for c in text):
+        yield TextView(text, ((LOOKALIKES.get(c) or fold(c), i, i + 1) for i, c in enumerate(text)))
+    if any(c in FLIPPED_SIGNS for c in text):
+        yield TextView(text, ((FLIPPED.get(c, c), i, i + 1) for i, c in enumerate(text))).reverse()
+    if _LEET_RUN.search(view.text):
+        for ones in LEET_ONES:
+            yield TextView(text, _replace_leet(view, LEET | ones))
+
+
+def _replace_leet(view: TextView, table: dict[str, str]) -> Iterator[ViewPiece]:
+    end = 0
+    for match in _LEET_RUN.finditer(view.text):
+        run = match.group()
+        yield from copy_pieces(view, end, match.start())
+        end = match.end()
+        is_leet = any(c.isalpha() for c in run) and any(c in table for c in run)
+        for i in range(match.start(), end):
+            char = view.text[i]
+            yield (table.get(char, char) if is_leet else char), view.starts[i], view.ends[i]
+    yield from copy_pieces(view, end, len(view.text))

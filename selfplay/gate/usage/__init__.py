@@ -1,0 +1,1 @@
+"""Whether a run of words is used as a name."""

@@ -1,0 +1,1 @@
+"""The journal: one append-only file per episode; written, resumed, replayed."""

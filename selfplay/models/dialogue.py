@@ -1,0 +1,50 @@
+"""One model's conversation as it goes over the wire: only ever grows at its end."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from selfplay.core.message import Message, Origin
+from selfplay.core.wire import Channel, ConversationDigests, ReasoningKey, WireMessage, encode_messages
+from selfplay.models.protocol import ModelReply, ModelRequest
+
+
+class Dialogue:
+    """What a model has been told and has said so far.
+
+    Messages that are said between two requests are encoded together (see `selfplay.core.wire.encode`), each exactly once.
+    """
+
+    def __init__(self, *, channel: Channel = "user", mark: str = "", reasoning: ReasoningKey = "none") -> None:
+        self._channel: Channel = channel
+        self._mark = mark
+        self._reasoning: ReasoningKey = reasoning
+        self._encoded: list[WireMessage] = []
+        self._unencoded: list[Message] = []
+        self._turn = 0
+        self._digests = ConversationDigests()
+
+    def append(self, *messages: Message) -> None:
+        """Add messages at the end."""
+        self._unencoded += messages
+        self._turn += sum(m.role == "assistant" for m in messages)
+
+    def build_request(self, head: Mapping[str, Any], origin: Origin) -> ModelRequest:
+        """All of it as a request."""
+        self._encoded += encode_messages(
+            self._unencoded, channel=self._channel, mark=self._mark, reasoning=self._reasoning
+        )
+        self._unencoded.clear()
+        return ModelRequest(head, tuple(self._encoded), self._turn, origin, self._digests)
+
+
+def message_from_reply(reply: ModelReply) -> Message:
+    """What a reply becomes in the conversation it was given in.
+
+    A supervisor's verdict is plain text there, also where it came as a tool call: a call without a result is no
+    valid history, and a result would say nothing.
+    """
+    message = reply.message
+    if message.origin is not Origin.SUPERVISOR:
+        return message
+    content = "".join(call.arguments for call in message.tool_calls[:1]) or message.content or "(nothing)"
+    return Message(role="assistant", content=content, origin=Origin.SUPERVISOR)

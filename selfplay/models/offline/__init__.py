@@ -1,0 +1,1 @@
+"""Players, supervisors and judges without a language model: heuristic, scripted, recorded."""

@@ -1,0 +1,1 @@
+"""Models on any server of the chat completions protocol."""

@@ -1,0 +1,1 @@
+"""Repositories: where they are, clones, and what their snapshots hide."""

@@ -1,0 +1,1 @@
+"""Task files: checked, mined from git history, imported from benchmarks."""

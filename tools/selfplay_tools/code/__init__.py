@@ -1,0 +1,1 @@
+"""Source code: languages, syntax trees, definitions."""

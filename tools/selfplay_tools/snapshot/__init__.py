@@ -1,0 +1,1 @@
+"""Read-only views of one commit or one directory."""

@@ -1,0 +1,1 @@
+"""Bytes as text, words, and patterns over them."""

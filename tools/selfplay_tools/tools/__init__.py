@@ -1,0 +1,1 @@
+"""The tools: one module each, named as the tool, and what they share."""
