@@ -25,8 +25,8 @@ from selfplay.batch.ledger import UnitLedgers
 from selfplay.batch.run_folder import RunFolder
 from selfplay.config import RunConfig
 from selfplay.core.errors import SelfplayError
+from selfplay.core.usage import Usage
 from selfplay.journal.events import read_events
-from selfplay.models.protocol import Usage
 
 FIRST_LIFE_S = 20.0
 PAGE = os.sysconf("SC_PAGE_SIZE")

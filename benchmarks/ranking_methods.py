@@ -218,7 +218,7 @@ ABLATION: Mapping[str, RankingMethod] = {
     "a repeated word counts once": rank_by_ours(
         terms=lambda query: [replace(term, weight=1.0) for term in terms_of(query)]
     ),
-    "tests, docs and the like in full": rank_by_ours(replace(FORMULA, byway=1.0)),
+    "tests, docs and the like in full": rank_by_ours(replace(FORMULA, low_priority=1.0)),
 }
 
 

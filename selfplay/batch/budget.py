@@ -19,9 +19,10 @@ from selfplay.batch.run_folder import RunFolder
 from selfplay.batch.settings import BudgetLimits
 from selfplay.config import RunConfig, SeatConfig
 from selfplay.core.errors import ConfigError
+from selfplay.core.usage import Usage
 from selfplay.journal.events import Seat
 from selfplay.models.prices import Price, cost_usd
-from selfplay.models.protocol import Model, ModelReply, ModelRequest, Usage
+from selfplay.models.protocol import Model, ModelReply, ModelRequest
 from selfplay.models.token_counts import predict_usage
 
 BUDGET_REASON = "the budget is used up"

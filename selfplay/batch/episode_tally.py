@@ -13,10 +13,10 @@ from selfplay.batch.ledger import EpisodeLine
 from selfplay.config import RunConfig
 from selfplay.core.errors import JournalError
 from selfplay.core.trace import Trace
+from selfplay.core.usage import Usage
 from selfplay.episode.seats import price_for
 from selfplay.journal.events import Event, Seat
 from selfplay.models.prices import Price, cost_usd
-from selfplay.models.protocol import Usage
 
 Prices = Mapping[Seat, Price | None]
 

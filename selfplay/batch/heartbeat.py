@@ -10,7 +10,8 @@ from typing import Any, cast
 
 import orjson
 
-from selfplay.batch.run_folder import RunFolder, write_atomically
+from selfplay.batch.run_folder import RunFolder
+from selfplay.core.files import write_atomically
 
 BEAT_S = 5.0
 """Seconds between two signs of life."""

@@ -17,9 +17,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from selfplay.batch.heartbeat import DEAD_AFTER_S
-from selfplay.batch.run_folder import RunFolder, write_if_absent
+from selfplay.batch.run_folder import RunFolder
 from selfplay.batch.units import WorkUnit
 from selfplay.core.errors import StorageError
+from selfplay.core.files import write_if_absent
 
 NO_OWNER = "-"
 

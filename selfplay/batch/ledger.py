@@ -16,7 +16,7 @@ from selfplay.batch.run_folder import RunFolder
 from selfplay.core.errors import StorageError
 from selfplay.core.message import Noun
 from selfplay.core.trace import Quality, StopReason
-from selfplay.models.protocol import Usage
+from selfplay.core.usage import Usage
 
 
 class EpisodeLine(Noun):

@@ -12,9 +12,10 @@ from pydantic import JsonValue, ValidationError
 from selfplay.batch.episode_tally import prices_of
 from selfplay.batch.heartbeat import is_worker_alive, read_worker_state
 from selfplay.batch.ledger import UnitLedgers
-from selfplay.batch.run_folder import RunFolder, write_atomically, write_if_absent
+from selfplay.batch.run_folder import RunFolder
 from selfplay.config import RunConfig, episode_shaping_values, validate_section
 from selfplay.core.errors import JournalError, RunError, StorageError
+from selfplay.core.files import write_atomically, write_if_absent
 from selfplay.core.message import Noun
 from selfplay.core.wire import WIRE_VERSION
 from selfplay.environments.find_files.toolset import make_tools

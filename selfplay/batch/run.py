@@ -22,7 +22,7 @@ from selfplay.batch.heartbeat import BEAT_S, Heartbeat
 from selfplay.batch.leases import UnitLeases
 from selfplay.batch.ledger import EpisodeLine, UnitLedger, UnitLedgers, UnitLine
 from selfplay.batch.memory import collect_cycles_less_often
-from selfplay.batch.run_folder import RunFolder, make_folder
+from selfplay.batch.run_folder import RunFolder
 from selfplay.batch.settings import BatchSettings
 from selfplay.batch.snapshot_pool import SnapshotPool
 from selfplay.batch.units import UnitQueue, WorkUnit, task_sha256_of
@@ -40,6 +40,7 @@ from selfplay.core.errors import (
     TaskError,
     TransientModelError,
 )
+from selfplay.core.files import make_folder
 from selfplay.core.threads import ThreadPool
 from selfplay.episode.play import play_task
 from selfplay.episode.seats import SeatModels

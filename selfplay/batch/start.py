@@ -26,13 +26,14 @@ from selfplay.batch.ledger import UnitLedger, UnitLedgers
 from selfplay.batch.manifest import ensure_manifest, manifest_of, require_same_run
 from selfplay.batch.memory import limit_malloc_caches
 from selfplay.batch.run import NullWatch, RunContext, RunSession, RunWatch, WorkerRun
-from selfplay.batch.run_folder import RunFolder, make_folder
+from selfplay.batch.run_folder import RunFolder
 from selfplay.batch.servers import SeatServers, require_one_price
 from selfplay.batch.settings import BatchSettings
 from selfplay.batch.snapshot_pool import SnapshotPool
 from selfplay.batch.units import WorkUnit, make_units, task_sha256_of
 from selfplay.config import RunConfig
 from selfplay.core.errors import JournalError, RunError, StorageError
+from selfplay.core.files import make_folder
 from selfplay.core.task import Task
 from selfplay.core.threads import ThreadPool
 from selfplay.environments.find_files.toolset import make_tools

@@ -8,8 +8,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from selfplay.clean.funnel import CleaningFunnel
-from selfplay.clean.pipeline import DroppedTrace
 from selfplay.core.clean_trace import CleanTrace, PreferencePair
+from selfplay.core.drop_codes import DroppedTrace
 from selfplay.core.errors import InputError
 from selfplay.core.json_rows import read_rows
 

@@ -23,20 +23,8 @@ from selfplay.clean.stages.resampled_turns import find_preference_pairs, measure
 from selfplay.clean.stages.strip import strip_supervision
 from selfplay.clean.stages.turn_masks import add_masks, extra_file_share, mask_turns
 from selfplay.core.clean_trace import CleanTrace, Mask, PreferencePair
-from selfplay.core.drop_codes import DropCode
-from selfplay.core.message import Noun
+from selfplay.core.drop_codes import DroppedTrace
 from selfplay.core.trace import Trace
-
-
-class DroppedTrace(Noun):
-    """A trace that gives no row."""
-
-    episode: str
-    task: str = ""
-    """The task's id; empty where the journal can't be read."""
-    code: DropCode
-    detail: str = ""
-    """In words: where, and what was found."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,13 +21,13 @@ from selfplay.clean.funnel import CleaningFunnel, CleaningSpending, FunnelCount
 from selfplay.clean.importing import ImportedTrace, UnreadDocument, read_traces
 from selfplay.clean.importing.clean_imported import ImportOptions, clean_imported
 from selfplay.clean.journals import CleaningCandidate, UnreadableJournal, key_names_of, read_candidate_or_reason
-from selfplay.clean.pipeline import CleanedTrace, DroppedTrace, clean_trace
+from selfplay.clean.pipeline import CleanedTrace, clean_trace
 from selfplay.clean.settings import CleanSettings
 from selfplay.config import KeyName
 from selfplay.core.clean_trace import CleanTrace, PreferencePair
-from selfplay.core.drop_codes import DropCode
+from selfplay.core.drop_codes import DropCode, DroppedTrace
+from selfplay.core.files import move_into_place, open_scratch_folder, write_lines
 from selfplay.core.trace import Stratum
-from selfplay.export.export_files import move_into_place, open_scratch_folder, write_lines
 from selfplay.export.formats.openai_chat import openai_row
 from selfplay.export.formats.trl import trl_row
 from selfplay.export.lint import lint_row

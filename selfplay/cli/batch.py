@@ -25,11 +25,11 @@ from selfplay.batch.start import INTERRUPTED_REASON, RunOrder, carry_out
 from selfplay.batch.tracing import open_tracing
 from selfplay.cli.console import ExitCode, make_console, print_error, print_json
 from selfplay.cli.dry_run import announce_sample, estimate_of, print_estimate, sample_of
-from selfplay.cli.episode_view import sanitize
 from selfplay.cli.options import SettingsOptions, warn_of_missing_keys
 from selfplay.config import HintPolicy, SeatConfig
 from selfplay.core.errors import ConfigError, SelfplayError
 from selfplay.core.task_rows import read_tasks
+from selfplay.core.terminal_text import sanitize
 from selfplay.core.trace import StopReason
 from selfplay.core.wire import Channel
 

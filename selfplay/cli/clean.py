@@ -24,10 +24,10 @@ from selfplay.clean.journals import journals_in
 from selfplay.clean.run import CleaningWork, clean_to
 from selfplay.clean.settings import CleanSettings, load_clean_settings
 from selfplay.cli.console import ExitCode, make_console, print_error, print_json
-from selfplay.cli.episode_view import sanitize
 from selfplay.cli.options import SettingsOptions, override_judge
 from selfplay.config import KeyName, RunConfig, key_names_in, read_toml, validate_section
 from selfplay.core.errors import InputError
+from selfplay.core.terminal_text import sanitize
 from selfplay.export.export_files import find_export_files
 from selfplay.repos.repositories import Repositories
 

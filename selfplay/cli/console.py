@@ -8,8 +8,8 @@ import orjson
 from rich.console import Console
 from rich.text import Text
 
-from selfplay.cli.episode_view import sanitize
 from selfplay.core.errors import ModelError, NothingToExport, ScriptError
+from selfplay.core.terminal_text import sanitize
 
 
 class ExitCode(IntEnum):

@@ -20,10 +20,11 @@ from selfplay.clean.run import CleaningWork, clean_to
 from selfplay.clean.settings import CleanSettings
 from selfplay.clean.stages.strip import strip_supervision
 from selfplay.cli.console import ExitCode, make_console, print_json
-from selfplay.cli.episode_view import EpisodeView, sanitize, summarize_episode
+from selfplay.cli.episode_view import EpisodeView, summarize_episode
 from selfplay.cli.run import EpisodeFolders, play_live
 from selfplay.cli.show import print_side_by_side
 from selfplay.config import RunConfig
+from selfplay.core.terminal_text import sanitize
 from selfplay.core.trace import StopReason
 from selfplay.demo.repository import DEMO_ID, demo_task, make_repository
 from selfplay.episode.play import PlayedEpisode

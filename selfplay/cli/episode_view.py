@@ -1,6 +1,5 @@
 """An episode for people, event by event: the same words live and in a replay."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from rich.rule import Rule
 from rich.text import Text
 
 from selfplay.core.json_rows import escape_undecodable
+from selfplay.core.terminal_text import MAX_CHARS, MAX_LINES, abbreviate, sanitize
 from selfplay.core.trace import HintKind, Trace
 from selfplay.journal.events import Event
 
@@ -42,29 +42,7 @@ def summarize_episode(trace: Trace, path: Path) -> dict[str, Any]:
     }
 
 
-MAX_LINES = 6
-"""Lines of a tool result that are shown; the journal holds all."""
-MAX_CHARS = 400
-
-_CONTROL = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]"
-)
-"""What acts on a terminal or hides in a text: control, direction and invisible characters."""
 LABEL_WIDTH = 11
-
-
-def sanitize(text: str) -> str:
-    """Text that can do nothing to a terminal: control, direction and invisible characters are shown as U+FFFD."""
-    return _CONTROL.sub("\ufffd", text)
-
-
-def abbreviate(text: str, max_lines: int = MAX_LINES, max_chars: int = MAX_CHARS) -> str:
-    """The beginning of a text, saying how much is left out."""
-    lines = text.split("\n")
-    kept = [line if len(line) <= max_chars else line[:max_chars] + " …" for line in lines[:max_lines]]
-    if len(lines) > max_lines:
-        kept.append(f"… and {len(lines) - max_lines} more")
-    return "\n".join(kept)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from selfplay.clean.evidence import evidence_of
 from selfplay.clean.evidence.rendering import TraceEvidence, chain_lines, step_lines, to_json_values, to_mermaid, to_svg
 from selfplay.clean.journals import journals_in
 from selfplay.cli.console import print_json
-from selfplay.cli.episode_view import sanitize
 from selfplay.core.errors import InputError
+from selfplay.core.terminal_text import sanitize
 from selfplay.journal.replay import read_trace
 
 EPILOG = """Examples:
@@ -44,7 +44,7 @@ def explain(
     step: Annotated[int | None, typer.Option(help="Only this step, counted from 1.", min=1)] = None,
     format: Annotated[
         EvidenceFormat, typer.Option(help="text, a graph (mermaid, svg), or json.")
-    ] = EvidenceFormat.TEXT,  # noqa: A002  the option's name
+    ] = EvidenceFormat.TEXT,
     as_json_: Annotated[bool, typer.Option("--json", help="As --format json.")] = False,
 ) -> None:
     """Say of each argument where it came from, and of each target how it was reached.

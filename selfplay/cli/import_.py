@@ -8,10 +8,10 @@ import orjson
 import typer
 
 from selfplay.cli.console import ExitCode, make_console, print_error, print_json
-from selfplay.cli.episode_view import sanitize
 from selfplay.core.errors import InputError
+from selfplay.core.files import convert_os_errors, move_into_place, open_scratch_folder, write_lines
 from selfplay.core.task import Task
-from selfplay.export.export_files import convert_os_errors, move_into_place, open_scratch_folder, write_lines
+from selfplay.core.terminal_text import sanitize
 from selfplay.tasks.importers import BENCHMARK_FORMATS, BenchmarkFormat, RejectedRow, RepositoryLocations, import_rows
 from selfplay.tasks.mine import refuse_other_file, write_tasks
 

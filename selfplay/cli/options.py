@@ -14,8 +14,8 @@ from selfplay.core.errors import ConfigError, TaskError
 from selfplay.core.json_rows import explain_errors
 from selfplay.core.task import Task
 from selfplay.core.task_rows import parse_task, read_tasks
+from selfplay.core.terminal_text import slug
 from selfplay.core.wire import Channel
-from selfplay.episode.play import slug
 
 _URL_BEGINNING = re.compile(r"[A-Za-z0-9+.-]+://[^/]*|[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:")
 """The part of a URL or of `user@host:path` in which an @ parts no commit from the repository."""

@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from selfplay.batch.run_folder import RunFolder, write_atomically
+from selfplay.batch.run_folder import RunFolder
 from selfplay.cli.console import make_console, print_json
+from selfplay.core.files import write_atomically
 from selfplay.report import gather_report_data, render_page
 
 EPILOG = """Examples:

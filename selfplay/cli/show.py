@@ -13,9 +13,10 @@ from rich.text import Text
 from selfplay.clean.journals import contract_of, journals_in
 from selfplay.clean.stages.strip import strip_supervision
 from selfplay.cli.console import ExitCode, make_console, print_error, print_json
-from selfplay.cli.episode_view import EpisodeView, abbreviate, sanitize, summarize_episode
+from selfplay.cli.episode_view import EpisodeView, summarize_episode
 from selfplay.core.clean_trace import CleanTrace
 from selfplay.core.message import Message
+from selfplay.core.terminal_text import abbreviate, sanitize
 from selfplay.core.trace import Trace
 from selfplay.journal.events import Event, read_events
 from selfplay.journal.replay import raise_as_journal_error, rebuild_requests, trace_of

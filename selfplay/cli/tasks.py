@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from selfplay.cli.console import ExitCode, make_console, print_json
-from selfplay.cli.episode_view import sanitize
+from selfplay.core.terminal_text import sanitize
 from selfplay.repos.repositories import Repositories
 from selfplay.tasks.mine import LeakGrade, TaskCheckResult, check_tasks, refuse_other_file, write_tasks
 

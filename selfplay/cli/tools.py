@@ -11,12 +11,12 @@ import typer
 from pydantic import ValidationError
 
 from selfplay.cli.console import ExitCode
-from selfplay.cli.episode_view import sanitize
 from selfplay.cli.options import repo_and_commit
 from selfplay.config import RunConfig, SemanticSearchConfig, load_config
 from selfplay.core.contract import read_contract
 from selfplay.core.errors import ConfigError, InputError
 from selfplay.core.json_rows import explain_errors
+from selfplay.core.terminal_text import sanitize
 from selfplay.environments.find_files.toolset import find_contract_differences, make_tools
 from selfplay.repos.repositories import Repositories
 from selfplay.repos.sources import strip_credentials

@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 
+from selfplay.core.message import Noun
 from selfplay.core.trace import StopReason
 
 
@@ -72,3 +73,14 @@ class DropCode(StrEnum):
 def drop_code_of(reason: StopReason) -> DropCode | None:
     """The code of an episode that ended so; None for one that ended well."""
     return None if reason is StopReason.FOUND else DropCode(reason.value)
+
+
+class DroppedTrace(Noun):
+    """A trace that gives no row."""
+
+    episode: str
+    task: str = ""
+    """The task's id; empty where the journal can't be read."""
+    code: DropCode
+    detail: str = ""
+    """In words: where, and what was found."""

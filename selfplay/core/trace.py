@@ -9,7 +9,7 @@ from pydantic import Field
 
 from selfplay.core.message import Message, Noun, Origin
 from selfplay.core.task import Task
-from selfplay.models.protocol import Usage
+from selfplay.core.usage import Usage
 from selfplay_tools.tools.tool import AnswerFile, ShownRange
 
 

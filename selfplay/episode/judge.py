@@ -7,13 +7,14 @@ from typing import Any
 from selfplay.config import JudgeConfig
 from selfplay.core.message import Message, Origin
 from selfplay.core.trace import JudgeGuess, JudgeOpinion
+from selfplay.core.usage import Usage
 from selfplay.episode.form_client import EpisodeRecorder, FormClient, FormUnansweredError
 from selfplay.episode.player import ModelCall, vary_seed
 from selfplay.episode.reply_forms import FILES_FORM, UnreadableReplyError, read_guessed_paths
 from selfplay.episode.supervisor import StepReport, describe_calls, indent, thoughts_of
 from selfplay.gate.guesses import compare_guesses, encode_question
 from selfplay.journal.events import message_event
-from selfplay.models.protocol import ModelRequest, Usage
+from selfplay.models.protocol import ModelRequest
 from selfplay.prompts import load_prompt
 
 

@@ -11,6 +11,7 @@ from selfplay.core.errors import ConfigError, ContextTooLong, JournalError, Mode
 from selfplay.core.message import Message, Origin, ToolCall
 from selfplay.core.task_rows import row_of
 from selfplay.core.trace import HintAttempt, HintFinding, Judgement, Step, StopReason, ToolResult, Trace
+from selfplay.core.usage import Usage
 from selfplay.core.wire import WIRE_VERSION
 from selfplay.environments.find_files.targets import TargetProgress
 from selfplay.episode.episode_setup import EpisodeSetup, Seats, advice_mark, player_instructions
@@ -25,7 +26,7 @@ from selfplay.journal.journal import Journal
 from selfplay.journal.replay import trace_of
 from selfplay.models.dialogue import Dialogue
 from selfplay.models.prices import Price, cost_usd
-from selfplay.models.protocol import ModelReply, Usage
+from selfplay.models.protocol import ModelReply
 from selfplay.prompts import load_all_prompts, load_prompt
 from selfplay_tools.errors import ToolsError
 

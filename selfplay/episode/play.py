@@ -4,7 +4,6 @@ That is one episode, or for `after_miss` unhinted ones until one succeeds, and, 
 """
 
 import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,9 +12,10 @@ import orjson
 
 from selfplay.config import RunConfig, episode_shaping_values
 from selfplay.core.task import Task
-from selfplay.core.task_rows import resolve_targets, row_of
+from selfplay.core.task_rows import row_of
+from selfplay.core.terminal_text import slug
 from selfplay.core.trace import StopReason, Trace
-from selfplay.environments.find_files.targets import describe_targets
+from selfplay.environments.find_files.targets import describe_targets, resolve_targets
 from selfplay.environments.find_files.toolset import make_tools
 from selfplay.episode.episode_setup import EpisodeSetup
 from selfplay.episode.loop import play_episode
@@ -80,11 +80,6 @@ def episode_id(setup: EpisodeSetup, *, is_supervised: bool) -> str:
     }
     sha256 = hashlib.sha256(orjson.dumps(made_of, option=orjson.OPT_SORT_KEYS)).hexdigest()
     return f"{slug(setup.task.brief.id)}-{sha256[:8]}"
-
-
-def slug(text: str, max_chars: int = 48) -> str:
-    """A text as part of a file name: lower-case letters, digits and dashes."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower())[:max_chars].strip("-") or "task"
 
 
 async def play_task(

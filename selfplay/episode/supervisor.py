@@ -7,13 +7,13 @@ from selfplay.config import HintConfig, SeatConfig
 from selfplay.core.message import Message, Origin
 from selfplay.core.task import Task
 from selfplay.core.trace import Hint, HintAttempt, HintFinding, HintKind, Judgement, Quality, ToolResult, Verdict
+from selfplay.core.usage import Usage
 from selfplay.episode.form_client import EpisodeRecorder, FormClient, FormUnansweredError
 from selfplay.episode.player import ModelCall
 from selfplay.episode.reply_forms import VERDICT_FORM, UnreadableReplyError, read_verdict
 from selfplay.gate.text.view import normalise
 from selfplay.journal.events import message_event
 from selfplay.models.dialogue import Dialogue, message_from_reply
-from selfplay.models.protocol import Usage
 from selfplay.prompts import load_prompt
 
 HintGate = Callable[[str], Awaitable[HintAttempt]]

@@ -16,10 +16,9 @@ from typing import Any
 
 import orjson
 
-from selfplay.clean.pipeline import DroppedTrace
 from selfplay.core.clean_trace import CleanTrace, CleanTurn, DropReason, Mask
 from selfplay.core.contract import Contract, describe_difference
-from selfplay.core.drop_codes import DropCode
+from selfplay.core.drop_codes import DropCode, DroppedTrace
 from selfplay.core.errors import ExportError, NothingToExport
 from selfplay.core.message import Noun
 from selfplay.export.export_files import ExportFiles, refuse_other_rows

@@ -16,10 +16,11 @@ from selfplay.core.message import Message, Noun, Origin
 from selfplay.core.task import Task
 from selfplay.core.task_rows import parse_task
 from selfplay.core.trace import Judgement, Step, Stop, ToolResult, Trace
+from selfplay.core.usage import Usage
 from selfplay.gate.guesses import encode_question
 from selfplay.journal.events import Event, Seat, read_events
 from selfplay.models.dialogue import Dialogue, message_from_reply
-from selfplay.models.protocol import ModelReply, ModelRequest, Usage
+from selfplay.models.protocol import ModelReply, ModelRequest
 
 NounType = TypeVar("NounType", bound=Noun)
 

@@ -9,7 +9,7 @@ from genai_prices.types import ModelPrice, TieredPrices
 from pydantic import Field
 
 from selfplay.core.message import Noun
-from selfplay.models.protocol import Usage
+from selfplay.core.usage import Usage
 
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 TOKENS = 1_000_000

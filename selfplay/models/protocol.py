@@ -11,33 +11,8 @@ from typing import Any, Literal, Protocol
 from pydantic import Field, JsonValue
 
 from selfplay.core.message import Message, Noun, Origin
+from selfplay.core.usage import Usage
 from selfplay.core.wire import ConversationDigests, WireMessage
-
-
-class Usage(Noun):
-    """Tokens of one call, or of many added up."""
-
-    input_tokens: int = 0
-    cached_tokens: int = 0
-    """Of the input: reused from the server's prefix cache, as far as the server says."""
-    output_tokens: int = 0
-    is_approximate: bool = False
-    """True when the server said nothing and the numbers are estimates."""
-
-    def __add__(self, other: "Usage") -> "Usage":
-        """Both together; approximate if either is."""
-        return Usage(
-            input_tokens=self.input_tokens + other.input_tokens,
-            cached_tokens=self.cached_tokens + other.cached_tokens,
-            output_tokens=self.output_tokens + other.output_tokens,
-            is_approximate=self.is_approximate or other.is_approximate,
-        )
-
-    @property
-    def total_tokens(self) -> int:
-        """Input and output together."""
-        return self.input_tokens + self.output_tokens
-
 
 FinishReason = Literal["stop", "tool_calls", "length", "content_filter", "other"]
 

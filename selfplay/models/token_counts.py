@@ -3,7 +3,8 @@
 from pydantic import JsonValue
 
 from selfplay.core.message import Message
-from selfplay.models.protocol import ModelRequest, Usage
+from selfplay.core.usage import Usage
+from selfplay.models.protocol import ModelRequest
 
 BYTES_PER_TOKEN = 3.5
 """Code and prose in UTF-8 take about 3.5 to 4.5 bytes per token; the low end, so that limits are kept, not passed."""

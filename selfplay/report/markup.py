@@ -3,7 +3,7 @@
 import html
 from typing import NewType
 
-from selfplay.cli.episode_view import sanitize
+from selfplay.core.terminal_text import sanitize
 
 Html = NewType("Html", str)
 """Markup; a plain `str` is text."""

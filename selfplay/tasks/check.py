@@ -14,7 +14,8 @@ from anyio import CapacityLimiter, to_thread
 from selfplay.core.errors import InputError, RepositoryError, SelfplayError
 from selfplay.core.minhash import SketchIndex, sketch_of, word_ngrams
 from selfplay.core.task import Task
-from selfplay.core.task_rows import parse_task, resolve_targets
+from selfplay.core.task_rows import parse_task
+from selfplay.environments.find_files.targets import resolve_targets
 from selfplay.repos.repositories import Repositories
 from selfplay.repos.sources import strip_credentials
 from selfplay.tasks.prompt_leaks import LeakGrade, find_leak, leak_meta, make_content_reader

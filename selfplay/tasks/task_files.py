@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from selfplay.core.errors import InputError, TaskError
+from selfplay.core.files import move_into_place, open_scratch_folder, write_lines
 from selfplay.core.task import Task
 from selfplay.core.task_rows import parse_task, row_of
-from selfplay.export.export_files import move_into_place, open_scratch_folder, write_lines
 
 
 def write_tasks(files: Iterable[tuple[Path, Iterable[Task]]]) -> None:

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import orjson
 
-from selfplay.clean.pipeline import DroppedTrace
 from selfplay.clean.settings import CleanSettings
 from selfplay.clean.stages.fitness import check_outcome
 from selfplay.clean.stages.strip import strip_supervision
 from selfplay.core.clean_trace import CleanTrace
 from selfplay.core.contract import ContextPolicy, Contract, ToolSchema
+from selfplay.core.drop_codes import DroppedTrace
 from selfplay.core.message import Message, Origin, ToolCall
 from selfplay.core.task import Answer, Brief, Target, Task
 from selfplay.core.trace import (

@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from selfplay_tools.text.decoding import FileText
 from selfplay_tools.text.lines import TextSpan
 from selfplay_tools.text.literals import Need
 
@@ -40,24 +41,6 @@ class SnapshotEntry:
     oid: str
     """Git's id of the content (hex), equal for equal content wherever it lies. For a submodule its commit."""
     executable: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class FileText:
-    """A file's content as text, line by line."""
-
-    path: str
-    lines: tuple[str, ...]
-    """Without line ends; `\\r\\n` and `\\n` end a line, nothing else does. Undecodable bytes and NUL are U+FFFD."""
-    size: int
-    """Bytes of the whole file."""
-    is_whole: bool = True
-    """False when the file is larger than what is read of one: the lines are those of its beginning."""
-    is_binary: bool = False
-    """True for content with a NUL byte near its beginning (git's rule); `lines` is empty then."""
-    lfs_size: int | None = None
-    """Set for a Git LFS pointer: the size in bytes that the real file has; `lines` is the pointer's own text."""
-    encoding: str = "utf-8"
 
 
 class Snapshot(Protocol):

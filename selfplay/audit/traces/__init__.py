@@ -3,4 +3,4 @@
 from selfplay.audit.traces.findings import AuditCode, AuditedTrace, AuditFinding, AuditSeverity
 from selfplay.audit.traces.run import TraceAuditSummary, audit_traces
 
-__all__ = ["TraceAuditSummary", "AuditedTrace", "AuditCode", "AuditFinding", "AuditSeverity", "audit_traces"]
+__all__ = ["AuditCode", "AuditFinding", "AuditSeverity", "AuditedTrace", "TraceAuditSummary", "audit_traces"]

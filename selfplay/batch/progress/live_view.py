@@ -17,8 +17,8 @@ from selfplay.batch.progress.status import PaceMeter, RunTotals, SignOfLife, Tot
 from selfplay.batch.run import NullWatch, RunWatch
 from selfplay.batch.run_folder import RunFolder
 from selfplay.batch.units import WorkUnit
+from selfplay.core.usage import Usage
 from selfplay.journal.events import Event
-from selfplay.models.protocol import Usage
 
 DRAW_S = 0.5
 """Seconds between two pictures."""

@@ -20,7 +20,7 @@ from selfplay.batch.progress.status import WINDOW_S, PaceMeter, RunTotals, SignO
 from selfplay.batch.run_folder import RunFolder
 from selfplay.config import KeyName, key_names_in
 from selfplay.core.errors import JournalError
-from selfplay.models.protocol import Usage
+from selfplay.core.usage import Usage
 from selfplay.repos.hidden_files import is_journal
 
 

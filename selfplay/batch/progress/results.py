@@ -11,7 +11,7 @@ from itertools import islice
 from selfplay.batch.ledger import EpisodeLine, UnitLine
 from selfplay.core.message import Noun
 from selfplay.core.trace import Quality, StopReason
-from selfplay.models.protocol import Usage
+from selfplay.core.usage import Usage
 
 Outcomes = dict[StopReason, int]
 """Units by how their last episode ended."""

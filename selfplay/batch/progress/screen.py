@@ -18,7 +18,7 @@ from selfplay.batch.progress.figures import (
 )
 from selfplay.batch.progress.results import UNGRADED, Outcomes, reused_share
 from selfplay.batch.progress.status import RunTotals, ServerStatus, WorkerStatus
-from selfplay.cli.episode_view import sanitize
+from selfplay.core.terminal_text import sanitize
 from selfplay.core.trace import StopReason
 
 MAX_SERVERS = 5

@@ -11,8 +11,8 @@ from selfplay.batch.ledger import UnitLine
 from selfplay.batch.progress.results import ResultsCounter, RunResults
 from selfplay.batch.run_folder import RunFolder
 from selfplay.core.message import Noun
+from selfplay.core.usage import Usage
 from selfplay.journal.events import iso_now
-from selfplay.models.protocol import Usage
 
 WINDOW_S = 300.0
 LEAST_S = 1.0

@@ -17,7 +17,7 @@ from selfplay.batch.run import NullWatch, RunSession
 from selfplay.batch.run_folder import RunFolder
 from selfplay.batch.start import RunOrder, carry_out
 from selfplay.core.errors import SelfplayError
-from selfplay.models.protocol import Usage
+from selfplay.core.usage import Usage
 
 
 class ActorLost(Exception):

@@ -21,10 +21,11 @@ from typing import Any
 
 from selfplay.batch.ledger import UnitLedgers, UnitLine, parse_ledger
 from selfplay.batch.manifest import ensure_manifest, parse_manifest
-from selfplay.batch.run_folder import RunFolder, make_folder, write_atomically
+from selfplay.batch.run_folder import RunFolder
 from selfplay.batch.start import RunOrder, make_folders
 from selfplay.core.errors import ConfigError, StorageError
-from selfplay.episode.play import slug
+from selfplay.core.files import make_folder, write_atomically
+from selfplay.core.terminal_text import slug
 
 SYNC_S = 15.0
 """Seconds between two times that an actor brings up what is new: what a lost node can cost."""

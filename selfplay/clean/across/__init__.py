@@ -12,13 +12,13 @@ from selfplay.core.message import Noun
 __all__ = [
     "DEFAULT_KEY_NAMES",
     "AcrossSettings",
+    "Conversation",
+    "RejectedTrace",
     "RowChecks",
     "RowFault",
-    "RejectedTrace",
-    "Conversation",
-    "reject_traces",
-    "find_pair_faults",
     "conversation_of",
+    "find_pair_faults",
+    "reject_traces",
 ]
 
 MAX_LISTED_FAULTS = 5

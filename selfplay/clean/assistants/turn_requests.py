@@ -11,12 +11,13 @@ from selfplay.config import HintConfig, SeatConfig
 from selfplay.core.errors import FatalModelError, JournalError
 from selfplay.core.message import Message, Noun, Origin
 from selfplay.core.trace import ToolResult, Verdict
+from selfplay.core.usage import Usage
 from selfplay.core.wire import ReasoningKey
 from selfplay.episode.player import ModelCall, vary_seed, with_new_ids
 from selfplay.episode.supervisor import NoVerdictError, Supervisor, describe_calls, indent, thoughts_of
 from selfplay.journal.events import Event, Seat
 from selfplay.models.dialogue import Dialogue
-from selfplay.models.protocol import ModelReply, ModelRequest, Usage
+from selfplay.models.protocol import ModelReply, ModelRequest
 from selfplay.prompts import load_prompt
 
 SUPERVISED_ORIGINS = frozenset({Origin.HINT, Origin.NUDGE, Origin.SUPERVISOR, Origin.REPORT, Origin.JUDGE})

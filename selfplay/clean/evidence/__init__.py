@@ -12,12 +12,12 @@ from selfplay.clean.evidence.links import (
 )
 
 __all__ = [
-    "EvidenceChain",
     "Evidence",
+    "EvidenceChain",
     "EvidenceGraph",
     "EvidenceLink",
-    "LinkPlace",
     "EvidenceSource",
+    "LinkPlace",
     "evidence_of",
     "graph_of",
 ]

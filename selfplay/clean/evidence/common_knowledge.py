@@ -30,7 +30,9 @@ class CommonKnowledge:
 @cache
 def common_knowledge() -> CommonKnowledge:
     """The list as it is shipped."""
-    data = tomllib.loads(resources.files("selfplay.clean.evidence").joinpath("common.toml").read_text("utf-8"))
+    data = tomllib.loads(
+        resources.files("selfplay.clean.evidence").joinpath("common_knowledge.toml").read_text("utf-8")
+    )
     ecosystems = {name: table for name, table in data.items() if name not in _LISTS}
     names = {word: where for where, table in ecosystems.items() for word in table.get("names", "").split()}
     return CommonKnowledge(

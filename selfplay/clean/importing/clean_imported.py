@@ -16,14 +16,14 @@ from pydantic import ValidationError
 from selfplay.clean.assistants.protocol import Assistants, EchoJudgeOnly, NoAssistants
 from selfplay.clean.importing import ImportedTrace
 from selfplay.clean.journals import CleaningCandidate
-from selfplay.clean.pipeline import CleanedTrace, DroppedTrace, strip_candidate
+from selfplay.clean.pipeline import CleanedTrace, strip_candidate
 from selfplay.clean.stages.fitness import UnfitReason
 from selfplay.clean.stages.grounding import grounding_of, supervisor_texts_before_turns
 from selfplay.clean.stages.repair import repair_turns
 from selfplay.clean.stages.turn_masks import add_masks, mask_turns
 from selfplay.core.clean_trace import CleanTrace, Mask
 from selfplay.core.contract import ContextPolicy, Contract, ToolSchema, tool_name
-from selfplay.core.drop_codes import DropCode
+from selfplay.core.drop_codes import DropCode, DroppedTrace
 from selfplay.core.errors import InputError
 from selfplay.core.json_rows import escape_undecodable, explain_errors
 from selfplay.core.message import Message, Origin

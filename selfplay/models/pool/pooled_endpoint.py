@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from selfplay.core.usage import Usage
 from selfplay.models.pool.circuit_breaker import BreakerState, CircuitBreaker
 from selfplay.models.pool.rate_limits import RateWindow, ServerAllowance, TakenAmount
-from selfplay.models.protocol import Model, Usage
+from selfplay.models.protocol import Model
 from selfplay.models.rate_limit_headers import LIMIT_KINDS, LimitKind, read_limits
 
 LIMIT_GAIN = 1 / 10

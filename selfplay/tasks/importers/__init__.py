@@ -15,4 +15,4 @@ from selfplay.tasks.importers.benchmarks import (
 )
 from selfplay.tasks.importers.raw_rows import read_objects
 
-__all__ = ["BENCHMARK_FORMATS", "BenchmarkFormat", "RepositoryLocations", "RejectedRow", "import_rows", "read_objects"]
+__all__ = ["BENCHMARK_FORMATS", "BenchmarkFormat", "RejectedRow", "RepositoryLocations", "import_rows", "read_objects"]

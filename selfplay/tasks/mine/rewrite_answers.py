@@ -10,8 +10,8 @@ import orjson
 from pydantic import ValidationError
 
 from selfplay.core.errors import InputError
+from selfplay.core.files import convert_os_errors
 from selfplay.core.message import Noun
-from selfplay.export.export_files import convert_os_errors
 
 
 class RewriteAnswer(Noun):

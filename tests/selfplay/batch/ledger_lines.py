@@ -2,7 +2,7 @@
 
 from selfplay.batch.ledger import EpisodeLine, UnitLine
 from selfplay.core.trace import Quality, StopReason
-from selfplay.models.protocol import Usage
+from selfplay.core.usage import Usage
 
 
 def make_episode_line(

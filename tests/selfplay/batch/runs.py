@@ -12,8 +12,8 @@ from selfplay.batch.start import RunOrder, carry_out
 from selfplay.config import EpisodeLimits, HintConfig, RunConfig
 from selfplay.core.task import Answer, Brief, Target, Task
 from selfplay.core.task_rows import row_of
+from selfplay.core.usage import Usage
 from selfplay.journal.events import read_events
-from selfplay.models.protocol import Usage
 from tests.repositories import commit_files, make_git_dir
 from tests.selfplay.episodes import FILES
 

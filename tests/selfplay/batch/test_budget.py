@@ -11,8 +11,8 @@ from selfplay.batch.run_folder import RunFolder
 from selfplay.batch.settings import BatchSettings, BudgetLimits
 from selfplay.batch.start import make_folders
 from selfplay.config import HintConfig, PriceConfig, RunConfig, SeatConfig
+from selfplay.core.usage import Usage
 from selfplay.models.prices import Price
-from selfplay.models.protocol import Usage
 from selfplay.models.token_counts import estimate_tokens, predict_usage
 from tests.loopback import LoopbackServer
 from tests.selfplay.batch.chaos_server import answer_as_player

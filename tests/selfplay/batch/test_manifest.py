@@ -6,10 +6,10 @@ import pytest
 from pydantic import JsonValue
 
 from selfplay.batch.heartbeat import Heartbeat, new_worker_name
-from selfplay.batch.run_folder import write_atomically, write_if_absent
 from selfplay.batch.settings import BatchSettings, BudgetLimits
 from selfplay.config import EpisodeLimits, HintConfig, PriceConfig, RunConfig, SeatConfig, episode_shaping_values
 from selfplay.core.errors import ConfigError, RunError
+from selfplay.core.files import write_atomically, write_if_absent
 from selfplay.core.task import Task
 from selfplay.journal.events import read_events
 from tests import loopback

@@ -13,12 +13,11 @@ from selfplay.clean.across import AcrossSettings
 from selfplay.clean.folder import CleanFolder
 from selfplay.clean.funnel import CleaningFunnel
 from selfplay.clean.journals import journals_in
-from selfplay.clean.pipeline import DroppedTrace
 from selfplay.clean.run import CleaningWork, clean_to
 from selfplay.clean.settings import CleanSettings
 from selfplay.config import RunConfig
 from selfplay.core.clean_trace import CleanTrace, Mask, Repair
-from selfplay.core.drop_codes import DropCode
+from selfplay.core.drop_codes import DropCode, DroppedTrace
 from selfplay.core.trace import Trace
 from selfplay.episode.loop import play_episode
 from selfplay.episode.play import set_up_episode

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from selfplay.clean.assistants.protocol import NoAssistants, TurnPoint, run_without_waiting
 from selfplay.clean.echoes import EchoFinding, EchoKind
 from selfplay.clean.journals import CleaningCandidate
-from selfplay.clean.pipeline import CleanedTrace, DroppedTrace, clean_offline, clean_trace, repair_and_mask
+from selfplay.clean.pipeline import CleanedTrace, clean_offline, clean_trace, repair_and_mask
 from selfplay.clean.settings import CleanSettings
 from selfplay.clean.stages.grounding import (
     find_hint_influence,
@@ -23,7 +23,7 @@ from selfplay.clean.stages.repair import turn_context
 from selfplay.clean.stages.strip import strip_supervision
 from selfplay.clean.stages.turn_echoes import TurnEchoes, find_turn_echoes
 from selfplay.core.clean_trace import CleanTrace, Mask, Reliance, Repair
-from selfplay.core.drop_codes import DropCode
+from selfplay.core.drop_codes import DropCode, DroppedTrace
 from selfplay.core.message import Message, Origin, ToolCall
 from selfplay.core.trace import Quality, Step, StopReason, ToolResult, Trace, Verdict
 from selfplay_tools.tools.tool import AnswerFile, ShownRange

@@ -19,7 +19,7 @@ from selfplay.cli.app import app
 from selfplay.journal.replay import read_trace
 from tests.selfplay.episodes import PROMPT, TARGETS, make_files
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def run_command(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:

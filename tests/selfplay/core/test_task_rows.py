@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from selfplay.core.errors import InputError, TaskError
 from selfplay.core.task import Answer, Brief, Target, Task
-from selfplay.core.task_rows import parse_task, read_tasks, resolve_targets, row_of
+from selfplay.core.task_rows import parse_task, read_tasks, row_of
+from selfplay.environments.find_files.targets import resolve_targets
 from selfplay_tools.protocols import Snapshot
 from selfplay_tools.snapshot.directory import DirectorySnapshot
 from tests.selfplay.episodes import make_files, make_task

@@ -103,10 +103,10 @@ def test_a_fork_has_threads_of_its_own() -> None:
     """In a process that does nothing else, as forks want it."""
     program = (
         "import anyio, os\n"
-        "from selfplay.core.threads import common_threads\n"
-        "anyio.run(common_threads().run, int)\n"
+        "from selfplay.core.threads import shared_thread_pool\n"
+        "anyio.run(shared_thread_pool().run, int)\n"
         "child = os.fork()\n"
-        "anyio.run(common_threads().run, int)\n"
+        "anyio.run(shared_thread_pool().run, int)\n"
         "child and os.waitpid(child, 0)\n"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0

@@ -7,7 +7,7 @@ from pathlib import Path
 def test_killed_at_twenty_random_moments_an_episode_resumes_and_ends_the_same(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.selfplay.episode.kill_driver", str(tmp_path), "1", "20"],
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         capture_output=True,
         text=True,
         check=True,

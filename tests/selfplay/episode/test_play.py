@@ -7,9 +7,10 @@ import pytest
 from selfplay.cli.episode_view import summarize_episode
 from selfplay.config import EpisodeLimits, HintConfig, SeatConfig
 from selfplay.core.errors import FatalModelError
+from selfplay.core.terminal_text import slug
 from selfplay.core.trace import StopReason, Stratum
 from selfplay.episode.episode_setup import EpisodeSetup
-from selfplay.episode.play import episode_id, play_task, slug
+from selfplay.episode.play import episode_id, play_task
 from selfplay.episode.seats import SeatModels
 from selfplay.journal.events import read_events
 from selfplay.models.offline.script import ScriptLine, call, fails, judges, says

@@ -5,13 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from selfplay.export.export_files import open_scratch_folder
+from selfplay.core.files import open_scratch_folder
 
 DIES = """
 import os, signal, sys
 from pathlib import Path
-from selfplay.export.export_files import workshop
-with workshop(Path(sys.argv[1])) as folder:
+from selfplay.core.files import open_scratch_folder
+with open_scratch_folder(Path(sys.argv[1])) as folder:
     (folder / "rows.jsonl").write_text("half of them")
     os.kill(os.getpid(), signal.SIGKILL)
 """

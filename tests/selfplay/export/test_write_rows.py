@@ -4,11 +4,10 @@ from pathlib import Path
 import orjson
 import pytest
 
-from selfplay.clean.pipeline import DroppedTrace
 from selfplay.clean.stages.strip import strip_supervision
 from selfplay.core.clean_trace import CleanTrace, DropReason, Mask
 from selfplay.core.contract import read_contract
-from selfplay.core.drop_codes import DropCode
+from selfplay.core.drop_codes import DropCode, DroppedTrace
 from selfplay.core.errors import ExportError
 from selfplay.core.trace import StopReason, Trace
 from selfplay.export.formats.row_models import RowFormat

@@ -6,10 +6,11 @@ import pytest
 from selfplay.core.errors import ContextTooLong, JournalError, RequestRefused, TransientModelError
 from selfplay.core.message import Message, Origin
 from selfplay.core.trace import ToolResult
+from selfplay.core.usage import Usage
 from selfplay.journal.events import Event, message_event, parse_events, read_events
 from selfplay.journal.journal import Journal
 from selfplay.models.dialogue import Dialogue
-from selfplay.models.protocol import ModelReply, ModelRequest, Usage
+from selfplay.models.protocol import ModelReply, ModelRequest
 
 START: Event = {"event": "start", "journal": 1, "episode": "e"}
 

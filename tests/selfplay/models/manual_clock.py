@@ -7,8 +7,9 @@ import anyio
 import anyio.lowlevel
 
 from selfplay.core.message import Message, Origin
+from selfplay.core.usage import Usage
 from selfplay.core.wire import encode_messages
-from selfplay.models.protocol import ModelReply, ModelRequest, Usage
+from selfplay.models.protocol import ModelReply, ModelRequest
 from selfplay.models.retry import Clock
 
 USAGE = Usage(input_tokens=100, output_tokens=10)

@@ -4,8 +4,8 @@ from genai_prices import calc_price
 from hypothesis import given
 from hypothesis import strategies as st
 
+from selfplay.core.usage import Usage
 from selfplay.models.prices import FREE, Price, PriceTier, cost_usd, price_of
-from selfplay.models.protocol import Usage
 
 PRICE = Price(input=2.0, cached_input=0.5, output=8.0)
 COUNTS = st.integers(0, 2_000_000)

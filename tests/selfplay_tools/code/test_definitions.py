@@ -404,7 +404,7 @@ def test_definitions_lie_in_the_text_and_hold_their_names(text: str) -> None:
 
 
 def test_every_kind_that_is_found_is_on_the_page_on_languages() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "languages.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "languages.md").read_text(encoding="utf-8")
     kinds = {one.kind for path, text, _ in SNIPPETS for one in find_in(path, dedent(text))}
     assert len(kinds) == 15
     assert {kind for kind in kinds if f"`{kind}`" not in page} == set()

@@ -92,7 +92,7 @@ def test_every_grammar_loads_and_fits_its_queries(language: Language) -> None:
 
 
 def test_the_page_on_languages_names_each_language_and_suffix() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "languages.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "languages.md").read_text(encoding="utf-8")
     for language in LANGUAGES.values():
         assert f"| {language.title} |" in page
     suffixes = set(re.findall(r"`(\.\w+)`", page))

@@ -54,11 +54,14 @@ def test_another_form_of_a_word_is_found_after_the_word_itself() -> None:
 )
 def test_a_byway_counts_in_full_when_it_is_asked_for(path: str, query: str) -> None:
     ranking = ranking_of({path: "header", "src/b.py": "header", "src/c.py": "nothing"})
-    plain, whole = (ranking.score_files(terms_of("header"), replace(FORMULA, byway=byway)) for byway in (0.5, 1.0))
+    plain, whole = (
+        ranking.score_files(terms_of("header"), replace(FORMULA, low_priority=low_priority))
+        for low_priority in (0.5, 1.0)
+    )
     at = sorted([path, "src/b.py", "src/c.py"]).index(path)
     assert plain[at] == whole[at] / 2
     asked = ranking.score_files(terms_of(query))
-    assert asked[at] == ranking.score_files(terms_of(query), replace(FORMULA, byway=1.0))[at]
+    assert asked[at] == ranking.score_files(terms_of(query), replace(FORMULA, low_priority=1.0))[at]
 
 
 def test_a_repeated_word_counts_more_than_another_but_less_than_twice() -> None:

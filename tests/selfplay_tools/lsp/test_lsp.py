@@ -285,9 +285,9 @@ def test_the_schemas_say_nothing_of_who_answers(table: ServerBench) -> None:
 def test_what_nobody_closed_ends_with_this_process(table: ServerBench) -> None:
     script = (
         "from pathlib import Path; from selfplay_tools.snapshot.directory import DirectorySnapshot\n"
-        "from selfplay_tools.lsp.servers import LanguageServer; from selfplay_tools.lsp.tools import lsp_tools\n"
+        "from selfplay_tools.lsp.servers import LanguageServer; from selfplay_tools.lsp.tools import make_lsp_tools\n"
         f"server = LanguageServer('python', {table.server('well').command!r}, ('*.py',))\n"
-        f"tool = lsp_tools([server])[0]; arguments = tool.arguments.model_validate({ASKED!r})\n"
+        f"tool = make_lsp_tools([server])[0]; arguments = tool.arguments.model_validate({ASKED!r})\n"
         f"print(tool.run(DirectorySnapshot(Path({str(table.root)!r})), arguments).text)\n"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(table.log.parent / "scratch")}

@@ -296,16 +296,16 @@ from pathlib import Path
 from selfplay_tools.snapshot.directory import DirectorySnapshot
 from selfplay_tools.mcp.server import make_server
 from selfplay_tools.mcp.transports import run_stdio
-from selfplay_tools.tools.tool import Arguments, Result, Tool
+from selfplay_tools.tools.tool import CallResult, Tool, ToolArguments
 from selfplay_tools.tools.toolbox import Toolbox
 
 def shouts(snapshot, arguments):
     print("noise")
     os.write(1, b"noise\\n")
     subprocess.run(["echo", "noise"], check=True)
-    return Result("quiet")
+    return CallResult("quiet")
 
-tool = Tool(name="shouts", description="", arguments=Arguments, run=shouts)
+tool = Tool(name="shouts", description="", arguments=ToolArguments, run=shouts)
 run_stdio(make_server(Toolbox(DirectorySnapshot(Path(sys.argv[1])), [tool])))
 """
 

@@ -27,7 +27,7 @@ from tests.toy_embeddings import toy_server
 
 FILES = {"io.py": "def close(handle):\n    handle.close()\n", "main.py": "from io import close\n\n\nclose(open('x'))\n"}
 KEY = "wk-0123456789abcdef"
-FAKE = Path(__file__).with_name("fake_language_server.py")
+FAKE = Path(__file__).parents[1] / "lsp" / "fake_language_server.py"
 
 
 @pytest.fixture

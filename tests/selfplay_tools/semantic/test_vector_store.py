@@ -195,8 +195,8 @@ def test_two_that_add_at_once_embed_each_text_once(tmp_path: Path) -> None:
 ADDS = """
 import sys
 from pathlib import Path
-from selfplay_tools.semantic.chunks import Chunk
-from selfplay_tools.semantic.vector_segment import Cut
+from selfplay_tools.semantic.chunks import CodeChunk
+from selfplay_tools.semantic.vector_segment import ChunkedBlob
 from selfplay_tools.semantic.vector_store import VectorStore
 from tests.toy_embeddings import LENGTH, ToyEmbedder
 
@@ -205,8 +205,8 @@ print("ready", flush=True)
 sys.stdin.readline()
 count = 0
 for n in range(40):
-    cut = Cut(f"f{n}".encode(), [Chunk(1, 1, "", f"text {n}"), Chunk(2, 2, "", "common")])
-    count += store.add(iter([cut]), LENGTH, ToyEmbedder().of_code)
+    blob = ChunkedBlob(f"f{n}".encode(), [CodeChunk(1, 1, "", f"text {n}"), CodeChunk(2, 2, "", "common")])
+    count += store.add(iter([blob]), LENGTH, ToyEmbedder().embed_code)
 print(count)
 """
 

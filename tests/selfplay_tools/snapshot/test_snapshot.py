@@ -303,7 +303,7 @@ def test_a_commit_and_its_checkout_are_the_same_snapshot(files: dict[bytes, Cont
         known = {*paths, *all_folders(committed)}
         for path in [*known, *wrong]:
             assert _resolve_path(committed, path) in {None, *known}
-            for verb in ("kind", "entry", "children", "resolve", "read", "text", "link_target", "nearest"):
+            for verb in ("kind", "entry", "children", "resolve", "read", "text", "link_target", "nearest_paths"):
                 assert _ask_snapshot(committed, verb, path) == _ask_snapshot(on_disk, verb, path)
         assert list(committed.index.list_unsearched()) == list(on_disk.index.list_unsearched())
         assert committed.index.rank_paths(["server", "a"], 5) == on_disk.index.rank_paths(["server", "a"], 5)

@@ -19,7 +19,10 @@ from selfplay_tools.code.definitions import Definition
 from selfplay_tools.code.languages import LANGUAGES
 from selfplay_tools.code.syntax import ByteRanges
 
-_MODULES = "cutting definitions languages lexing macros naming nesting parted recalling spans syntax text".split()
+_MODULES = (
+    *"c_parts definitions languages lexer macros names serialization syntax".split(),
+    "../text/decoding",
+)
 
 _values_of = attrgetter(*(field.name for field in fields(Definition)))
 
@@ -50,7 +53,7 @@ def pack_code(language: str, definitions: tuple[Definition, ...], quiet: ByteRan
 
 
 def unpack_code(data: bytes) -> tuple[str, tuple[Definition, ...], ByteRanges | None, str]:
-    """What `packed` was given."""
+    """What `pack_code` was given."""
     found: list[Any] = orjson.loads(data)
     language, rows, spans, problem = found
     quiet = None if spans is None else ByteRanges(array("L", spans[0]), array("L", spans[1]))

@@ -87,7 +87,7 @@ class _ToolboxService:
 
     def __post_init__(self) -> None:
         tools = [describe_tool(tool) for tool in self.toolbox.tools]
-        object.__setattr__(self, "listed", ListToolsResult(tools=tools))
+        object.__setattr__(self, "tool_list", ListToolsResult(tools=tools))
 
     async def list_tools(
         self, _context: ServerRequestContext[Any], _params: PaginatedRequestParams | None

@@ -10,9 +10,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from selfplay_tools.errors import NoSuchPath, NotReadable
 from selfplay_tools.index.scan_index import ScanIndex
-from selfplay_tools.protocols import ContentNotes, FileText, PathKind, SnapshotEntry, TextIndex
+from selfplay_tools.protocols import ContentNotes, PathKind, SnapshotEntry, TextIndex
 from selfplay_tools.snapshot.inventory import Inventory
-from selfplay_tools.text.decoding import BINARY_PROBE_BYTES, MAX_TEXT_BYTES, decode_file, has_wide_mark, is_binary
+from selfplay_tools.text.decoding import (
+    BINARY_PROBE_BYTES,
+    MAX_TEXT_BYTES,
+    FileText,
+    decode_file,
+    has_wide_mark,
+    is_binary,
+)
 from selfplay_tools.text.lines import TextSpan
 from selfplay_tools.text.paths import display_path
 

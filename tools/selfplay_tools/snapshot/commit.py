@@ -12,10 +12,11 @@ from selfplay_tools.git import read_records, run_git
 from selfplay_tools.index.store.commit_index import CommitIndex, stored_span, stored_text
 from selfplay_tools.index.store.repository_index import RepositoryIndex, open_repository_index
 from selfplay_tools.index.store.tree_reader import UnsupportedTree
-from selfplay_tools.protocols import ContentNotes, FileText, PathKind, SnapshotEntry, TextIndex
+from selfplay_tools.protocols import ContentNotes, PathKind, SnapshotEntry, TextIndex
 from selfplay_tools.snapshot.base import BaseSnapshot
 from selfplay_tools.snapshot.blob_reader import BlobReader
 from selfplay_tools.snapshot.inventory import Inventory
+from selfplay_tools.text.decoding import FileText
 from selfplay_tools.text.lines import TextSpan
 from selfplay_tools.text.paths import display_paths, is_served
 

@@ -8,8 +8,7 @@ r"""Bytes of a file as the lines that a model reads.
 
 import codecs
 import re
-
-from selfplay_tools.protocols import FileText
+from dataclasses import dataclass
 
 MAX_TEXT_BYTES = 32 << 20
 """No more than this is read of one file as text."""
@@ -33,6 +32,24 @@ _LFS_POINTER = re.compile(
     rb"size ([0-9]{1,18})\n"
 )
 _LFS_MAX_BYTES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class FileText:
+    """A file's content as text, line by line."""
+
+    path: str
+    lines: tuple[str, ...]
+    """Without line ends; `\\r\\n` and `\\n` end a line, nothing else does. Undecodable bytes and NUL are U+FFFD."""
+    size: int
+    """Bytes of the whole file."""
+    is_whole: bool = True
+    """False when the file is larger than what is read of one: the lines are those of its beginning."""
+    is_binary: bool = False
+    """True for content with a NUL byte near its beginning (git's rule); `lines` is empty then."""
+    lfs_size: int | None = None
+    """Set for a Git LFS pointer: the size in bytes that the real file has; `lines` is the pointer's own text."""
+    encoding: str = "utf-8"
 
 
 def decode_file(path: str, data: bytes, size: int) -> FileText:

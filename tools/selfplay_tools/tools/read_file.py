@@ -6,8 +6,9 @@ from pydantic import Field
 
 from selfplay_tools.errors import BadArgument
 from selfplay_tools.output import LINE_CHARS, clip, compose, count_fitting, format_count, format_size
-from selfplay_tools.protocols import FileText, Snapshot
+from selfplay_tools.protocols import Snapshot
 from selfplay_tools.snapshot.scope import link_remark, resolve_file
+from selfplay_tools.text.decoding import FileText
 from selfplay_tools.tools.tool import CallResult, ShownRange, Tool, ToolArguments
 
 MAX_LINES = 400

@@ -22,8 +22,8 @@ from selfplay.batch.heartbeat import read_worker_state
 from selfplay.batch.ledger import UnitLine
 from selfplay.batch.run_folder import RunFolder
 from selfplay.config import load_config
+from selfplay.core.usage import Usage
 from selfplay.journal.events import read_events
-from selfplay.models.protocol import Usage
 from tests.loopback import (
     Behaviour,
     Json,

@@ -23,7 +23,7 @@ from selfplay.batch.start import open_run
 from selfplay.cli.batch import choose_engine
 from selfplay.config import HintConfig, PriceConfig, SeatConfig
 from selfplay.core.errors import ConfigError, RunError
-from selfplay.models.protocol import Usage
+from selfplay.core.usage import Usage
 from tests.selfplay.batch.ray.local_actors import LocalActor, make_fleet, start_local_actors
 from tests.selfplay.batch.runs import CONFIG, count_ledger_lines, make_order, make_repository, make_tasks, read_ledger
 

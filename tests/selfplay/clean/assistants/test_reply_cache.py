@@ -8,9 +8,10 @@ import pytest
 from selfplay.clean.assistants.reply_cache import BudgetSpentError, CleaningBudget, ReplyCache
 from selfplay.core.errors import ContextTooLong, JournalError, RequestRefused
 from selfplay.core.message import Message, Origin
+from selfplay.core.usage import Usage
 from selfplay.core.wire import WireMessage
 from selfplay.models.prices import Price
-from selfplay.models.protocol import ModelReply, ModelRequest, Usage
+from selfplay.models.protocol import ModelReply, ModelRequest
 
 PRICE = Price(input=1.0, cached_input=1.0, output=2.0)
 

@@ -11,10 +11,9 @@ from selfplay.audit.traces import audit_traces
 from selfplay.clean.across import AcrossSettings
 from selfplay.clean.folder import CleanFolder
 from selfplay.clean.funnel import CleaningFunnel
-from selfplay.clean.pipeline import DroppedTrace
 from selfplay.cli import main
 from selfplay.core.clean_trace import CleanTrace, DropReason, Mask, Repair
-from selfplay.core.drop_codes import DropCode
+from selfplay.core.drop_codes import DropCode, DroppedTrace
 
 Capture = pytest.CaptureFixture[str]
 SYSTEM = "You fix bugs with a shell."

@@ -5,11 +5,11 @@ import pytest
 from selfplay.clean.echoes import EchoKind, find_echoes
 from selfplay.clean.echoes.restatement import AT_HAND, MOST_KEPT, index_texts
 from selfplay.clean.journals import CleaningCandidate
-from selfplay.clean.pipeline import CleanedTrace, DroppedTrace, clean_offline
+from selfplay.clean.pipeline import CleanedTrace, clean_offline
 from selfplay.clean.settings import CleanSettings
 from selfplay.clean.stages.turn_echoes import TurnContext, TurnEchoes, find_turn_echoes
 from selfplay.core.clean_trace import Mask
-from selfplay.core.drop_codes import DropCode
+from selfplay.core.drop_codes import DropCode, DroppedTrace
 from selfplay.core.message import Message, Origin, ToolCall
 from selfplay.core.trace import Trace
 from selfplay_tools.tools.tool import ShownRange

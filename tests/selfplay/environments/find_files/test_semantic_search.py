@@ -48,7 +48,7 @@ def test_a_file_configures_the_model(tmp_path: Path) -> None:
 
 
 def test_the_page_shows_every_setting_and_the_others_as_they_are_by_default() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "semantic.md").read_text("utf-8")
+    page = (Path(__file__).parents[4] / "docs" / "semantic.md").read_text("utf-8")
     written = tomllib.loads(page.split("```toml\n")[1].split("```")[0])["tools"]["semantic_search"]
     assert set(written) == set(SemanticSearchConfig.model_fields)
     needed = {name: written[name] for name in ("model", "base_url", "dimensions")}

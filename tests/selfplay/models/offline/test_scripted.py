@@ -221,7 +221,7 @@ def test_a_missing_file_is_an_input_error(tmp_path: Path) -> None:
 
 
 def test_the_forms_in_the_documentation_are_read(tmp_path: Path) -> None:
-    page = (Path(__file__).parents[3] / "docs/models.md").read_text("utf-8")
+    page = (Path(__file__).parents[4] / "docs/models.md").read_text("utf-8")
     [example] = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
     path = tmp_path / "script.jsonl"
     path.write_text(example, "utf-8")

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from selfplay.core.errors import RepositoryError
-from selfplay.core.task_rows import resolve_targets
+from selfplay.environments.find_files.targets import resolve_targets
 from selfplay.repos.repositories import Repositories
 from selfplay.tasks.mine import (
     CommitSelection,

@@ -8,15 +8,15 @@ from selfplay_tools.index.store.repository_index import open_repository_index
 PROGRAM = """
 import sys, time
 from pathlib import Path
-from selfplay_tools.git import records
-from selfplay_tools.index.store.repository_index import library_at
+from selfplay_tools.git import read_records
+from selfplay_tools.index.store.repository_index import open_repository_index
 
 git_dir, store, pause_s = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
-oids = [line.split()[2].decode() for line in records(git_dir, "ls-tree", "-r", "-z", "main")]
-library = library_at(git_dir, store)
-library.want(oids, 1 << 30)
+oids = [line.split()[2].decode() for line in read_records(git_dir, "ls-tree", "-r", "-z", "main")]
+index = open_repository_index(git_dir, store)
+index.add_soon(oids, 1 << 30)
 time.sleep(pause_s)
-print("left while at work" if library._working else "left at rest")
+print("left while at work" if index._worker else "left at rest")
 """
 PAUSES_S = [0.02 * number for number in range(20)]
 AT_ONCE = 5
@@ -43,8 +43,8 @@ def test_a_process_that_ends_while_it_indexes_ends_well(tmp_path: Path) -> None:
     assert outputs[0] == "left while at work"
     oids = [line.split()[2].decode() for line in read_records(git_dir, "ls-tree", "-r", "-z", "main")]
     for pause in PAUSES_S[::7]:
-        library = open_repository_index(git_dir, tmp_path / str(pause))
-        library.add_with_words(oids)
+        index = open_repository_index(git_dir, tmp_path / str(pause))
+        index.add_with_words(oids)
         assert library.problem is None
         assert not library.store.find_missing(map(bytes.fromhex, oids))
 

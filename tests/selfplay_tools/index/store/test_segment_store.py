@@ -252,13 +252,13 @@ WRITER = """
     import sys
     from pathlib import Path
     from selfplay_tools.snapshot.commit import CommitSnapshot
-    from selfplay_tools.index.store.repository_index import library_at
+    from selfplay_tools.index.store.repository_index import open_repository_index
     git_dir, folder, commits = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
     for commit in commits:
         snapshot = CommitSnapshot(git_dir, commit, store=folder)
-        snapshot.index.ranked(["function"], 3)
+        snapshot.index.rank_paths(["function"], 3)
         snapshot.close()
-    problem = library_at(git_dir, folder).problem
+    problem = open_repository_index(git_dir, folder).problem
     assert problem is None, problem
 """
 
@@ -283,18 +283,18 @@ def test_several_processes_build_at_once(tmp_path: Path) -> None:
 DYING = """
     import os, sys
     from pathlib import Path
-    from selfplay_tools.index.store.blob_table import Blob
-    from selfplay_tools.index.store.normalised_text import clean
-    from selfplay_tools.index.store.segment_store import Store
+    from selfplay_tools.index.store.blob_table import BlobRecord
+    from selfplay_tools.index.store.normalised_text import normalise
+    from selfplay_tools.index.store.segment_store import SegmentStore
 
-    def fetched(oids):
+    def fetch(oids):
         for oid in oids:
             if oid[0] == 7:
                 os._exit(9)
-            yield Blob(oid, 40, clean(oid.hex().encode() + b"\\n"))
+            yield BlobRecord(oid, 40, normalise(oid.hex().encode() + b"\\n"))
 
-    store = Store(Path(sys.argv[1]), segment_bytes=100)
-    store.add([number.to_bytes(20, "big")[::-1] for number in range(10)], fetched)
+    store = SegmentStore(Path(sys.argv[1]), segment_bytes=100)
+    store.add([number.to_bytes(20, "big")[::-1] for number in range(10)], fetch)
 """
 
 

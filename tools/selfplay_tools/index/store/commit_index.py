@@ -18,7 +18,8 @@ from selfplay_tools.index.store.commit_layout import CommitLayout
 from selfplay_tools.index.store.repository_index import MAX_BYTES_AT_ONCE, RepositoryIndex
 from selfplay_tools.index.store.trigram_signatures import Bits
 from selfplay_tools.index.store.word_index import FieldPostings, WordIndex, find_in_parts
-from selfplay_tools.protocols import FileText, SnapshotEntry
+from selfplay_tools.protocols import SnapshotEntry
+from selfplay_tools.text.decoding import FileText
 from selfplay_tools.text.lines import TextSpan
 from selfplay_tools.text.literals import Need
 

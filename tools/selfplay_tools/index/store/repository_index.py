@@ -5,7 +5,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from threading import Event, Lock, Thread
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TypeVar, cast
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -19,9 +19,6 @@ from selfplay_tools.index.store.segment_store import SegmentStore
 from selfplay_tools.index.store.sqlite_notes import SqliteNotes
 from selfplay_tools.index.store.tree_reader import TreeReader
 from selfplay_tools.protocols import SnapshotEntry
-
-if TYPE_CHECKING:
-    from selfplay_tools.index.store.commit_index import CommitIndex
 
 MAX_BYTES_AT_ONCE = 8 << 20
 """Of missing contents that are stored while the caller waits."""
@@ -56,7 +53,7 @@ class RepositoryIndex:
         self._worker: Thread | None = None
         self._guard = Lock()
         self._memory: OrderedDict[Hashable, object] = OrderedDict()
-        self._indexes: WeakValueDictionary[str, CommitIndex] = WeakValueDictionary()
+        self._indexes: WeakValueDictionary[str, object] = WeakValueDictionary()
         self.problem: Exception | None = None
         """What ended the last work in the background, if it was not its completion."""
 
@@ -188,13 +185,13 @@ class RepositoryIndex:
         except GitFailed:
             return  # a commit that is not there any more
 
-    def share_index(self, commit: str, make: "Callable[[], CommitIndex]") -> "CommitIndex":
+    def share_index(self, commit: str, make: Callable[[], T]) -> T:
         """The one index of a commit, as long as anyone has it, and a while longer."""
         index = self._indexes.get(commit)
         if index is None:
             index = self.get_or_make(("index", commit), make)
             self._indexes[commit] = index
-        return index
+        return cast("T", index)
 
     def get_or_make(self, key: Hashable, make: Callable[[], T]) -> T:
         """What `make` gave for that key, lately."""
