@@ -45,8 +45,8 @@ def test_a_process_that_ends_while_it_indexes_ends_well(tmp_path: Path) -> None:
     for pause in PAUSES_S[::7]:
         index = open_repository_index(git_dir, tmp_path / str(pause))
         index.add_with_words(oids)
-        assert library.problem is None
-        assert not library.store.find_missing(map(bytes.fromhex, oids))
+        assert index.problem is None
+        assert not index.store.find_missing(map(bytes.fromhex, oids))
 
 
 def make_repository(git_dir: Path) -> Path:
