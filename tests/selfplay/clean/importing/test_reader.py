@@ -134,8 +134,8 @@ def test_each_attempt_of_swe_agent_is_a_trace(tmp_path: Path) -> None:
     empty: dict[str, Any] = {"history": []}
     mixed = list(read_traces(write(tmp_path, {"attempts": [empty, attempt]})))
     assert [(type(one).__name__, one.where.partition("#")[2]) for one in mixed] == [
-        ("Unread", "attempts[0]"),
-        ("Imported", "attempts[1]"),
+        ("UnreadDocument", "attempts[0]"),
+        ("ImportedTrace", "attempts[1]"),
     ]
 
 
@@ -266,7 +266,7 @@ def test_an_atif_sub_agent_that_cant_be_read_is_said_with_its_own_place(tmp_path
     path = write(tmp_path, atif(*SAID, TURN, subagent_trajectories=[inner, bad, inner]))
     found = [(type(one).__name__, one.where.partition("#")[2]) for one in read_traces(path)]
     sub = "subagent_trajectories"
-    assert found == [("Imported", ""), ("Imported", f"{sub}[0]"), ("Unread", f"{sub}[1]"), ("Imported", f"{sub}[2]")]
+    assert found == [("ImportedTrace", ""), ("ImportedTrace", f"{sub}[0]"), ("UnreadDocument", f"{sub}[1]"), ("ImportedTrace", f"{sub}[2]")]
 
 
 def test_sub_agents_of_sub_agents_without_end_are_read_as_far_as_it_goes(tmp_path: Path) -> None:
@@ -368,9 +368,9 @@ def test_a_bad_line_does_not_hide_the_others(tmp_path: Path) -> None:
     (tmp_path / "f").write_text(f"\ufeff{good}\n\nnonsense\n{good}\n", "utf-8")
     found = list(read_traces(tmp_path / "f"))
     assert [(type(one).__name__, one.where.rpartition(":")[2]) for one in found] == [
-        ("Imported", "1"),
-        ("Unread", "3"),
-        ("Imported", "4"),
+        ("ImportedTrace", "1"),
+        ("UnreadDocument", "3"),
+        ("ImportedTrace", "4"),
     ]
 
 
@@ -382,10 +382,10 @@ def test_a_bad_first_line_does_not_hide_the_others(tmp_path: Path, first: str) -
     (tmp_path / "f").write_text(f"\n{first}\r\n{good}\r\nnonsense\n\n{good}\n", "utf-8")
     found = list(read_traces(tmp_path / "f"))
     assert [(type(one).__name__, one.where.rpartition(":")[2]) for one in found] == [
-        ("Unread", "2"),
-        ("Imported", "3"),
-        ("Unread", "4"),
-        ("Imported", "6"),
+        ("UnreadDocument", "2"),
+        ("ImportedTrace", "3"),
+        ("UnreadDocument", "4"),
+        ("ImportedTrace", "6"),
     ]
 
 
