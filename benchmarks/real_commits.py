@@ -27,7 +27,7 @@ from selfplay.clean.settings import CleanSettings
 from selfplay.config import RunConfig
 from selfplay.core.task import Answer, Brief, Target, Task
 from selfplay.core.trace import HintKind, Trace
-from selfplay.episode.loop import note_shown
+from selfplay.environments.environment import Environment
 from selfplay.episode.play import play_task, set_up_episode
 from selfplay.episode.seats import open_seat_models
 from selfplay.export.write_rows import write_rows
@@ -98,21 +98,23 @@ async def play(task: Task, repositories: Repositories, folder: Path) -> EpisodeO
             hints=len(hints),
             feedback=sum(hint.kind is HintKind.FEEDBACK for hint in hints),
             refused=sum(bool(a.findings) for step in trace.steps for a in step.judgement.attempts),
-            revealing=count_revealing(trace, lambda hint, seen: bool(check_hint(hint, stage.guard, seen))),
+            revealing=count_revealing(
+                trace, stage.environment, lambda hint, seen: bool(check_hint(hint, stage.guard, seen))
+            ),
             seconds=seconds,
         )
     finally:
         snapshot.close()
 
 
-def count_revealing(trace: Trace, reveals: Callable[[str, ShownText], bool]) -> int:
+def count_revealing(trace: Trace, environment: Environment, reveals: Callable[[str, ShownText], bool]) -> int:
     """Hints that the player got and that reveal, given what it had been shown by then."""
     seen = ShownText()
     seen.add(trace.opening.content)
     count = 0
     for step in trace.steps:
         for result in step.results:
-            note_shown(seen, result)
+            environment.note_shown(seen, result)
         hint = step.judgement.hint
         count += hint is not None and reveals(hint.text, seen)
     return count

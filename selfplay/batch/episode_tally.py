@@ -105,7 +105,7 @@ def make_episode_line(trace: Trace, tally: EpisodeTally, path: Path, root: Path)
         stratum=trace.stratum,
         attempt=tally.attempt,
         steps=len(trace.steps),
-        targets=len(trace.task.answer.targets),
+        targets=len(trace.task.answer.all_goals),
         found=len(trace.found_targets),
         hints=sum(judgement.hint is not None for judgement in judgements),
         refused=sum(bool(attempt.findings) for attempt in attempts),

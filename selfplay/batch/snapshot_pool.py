@@ -1,7 +1,7 @@
-"""What units are played on: snapshots are opened once for all units of a commit, stages set in threads."""
+"""What units are played in: a commit's snapshot is opened once for all its units, and set-ups are made in threads."""
 
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -13,6 +13,7 @@ from selfplay.batch.units import WorkUnit
 from selfplay.config import RunConfig
 from selfplay.core.errors import RepositoryError, RunEnding
 from selfplay.core.threads import ThreadPool
+from selfplay.environments.registry import kind_of
 from selfplay.episode.episode_setup import EpisodeSetup
 from selfplay.episode.play import set_up_episode
 from selfplay.repos.repositories import Repositories
@@ -33,7 +34,7 @@ class _SharedSnapshot:
 
 
 class SnapshotPool:
-    """Hands out stages. Made and used within one event loop."""
+    """Sets up episodes; units of the same commit share its snapshot. Made and used within one event loop."""
 
     def __init__(
         self, repositories: Repositories, config: RunConfig, tools: Sequence[AnyTool], threads: ThreadPool
@@ -47,11 +48,13 @@ class SnapshotPool:
     @asynccontextmanager
     async def set_up(self, unit: WorkUnit) -> AsyncGenerator[EpisodeSetup]:
         """What the unit is played on, as long as it is played. Raises RepositoryError, TaskError, ConfigError."""
-        async with self._share_snapshot(unit.task.brief.repo, unit.task.brief.commit) as snapshot:
-            stage = await self._threads.run(
+        brief = unit.task.brief
+        uses_repository = kind_of(unit.task).uses_repository
+        async with self._share_snapshot(brief.repo, brief.commit) if uses_repository else nullcontext() as snapshot:
+            setup = await self._threads.run(
                 partial(set_up_episode, unit.task, snapshot, self._config, unit.where, self._tools)
             )
-            yield replace(stage, threads=self._threads)
+            yield replace(setup, threads=self._threads)
 
     async def _open_snapshot(self, repo: str, commit: str) -> Snapshot:
         try:

@@ -21,7 +21,7 @@ from selfplay.clean.stages.grounding import (
 from selfplay.clean.stages.repair import repair_turns
 from selfplay.clean.stages.resampled_turns import find_preference_pairs, measure_reliance, sample_hinted_turns
 from selfplay.clean.stages.strip import strip_supervision
-from selfplay.clean.stages.turn_masks import add_masks, extra_file_share, mask_turns
+from selfplay.clean.stages.turn_masks import add_masks, mask_turns, surplus_share
 from selfplay.core.clean_trace import CleanTrace, Mask, PreferencePair
 from selfplay.core.drop_codes import DroppedTrace
 from selfplay.core.trace import Trace
@@ -89,7 +89,7 @@ async def repair_and_mask(
     if repaired != clean:
         clean, ground = repaired, grounding_of(trace, repaired, hints, ground.evidence_without_hints)
     clean = mask_turns(clean, supervisor_texts_before_turns(trace, clean), ground)
-    if extra_file_share(trace, clean) > settings.extra_files:
+    if surplus_share(trace, clean) > settings.extra_files:
         last = len(clean.turns) - 1
         clean = clean.with_turn(last, add_masks(clean.turns[last], [Mask.IMPRECISE]))
     return clean, ground

@@ -18,9 +18,11 @@ from selfplay.config import HintPolicy, RunConfig
 from selfplay.core.task import Task
 from selfplay.core.trace import StopReason
 from selfplay.core.wire import Channel
+from selfplay.environments.registry import kind_of
 from selfplay.episode.play import PlayedEpisode, play_task, set_up_episode
 from selfplay.episode.seats import open_seat_models
 from selfplay.repos.repositories import Repositories
+from selfplay_tools.protocols import Snapshot
 
 EPILOG = """Examples:
 
@@ -102,13 +104,16 @@ async def _play(
     task: Task, config: RunConfig, places: EpisodeFolders, view: EpisodeView, where: str
 ) -> tuple[PlayedEpisode, ...]:
     repositories = Repositories(places.repos, hidden=(places.traces, *places.kept))
-    async with open_seat_models(config) as cast:
-        snapshot = await anyio.to_thread.run_sync(repositories.open, task.brief.repo, task.brief.commit)
+    async with open_seat_models(config) as seat_models:
+        snapshot: Snapshot | None = None
+        if kind_of(task).uses_repository:
+            snapshot = await anyio.to_thread.run_sync(repositories.open, task.brief.repo, task.brief.commit)
         try:
-            stage = await anyio.to_thread.run_sync(set_up_episode, task, snapshot, config, where)
-            return await play_task(stage, cast, places.traces, view.show_event)
+            setup = await anyio.to_thread.run_sync(set_up_episode, task, snapshot, config, where)
+            return await play_task(setup, seat_models, places.traces, view.show_event)
         finally:
-            snapshot.close()
+            if snapshot is not None:
+                snapshot.close()
 
 
 def _print_summaries(played: tuple[PlayedEpisode, ...], console: Console, *, is_json: bool) -> None:

@@ -170,10 +170,15 @@ class CleanTrace(Noun):
         return Reliance(samples=sum(r.samples for r in measured), same=sum(r.same for r in measured))
 
     @property
+    def answer_result(self) -> ToolResult | None:
+        """The result by which the last turn answered; None if it does not end with an answer."""
+        answers = [r for turn in self.turns[-1:] for r in turn.results if r.answer is not None]
+        return answers[-1] if answers else None
+
+    @property
     def answer(self) -> tuple[AnswerFile, ...] | None:
         """What the last turn named with `finish`; None if it does not end with an answer."""
-        answers = [r.answer for turn in self.turns[-1:] for r in turn.results if r.answer is not None]
-        return answers[-1] if answers else None
+        return None if self.answer_result is None else self.answer_result.answer
 
     @property
     def drop_counts(self) -> Counter[DropReason]:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
@@ -120,8 +120,12 @@ def _format_location(loc: tuple[int | str, ...]) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
 
 
-def read_rows(path: Path, row: type[RowType]) -> Iterator[tuple[str, RowType]]:
+def read_rows(
+    path: Path, row: type[RowType], choose: Callable[[bytes], type[RowType]] | None = None
+) -> Iterator[tuple[str, RowType]]:
     """Each line of a JSONL file with where it stands (`FILE:LINE`); blank lines are passed over.
+
+    `choose` says of a line which kind of `row` it should be, where there are several.
 
     Raises InputError at the first line that is no `row`.
     """
@@ -130,6 +134,7 @@ def read_rows(path: Path, row: type[RowType]) -> Iterator[tuple[str, RowType]]:
             for number, line in enumerate(file, 1):
                 where = f"{path}:{number}"
                 if line.strip():
-                    yield where, parse_row(row, line.strip().removeprefix(b"\xef\xbb\xbf"), where)
+                    text = line.strip().removeprefix(b"\xef\xbb\xbf")
+                    yield where, parse_row(choose(text) if choose else row, text, where)
     except OSError as error:
         raise InputError(f"{path}: can't be read: {error.strerror}") from error

@@ -5,10 +5,10 @@
 
 import json
 from enum import StrEnum
-from typing import Any, Literal, cast
+from typing import Any, ClassVar, Literal, cast
 
 import orjson
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 MAX_DEPTH = 100
 """Levels of a call's arguments, themselves the first: JSON of more can be read, but not be written again."""
@@ -18,6 +18,22 @@ class Noun(BaseModel):
     """Base of everything that is stored: strict, frozen, no unknown keys. Load with `model_validate_json` only."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class ExtendedNoun(Noun):
+    """A noun that gained fields after files of it were written: where they say nothing, they are not written.
+
+    So what was stored before keeps its bytes, and every id and digest that is made of them.
+    """
+
+    later_fields: ClassVar[frozenset[str]] = frozenset()
+
+    @model_serializer(mode="wrap")
+    def _leave_out_unset(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = handler(self)
+        fields = type(self).model_fields
+        unset = {name for name in self.later_fields if getattr(self, name) == fields[name].default}
+        return {name: value for name, value in written.items() if name not in unset}
 
 
 class Origin(StrEnum):

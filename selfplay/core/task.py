@@ -1,10 +1,10 @@
 """A task: what the player is told (`Brief`) and what only the supervisor knows (`Answer`)."""
 
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, JsonValue, StringConstraints, field_validator, model_validator
 
-from selfplay.core.message import Noun
+from selfplay.core.message import ExtendedNoun, Noun
 
 NonEmptyText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 LineRange = tuple[int, int]
@@ -45,24 +45,73 @@ class Target(Noun):
         return f"{self.path}:{self.symbol}" if self.symbol else self.path
 
 
-class Brief(Noun):
-    """What player and supervisor may both know."""
+class Condition(Noun):
+    """One condition on a call and its result. Data, never code."""
+
+    at: Annotated[str, StringConstraints(pattern=r"^(result|arguments\.\S+)$")] = "result"
+    """What is looked at: the result's text, or an argument (`arguments.url`)."""
+    op: Literal["contains", "equals", "starts_with"] = "contains"
+    """How it is compared with `value`; upper and lower case differ."""
+    value: NonEmptyText
+
+
+class Goal(Noun):
+    """What has to be reached where goals are no files: a call whose result, or argument, meets each condition."""
 
     id: NonEmptyText
-    repo: NonEmptyText
-    """A path, a URL, or a name under `repos/`."""
-    commit: NonEmptyText
+    """A short name, unique in its task."""
+    about: str = ""
+    """What the supervisor is told of it."""
+    tool: str | None = None
+    """The tool that has to be called; None for any."""
+    where: Annotated[tuple[Condition, ...], Field(min_length=1)]
+    secrets: tuple[NonEmptyText, ...] = ()
+    """Names that no hint may give, beside the values of the conditions."""
+
+    def __str__(self) -> str:
+        return self.id
+
+
+FIND_FILES = "find_files"
+"""The environment of a task that names none."""
+
+
+class Brief(ExtendedNoun):
+    """What player and supervisor may both know."""
+
+    later_fields: ClassVar[frozenset[str]] = frozenset({"environment"})
+
+    id: NonEmptyText
+    environment: NonEmptyText = FIND_FILES
+    """What the task is played in, by name: see `selfplay.environments`."""
+    repo: str = ""
+    """A path, a URL, or a name under `repos/`; empty where the environment has no repository."""
+    commit: str = ""
     """A revision; `worktree` for a directory as it is on disk."""
     prompt: NonEmptyText
     """The task in the words that the player gets."""
 
 
-class Answer(Noun):
-    """What only the supervisor may know."""
+class Answer(ExtendedNoun):
+    """What only the supervisor may know: files to find, or goals of another environment."""
 
-    targets: Annotated[tuple[Target, ...], Field(min_length=1)]
+    later_fields: ClassVar[frozenset[str]] = frozenset({"goals"})
+
+    targets: tuple[Target, ...] = ()
+    goals: tuple[Goal, ...] = ()
     patch: str | None = None
     """The reference change, as a unified diff."""
+
+    @model_validator(mode="after")
+    def _is_not_empty(self) -> Self:
+        if not self.targets and not self.goals:
+            raise ValueError("name a target, or a goal")
+        return self
+
+    @property
+    def all_goals(self) -> tuple[Target | Goal, ...]:
+        """Everything that has to be found, in order; what a trace calls the n-th target is the n-th of these."""
+        return (*self.targets, *self.goals)
 
     @property
     def paths(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What an episode plays on and who plays it, and what its player is told at the beginning."""
+"""What an episode is played in and who plays it, and how its player is instructed."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from selfplay.config import RunConfig
 from selfplay.core.task import Task
 from selfplay.core.threads import ThreadPool, shared_thread_pool
+from selfplay.environments.environment import Environment, EnvironmentKind
 from selfplay.episode.player import ModelCall
 from selfplay.gate import Guard
 from selfplay.models.prices import Price
 from selfplay.prompts import load_prompt
-from selfplay_tools.tools.toolbox import Toolbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +28,24 @@ class Seats:
 
 @dataclass(frozen=True, slots=True)
 class EpisodeSetup:
-    """What an episode plays on."""
+    """What an episode is played in."""
 
-    task: Task
-    """With its targets checked against the repository: symbols have lines."""
+    kind: EnvironmentKind
+    environment: Environment
     guard: Guard
-    """What the gate guards, prepared from task and repository."""
-    target_outline: str
-    """The targets in outline, for the supervisor."""
-    toolbox: Toolbox
-    snapshot_id: str
+    """What no hint may reveal."""
+    goal_outline: str
+    """The goals in outline, for the supervisor."""
     config: RunConfig
     attempt: int = 1
     """Which attempt at the task this is, from 1; hinted and unhinted ones are counted apart."""
     threads: ThreadPool = field(default_factory=shared_thread_pool)
     """Tools and gate run in these: a slow disk holds up none but those who read it."""
+
+    @property
+    def task(self) -> Task:
+        """With its goals checked by the environment and made exact."""
+        return self.environment.task
 
 
 def advice_mark(setup: EpisodeSetup) -> str:
@@ -50,7 +53,7 @@ def advice_mark(setup: EpisodeSetup) -> str:
 
     No text in the repository can hold it: it is made from the commit's id, which depends on that text.
     """
-    seed = f"{setup.snapshot_id}\0{setup.task.brief.id}\0{setup.task.brief.prompt}"
+    seed = f"{setup.environment.id}\0{setup.task.brief.id}\0{setup.task.brief.prompt}"
     return f"[advice {hashlib.sha256(seed.encode()).hexdigest()[:16]}]"
 
 

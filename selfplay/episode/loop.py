@@ -13,7 +13,7 @@ from selfplay.core.task_rows import row_of
 from selfplay.core.trace import HintAttempt, HintFinding, Judgement, Step, StopReason, ToolResult, Trace
 from selfplay.core.usage import Usage
 from selfplay.core.wire import WIRE_VERSION
-from selfplay.environments.find_files.targets import TargetProgress
+from selfplay.environments.environment import ToolSession
 from selfplay.episode.episode_setup import EpisodeSetup, Seats, advice_mark, player_instructions
 from selfplay.episode.judge import Judge
 from selfplay.episode.pacing import Pacing, defaults_of
@@ -24,6 +24,7 @@ from selfplay.gate.guesses import findings_from_opinion
 from selfplay.journal.events import JOURNAL_VERSION, Event, message_event
 from selfplay.journal.journal import Journal
 from selfplay.journal.replay import trace_of
+from selfplay.models.call_hooks import ON_RETRY, ON_SEND, set_hook
 from selfplay.models.dialogue import Dialogue
 from selfplay.models.prices import Price, cost_usd
 from selfplay.models.protocol import ModelReply
@@ -47,7 +48,8 @@ async def play_episode(episode: str, setup: EpisodeSetup, seats: Seats, journal:
         return trace_of([start, *journal.replay_rest()], str(journal.path))
     episode_loop.send_openings()
     try:
-        trace = await episode_loop.play()
+        with set_hook(ON_SEND, journal.restart_clock), set_hook(ON_RETRY, journal.record_retry):
+            trace = await episode_loop.play()
     except (ModelError, JournalError):
         raise
     except ToolsError:
@@ -65,19 +67,6 @@ def _release_version() -> str:
     return version("selfplay")
 
 
-def note_shown(shown_text: ShownText, result: ToolResult) -> None:
-    """Tell the gate what the player has been shown of files by a result.
-
-    Only that: not the player's own words, nor a result's first line, which repeats what the player asked for. A guess
-    must not become free for the supervisor to confirm.
-    """
-    if result.shown:
-        shown_text.add(result.message.content, has_head=True)
-    for part in result.shown:
-        if part.how == "read":
-            shown_text.mark_opened(part.path)
-
-
 class _EpisodeLoop:
     """The state of one episode while it is played."""
 
@@ -85,7 +74,7 @@ class _EpisodeLoop:
         self._setup, self._seats, self._journal = setup, seats, journal
         self._limits = setup.config.limits
         self._mark = advice_mark(setup)
-        self._schemas = setup.toolbox.schemas()
+        self._schemas = setup.environment.schemas()
         text = player_instructions(setup.config, self._mark, is_supervised=seats.supervisor is not None)
         self.trace = Trace(
             episode=episode,
@@ -99,7 +88,7 @@ class _EpisodeLoop:
         )
         self._supervisor = self._make_supervisor() if seats.supervisor else None
         self._judge = self._make_judge() if seats.supervisor and seats.judge else None
-        self._progress = TargetProgress(setup.task.answer.targets)
+        self._progress = setup.kind.make_progress(setup.task)
         self._pacing = Pacing(setup.config.hints, defaults_of(self._schemas))
         self._shown_text = ShownText()
         self._ids: frozenset[str] = frozenset()
@@ -125,8 +114,9 @@ class _EpisodeLoop:
         return Judge(self._seats.judge, config, self._journal, self._setup.task.brief.prompt)
 
     async def play(self) -> Trace:
-        while self.trace.stop is None:
-            self.trace = self._stop_over_limit() or await self._take_step()
+        async with self._setup.environment.open_session(self._setup.threads) as session:
+            while self.trace.stop is None:
+                self.trace = self._stop_over_limit() or await self._take_step(session)
         return self.trace
 
     def start(self) -> Event:
@@ -139,7 +129,7 @@ class _EpisodeLoop:
             "selfplay": _release_version(),
             "episode": self.trace.episode,
             "task": row_of(setup.task).model_dump(mode="json", exclude_defaults=True),
-            "snapshot": setup.snapshot_id,
+            "snapshot": setup.environment.id,
             "supervised": self._supervisor is not None,
             "attempt": setup.attempt,
             "config": setup.config.model_dump(mode="json", exclude_defaults=True),
@@ -160,7 +150,7 @@ class _EpisodeLoop:
         self._dialogue.append(*player_messages)
         if self._supervisor is not None:
             self._shown_text.add(self.trace.opening.content)
-            messages = opening_messages(self._setup.task, self._setup.target_outline, self.trace.prompt.content)
+            messages = opening_messages(self._setup.task, self._setup.goal_outline, self.trace.prompt.content)
             for message in messages:
                 self._journal.record(message_event("supervisor", message))
             self._supervisor.dialogue.append(*messages)
@@ -177,10 +167,10 @@ class _EpisodeLoop:
             return self.trace.with_stop(StopReason.COST, f"{self._cost:.4f} USD of {limits.cost_usd:g} USD spent")
         return None
 
-    async def _take_step(self) -> Trace:
+    async def _take_step(self, session: ToolSession) -> Trace:
         """The trace and one more step, or its end."""
         try:
-            reply = await self._player.act(self._dialogue, self._journal, self._ids)
+            reply = await self._ask_player()
         except (ContextTooLong, RequestRefused) as error:
             if isinstance(error, RequestRefused) and not self.trace.steps:
                 raise  # the server takes no request of this kind: the set-up is wrong, not the episode
@@ -188,23 +178,31 @@ class _EpisodeLoop:
         self._count_usage(reply.usage, self._seats.player_price)
         action = reply.message
         self._ids |= {call.id for call in action.tool_calls}
-        results = await self._carry_out_calls(action)
+        results = await self._carry_out_calls(action, session)
         step = await self._make_step(action, results, reply)
         self._dialogue.append(action, *(r.message for r in results), *step.messages_after)
         trace = self.trace.with_step(step)
         return self._stop_if_over(trace, step) or trace
 
-    async def _carry_out_calls(self, action: Message) -> tuple[ToolResult, ...]:
-        number = len(self.trace.steps) + 1
+    async def _ask_player(self) -> ModelReply:
+        request = self._player.build_request(self._dialogue)
+        act = partial(self._player.act, taken=self._ids)
+        # Refused at its very first request, it is the set-up that is wrong: that is asked again when it is mended.
+        return await self._journal.call("player", request, act, keeps=lambda _: request.turn > 0)
+
+    async def _carry_out_calls(self, action: Message, session: ToolSession) -> tuple[ToolResult, ...]:
+        environment, number = self._setup.environment, len(self.trace.steps) + 1
         results: list[ToolResult] = []
         for call in action.tool_calls:
-            results.append(await self._journal.run_tool(number, call.id, partial(self._carry_out_call, call, results)))
+            live = partial(self._carry_out_call, call, results, session)
+            repeats = environment.replay == "repeated"
+            results.append(await self._journal.run_tool(number, call.id, live, repeats=repeats))
         if self._supervisor is not None:
             for result in results:
-                note_shown(self._shown_text, result)
+                environment.note_shown(self._shown_text, result)
         return tuple(results)
 
-    async def _carry_out_call(self, call: ToolCall, before: Sequence[ToolResult]) -> ToolResult:
+    async def _carry_out_call(self, call: ToolCall, before: Sequence[ToolResult], session: ToolSession) -> ToolResult:
         if call.is_cut:
             return _refuse_call(
                 call,
@@ -217,14 +215,13 @@ class _EpisodeLoop:
             return _refuse_call(
                 call, f"Not carried out: at most {self._limits.calls_per_turn} calls a turn. Call again."
             )
-        run = partial(self._setup.toolbox.run, call.name, call.arguments)
-        result = await self._setup.threads.run(run)
+        result = await session.call(call.name, call.arguments)
         message = _tool_message(call, result.text)
         return ToolResult(message=message, ok=result.ok, shown=result.shown, answer=result.answer)
 
     async def _make_step(self, action: Message, results: tuple[ToolResult, ...], reply: ModelReply) -> Step:
         """The step with what it found, the verdict, the hint, and the engine's own words."""
-        found = self._progress.add(part for r in results for part in r.shown)
+        found = self._progress.add(action, results)
         judgement, usage = UNJUDGED, reply.usage
         if self._supervisor is None:
             self._pacing.count_turn(action)
@@ -252,7 +249,7 @@ class _EpisodeLoop:
         return judgement
 
     def _make_report(self, action: Message, results: tuple[ToolResult, ...]) -> StepReport:
-        names = tuple(map(str, self._setup.task.answer.targets))
+        names = tuple(map(str, self._setup.task.answer.all_goals))
         found = self._progress.found
         return StepReport(
             number=len(self.trace.steps) + 1,
@@ -260,7 +257,7 @@ class _EpisodeLoop:
             results=results,
             found=tuple(name for i, name in enumerate(names) if i in found),
             missing=tuple(name for i, name in enumerate(names) if i not in found),
-            level=None if self._progress.is_complete else self._pacing.due_level(),
+            level=None if self._has_reached_all else self._pacing.due_level(),
             stuck_reason=self._pacing.stuck_reason,
             previous_words=tuple(message.content for step in self.trace.steps[-1:] for message in step.messages_after),
         )
@@ -268,7 +265,7 @@ class _EpisodeLoop:
     async def _review_hint(self, hint: str) -> HintAttempt:
         """The proposal with what the gate finds in it: its checks, and where they find nothing its judge."""
         found = await self._setup.threads.run(partial(self._run_checks, hint))
-        targets = self._list_unfound_paths()
+        targets = self._setup.kind.list_unfound(self._setup.task, self._progress.found)
         if found or self._judge is None or not targets:
             return HintAttempt(text=hint, findings=found)
         opinion = await self._judge.form_opinion(hint, targets)
@@ -276,25 +273,23 @@ class _EpisodeLoop:
 
     def _run_checks(self, hint: str) -> tuple[HintFinding, ...]:
         """What the checks find in a proposal, by itself or together with the hints before it. Blocking."""
-        secret, seen = self._setup.guard, self._shown_text
+        guard, shown_text = self._setup.guard, self._shown_text
         sent = [step.judgement.hint.text for step in self.trace.steps if step.judgement.hint is not None]
-        return check_hint(hint, secret, seen) or check_with_earlier_hints(hint, sent, secret, seen)
-
-    def _list_unfound_paths(self) -> tuple[str, ...]:
-        """Paths of files of which no target was found yet."""
-        targets = self._setup.task.answer.targets
-        known = {targets[i].path for i in self._progress.found}
-        return tuple(dict.fromkeys(t.path for t in targets if t.path not in known))
+        return check_hint(hint, guard, shown_text) or check_with_earlier_hints(hint, sent, guard, shown_text)
 
     def _count_usage(self, usage: Usage, price: Price | None) -> None:
         self._tokens += usage.total_tokens
         if price is not None:
             self._cost += cost_usd(usage, price)
 
+    @property
+    def _has_reached_all(self) -> bool:
+        return len(self._progress.found) == len(self._setup.task.answer.all_goals)
+
     def _is_solved(self, results: tuple[ToolResult, ...]) -> bool:
-        """True when `finish` names every target's file, and every target was shown."""
-        named = {file.path for r in results for file in r.answer or ()}
-        return self._progress.is_complete and named.issuperset(self._setup.task.answer.paths)
+        """True when every goal was reached and the step answers with every one."""
+        answers = [result for result in results if result.answer is not None]
+        return bool(answers) and self._has_reached_all and self._setup.kind.is_right(self._setup.task, answers)
 
     def _choose_nudge(self, action: Message, results: tuple[ToolResult, ...], *, has_found: bool) -> str | None:
         """The engine's own words after a step, if it needs any."""
@@ -302,8 +297,8 @@ class _EpisodeLoop:
         if self._supervisor is None or self._is_solved(results):
             return None  # in production nobody asks twice
         if has_answered:
-            return load_prompt("nudge_incomplete" if self._progress.is_complete else "nudge_early").text
-        if self._progress.is_complete and (has_found or not action.tool_calls):
+            return load_prompt("nudge_incomplete" if self._has_reached_all else "nudge_early").text
+        if self._has_reached_all and (has_found or not action.tool_calls):
             return load_prompt("nudge_found").text
         return None if action.tool_calls else load_prompt("nudge_call").text
 

@@ -8,6 +8,7 @@ from typing import Any
 from selfplay.config import HintConfig
 from selfplay.core.message import Message, ToolCall
 from selfplay.core.trace import Quality, ToolResult
+from selfplay.environments.environment import ANSWER_TOOL
 from selfplay_tools.tools.tool import ShownRange
 
 
@@ -141,7 +142,7 @@ class Pacing:
 
     def count_turn(self, action: Message) -> None:
         """Count a turn: all that an episode without a supervisor needs."""
-        is_idle = all(call.name == "finish" for call in action.tool_calls)
+        is_idle = all(call.name == ANSWER_TOOL for call in action.tool_calls)
         self.idle_turns = self.idle_turns + 1 if is_idle else 0
 
     def count_step(self, action: Message, results: Sequence[ToolResult], *, has_found: bool) -> None:

@@ -15,18 +15,15 @@ from selfplay.core.task import Task
 from selfplay.core.task_rows import row_of
 from selfplay.core.terminal_text import slug
 from selfplay.core.trace import StopReason, Trace
-from selfplay.environments.find_files.targets import describe_targets, resolve_targets
-from selfplay.environments.find_files.toolset import make_tools
+from selfplay.environments.registry import kind_of
 from selfplay.episode.episode_setup import EpisodeSetup
 from selfplay.episode.loop import play_episode
 from selfplay.episode.player import vary_seed
 from selfplay.episode.seats import SeatModels
-from selfplay.gate import prepare_guard
 from selfplay.journal.journal import EventWatcher, Journal
 from selfplay.prompts import load_all_prompts
 from selfplay_tools.protocols import Snapshot
 from selfplay_tools.tools.tool import AnyTool
-from selfplay_tools.tools.toolbox import Toolbox
 
 MISS_REASONS = frozenset({StopReason.GAVE_UP, StopReason.STEPS, StopReason.TOKENS, StopReason.TIME, StopReason.COST})
 """How an attempt ends that has failed by itself; a fault of models, tools or engine is none of these."""
@@ -40,29 +37,25 @@ class PlayedEpisode:
     path: Path
 
 
-def pin_commit(task: Task, snapshot: Snapshot) -> Task:
-    """The task at exactly the commit that the snapshot shows."""
-    kind, _, commit = snapshot.identity.partition(":")
-    if kind != "git":
-        return task
-    return task.model_copy(update={"brief": task.brief.model_copy(update={"commit": commit})})
-
-
 def set_up_episode(
-    task: Task, snapshot: Snapshot, config: RunConfig, where: str = "", tools: Sequence[AnyTool] | None = None
+    task: Task,
+    snapshot: Snapshot | None,
+    config: RunConfig,
+    where: str = "",
+    tools: Sequence[AnyTool] | None = None,
 ) -> EpisodeSetup:
-    """What an episode of this task plays on. Blocking. `tools` are those of the configuration, where they are there.
+    """What an episode of this task is played in. Blocking. `tools` are those of the configuration, if made before.
 
-    Raises TaskError for targets that the snapshot has not, and ConfigError for tools that can't be offered.
+    `snapshot` is None for an environment without a repository. Raises TaskError for goals that the environment has
+    not, and ConfigError for tools that can't be offered.
     """
-    task = resolve_targets(pin_commit(task, snapshot), snapshot, where)
-    toolbox = Toolbox(snapshot, make_tools(config.tools) if tools is None else tools)
+    kind = kind_of(task)
+    environment = kind.make(task, config, snapshot, where, tools)
     return EpisodeSetup(
-        task=task,
-        guard=prepare_guard(task, snapshot),
-        target_outline="" if config.hints.policy == "never" else describe_targets(task.answer, toolbox),
-        toolbox=toolbox,
-        snapshot_id=snapshot.identity,
+        kind=kind,
+        environment=environment,
+        guard=environment.make_guard(),
+        goal_outline="" if config.hints.policy == "never" else environment.describe_goals(),
         config=config,
     )
 
@@ -71,10 +64,10 @@ def episode_id(setup: EpisodeSetup, *, is_supervised: bool) -> str:
     """A readable name; what would make it another episode (task, settings, prompts, tools) makes it another name."""
     made_of = {
         "task": row_of(setup.task).model_dump(mode="json"),
-        "snapshot": setup.snapshot_id,
+        "snapshot": setup.environment.id,
         "config": episode_shaping_values(setup.config.model_dump(mode="json", exclude_defaults=True)),
         "prompts": {name: p.sha256 for name, p in load_all_prompts().items()},
-        "tools": setup.toolbox.schemas(),
+        "tools": setup.environment.schemas(),
         "supervised": is_supervised,
         "attempt": setup.attempt,
     }
@@ -89,7 +82,7 @@ async def play_task(
 
     `sample` tells several plays of the task apart, from 1: their episodes have other names and other seeds.
 
-    Raises what `selfplay.episode.loop.play` raises.
+    Raises what `selfplay.episode.loop.play_episode` raises.
     """
     policy = setup.config.hints.policy
     if policy != "after_miss":
@@ -109,7 +102,7 @@ async def play_task(
 
 
 def setup_for_attempt(setup: EpisodeSetup, number: int) -> EpisodeSetup:
-    """The stage of the `number`-th attempt (from 1): a seed of the player's is raised by one for each."""
+    """The setup of the `number`-th attempt (from 1): a seed of the player's is raised by one for each."""
     player = setup.config.player
     body = {name: vary_seed(getattr(player, name), number - 1) for name in ("sampling", "extra_body")}
     config = setup.config.model_copy(update={"player": player.model_copy(update=body)})
@@ -122,7 +115,5 @@ async def _play_attempt(
     episode = episode_id(setup, is_supervised=is_supervised)
     path = folder / f"{episode}.jsonl"
     with Journal(path, watch) as journal:
-        trace = await play_episode(
-            episode, setup, seat_models.make_seats(journal, is_supervised=is_supervised), journal
-        )
+        trace = await play_episode(episode, setup, seat_models.make_seats(is_supervised=is_supervised), journal)
     return PlayedEpisode(trace, path)

@@ -1,4 +1,4 @@
-"""The player: a conversation in, one message out. It never sees a task's answer."""
+"""The player: a conversation in, one message out. It never sees a task's goals."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,6 @@ from typing import Any
 
 from selfplay.config import SeatConfig
 from selfplay.core.message import Message, Origin, ToolCall
-from selfplay.journal.journal import Journal
 from selfplay.models.dialogue import Dialogue
 from selfplay.models.protocol import ModelReply, ModelRequest
 
@@ -30,22 +29,23 @@ def vary_seed(head: Mapping[str, Any], number: int) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Player:
-    """Asks a model for the next step."""
+    """Asks a model for the next step.
+
+    It holds the model and the head of its requests, and is given messages: no task, no goals, no journal.
+    """
 
     ask: ModelCall
     head: Mapping[str, Any]
 
-    async def act(self, dialogue: Dialogue, journal: Journal, taken: frozenset[str]) -> ModelReply:
+    def build_request(self, dialogue: Dialogue) -> ModelRequest:
+        """The whole conversation so far as a request."""
+        return dialogue.build_request(self.head, Origin.PLAYER)
+
+    async def act(self, request: ModelRequest, taken: frozenset[str]) -> ModelReply:
         """The model's next message; its calls have ids that are not in `taken`. Raises ModelError."""
-        request = dialogue.build_request(self.head, Origin.PLAYER)
-
-        async def live(request: ModelRequest) -> ModelReply:
-            reply = await self.ask(request)
-            message = with_new_ids(reply.message, taken, request.turn)
-            return reply if message is reply.message else reply.model_copy(update={"message": message})
-
-        # Refused at its very first request, it is the set-up that is wrong: that is asked again when it is mended.
-        return await journal.call("player", request, live, keeps=lambda _: request.turn > 0)
+        reply = await self.ask(request)
+        message = with_new_ids(reply.message, taken, request.turn)
+        return reply if message is reply.message else reply.model_copy(update={"message": message})
 
 
 def with_new_ids(message: Message, taken: frozenset[str], turn: int) -> Message:

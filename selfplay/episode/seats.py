@@ -12,8 +12,7 @@ from selfplay.config import RunConfig, SeatConfig
 from selfplay.core.errors import ConfigError, JournalError, ScriptError
 from selfplay.episode.episode_setup import Seats
 from selfplay.journal.events import Seat, read_events
-from selfplay.journal.journal import Journal
-from selfplay.models.call_hooks import ON_SEND, set_hook
+from selfplay.models.call_hooks import ON_RETRY
 from selfplay.models.offline.heuristic import HeuristicJudge, HeuristicPlayer, HeuristicSupervisor
 from selfplay.models.offline.recorded import RecordedModel
 from selfplay.models.offline.scripted import ScriptedModel
@@ -40,14 +39,15 @@ class SeatModel:
     price: Price | None
     clock: Clock = CLOCK
 
-    async def ask(self, journal: Journal, request: ModelRequest) -> ModelReply:
-        """A reply, after as many tries as it takes; each failed one is noted in the journal."""
-        note = partial(self._record_retry, journal)
-        with set_hook(ON_SEND, journal.restart_clock):
-            return await complete_with_retries(self.model, request, self.policy, on_retry=note, clock=self.clock)
+    async def ask(self, request: ModelRequest) -> ModelReply:
+        """A reply, after as many attempts as it takes; `ON_RETRY` is called after each failed one."""
+        return await complete_with_retries(
+            self.model, request, self.policy, on_retry=self._report_retry, clock=self.clock
+        )
 
-    def _record_retry(self, journal: Journal, retry: FailedAttempt) -> None:
-        journal.record_retry(self.seat, retry.attempt, str(retry.error), retry.wait_s)
+    def _report_retry(self, retry: FailedAttempt) -> None:
+        if (hook := ON_RETRY.get()) is not None:
+            hook(self.seat, retry.attempt, str(retry.error), retry.wait_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +58,14 @@ class SeatModels:
     supervisor: SeatModel | None
     judge: SeatModel | None = None
 
-    def make_seats(self, journal: Journal, *, is_supervised: bool) -> Seats:
+    def make_seats(self, *, is_supervised: bool) -> Seats:
         """Who plays one episode."""
         supervisor = self.supervisor if is_supervised else None
         judge = self.judge if is_supervised else None
         return Seats(
-            player=partial(self.player.ask, journal),
-            supervisor=partial(supervisor.ask, journal) if supervisor else None,
-            judge=partial(judge.ask, journal) if judge else None,
+            player=self.player.ask,
+            supervisor=supervisor.ask if supervisor else None,
+            judge=judge.ask if judge else None,
             player_price=self.player.price,
             supervisor_price=supervisor.price if supervisor else None,
             judge_price=judge.price if judge else None,

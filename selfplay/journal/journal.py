@@ -143,7 +143,7 @@ class Journal:
             raise self._mismatch_error(line, recorded, event)
         self._notify(recorded, is_recorded=True)
 
-    def record_retry(self, seat: Seat, attempt: int, error: str, wait_s: float) -> None:
+    def record_retry(self, seat: str, attempt: int, error: str, wait_s: float) -> None:
         """Note that an attempt at a call failed. Neither it nor the wait after it counts as the episode's time."""
         self._started_at = perf_counter() + wait_s
         self._append({"event": "retry", "seat": seat, "try": attempt, "error": error, "wait_s": wait_s})
@@ -213,12 +213,22 @@ class Journal:
             raise kind(refused["message"], param=refused.get("param"))
         return ModelReply.model_validate_json(orjson.dumps(event["reply"]))
 
-    async def run_tool(self, step: int, call_id: str, live: Callable[[], Awaitable[ToolResult]]) -> ToolResult:
-        """The recorded result of a tool call, or a live one, recorded when it is there."""
+    async def run_tool(
+        self, step: int, call_id: str, live: Callable[[], Awaitable[ToolResult]], *, repeats: bool = False
+    ) -> ToolResult:
+        """The recorded result of a tool call, or a live one, recorded when it is there.
+
+        With `repeats` a recorded call is carried out again, for tools that keep a state; raises JournalError where its
+        result differs from the recorded one.
+        """
         if self._recorded:
             line, event = self._pop_recorded()
             if event["event"] != "result" or event["step"] != step or event["call"] != call_id:
                 raise self._mismatch_error(line, event, {"event": "result", "step": step, "call": call_id})
+            if repeats:
+                fresh = (await live()).model_dump(mode="json", exclude_defaults=True)
+                if fresh != event["result"]:
+                    raise self._mismatch_error(line, event, {**event, "result": fresh})
             self._count_recorded(event)
             return ToolResult.model_validate_json(orjson.dumps(event["result"]))
         self._started_at = perf_counter()

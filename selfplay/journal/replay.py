@@ -78,7 +78,7 @@ class _TraceBuilder:
             nudge=event["nudge"],
             usage=self.usage,
         )
-        targets = len(self.task.answer.targets) if self.task else 0
+        targets = len(self.task.answer.all_goals) if self.task else 0
         if beyond := [i for i in step.found if not 0 <= i < targets]:
             raise JournalError(f"found the targets {beyond}, counted from 0, and the task has {targets}")
         self.steps.append(step)

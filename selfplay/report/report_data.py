@@ -91,7 +91,7 @@ def _make_example(folder: RunFolder, line: UnitLine) -> FailureExample:
         trace = read_trace(path)
     except JournalError as error:
         return FailureExample(line.unit, why=f"its journal can't be shown: {error}")
-    targets = trace.task.answer.targets
+    targets = trace.task.answer.all_goals
     first = len(trace.steps) - LAST_STEPS
     return FailureExample(
         unit=line.unit,

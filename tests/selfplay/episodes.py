@@ -7,6 +7,7 @@ from pathlib import Path
 from selfplay.config import EpisodeLimits, HintConfig, JudgeConfig, RunConfig
 from selfplay.core.task import Answer, Brief, Target, Task
 from selfplay.core.trace import Trace
+from selfplay.environments.find_files.environment import SearchEnvironment
 from selfplay.episode.episode_setup import EpisodeSetup
 from selfplay.episode.loop import play_episode
 from selfplay.episode.play import set_up_episode
@@ -18,6 +19,7 @@ from selfplay.models.offline.scripted import ScriptedModel
 from selfplay.models.prices import FREE, Price
 from selfplay.models.protocol import Model
 from selfplay.models.retry import RetryPolicy
+from selfplay_tools.protocols import Snapshot
 from selfplay_tools.snapshot.directory import DirectorySnapshot
 
 FILES = {
@@ -70,12 +72,18 @@ class EpisodeFixture:
             make_seat("player", player, price), helper, None if judge is None else make_seat("judge", judge, price)
         )
         with Journal(self.path, watch) as journal:
-            seats = cast.make_seats(journal, is_supervised=supervisor is not None)
+            seats = cast.make_seats(is_supervised=supervisor is not None)
             trace = await play_episode("e", self.setup, seats, journal)
         for seat in (cast.player, cast.supervisor, cast.judge):
             if seat is not None and is_used_up:
                 await seat.model.aclose()
         return trace
+
+
+def snapshot_of(setup: EpisodeSetup) -> Snapshot:
+    """What a search in files looks at."""
+    assert isinstance(setup.environment, SearchEnvironment)
+    return setup.environment.toolbox.snapshot
 
 
 def make_seat(seat: Seat, lines: Sequence[ScriptLine] | Model, price: Price = FREE) -> SeatModel:

@@ -26,6 +26,7 @@ import orjson
 from selfplay.clean.across.conversation import Conversation
 from selfplay.core.message import Message, ToolCall
 from selfplay.core.minhash import SketchIndex, sketch_of, word_ngrams
+from selfplay.environments.environment import ANSWER_TOOL
 
 RUN_WORDS = 5
 """Words of a run."""
@@ -97,7 +98,7 @@ def calls_of(turns: Iterable[Message]) -> Iterator[str]:
     """Each call with its arguments in one order; of `finish` only the files: its reasons are prose."""
     for turn in turns:
         for call in turn.tool_calls:
-            yield _canonical_call(call, only_paths=call.name == "finish")
+            yield _canonical_call(call, only_paths=call.name == ANSWER_TOOL)
 
 
 def call_features(task: str, calls: Sequence[str]) -> list[str]:

@@ -25,9 +25,10 @@ from selfplay.clean.settings import CleanSettings
 from selfplay.config import RunConfig
 from selfplay.core.errors import ContextTooLong, JournalError, RepositoryError, RequestRefused, ScriptError
 from selfplay.core.message import Message, Origin, ToolCall
+from selfplay.core.threads import shared_thread_pool
 from selfplay.core.trace import Stratum, ToolResult, Verdict
-from selfplay.environments.find_files.targets import TargetProgress
-from selfplay.environments.find_files.toolset import make_tools
+from selfplay.environments.environment import Environment, ToolSession
+from selfplay.environments.registry import kind_of
 from selfplay.episode.player import player_head
 from selfplay.episode.seats import SeatModel, SeatModels, make_seat_model
 from selfplay.episode.supervisor import describe_calls
@@ -39,7 +40,6 @@ from selfplay.prompts import load_prompt
 from selfplay.repos.repositories import Repositories
 from selfplay_tools.errors import ToolsError
 from selfplay_tools.protocols import Snapshot
-from selfplay_tools.tools.toolbox import Toolbox
 
 T = TypeVar("T")
 
@@ -71,8 +71,8 @@ class CleaningResources:
     samples: ReplyCache
     in_flight: anyio.CapacityLimiter
     """Model calls at once."""
-    threads: anyio.CapacityLimiter
-    """Tool calls at once."""
+    tool_calls: anyio.CapacityLimiter
+    """Turns whose tools run at once."""
 
 
 @dataclass(slots=True)
@@ -85,8 +85,8 @@ class EpisodeAssistants:
     candidate: CleaningCandidate
     supervisor_opening: tuple[Message, Message] | None = None
     """How the supervisor's conversation began; None judges nothing."""
-    toolbox: Toolbox | None = None
-    """Tools over the files that the episode searched; None where they are not to be had."""
+    environment: Environment | None = None
+    """What the episode was played in; None where it is not to be had as it was, or where a call would change it."""
     echo_judge: EchoJudgeClient | None = None
     unanswered: int = field(default=0, init=False)
     """Questions that stayed open for want of money."""
@@ -157,23 +157,23 @@ class EpisodeAssistants:
 
     def _split_targets(self, point: TurnPoint) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Targets found and not found before a point, in words."""
-        targets = self.candidate.trace.task.answer.targets
-        progress = TargetProgress(targets)
-        turns = point.clean.turns[: point.turn]
-        progress.add(part for turn in turns for result in turn.results for part in result.shown)
-        named = tuple(map(str, targets))
+        task = self.candidate.trace.task
+        progress = kind_of(task).make_progress(task)
+        for turn in point.clean.turns[: point.turn]:
+            progress.add(turn.action, turn.results)
+        named = tuple(map(str, task.answer.all_goals))
         found = tuple(name for i, name in enumerate(named) if i in progress.found)
         return found, tuple(name for i, name in enumerate(named) if i not in progress.found)
 
     async def _run_calls(self, action: Message) -> tuple[ToolResult, ...]:
-        if self.toolbox is None:
+        if self.environment is None:
             return ()
-        limit = self.config.limits.calls_per_turn
-        return tuple([await self._run_call(self.toolbox, call) for call in action.tool_calls[:limit]])
+        calls = action.tool_calls[: self.config.limits.calls_per_turn]
+        async with self.resources.tool_calls, self.environment.open_session(shared_thread_pool()) as session:
+            return tuple([await self._run_call(session, call) for call in calls])
 
-    async def _run_call(self, toolbox: Toolbox, call: ToolCall) -> ToolResult:
-        work = partial(toolbox.run, call.name, call.arguments)
-        result = await anyio.to_thread.run_sync(work, limiter=self.resources.threads)
+    async def _run_call(self, session: ToolSession, call: ToolCall) -> ToolResult:
+        result = await session.call(call.name, call.arguments)
         message = Message(role="tool", content=result.text, origin=Origin.TOOL, tool_call_id=call.id, name=call.name)
         return ToolResult(message=message, ok=result.ok, shown=result.shown, answer=result.answer)
 
@@ -226,9 +226,11 @@ class AssistantsFactory:
             yield sampler
             return
         sampler.supervisor_opening = _find_supervisor_opening(events)
-        snapshot = await anyio.to_thread.run_sync(self._open_snapshot, candidate, limiter=self.resources.threads)
+        snapshot = await anyio.to_thread.run_sync(self._open_snapshot, candidate, limiter=self.resources.tool_calls)
         try:
-            sampler.toolbox = None if snapshot is None else Toolbox(snapshot, make_tools(config.tools))
+            sampler.environment = (
+                None if snapshot is None else await self._make_environment(candidate, config, snapshot)
+            )
             yield sampler
         finally:
             if snapshot is not None:
@@ -250,9 +252,19 @@ class AssistantsFactory:
             self.open_seats[seats] = cast
         return self.open_seats[seats]
 
+    async def _make_environment(
+        self, candidate: CleaningCandidate, config: RunConfig, snapshot: Snapshot
+    ) -> Environment | None:
+        task = candidate.trace.task
+        make = partial(kind_of(task).make, task, config, snapshot)
+        environment = await anyio.to_thread.run_sync(make, limiter=self.resources.tool_calls)
+        return environment if environment.replay == "recorded" else None
+
     def _open_snapshot(self, candidate: CleaningCandidate) -> Snapshot | None:
         """The files that the episode searched, if they are still to be had as they were."""
-        brief = candidate.trace.task.brief
+        task, brief = candidate.trace.task, candidate.trace.task.brief
+        if not kind_of(task).uses_repository:
+            return None
         try:
             snapshot = self.repositories.open(brief.repo, brief.commit)
         except (RepositoryError, ToolsError):

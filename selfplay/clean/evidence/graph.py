@@ -14,6 +14,7 @@ from functools import cached_property
 from selfplay.clean.evidence.links import Evidence, EvidenceChain, EvidenceGraph, EvidenceLink
 from selfplay.clean.evidence.query_provenance import breaking_links
 from selfplay.core.trace import Trace
+from selfplay.environments.registry import kind_of
 
 CallPosition = tuple[int, int]
 """Position of a step, and of a call in it."""
@@ -55,11 +56,12 @@ class TraceLayout:
         return self._starts[step]
 
     def calls_that_showed(self, target: int) -> list[CallPosition]:
-        """The calls that showed the target's file, of the step that completed it; all of that step if none says so."""
-        path = self.trace.task.answer.targets[target].path
+        """The calls that showed the target, of the step that completed it; all of that step if none says so."""
+        task = self.trace.task
+        kind, goal = kind_of(task), task.answer.all_goals[target]
         for number, step in enumerate(self.trace.steps):
             if target in step.found:
-                shown = [i for i, result in enumerate(step.results) if any(s.path == path for s in result.shown)]
+                shown = [i for i, r in enumerate(step.results) if kind.shows_goal(goal, step.action, r)]
                 return [(number, i) for i in shown or range(len(step.action.tool_calls))]
         return []
 

@@ -75,7 +75,7 @@ def _describe_place(trace: Trace, link: EvidenceLink) -> str:
 def chain_lines(told: TraceEvidence) -> Iterator[str]:
     """One line for each target, then one about leaps and one about dead ends."""
     chains = {chain.target: chain for chain in told.graph.chains}
-    for number, target in enumerate(told.trace.task.answer.targets):
+    for number, target in enumerate(told.trace.task.answer.all_goals):
         chain = chains.get(number)
         if chain is None:
             yield f"target {target}: not found"
@@ -107,7 +107,7 @@ def _nodes(told: TraceEvidence) -> Iterator[_EvidenceNode]:
         texts = ", ".join(dict.fromkeys(link.text for link in told.links_of(number)))
         style = "leap" if told.has_leap(number) else "dead" if number in told.graph.dead_ends else "step"
         yield _EvidenceNode(f"s{number + 1}", _shorten(f"{number + 1} {calls}: {texts}", LABEL_CHARS), style)
-    for number, target in enumerate(told.trace.task.answer.targets):
+    for number, target in enumerate(told.trace.task.answer.all_goals):
         yield _EvidenceNode(f"t{number + 1}", _shorten(str(target), LABEL_CHARS), "target")
 
 

@@ -6,6 +6,7 @@ from typing import Any, cast
 import orjson
 
 from selfplay.core.message import Message, ToolCall
+from selfplay.environments.environment import ANSWER_TOOL
 
 
 def is_same_action(one: Message, other: Message) -> bool:
@@ -24,7 +25,7 @@ def _canonical_call(call: ToolCall) -> tuple[str, bytes]:
     if values is None or call.is_cut:
         return call.name, call.arguments.encode("utf-8", "surrogatepass")
     told = {key: value for key, value in values.items() if value is not None}
-    if call.name == "finish":
+    if call.name == ANSWER_TOOL:
         told["files"] = _answer_paths(told.get("files"))
     return call.name, orjson.dumps(told, option=orjson.OPT_SORT_KEYS)
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from selfplay.clean.evidence import EvidenceLink, EvidenceSource
 from selfplay.clean.settings import CleanSettings
 from selfplay.clean.stages.grounding import Grounding
-from selfplay.clean.stages.turn_masks import extra_file_share
+from selfplay.clean.stages.turn_masks import surplus_share
 from selfplay.core.clean_trace import CleanTrace, Mask
 from selfplay.core.drop_codes import DropCode, drop_code_of
 from selfplay.core.trace import Trace
+from selfplay.environments.registry import kind_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +26,11 @@ def check_outcome(trace: Trace, clean: CleanTrace, settings: CleanSettings) -> U
         return UnfitReason(DropCode.UNFINISHED)
     if code := drop_code_of(trace.stop.reason):
         return UnfitReason(code, trace.stop.detail)
-    if clean.answer is None:
+    if clean.answer_result is None:
         return UnfitReason(DropCode.NO_ANSWER)
-    share = extra_file_share(trace, clean)
+    share = surplus_share(trace, clean)
     if settings.imprecise_answers == "drop" and share > settings.extra_files:
-        extra = sorted({file.path for file in clean.answer} - set(trace.task.answer.paths))
+        extra = kind_of(trace.task).list_surplus(trace.task, clean.answer_result)
         return UnfitReason(DropCode.IMPRECISE_ANSWER, f"{share:.0%} of its files are no targets: {', '.join(extra)}")
     return None
 
@@ -38,7 +39,7 @@ def check_evidence(trace: Trace, clean: CleanTrace, ground: Grounding) -> UnfitR
     """What the evidence and the masks say: a target out of nowhere, an answer that leans on a hint, nothing left."""
     for target in ground.ungrounded_targets:
         return UnfitReason(
-            DropCode.NO_CHAIN, f"{trace.task.answer.targets[target]}: {_describe_link(ground.weakest_link(target))}"
+            DropCode.NO_CHAIN, f"{trace.task.answer.all_goals[target]}: {_describe_link(ground.weakest_link(target))}"
         )
     last = len(clean.turns) - 1
     if leaps := ground.leaps_of(last):

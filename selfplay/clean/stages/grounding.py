@@ -94,7 +94,7 @@ def grounding_of(
     grounded = _grounded_targets(graph)
     if hints.links:
         grounded = (grounded | hints.grounded_targets) & _grounded_targets(graph_of(silent, alone))
-    ungrounded = tuple(i for i in range(len(trace.task.answer.targets)) if i not in grounded)
+    ungrounded = tuple(i for i in range(len(trace.task.answer.all_goals)) if i not in grounded)
     return Grounding(silent, evidence, alone, graph, positions, ungrounded)
 
 

@@ -8,6 +8,7 @@ from selfplay.clean.stages.turn_echoes import find_turn_echoes
 from selfplay.core.clean_trace import CleanTrace, CleanTurn, Mask, Repair
 from selfplay.core.message import Message
 from selfplay.core.trace import Trace
+from selfplay.environments.registry import kind_of
 
 
 def mask_turns(clean: CleanTrace, said: Sequence[tuple[str, ...]], ground: Grounding) -> CleanTrace:
@@ -46,7 +47,8 @@ def _has_words(action: Message) -> bool:
     return bool(action.content.strip() or (action.reasoning or "").strip())
 
 
-def extra_file_share(trace: Trace, clean: CleanTrace) -> float:
-    """The share of the answer's files that are no targets; 0 without an answer."""
-    named = {file.path for file in clean.answer or ()}
-    return len(named - set(trace.task.answer.paths)) / len(named) if named else 0.0
+def surplus_share(trace: Trace, clean: CleanTrace) -> float:
+    """The share of what the answer names that is no goal; 0 without an answer."""
+    kind, answer = kind_of(trace.task), clean.answer_result
+    named = 0 if answer is None else kind.count_named(answer)
+    return 0.0 if answer is None or not named else len(kind.list_surplus(trace.task, answer)) / named

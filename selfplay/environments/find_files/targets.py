@@ -7,7 +7,9 @@ from difflib import get_close_matches
 import orjson
 
 from selfplay.core.errors import TaskError
+from selfplay.core.message import Message
 from selfplay.core.task import Answer, LineRange, Target, Task
+from selfplay.core.trace import ToolResult
 from selfplay_tools.code.code_file import code_of, find_symbol_places, last_part_of, tidy_symbol
 from selfplay_tools.errors import ToolsError
 from selfplay_tools.protocols import PathKind, Snapshot
@@ -62,8 +64,13 @@ class TargetProgress:
         self._read: set[str] = set()
         self.found: frozenset[int] = frozenset()
 
-    def add(self, shown: Iterable[ShownRange]) -> tuple[int, ...]:
-        """Take in what a step showed; the targets that this completed, in order."""
+    def add(self, action: Message, results: Sequence[ToolResult]) -> tuple[int, ...]:
+        """Take in what a step's results showed; the targets that this completed, in order."""
+        del action
+        return self.add_shown(part for result in results for part in result.shown)
+
+    def add_shown(self, shown: Iterable[ShownRange]) -> tuple[int, ...]:
+        """The same for lines shown, whichever results they stand in."""
         for part in shown:
             if part.how == "read":
                 self._read.add(part.path)

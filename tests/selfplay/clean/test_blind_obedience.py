@@ -88,9 +88,7 @@ async def play_obediently(
                 make_seat("player", script), make_seat("supervisor", [*told, judges("productive", "done")])
             )
             with Journal(tmp_path / "traces" / f"e{number}.jsonl") as journal:
-                traces.append(
-                    await play_episode(f"e{number}", stage, cast.make_seats(journal, is_supervised=True), journal)
-                )
+                traces.append(await play_episode(f"e{number}", stage, cast.make_seats(is_supervised=True), journal))
     place = CleanFolder(tmp_path / "traces" / "clean")
     work = CleaningWork(journals_in(tmp_path / "traces"), settings or CleanSettings())
     return ObedientRun(tuple(traces), place, await clean_to(place, work))

@@ -100,7 +100,7 @@ async def episode(folder: Path, plan: loopback.Plan, *, is_judged: bool = False)
         )
         async with player, supervisor, judge:
             with Journal(path) as journal:
-                await play_episode("e", stage, cast.make_seats(journal, is_supervised=True), journal)
+                await play_episode("e", stage, cast.make_seats(is_supervised=True), journal)
         received = {request.body for request in server.received}
     sent = list(rebuild_requests(read_events(path)))
     assert all(request.is_exact for request in sent)

@@ -17,7 +17,7 @@ from selfplay.models.offline.script import ScriptLine, call, fails, judges, raw_
 from selfplay.models.offline.scripted import ScriptedModel
 from selfplay.models.prices import Price
 from selfplay.prompts import load_prompt
-from tests.selfplay.episodes import PROMPT, TARGETS, episode_fixture
+from tests.selfplay.episodes import PROMPT, TARGETS, episode_fixture, snapshot_of
 
 LIST = says("I look at the layout.", call("list_dir"))
 READ_INLET = says("Messages come in there.", call("read_file", path="pump/inlet.py"))
@@ -437,7 +437,7 @@ async def test_a_server_without_structured_output_is_asked_by_tool_and_then_by_t
 
 async def test_a_bug_in_a_tool_ends_the_episode_with_its_traceback(tmp_path: Path) -> None:
     desk = episode_fixture(tmp_path)
-    desk.setup.toolbox.snapshot.close()
+    snapshot_of(desk.setup).close()
     trace = await desk.play([READ_TANK], [])
     assert trace.stop is not None
     assert trace.stop.reason is StopReason.BUG

@@ -16,7 +16,7 @@ from selfplay.journal.events import read_events
 from selfplay.models.offline.script import ScriptLine, call, fails, judges, says
 from selfplay.models.offline.scripted import ScriptedModel
 from selfplay.models.protocol import ModelReply, ModelRequest
-from tests.selfplay.episodes import TARGETS, episode_fixture, make_seat
+from tests.selfplay.episodes import TARGETS, episode_fixture, make_seat, snapshot_of
 
 READS = says("Both.", *[call("read_file", path=p) for p in TARGETS])
 FINISH = says("These.", call("finish", files=[{"path": p, "reason": "r"} for p in TARGETS]))
@@ -56,7 +56,7 @@ async def test_after_miss_a_failed_attempt_is_followed_by_a_hinted_one(tmp_path:
 
 async def test_after_miss_a_fault_of_the_engine_is_no_miss(tmp_path: Path) -> None:
     stage = episode_fixture(tmp_path, hints=HintConfig(policy="after_miss")).setup
-    stage.toolbox.snapshot.close()
+    snapshot_of(stage).close()
     (alone,) = await play_task(stage, make_seat_models([READS]), tmp_path / "traces")
     assert alone.trace.stop is not None
     assert alone.trace.stop.reason is StopReason.BUG

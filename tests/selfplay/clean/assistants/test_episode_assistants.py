@@ -14,6 +14,8 @@ from selfplay.clean.stages.strip import strip_supervision
 from selfplay.config import RunConfig
 from selfplay.core.errors import ContextTooLong, FatalModelError, RequestRefused
 from selfplay.core.trace import Quality
+from selfplay.environments.environment import Environment
+from selfplay.environments.find_files.environment import SearchEnvironment
 from selfplay.episode.seats import SeatModels
 from selfplay.episode.supervisor import opening_messages
 from selfplay.models.offline.script import ScriptLine, call, fails, judges, says
@@ -27,12 +29,15 @@ POINT = TurnPoint(strip_supervision(TRACE, CONTRACT), 0)
 
 
 def make_assistants(
-    samples: ReplyCache, *player: ScriptLine, judged: tuple[ScriptLine, ...] = (), toolbox: Toolbox | None = None
+    samples: ReplyCache,
+    *player: ScriptLine,
+    judged: tuple[ScriptLine, ...] = (),
+    environment: Environment | None = None,
 ) -> EpisodeAssistants:
     desk = CleaningResources(samples, anyio.CapacityLimiter(2), anyio.CapacityLimiter(2))
     cast = SeatModels(make_seat("player", player), make_seat("supervisor", judged))
     told = opening_messages(TRACE.task, "a module", TRACE.prompt.content)
-    return EpisodeAssistants(desk, cast, RunConfig(), CleaningCandidate(TRACE, CONTRACT), told, toolbox)
+    return EpisodeAssistants(desk, cast, RunConfig(), CleaningCandidate(TRACE, CONTRACT), told, environment)
 
 
 async def test_a_conversation_that_does_not_fit_is_no_sample_and_no_error(tmp_path: Path) -> None:
@@ -70,10 +75,10 @@ async def test_other_words_are_the_models_text_unless_it_calls(tmp_path: Path) -
 
 
 async def test_a_verdict_rests_on_what_the_calls_return(tmp_path: Path) -> None:
-    toolbox = Toolbox(DirectorySnapshot(make_files(tmp_path / "repo")))
+    environment = SearchEnvironment(TRACE.task, Toolbox(DirectorySnapshot(make_files(tmp_path / "repo"))))
     action = says("I look.", call("read_file", path="pump/tank.py"))
     with ReplyCache(tmp_path / "s.jsonl") as samples:
-        one = make_assistants(samples, action, judged=(judges("wasteful", "w"),), toolbox=toolbox)
+        one = make_assistants(samples, action, judged=(judges("wasteful", "w"),), environment=environment)
         (sample,) = await one.sample_turns(POINT, 1)
         (verdict,) = await one.judge_actions(POINT, (sample,))
         assert verdict is not None

@@ -85,9 +85,7 @@ async def test_the_supervisor_judges_a_candidate_from_its_recorded_beginning(tmp
     desk = episode_fixture(tmp_path, limits=EpisodeLimits(steps=2))
     one = await play_to_candidate(desk)
     told = read_supervisor_opening(read_events(desk.path))
-    assert told == opening_messages(
-        desk.setup.task, desk.setup.target_outline, (await play_episode(desk)).prompt.content
-    )
+    assert told == opening_messages(desk.setup.task, desk.setup.goal_outline, (await play_episode(desk)).prompt.content)
     model = ScriptedModel([says("hm"), judges("mistaken", "w")])
     judged = await judge_turn(ask(model), SeatConfig(), told, one)
     assert judged.verdict is not None

@@ -266,7 +266,12 @@ def test_an_atif_sub_agent_that_cant_be_read_is_said_with_its_own_place(tmp_path
     path = write(tmp_path, atif(*SAID, TURN, subagent_trajectories=[inner, bad, inner]))
     found = [(type(one).__name__, one.where.partition("#")[2]) for one in read_traces(path)]
     sub = "subagent_trajectories"
-    assert found == [("ImportedTrace", ""), ("ImportedTrace", f"{sub}[0]"), ("UnreadDocument", f"{sub}[1]"), ("ImportedTrace", f"{sub}[2]")]
+    assert found == [
+        ("ImportedTrace", ""),
+        ("ImportedTrace", f"{sub}[0]"),
+        ("UnreadDocument", f"{sub}[1]"),
+        ("ImportedTrace", f"{sub}[2]"),
+    ]
 
 
 def test_sub_agents_of_sub_agents_without_end_are_read_as_far_as_it_goes(tmp_path: Path) -> None:

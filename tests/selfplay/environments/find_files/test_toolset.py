@@ -18,7 +18,7 @@ from selfplay_tools.snapshot.directory import DirectorySnapshot
 from selfplay_tools.tools.ask_web import HEAD
 from selfplay_tools.tools.toolbox import DEFAULT_TOOLS
 from tests.loopback import LoopbackServer, run_in_thread
-from tests.selfplay.episodes import TARGETS, EpisodeFixture, make_files, make_task
+from tests.selfplay.episodes import TARGETS, EpisodeFixture, make_files, make_task, snapshot_of
 
 FINISH = call("finish", files=[{"path": path, "reason": "r"} for path in TARGETS])
 
@@ -131,12 +131,12 @@ async def test_what_was_offered_is_in_the_journal_and_so_in_the_contract(
 ) -> None:
     await table.play([says("I read", *(call("read_file", path=p) for p in TARGETS)), says("done", FINISH)], None)
     [start, *_] = read_events(table.path)
-    assert start["tools"][-1] == table.setup.toolbox.schemas()[-1]
+    assert start["tools"][-1] == table.setup.environment.schemas()[-1]
     assert start["tools"][-1]["function"]["name"] == "ask_web"
     assert start["config"]["tools"] == {"ask_web": {"model": "searcher", "base_url": web.base_url}}
 
 
 def test_an_episode_with_the_web_has_another_name(table: EpisodeFixture) -> None:
-    plain = set_up_episode(table.setup.task, table.setup.toolbox.snapshot, RunConfig())
+    plain = set_up_episode(table.setup.task, snapshot_of(table.setup), RunConfig())
     assert episode_id(plain, is_supervised=False) != episode_id(table.setup, is_supervised=False)
-    assert orjson.dumps(plain.toolbox.schemas()) == orjson.dumps(table.setup.toolbox.schemas()[:-1])
+    assert orjson.dumps(plain.environment.schemas()) == orjson.dumps(table.setup.environment.schemas()[:-1])

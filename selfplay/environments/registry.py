@@ -1,0 +1,38 @@
+"""Which kinds of environments there are: those that ship, and those of entry points `selfplay.environments`."""
+
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from typing import cast
+
+from selfplay.core.errors import TaskError
+from selfplay.core.plugins import load_plugins
+from selfplay.core.task import Task
+from selfplay.environments.environment import EnvironmentKind
+
+GROUP = "selfplay.environments"
+"""An entry point's value: an `EnvironmentKind`, or what makes one when it is called."""
+
+SHIPPED = {
+    "find_files": "selfplay.environments.find_files.environment:FileSearch",
+    "mcp": "selfplay.environments.mcp.environment:McpServers",
+}
+
+
+def kind_of(task: Task) -> EnvironmentKind:
+    """The kind of environment that a task is played in. Raises TaskError for an unknown one."""
+    return load_kind(task.brief.environment)
+
+
+@cache
+def load_kind(name: str) -> EnvironmentKind:
+    """The kind of that name. Raises TaskError for an unknown one, ConfigError for one that can't be loaded."""
+    if name in SHIPPED:
+        module, _, attribute = SHIPPED[name].partition(":")
+        return cast("Callable[[], EnvironmentKind]", getattr(import_module(module), attribute))()
+    plugins = load_plugins(GROUP)
+    if name not in plugins:
+        known = ", ".join(sorted({*SHIPPED, *plugins}))
+        raise TaskError(f"unknown environment {name!r}; known: {known}")
+    found = plugins[name]
+    return cast("EnvironmentKind", found() if callable(found) else found)
