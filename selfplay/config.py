@@ -299,6 +299,32 @@ class ToolsConfig(ConfigSection):
     """Off by default."""
 
 
+class McpConfig(ConfigSection):
+    """Which MCP server the tasks of the environment `mcp` are played with."""
+
+    command: tuple[str, ...] = ()
+    """Starts a server that speaks over standard input and output; one process per episode."""
+    url: Address | None = None
+    """A server's address, for streamable HTTP; instead of `command`."""
+    env: tuple[KeyName, ...] = ()
+    """Names of environment variables that the command is given beside PATH and the like. No value is written down."""
+    only: tuple[str, ...] = ()
+    """Tools that the player has, in this order; by default all that the server offers."""
+    replay: Literal["recorded", "repeated"] = "repeated"
+    """When an episode is resumed: `repeated` makes recorded calls again and compares, for servers that keep a state;
+    `recorded` takes results from the journal, for servers whose tools change nothing."""
+    timeout_s: Positive = 60.0
+    """For one call."""
+    max_result_chars: Annotated[int, Field(ge=200)] = 16_000
+    """A longer result is cut at a line end, and says so."""
+
+    @model_validator(mode="after")
+    def _names_one_server(self) -> "McpConfig":
+        if bool(self.command) == (self.url is not None):
+            raise ValueError("name one server: command, or url")
+        return self
+
+
 class RunConfig(ConfigSection):
     """Everything that shapes an episode, and where and how patiently its models are asked; see `shaping`."""
 
@@ -309,6 +335,8 @@ class RunConfig(ConfigSection):
     hints: HintConfig = HintConfig()
     limits: EpisodeLimits = EpisodeLimits()
     tools: ToolsConfig = ToolsConfig()
+    mcp: McpConfig | None = None
+    """For tasks of the environment `mcp`."""
 
 
 SEATS = ("player", "supervisor", "judge")

@@ -48,10 +48,11 @@ class Target(Noun):
 class Condition(Noun):
     """One condition on a call and its result. Data, never code."""
 
-    at: Annotated[str, StringConstraints(pattern=r"^(result|arguments\.\S+)$")] = "result"
-    """What is looked at: the result's text, or an argument (`arguments.url`)."""
-    op: Literal["contains", "equals", "starts_with"] = "contains"
-    """How it is compared with `value`; upper and lower case differ."""
+    at: Annotated[str, StringConstraints(pattern=r"^(text|(arguments|structured)\.\S+)$")] = "text"
+    """What is looked at: the result's text; a value in it, read as JSON (`structured.document.id`); or an argument of
+    the call (`arguments.url`)."""
+    op: Literal["contains", "is", "prefix", "glob", "matches"] = "contains"
+    """How it is compared with `value`, upper and lower case kept apart; `matches` takes a regular expression (RE2)."""
     value: NonEmptyText
 
 

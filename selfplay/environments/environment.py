@@ -5,7 +5,7 @@ what an answer is. `Environment` is one task's: its tools and their state, what 
 what no hint may reveal. `selfplay.environments.registry` finds a task's kind.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Literal, Protocol
 
@@ -15,12 +15,16 @@ from selfplay.core.task import Goal, Target, Task
 from selfplay.core.threads import ThreadPool
 from selfplay.core.trace import ToolResult
 from selfplay.gate import Guard, ShownText
+from selfplay.prompts import Prompt
 from selfplay_tools.protocols import Snapshot
 from selfplay_tools.tools.schema import Schema
 from selfplay_tools.tools.tool import AnyTool, CallResult
 
 ANSWER_TOOL = "finish"
 """The tool by which a player gives its answer, in every environment; its result's `answer` is not None."""
+
+PROMPT_ROLES = ("player", "supervisor", "nudge_found", "nudge_incomplete")
+"""Prompts whose words depend on what is searched: an environment may bring its own."""
 
 Replay = Literal["recorded", "repeated"]
 """What becomes of a recorded call when an episode is resumed. `recorded`: its result is taken from the journal, for
@@ -71,6 +75,10 @@ class Environment(Protocol):
         """What becomes of recorded calls when an episode is resumed."""
         ...
 
+    def prompts(self) -> Mapping[str, Prompt]:
+        """Prompts that stand here in the place of the engine's, by the engine's names (`PROMPT_ROLES`)."""
+        ...
+
     def schemas(self) -> list[Schema]:
         """What the player may call, as function schemas, `finish` included; the same bytes every time."""
         ...
@@ -87,8 +95,8 @@ class Environment(Protocol):
         """What no hint may reveal. Blocking."""
         ...
 
-    def note_shown(self, shown_text: ShownText, result: ToolResult) -> None:
-        """Tell the gate what a result has shown to the player, so that it is no secret any more."""
+    def note_shown(self, shown_text: ShownText, action: Message, result: ToolResult) -> None:
+        """Note for the gate what a result has shown to the player, so that it is no secret any more."""
         ...
 
 

@@ -10,7 +10,7 @@ from selfplay.environments.environment import Environment, EnvironmentKind
 from selfplay.episode.player import ModelCall
 from selfplay.gate import Guard
 from selfplay.models.prices import Price
-from selfplay.prompts import load_prompt
+from selfplay.prompts import Prompt, load_all_prompts, load_prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,11 @@ class EpisodeSetup:
     """Tools and gate run in these: a slow disk holds up none but those who read it."""
 
     @property
+    def prompts(self) -> dict[str, Prompt]:
+        """The engine's prompts by name, with the environment's own in their place."""
+        return {**load_all_prompts(), **self.environment.prompts()}
+
+    @property
     def task(self) -> Task:
         """With its goals checked by the environment and made exact."""
         return self.environment.task
@@ -57,10 +62,11 @@ def advice_mark(setup: EpisodeSetup) -> str:
     return f"[advice {hashlib.sha256(seed.encode()).hexdigest()[:16]}]"
 
 
-def player_instructions(config: RunConfig, mark: str, *, is_supervised: bool) -> str:
+def player_instructions(setup: EpisodeSetup, mark: str, *, is_supervised: bool) -> str:
     """The player's system prompt: the production prompt, and for a supervised episode what advice is."""
+    production = setup.prompts["player"].text
     if not is_supervised:
-        return load_prompt("player").text
-    tool = config.hints.channel == "tool"
+        return production
+    tool = setup.config.hints.channel == "tool"
     advice = load_prompt("advice_tool").fill(mark=mark) if tool else load_prompt("advice_user").fill()
-    return f"{load_prompt('player').text}\n\n{advice}"
+    return f"{production}\n\n{advice}"

@@ -28,7 +28,6 @@ from selfplay.models.call_hooks import ON_RETRY, ON_SEND, set_hook
 from selfplay.models.dialogue import Dialogue
 from selfplay.models.prices import Price, cost_usd
 from selfplay.models.protocol import ModelReply
-from selfplay.prompts import load_all_prompts, load_prompt
 from selfplay_tools.errors import ToolsError
 
 UNJUDGED = Judgement()
@@ -75,7 +74,8 @@ class _EpisodeLoop:
         self._limits = setup.config.limits
         self._mark = advice_mark(setup)
         self._schemas = setup.environment.schemas()
-        text = player_instructions(setup.config, self._mark, is_supervised=seats.supervisor is not None)
+        self._prompts = setup.prompts
+        text = player_instructions(setup, self._mark, is_supervised=seats.supervisor is not None)
         self.trace = Trace(
             episode=episode,
             task=setup.task,
@@ -136,8 +136,8 @@ class _EpisodeLoop:
             "channel": setup.config.hints.channel,
             "mark": self._mark,
             "reasoning": setup.config.player.history_reasoning,
-            "production_prompt": load_prompt("player").text,
-            "prompts": {name: p.sha256 for name, p in load_all_prompts().items()},
+            "production_prompt": self._prompts["player"].text,
+            "prompts": {name: p.sha256 for name, p in self._prompts.items()},
             "tools": self._schemas,
         }
         return self._journal.start(start)
@@ -150,7 +150,12 @@ class _EpisodeLoop:
         self._dialogue.append(*player_messages)
         if self._supervisor is not None:
             self._shown_text.add(self.trace.opening.content)
-            messages = opening_messages(self._setup.task, self._setup.goal_outline, self.trace.prompt.content)
+            messages = opening_messages(
+                self._setup.task,
+                self._setup.goal_outline,
+                self.trace.prompt.content,
+                self._prompts["supervisor"],
+            )
             for message in messages:
                 self._journal.record(message_event("supervisor", message))
             self._supervisor.dialogue.append(*messages)
@@ -199,7 +204,7 @@ class _EpisodeLoop:
             results.append(await self._journal.run_tool(number, call.id, live, repeats=repeats))
         if self._supervisor is not None:
             for result in results:
-                environment.note_shown(self._shown_text, result)
+                environment.note_shown(self._shown_text, action, result)
         return tuple(results)
 
     async def _carry_out_call(self, call: ToolCall, before: Sequence[ToolResult], session: ToolSession) -> ToolResult:
@@ -297,10 +302,10 @@ class _EpisodeLoop:
         if self._supervisor is None or self._is_solved(results):
             return None  # in production nobody asks twice
         if has_answered:
-            return load_prompt("nudge_incomplete" if self._has_reached_all else "nudge_early").text
+            return self._prompts["nudge_incomplete" if self._has_reached_all else "nudge_early"].text
         if self._has_reached_all and (has_found or not action.tool_calls):
-            return load_prompt("nudge_found").text
-        return None if action.tool_calls else load_prompt("nudge_call").text
+            return self._prompts["nudge_found"].text
+        return None if action.tool_calls else self._prompts["nudge_call"].text
 
     def _stop_if_over(self, trace: Trace, step: Step) -> Trace | None:
         """The trace at its end, if this step ended it."""

@@ -21,7 +21,6 @@ from selfplay.episode.loop import play_episode
 from selfplay.episode.player import vary_seed
 from selfplay.episode.seats import SeatModels
 from selfplay.journal.journal import EventWatcher, Journal
-from selfplay.prompts import load_all_prompts
 from selfplay_tools.protocols import Snapshot
 from selfplay_tools.tools.tool import AnyTool
 
@@ -66,7 +65,7 @@ def episode_id(setup: EpisodeSetup, *, is_supervised: bool) -> str:
         "task": row_of(setup.task).model_dump(mode="json"),
         "snapshot": setup.environment.id,
         "config": episode_shaping_values(setup.config.model_dump(mode="json", exclude_defaults=True)),
-        "prompts": {name: p.sha256 for name, p in load_all_prompts().items()},
+        "prompts": {name: p.sha256 for name, p in setup.prompts.items()},
         "tools": setup.environment.schemas(),
         "supervised": is_supervised,
         "attempt": setup.attempt,

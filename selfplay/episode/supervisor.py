@@ -14,7 +14,7 @@ from selfplay.episode.reply_forms import VERDICT_FORM, UnreadableReplyError, rea
 from selfplay.gate.text.view import normalise
 from selfplay.journal.events import message_event
 from selfplay.models.dialogue import Dialogue, message_from_reply
-from selfplay.prompts import load_prompt
+from selfplay.prompts import Prompt, load_prompt
 
 HintGate = Callable[[str], Awaitable[HintAttempt]]
 """A proposal with what it would reveal, at this moment of the episode."""
@@ -103,17 +103,19 @@ def describe_calls(action: Message, results_by_id: Mapping[str, str], placeholde
     return "\n\n".join(parts)
 
 
-def opening_messages(task: Task, target_outline: str, instructions: str) -> tuple[Message, Message]:
-    """How the supervisor's conversation begins: its prompt, and the assignment with what the targets are about."""
+def opening_messages(
+    task: Task, goal_outline: str, player_instructions: str, prompt: Prompt | None = None
+) -> tuple[Message, Message]:
+    """How the supervisor's conversation begins: its prompt, and the assignment with what the goals are about."""
     patch = task.answer.patch
     assignment = load_prompt("assignment").fill(
-        instructions=indent(instructions),
+        instructions=indent(player_instructions),
         task=indent(task.brief.prompt),
-        targets=target_outline,
+        targets=goal_outline,
         patch=f"\nThe change that the task led to:\n\n{indent(patch)}\n" if patch else "",
     )
     return (
-        Message(role="system", content=load_prompt("supervisor").text, origin=Origin.PROMPT),
+        Message(role="system", content=(prompt or load_prompt("supervisor")).text, origin=Origin.PROMPT),
         Message(role="user", content=assignment, origin=Origin.TASK),
     )
 

@@ -1,6 +1,6 @@
 """Finding files: tools over one commit, read-only; the goals are files, definitions and lines of it."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +14,7 @@ from selfplay.environments.environment import Replay
 from selfplay.environments.find_files.targets import TargetProgress, describe_targets, resolve_targets
 from selfplay.environments.find_files.toolset import make_tools
 from selfplay.gate import Guard, ShownText, prepare_guard
+from selfplay.prompts import Prompt
 from selfplay_tools.protocols import Snapshot
 from selfplay_tools.tools.schema import Schema
 from selfplay_tools.tools.tool import AnyTool, CallResult
@@ -45,6 +46,10 @@ class SearchEnvironment:
         """The snapshot's identity."""
         return self.toolbox.snapshot.identity
 
+    def prompts(self) -> Mapping[str, Prompt]:
+        """None: the engine's own speak of files."""
+        return {}
+
     def schemas(self) -> list[Schema]:
         """As `Environment.schemas`."""
         return self.toolbox.schemas()
@@ -62,12 +67,13 @@ class SearchEnvironment:
         """Names and contents of the targets, against the rest of the repository."""
         return prepare_guard(self.task, self.toolbox.snapshot)
 
-    def note_shown(self, shown_text: ShownText, result: ToolResult) -> None:
-        """Tell the gate what of files a result has shown.
+    def note_shown(self, shown_text: ShownText, action: Message, result: ToolResult) -> None:
+        """Note for the gate what of files a result has shown.
 
         Only that: not the player's own words, nor a result's first line, which repeats what the player asked for. A
         guess must not become free for the supervisor to confirm.
         """
+        del action
         if result.shown:
             shown_text.add(result.message.content, has_head=True)
         for part in result.shown:

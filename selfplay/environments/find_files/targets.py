@@ -139,13 +139,11 @@ def _resolve_symbol(target: Target, snapshot: Snapshot, report: Callable[[str], 
         report(f"target {target.path!r} defines no {target.symbol!r}" + (f"; nearest: {nearest}" if nearest else ""))
         return target
     if target.lines is not None and target.lines not in places:
-        report(
-            f"target {target.path!r}: {target.symbol!r} stands at {_format_line_ranges(places)}, not at {_format_line_ranges([target.lines])}"
-        )
+        stands, given = _format_line_ranges(places), _format_line_ranges([target.lines])
+        report(f"target {target.path!r}: {target.symbol!r} stands at {stands}, not at {given}")
     elif target.lines is None and len(places) > 1:
-        report(
-            f"target {target.path!r} defines {target.symbol!r} several times, at {_format_line_ranges(places)}: name the lines"
-        )
+        stands = _format_line_ranges(places)
+        report(f"target {target.path!r} defines {target.symbol!r} several times, at {stands}: name the lines")
     else:
         return target.model_copy(update={"lines": target.lines or next(iter(places))})
     return target
