@@ -107,11 +107,15 @@ class EpisodeView:
 
     def _render_start(self, event: Event) -> Iterable[RenderableType]:
         task = event["task"]
-        self._targets = [_describe_target(t) for t in task["targets"]]
+        goals = [goal["id"] for goal in task.get("goals", ())]
+        self._targets = [*map(_describe_target, task.get("targets", ())), *goals]
         self._found = self._step = 0
         yield Rule(Text(sanitize(event["episode"])), style="dim", align="left")
         yield LabelledText("task", task["prompt"], "bold")
-        yield LabelledText("repository", f"{task['repo']} at {task['commit'][:12]}")
+        if "repo" in task:
+            yield LabelledText("repository", f"{task['repo']} at {task['commit'][:12]}")
+        else:
+            yield LabelledText("environment", task["environment"])
         yield LabelledText(
             "targets", f"{len(self._targets)}, known to the supervisor only: {', '.join(self._targets)}", "dim"
         )

@@ -30,7 +30,9 @@ _LINES = re.compile(
     + rb'|\{"(?:messages|prompt|input":\{"messages)":'  # rows of both formats, of whole traces and of pairs
     + _SYSTEM
 )
-_TARGETS = re.compile(rb'"targets"\s*:\s*\[\s*\{\s*"(?:path|symbol|lines)"\s*:')
+_TARGETS = re.compile(
+    rb'"(?:targets"\s*:\s*\[\s*\{\s*"(?:path|symbol|lines)|goals"\s*:\s*\[\s*\{\s*"(?:id|about|tool|where|secrets))"\s*:'
+)
 """What a row of a task file has and hardly anything else."""
 _REPORT = b": a run of selfplay</title>"
 

@@ -63,7 +63,7 @@ def _group_by_unit(folder: RunFolder, config: RunConfig) -> Iterable[_UnitEpisod
         task, is_hinted = start["task"], start["supervised"]
         sample = line.attempt if is_hinted else (line.attempt - 1) // attempts + 1
         grade = str(task.get("meta", {}).get("leak", ""))
-        unit = units.setdefault((task["id"], sample), _UnitEpisodes(grade, task["repo"]))
+        unit = units.setdefault((task["id"], sample), _UnitEpisodes(grade, task.get("repo", "")))
         if is_hinted:
             unit.hinted = line
         else:

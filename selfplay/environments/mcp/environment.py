@@ -11,7 +11,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, cast
+from tempfile import TemporaryFile
+from typing import IO, TYPE_CHECKING, Any, TextIO, cast
 
 import anyio
 import orjson
@@ -192,29 +193,44 @@ async def _ask_for_tools(config: McpConfig) -> tuple[Schema, ...]:
 async def _connect(config: McpConfig) -> "AsyncGenerator[Client]":
     """A client of the server. Raises ConfigError without the extra, EndpointDown where the server can't be reached."""
     try:
-        from mcp import Client, StdioServerParameters  # noqa: PLC0415  an extra, and it takes time to import
+        from mcp import Client  # noqa: PLC0415  an extra, slow to import
     except ModuleNotFoundError as error:
         raise ConfigError("the environment 'mcp' needs the extra: pip install 'selfplay-traces[mcp]'") from error
-    if config.url is not None:
-        server: Any = config.url
-    else:
-        environment = {name: os.environ[name] for name in config.env if name in os.environ}
-        if missing := [name for name in config.env if name not in os.environ]:
-            raise ConfigError(f"mcp.env: the environment variable {missing[0]} is not set")
-        command, *arguments = config.command
-        server = StdioServerParameters(command=command, args=arguments, env=environment or None)
     raised: Exception | None = None
     async with AsyncExitStack() as stack:
+        log = stack.enter_context(TemporaryFile("w+", encoding="utf-8", errors="replace"))  # noqa: SIM115  the stack closes it
+        server = config.url or _start_command(config, log)
         try:
             client = await stack.enter_async_context(Client(server, read_timeout_seconds=config.timeout_s))
         except Exception as error:
-            raise EndpointDown(f"{_server_name(config)} can't be reached: {_first_cause(error)}") from error
+            said = _last_line(log) or _first_cause(error)
+            raise EndpointDown(f"{_server_name(config)} can't be reached: {said}") from error
         try:
             yield client
         except Exception as error:  # noqa: BLE001  raised below: the client would put it into a group
             raised = error
     if raised is not None:
         raise raised
+
+
+def _start_command(config: McpConfig, log: IO[str]) -> Any:  # noqa: ANN401  a transport, of an extra's types
+    """A transport that starts the server; what it writes to its standard error goes to `log`."""
+    from mcp import StdioServerParameters, stdio_client  # noqa: PLC0415  an extra
+
+    if missing := [name for name in config.env if name not in os.environ]:
+        raise ConfigError(f"mcp.env: the environment variable {missing[0]} is not set")
+    command, *arguments = config.command
+    environment = {name: os.environ[name] for name in config.env} or None
+    return stdio_client(
+        StdioServerParameters(command=command, args=arguments, env=environment), errlog=cast("TextIO", log)
+    )
+
+
+def _last_line(log: IO[str]) -> str:
+    """The last line that a server wrote to its standard error."""
+    log.seek(0)
+    lines = [line.strip() for line in log.read()[-10_000:].splitlines() if line.strip()]
+    return lines[-1] if lines else ""
 
 
 def _first_cause(error: BaseException) -> str:

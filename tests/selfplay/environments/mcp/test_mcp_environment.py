@@ -3,16 +3,19 @@
 import json
 import sys
 from collections.abc import Sequence
+from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from rich.console import Console
 
 pytest.importorskip("mcp")
 
 from selfplay.clean.journals import read_candidate
 from selfplay.clean.pipeline import CleanedTrace, clean_offline
 from selfplay.clean.settings import CleanSettings
+from selfplay.cli.episode_view import EpisodeView
 from selfplay.config import EpisodeLimits, HintConfig, McpConfig, RunConfig
 from selfplay.core.contract import tool_name
 from selfplay.core.errors import ConfigError, EndpointDown, JournalError, TaskError
@@ -214,6 +217,18 @@ def test_settings_that_can_not_work_are_refused_in_words(notes: Path) -> None:
     wrong = ROW | {"goals": [{"id": "g", "where": [{"op": "matches", "value": "("}]}]}
     with pytest.raises(TaskError, match="goal 'g': '\\(' is no regular expression"):
         make_fixture(notes, wrong)
+
+
+async def test_the_view_of_an_episode_names_its_environment_and_goals(notes: Path) -> None:
+    fixture = make_fixture(notes)
+    await fixture.play(PLAYER, SUPERVISOR, is_used_up=False)
+    console = Console(file=StringIO(), width=200)
+    view = EpisodeView(console)
+    for event in read_events(fixture.path):
+        view.show_event(event, False)
+    shown = cast("StringIO", console.file).getvalue()
+    assert "environment" in shown
+    assert "3, known to the supervisor only: the time, the payer, said so" in shown
 
 
 async def test_the_journal_says_which_prompts_and_tools_were_used(notes: Path) -> None:
