@@ -22,8 +22,9 @@ from selfplay.batch.start import RunOrder, carry_out
 from selfplay.config import EpisodeLimits, HintConfig, RunConfig, SeatConfig
 from selfplay.core.task import Answer, Brief, Target, Task
 from selfplay.core.trace import StopReason
+from selfplay.episode.model_kinds import ModelFactory
 from selfplay.episode.play import play_task, set_up_episode
-from selfplay.episode.seats import ModelFactory, open_seat_models
+from selfplay.episode.seats import open_seat_models
 from selfplay.models.openai.client import OpenAIModel
 from selfplay.models.protocol import Model
 from selfplay_tools.snapshot.directory import DirectorySnapshot

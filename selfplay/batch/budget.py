@@ -20,6 +20,7 @@ from selfplay.batch.settings import BudgetLimits
 from selfplay.config import RunConfig, SeatConfig
 from selfplay.core.errors import ConfigError
 from selfplay.core.usage import Usage
+from selfplay.episode.model_kinds import kind_of
 from selfplay.journal.events import Seat
 from selfplay.models.prices import Price, cost_usd
 from selfplay.models.protocol import Model, ModelReply, ModelRequest
@@ -216,12 +217,13 @@ async def track_other_workers(others: OtherWorkersSpending, budget_ledger: Budge
 
 
 def require_prices(config: RunConfig, prices: Prices, budget: BudgetLimits) -> None:
-    """Raises ConfigError for a seat whose price is not known where money is counted and nobody said to ignore it."""
+    """Raises ConfigError for a seat whose kind or price is not known, where an unknown price is not to be ignored."""
     seats: dict[Seat, SeatConfig | None] = {"player": config.player, "judge": config.judge}
     if config.hints.policy != "never":
         seats["supervisor"] = config.supervisor
     for seat, seat_config in seats.items():
         if seat_config is not None and prices.get(seat) is None and budget.unknown_price == "error":
+            kind_of(seat, seat_config)
             raise ConfigError(
                 f"no price is known for the {seat}'s model {seat_config.model_name!r}; give [{seat}.price] with input "
                 "and output in US dollars per million tokens (0 for a server of your own), or say "

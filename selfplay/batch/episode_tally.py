@@ -14,7 +14,7 @@ from selfplay.config import RunConfig
 from selfplay.core.errors import JournalError
 from selfplay.core.trace import Trace
 from selfplay.core.usage import Usage
-from selfplay.episode.seats import price_for
+from selfplay.episode.model_kinds import price_for
 from selfplay.journal.events import Event, Seat
 from selfplay.models.prices import Price, cost_usd
 

@@ -43,23 +43,19 @@ class Price(TokenRate):
 
 FREE = Price(input=0.0, cached_input=0.0, output=0.0)
 """Models that run here without a language model: heuristic, scripted, recorded."""
-FREE_KINDS = frozenset({"heuristic", "scripted", "recorded"})
 
 
 def price_of(model_name: str, base_url: str | None = None) -> Price | None:
     """The price of a model at the server with that address; None where it is not known.
 
-    `model_name` is as the server knows it, or a whole name such as `heuristic` or `scripted:FILE`. Without an address
-    the vendor that the name belongs to is assumed. A server of one's own has no known price.
+    `model_name` is as the server knows it. Without an address the vendor that the name belongs to is assumed. A server
+    of one's own has no known price.
     """
-    if model_name.partition(":")[0] in FREE_KINDS:
-        return FREE
-    name = model_name.removeprefix("openai:")
     try:
         if base_url is None:
-            found = calc_price(Priced(), name)
+            found = calc_price(Priced(), model_name)
         else:
-            found = calc_price(Priced(), name, provider_api_url=base_url)
+            found = calc_price(Priced(), model_name, provider_api_url=base_url)
     except LookupError:
         return None
     return _convert_price(found.model_price)
