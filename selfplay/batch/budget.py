@@ -20,7 +20,7 @@ from selfplay.batch.settings import BudgetLimits
 from selfplay.config import RunConfig, SeatConfig
 from selfplay.core.errors import ConfigError
 from selfplay.core.usage import Usage
-from selfplay.episode.model_kinds import kind_of
+from selfplay.episode.model_kinds import model_kind_of
 from selfplay.journal.events import Seat
 from selfplay.models.prices import Price, cost_usd
 from selfplay.models.protocol import Model, ModelReply, ModelRequest
@@ -223,7 +223,7 @@ def require_prices(config: RunConfig, prices: Prices, budget: BudgetLimits) -> N
         seats["supervisor"] = config.supervisor
     for seat, seat_config in seats.items():
         if seat_config is not None and prices.get(seat) is None and budget.unknown_price == "error":
-            kind_of(seat, seat_config)
+            model_kind_of(seat, seat_config)
             raise ConfigError(
                 f"no price is known for the {seat}'s model {seat_config.model_name!r}; give [{seat}.price] with input "
                 "and output in US dollars per million tokens (0 for a server of your own), or say "

@@ -62,7 +62,7 @@ class ModelKind:
         return f"{name}:{self.argument}" if self.argument else name
 
 
-def kind_of(seat: Seat, config: SeatConfig) -> ModelKind:
+def model_kind_of(seat: Seat, config: SeatConfig) -> ModelKind:
     """The kind of a seat's model. Raises ConfigError for an unknown one, with those that are known."""
     if is_import_path(config.model):
         return _to_kind(config.model, load_object(config.model))
@@ -125,7 +125,7 @@ def price_for(config: SeatConfig) -> Price | None:
 def model_from_config(seat: Seat, config: SeatConfig) -> Model:
     """The model that a configuration names. Raises ConfigError, also for whatever else its factory raises."""
     try:
-        model = kind_of(seat, config).make(seat, config)
+        model = model_kind_of(seat, config).make(seat, config)
     except SelfplayError:
         raise
     except Exception as error:  # the factory may be foreign code

@@ -8,7 +8,7 @@ from functools import partial
 from selfplay.config import RunConfig, SeatConfig
 from selfplay.core.errors import ConfigError, ScriptError
 from selfplay.episode.episode_setup import Seats
-from selfplay.episode.model_kinds import ModelFactory, kind_of, model_from_config, price_for
+from selfplay.episode.model_kinds import ModelFactory, model_from_config, model_kind_of, price_for
 from selfplay.journal.events import Seat
 from selfplay.models.call_hooks import ON_RETRY
 from selfplay.models.prices import Price
@@ -101,7 +101,7 @@ def make_seat_model(
     seat: Seat, config: SeatConfig, run: RunConfig, make_model: ModelFactory = model_from_config
 ) -> SeatModel:
     """A seat's model. Raises ConfigError for an unknown model, a missing key, or a limit without a price."""
-    kind_of(seat, config)
+    model_kind_of(seat, config)
     price = price_for(config)
     if price is None and run.limits.cost_usd is not None:
         raise ConfigError(

@@ -8,7 +8,13 @@ from selfplay.config import EpisodeLimits, PriceConfig, RunConfig, SeatConfig
 from selfplay.core.errors import ConfigError
 from selfplay.core.message import Message, Origin
 from selfplay.core.wire import encode_messages
-from selfplay.episode.model_kinds import BUILT_IN_KINDS, kind_of, model_from_config, price_for, refuse_import_paths
+from selfplay.episode.model_kinds import (
+    BUILT_IN_KINDS,
+    model_from_config,
+    model_kind_of,
+    price_for,
+    refuse_import_paths,
+)
 from selfplay.episode.seats import make_seat_model
 from selfplay.journal.events import Seat
 from selfplay.models.offline import OFFLINE_KINDS
@@ -170,4 +176,4 @@ def test_an_installed_package_offers_kinds(tmp_path: Path) -> None:
 
 
 def test_a_kind_is_known_without_making_its_model(tmp_path: Path) -> None:
-    assert kind_of("player", SeatConfig(model=f"scripted:{tmp_path}/missing")) is BUILT_IN_KINDS["scripted"]
+    assert model_kind_of("player", SeatConfig(model=f"scripted:{tmp_path}/missing")) is BUILT_IN_KINDS["scripted"]
