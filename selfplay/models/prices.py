@@ -9,7 +9,7 @@ from genai_prices.types import ModelPrice, TieredPrices
 from pydantic import Field
 
 from selfplay.core.message import Noun
-from selfplay.core.usage import Usage
+from selfplay.core.usage import Spending, Usage
 
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 TOKENS = 1_000_000
@@ -61,12 +61,17 @@ def price_of(model_name: str, base_url: str | None = None) -> Price | None:
     return _convert_price(found.model_price)
 
 
-def cost_usd(usage: Usage, price: Price) -> float:
-    """The cost of one call. Price calls one by one: the rate depends on each call's own input."""
+def spending_of(usage: Usage, price: Price | None) -> Spending:
+    """What one call took, without money where its price is not known.
+
+    Calls are priced one by one, here only: the rate depends on each call's own input.
+    """
+    if price is None:
+        return Spending(usage)
     rate = price.rate_for(usage.input_tokens)
     fresh = usage.input_tokens - usage.cached_tokens
     total = fresh * rate.input + usage.cached_tokens * rate.cached_input + usage.output_tokens * rate.output
-    return total / TOKENS
+    return Spending(usage, total / TOKENS)
 
 
 def _convert_price(price: ModelPrice) -> Price | None:
