@@ -1,6 +1,6 @@
 """Tokens and money that model calls took."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from selfplay.core.message import Noun
 
@@ -34,7 +34,7 @@ class Usage(Noun):
 class Spending:
     """What one call took, or many added up."""
 
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
     cost_usd: float = 0.0
     """As far as prices are known."""
 

@@ -24,10 +24,9 @@ from selfplay.gate.guesses import findings_from_opinion
 from selfplay.journal.events import JOURNAL_VERSION, Event, message_event
 from selfplay.journal.journal import Journal
 from selfplay.journal.replay import trace_of
-from selfplay.models.call_hooks import ON_RETRY, ON_SEND, set_hook
 from selfplay.models.dialogue import Dialogue
 from selfplay.models.prices import spending_of
-from selfplay.models.protocol import ModelReply
+from selfplay.models.protocol import ON_RETRY, ON_SEND, ModelReply, set_hook
 from selfplay.prompts import load_all_prompts, load_prompt
 from selfplay_tools.errors import ToolsError
 

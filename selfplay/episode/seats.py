@@ -10,9 +10,8 @@ from selfplay.core.errors import ConfigError, ScriptError
 from selfplay.episode.episode_setup import Seats
 from selfplay.episode.model_kinds import ModelFactory, model_from_config, model_kind_of, price_for
 from selfplay.journal.events import Seat
-from selfplay.models.call_hooks import ON_RETRY
 from selfplay.models.prices import Price
-from selfplay.models.protocol import Model, ModelReply, ModelRequest
+from selfplay.models.protocol import ON_RETRY, Model, ModelReply, ModelRequest
 from selfplay.models.retry import CLOCK, Clock, FailedAttempt, RetryPolicy, complete_with_retries
 
 

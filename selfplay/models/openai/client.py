@@ -15,10 +15,8 @@ from typing import Self
 import aiohttp
 
 from selfplay.core.errors import TransientModelError
-from selfplay.models.call_hooks import ON_HEADERS
 from selfplay.models.openai.endpoint import NO_KEY, find_endpoint
-from selfplay.models.openai.error_body import read_error_body
-from selfplay.models.openai.failures import classify_failure, find_model_fault
+from selfplay.models.openai.failures import classify_failure, find_model_fault, read_error_body
 from selfplay.models.openai.reply import reply_from_completion, unreadable_reply
 from selfplay.models.openai.response import ServerResponse, decode_completion
 from selfplay.models.openai.transport import (
@@ -27,8 +25,7 @@ from selfplay.models.openai.transport import (
     RawResponse,
     ResponseTooLargeError,
 )
-from selfplay.models.protocol import ModelReply, ModelRequest
-from selfplay.models.rate_limit_headers import HEADER_MARK
+from selfplay.models.protocol import ON_HEADERS, RATE_LIMIT_MARK, ModelReply, ModelRequest
 
 MAX_RESPONSE_BYTES = 64 << 20
 READ_HEADERS = ("content-type", "date", "location", "retry-after", "retry-after-ms", "x-ms-retry-after-ms")
@@ -86,7 +83,7 @@ class OpenAIModel:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Give connections back."""
+        """Close connections."""
         await self._transport.aclose()
 
     async def complete(self, request: ModelRequest) -> ModelReply:
@@ -114,7 +111,7 @@ class OpenAIModel:
     def _scrub_response(self, received: RawResponse) -> ServerResponse:
         on_headers = ON_HEADERS.get()
         received_headers = {name.lower(): value for name, value in received.headers.items()}
-        limits = {name: value for name, value in received_headers.items() if HEADER_MARK in name}
+        limits = {name: value for name, value in received_headers.items() if RATE_LIMIT_MARK in name}
         if on_headers is not None and limits:
             on_headers(limits)
         headers = {

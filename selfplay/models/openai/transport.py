@@ -28,7 +28,7 @@ KEEP_ALIVE_S = 4.0
 """An idle connection is kept so long: less than the 5 s after which uvicorn, under vLLM and others, closes it."""
 PATH = "/chat/completions"
 TRANSPORT_HEADERS = frozenset({"host", "connection", "content-length"})
-"""Headers that whoever sends the bytes sets; in lower case, as httpx2 gives them."""
+"""Headers that the HTTP library sets; in lower case, as httpx2 gives them."""
 
 
 class ResponseTooLargeError(Exception):
@@ -56,7 +56,7 @@ class ChatTransport(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Give connections back."""
+        """Close connections."""
         ...
 
 
