@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import anyio
+import httpx2
 import openai
 
 from benchmarks.engine_meter import (
@@ -22,13 +23,18 @@ from selfplay.batch.start import RunOrder, carry_out
 from selfplay.config import EpisodeLimits, HintConfig, RunConfig, SeatConfig
 from selfplay.core.task import Answer, Brief, Target, Task
 from selfplay.core.trace import StopReason
+from selfplay.episode.model_kinds import ModelFactory
 from selfplay.episode.play import play_task, set_up_episode
-from selfplay.episode.seats import ModelFactory, open_seat_models
+from selfplay.episode.seats import open_seat_models
 from selfplay.models.openai.client import OpenAIModel
+from selfplay.models.openai.endpoint import find_endpoint
+from selfplay.models.openai.transport import RawResponse, client_of, url_of
 from selfplay.models.protocol import Model
 from selfplay_tools.snapshot.directory import DirectorySnapshot
 
 KEY = "ENGINE_BENCH_KEY"
+TIMEOUT_S = 300.0
+MAX_CONNECTIONS = 4096
 
 
 async def batch(plan: EnginePlan) -> EngineCost:
@@ -77,11 +83,29 @@ async def _play_run(plan: EnginePlan, config: RunConfig, repo: Path, episodes: i
     return sum(episode.calls for episode in ended)
 
 
+class ClientTransport:
+    """The `openai` client's own request path, over its aiohttp transport."""
+
+    def __init__(self, url: str) -> None:
+        limits = httpx2.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS)
+        self._client = client_of(find_endpoint(url, KEY), TIMEOUT_S, openai.DefaultAioHttpClient(limits=limits))
+
+    async def post(self, body: bytes) -> RawResponse:
+        """As `ChatTransport.post`."""
+        options: openai.RequestOptions = {"headers": {"Content-Type": "application/json"}}
+        response = await self._client.post(url_of(self._client), content=body, cast_to=httpx2.Response, options=options)
+        return RawResponse(response.status_code, response.headers, response.content)
+
+    async def aclose(self) -> None:
+        """As `ChatTransport.aclose`."""
+        await self._client.close()
+
+
 async def through_client(plan: EnginePlan) -> EngineCost:
     """Unsupervised episodes without the run around them, their calls on the `openai` client's request path."""
 
     def make(_seat: str, seat: SeatConfig) -> Model:
-        return OpenAIModel("bench", base_url=seat.base_url, api_key_env=KEY, http_client=openai.DefaultAioHttpClient())
+        return OpenAIModel("bench", base_url=seat.base_url, api_key_env=KEY, transport=ClientTransport(plan.url))
 
     return await _measure_episodes("selfplay_through_client", plan, make)
 

@@ -142,7 +142,7 @@ def check_against_journals(run: RunFolder, digests: dict[Path, tuple[int, str]],
         tally, counts = tally_of(events, prices), Counter(event["event"] for event in events)
         said = told[path]
         once = counts["start"] == counts["stop"] == 1 and events[-1]["event"] == "stop"
-        same = (tally.calls, tally.usage, counts["step"]) == (said.calls, said.usage, said.steps)
+        same = (tally.calls, tally.spent.usage, counts["step"]) == (said.calls, said.usage, said.steps)
         if not once or not same:
             outcome.problems.append(f"{path}: once {once}, as the ledger says {same}")
         outcome.journal_mb += path.stat().st_size / 1e6

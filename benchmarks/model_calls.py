@@ -5,8 +5,8 @@
 A server in a process of its own answers every request with the same tool call. Each way sends the same conversation
 and reads the reply's tool call:
 
-    ours     OpenAIModel: the body's parts encoded once, sent through the openai client's request path, own reader
-    create   the openai client's `chat.completions.create`, on the same transport
+    ours     OpenAIModel: the body's parts encoded once, sent over aiohttp, own reader
+    create   the openai client's `chat.completions.create`, on its aiohttp transport
     aiohttp  a bare aiohttp session, JSON per call: what the protocol costs without a client
 
 CPU is user and system time of this process, the best of several rounds, per call.

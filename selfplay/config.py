@@ -24,6 +24,7 @@ from selfplay.core.errors import ConfigError
 from selfplay.core.json_rows import explain_errors
 from selfplay.core.wire import Channel, ReasoningKey
 from selfplay.models.keys import KEY_LIKE
+from selfplay.models.offline import OFFLINE_KINDS
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
@@ -116,7 +117,8 @@ class SeatConfig(ConfigSection):
     """Who plays a part, and how it is asked."""
 
     model: Annotated[str, AfterValidator(_require_model_name)] = "heuristic"
-    """`openai:NAME` (any OpenAI-compatible server), `heuristic`, `scripted:FILE`, `recorded:DIR`."""
+    """`openai:NAME` (any OpenAI-compatible server), `heuristic`, `scripted:FILE`, `recorded:DIR`, `KIND` or `KIND:NAME`
+    of an installed package, or `package.module:factory`; see `selfplay.episode.model_kinds`."""
     base_url: Address | None = None
     """The server's address up to and including `/v1`; by default the vendor's own."""
     api_key_env: KeyName = "OPENAI_API_KEY"
@@ -148,9 +150,11 @@ class SeatConfig(ConfigSection):
 
     @property
     def model_name(self) -> str:
-        """The name that is sent to the server."""
+        """The name that is sent to a server: what follows the kind, unless it is a file; without that the kind."""
         kind, _, name = self.model.partition(":")
-        return name if kind == "openai" else kind
+        if "." in kind:
+            return self.model
+        return name if name and kind not in OFFLINE_KINDS else kind
 
 
 class JudgeConfig(SeatConfig):

@@ -7,7 +7,7 @@ other workers spend is known from their signs of life.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, cast
 
 import anyio
@@ -19,9 +19,10 @@ from selfplay.batch.run_folder import RunFolder
 from selfplay.batch.settings import BudgetLimits
 from selfplay.config import RunConfig, SeatConfig
 from selfplay.core.errors import ConfigError
-from selfplay.core.usage import Usage
+from selfplay.core.usage import Spending
+from selfplay.episode.model_kinds import model_kind_of
 from selfplay.journal.events import Seat
-from selfplay.models.prices import Price, cost_usd
+from selfplay.models.prices import Price, spending_of
 from selfplay.models.protocol import Model, ModelReply, ModelRequest
 from selfplay.models.token_counts import predict_usage
 
@@ -30,23 +31,32 @@ BUDGET_REASON = "the budget is used up"
 
 
 @dataclass(frozen=True, slots=True)
-class Spending:
-    """Money and tokens."""
+class BudgetAmount:
+    """Money and tokens, as budgets limit them; of what is expected, fractions of a token too."""
 
     cost_usd: float = 0.0
     tokens: float = 0.0
 
-    def __add__(self, other: "Spending") -> "Spending":
+    def __add__(self, other: "BudgetAmount") -> "BudgetAmount":
         """Both together."""
-        return Spending(self.cost_usd + other.cost_usd, self.tokens + other.tokens)
+        return BudgetAmount(self.cost_usd + other.cost_usd, self.tokens + other.tokens)
 
-    def __sub__(self, other: "Spending") -> "Spending":
-        """What is more of it; never less than nothing."""
-        return Spending(max(0.0, self.cost_usd - other.cost_usd), max(0.0, self.tokens - other.tokens))
+    def __sub__(self, other: "BudgetAmount") -> "BudgetAmount":
+        """What is left of each; at least 0."""
+        return BudgetAmount(max(0.0, self.cost_usd - other.cost_usd), max(0.0, self.tokens - other.tokens))
 
-    def max_with(self, other: "Spending") -> "Spending":
+    def scaled(self, factor: float) -> "BudgetAmount":
+        """So many times each."""
+        return BudgetAmount(factor * self.cost_usd, factor * self.tokens)
+
+    def max_with(self, other: "BudgetAmount") -> "BudgetAmount":
         """The larger of each."""
-        return Spending(max(self.cost_usd, other.cost_usd), max(self.tokens, other.tokens))
+        return BudgetAmount(max(self.cost_usd, other.cost_usd), max(self.tokens, other.tokens))
+
+
+def amount_of(spent: Spending) -> BudgetAmount:
+    """What it takes of a budget."""
+    return BudgetAmount(spent.cost_usd, spent.usage.total_tokens)
 
 
 @dataclass(slots=True)
@@ -54,75 +64,71 @@ class BudgetLedger:
     """Money and tokens of a run: of this worker, and of all workers before it began."""
 
     budget: BudgetLimits
-    cost_usd: float = 0.0
-    usage: Usage = field(default_factory=Usage)
+    spent: Spending = Spending()
     calls: int = 0
     """Of this worker."""
     in_flight: int = 0
     """Calls that were made and not answered yet."""
-    reserved: Spending = Spending()
+    reserved: BudgetAmount = BudgetAmount()
     """What these take, as far as their requests say."""
-    own: Spending = Spending()
+    own: BudgetAmount = BudgetAmount()
     """By this worker in this session."""
-    others: Spending = Spending()
+    others: BudgetAmount = BudgetAmount()
     """By other workers since this one began, as far as it is known."""
-    dearest: Spending = Spending()
+    dearest: BudgetAmount = BudgetAmount()
     """What one call took at most."""
     _call_finished: anyio.Event | None = None
     """Made by the first who waits for it."""
 
-    def charge(self, usage: Usage, price: Price | None) -> None:
+    def charge(self, spent: Spending) -> None:
         """Take what a call cost."""
-        cost = Spending(0.0 if price is None else cost_usd(usage, price), usage.total_tokens)
+        amount = amount_of(spent)
         self.calls += 1
-        self.usage += usage
-        self.cost_usd += cost.cost_usd
-        self.own += cost
-        self.dearest = self.dearest.max_with(cost)
+        self.spent += spent
+        self.own += amount
+        self.dearest = self.dearest.max_with(amount)
 
-    def add_earlier(self, usage: Usage, cost_usd: float, calls: int) -> None:
+    def add_earlier(self, spent: Spending, calls: int) -> None:
         """Take what an episode cost before this worker began. Its calls grew, the last about twice the mean."""
-        self.usage += usage
-        self.cost_usd += cost_usd
+        self.spent += spent
         if calls:
-            self.dearest = self.dearest.max_with(Spending(2 * cost_usd / calls, 2 * usage.total_tokens / calls))
+            self.dearest = self.dearest.max_with(amount_of(spent).scaled(2 / calls))
 
-    def estimate_call(self, request: ModelRequest, price: Price | None) -> Spending:
+    def estimate_call(self, request: ModelRequest, price: Price | None) -> BudgetAmount:
         """What a call takes as far as its request says; nothing where neither money nor tokens are limited."""
         if self.budget.cost_usd is None and self.budget.tokens is None:
-            return Spending()
-        usage = predict_usage(request)
-        return Spending(0.0 if price is None else cost_usd(usage, price), usage.total_tokens)
+            return BudgetAmount()
+        return amount_of(spending_of(predict_usage(request), price))
 
-    def explain_shortage(self, call: Spending = Spending()) -> str | None:
+    def explain_shortage(self, call: BudgetAmount = BudgetAmount()) -> str | None:
         """Which limit of the budget leaves no room for one more call like that, in words; None as long as none does."""
         need = self._max_cost_with(call)
-        usd, limit_usd = self.cost_usd + self.others.cost_usd, self.budget.cost_usd
+        usd, limit_usd = self.spent.cost_usd + self.others.cost_usd, self.budget.cost_usd
         if limit_usd is not None and _is_over(usd, need.cost_usd, limit_usd):
             more = "" if usd >= limit_usd else f", and a call may cost {self.dearest.cost_usd:.4f}"
             return f"{BUDGET_REASON}: {usd:.4f} USD of {limit_usd:g} USD spent{more}"
-        tokens, limit = self.usage.total_tokens + self.others.tokens, self.budget.tokens
+        tokens, limit = self.spent.usage.total_tokens + self.others.tokens, self.budget.tokens
         if limit is not None and _is_over(tokens, need.tokens, limit):
             more = "" if tokens >= limit else f", and a call may take {self.dearest.tokens:,.0f}"
             return f"{BUDGET_REASON}: {tokens:,.0f} tokens of {limit:,} used{more}"
         return None
 
-    def _max_cost_with(self, call: Spending) -> Spending:
+    def _max_cost_with(self, call: BudgetAmount) -> BudgetAmount:
         """What that call and all in flight may take."""
         if not self.in_flight:
             return self.dearest
         calls = self.in_flight + 1
-        return (self.reserved + call).max_with(Spending(calls * self.dearest.cost_usd, calls * self.dearest.tokens))
+        return (self.reserved + call).max_with(self.dearest.scaled(calls))
 
-    def start_call(self, call: Spending) -> None:
+    def start_call(self, call: BudgetAmount) -> None:
         """A call of which so much is expected is in flight."""
         self.in_flight += 1
         self.reserved += call
 
-    def finish_call(self, call: Spending) -> None:
+    def finish_call(self, call: BudgetAmount) -> None:
         """It is in flight no more, however it ended."""
         self.in_flight -= 1
-        self.reserved = self.reserved - call if self.in_flight else Spending()  # sums of money are not exact
+        self.reserved = self.reserved - call if self.in_flight else BudgetAmount()  # sums of money are not exact
         if self._call_finished is not None:
             self._call_finished.set()
             self._call_finished = None
@@ -159,12 +165,12 @@ class BudgetedModel:
         self.budget_ledger.start_call(call)
         try:
             reply = await self.model.complete(request)
-            self.budget_ledger.charge(reply.usage, self.price)
+            self.budget_ledger.charge(spending_of(reply.usage, self.price))
         finally:
             self.budget_ledger.finish_call(call)
         return reply
 
-    async def _wait_for_room(self, call: Spending) -> None:
+    async def _wait_for_room(self, call: BudgetAmount) -> None:
         """Calls in flight may turn out cheaper than feared: the budget is used up only when none is left."""
         self.graceful_stop.raise_if_begun()
         while lacking := self.budget_ledger.explain_shortage(call):
@@ -189,23 +195,24 @@ class OtherWorkersSpending:
         self._folder, self._worker = folder.workers, worker
         self._initial_costs = dict(self._read_costs())
 
-    def total(self) -> Spending:
+    def total(self) -> BudgetAmount:
         """As far as they have told; a worker that was killed has not told of its last seconds."""
         return sum(
-            (now - self._initial_costs.get(worker, Spending()) for worker, now in self._read_costs()), Spending()
+            (now - self._initial_costs.get(worker, BudgetAmount()) for worker, now in self._read_costs()),
+            BudgetAmount(),
         )
 
-    def _read_costs(self) -> Iterator[tuple[str, Spending]]:
+    def _read_costs(self) -> Iterator[tuple[str, BudgetAmount]]:
         for path in sorted(self._folder.glob("*.json")):
             state = read_worker_state(path) if path.stem != self._worker else None
             if state is not None:
                 yield path.stem, _parse_cost(state.get("spent"))
 
 
-def _parse_cost(value: object) -> Spending:
+def _parse_cost(value: object) -> BudgetAmount:
     values = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
     usd, tokens = values.get("cost_usd"), values.get("tokens")
-    return Spending(*(float(v) if isinstance(v, int | float) else 0.0 for v in (usd, tokens)))
+    return BudgetAmount(*(float(v) if isinstance(v, int | float) else 0.0 for v in (usd, tokens)))
 
 
 async def track_other_workers(others: OtherWorkersSpending, budget_ledger: BudgetLedger) -> None:
@@ -216,12 +223,13 @@ async def track_other_workers(others: OtherWorkersSpending, budget_ledger: Budge
 
 
 def require_prices(config: RunConfig, prices: Prices, budget: BudgetLimits) -> None:
-    """Raises ConfigError for a seat whose price is not known where money is counted and nobody said to ignore it."""
+    """Raises ConfigError for a seat whose kind or price is not known, where an unknown price is not to be ignored."""
     seats: dict[Seat, SeatConfig | None] = {"player": config.player, "judge": config.judge}
     if config.hints.policy != "never":
         seats["supervisor"] = config.supervisor
     for seat, seat_config in seats.items():
         if seat_config is not None and prices.get(seat) is None and budget.unknown_price == "error":
+            model_kind_of(seat, seat_config)
             raise ConfigError(
                 f"no price is known for the {seat}'s model {seat_config.model_name!r}; give [{seat}.price] with input "
                 "and output in US dollars per million tokens (0 for a server of your own), or say "

@@ -13,22 +13,22 @@ from selfplay.batch.ledger import EpisodeLine
 from selfplay.config import RunConfig
 from selfplay.core.errors import JournalError
 from selfplay.core.trace import Trace
-from selfplay.core.usage import Usage
-from selfplay.episode.seats import price_for
+from selfplay.core.usage import Spending, Usage
+from selfplay.episode.model_kinds import price_for
 from selfplay.journal.events import Event, Seat
-from selfplay.models.prices import Price, cost_usd
+from selfplay.models.prices import Price, spending_of
 
 Prices = Mapping[Seat, Price | None]
 
 
 def prices_of(config: RunConfig) -> dict[Seat, Price | None]:
-    """What the calls of each seat cost; None where nobody says it."""
+    """What the calls of each seat cost; None where it is not known."""
     seats: dict[Seat, Price | None] = {"player": price_for(config.player), "supervisor": price_for(config.supervisor)}
     return seats if config.judge is None else {**seats, "judge": price_for(config.judge)}
 
 
 def unpriced_seats(config: RunConfig) -> tuple[Seat, ...]:
-    """Seats that take part and whose calls nobody gave a price for."""
+    """Seats that take part and whose calls have no known price."""
     is_supervised = config.hints.policy != "never"
     prices = prices_of(config)
     return tuple(seat for seat, price in prices.items() if price is None and (is_supervised or seat == "player"))
@@ -42,9 +42,8 @@ class EpisodeTally:
     attempt: int = 1
     calls: int = 0
     retries: int = 0
-    usage: Usage = field(default_factory=Usage)
+    spent: Spending = Spending()
     reusable_tokens: int = 0
-    cost_usd: float = 0.0
     seconds: float = 0.0
     _last_calls: dict[Seat, tuple[int, int]] = field(default_factory=dict[Seat, tuple[int, int]])
     """Messages and input tokens of each seat's last call."""
@@ -73,14 +72,11 @@ class EpisodeTally:
         if used is None:
             return
         usage = Usage.model_validate_json(orjson.dumps(used))
-        self.usage += usage
-        said, tokens = self._last_calls.get(seat, (0, 0))
-        if seat != "judge" and said <= messages:  # a conversation only grows: what was sent before is sent again
+        self.spent += spending_of(usage, self.prices.get(seat))
+        sent, tokens = self._last_calls.get(seat, (0, 0))
+        if seat != "judge" and sent <= messages:  # a conversation only grows: what was sent before is sent again
             self.reusable_tokens += min(tokens, usage.input_tokens)
         self._last_calls[seat] = (messages, usage.input_tokens)
-        price = self.prices.get(seat)
-        if price is not None:
-            self.cost_usd += cost_usd(usage, price)
 
 
 def tally_of(events: Iterable[Event], prices: Prices) -> EpisodeTally:
@@ -114,9 +110,9 @@ def make_episode_line(trace: Trace, tally: EpisodeTally, path: Path, root: Path)
         tools=Counter(call.name for step in trace.steps for call in step.action.tool_calls),
         calls=tally.calls,
         retries=tally.retries,
-        usage=tally.usage,
+        usage=tally.spent.usage,
         reusable_tokens=tally.reusable_tokens,
-        cost_usd=tally.cost_usd,
+        cost_usd=tally.spent.cost_usd,
         seconds=round(tally.seconds, 6),
         digest=trace.digest,
     )

@@ -205,8 +205,8 @@ class WorkerRun:
             "reason": self._context.graceful_stop.reason,
             "calls": self._context.budget_ledger.calls,
             "in_flight": self._context.budget_ledger.in_flight,
-            "cost_usd": self._context.budget_ledger.cost_usd + self._context.budget_ledger.others.cost_usd,
-            "usage": self._context.budget_ledger.usage.model_dump(),
+            "cost_usd": self._context.budget_ledger.spent.cost_usd + self._context.budget_ledger.others.cost_usd,
+            "usage": self._context.budget_ledger.spent.usage.model_dump(),
             **self._context.describe_worker(),
         }
 

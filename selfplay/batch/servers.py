@@ -6,7 +6,7 @@ from typing import Any
 from selfplay.batch.settings import BatchSettings, EndpointSettings, SeatLimits
 from selfplay.config import RunConfig, SeatConfig, key_names_in
 from selfplay.core.errors import ConfigError
-from selfplay.episode.seats import model_from_config, price_for
+from selfplay.episode.model_kinds import find_offered_kind, model_from_config, price_for
 from selfplay.journal.events import Seat
 from selfplay.models.openai.endpoint import find_endpoint
 from selfplay.models.pool.pooled_model import EndpointLimits, EndpointSpec, PooledModel
@@ -78,7 +78,8 @@ def require_one_price(config: RunConfig, settings: BatchSettings) -> None:
 
 
 def _has_servers(config: SeatConfig) -> bool:
-    return config.model.partition(":")[0] == "openai"
+    kind = find_offered_kind(config)
+    return kind is not None and kind.has_servers
 
 
 def _at_endpoint(config: SeatConfig, endpoint_settings: EndpointSettings | None) -> SeatConfig:

@@ -36,6 +36,7 @@ from selfplay.core.errors import JournalError, RunError, StorageError
 from selfplay.core.files import make_folder
 from selfplay.core.task import Task
 from selfplay.core.threads import ThreadPool
+from selfplay.core.usage import Spending
 from selfplay.environments.find_files.toolset import make_tools
 from selfplay.episode.seats import SeatModel, open_seat_models
 from selfplay.journal.events import read_events
@@ -203,7 +204,7 @@ def load_budget_ledger(order: RunOrder, ledgers: UnitLedgers, prices: Prices) ->
     for line in ledgers.units.values():
         for episode in line.episodes:
             ended.add(episode.path)
-            budget_ledger.add_earlier(episode.usage, episode.cost_usd, episode.calls)
+            budget_ledger.add_earlier(Spending(episode.usage, episode.cost_usd), episode.calls)
     root = order.folder.root
     for path in sorted(order.folder.episodes.rglob("*.jsonl")):
         if path.relative_to(root).as_posix() not in ended and is_journal(path):
@@ -211,7 +212,7 @@ def load_budget_ledger(order: RunOrder, ledgers: UnitLedgers, prices: Prices) ->
             with suppress(JournalError):  # its unit will tell; what was paid before the damage was paid
                 for event in read_events(path):
                     tally.consume(event)
-            budget_ledger.add_earlier(tally.usage, tally.cost_usd, tally.calls)
+            budget_ledger.add_earlier(tally.spent, tally.calls)
     return budget_ledger
 
 

@@ -25,7 +25,7 @@ from selfplay.batch.settings import BatchSettings
 from selfplay.batch.units import WorkUnit
 from selfplay.core.errors import ConfigError
 from selfplay.journal.events import Event
-from selfplay.models.prices import FREE_KINDS
+from selfplay.models.offline import OFFLINE_KINDS
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer
@@ -123,7 +123,7 @@ class SpanWatch(NullWatch):
         model = episode.models.get(seat, "")
         attributes: dict[str, AttributeValue] = {
             "gen_ai.operation.name": "chat",
-            "gen_ai.provider.name": "selfplay" if model in FREE_KINDS else "openai",
+            "gen_ai.provider.name": "selfplay" if model in OFFLINE_KINDS else "openai",
             "gen_ai.request.model": model,
             "selfplay.seat": seat,
             **_reply_attributes(reply),

@@ -18,7 +18,7 @@ from selfplay.cli.options import repo_and_commit, warn_of_missing_keys
 from selfplay.config import SeatConfig, read_toml, validate_section
 from selfplay.core.errors import ConfigError
 from selfplay.core.task import Task
-from selfplay.episode.seats import model_from_config
+from selfplay.episode.model_kinds import model_from_config
 from selfplay.repos.repositories import Repositories
 from selfplay.tasks.mine import (
     CommitSelection,

@@ -1,4 +1,6 @@
-"""Tokens that model calls took."""
+"""Tokens and money that model calls took."""
+
+from dataclasses import dataclass, field
 
 from selfplay.core.message import Noun
 
@@ -26,3 +28,16 @@ class Usage(Noun):
     def total_tokens(self) -> int:
         """Input and output together."""
         return self.input_tokens + self.output_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What one call took, or many added up."""
+
+    usage: Usage = field(default_factory=Usage)
+    cost_usd: float = 0.0
+    """As far as prices are known."""
+
+    def __add__(self, other: "Spending") -> "Spending":
+        """Both together."""
+        return Spending(self.usage + other.usage, self.cost_usd + other.cost_usd)

@@ -11,7 +11,7 @@ from selfplay.core.errors import ConfigError, ContextTooLong, JournalError, Mode
 from selfplay.core.message import Message, Origin, ToolCall
 from selfplay.core.task_rows import row_of
 from selfplay.core.trace import HintAttempt, HintFinding, Judgement, Step, StopReason, ToolResult, Trace
-from selfplay.core.usage import Usage
+from selfplay.core.usage import Spending
 from selfplay.core.wire import WIRE_VERSION
 from selfplay.environments.environment import ToolSession
 from selfplay.episode.episode_setup import EpisodeSetup, Seats, advice_mark, player_instructions
@@ -24,10 +24,9 @@ from selfplay.gate.guesses import findings_from_opinion
 from selfplay.journal.events import JOURNAL_VERSION, Event, message_event
 from selfplay.journal.journal import Journal
 from selfplay.journal.replay import trace_of
-from selfplay.models.call_hooks import ON_RETRY, ON_SEND, set_hook
 from selfplay.models.dialogue import Dialogue
-from selfplay.models.prices import Price, cost_usd
-from selfplay.models.protocol import ModelReply
+from selfplay.models.prices import spending_of
+from selfplay.models.protocol import ON_RETRY, ON_SEND, ModelReply, set_hook
 from selfplay_tools.errors import ToolsError
 
 UNJUDGED = Judgement()
@@ -92,8 +91,7 @@ class _EpisodeLoop:
         self._pacing = Pacing(setup.config.hints, defaults_of(self._schemas))
         self._shown_text = ShownText()
         self._ids: frozenset[str] = frozenset()
-        self._tokens = 0
-        self._cost = 0.0
+        self._spent = Spending()
 
     def _make_supervisor(self) -> Supervisor:
         config = self._setup.config
@@ -161,15 +159,16 @@ class _EpisodeLoop:
             self._supervisor.dialogue.append(*messages)
 
     def _stop_over_limit(self) -> Trace | None:
-        limits, usage, spent = self._limits, self._tokens, self._journal.seconds
+        limits, seconds = self._limits, self._journal.seconds
+        tokens, usd = self._spent.usage.total_tokens, self._spent.cost_usd
         if len(self.trace.steps) >= limits.steps:
             return self.trace.with_stop(StopReason.STEPS, f"{limits.steps} steps taken")
-        if limits.tokens is not None and usage >= limits.tokens:
-            return self.trace.with_stop(StopReason.TOKENS, f"{usage} tokens of {limits.tokens} used")
-        if limits.time_s is not None and spent >= limits.time_s:
-            return self.trace.with_stop(StopReason.TIME, f"{spent:.1f} s of {limits.time_s:g} s spent")
-        if limits.cost_usd is not None and self._cost >= limits.cost_usd:
-            return self.trace.with_stop(StopReason.COST, f"{self._cost:.4f} USD of {limits.cost_usd:g} USD spent")
+        if limits.tokens is not None and tokens >= limits.tokens:
+            return self.trace.with_stop(StopReason.TOKENS, f"{tokens} tokens of {limits.tokens} used")
+        if limits.time_s is not None and seconds >= limits.time_s:
+            return self.trace.with_stop(StopReason.TIME, f"{seconds:.1f} s of {limits.time_s:g} s spent")
+        if limits.cost_usd is not None and usd >= limits.cost_usd:
+            return self.trace.with_stop(StopReason.COST, f"{usd:.4f} USD of {limits.cost_usd:g} USD spent")
         return None
 
     async def _take_step(self, session: ToolSession) -> Trace:
@@ -180,7 +179,7 @@ class _EpisodeLoop:
             if isinstance(error, RequestRefused) and not self.trace.steps:
                 raise  # the server takes no request of this kind: the set-up is wrong, not the episode
             return self.trace.with_stop(StopReason.MODEL_ERROR, str(error))
-        self._count_usage(reply.usage, self._seats.player_price)
+        self._spent += spending_of(reply.usage, self._seats.player_price)
         action = reply.message
         self._ids |= {call.id for call in action.tool_calls}
         results = await self._carry_out_calls(action, session)
@@ -245,9 +244,9 @@ class _EpisodeLoop:
             self._judge.add_step(report)
         judgement = await supervisor.judge(report, self._review_hint)
         for usage in supervisor.usages:
-            self._count_usage(usage, self._seats.supervisor_price)
+            self._spent += spending_of(usage, self._seats.supervisor_price)
         for usage in self._judge.usages if self._judge else ():
-            self._count_usage(usage, self._seats.judge_price)
+            self._spent += spending_of(usage, self._seats.judge_price)
         self._pacing.count_verdict(judgement.verdict.quality if judgement.verdict else None)
         if judgement.hint is not None:
             self._pacing.count_hint()
@@ -281,11 +280,6 @@ class _EpisodeLoop:
         guard, shown_text = self._setup.guard, self._shown_text
         sent = [step.judgement.hint.text for step in self.trace.steps if step.judgement.hint is not None]
         return check_hint(hint, guard, shown_text) or check_with_earlier_hints(hint, sent, guard, shown_text)
-
-    def _count_usage(self, usage: Usage, price: Price | None) -> None:
-        self._tokens += usage.total_tokens
-        if price is not None:
-            self._cost += cost_usd(usage, price)
 
     @property
     def _has_reached_all(self) -> bool:

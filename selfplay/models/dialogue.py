@@ -1,4 +1,4 @@
-"""One model's conversation as it goes over the wire: only ever grows at its end."""
+"""One model's conversation as it goes over the wire: it only grows at its end."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,9 +9,9 @@ from selfplay.models.protocol import ModelReply, ModelRequest
 
 
 class Dialogue:
-    """What a model has been told and has said so far.
+    """A model's conversation so far.
 
-    Messages that are said between two requests are encoded together (see `selfplay.core.wire.encode`), each exactly once.
+    Messages that are added between two requests are encoded together (`selfplay.core.wire.encode_messages`), each once.
     """
 
     def __init__(self, *, channel: Channel = "user", mark: str = "", reasoning: ReasoningKey = "none") -> None:
@@ -29,7 +29,7 @@ class Dialogue:
         self._turn += sum(m.role == "assistant" for m in messages)
 
     def build_request(self, head: Mapping[str, Any], origin: Origin) -> ModelRequest:
-        """All of it as a request."""
+        """The whole conversation as a request."""
         self._encoded += encode_messages(
             self._unencoded, channel=self._channel, mark=self._mark, reasoning=self._reasoning
         )
@@ -38,7 +38,7 @@ class Dialogue:
 
 
 def message_from_reply(reply: ModelReply) -> Message:
-    """What a reply becomes in the conversation it was given in.
+    """What a reply becomes in its own conversation.
 
     A supervisor's verdict is plain text there, also where it came as a tool call: a call without a result is no
     valid history, and a result would say nothing.

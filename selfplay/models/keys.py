@@ -1,4 +1,4 @@
-"""What looks like a key, and texts without it. Keys land in nothing that is written."""
+"""What looks like a key, and texts without it: no key is written anywhere."""
 
 import re
 
@@ -8,7 +8,7 @@ KEY_LIKE = re.compile(
 )
 """A short one has a digit; words (`sk-learn`) have none, or are shorter."""
 CREDENTIALS = re.compile(r"(?<=://)[^/\s@'\"]+@")
-"""User and password in an address; a proxy's is told in errors."""
+"""User and password in an address, such as a proxy's in an error."""
 SCRUBBED = b"[key]"
 
 

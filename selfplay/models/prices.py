@@ -9,7 +9,7 @@ from genai_prices.types import ModelPrice, TieredPrices
 from pydantic import Field
 
 from selfplay.core.message import Noun
-from selfplay.core.usage import Usage
+from selfplay.core.usage import Spending, Usage
 
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 TOKENS = 1_000_000
@@ -43,34 +43,35 @@ class Price(TokenRate):
 
 FREE = Price(input=0.0, cached_input=0.0, output=0.0)
 """Models that run here without a language model: heuristic, scripted, recorded."""
-FREE_KINDS = frozenset({"heuristic", "scripted", "recorded"})
 
 
 def price_of(model_name: str, base_url: str | None = None) -> Price | None:
     """The price of a model at the server with that address; None where it is not known.
 
-    `model_name` is as the server knows it, or a whole name such as `heuristic` or `scripted:FILE`. Without an address
-    the vendor that the name belongs to is assumed. A server of one's own has no known price.
+    `model_name` is as the server knows it. Without an address the vendor that the name belongs to is assumed. A server
+    of one's own has no known price.
     """
-    if model_name.partition(":")[0] in FREE_KINDS:
-        return FREE
-    name = model_name.removeprefix("openai:")
     try:
         if base_url is None:
-            found = calc_price(Priced(), name)
+            found = calc_price(Priced(), model_name)
         else:
-            found = calc_price(Priced(), name, provider_api_url=base_url)
+            found = calc_price(Priced(), model_name, provider_api_url=base_url)
     except LookupError:
         return None
     return _convert_price(found.model_price)
 
 
-def cost_usd(usage: Usage, price: Price) -> float:
-    """The cost of one call. Price calls one by one: the rate depends on each call's own input."""
+def spending_of(usage: Usage, price: Price | None) -> Spending:
+    """What one call took, without money where its price is not known.
+
+    Calls are priced one by one, here only: the rate depends on each call's own input.
+    """
+    if price is None:
+        return Spending(usage)
     rate = price.rate_for(usage.input_tokens)
     fresh = usage.input_tokens - usage.cached_tokens
     total = fresh * rate.input + usage.cached_tokens * rate.cached_input + usage.output_tokens * rate.output
-    return total / TOKENS
+    return Spending(usage, total / TOKENS)
 
 
 def _convert_price(price: ModelPrice) -> Price | None:

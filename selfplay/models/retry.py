@@ -1,4 +1,4 @@
-"""Trying again: the one place where a failure of the infrastructure is waited out.
+"""Trying a failed call again: the one place where failures of the infrastructure are waited out.
 
 Only `TransientModelError` is tried again. What the model or the request did wrong passes through at once.
 """
@@ -28,7 +28,7 @@ class RetryPolicy(Noun):
     """The longest wait after the first failure; it doubles with each further one."""
     longest_wait_s: Seconds = 60.0
     longest_retry_after_s: Seconds = 300.0
-    """What of a server's Retry-After is honoured."""
+    """The longest Retry-After that is honoured."""
     total_s: Seconds = 1800.0
     """No attempt begins later than this after the first one began."""
 
@@ -36,8 +36,8 @@ class RetryPolicy(Noun):
         """Seconds to wait after the `failures`-th failure (from 1).
 
         Full jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/): uniform between 0 and
-        the doubling bound. A Retry-After is waited for in full, with the first bound's jitter on top, so that those
-        who were turned away together do not come back together.
+        the doubling bound. A Retry-After is waited for in full, with the first bound's jitter on top, so that calls
+        that were refused together do not come back together.
         """
         if error.retry_after_s is not None:
             return min(error.retry_after_s, self.longest_retry_after_s) + random.uniform(0, self.first_wait_s)
@@ -57,14 +57,14 @@ class FailedAttempt:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Time as the retries know it; tests bring their own."""
+    """Time as retries use it; tests pass their own."""
 
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
 
 
 CLOCK = Clock()
-JITTER = Random()  # noqa: S311  spreads waits, guards nothing
+JITTER = Random()  # noqa: S311  spreads waits, no security depends on it
 
 
 def _ignore_attempt(_: FailedAttempt) -> None:
@@ -82,7 +82,7 @@ async def complete_with_retries(
 ) -> ModelReply:
     """The model's answer, after as many attempts as it takes and the policy allows.
 
-    `on_retry` is told of each failed attempt before the wait; a seeded `random` makes the waits the same each time.
+    `on_retry` is called with each failed attempt before the wait; a seeded `random` makes the waits the same each time.
     Raises the last TransientModelError when attempts or time are used up: the caller parks the episode. Everything
     else that the model raises passes through.
     """
@@ -93,7 +93,7 @@ async def complete_with_retries(
         try:
             return await model.complete(request)
         except EndpointDown:
-            raise  # no server is in reach, and somebody watches for one: asking again here would only wait
+            raise  # no server is in reach: the caller parks the episode until one is
         except TransientModelError as error:
             wait_s = policy.wait_s(attempt, error, random)
             if attempt >= policy.tries or clock.now() + wait_s > deadline:
@@ -101,29 +101,3 @@ async def complete_with_retries(
             on_retry(FailedAttempt(attempt, error, wait_s))
         await clock.sleep(wait_s)
         attempt += 1
-
-
-@dataclass(frozen=True, slots=True)
-class RetryingModel:
-    """A model that is asked again while its infrastructure fails: `complete` above, as a Model."""
-
-    model: Model
-    policy: RetryPolicy
-    on_retry: Callable[[FailedAttempt], None] = _ignore_attempt
-    random: Random = JITTER
-    clock: Clock = CLOCK
-
-    @property
-    def name(self) -> str:
-        """The model's own."""
-        return self.model.name
-
-    async def complete(self, request: ModelRequest) -> ModelReply:
-        """Answer, after as many attempts as it takes and the policy allows."""
-        return await complete_with_retries(
-            self.model, request, self.policy, on_retry=self.on_retry, random=self.random, clock=self.clock
-        )
-
-    async def aclose(self) -> None:
-        """Close the model."""
-        await self.model.aclose()

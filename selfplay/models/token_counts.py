@@ -7,7 +7,7 @@ from selfplay.core.usage import Usage
 from selfplay.models.protocol import ModelRequest
 
 BYTES_PER_TOKEN = 3.5
-"""Code and prose in UTF-8 take about 3.5 to 4.5 bytes per token; the low end, so that limits are kept, not passed."""
+"""Code and prose in UTF-8 take about 3.5 to 4.5 bytes per token; the low end, so that limits are kept."""
 
 OUTPUT_BOUND_KEYS = ("max_completion_tokens", "max_tokens")
 """Where a request's head says how long the answer may be."""
@@ -17,7 +17,7 @@ MOST_TOKENS = 1 << 40
 
 
 def usage_of(reported: JsonValue, request: ModelRequest, message: Message, faults: list[str]) -> Usage:
-    """The usage that a server said, with an estimate for each number that it did not."""
+    """The usage that a server reported, with an estimate for each number that it did not report."""
     counts = reported if isinstance(reported, dict) else {}
     prompt, completion = _read_count(counts.get("prompt_tokens")), _read_count(counts.get("completion_tokens"))
     if prompt is None or completion is None:
@@ -33,7 +33,7 @@ def usage_of(reported: JsonValue, request: ModelRequest, message: Message, fault
 
 
 def estimate_usage(request: ModelRequest, message: Message) -> Usage:
-    """Tokens of a call as far as its bytes tell."""
+    """Tokens of a call, estimated by its bytes."""
     written = message.content + (message.reasoning or "") + "".join(c.name + c.arguments for c in message.tool_calls)
     return Usage(
         input_tokens=estimate_tokens(len(request.body())),
@@ -43,7 +43,7 @@ def estimate_usage(request: ModelRequest, message: Message) -> Usage:
 
 
 def predict_usage(request: ModelRequest) -> Usage:
-    """Tokens of a call before it is made: as its bytes tell, and of the longest answer if the request bounds it."""
+    """Tokens of a call before it is made, by its bytes, with the longest answer if the request bounds it."""
     longest = (_read_count(request.head.get(name)) for name in OUTPUT_BOUND_KEYS)
     return Usage(
         input_tokens=estimate_tokens(request.size),

@@ -14,8 +14,7 @@ from selfplay.episode.play import set_up_episode
 from selfplay.episode.seats import SeatModel, SeatModels
 from selfplay.journal.events import Seat
 from selfplay.journal.journal import EventWatcher, Journal
-from selfplay.models.offline.script import ScriptLine
-from selfplay.models.offline.scripted import ScriptedModel
+from selfplay.models.offline.scripted import ScriptedModel, ScriptLine
 from selfplay.models.prices import FREE, Price
 from selfplay.models.protocol import Model
 from selfplay.models.retry import RetryPolicy

@@ -79,7 +79,7 @@ class UnitMeasurement:
     def add_episode(self, events: Sequence[Event], prices: Prices) -> None:
         """Take an episode of the unit's."""
         tally = tally_of(events, prices)
-        self.cost_usd += tally.cost_usd
+        self.cost_usd += tally.spent.cost_usd
         self.seconds += tally.seconds
         for event in events:
             if event["event"] == "call":

@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from selfplay.batch.progress.status import WINDOW_S, PaceMeter, RunTotals, SignO
 from selfplay.batch.run_folder import RunFolder
 from selfplay.config import KeyName, key_names_in
 from selfplay.core.errors import JournalError
-from selfplay.core.usage import Usage
+from selfplay.core.usage import Spending
 from selfplay.repos.hidden_files import is_journal
 
 
@@ -31,8 +31,7 @@ class OpenUsage:
     episodes: int = 0
     steps: int = 0
     calls: int = 0
-    usage: Usage = field(default_factory=Usage)
-    cost_usd: float = 0.0
+    spent: Spending = Spending()
 
 
 @dataclass(slots=True)
@@ -78,8 +77,7 @@ class OpenJournals:
             used.episodes += 1
             used.steps += each.steps
             used.calls += each.tally.calls
-            used.usage += each.tally.usage
-            used.cost_usd += each.tally.cost_usd
+            used.spent += each.tally.spent
         return used
 
     def _find_paths(self) -> Iterator[tuple[str, Path]]:
@@ -137,8 +135,8 @@ class RunObserver:
             ended=self._ledgers.units,
             count=self._count,
             signs=signs,
-            usage=results.usage + open_usage.usage,
-            cost_usd=results.cost_usd + open_usage.cost_usd,
+            usage=results.usage + open_usage.spent.usage,
+            cost_usd=results.cost_usd + open_usage.spent.cost_usd,
             unpriced=self._unpriced,
         )
         return totals_of(known, self._measure_pace(signs))

@@ -17,7 +17,7 @@ from selfplay.batch.run import NullWatch, RunSession
 from selfplay.batch.run_folder import RunFolder
 from selfplay.batch.start import RunOrder, carry_out
 from selfplay.core.errors import SelfplayError
-from selfplay.core.usage import Usage
+from selfplay.core.usage import Spending, Usage
 
 
 class ActorLost(Exception):
@@ -39,11 +39,9 @@ class ActorProgress:
     """How an actor is doing."""
 
     state: dict[str, Any] = field(default_factory=dict[str, Any])
-    """As in its sign of life."""
-    cost_usd: float = 0.0
-    """What it spent itself."""
-    usage: Usage = field(default_factory=Usage)
-    """Likewise."""
+    """As in its heartbeat."""
+    spent: Spending = Spending()
+    """By itself."""
 
 
 class ActorClient(Protocol):
@@ -91,7 +89,7 @@ class SpendingMeter(NullWatch):
             output_tokens=usage.output_tokens - before.output_tokens,
             is_approximate=usage.is_approximate,
         )
-        return ActorProgress(state, state.get("spent", {}).get("cost_usd", 0.0), own)
+        return ActorProgress(state, Spending(own, state.get("spent", {}).get("cost_usd", 0.0)))
 
 
 def _parse_usage(state: dict[str, Any]) -> Usage:

@@ -125,8 +125,8 @@ class ActorFleet:
             "reason": self.graceful_stop.reason,
             "calls": sum(s.get("calls", 0) for s in states),
             "in_flight": sum(s.get("in_flight", 0) for s in states),
-            "cost_usd": budget_ledger.cost_usd,
-            "usage": budget_ledger.usage.model_dump(),
+            "cost_usd": budget_ledger.spent.cost_usd,
+            "usage": budget_ledger.spent.usage.model_dump(),
         }
 
     async def _keep_actor(self, place: _ActorPlace) -> None:
@@ -258,9 +258,7 @@ class ActorFleet:
         """What was spent in all sessions, by all actors."""
         budget_ledger = replace(self.earlier_spending)
         for place in self._places:
-            for spent in (place.earlier, place.progress):
-                budget_ledger.cost_usd += spent.cost_usd
-                budget_ledger.usage += spent.usage
+            budget_ledger.spent += place.earlier.spent + place.progress.spent
         return budget_ledger
 
     def _sum_up(self) -> RunSession:
@@ -283,7 +281,7 @@ def _try_unlink(path: Path) -> bool:
 
 
 def _add_progress(one: ActorProgress, other: ActorProgress) -> ActorProgress:
-    return ActorProgress({}, one.cost_usd + other.cost_usd, one.usage + other.usage)
+    return ActorProgress(spent=one.spent + other.spent)
 
 
 def _merge_reasons(states: Sequence[dict[str, Any]], key: str) -> dict[str, str]:

@@ -29,6 +29,7 @@ from selfplay.core.threads import shared_thread_pool
 from selfplay.core.trace import Stratum, ToolResult, Verdict
 from selfplay.environments.environment import Environment, ToolSession
 from selfplay.environments.registry import kind_of
+from selfplay.episode.model_kinds import refuse_import_paths
 from selfplay.episode.player import player_head
 from selfplay.episode.seats import SeatModel, SeatModels, make_seat_model
 from selfplay.episode.supervisor import describe_calls
@@ -218,7 +219,7 @@ class AssistantsFactory:
             yield NoAssistants() if self.echo_judge is None else EchoJudgeAssistants(self.echo_judge)
             return
         events = list(read_events(journal))
-        config = self._choose_config(events[0])
+        config = self._choose_config(events[0], journal)
         sampler = EpisodeAssistants(
             self.resources, self._open_seats(config), config, candidate, echo_judge=self.echo_judge
         )
@@ -236,8 +237,11 @@ class AssistantsFactory:
             if snapshot is not None:
                 snapshot.close()
 
-    def _choose_config(self, start: Event) -> RunConfig:
-        config = self.given_config or RunConfig.model_validate(start["config"])
+    def _choose_config(self, start: Event, journal: Path) -> RunConfig:
+        config = self.given_config
+        if config is None:
+            config = RunConfig.model_validate(start["config"])
+            refuse_import_paths(config, journal)
         limits = config.limits.model_copy(update={"cost_usd": self.max_usd})
         return config.model_copy(update={"limits": limits})
 

@@ -20,7 +20,7 @@ from pydantic import Field, ValidationError
 from selfplay.clean.funnel import CleaningSpending
 from selfplay.core.errors import ContextTooLong, JournalError, RequestRefused
 from selfplay.core.message import Noun
-from selfplay.models.prices import Price, cost_usd
+from selfplay.models.prices import Price, spending_of
 from selfplay.models.protocol import ModelReply, ModelRequest
 
 Seat = Literal["player", "supervisor", "judge"]
@@ -161,7 +161,7 @@ class ReplyCache:
                     refusal = RecordedRefusal(type=kind, message=str(error), param=error.param)
                     self._append(RecordedCall(seat=seat, sha256=key[1], number=number, refused=refusal))
                 raise
-            usd = None if price is None else cost_usd(reply.usage, price)
+            usd = None if price is None else spending_of(reply.usage, price).cost_usd
             self._append(RecordedCall(seat=seat, sha256=key[1], number=number, reply=reply, usd=usd))
             self.calls_made += 1
             return reply

@@ -1,4 +1,4 @@
-"""Replays the model calls of earlier journals: what was asked before is answered as before."""
+"""Answers from the model calls of earlier journals."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -8,9 +8,9 @@ from selfplay.models.protocol import ModelReply, ModelRequest
 
 
 class RecordedModel:
-    """Answers each request with a recorded reply to the same request (`Request.key`: messages, tools, format).
+    """Answers each request with a recorded reply to the same request (`ModelRequest.key`: messages, tools, format).
 
-    Where several replies to one request were recorded, the n-th time it is asked gets the n-th, then from the first.
+    Where one request has several recorded replies they are given in order, and then from the first again.
     """
 
     def __init__(self, replies: Iterable[tuple[str, ModelReply]], name: str = "recorded") -> None:
@@ -37,4 +37,4 @@ class RecordedModel:
         return replies[(self._times_asked[request.key] - 1) % len(replies)]
 
     async def aclose(self) -> None:
-        """Nothing to give back; replies that nobody asked for are no mistake."""
+        """Nothing to close; replies that were not asked for are no error."""

@@ -1,8 +1,8 @@
 """Any server of the chat completions protocol.
 
-The body is sent exactly as `Request.body()` gives it (see `selfplay.models.openai.transport`) and the response is read by our
-own model: the `openai` client's own `chat.completions.create` walks the whole conversation again at each call. Nothing
-is tried again; one `complete` is one request.
+The body is sent exactly as `ModelRequest.body()` gives it (see `selfplay.models.openai.transport`), and the response is
+read by `selfplay.models.openai.response`: the `openai` client's `chat.completions.create` walks the whole conversation
+again at each call. Nothing is tried again; one `complete` is one request.
 
 Not covered: streaming, the Responses API, images, several choices.
 """
@@ -13,29 +13,23 @@ from datetime import UTC, datetime
 from typing import Self
 
 import aiohttp
-import httpx2
-import openai
 
 from selfplay.core.errors import TransientModelError
-from selfplay.models.call_hooks import ON_HEADERS
 from selfplay.models.openai.endpoint import NO_KEY, find_endpoint
-from selfplay.models.openai.error_body import read_error_body
-from selfplay.models.openai.failures import classify_failure, find_model_fault
+from selfplay.models.openai.failures import classify_failure, find_model_fault, read_error_body
 from selfplay.models.openai.reply import reply_from_completion, unreadable_reply
 from selfplay.models.openai.response import ServerResponse, decode_completion
 from selfplay.models.openai.transport import (
     ChatTransport,
-    ClientTransport,
     DirectTransport,
     RawResponse,
     ResponseTooLargeError,
 )
-from selfplay.models.protocol import ModelReply, ModelRequest
-from selfplay.models.rate_limit_headers import HEADER_MARK
+from selfplay.models.protocol import ON_HEADERS, RATE_LIMIT_MARK, ModelReply, ModelRequest
 
 MAX_RESPONSE_BYTES = 64 << 20
 READ_HEADERS = ("content-type", "date", "location", "retry-after", "retry-after-ms", "x-ms-retry-after-ms")
-"""Headers that tell something."""
+"""Those that a reply or an error is made of."""
 
 
 def utc_now() -> datetime:
@@ -46,9 +40,9 @@ def utc_now() -> datetime:
 class OpenAIModel:
     """One model at one server. Made and used within one event loop; safe for many calls at once.
 
-    `timeout_s` bounds a call from its first byte out to its last byte in. `http_client` replaces the transport (for
-    tests, own certificates): calls then go the `openai` client's own way. It is closed with the model. Raises
-    ConfigError, see `endpoint`.
+    `timeout_s` bounds a call from its first byte sent to the last byte received, and `max_response_bytes` its response.
+    A `transport` of one's own (a SOCKS proxy, own certificates) keeps such bounds itself, brings the key, and is closed
+    with the model. Raises ConfigError, see `find_endpoint`.
     """
 
     def __init__(
@@ -59,7 +53,7 @@ class OpenAIModel:
         api_key_env: str = "OPENAI_API_KEY",
         timeout_s: float = 300.0,
         max_response_bytes: int = MAX_RESPONSE_BYTES,
-        http_client: httpx2.AsyncClient | None = None,
+        transport: ChatTransport | None = None,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._name = name
@@ -67,10 +61,7 @@ class OpenAIModel:
         self._timeout_s = timeout_s
         self._max_response_bytes = max_response_bytes
         self._now = now
-        limits = (self._endpoint, timeout_s, max_response_bytes)
-        self._transport: ChatTransport = (
-            ClientTransport(*limits, http_client) if http_client else DirectTransport(*limits)
-        )
+        self._transport = transport or DirectTransport(self._endpoint, timeout_s, max_response_bytes)
 
     @property
     def name(self) -> str:
@@ -92,13 +83,13 @@ class OpenAIModel:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Give connections back."""
+        """Close connections."""
         await self._transport.aclose()
 
     async def complete(self, request: ModelRequest) -> ModelReply:
         """Ask once. Raises TransientModelError, FatalModelError and their children; the key is in none of them."""
         response = await self._send(request)
-        # Raised here, outside of every `except`: the client's own errors hold the request with its headers.
+        # Raised here, outside of every `except`: the transport's own errors may hold the request with its headers.
         if isinstance(response, TransientModelError):
             raise response
         return read_response(response, request, self._now())
@@ -113,14 +104,14 @@ class OpenAIModel:
             problem = _describe_connection_error(error)
         except TimeoutError:
             problem = f"no complete response within {self._timeout_s:g} s"
-        except (openai.APIConnectionError, httpx2.HTTPError, aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError) as error:
             problem = _describe_connection_error(error)
         return TransientModelError(self._endpoint.scrub_text(f"{self.base_url}: {problem}"))
 
     def _scrub_response(self, received: RawResponse) -> ServerResponse:
         on_headers = ON_HEADERS.get()
         received_headers = {name.lower(): value for name, value in received.headers.items()}
-        limits = {name: value for name, value in received_headers.items() if HEADER_MARK in name}
+        limits = {name: value for name, value in received_headers.items() if RATE_LIMIT_MARK in name}
         if on_headers is not None and limits:
             on_headers(limits)
         headers = {
@@ -150,7 +141,7 @@ def read_response(response: ServerResponse, request: ModelRequest, now: datetime
 
 
 def _describe_connection_error(error: BaseException) -> str:
-    """What happened to the connection, in the words of whoever noticed first."""
+    """What happened to the connection, in the words of the error that came first."""
     first = error
     while (cause := first.__cause__ or first.__context__) is not None:
         first = cause

@@ -1,4 +1,4 @@
-"""From a completion to a Reply: everything that servers really send is put up with, and each deviation is named.
+"""From a completion to a `ModelReply`: what servers really send is accepted, and each deviation is named as a fault.
 
 What the model wrote stays as it wrote it. Tool calls that it wrote into its content as text stay content.
 """
@@ -57,12 +57,12 @@ def reply_from_completion(response: ServerResponse, completion: ChatCompletion, 
 
 
 def build_reply(
-    completion: ChatCompletion, choice: CompletionChoice, said: MessagePart, request: ModelRequest
+    completion: ChatCompletion, choice: CompletionChoice, written: MessagePart, request: ModelRequest
 ) -> ModelReply:
     """The reply that a completion's choice amounts to. Source: docs/models.md, "What is read"."""
     faults: list[str] = []
-    content, reasoning, refusal = _read_texts(said, faults)
-    calls = _read_calls(said, request.turn, faults)
+    content, reasoning, refusal = _read_texts(written, faults)
+    calls = _read_calls(written, request.turn, faults)
     finish = _read_finish_reason(choice.finish_reason, calls, faults)
     if finish in {"length", "content_filter"} and calls:
         faults.append(f"the reply ended ({finish}) within its last call, which is not carried out")
@@ -80,22 +80,22 @@ def build_reply(
         model=completion.model if isinstance(completion.model, str) else "",
         response_id=completion.id if isinstance(completion.id, str) else "",
         faults=tuple(faults),
-        extra=_collect_extra(completion, choice, said),
+        extra=_collect_extra(completion, choice, written),
     )
 
 
 def unreadable_reply(request: ModelRequest, fault: str, content: str = "") -> ModelReply:
-    """The reply for a call that failed through what the model wrote, with as much of that as the server told."""
+    """The reply for a call that failed through what the model wrote, with as much of that as the server gave."""
     message = Message(role="assistant", content=content, origin=request.origin)
     return ModelReply(message=message, finish_reason="other", usage=estimate_usage(request, message), faults=(fault,))
 
 
-def _read_texts(said: MessagePart, faults: list[str]) -> tuple[str, str | None, str | None]:
+def _read_texts(written: MessagePart, faults: list[str]) -> tuple[str, str | None, str | None]:
     """Content, reasoning and refusal, wherever the server put them."""
-    own = said.reasoning or said.reasoning_content
+    own = written.reasoning or written.reasoning_content
     thoughts = [own] if isinstance(own, str) else []
-    refusals = [said.refusal] if said.refusal else []
-    content = said.content
+    refusals = [written.refusal] if written.refusal else []
+    content = written.content
     if isinstance(content, list):
         faults.append("content came as a list of parts")
         texts: list[str] = []
@@ -130,11 +130,11 @@ def _flatten_text(value: JsonValue) -> str:
     return ""
 
 
-def _read_calls(said: MessagePart, turn: int, faults: list[str]) -> list[ToolCall]:
-    parts: Sequence[ToolCallPart] = said.tool_calls or ()
-    if not parts and said.function_call is not None:
+def _read_calls(written: MessagePart, turn: int, faults: list[str]) -> list[ToolCall]:
+    parts: Sequence[ToolCallPart] = written.tool_calls or ()
+    if not parts and written.function_call is not None:
         faults.append("the call came as a legacy function_call")
-        parts = (ToolCallPart(function=said.function_call),)
+        parts = (ToolCallPart(function=written.function_call),)
     calls: list[ToolCall] = []
     for i, part in enumerate(parts):
         name, arguments = _read_call(part, i, faults)
@@ -190,12 +190,12 @@ def _read_finish_reason(reason: str | None, calls: Sequence[ToolCall], faults: l
     return known
 
 
-def _collect_extra(completion: ChatCompletion, choice: CompletionChoice, said: MessagePart) -> dict[str, JsonValue]:
+def _collect_extra(completion: ChatCompletion, choice: CompletionChoice, written: MessagePart) -> dict[str, JsonValue]:
     """Fields beyond the protocol: the top level's as they are, the others' under `choice`, `message`, `usage`."""
     usage = completion.usage if isinstance(completion.usage, dict) else {}
     further: dict[str, JsonValue] = {
         "choice": choice.extra_fields,
-        "message": {k: v for k, v in said.extra_fields.items() if k != "role"},
+        "message": {k: v for k, v in written.extra_fields.items() if k != "role"},
         "usage": {k: v for k, v in usage.items() if k not in TOTAL_KEYS and v not in (None, [], {})},
     }
     extra = {**completion.extra_fields, **{k: v for k, v in further.items() if v}}

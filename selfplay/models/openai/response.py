@@ -1,7 +1,7 @@
 """What comes back over the wire, and how its bytes are read: strict in shape, open to fields beyond the protocol.
 
-Read with `decode` only. Fields whose type servers do not agree on (ids, arguments, usage) are taken as any JSON here
-and interpreted in `selfplay.models.openai.reply`, where each deviation becomes a fault of the reply.
+Read with `decode_completion` only. Fields whose type servers do not agree on (ids, arguments, usage) are taken as any
+JSON here and interpreted in `selfplay.models.openai.reply`, where each deviation becomes a fault of the reply.
 """
 
 import json
@@ -25,7 +25,7 @@ class ServerResponse:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     """Names in lower case."""
     asked: str = "the server"
-    """Who answered, for errors: the server's address, without credentials."""
+    """The server's address for errors, without credentials."""
     key_env: str = ""
     """The environment variable that the key came from."""
     has_key: bool = True

@@ -1,8 +1,8 @@
 """A seat's servers behind one model: calls wait here until a server may be asked.
 
-Calls wait in the order in which they came. A conversation stays with the server it began on, whose prefix cache holds
-it, as long as that server works; what tells conversations apart is their first two messages (prompt and task). Each
-call goes to one server and is tried once: trying again is `selfplay.models.retry`'s.
+Calls wait in the order in which they came. A conversation stays with the server that it began on, whose prefix cache
+holds it, as long as that server works; conversations differ in their first two messages (prompt and task). Each call
+goes to one server and is tried once; `selfplay.models.retry` tries again.
 """
 
 import math
@@ -14,25 +14,23 @@ from datetime import UTC, datetime
 import anyio
 
 from selfplay.core.errors import EndpointDown, ModelError, RateLimited, TransientModelError
-from selfplay.models.call_hooks import ON_HEADERS, ON_SEND, set_hook
 from selfplay.models.pool.pooled_endpoint import EndpointStats, PooledEndpoint, SentCall
-from selfplay.models.pool.rate_limits import RateWindow
-from selfplay.models.protocol import Model, ModelReply, ModelRequest
-from selfplay.models.rate_limit_headers import LimitKind
+from selfplay.models.pool.rate_limits import LimitKind, RateWindow
+from selfplay.models.protocol import ON_HEADERS, ON_SEND, Model, ModelReply, ModelRequest, set_hook
 from selfplay.models.retry import CLOCK, Clock
 from selfplay.models.token_counts import estimate_tokens
 
 STAY_S = 10.0
-"""So long a call waits for the server that knows its conversation while another one could take it."""
+"""How long a call waits for the server that has its conversation cached while another server could take it."""
 MAX_REMEMBERED = 1 << 14
-"""Conversations whose server is remembered."""
+"""How many conversations' servers are remembered."""
 OPENING_MESSAGES = 2
 """Messages that tell one conversation from another."""
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointLimits:
-    """What one server may be asked."""
+    """The user's limits for one server."""
 
     in_flight: int = 64
     requests_per_minute: int | None = None
@@ -63,7 +61,7 @@ class _QueuedCall:
     since: float
     endpoint: PooledEndpoint
     due_at: float = math.inf
-    """When it looks by itself whether it may go."""
+    """When it checks by itself whether it may start."""
     call: SentCall | None = None
     error: EndpointDown | None = None
     scope: anyio.CancelScope | None = None
@@ -93,10 +91,10 @@ class PooledModel:
     _homes: OrderedDict[int, PooledEndpoint] = field(default_factory=OrderedDict[int, PooledEndpoint])
     _tickets: int = 0
     _mean_output_tokens: float = 0.0
-    """Tokens of a reply, on average of late."""
+    """Running average of the output tokens of a reply."""
 
     def __post_init__(self) -> None:
-        """No server is known to be out of reach."""
+        """Begin with empty queues."""
         self._endpoints = [
             PooledEndpoint(s.url, s.model, s.limits.in_flight, s.limits.make_windows()) for s in self.servers
         ]
@@ -108,7 +106,7 @@ class PooledModel:
         return self.servers[0].model.name
 
     def stats(self) -> tuple[EndpointStats, ...]:
-        """How the servers are doing, in the order in which they were given."""
+        """Statistics of the servers, in the order in which they were given."""
         now = self.clock.now()
         return tuple(endpoint.stats(now, len(self._queues[endpoint])) for endpoint in self._endpoints)
 
@@ -121,7 +119,7 @@ class PooledModel:
         """Wait for a turn, then answer once.
 
         Raises EndpointDown, with the time until the next trial, where no server is in reach; RateLimited with a wait
-        of none, since the wait is kept here; and what the server's model raises.
+        of 0, since the pool waits itself; and what the server's model raises.
         """
         home = hash(tuple(message.raw for message in request.messages[:OPENING_MESSAGES]))
         endpoint, sent = await self._wait_for_turn(home, self._estimate_tokens(request))
@@ -138,7 +136,7 @@ class PooledModel:
             self._dispatch()
 
     async def _ask(self, endpoint: PooledEndpoint, sent: SentCall, request: ModelRequest) -> ModelReply:
-        """One call on one server; how it ended is noted."""
+        """One call on one server, whose outcome is recorded."""
         ON_SEND.get()()
         try:
             with set_hook(
@@ -196,7 +194,7 @@ class PooledModel:
         self._dispatch()
 
     def _choose_endpoint(self, home: int) -> PooledEndpoint:
-        """The server that knows the conversation, or else the one with the most room."""
+        """The server that the conversation was last on, or else the one with the most room."""
         known = self._homes.get(home)
         is_there = known is not None and not known.is_on_trial and not known.unreachable_s(self.clock.now())
         return known if known is not None and is_there else self._find_freest(self._endpoints)
@@ -215,14 +213,14 @@ class PooledModel:
             self._homes.popitem(last=False)
 
     def _move_conversation(self, home: int, endpoint: PooledEndpoint) -> None:
-        """The conversation goes on with another server, where there is one that works."""
+        """Continue the conversation on another server, where one is in reach."""
         now = self.clock.now()
         others = [other for other in self._endpoints if other is not endpoint and not other.unreachable_s(now)]
         if others:
             self._remember(home, self._find_freest(others))
 
     def _dispatch(self) -> None:
-        """Let through whoever may go now, and see to it that the others wake when they may."""
+        """Start every call that may start now, and set alarms for the others."""
         now = self.clock.now()
         self._empty_unreachable_queues(now)
         for endpoint in self._endpoints:
@@ -242,7 +240,7 @@ class PooledModel:
         waiter.wake()
 
     def _empty_unreachable_queues(self, now: float) -> None:
-        """Nobody waits for a server that is out of reach."""
+        """Move the calls that wait for a server which is out of reach."""
         for endpoint in self._endpoints:
             queue = self._queues[endpoint]
             if not queue or not endpoint.unreachable_s(now):
@@ -252,7 +250,7 @@ class PooledModel:
                 self._requeue(queue.popleft(), others, now)
 
     def _requeue(self, waiter: _QueuedCall, endpoints: Sequence[PooledEndpoint], now: float) -> None:
-        """To the end of another server's queue, before those who came later; or away, where there is no other."""
+        """Put a call into another server's queue, before those that came later; without one the call fails."""
         if not endpoints:
             waiter.error = self._make_down_error(now)
             waiter.wake()
@@ -266,7 +264,7 @@ class PooledModel:
         queue.extend(reversed(later))
 
     def _rebalance(self, now: float) -> None:
-        """A call that has waited long for its own server goes to one that could take it and has nobody waiting."""
+        """Start calls that have waited long for their own server on one that could take them and has an empty queue."""
         for endpoint in self._endpoints:
             while not self._queues[endpoint]:
                 patient = [queue[0] for queue in self._queues.values() if queue and queue[0].since + STAY_S <= now]
@@ -277,7 +275,7 @@ class PooledModel:
                 self._start_call(first, endpoint, now)
 
     def _set_alarm(self, endpoint: PooledEndpoint, now: float) -> None:
-        """The first of a queue looks by itself when time alone may let it go; the others wait to be called."""
+        """Wake the first of a queue when time alone may let it start; the others are woken by `_dispatch`."""
         queue = self._queues[endpoint]
         if not queue:
             return

@@ -89,4 +89,4 @@ def check_totals(the_order: RunOrder) -> None:
     read = [tally_of(read_events(path), prices) for path in the_order.folder.episodes.rglob("*.jsonl")]
     assert sum(episode.calls for episode in told) == sum(tally.calls for tally in read)
     assert sum(episode.retries for episode in told) == sum(tally.retries for tally in read)
-    assert sum((e.usage for e in told), Usage()) == sum((tally.usage for tally in read), Usage())
+    assert sum((e.usage for e in told), Usage()) == sum((tally.spent.usage for tally in read), Usage())

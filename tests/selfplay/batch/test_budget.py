@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay.batch.budget import BUDGET_REASON, BudgetLedger, OtherWorkersSpending, Spending
+from selfplay.batch.budget import BUDGET_REASON, BudgetAmount, BudgetLedger, OtherWorkersSpending
 from selfplay.batch.heartbeat import Heartbeat
 from selfplay.batch.run_folder import RunFolder
 from selfplay.batch.settings import BatchSettings, BudgetLimits
 from selfplay.batch.start import make_folders
 from selfplay.config import HintConfig, PriceConfig, RunConfig, SeatConfig
 from selfplay.core.usage import Usage
-from selfplay.models.prices import Price
+from selfplay.models.prices import Price, spending_of
 from selfplay.models.token_counts import estimate_tokens, predict_usage
 from tests.loopback import LoopbackServer
 from tests.selfplay.batch.chaos_server import answer_as_player
@@ -30,12 +30,12 @@ async def test_other_workers_spending_counts(tmp_path: Path) -> None:
     before = Heartbeat(folder, "before")
     before.beat({"spent": {"cost_usd": 3.0, "tokens": 10}})
     others = OtherWorkersSpending(folder, "me")
-    assert others.total() == Spending()
+    assert others.total() == BudgetAmount()
     Heartbeat(folder, "me").beat({"spent": {"cost_usd": 50.0, "tokens": 50}})
     before.beat({"spent": {"cost_usd": 4.5, "tokens": 30}})
     Heartbeat(folder, "new").beat({"spent": {"cost_usd": 1.0, "tokens": 5}})
     (folder.workers / "broken.json").write_text('{"spent": {"cost_usd": "much"}}')
-    assert others.total() == Spending(2.5, 25)
+    assert others.total() == BudgetAmount(2.5, 25)
     purse = BudgetLedger(BudgetLimits(cost_usd=2.5), others=others.total())
     assert str(purse.explain_shortage()).startswith(BUDGET_REASON)
 
@@ -43,7 +43,7 @@ async def test_other_workers_spending_counts(tmp_path: Path) -> None:
 def test_a_call_is_made_only_where_the_budget_has_room_for_it_and_for_those_in_flight() -> None:
     purse = BudgetLedger(BudgetLimits(cost_usd=10))
     assert purse.explain_shortage() is None
-    purse.charge(Usage(input_tokens=1_000_000), Price(input=2, cached_input=2, output=0))
+    purse.charge(spending_of(Usage(input_tokens=1_000_000), Price(input=2, cached_input=2, output=0)))
     purse.in_flight = 2
     assert purse.explain_shortage() is None
     purse.in_flight = 4
@@ -75,17 +75,17 @@ async def test_a_budget_below_what_one_call_may_take_is_used_by_one_call_at_a_ti
 
 def test_calls_in_flight_are_taken_to_cost_what_their_requests_say() -> None:
     purse = BudgetLedger(BudgetLimits(tokens=1000, cost_usd=1.0))
-    dear, long = Spending(0.6, 10), Spending(0.0, 600)
-    assert purse.explain_shortage(Spending(5.0, 5000)) is None, "one alone goes"
+    dear, long = BudgetAmount(0.6, 10), BudgetAmount(0.0, 600)
+    assert purse.explain_shortage(BudgetAmount(5.0, 5000)) is None, "one alone goes"
     purse.start_call(dear)
     purse.start_call(long)
     assert str(purse.explain_shortage(dear)).startswith(f"{BUDGET_REASON}: 0.0000 USD of 1 USD")
     assert str(purse.explain_shortage(long)).startswith(f"{BUDGET_REASON}: 0 tokens of 1,000")
-    assert purse.explain_shortage(Spending(0.3, 300)) is None
+    assert purse.explain_shortage(BudgetAmount(0.3, 300)) is None
     purse.finish_call(long)
     assert purse.explain_shortage(long) is None
     purse.finish_call(dear)
-    assert purse.reserved == Spending()
+    assert purse.reserved == BudgetAmount()
 
 
 @given(st.lists(st.text(max_size=9), max_size=4), st.none() | st.integers(0, 99))

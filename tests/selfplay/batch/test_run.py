@@ -180,7 +180,7 @@ async def test_a_run_ends_at_its_budget_and_goes_on_with_a_larger_one(tmp_path: 
     assert session.unfinished_count > 0
     ledgers = UnitLedgers(small.folder)
     ledgers.refresh()
-    spent = load_budget_ledger(small, ledgers, {"player": FREE}).usage.total_tokens
+    spent = load_budget_ledger(small, ledgers, {"player": FREE}).spent.usage.total_tokens
     assert 20_000 < spent <= 60_000, "no call is made that may pass it"
     again = await play_run(small)
     assert again.unfinished_count == session.unfinished_count, "what was spent before counts"

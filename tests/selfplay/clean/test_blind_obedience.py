@@ -25,7 +25,7 @@ from selfplay.episode.seats import SeatModels
 from selfplay.export.formats.row_models import RowFormat
 from selfplay.export.write_rows import write_rows
 from selfplay.journal.journal import Journal
-from selfplay.models.offline.script import ScriptLine, call, judges, says
+from selfplay.models.offline.scripted import ScriptLine, call, judges, says
 from selfplay.repos.repositories import Repositories
 from tests.repositories import commit_files, make_git_dir
 from tests.selfplay.episodes import FILES, TARGETS, make_seat, make_task

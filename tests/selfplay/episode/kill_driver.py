@@ -19,8 +19,7 @@ import anyio
 
 from selfplay.config import JudgeConfig
 from selfplay.journal.replay import read_trace
-from selfplay.models.offline.script import ScriptLine, call, judges, says
-from selfplay.models.offline.scripted import ScriptedModel
+from selfplay.models.offline.scripted import ScriptedModel, ScriptLine, call, judges, says
 from selfplay.models.protocol import ModelReply, ModelRequest
 from tests.selfplay.episodes import TARGETS, episode_fixture
 

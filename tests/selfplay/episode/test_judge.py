@@ -17,9 +17,8 @@ from selfplay.gate.guesses import compare_guesses, findings_from_opinion, is_tar
 from selfplay.journal.events import read_events
 from selfplay.journal.replay import read_trace, rebuild_requests
 from selfplay.models.offline.heuristic import HeuristicJudge
-from selfplay.models.offline.heuristic.judge import find_best_files
-from selfplay.models.offline.script import ScriptLine, call, fails, judges, says
-from selfplay.models.offline.scripted import ScriptedModel
+from selfplay.models.offline.heuristic.player import find_best_files
+from selfplay.models.offline.scripted import ScriptedModel, ScriptLine, call, fails, judges, says
 from selfplay.models.prices import Price
 from selfplay.models.protocol import ModelRequest
 from selfplay.prompts import load_prompt

@@ -13,8 +13,7 @@ from selfplay.core.wire import Channel
 from selfplay.journal.events import Event, read_events
 from selfplay.journal.journal import Journal
 from selfplay.journal.replay import read_trace, rebuild_requests
-from selfplay.models.offline.script import ScriptLine, call, fails, judges, raw_call, says
-from selfplay.models.offline.scripted import ScriptedModel
+from selfplay.models.offline.scripted import ScriptedModel, ScriptLine, call, fails, judges, raw_call, says
 from selfplay.models.prices import Price
 from selfplay.prompts import load_prompt
 from tests.selfplay.episodes import PROMPT, TARGETS, episode_fixture, snapshot_of

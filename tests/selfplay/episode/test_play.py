@@ -13,8 +13,7 @@ from selfplay.episode.episode_setup import EpisodeSetup
 from selfplay.episode.play import episode_id, play_task
 from selfplay.episode.seats import SeatModels
 from selfplay.journal.events import read_events
-from selfplay.models.offline.script import ScriptLine, call, fails, judges, says
-from selfplay.models.offline.scripted import ScriptedModel
+from selfplay.models.offline.scripted import ScriptedModel, ScriptLine, call, fails, judges, says
 from selfplay.models.protocol import ModelReply, ModelRequest
 from tests.selfplay.episodes import TARGETS, episode_fixture, make_seat, snapshot_of
 

@@ -9,8 +9,7 @@ from types import ModuleType
 
 from selfplay.config import EpisodeLimits
 from selfplay.episode.player import Player
-from selfplay.models.offline.script import call, judges, says
-from selfplay.models.offline.scripted import ScriptedModel
+from selfplay.models.offline.scripted import ScriptedModel, call, judges, says
 from tests.selfplay.episodes import TARGETS, episode_fixture
 
 SECRETS = tuple(path.rpartition("/")[2] for path in TARGETS)

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from selfplay.config import EpisodeLimits, HintConfig
 from selfplay.core.trace import HintKind, Quality, Trace
 from selfplay.episode.supervisor import FEEDBACK, comparison_key
-from selfplay.models.offline.script import ScriptLine, call, judges, says
-from selfplay.models.offline.scripted import ScriptedModel
+from selfplay.models.offline.scripted import ScriptedModel, ScriptLine, call, judges, says
 from tests.selfplay.episodes import episode_fixture
 
 HINTS = (

@@ -4,8 +4,8 @@ from genai_prices import calc_price
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay.core.usage import Usage
-from selfplay.models.prices import FREE, Price, PriceTier, cost_usd, price_of
+from selfplay.core.usage import Spending, Usage
+from selfplay.models.prices import FREE, Price, PriceTier, price_of, spending_of
 
 PRICE = Price(input=2.0, cached_input=0.5, output=8.0)
 COUNTS = st.integers(0, 2_000_000)
@@ -13,7 +13,7 @@ COUNTS = st.integers(0, 2_000_000)
 
 def test_cached_input_has_its_own_price() -> None:
     usage = Usage(input_tokens=1_000_000, cached_tokens=400_000, output_tokens=500_000)
-    assert cost_usd(usage, PRICE) == pytest.approx(0.6 * 2.0 + 0.4 * 0.5 + 0.5 * 8.0)
+    assert spending_of(usage, PRICE).cost_usd == pytest.approx(0.6 * 2.0 + 0.4 * 0.5 + 0.5 * 8.0)
 
 
 def test_a_long_input_has_its_own_price_for_all_its_tokens() -> None:
@@ -25,13 +25,17 @@ def test_a_long_input_has_its_own_price_for_all_its_tokens() -> None:
         ),
     )
     assert [price.rate_for(n).input for n in (0, 100, 101, 200, 201)] == [2, 2, 4, 4, 6]
-    assert cost_usd(Usage(input_tokens=150), price) == pytest.approx(150 * 4 / 1e6)
+    assert spending_of(Usage(input_tokens=150), price).cost_usd == pytest.approx(150 * 4 / 1e6)
 
 
-@pytest.mark.parametrize("name", ["heuristic", "scripted:a.jsonl", "recorded:dir"])
-def test_what_runs_here_is_free(name: str) -> None:
-    assert price_of(name) == FREE
-    assert cost_usd(Usage(input_tokens=10**9, output_tokens=10**9), FREE) == 0
+def test_what_is_free_costs_nothing() -> None:
+    assert spending_of(Usage(input_tokens=10**9, output_tokens=10**9), FREE).cost_usd == 0
+
+
+def test_a_call_without_a_price_takes_tokens_only() -> None:
+    usage = Usage(input_tokens=7, output_tokens=3)
+    assert spending_of(usage, None) == Spending(usage, 0.0)
+    assert spending_of(usage, None) + spending_of(usage, PRICE) == Spending(usage + usage, (7 * 2 + 3 * 8) / 1e6)
 
 
 def test_unknown_models_and_servers_have_no_price() -> None:
@@ -43,7 +47,7 @@ def test_a_known_model_is_priced_with_or_without_its_server() -> None:
     price = price_of("gpt-4.1")
     assert price is not None
     assert 0 < price.cached_input < price.input < price.output
-    assert price == price_of("openai:gpt-4.1", "https://api.openai.com/v1")
+    assert price == price_of("gpt-4.1", "https://api.openai.com/v1")
 
 
 @given(tokens_in=COUNTS, cached=st.floats(0, 1), tokens_out=COUNTS)
@@ -54,4 +58,4 @@ def test_costs_are_those_of_the_price_list(name: str, tokens_in: int, cached: fl
     reused = int(tokens_in * cached)
     usage = Usage(input_tokens=tokens_in, cached_tokens=reused, output_tokens=tokens_out)
     listed = calc_price(Priced(input_tokens=tokens_in, cache_read_tokens=reused, output_tokens=tokens_out), name)
-    assert cost_usd(usage, price) == pytest.approx(float(listed.total_price), abs=1e-9)
+    assert spending_of(usage, price).cost_usd == pytest.approx(float(listed.total_price), abs=1e-9)

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay.core.errors import FatalModelError, ModelError, RateLimited, TransientModelError
+from selfplay.core.errors import FatalModelError, RateLimited, TransientModelError
 from selfplay.models.offline.scripted import ScriptedModel, fails, says
 from selfplay.models.openai.client import OpenAIModel
 from selfplay.models.protocol import ModelRequest
-from selfplay.models.retry import Clock, FailedAttempt, RetryingModel, RetryPolicy, complete_with_retries
+from selfplay.models.retry import Clock, FailedAttempt, RetryPolicy, complete_with_retries
 from tests import loopback
 from tests.loopback import Json, LoopbackServer
 
@@ -91,17 +91,6 @@ async def test_no_attempt_begins_after_the_time_is_used_up() -> None:
     with pytest.raises(RateLimited):
         await complete_with_retries(model, ASKED, RetryPolicy(tries=50, total_s=100, first_wait_s=0), clock=hours.clock)
     assert hours.slept == [40, 40]
-
-
-@pytest.mark.anyio
-async def test_a_retrying_model_is_a_model() -> None:
-    hours = RecordingClock()
-    inner = ScriptedModel([fails("server"), says("done"), says("never")], name="scripted:x")
-    model = RetryingModel(inner, RetryPolicy(), clock=hours.clock)
-    assert model.name == "scripted:x"
-    assert (await model.complete(ASKED)).message.content == "done"
-    with pytest.raises(ModelError, match="1 of its lines"):
-        await model.aclose()
 
 
 @given(failures=st.integers(1, 10_000), seed=st.integers(), asked=st.none() | st.floats(0, 1e9))

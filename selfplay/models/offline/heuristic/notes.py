@@ -1,4 +1,4 @@
-"""What the heuristic player can know: read from its conversation, from nothing else."""
+"""What the heuristic player knows: read from its conversation, from nothing else."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,14 +25,14 @@ _IMPORTS = (
 
 @dataclass(slots=True)
 class SearchNotes:
-    """The state of a search, as its conversation tells it."""
+    """The state of a search, read from its conversation."""
 
     task: tuple[str, ...] = ()
     """Telling words of the task."""
     advice: list[tuple[str, ...]] = field(default_factory=list[tuple[str, ...]])
-    """Telling words of each thing that was said since, in order."""
+    """Telling words of each message that came since, in order."""
     last_advice: str = ""
-    """What was said after the last result, as it is."""
+    """What came after the last result, as it is."""
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list[tuple[str, dict[str, Any]]])
     seen: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
     """Paths that results named, with the stems of the words that stood in their shown lines."""

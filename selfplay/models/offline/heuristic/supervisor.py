@@ -1,6 +1,6 @@
-"""A supervisor without a language model: hints out of the words that stand in and around the targets.
+"""A supervisor without a language model: its hints are made of words in and around the targets.
 
-It knows the answer as any supervisor does, from its assignment; its hints pass the same gate as any other.
+It has the answer from its assignment, as any supervisor has; its hints pass the same gate.
 """
 
 import re
@@ -66,7 +66,7 @@ class HeuristicSupervisor:
         return ModelReply(message=message, usage=estimate_usage(request, message), model=self.name)
 
     async def aclose(self) -> None:
-        """Nothing to give back."""
+        """Nothing to close."""
 
 
 def _write_verdict(texts: Sequence[tuple[str, str]]) -> str:

@@ -290,7 +290,7 @@ async def test_a_damaged_journal_is_counted_up_to_the_damage_and_once(tmp_path: 
         assert first.usage.total_tokens > 0
         assert observer.read_totals().usage == first.usage
         assert recount_results(the_order.folder).units == 1, "the other's"
-        assert load_budget_ledger(the_order, UnitLedgers(the_order.folder), {}).usage.total_tokens > 0
+        assert load_budget_ledger(the_order, UnitLedgers(the_order.folder), {}).spent.usage.total_tokens > 0
 
 
 def test_what_tasks_are_called_does_nothing_to_a_terminal(tmp_path: Path) -> None:

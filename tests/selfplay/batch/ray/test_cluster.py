@@ -222,7 +222,7 @@ def check_run(scene: GatedRun, kept: list[dict[Path, bytes]], lost: int) -> None
     episodes = [episode for line in lines.values() for episode in line.episodes]
     recorded = sum(tally.calls for tally in tallies)
     assert recorded == sum(episode.calls for episode in episodes) == TASKS * STEPS
-    assert sum((e.usage for e in episodes), Usage()) == sum((tally.usage for tally in tallies), Usage())
+    assert sum((e.usage for e in episodes), Usage()) == sum((tally.spent.usage for tally in tallies), Usage())
     assert len(scene.gate.server.received) - recorded == lost
 
 

@@ -23,7 +23,7 @@ from selfplay.batch.start import open_run
 from selfplay.cli.batch import choose_engine
 from selfplay.config import HintConfig, PriceConfig, SeatConfig
 from selfplay.core.errors import ConfigError, RunError
-from selfplay.core.usage import Usage
+from selfplay.core.usage import Spending, Usage
 from tests.selfplay.batch.ray.local_actors import LocalActor, make_fleet, start_local_actors
 from tests.selfplay.batch.runs import CONFIG, count_ledger_lines, make_order, make_repository, make_tasks, read_ledger
 
@@ -53,7 +53,7 @@ class IdleActor:
         return RunSession(reason=self.reason)
 
     async def progress(self) -> ActorProgress:
-        return ActorProgress(usage=Usage(input_tokens=600))
+        return ActorProgress(spent=Spending(Usage(input_tokens=600)))
 
     async def end(self, reason: str) -> None:
         self.reason = reason
@@ -86,7 +86,7 @@ def test_what_others_spent_is_not_an_actors_own() -> None:
     meter.on_run_opened(lambda: purse)
     purse |= {"cost_usd": 17.0, "usage": {"input_tokens": 80}, "spent": {"cost_usd": 2.0, "tokens": 30}}
     progress = meter.progress()
-    assert (progress.cost_usd, progress.usage) == (2.0, Usage(input_tokens=30))
+    assert progress.spent == Spending(Usage(input_tokens=30), 2.0)
 
 
 async def test_spans_that_nobody_would_send_are_an_error(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from selfplay.environments.environment import Environment
 from selfplay.environments.find_files.environment import SearchEnvironment
 from selfplay.episode.seats import SeatModels
 from selfplay.episode.supervisor import opening_messages
-from selfplay.models.offline.script import ScriptLine, call, fails, judges, says
+from selfplay.models.offline.scripted import ScriptLine, call, fails, judges, says
 from selfplay_tools.snapshot.directory import DirectorySnapshot
 from selfplay_tools.tools.toolbox import Toolbox
 from tests.selfplay.episodes import make_files, make_seat

@@ -12,8 +12,7 @@ from selfplay.episode.player import ModelCall, player_head, vary_seed
 from selfplay.episode.supervisor import opening_messages
 from selfplay.journal.events import read_events
 from selfplay.models.offline.heuristic import HeuristicSupervisor
-from selfplay.models.offline.script import ScriptedReply, call, fails, judges, says
-from selfplay.models.offline.scripted import ScriptedModel
+from selfplay.models.offline.scripted import ScriptedModel, ScriptedReply, call, fails, judges, says
 from selfplay.models.openai.response import CalledFunction, ToolCallPart
 from tests.selfplay.episodes import TARGETS, EpisodeFixture, episode_fixture
 

@@ -13,7 +13,7 @@ from selfplay.core.trace import StopReason
 from selfplay.environments.find_files.toolset import make_tools
 from selfplay.episode.play import episode_id, set_up_episode
 from selfplay.journal.events import read_events
-from selfplay.models.offline.script import call, fails, says
+from selfplay.models.offline.scripted import call, fails, says
 from selfplay_tools.snapshot.directory import DirectorySnapshot
 from selfplay_tools.tools.ask_web import HEAD
 from selfplay_tools.tools.toolbox import DEFAULT_TOOLS

@@ -17,8 +17,17 @@ from selfplay.core.errors import (
 )
 from selfplay.core.message import Message, Origin
 from selfplay.core.wire import encode_messages
-from selfplay.models.offline.script import FailureKind, ScriptLine, read_script
-from selfplay.models.offline.scripted import ScriptedModel, call, fails, judges, raw_call, says
+from selfplay.models.offline.scripted import (
+    FailureKind,
+    ScriptedModel,
+    ScriptLine,
+    call,
+    fails,
+    judges,
+    raw_call,
+    read_script,
+    says,
+)
 from selfplay.models.protocol import ModelRequest
 
 

@@ -20,8 +20,8 @@ from selfplay.core.errors import (
 )
 from selfplay.models.openai.client import OpenAIModel
 from selfplay.models.openai.failures import retry_after_s
+from selfplay.models.pool.rate_limits import read_limits
 from selfplay.models.protocol import ModelRequest
-from selfplay.models.rate_limit_headers import read_limits
 from tests.loopback import LoopbackServer, answers
 from tests.selfplay.models.conftest import MakeModel
 

@@ -1,19 +1,14 @@
-"""The two ways to a server are one to the server; proxies of the environment."""
+"""What goes over the wire and comes back; proxies of the environment."""
 
 import asyncio
 
 import httpx2
+import openai
 import pytest
 
 from selfplay.core.errors import ConfigError
 from selfplay.models.openai.endpoint import ModelEndpoint, find_endpoint
-from selfplay.models.openai.transport import (
-    ChatTransport,
-    ClientTransport,
-    DirectTransport,
-    ResponseTooLargeError,
-    proxy_for,
-)
+from selfplay.models.openai.transport import DirectTransport, ResponseTooLargeError, client_of, proxy_for, url_of
 from tests.loopback import Json, LoopbackServer, answers
 
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUEST_METHOD")
@@ -34,17 +29,25 @@ def endpoint_of(server: LoopbackServer) -> ModelEndpoint:
     return find_endpoint(f"{server.base_url}?version=a b", "KEY", {"KEY": "sk-0123456789abcdef"})
 
 
-def both_transports(server: LoopbackServer, max_bytes: int = 1 << 20) -> tuple[ChatTransport, ChatTransport]:
-    limits = (endpoint_of(server), 20.0, max_bytes)
-    return DirectTransport(*limits), ClientTransport(*limits, httpx2.AsyncClient())
+def transport_to(server: LoopbackServer, max_bytes: int = 1 << 20) -> DirectTransport:
+    return DirectTransport(endpoint_of(server), 20.0, max_bytes)
+
+
+async def post_through_client(server: LoopbackServer, body: bytes) -> None:
+    """Send a body on the `openai` client's own request path."""
+    async with client_of(endpoint_of(server), 20.0, httpx2.AsyncClient()) as client:
+        options: openai.RequestOptions = {"headers": {"Content-Type": "application/json"}}
+        await client.post(url_of(client), content=body, cast_to=httpx2.Response, options=options)
 
 
 @pytest.mark.anyio
-async def test_a_server_sees_the_same_either_way() -> None:
+async def test_a_server_gets_what_the_vendors_client_would_send() -> None:
+    body = b'{"a": "\xc3\xbc"}'
     async with LoopbackServer(handler) as server:
-        for line in both_transports(server):
-            assert (await line.post(b'{"a": "\xc3\xbc"}')).status == 200
-            await line.aclose()
+        transport = transport_to(server)
+        assert (await transport.post(body)).status == 200
+        await transport.aclose()
+        await post_through_client(server, body)
     direct, through = server.received
     assert (direct.path, direct.body) == (through.path, through.body)
     transports_own = {"connection"}
@@ -55,33 +58,33 @@ async def test_a_server_sees_the_same_either_way() -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("status", [200, 302, 404, 500])
-async def test_what_comes_back_is_the_same_either_way(status: int) -> None:
+async def test_every_status_comes_back_as_it_was_sent(status: int) -> None:
     behaviour = answers(status, b"a body", retry_after="3", location="/elsewhere")
-    async with LoopbackServer(handler, [behaviour, behaviour]) as server:
-        for line in both_transports(server):
-            received = await line.post(b"{}")
-            assert (received.status, received.body, received.headers["Retry-After"]) == (status, b"a body", "3")
-            await line.aclose()
-        assert len(server.received) == 2
+    async with LoopbackServer(handler, [behaviour]) as server:
+        transport = transport_to(server)
+        received = await transport.post(b"{}")
+        assert (received.status, received.body, received.headers["Retry-After"]) == (status, b"a body", "3")
+        await transport.aclose()
+        assert len(server.received) == 1
 
 
 @pytest.mark.anyio
-async def test_a_response_above_the_bound_is_refused_either_way() -> None:
-    async with LoopbackServer(handler, [answers(200, b"x" * 11), answers(200, b"x" * 11)]) as server:
-        for line in both_transports(server, max_bytes=10):
-            with pytest.raises(ResponseTooLargeError):
-                await line.post(b"{}")
-            await line.aclose()
+async def test_a_response_above_the_bound_is_refused() -> None:
+    async with LoopbackServer(handler, [answers(200, b"x" * 11), answers(200, b"x" * 10)]) as server:
+        transport = transport_to(server, max_bytes=10)
+        with pytest.raises(ResponseTooLargeError):
+            await transport.post(b"{}")
+        assert (await transport.post(b"{}")).body == b"x" * 10
+        await transport.aclose()
 
 
 @pytest.mark.anyio
 async def test_first_calls_at_once_share_one_session() -> None:
     async with LoopbackServer(handler) as server:
-        line, other = both_transports(server)
-        await asyncio.gather(*(line.post(b"{}") for _ in range(20)))
-        assert (await line.post(b"{}")).status == 200
-        await line.aclose()
-        await other.aclose()
+        transport = transport_to(server)
+        await asyncio.gather(*(transport.post(b"{}") for _ in range(20)))
+        assert (await transport.post(b"{}")).status == 200
+        await transport.aclose()
     assert len(server.received) == 21
 
 

@@ -8,9 +8,9 @@ import pytest
 from anyio.abc import TaskGroup
 
 from selfplay.core.errors import EndpointDown, FatalModelError, RateLimited, RunEnding, TransientModelError
-from selfplay.models.call_hooks import ON_SEND, set_hook
-from selfplay.models.pool.circuit_breaker import FAILURES
+from selfplay.models.pool.pooled_endpoint import FAILURES
 from selfplay.models.pool.pooled_model import STAY_S, EndpointLimits, EndpointSpec, EndpointStats, PooledModel
+from selfplay.models.protocol import ON_SEND, set_hook
 from selfplay.models.retry import Clock
 from tests.selfplay.models.manual_clock import HeldModel, ManualClock, call_names, request_of
 

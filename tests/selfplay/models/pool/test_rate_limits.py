@@ -5,10 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfplay.models.openai.client import utc_now
-from selfplay.models.pool.circuit_breaker import FAILURES, LONGEST_OPEN_S, CircuitBreaker
-from selfplay.models.pool.pooled_endpoint import PooledEndpoint
-from selfplay.models.pool.rate_limits import COUNTS_S, LATE_S, MINUTE_S, RateWindow, ServerAllowance
-from selfplay.models.rate_limit_headers import RateLimitStatus
+from selfplay.models.pool.pooled_endpoint import FAILURES, LONGEST_OPEN_S, CircuitBreaker, PooledEndpoint
+from selfplay.models.pool.rate_limits import COUNTS_S, LATE_S, MINUTE_S, RateLimitStatus, RateWindow, ServerAllowance
 from tests.selfplay.models.manual_clock import HeldModel
 
 STEPS = st.tuples(st.floats(0, 30), st.integers(1, 40), st.floats(0, LATE_S))

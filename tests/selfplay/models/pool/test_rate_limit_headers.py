@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay.models.rate_limit_headers import LimitKind, RateLimitStatus, read_limits, seconds_until
+from selfplay.models.pool.rate_limits import LimitKind, RateLimitStatus, read_limits, seconds_until
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
