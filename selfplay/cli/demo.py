@@ -21,6 +21,7 @@ from selfplay.clean.settings import CleanSettings
 from selfplay.clean.stages.strip import strip_supervision
 from selfplay.cli.console import ExitCode, make_console, print_json
 from selfplay.cli.episode_view import EpisodeView, summarize_episode
+from selfplay.cli.options import JsonOption
 from selfplay.cli.run import EpisodeFolders, play_live
 from selfplay.cli.show import print_side_by_side
 from selfplay.config import RunConfig
@@ -33,16 +34,19 @@ from selfplay.journal.events import read_events
 
 SHOWN_MESSAGES = 5
 SHOWN_CHARS = 100
+commands = typer.Typer()
+
 EPILOG = """Example:
 
 selfplay demo --out traces/demo"""
 
 
+@commands.command(epilog=EPILOG)
 def demo(
     *,
     out: Annotated[Path, typer.Option(help="Folder of the trace and the rows.")] = Path("traces/demo"),
     repos: Annotated[Path, typer.Option(help="Folder of repositories.", envvar="SELFPLAY_REPOS")] = Path("repos"),
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output at the end.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Play one episode on a small HTTP server, with no key and no network, and make training rows of it.
 
