@@ -45,8 +45,10 @@ COMMANDS = {
     "export": ("export", "Write the rows of clean traces, with their contract beside them."),
     "index": (
         "index",
-        "Clone and index repositories ahead, so that no episode waits for it. "
-        "Searches work without: they scan meanwhile.",
+        (
+            "Clone and index repositories ahead, so that no episode waits for it. "
+            "Searches work without: they scan meanwhile."
+        ),
     ),
     "tasks": ("tasks", "Look at task files."),
     "audit": ("audit", "Check hints, echoes and whole traces from any source."),

@@ -79,7 +79,9 @@ def _check_requests(console: Console, events: Sequence[Event], path: Path) -> No
     console.print(Text(f"{len(sent)} model calls rebuilt, each byte for byte as it was sent", style="green"))
 
 
-def print_side_by_side(console: Console, trace: Trace, clean: CleanTrace, *, max_lines: int = 3) -> None:
+def print_side_by_side(
+    console: Console, trace: Trace, clean: CleanTrace, *, max_lines: int = 3, max_steps: int | None = None
+) -> None:
     """The episode on the left, the sample on the right, turn by turn; so many lines of each message."""
     turns = {turn.step: turn for turn in clean.turns}
     dropped = {drop.step: drop.reason for drop in clean.dropped}
@@ -88,7 +90,7 @@ def print_side_by_side(console: Console, trace: Trace, clean: CleanTrace, *, max
     table.add_column("the sample", ratio=1, overflow="fold")
     table.add_row(_abbreviate_message(trace.prompt, max_lines), _abbreviate_message(clean.prompt, max_lines))
     table.add_row(_abbreviate_message(trace.opening, 2 * max_lines), _abbreviate_message(clean.opening, 2 * max_lines))
-    for number, step in enumerate(trace.steps):
+    for number, step in enumerate(trace.steps[:max_steps]):
         left = [
             _abbreviate_message(m, max_lines)
             for m in (step.action, *(r.message for r in step.results), *step.messages_after)
