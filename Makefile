@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
+# Errors only: what a machine's own configuration makes pip warn of is noise here.
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 
 # What is installed is up to date as long as these have not changed.
 PROJECT_FILES := pyproject.toml Makefile
@@ -33,6 +35,7 @@ format: $(VENV)/tested-with
 
 bench: $(VENV)/tested-with
 	$(BIN)/python benchmarks/model_calls.py
+	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python -m benchmarks.gate
 	$(BIN)/python -m benchmarks.engine --quick
 	$(BIN)/python benchmarks/search.py --quick
@@ -43,21 +46,22 @@ clean:
 # An editable install points at this folder: one that was moved here from elsewhere is made anew.
 $(VENV)/place: $(PROJECT_FILES)
 	@if [ "$$(cat $@ 2>/dev/null)" != "$(CURDIR)" ]; then rm -rf $(VENV); fi
+	@[ -x $(BIN)/python ] || echo "making $(VENV) ..."
 ifdef UV
 	@[ -x $(BIN)/python ] || $(UV) venv --quiet --seed --python $(PYTHON) $(VENV)
 else
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
+	@$(PIP) 'pip>=25.1'
 endif
 	@printf %s "$(CURDIR)" > $@
 
 $(VENV)/installed: $(VENV)/place
-	@echo "installing into $(VENV) ..."
+	@echo "installing selfplay and what it needs into $(VENV) ..."
 ifdef UV
 	@$(UV) pip install --quiet --python $(BIN)/python --editable .
 else
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@$(PIP) --editable .
 endif
 	@touch $@
 
@@ -68,7 +72,7 @@ ifdef UV
 	@$(UV) pip install --quiet --python $(BIN)/python --group dev --group trainers
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps 'trl>=1.16'
 else
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev --group trainers
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps 'trl>=1.16'
+	@$(PIP) --group dev --group trainers
+	@$(PIP) --no-deps 'trl>=1.16'
 endif
 	@touch $@

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 import zipfile
@@ -33,9 +34,15 @@ def test_the_wheel_holds_every_file_of_the_packages(names: set[str], folder: str
 
 def test_the_demo_runs_from_anywhere(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "selfplay", "demo"], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "selfplay", "demo"],
+        cwd=tmp_path,
+        env={**os.environ, "COLUMNS": "80"},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     for part in ("step 1", "hint ", "found ", "2. The same trace without the supervisor", "sft.jsonl"):
         assert part in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80, "the width where there is no terminal"
     assert (tmp_path / "traces/demo/sft/sft.jsonl").stat().st_size > 1000

@@ -90,7 +90,7 @@ class RunManifest(Noun):
 def manifest_of(config: RunConfig) -> RunManifest:
     """What a run with this configuration and this program is. Raises ConfigError for tools that can't be offered."""
     value = {
-        "selfplay": version("selfplay"),
+        "selfplay": version("selfplay-traces"),
         "config": config.model_dump(mode="json", exclude_defaults=True),
         "prompts": {name: prompt.sha256 for name, prompt in load_all_prompts().items()},
         "tools": [function_schema(tool) for tool in make_tools(config.tools)],

@@ -20,8 +20,8 @@ from selfplay.audit.traces import AuditSeverity, TraceAuditSummary, audit_traces
 from selfplay.clean.across import AcrossSettings
 from selfplay.clean.assistants.echo_judge_client import open_echo_judge
 from selfplay.clean.settings import load_clean_settings
-from selfplay.cli.console import ExitCode, make_console, print_error, print_json
-from selfplay.cli.options import override_judge
+from selfplay.cli.console import ExitCode, list_counts, make_console, print_error, print_json
+from selfplay.cli.options import JudgeOption, ReposOption, ServerUrlOption, override_judge
 from selfplay.config import SeatConfig
 from selfplay.core.errors import ConfigError, InputError
 from selfplay.core.json_rows import explain_errors
@@ -57,7 +57,9 @@ def open_inputs(files: Sequence[Path]) -> Generator[tuple[list[Path], RowRenamer
             raise InputError(str(error).replace(str(copy), str(STDIN))) from None
 
 
+commands = typer.Typer()
 audit = typer.Typer(help="Check hints, echoes and whole traces from any source.", no_args_is_help=True)
+commands.add_typer(audit, name="audit")
 
 HINTS_EPILOG = """Example:
 
@@ -70,7 +72,7 @@ where each row is {"task": {a task, as in a task file}, "shown": ["what the play
 def hints(
     file: Annotated[Path, typer.Argument(help="JSONL: task, shown, hint; - for standard input.")],
     *,
-    repos: Annotated[Path, typer.Option(help="Folder of clones.", envvar="SELFPLAY_REPOS")] = Path("repos"),
+    repos: ReposOption = Path("repos"),
 ) -> None:
     """Say of each hint whether it reveals the answer: one JSON row each, in order, on standard output.
 
@@ -100,10 +102,8 @@ where each row is {"text": "what the player said in a turn", "hint": "what stood
 def echoes(
     file: Annotated[Path, typer.Argument(help="JSONL: text, and hint if there was one; - for standard input.")],
     *,
-    judge: Annotated[
-        str, typer.Option(help="A model that looks for echoes too: openai:NAME, scripted:FILE, recorded:DIR.")
-    ] = "",
-    judge_url: Annotated[str, typer.Option(help="Its server, up to and including /v1.")] = "",
+    judge: JudgeOption = "",
+    judge_url: ServerUrlOption = "",
     config: Annotated[Path | None, typer.Option(help="A TOML file: the judge of its table `clean.judge`.")] = None,
 ) -> None:
     """Say of each text whether it answers or leans on a hint: one JSON row each, in order, on standard output.
@@ -199,9 +199,9 @@ def _print_summary(summary: TraceAuditSummary) -> None:
     style = "green" if summary.passed == summary.traces else "red"
     console.print(Text(f"{summary.passed} of {summary.traces} traces pass", style=style))
     for severity in AuditSeverity:
-        counts = sorted((code, n) for (code, kind), n in summary.findings.items() if kind == severity)
+        counts = {code: n for (code, kind), n in sorted(summary.findings.items()) if kind == severity}
         if counts:
-            console.print(f"{severity}s: " + ", ".join(f"{n} {code}" for code, n in counts))
+            console.print(f"{severity}s: {list_counts(counts)}")
     if not summary.scanner:
         console.print(
             Text("secrets: only keys of the run were looked for; more: pip install '.[secrets]' in selfplay's checkout")

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,29 +10,41 @@ from typing import Annotated, Literal
 import anyio
 import typer
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from selfplay.batch.budget import BUDGET_REASON
 from selfplay.batch.episode_tally import unpriced_seats
 from selfplay.batch.manifest import find_fork_folder
+from selfplay.batch.progress.estimate import EstimateRange, RunEstimate, estimate_rest, measure_units, sample_evenly
+from selfplay.batch.progress.figures import format_count, format_dollars, format_duration
 from selfplay.batch.progress.live_view import CombinedWatch, RunLiveView, RunTracker
 from selfplay.batch.progress.results import RunResults
 from selfplay.batch.progress.screen import render_totals
 from selfplay.batch.ray.start import RaySettings, carry_out_on_ray
 from selfplay.batch.run import RunSession, RunWatch
 from selfplay.batch.run_folder import RunFolder
-from selfplay.batch.settings import BatchSettings, load_batch_settings
-from selfplay.batch.start import INTERRUPTED_REASON, RunOrder, carry_out
+from selfplay.batch.settings import BatchSettings, BudgetLimits, load_batch_settings
+from selfplay.batch.start import INTERRUPTED_REASON, RunOrder, carry_out, open_run
 from selfplay.batch.tracing import open_tracing
 from selfplay.cli.console import ExitCode, make_console, print_error, print_json
-from selfplay.cli.dry_run import announce_sample, estimate_of, print_estimate, sample_of
-from selfplay.cli.options import SettingsOptions, warn_of_missing_keys
-from selfplay.config import HintPolicy, SeatConfig
+from selfplay.cli.options import (
+    BaseUrlOption,
+    ChannelOption,
+    JsonOption,
+    PlayerOption,
+    PolicyOption,
+    ReposOption,
+    SettingsOptions,
+    StepsOption,
+    SupervisorOption,
+    warn_of_missing_keys,
+)
+from selfplay.config import SeatConfig
 from selfplay.core.errors import ConfigError, SelfplayError
 from selfplay.core.task_rows import read_tasks
 from selfplay.core.terminal_text import sanitize
 from selfplay.core.trace import StopReason
-from selfplay.core.wire import Channel
 
 EngineName = Literal["local", "ray"]
 PlayOrder = Callable[[RunOrder, RunWatch], Awaitable[RunSession]]
@@ -47,6 +60,8 @@ def choose_engine(name: EngineName, ray: RaySettings, say: Callable[[str], None]
     return carry_out
 
 
+commands = typer.Typer()
+
 EPILOG = """Examples:
 
 selfplay batch tasks.jsonl --out traces/night --config run.toml
@@ -60,6 +75,7 @@ selfplay batch tasks.jsonl --out /shared/night --config run.toml --engine ray --
 The same command starts a run, goes on with it, and takes further tasks and samples."""
 
 
+@commands.command(epilog=EPILOG)
 def batch(
     tasks: Annotated[Path, typer.Argument(help="A task file, as `selfplay mine` writes it.")],
     *,
@@ -70,13 +86,13 @@ def batch(
     samples: Annotated[int | None, typer.Option(help="Attempts at each task.", min=1)] = None,
     at_once: Annotated[int | None, typer.Option(help="Episodes played at the same time.", min=1)] = None,
     fork: Annotated[bool, typer.Option("--fork", help="Begin anew beside a run of another kind.")] = False,
-    player: Annotated[str, typer.Option(help="openai:NAME, heuristic, scripted:FILE or recorded:DIR.")] = "",
-    supervisor: Annotated[str, typer.Option(help="The same, for the supervisor.")] = "",
-    base_url: Annotated[str, typer.Option(help="Server of both models, up to and including /v1.")] = "",
-    policy: Annotated[HintPolicy | None, typer.Option(help="When the supervisor speaks.")] = None,
-    channel: Annotated[Channel | None, typer.Option(help="How hints travel.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Turns the player may take.", min=1)] = None,
-    repos: Annotated[Path, typer.Option(help="Folder of clones.", envvar="SELFPLAY_REPOS")] = Path("repos"),
+    player: PlayerOption = "",
+    supervisor: SupervisorOption = "",
+    base_url: BaseUrlOption = "",
+    policy: PolicyOption = None,
+    channel: ChannelOption = None,
+    steps: StepsOption = None,
+    repos: ReposOption = Path("repos"),
     engine: Annotated[
         EngineName, typer.Option(help="Play in this process, or on a Ray cluster (extra `ray`).")
     ] = "local",
@@ -90,7 +106,7 @@ def batch(
     ] = None,
     sink: Annotated[str, typer.Option(help="Where actors without a common disk keep traces: s3://..., gs://...")] = "",
     quiet: Annotated[bool, typer.Option("--quiet", help="Show nothing until the end.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output at its end.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Play the tasks of a file, many at once. Ctrl-C ends it in order, a second one now; the same command goes on."""
     folder = RunFolder(out)
@@ -140,26 +156,6 @@ async def _play_with_view(play: PlayOrder, order: RunOrder, tracker: RunTracker,
     if isinstance(session, SelfplayError):
         raise session
     return session
-
-
-def _estimate(
-    play: PlayOrder, order: RunOrder, number: int, consoles: tuple[Console, Console], *, is_json: bool
-) -> ExitCode:
-    """Play so many tasks, and say what the others will take: on one console while it is played, on the other then."""
-    console, at_end = consoles
-    session: RunSession | None = None
-    if number:
-        announce_sample(number, console)
-        tracker = RunTracker(order.folder, unpriced_seats(order.config))
-        session = anyio.run(_play_with_view, play, sample_of(order, number), tracker, RunLiveView(console, tracker))
-    known = estimate_of(order)
-    if is_json:
-        print_json(known.model_dump(mode="json"))
-    print_estimate(known, session, order.settings.budget, at_end)
-    if session is None:
-        return ExitCode.DONE
-    _print_errors(session)
-    return _exit_code_of(session)
 
 
 def _print_errors(session: RunSession) -> None:
@@ -225,3 +221,105 @@ def _exit_code_of(session: RunSession) -> ExitCode:
     if session.reason:
         return ExitCode.OUT_OF_REACH
     return ExitCode.NEGATIVE if session.unfinished_count or session.unplayable else ExitCode.DONE
+
+
+def _estimate(
+    play: PlayOrder, order: RunOrder, number: int, consoles: tuple[Console, Console], *, is_json: bool
+) -> ExitCode:
+    """Play so many tasks, and say what the others will take: on one console while it is played, on the other then."""
+    console, at_end = consoles
+    session: RunSession | None = None
+    if number:
+        announce_sample(number, console)
+        tracker = RunTracker(order.folder, unpriced_seats(order.config))
+        session = anyio.run(_play_with_view, play, sample_of(order, number), tracker, RunLiveView(console, tracker))
+    known = estimate_of(order)
+    if is_json:
+        print_json(known.model_dump(mode="json"))
+    print_estimate(known, session, order.settings.budget, at_end)
+    if session is None:
+        return ExitCode.DONE
+    _print_errors(session)
+    return _exit_code_of(session)
+
+
+FEW = 20
+"""Units below which a range says little."""
+
+
+def sample_of(order: RunOrder, number: int) -> RunOrder:
+    """The same order for so many of its tasks, evenly from the first to the last, each once."""
+    few = order.settings.model_copy(update={"samples": 1})
+    return replace(order, tasks=sample_evenly(order.tasks, number), settings=few)
+
+
+def estimate_of(order: RunOrder) -> RunEstimate:
+    """What is left of an order, as far as its units tell that have come to an end. Plays nothing.
+
+    Raises ConfigError, RunError, StorageError, as a start of the run would.
+    """
+    opening = open_run(order)
+    ended = opening.ledgers.units
+    episodes = [episode for line in ended.values() for episode in line.episodes]
+    measured = measure_units(order.folder, ended.values(), opening.prices) if episodes else []
+    known = RunEstimate(
+        measured=len(measured),
+        left=sum(unit.id not in ended for unit in opening.units),
+        spent_usd=sum(episode.cost_usd for episode in episodes),
+        spent_tokens=sum(episode.usage.total_tokens for episode in episodes),
+        unpriced=unpriced_seats(order.config),
+    )
+    return estimate_rest(known, measured, order.settings)
+
+
+def announce_sample(number: int, console: Console) -> None:
+    """Say what is about to happen."""
+    attempts = "1 attempt is" if number == 1 else f"{number} attempts are"
+    console.print(
+        f"{attempts} played for real, kept as part of the run, and paid for; the others are estimated from them"
+    )
+
+
+def print_estimate(known: RunEstimate, session: RunSession | None, budget: BudgetLimits, console: Console) -> None:
+    """The estimate, for people."""
+    if session is not None and (session.reason or session.failed):
+        why = session.reason or next(iter(session.failed.values()))
+        console.print(Text(f"the sample did not come to its end: {why}", style="yellow"))
+    if known.cost_usd is None or known.tokens is None or known.calls is None or known.wall_s is None:
+        nothing = "no attempt was played to its end: nothing to estimate from"
+        console.print(nothing if known.left else "nothing is left to play")
+        return
+    console.print(f"{known.left:,} attempts left, as {known.measured:,} that ended tell:")
+    console.print(_estimate_table(known.cost_usd, known.tokens, known.calls, known.wall_s))
+    for note in _estimate_notes(known, known.cost_usd, known.tokens, budget):
+        console.print(Text(note, style="yellow"))
+
+
+def _estimate_table(cost: EstimateRange, tokens: EstimateRange, calls: EstimateRange, wall: EstimateRange) -> Table:
+    table = Table("", "low", "expected", "high", box=None)
+    rows: tuple[tuple[str, EstimateRange, Callable[[float], str]], ...] = (
+        ("money", cost, format_dollars),
+        ("tokens", tokens, format_count),
+        ("calls", calls, format_count),
+        ("time", wall, format_duration),
+    )
+    for name, value, written in rows:
+        table.add_row(name, written(value.low), written(value.expected), written(value.high))
+    return table
+
+
+def _estimate_notes(known: RunEstimate, cost: EstimateRange, tokens: EstimateRange, budget: BudgetLimits) -> list[str]:
+    notes = [f"the time hangs on {known.bound_by}; it goes by the clock of these attempts, waits included"]
+    if known.unpriced:
+        notes.append(f"money is without the {' and the '.join(known.unpriced)}, whose price is not known")
+    if known.measured < FEW:
+        notes.append(f"{known.measured} attempts say little of the range; --dry-run {FEW} says more")
+    if budget.cost_usd is not None and known.spent_usd + cost.expected > budget.cost_usd:
+        notes.append(
+            f"the budget of {format_dollars(budget.cost_usd)} is expected to end the run before its last attempt"
+        )
+    if budget.tokens is not None and known.spent_tokens + tokens.expected > budget.tokens:
+        notes.append(
+            f"the budget of {format_count(budget.tokens)} tokens is expected to end the run before its last attempt"
+        )
+    return notes

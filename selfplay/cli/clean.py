@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 import anyio
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from selfplay.batch.progress.observer import collect_key_names
@@ -23,13 +22,30 @@ from selfplay.clean.importing.clean_imported import ImportOptions, imports_in, r
 from selfplay.clean.journals import journals_in
 from selfplay.clean.run import CleaningWork, clean_to
 from selfplay.clean.settings import CleanSettings, load_clean_settings
-from selfplay.cli.console import ExitCode, make_console, print_error, print_json
-from selfplay.cli.options import SettingsOptions, override_judge
+from selfplay.cli.console import (
+    ExitCode,
+    exit_interrupted,
+    list_counts,
+    make_console,
+    make_progress_bar,
+    print_error,
+    print_json,
+)
+from selfplay.cli.options import (
+    JudgeOption,
+    ReposOption,
+    ServerUrlOption,
+    SettingsOptions,
+    SupervisorOption,
+    override_judge,
+)
 from selfplay.config import KeyName, RunConfig, key_names_in, read_toml, validate_section
 from selfplay.core.errors import InputError
 from selfplay.core.terminal_text import sanitize
 from selfplay.export.export_files import find_export_files
 from selfplay.repos.repositories import Repositories
+
+commands = typer.Typer()
 
 EPILOG = """Examples:
 
@@ -46,13 +62,14 @@ selfplay clean traces --per-task 1 --max-row-tokens 32000 --tokenizer tokenizer.
 TOOL_THREADS = 4
 
 
+@commands.command(epilog=EPILOG)
 def clean(
     traces: Annotated[Path, typer.Argument(help="A folder of journals; with --imported of other traces.")],
     *,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="A folder; by default DIR/clean.")] = None,
     config: Annotated[Path | None, typer.Option(help="A TOML file: its section `clean`, and its models.")] = None,
     player: Annotated[str, typer.Option(help="Asked instead of the model that played: openai:NAME, ...")] = "",
-    supervisor: Annotated[str, typer.Option(help="The same, for the supervisor.")] = "",
+    supervisor: SupervisorOption = "",
     base_url: Annotated[str, typer.Option(help="Server of these models, up to and including /v1.")] = "",
     repair: Annotated[
         Literal["offline", "models"] | None, typer.Option(help="Repair words by excision, or ask the player first.")
@@ -88,10 +105,8 @@ def clean(
             "or in any case."
         ),
     ] = None,
-    judge: Annotated[
-        str, typer.Option(help="A model that looks for echoes too: openai:NAME, scripted:FILE, recorded:DIR.")
-    ] = "",
-    judge_url: Annotated[str, typer.Option(help="Its server, up to and including /v1.")] = "",
+    judge: JudgeOption = "",
+    judge_url: ServerUrlOption = "",
     prune_dead_ends: Annotated[
         bool, typer.Option("--prune-dead-ends", help="Leave out turns that led to nothing.")
     ] = False,
@@ -104,7 +119,7 @@ def clean(
     scanner: Annotated[
         Literal["auto", "on", "off"] | None, typer.Option(help="Secret scanner: auto (if installed), on, off.")
     ] = None,
-    repos: Annotated[Path, typer.Option(help="Folder of clones.", envvar="SELFPLAY_REPOS")] = Path("repos"),
+    repos: ReposOption = Path("repos"),
     quiet: Annotated[bool, typer.Option("--quiet", help="Show nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The funnel as one JSON object on standard output.")] = False,
 ) -> None:
@@ -208,22 +223,12 @@ def _clean_with_bar(job: _CleaningJob, console: Console) -> CleaningFunnel:
     journals = job.sources
     if job.foreign is not None and (own := find_export_files(job.traces)):
         console.print(f"left out: {len(own)} files that exports wrote, such as {sanitize(str(min(own)))}", style="dim")
-    bar = Progress(
-        TextColumn("cleaning"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    with bar:
+    with make_progress_bar(console, shows_remaining=True) as bar:
         task = bar.add_task("cleaning", total=len(journals))
         try:
             return anyio.run(_clean_journals, job, journals, partial(bar.advance, task))
         except KeyboardInterrupt:
-            print_error("interrupted; run the same command again to go on")
-            raise typer.Exit(ExitCode.INTERRUPTED) from None
+            raise exit_interrupted() from None
 
 
 async def _clean_journals(job: _CleaningJob, journals: tuple[Path, ...], told: Any) -> CleaningFunnel:  # noqa: ANN401  a callable without result
@@ -260,10 +265,11 @@ def print_funnel(funnel: CleaningFunnel, console: Console) -> None:
     table.add_column("dropped", style="dim")
     table.add_row("all", str(funnel.traces), "")
     for stage in funnel.stages:
-        table.add_row(stage.name, str(stage.left), _list_counts(stage.dropped))
+        table.add_row(stage.name, str(stage.left), list_counts(stage.dropped) or "none")
     console.print(table)
     console.print(
-        f"{funnel.rows} rows ({_list_counts(funnel.strata)}), {funnel.turns} turns, {funnel.learned_turns} of them learned, "
+        f"{funnel.rows} rows ({list_counts(funnel.strata) or 'none'}), {funnel.turns} turns, "
+        f"{funnel.learned_turns} of them learned, "
         f"{funnel.hinted_turns} hinted, {funnel.pairs} pairs"
     )
     for title, counts in (
@@ -273,7 +279,7 @@ def print_funnel(funnel: CleaningFunnel, console: Console) -> None:
         ("pairs dropped", funnel.dropped_pairs),
     ):
         if counts:
-            console.print(f"{title}: {_list_counts(counts)}")
+            console.print(f"{title}: {list_counts(counts)}")
     if funnel.mean_reliance is not None:
         console.print(
             f"without the hint the same action: {funnel.mean_reliance:.0%} of samples; turns by share: "
@@ -289,14 +295,10 @@ def _print_spending(spent: CleaningSpending, console: Console) -> None:
             f"{spent.usd:.4f} USD in all"
         )
     if spent.faults:
-        console.print(f"of the echo judge not used: {_list_counts(spent.faults)}", style="yellow", markup=False)
+        console.print(f"of the echo judge not used: {list_counts(spent.faults)}", style="yellow", markup=False)
     if spent.remaining:
         console.print(
             f"the budget is spent: {spent.remaining} calls or more were not made; raise it and run the same command "
             "again to go on",
             style="yellow",
         )
-
-
-def _list_counts(counts: dict[Any, int]) -> str:
-    return ", ".join(f"{n} {name}" for name, n in counts.items()) or "none"

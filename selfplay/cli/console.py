@@ -1,15 +1,21 @@
-"""What all commands share: consoles, exit codes, complaints."""
+"""What all commands share: consoles, progress bars, exit codes, errors on the screen."""
 
 import sys
+from collections.abc import Mapping
 from enum import IntEnum
 from io import TextIOWrapper
+from typing import TYPE_CHECKING, Any
 
 import orjson
+import typer
 from rich.console import Console
 from rich.text import Text
 
 from selfplay.core.errors import ModelError, NothingToExport, ScriptError
 from selfplay.core.terminal_text import sanitize
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 
 class ExitCode(IntEnum):
@@ -21,7 +27,7 @@ class ExitCode(IntEnum):
     UNUSABLE = 2
     """What was given can't be used."""
     OUT_OF_REACH = 3
-    """A model can't be had; the same command goes on later."""
+    """A model is out of reach; the same command goes on later."""
     BUDGET = 4
     """A run's budget is used up; the same command goes on with a larger one."""
     BUG = 70
@@ -38,15 +44,21 @@ class ExitCode(IntEnum):
 
 
 def print_error(error: Exception | str) -> None:
-    """Say on standard error what was wrong."""
+    """Print on standard error what was wrong."""
     console = Console(stderr=True)
     console.print(Text("error: ", style="bold red") + Text(sanitize(str(error))), soft_wrap=True)
 
 
 def print_warning(text: str) -> None:
-    """Say on standard error what may not be meant so; nothing ends for it."""
+    """Print on standard error what may be a mistake; the command goes on."""
     console = Console(stderr=True)
     console.print(Text("warning: ", style="bold yellow") + Text(sanitize(text)), soft_wrap=True)
+
+
+def exit_interrupted() -> typer.Exit:
+    """What a command raises after Ctrl-C, where the same command goes on from there; prints that."""
+    print_error("interrupted; run the same command again to go on")
+    return typer.Exit(ExitCode.INTERRUPTED)
 
 
 def make_console(*, is_quiet: bool, is_json: bool) -> Console:
@@ -57,7 +69,30 @@ def make_console(*, is_quiet: bool, is_json: bool) -> Console:
     return Console(stderr=is_json, quiet=is_quiet, highlight=False, soft_wrap=False)
 
 
+def make_progress_bar(console: Console, *, shows_remaining: bool = False) -> "Progress":
+    """A bar with the time that has passed, or is expected to be left. On a terminal only, and gone at its end."""
+    from rich import progress  # noqa: PLC0415  a twentieth of a second, and most commands show no bar
+
+    columns = (
+        progress.TextColumn("{task.description}", markup=False),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeRemainingColumn() if shows_remaining else progress.TimeElapsedColumn(),
+    )
+    return progress.Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+def list_counts(counts: Mapping[Any, int]) -> str:
+    """Counts in a line: `3 hinted, 2 unhinted`."""
+    return ", ".join(f"{count} {name}" for name, count in counts.items())
+
+
+def write_stdout(data: bytes) -> None:
+    """Write bytes to standard output, at once."""
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
 def print_json(value: object) -> None:
     """One line of JSON on standard output."""
-    sys.stdout.buffer.write(orjson.dumps(value) + b"\n")
-    sys.stdout.buffer.flush()
+    write_stdout(orjson.dumps(value) + b"\n")

@@ -43,32 +43,39 @@ def summarize_episode(trace: Trace, path: Path) -> dict[str, Any]:
 
 
 LABEL_WIDTH = 11
+BRIEF_LINES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledText:
-    """A label, and a text beside it that is wrapped to the console's width."""
+    """A label, and a text beside it in the rest of the console's width."""
 
     label: str
     text: str
     style: str = ""
+    is_cut: bool = False
+    """Lines that are too long are cut, not wrapped."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """The lines, without blanks at their ends."""
         width = max(20, options.max_width - LABEL_WIDTH)
-        lines = Text(sanitize(self.text), style=self.style).wrap(console, width)
-        for i, line in enumerate(lines):
+        text = Text(sanitize(self.text), style=self.style)
+        for i, line in enumerate(text.split("\n") if self.is_cut else text.wrap(console, width)):
+            if self.is_cut:
+                line.expand_tabs(8)
+                line.truncate(width, overflow="ellipsis")
             line.rstrip()
             label = self.label if i == 0 else ""
             yield Text.assemble((f"{label:<{LABEL_WIDTH}}", "dim"), line)
 
 
 class EpisodeView:
-    """Turns events into what is printed. Knows the targets, so that finds can be told by name."""
+    """Turns events into what is printed: results whole, or their beginning, or (brief) three lines cut to the width."""
 
-    def __init__(self, console: Console, *, is_full: bool = False) -> None:
+    def __init__(self, console: Console, *, is_full: bool = False, is_brief: bool = False) -> None:
         self._console = console
-        self._max_lines = 10**9 if is_full else MAX_LINES
+        self._is_brief = is_brief
+        self._max_lines = 10**9 if is_full else BRIEF_LINES if is_brief else MAX_LINES
         self._max_chars = 10**9 if is_full else MAX_CHARS
         self._targets: list[str] = []
         self._found = 0
@@ -77,7 +84,7 @@ class EpisodeView:
     def show_event(self, event: Event, is_recorded: bool) -> None:  # noqa: FBT001  the journal's callback
         """Print one event."""
         if is_recorded and event["event"] == "start":
-            self._console.print(Text("taken up: the steps that were recorded come first", style="dim"))
+            self._console.print(Text("resumed: the steps that were recorded come first", style="dim"))
         for part in self.render_event(event):
             self._console.print(part)
         if is_recorded and event["event"] == "stop":
@@ -131,7 +138,7 @@ class EpisodeView:
 
     def _render_result(self, result: dict[str, Any]) -> Iterable[RenderableType]:
         text = abbreviate(result["message"]["content"], self._max_lines, self._max_chars)
-        yield LabelledText("result", text, "dim" if result["ok"] else "yellow")
+        yield LabelledText("result", text, "dim" if result["ok"] else "yellow", is_cut=self._is_brief)
 
     def _render_judgement(self, event: Event) -> Iterable[RenderableType]:
         for i in event["found"]:

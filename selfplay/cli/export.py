@@ -17,11 +17,14 @@ from selfplay.clean.importing.clean_imported import imports_in
 from selfplay.clean.journals import journals_in
 from selfplay.clean.run import CleaningWork, clean_to
 from selfplay.clean.settings import CleanSettings
-from selfplay.cli.console import make_console, print_json
+from selfplay.cli.console import list_counts, make_console, print_json
+from selfplay.cli.options import JsonOption
 from selfplay.core.errors import InputError
 from selfplay.export.formats.row_models import RowFormat
 from selfplay.export.pairs import write_pairs
 from selfplay.export.write_rows import ExportSummary, write_rows
+
+commands = typer.Typer()
 
 EPILOG = """Examples:
 
@@ -32,13 +35,14 @@ selfplay export traces --format openai -o data/sft.jsonl
 selfplay export traces --pairs --format trl -o data/dpo"""
 
 
+@commands.command(epilog=EPILOG)
 def export(
     traces: Annotated[Path, typer.Argument(help="A folder of journals, one journal, or a folder of clean traces.")],
     *,
     out: Annotated[Path, typer.Option("--out", "-o", help="A folder, or the name of a .jsonl file.")],
     format: Annotated[RowFormat, typer.Option(help="openai: chat JSONL; trl: messages and tools for TRL.")] = "trl",  # noqa: A002  the option's name
     pairs: Annotated[bool, typer.Option("--pairs", help="Preference pairs instead of whole traces.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Write the rows of clean traces, with their contract beside them.
 
@@ -105,7 +109,7 @@ def _print_summary(done: ExportSummary, console: Console) -> None:
     console.print(Text(f"{done.rows} rows, {done.turns} turns, {done.learned_turns} of them learned", style="green"))
     for title, counts in (("only context", done.masks), ("left out of rows", done.dropped), ("no row", done.skipped)):
         if counts:
-            console.print(f"{title}: " + ", ".join(f"{n} {reason}" for reason, n in counts.items()))
+            console.print(f"{title}: {list_counts(counts)}")
     if done.lost_reasoning:
         console.print(f"reasoning of {done.lost_reasoning} turns has no place in this format")
     _print_files(done.files, console)

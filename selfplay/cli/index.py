@@ -7,15 +7,16 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from selfplay.cli.console import make_console, print_json
-from selfplay.cli.options import repo_and_commit
+from selfplay.cli.console import make_console, make_progress_bar, print_json
+from selfplay.cli.options import ReposOption, repo_and_commit
 from selfplay.config import SemanticSearchConfig, load_config
 from selfplay.environments.find_files.semantic_search import embed_ahead
 from selfplay.repos.indexes import IndexSummary, build_index, summarise_index
 from selfplay.repos.repositories import Repositories
 from selfplay_tools.output import format_count, format_size
+
+commands = typer.Typer()
 
 EPILOG = """Examples:
 
@@ -24,6 +25,7 @@ selfplay index ~/src/app@v2.1 ~/src/app@HEAD~200
 selfplay index ~/src/app --stats"""
 
 
+@commands.command(epilog=EPILOG)
 def index(
     repositories: Annotated[
         list[str], typer.Argument(help="A path, URL or name under repos/, with or without @COMMIT.")
@@ -33,7 +35,7 @@ def index(
         Path | None, typer.Option(help="A TOML file; where it sets up semantic_search, vectors are made as well.")
     ] = None,
     stats: Annotated[bool, typer.Option("--stats", help="Only tell what is there.")] = False,
-    repos: Annotated[Path, typer.Option(help="Folder of clones.", envvar="SELFPLAY_REPOS")] = Path("repos"),
+    repos: ReposOption = Path("repos"),
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per repository and commit.")] = False,
 ) -> None:
     """Clone and index repositories ahead, so that no episode waits for it. Searches work without: they scan meanwhile.
@@ -58,7 +60,7 @@ def index(
 
 def _build(console: Console, repositories: Repositories, repo: str, commit: str) -> None:
     began = time.perf_counter()
-    with _progress_bar(console) as progress:
+    with make_progress_bar(console) as progress:
         bar = progress.add_task(f"{repo} at {commit}", total=None)
         full_id = build_index(
             repositories, repo, commit, lambda done, total: progress.update(bar, completed=done, total=total)
@@ -69,15 +71,10 @@ def _build(console: Console, repositories: Repositories, repo: str, commit: str)
 def _embed(
     console: Console, repositories: Repositories, place: tuple[str, str], semantic: SemanticSearchConfig
 ) -> None:
-    with closing(repositories.open(*place)) as snapshot, _progress_bar(console) as progress:
+    with closing(repositories.open(*place)) as snapshot, make_progress_bar(console) as progress:
         bar = progress.add_task(f"{place[0]}: vectors", total=None)
         pieces = embed_ahead(semantic, snapshot, lambda done, total: progress.update(bar, completed=done, total=total))
     console.print(f"{place[0]}: {format_count(pieces, 'piece')} have vectors", highlight=False)
-
-
-def _progress_bar(console: Console) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _print_contents(console: Console, repo: str, told: IndexSummary) -> None:

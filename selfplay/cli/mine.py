@@ -10,11 +10,10 @@ from typing import Annotated
 import anyio
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from selfplay.cli.console import ExitCode, make_console, print_error, print_json
-from selfplay.cli.options import repo_and_commit, warn_of_missing_keys
+from selfplay.cli.console import ExitCode, list_counts, make_console, make_progress_bar, print_error, print_json
+from selfplay.cli.options import ReposOption, ServerUrlOption, override_section, repo_and_commit, warn_of_missing_keys
 from selfplay.config import SeatConfig, read_toml, validate_section
 from selfplay.core.errors import ConfigError
 from selfplay.core.task import Task
@@ -37,6 +36,8 @@ from selfplay.tasks.mine import (
     write_tasks,
 )
 
+commands = typer.Typer()
+
 EPILOG = """Examples:
 
 selfplay mine ~/src/app -o tasks.jsonl
@@ -55,6 +56,7 @@ def _parse_day(text: str) -> date:
         raise typer.BadParameter(f"{text!r} is no day: write it as YYYY-MM-DD, such as 2024-06-30") from None
 
 
+@commands.command(epilog=EPILOG)
 def mine(
     repositories: Annotated[
         list[str], typer.Argument(help="A path, URL or name under repos/, with or without @COMMIT to begin at.")
@@ -98,14 +100,14 @@ def mine(
     rewrite_with: Annotated[
         str, typer.Option(help="A model that rewrites messages as issues that name no target: openai:NAME, ...")
     ] = "",
-    base_url: Annotated[str, typer.Option(help="Its server, up to and including /v1.")] = "",
+    base_url: ServerUrlOption = "",
     rewrite_config: Annotated[
         Path | None, typer.Option(help="Its further settings: a TOML file with a table `rewrite`, as a seat's.")
     ] = None,
     rewrite_tries: Annotated[int, typer.Option(min=1, help="Answers per message, refused ones included.")] = 3,
     unless_rewritten: Annotated[str, typer.Option(help="keep the message, or drop the task.")] = "keep",
     at_once: Annotated[int, typer.Option(min=1, help="Rewrites at the same time.")] = 8,
-    repos: Annotated[Path, typer.Option(help="Folder of clones.", envvar="SELFPLAY_REPOS")] = Path("repos"),
+    repos: ReposOption = Path("repos"),
     as_json: Annotated[bool, typer.Option("--json", help="The funnel as one JSON object.")] = False,
 ) -> None:
     """Search tasks in git history: a commit's message asks, the source files that it changed are the answer.
@@ -167,9 +169,9 @@ def _rewriting_seat(model: str, base_url: str, file: Path | None) -> SeatConfig 
             raise ConfigError("--base-url and --rewrite-config say how a model is asked: name it with --rewrite-with")
         return None
     values: object = {} if file is None else read_toml(file).get("rewrite", {})
-    base = validate_section(SeatConfig, values, f"{file} [rewrite]").model_dump(exclude_defaults=True)
-    given = {"model": model, **({"base_url": base_url} if base_url else {})}
-    seat = validate_section(SeatConfig, {**base, **given}, "the settings on the command line")
+    base = validate_section(SeatConfig, values, f"{file} [rewrite]")
+    over = {"model": model, "base_url": base_url}
+    seat = override_section(SeatConfig, base, over, "the settings on the command line")
     warn_of_missing_keys(seat)
     return seat
 
@@ -184,18 +186,13 @@ def _parse_unless(text: str) -> UnrewrittenPolicy:
 
 def _mine_repository(repositories: Repositories, text: str, settings: MineSettings, console: Console) -> MinedTasks:
     repo, tip = repo_and_commit(text)
-    with _progress_bar(console) as progress:
+    with make_progress_bar(console) as progress:
         bar = progress.add_task(f"{repo}: cloning", total=None)
 
         def show_progress(what: str, done: int, total: int | None) -> None:
             progress.update(bar, description=f"{repo}: {what}", completed=done, total=total)
 
         return mine_tasks(repositories, repo, tip, settings, show_progress)
-
-
-def _progress_bar(console: Console) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +217,7 @@ class _RewriteJob:
     ) -> tuple[list[MinedTasks], RewriteCost]:
         model = model_from_config("player", self.seat)
         try:
-            with RewriteAnswerFile(self.file) as answers, _progress_bar(console) as progress:
+            with RewriteAnswerFile(self.file) as answers, make_progress_bar(console) as progress:
                 rewriter = Rewriter(model, self.seat, answers, self.repositories, self.tries, self.unless, self.at_once)
                 done: list[MinedTasks] = []
                 for one in found:
@@ -263,7 +260,7 @@ def _as_json(found: Sequence[MinedTasks], spent: RewriteCost | None) -> dict[str
 def _print_outcome(found: Sequence[MinedTasks], spent: RewriteCost | None, place: str, console: Console) -> None:
     for one in found:
         console.print(_funnel_table(one.funnel))
-        leaks = ", ".join(f"{count} {name}" for name, count in _count_leaks(one.tasks).items())
+        leaks = list_counts(_count_leaks(one.tasks))
         console.print(f"named in prompts: {leaks or '-'}; {one.funnel.seconds:.1f} s", markup=False)
     if spent is not None:
         console.print(

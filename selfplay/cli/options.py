@@ -1,21 +1,37 @@
-"""What a command line says of a task and of settings, as the engine's nouns."""
+"""What several commands take: options, and a task and settings as options give them."""
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import orjson
+import typer
 from pydantic import ValidationError
 
 from selfplay.cli.console import print_warning
-from selfplay.config import HintPolicy, RunConfig, SeatConfig, load_config, validate_section
-from selfplay.core.errors import ConfigError, TaskError
+from selfplay.config import HintPolicy, RunConfig, SeatConfig, SectionType, load_config, validate_section
+from selfplay.core.errors import ConfigError, InputError, TaskError
 from selfplay.core.json_rows import explain_errors
 from selfplay.core.task import Task
 from selfplay.core.task_rows import parse_task, read_tasks
 from selfplay.core.terminal_text import slug
 from selfplay.core.wire import Channel
+
+ReposOption = Annotated[Path, typer.Option(help="Folder of clones.", envvar="SELFPLAY_REPOS")]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+PlayerOption = Annotated[str, typer.Option(help="openai:NAME, heuristic, scripted:FILE or recorded:DIR.")]
+SupervisorOption = Annotated[str, typer.Option(help="The same, for the supervisor.")]
+BaseUrlOption = Annotated[str, typer.Option(help="Server of both models, up to and including /v1.")]
+PolicyOption = Annotated[HintPolicy | None, typer.Option(help="When the supervisor speaks.")]
+ChannelOption = Annotated[Channel | None, typer.Option(help="How hints travel.")]
+StepsOption = Annotated[int | None, typer.Option(help="Turns the player may take.", min=1)]
+JudgeOption = Annotated[
+    str, typer.Option(help="A model that looks for echoes too: openai:NAME, scripted:FILE, recorded:DIR.")
+]
+ServerUrlOption = Annotated[str, typer.Option(help="Its server, up to and including /v1.")]
 
 _URL_BEGINNING = re.compile(r"[A-Za-z0-9+.-]+://[^/]*|[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:")
 """The part of a URL or of `user@host:path` in which an @ parts no commit from the repository."""
@@ -90,11 +106,17 @@ class TaskOptions:
         raise TaskError(f"{file}: {problem}; give --id, one of {ids}")
 
 
+def read_bytes(path: Path) -> bytes:
+    """A file that an option names. Raises InputError."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: can't be read: {error.strerror}") from error
+
+
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
-    except OSError as error:
-        raise TaskError(f"{path}: can't be read: {error.strerror}") from error
+        return read_bytes(path).decode()
     except UnicodeDecodeError as error:
         raise TaskError(f"{path}: not UTF-8 ({error.reason} at byte {error.start})") from error
 
@@ -145,6 +167,17 @@ class SettingsOptions:
         }
 
 
+def override_section(
+    section: type[SectionType], base: SectionType | None, over: Mapping[str, object], where: str
+) -> SectionType:
+    """A section of a configuration, with what the command line says above it; empty values say nothing.
+
+    Raises ConfigError, which begins with `where`.
+    """
+    values = base.model_dump(exclude_defaults=True) if base else {}
+    return validate_section(section, values | {name: value for name, value in over.items() if value}, where)
+
+
 def override_judge(base: SeatConfig | None, model: str, url: str) -> SeatConfig | None:
     """The echo judge of a configuration, with what the command line says above it. Raises ConfigError.
 
@@ -154,10 +187,9 @@ def override_judge(base: SeatConfig | None, model: str, url: str) -> SeatConfig 
         warn_of_missing_keys(base)
         return base
     if base is None and not model:
-        raise ConfigError("--judge-url names a server and nobody says which model to ask there; give --judge")
+        raise ConfigError("--judge-url names a server; say with --judge which model to ask there")
     over = {"model": model, "base_url": url}
-    values = (base.model_dump(exclude_defaults=True) if base else {}) | {k: v for k, v in over.items() if v}
-    judge = validate_section(SeatConfig, values, "the echo judge on the command line")
+    judge = override_section(SeatConfig, base, over, "the echo judge on the command line")
     warn_of_missing_keys(judge)
     return judge
 
@@ -165,7 +197,7 @@ def override_judge(base: SeatConfig | None, model: str, url: str) -> SeatConfig 
 def warn_of_missing_keys(*seats: SeatConfig | None) -> None:
     """Warn of each variable that was named for a server's key and is not set: it may be misspelt, or not be needed.
 
-    The default one is not named by anybody, and where the vendor's own server is asked a missing key is an error.
+    The default name is no reason to warn, and at the vendor's own server a missing key is an error anyway.
     """
     default = SeatConfig().api_key_env
     asked = [seat for seat in seats if seat is not None and _has_own_server(seat)]

@@ -11,18 +11,29 @@ from rich.console import Console
 from rich.text import Text
 
 from selfplay.batch.run_folder import RunFolder, require_no_run
-from selfplay.cli.console import ExitCode, make_console, print_error, print_json
+from selfplay.cli.console import ExitCode, exit_interrupted, make_console, print_json
 from selfplay.cli.episode_view import EpisodeView, summarize_episode
-from selfplay.cli.options import SettingsOptions, TaskOptions
-from selfplay.config import HintPolicy, RunConfig
+from selfplay.cli.options import (
+    BaseUrlOption,
+    ChannelOption,
+    PlayerOption,
+    PolicyOption,
+    ReposOption,
+    SettingsOptions,
+    StepsOption,
+    SupervisorOption,
+    TaskOptions,
+)
+from selfplay.config import RunConfig
 from selfplay.core.task import Task
 from selfplay.core.trace import StopReason
-from selfplay.core.wire import Channel
 from selfplay.environments.registry import kind_of
 from selfplay.episode.play import PlayedEpisode, play_task, set_up_episode
 from selfplay.episode.seats import open_seat_models
 from selfplay.repos.repositories import Repositories
 from selfplay_tools.protocols import Snapshot
+
+commands = typer.Typer()
 
 EPILOG = """Examples:
 
@@ -34,6 +45,7 @@ selfplay run --repo https://example.org/app.git --commit v2.1 --task @issue.md -
 selfplay run --tasks tasks.jsonl --id fix-12 --config run.toml"""
 
 
+@commands.command(epilog=EPILOG)
 def run(
     more: Annotated[
         list[str] | None, typer.Argument(help="Further targets, after the first one's --target.", metavar="PATH")
@@ -52,14 +64,14 @@ def run(
     tasks: Annotated[Path | None, typer.Option(help="A task file, instead of the five above.")] = None,
     task_id: Annotated[str, typer.Option("--id", help="Which task of --tasks; or the new task's id.")] = "",
     config: Annotated[Path | None, typer.Option(help="A TOML file with models, hints and limits.")] = None,
-    player: Annotated[str, typer.Option(help="openai:NAME, heuristic, scripted:FILE or recorded:DIR.")] = "",
-    supervisor: Annotated[str, typer.Option(help="The same, for the supervisor.")] = "",
-    base_url: Annotated[str, typer.Option(help="Server of both models, up to and including /v1.")] = "",
-    policy: Annotated[HintPolicy | None, typer.Option(help="When the supervisor speaks.")] = None,
-    channel: Annotated[Channel | None, typer.Option(help="How hints travel.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Turns the player may take.", min=1)] = None,
+    player: PlayerOption = "",
+    supervisor: SupervisorOption = "",
+    base_url: BaseUrlOption = "",
+    policy: PolicyOption = None,
+    channel: ChannelOption = None,
+    steps: StepsOption = None,
     out: Annotated[Path, typer.Option(help="Folder of the journal.")] = Path("traces"),
-    repos: Annotated[Path, typer.Option(help="Folder of clones.", envvar="SELFPLAY_REPOS")] = Path("repos"),
+    repos: ReposOption = Path("repos"),
     full: Annotated[bool, typer.Option("--full", help="Show results whole.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show nothing while it runs.")] = False,
     as_json: Annotated[
@@ -96,8 +108,7 @@ def play_live(
     try:
         return anyio.run(partial(_play, task, config, places, view, where))
     except KeyboardInterrupt:
-        print_error("interrupted; run the same command again to go on")
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
+        raise exit_interrupted() from None
 
 
 async def _play(

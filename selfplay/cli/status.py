@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.live import Live
+from rich.text import Text
 
 from selfplay.batch.progress.observer import RunObserver
 from selfplay.batch.progress.recount import recount_results
@@ -16,8 +17,13 @@ from selfplay.batch.progress.screen import render_totals, summarise_in_line
 from selfplay.batch.progress.status import RunTotals
 from selfplay.batch.run_folder import RunFolder
 from selfplay.cli.console import ExitCode, make_console, print_error, print_json
+from selfplay.cli.options import JsonOption
+from selfplay.core.files import write_atomically
+from selfplay.report import gather_report_data, render_page
 
-EPILOG = """Examples:
+commands = typer.Typer()
+
+STATUS_EPILOG = """Examples:
 
 selfplay status traces/night
 
@@ -29,6 +35,7 @@ WATCH_S = 2.0
 LINE_S = 30.0
 
 
+@commands.command(epilog=STATUS_EPILOG)
 def status(
     run: Annotated[Path, typer.Argument(help="A run's folder.", metavar="DIR")],
     *,
@@ -36,7 +43,7 @@ def status(
     recount: Annotated[
         bool, typer.Option("--recount", help="Read all journals, and say whether the ledgers agree with them.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Say how a run stands, while it runs or afterwards. Nothing is changed."""
     observer = RunObserver(RunFolder(run))
@@ -85,3 +92,27 @@ def _print_lines(observer: RunObserver, console: Console) -> None:
         console.print(summarise_in_line(totals), soft_wrap=True)
         time.sleep(LINE_S)
         totals = observer.read_totals()
+
+
+REPORT_EPILOG = """Examples:
+
+selfplay report traces/night
+
+selfplay report traces/night -o night.html"""
+
+
+@commands.command(epilog=REPORT_EPILOG)
+def report(
+    run: Annotated[Path, typer.Argument(help="A run's folder.", metavar="DIR")],
+    *,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="A file; by default DIR/report.html.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write what became of a run as one HTML file: outcomes, search, cost, failures. It needs no network."""
+    console = make_console(is_quiet=False, is_json=as_json)
+    path = out or run / "report.html"
+    found = gather_report_data(RunFolder(run))
+    write_atomically(path, render_page(found, path.absolute().parent))
+    if as_json:
+        print_json({"report": str(path), "totals": found.totals.model_dump(mode="json")})
+    console.print(Text(str(path), style="green"), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`selfplay tools`: the player's tools in other hands: an agent's over MCP, or a person's."""
+"""`selfplay tools`: the player's tools for an agent, over MCP, and for a person, by hand."""
 
 import sys
 from contextlib import closing, suppress
@@ -8,14 +8,12 @@ from typing import Annotated
 
 import orjson
 import typer
-from pydantic import ValidationError
 
-from selfplay.cli.console import ExitCode
-from selfplay.cli.options import repo_and_commit
+from selfplay.cli.console import ExitCode, write_stdout
+from selfplay.cli.options import ReposOption, override_section, read_bytes, repo_and_commit
 from selfplay.config import RunConfig, SemanticSearchConfig, load_config
 from selfplay.core.contract import read_contract
 from selfplay.core.errors import ConfigError, InputError
-from selfplay.core.json_rows import explain_errors
 from selfplay.core.terminal_text import sanitize
 from selfplay.environments.find_files.toolset import find_contract_differences, make_tools
 from selfplay.repos.repositories import Repositories
@@ -24,7 +22,9 @@ from selfplay_tools.tools.schema import Schema, function_schema
 from selfplay_tools.tools.tool import AnyTool
 from selfplay_tools.tools.toolbox import Toolbox
 
+commands = typer.Typer()
 tools = typer.Typer(help="The player's tools: list them, call one, serve them over MCP.", no_args_is_help=True)
+commands.add_typer(tools, name="tools")
 
 SERVE_EPILOG = """Examples:
 
@@ -52,7 +52,6 @@ SemanticUrl = Annotated[
     str, typer.Option(metavar="URL", help="Its server, up to where /embeddings begins; without one it runs here.")
 ]
 SemanticKeyEnv = Annotated[str, typer.Option(metavar="NAME", help="The environment variable with the server's key.")]
-ReposOption = Annotated[Path, typer.Option(help="Folder of clones.", envvar="SELFPLAY_REPOS")]
 
 
 class ServerTransport(StrEnum):
@@ -121,8 +120,7 @@ def call(
         result = Toolbox(snapshot, offered).run(name, _read_arguments(arguments))
     # What a file holds must not act on a terminal; whoever reads on gets it as it is.
     text = sanitize(result.text) if sys.stdout.isatty() else result.text
-    sys.stdout.buffer.write(text.encode() + b"\n")
-    sys.stdout.buffer.flush()
+    write_stdout(text.encode() + b"\n")
     raise typer.Exit(ExitCode.DONE if result.ok else ExitCode.NEGATIVE)
 
 
@@ -130,8 +128,7 @@ def call(
 def list_(*, config: ConfigOption = None) -> None:
     """Print the tools' function schemas as JSON: what a request's `tools` holds."""
     schemas = _schemas_of(_choose_tools(config))
-    sys.stdout.buffer.write(orjson.dumps(schemas, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-    sys.stdout.buffer.flush()
+    write_stdout(orjson.dumps(schemas, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 
 def _choose_tools(
@@ -139,14 +136,10 @@ def _choose_tools(
 ) -> tuple[AnyTool, ...]:
     settings = (load_config(config) if config else RunConfig()).tools
     values = {"model": semantic_model, "base_url": semantic_url, "api_key_env": semantic_key_env}
-    over = {name: value for name, value in values.items() if value}
-    if not over:
+    if not any(values.values()):
         return make_tools(settings)
-    before = settings.semantic_search.model_dump(exclude_defaults=True) if settings.semantic_search else {}
-    try:
-        semantic = SemanticSearchConfig.model_validate({**before, **over})
-    except ValidationError as error:
-        raise ConfigError(f"semantic_search, on the command line: {explain_errors(error, {})}") from None
+    where = "semantic_search, on the command line"
+    semantic = override_section(SemanticSearchConfig, settings.semantic_search, values, where)
     return make_tools(settings.model_copy(update={"semantic_search": semantic}))
 
 
@@ -156,7 +149,7 @@ def _schemas_of(offered: tuple[AnyTool, ...]) -> list[Schema]:
 
 def _require_contract_tools(offered: tuple[AnyTool, ...], contract: Path) -> None:
     """Raise InputError where the tools are not those of the contract."""
-    found = find_contract_differences(_schemas_of(offered), read_contract(_read_bytes(contract), str(contract)))
+    found = find_contract_differences(_schemas_of(offered), read_contract(read_bytes(contract), str(contract)))
     if found:
         raise InputError("\n- ".join([f"the tools are not those of {contract}:", *found]))
 
@@ -164,11 +157,4 @@ def _require_contract_tools(offered: tuple[AnyTool, ...], contract: Path) -> Non
 def _read_arguments(arguments: str) -> str:
     if arguments == "-":
         return sys.stdin.buffer.read().decode("utf-8", "replace")
-    return _read_bytes(Path(arguments[1:])).decode("utf-8", "replace") if arguments.startswith("@") else arguments
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: can't be read: {error.strerror}") from error
+    return read_bytes(Path(arguments[1:])).decode("utf-8", "replace") if arguments.startswith("@") else arguments

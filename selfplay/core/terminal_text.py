@@ -25,7 +25,7 @@ def abbreviate(text: str, max_lines: int = MAX_LINES, max_chars: int = MAX_CHARS
     lines = text.split("\n")
     kept = [line if len(line) <= max_chars else line[:max_chars] + " …" for line in lines[:max_lines]]
     if len(lines) > max_lines:
-        kept.append(f"… and {len(lines) - max_lines} more")
+        kept.append(f"… and {len(lines) - max_lines} more lines")
     return "\n".join(kept)
 
 

@@ -62,7 +62,7 @@ async def play_episode(episode: str, setup: EpisodeSetup, seats: Seats, journal:
 
 @cache
 def _release_version() -> str:
-    return version("selfplay")
+    return version("selfplay-traces")
 
 
 class _EpisodeLoop:

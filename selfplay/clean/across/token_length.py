@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import tiktoken
 
 from selfplay.clean.across.conversation import Conversation
 from selfplay.core.errors import ConfigError
@@ -114,6 +113,8 @@ def _load_tiktoken(name: str) -> Tokenizer:
             f"tiktoken:{name}: its ranks are not on this machine and nothing is downloaded: put "
             f"{_RANKS[name]}.tiktoken at {file} (TIKTOKEN_CACHE_DIR names the folder), or give a tokenizer.json"
         )
+    import tiktoken  # noqa: PLC0415  only where lengths are counted by it
+
     try:
         encoding = tiktoken.get_encoding(name)
     except (OSError, ValueError) as error:  # a damaged file is fetched anew, which fails or gives other ranks

@@ -56,7 +56,7 @@ def _make_lsp_tools(config: LspConfig) -> tuple[AnyTool, ...]:
 def find_contract_differences(schemas: Sequence[Schema], contract: Contract) -> list[str]:
     """Where these tools, and this release of them, are not what a contract says; a line each, none if they are."""
     found = find_differences(schemas, contract.tools)
-    if (here := version("selfplay")) != contract.tools_version:
+    if (here := version("selfplay-traces")) != contract.tools_version:
         found.append(f"release of the tools: {here} here, {contract.tools_version} expected")
     if contract.context.max_result_chars != MAX_CHARS:
         found.append(f"characters of a result: {MAX_CHARS} here, {contract.context.max_result_chars} expected")

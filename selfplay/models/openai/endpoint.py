@@ -5,11 +5,13 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-import httpx2
+from typing import TYPE_CHECKING
 
 from selfplay.core.errors import ConfigError
 from selfplay.models.keys import SCRUBBED, hide_keys
+
+if TYPE_CHECKING:
+    import httpx2
 
 VENDOR_URL = "https://api.openai.com/v1"
 NO_KEY = "none"
@@ -52,7 +54,7 @@ def find_endpoint(base_url: str | None, api_key_env: str, environ: Mapping[str, 
     """
     given = base_url or environ.get("OPENAI_BASE_URL") or VENDOR_URL
     url = _parse_address(given)
-    is_vendors = url.host == httpx2.URL(VENDOR_URL).host
+    is_vendors = url.host == _parse_address(VENDOR_URL).host
     key = environ.get(api_key_env, "").strip()
     if not key and is_vendors:
         raise ConfigError(
@@ -70,7 +72,9 @@ def find_endpoint(base_url: str | None, api_key_env: str, environ: Mapping[str, 
     )
 
 
-def _parse_address(text: str) -> httpx2.URL:
+def _parse_address(text: str) -> "httpx2.URL":
+    import httpx2  # noqa: PLC0415  an HTTP client, which those who ask no server have no use for
+
     try:
         url = httpx2.URL(text.strip())
     except (httpx2.InvalidURL, UnicodeError) as error:

@@ -15,7 +15,7 @@ from rich.text import Text
 from typer.main import get_command
 
 from selfplay.cli import main
-from selfplay.cli.app import app
+from selfplay.cli.app import COMMANDS, app, load_command
 from selfplay.journal.replay import read_trace
 from tests.selfplay.episodes import PROMPT, TARGETS, make_files
 
@@ -400,7 +400,7 @@ def test_ctrl_c_while_the_command_is_imported_ends_it_without_a_word() -> None:
     script = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]["selfplay"]
     assert script == "selfplay.__main__:main", "which is python -m selfplay as well"
     entry = INTERRUPTIBLE.replace("selfplay.cli", "selfplay.__main__")
-    command = [sys.executable, "-X", "importtime", "-c", entry, "--version"]
+    command = [sys.executable, "-X", "importtime", "-c", entry, "show", "--help"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as begun:
         assert begun.stderr is not None
         assert any("pydantic_core" in line for line in begun.stderr), "which is in the middle of it"
@@ -410,7 +410,7 @@ def test_ctrl_c_while_the_command_is_imported_ends_it_without_a_word() -> None:
         assert (begun.wait(), begun.stdout.read(), rest) == (130, "", [])
 
 
-def help_texts(command: Any, name: str = "selfplay") -> Iterator[tuple[str, str]]:  # noqa: ANN401  typer's own click
+def help_texts(command: Any, name: str) -> Iterator[tuple[str, str]]:  # noqa: ANN401  typer's own click
     """Every text of a command's help, and of the commands below it."""
     yield name, command.help or ""
     yield f"{name}, epilog", str(command.epilog or "")
@@ -421,5 +421,42 @@ def help_texts(command: Any, name: str = "selfplay") -> Iterator[tuple[str, str]
 
 
 def test_no_word_of_the_help_is_taken_for_markup() -> None:
-    for where, text in help_texts(get_command(app)):
+    texts = [text for name in COMMANDS for text in help_texts(load_command(name), name)]
+    for where, text in [*help_texts(get_command(app), "selfplay"), *texts]:
         assert Text.from_markup(text).plain == text, where
+
+
+def test_the_list_of_commands_shows_the_first_line_of_each_ones_help() -> None:
+    first_lines = {name: (load_command(name).help or "").split("\n\n")[0].replace("\n", " ") for name in COMMANDS}
+    assert {name: line for name, (_, line) in COMMANDS.items()} == first_lines
+
+
+HEAVY = {"numpy", "pydantic", "openai", "tree_sitter", "tiktoken", "genai_prices", "anyio", "orjson"}
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], []])
+def test_what_plays_nothing_imports_no_more_than_the_command_line(arguments: list[str]) -> None:
+    program = f"""
+import atexit, sys
+atexit.register(lambda: print("imported:", {HEAVY!r} & set(sys.modules), file=sys.stderr))
+from selfplay.__main__ import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
+    assert done.stderr == "imported: set()\n"
+    assert "selfplay" in done.stdout
+
+
+def test_without_arguments_the_command_shows_the_way(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run_command(capsys)
+    assert code == 2, "as for any command line that is not complete"
+    assert max(map(len, out.splitlines())) <= 80
+    assert len(out.splitlines()) <= 15
+    named = re.findall(r"  selfplay ([a-z]+)", out)
+    assert named == ["demo", "mine", "batch", "batch", "status", "clean", "export"]
+
+
+def test_a_misspelt_command_is_answered_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run_command(capsys, "statu")
+    assert code == 2
+    assert "Did you mean 'status'?" in err

@@ -62,7 +62,7 @@ def repo(tmp_path: Path) -> Path:
 
 def make_contract(tools: list[Schema], **changes: object) -> Contract:
     context = ContextPolicy(max_result_chars=MAX_CHARS)
-    contract = Contract(tools_version=version("selfplay"), prompt="p", tools=tuple(tools), context=context)
+    contract = Contract(tools_version=version("selfplay-traces"), prompt="p", tools=tuple(tools), context=context)
     return contract.model_copy(update=changes)
 
 

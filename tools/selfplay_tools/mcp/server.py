@@ -46,7 +46,7 @@ def make_server(toolbox: Toolbox, *, about: str = "", threads: int = THREADS) ->
     service = _ToolboxService(toolbox, anyio.CapacityLimiter(threads))
     server: Server[Any] = Server(
         "selfplay-tools",
-        version=version("selfplay"),
+        version=version("selfplay-traces"),
         description=f"Read-only code search over {about}" if about else "Read-only code search",
         get_tool_input_schema=_skip_header_check,
         on_list_tools=service.list_tools,
