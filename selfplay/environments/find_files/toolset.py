@@ -9,8 +9,7 @@ from selfplay.core.errors import ConfigError
 from selfplay.environments.find_files.semantic_search import make_semantic_tool
 from selfplay_tools.errors import NotUsable
 from selfplay_tools.output import MAX_CHARS
-from selfplay_tools.tools.schema import Schema
-from selfplay_tools.tools.schema_differences import find_differences
+from selfplay_tools.tools.schema import Schema, find_differences
 from selfplay_tools.tools.tool import AnyTool
 from selfplay_tools.tools.toolbox import DEFAULT_TOOLS
 

@@ -12,8 +12,7 @@ from selfplay_tools.errors import NotUsable, ToolsError
 from selfplay_tools.mcp.server import THREADS, make_server
 from selfplay_tools.mcp.transports import PORT, listen, run_http, run_stdio, url_of
 from selfplay_tools.snapshot.open import WORKTREE, default_index_folder, open_snapshot
-from selfplay_tools.tools.schema import Schema
-from selfplay_tools.tools.schema_differences import find_differences
+from selfplay_tools.tools.schema import Schema, find_differences
 from selfplay_tools.tools.tool import AnyTool
 from selfplay_tools.tools.toolbox import DEFAULT_TOOLS, Toolbox
 
