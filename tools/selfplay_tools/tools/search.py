@@ -8,7 +8,8 @@ worth less.
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from heapq import heappop, heappush
 from itertools import chain, islice
 
@@ -18,14 +19,25 @@ from selfplay_tools.code.enclosing_definitions import names_a_definition
 from selfplay_tools.errors import BadArgument, NotReadable
 from selfplay_tools.index.query_terms import stem, terms_of
 from selfplay_tools.index.words import find_identifiers, words_of
-from selfplay_tools.output import compose, count_fitting, format_count, format_names, quote
+from selfplay_tools.output import (
+    DEFAULT_LIMITS,
+    ResultLimits,
+    clip,
+    compose_fitting,
+    format_count,
+    format_names,
+    quote,
+)
 from selfplay_tools.protocols import Snapshot
 from selfplay_tools.snapshot.scope import SearchScope, link_remark, scope_of, skipped_remark
 from selfplay_tools.text.lines import TextLines
-from selfplay_tools.tools.match_page import ROW_CHARS, FileHits, FileRows
-from selfplay_tools.tools.tool import CallResult, Tool, ToolArguments
+from selfplay_tools.tools.match_page import FileHits, FileRows
+from selfplay_tools.tools.tool import CallResult, Tool, ToolArguments, bound_argument
 
+MAX_FILES = 50
 LINES_PER_FILE = 3
+MOST_LINES = 30
+"""More than the rows that a file can have: its lines, and what they lie in."""
 WEIGHED_BYTES = 64 << 10
 """Of each file, from its beginning: there the words are counted to tell how rare they are."""
 MAX_LINES_PER_WORD = 250
@@ -41,10 +53,10 @@ class Search(ToolArguments):
 
     query: str = Field(min_length=1, description="Words, in any order.")
     path: str = Field("", description="Folder to look in; empty for all.")
-    limit: int = Field(10, ge=1, le=50)
+    limit: int = Field(10, ge=1, le=MAX_FILES)
 
 
-def search(snapshot: Snapshot, arguments: Search) -> CallResult:
+def search(snapshot: Snapshot, arguments: Search, limits: ResultLimits = DEFAULT_LIMITS) -> CallResult:
     """The best files, each with its best lines."""
     words = [term.word for term in terms_of(arguments.query)]
     if not words:
@@ -54,15 +66,18 @@ def search(snapshot: Snapshot, arguments: Search) -> CallResult:
         (arguments.query,), arguments.limit, scope.selection or snapshot.index.select(scope.root)
     )
     hits = select_snippets([(path, _read_lines(snapshot, path)) for path, _ in ranked.best], words)
-    groups = [_make_rows(hit) for hit in hits]
-    blocks = ["\n".join([f"{rank}. {group.hits.path}", *group.rows]) for rank, group in enumerate(groups, 1)]
-    count = count_fitting(blocks)
-    remarks = [
-        *link_remark(arguments.path, scope.root),
-        *_list_remarks(snapshot, words, scope, ranked.total, groups[:count]),
-    ]
-    shown = tuple(shown for group in groups[:count] for shown in group.shown)
-    return CallResult(compose(_format_head(words, scope, ranked.total, count), blocks[:count], remarks), shown=shown)
+    groups = [_make_rows(replace(hit, row_chars=limits.row_chars), limits) for hit in hits]
+    blocks = ["\n".join([_format_path(rank, group, limits), *group.rows]) for rank, group in enumerate(groups, 1)]
+    link, nowhere = link_remark(arguments.path, scope.root), snapshot.index.find_unknown(words)
+    text, count = compose_fitting(
+        blocks,
+        limits,
+        lambda count: (
+            _format_head(words, scope, ranked.total, count),
+            [*link, *_list_remarks(nowhere, scope, ranked.total, groups[:count], limits)],
+        ),
+    )
+    return CallResult(text, shown=tuple(shown for group in groups[:count] for shown in group.shown))
 
 
 def _read_lines(snapshot: Snapshot, path: str) -> TextLines:
@@ -72,12 +87,20 @@ def _read_lines(snapshot: Snapshot, path: str) -> TextLines:
         return _NO_LINES
 
 
-def _make_rows(hits: FileHits) -> FileRows:
+def _make_rows(hits: FileHits, limits: ResultLimits) -> FileRows:
     group = FileRows(hits)
+    most = limits.fit_lines(MOST_LINES)
     for line, window in hits.list_windows(context=0, skipped=0):
         heads = group.list_heads(line, line)
-        group.add(group.format_rows(heads, window, with_gaps=False), line, heads, window)
+        if len(group.rows) + len(heads) + 1 > most:
+            heads = []
+        if len(group.rows) < most:
+            group.add(group.format_rows(heads, window, with_gaps=False), line, heads, window)
     return group
+
+
+def _format_path(rank: int, group: FileRows, limits: ResultLimits) -> str:
+    return f"{rank}. {clip(group.hits.path, width=limits.path_chars)}"
 
 
 def _format_head(words: Sequence[str], scope: SearchScope, total: int, shown: int) -> str:
@@ -88,16 +111,15 @@ def _format_head(words: Sequence[str], scope: SearchScope, total: int, shown: in
 
 
 def _list_remarks(
-    snapshot: Snapshot, words: Sequence[str], scope: SearchScope, total: int, groups: Sequence[FileRows]
+    nowhere: Sequence[str], scope: SearchScope, total: int, groups: Sequence[FileRows], limits: ResultLimits
 ) -> Iterator[str]:
-    nowhere = snapshot.index.find_unknown(words)
     if nowhere:
         yield f"in no file at all: {format_names(nowhere)}"
     if any(group.has_clipped for group in groups):
-        yield f"a line of over {ROW_CHARS} characters is cut; [+n] stands for n of them"
+        yield f"a line of over {limits.row_chars} characters is cut; [+n] stands for n of them"
     if total > len(groups):
         yield f"{format_count(total - len(groups), 'more file')}: search with a larger limit, a path, or rarer words"
-    yield from skipped_remark(scope)
+    yield from skipped_remark(scope, limits.named)
 
 
 def select_snippets(texts: Sequence[tuple[str, TextLines]], words: Sequence[str]) -> list[FileHits]:
@@ -256,12 +278,19 @@ def _decode_line_at(content: bytes, place: int) -> str:
     return content[place : content.find(b"\n", place)].decode("utf-8", "replace")
 
 
-SEARCH = Tool(
-    name="search",
-    description=(
-        "Rank files by keywords; case does not matter, and `header` also finds ServerHeaders. Use it when the exact "
-        "name is unknown. Returns the best files, each with its best lines as grep shows them."
-    ),
-    arguments=Search,
-    run=search,
-)
+def make_search(limits: ResultLimits = DEFAULT_LIMITS) -> Tool[Search]:
+    """The tool for results within these limits."""
+    return Tool(
+        name="search",
+        description=(
+            "Rank files by keywords; case does not matter, and `header` also finds ServerHeaders. Use it when the "
+            "exact name is unknown. Returns the best files, each with its best lines as grep shows them."
+        ),
+        arguments=bound_argument(Search, "limit", min(MAX_FILES, limits.max_rows)),
+        run=partial(search, limits=limits),
+        limits=limits,
+        remake=make_search,
+    )
+
+
+SEARCH = make_search()
