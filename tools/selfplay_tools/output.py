@@ -64,9 +64,9 @@ class ResultLimits:
         """Files that a remark names."""
         return min(3, self.room // 400)
 
-    def fit_lines(self, most: int) -> int:
-        """How many lines of one hit are shown, so that the hit fits in any case."""
-        return min(most, self.room // (self.row_chars + 8) - 1)
+    def room_of_each(self, hits: int) -> int:
+        """Characters for one of several hits that show some lines each: a few always fit."""
+        return self.room // max(1, min(hits, 3))
 
     def room_beside(self, remarks: Sequence[str]) -> int:
         """`room`, where these remarks are long."""

@@ -11,6 +11,7 @@ from selfplay_tools.output import (
     ResultLimits,
     clip,
     compose_fitting,
+    count_fitting,
     format_count,
     format_size,
     quote,
@@ -93,9 +94,10 @@ def _format_result(
     blocks: list[str] = []
     shown: list[ShownRange] = []
     for rank, near in enumerate(found.best, 1):
-        last = min(near.place.last, near.place.first + limits.fit_lines(LINES) - 1)
-        blocks.append(_format_block(snapshot, rank, near, last, limits))
-        shown.append(ShownRange(path=near.path, first=near.place.first, last=last, how="match"))
+        block, lines = _format_block(snapshot, rank, near, limits, limits.room_of_each(len(found.best)))
+        blocks.append(block)
+        first = near.place.first
+        shown.append(ShownRange(path=near.path, first=first, last=first + lines - 1, how="match"))
     link = link_remark(arguments.path, scope.root)
     text, count = compose_fitting(
         blocks,
@@ -105,13 +107,16 @@ def _format_result(
     return CallResult(text, shown=tuple(shown[:count]))
 
 
-def _format_block(snapshot: Snapshot, rank: int, near: NearChunk, last: int, limits: ResultLimits) -> str:
-    """`1. path:first-last Outer.name` and the first lines."""
+def _format_block(snapshot: Snapshot, rank: int, near: NearChunk, limits: ResultLimits, room: int) -> tuple[str, int]:
+    """`1. path:first-last Outer.name` and the first lines; the text, and how many lines it shows."""
     place = near.place
+    copies = f"  ({format_count(near.copies - 1, 'more piece')} with the same text)" if near.copies > 1 else ""
+    head = f"{rank}. {near.path}:{place.first}-{place.last} {place.name}".rstrip() + copies
+    last = min(place.last, place.first + LINES - 1)
     lines = snapshot.text_span(near.path).lines_of(0)[place.first - 1 : last]
     rows = [f"{number:6}\t{clip(line, width=limits.row_chars)}" for number, line in enumerate(lines, place.first)]
-    copies = f"  ({format_count(near.copies - 1, 'more piece')} with the same text)" if near.copies > 1 else ""
-    return "\n".join([f"{rank}. {near.path}:{place.first}-{place.last} {place.name}".rstrip() + copies, *rows])
+    rows = rows[: count_fitting(rows, room - len(head))]
+    return "\n".join([head, *rows]), len(rows)
 
 
 def _format_head(arguments: SemanticSearch, scope: SearchScope, found: NearestChunks, count: int) -> str:

@@ -106,7 +106,7 @@ def find_references(snapshot: Snapshot, arguments: FindReferences, limits: Resul
     if not name or any(map(str.isspace, name)):
         raise BadArgument(f"{quote(arguments.name)} is not a name; use grep for patterns and search for words")
     scope = scope_of(snapshot, arguments.path)
-    link, unsearched = link_remark(arguments.path, scope.root), list(describe_unsearched(scope))
+    link, unsearched = link_remark(arguments.path, scope.root), describe_unsearched(scope, limits.named)
     page = _UsePage(arguments.offset, arguments.limit, limits.room_beside([*link, *unsearched]), limits.row_chars)
     beyond = _fill_page(snapshot, scope, name, page)
     remarks = [*link, *_list_remarks(page, beyond, arguments, name), *unsearched]

@@ -24,7 +24,15 @@ from selfplay_tools.code.definitions import Definition
 from selfplay_tools.code.languages import may_have_language
 from selfplay_tools.code.likely_definitions import literal_of
 from selfplay_tools.errors import BadArgument, NotReadable
-from selfplay_tools.output import DEFAULT_LIMITS, ResultLimits, clip, compose_fitting, format_count, quote
+from selfplay_tools.output import (
+    DEFAULT_LIMITS,
+    ResultLimits,
+    clip,
+    compose_fitting,
+    count_fitting,
+    format_count,
+    quote,
+)
 from selfplay_tools.protocols import Snapshot
 from selfplay_tools.snapshot.scope import SearchScope, link_remark, scope_of
 from selfplay_tools.text.lines import TextSpan
@@ -168,17 +176,21 @@ def _find_texts(snapshot: Snapshot, scope: SearchScope, name: str) -> Iterator[T
 def _format_blocks(
     snapshot: Snapshot, hits: Sequence[SymbolHit], limits: ResultLimits
 ) -> tuple[list[str], list[ShownRange]]:
-    per_hit = limits.fit_lines(next(lines for most, lines in LINES if len(hits) <= most))
+    per_hit = next(lines for most, lines in LINES if len(hits) <= most)
+    room = limits.room_of_each(len(hits))
     blocks: list[str] = []
     shown: list[ShownRange] = []
     for hit in hits:
         one = hit.definition
         first = one.first if one.line < one.first + per_hit else one.line
+        head = f"{hit.path}:{one.first}-{one.last} {one.kind} {one.qualified}"
         last = min(one.last, first + per_hit - 1)
         lines = snapshot.text_span(hit.path).lines_of(0)[first - 1 : last]
         rows = [f"{number:6}\t{clip(line, width=limits.row_chars)}" for number, line in enumerate(lines, first)]
+        rows = rows[: count_fitting(rows, room - len(head))]
+        last = first - 1 + len(rows)
         more = f"\n      \t… {format_count(one.last - last, 'more line')}" if last < one.last else ""
-        blocks.append("\n".join([f"{hit.path}:{one.first}-{one.last} {one.kind} {one.qualified}", *rows]) + more)
+        blocks.append("\n".join([head, *rows]) + more)
         is_whole = (first, last) == (one.first, one.last)
         shown.append(ShownRange(path=hit.path, first=first, last=last, how="read" if is_whole else "outline"))
     return blocks, shown
@@ -198,7 +210,7 @@ def _list_remarks(scope: SearchScope, survey: _SymbolSurvey, limits: ResultLimit
     if survey.unparsed:
         more = ", …" if len(survey.unparsed) > limits.named else ""
         yield f"not parsed: {', '.join(survey.unparsed[: limits.named])}{more}; use grep there"
-    yield from describe_unsearched(scope)
+    yield from describe_unsearched(scope, limits.named)
 
 
 def make_find_symbol(limits: ResultLimits = DEFAULT_LIMITS) -> Tool[FindSymbol]:

@@ -36,8 +36,6 @@ from selfplay_tools.tools.tool import CallResult, Tool, ToolArguments, bound_arg
 
 MAX_FILES = 50
 LINES_PER_FILE = 3
-MOST_LINES = 30
-"""More than the rows that a file can have: its lines, and what they lie in."""
 WEIGHED_BYTES = 64 << 10
 """Of each file, from its beginning: there the words are counted to tell how rare they are."""
 MAX_LINES_PER_WORD = 250
@@ -66,7 +64,8 @@ def search(snapshot: Snapshot, arguments: Search, limits: ResultLimits = DEFAULT
         (arguments.query,), arguments.limit, scope.selection or snapshot.index.select(scope.root)
     )
     hits = select_snippets([(path, _read_lines(snapshot, path)) for path, _ in ranked.best], words)
-    groups = [_make_rows(replace(hit, row_chars=limits.row_chars), limits) for hit in hits]
+    room = limits.room_of_each(len(hits))
+    groups = [_make_rows(replace(hit, row_chars=limits.row_chars), room) for hit in hits]
     blocks = ["\n".join([_format_path(rank, group, limits), *group.rows]) for rank, group in enumerate(groups, 1)]
     link, nowhere = link_remark(arguments.path, scope.root), snapshot.index.find_unknown(words)
     text, count = compose_fitting(
@@ -87,15 +86,18 @@ def _read_lines(snapshot: Snapshot, path: str) -> TextLines:
         return _NO_LINES
 
 
-def _make_rows(hits: FileHits, limits: ResultLimits) -> FileRows:
+def _make_rows(hits: FileHits, room: int) -> FileRows:
+    """The lines, with what they lie in, as far as `room` characters go; the first line in any case."""
     group = FileRows(hits)
-    most = limits.fit_lines(MOST_LINES)
     for line, window in hits.list_windows(context=0, skipped=0):
         heads = group.list_heads(line, line)
-        if len(group.rows) + len(heads) + 1 > most:
-            heads = []
-        if len(group.rows) < most:
-            group.add(group.format_rows(heads, window, with_gaps=False), line, heads, window)
+        rows = group.format_rows(heads, window, with_gaps=False)
+        if sum(map(len, rows)) > room:
+            if group.rows:
+                break
+            heads, rows = [], group.format_rows([], window, with_gaps=False)
+        group.add(rows, line, heads, window)
+        room -= sum(map(len, rows))
     return group
 
 
