@@ -10,7 +10,7 @@ from selfplay.environments.environment import Environment, EnvironmentKind
 from selfplay.episode.player import ModelCall
 from selfplay.gate import Guard
 from selfplay.models.prices import Price
-from selfplay.prompts import load_prompt
+from selfplay.prompts import LIMITS_PROMPT, load_all_prompts, load_prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,24 @@ def advice_mark(setup: EpisodeSetup) -> str:
 
 def player_instructions(config: RunConfig, mark: str, *, is_supervised: bool) -> str:
     """The player's system prompt: the production prompt, and for a supervised episode what advice is."""
+    text = production_prompt(config)
     if not is_supervised:
-        return load_prompt("player").text
+        return text
     tool = config.hints.channel == "tool"
     advice = load_prompt("advice_tool").fill(mark=mark) if tool else load_prompt("advice_user").fill()
-    return f"{load_prompt('player').text}\n\n{advice}"
+    return f"{text}\n\n{advice}"
+
+
+def production_prompt(config: RunConfig) -> str:
+    """The system prompt without supervisor: what a model trained on these episodes is used with."""
+    text, limits = load_prompt("player").text, config.limits
+    if not limits.announce:
+        return text
+    announced = load_prompt(LIMITS_PROMPT).fill(turns=str(limits.steps), calls=str(limits.calls_per_turn))
+    return f"{text}\n\n{announced}"
+
+
+def prompt_versions(config: RunConfig) -> dict[str, str]:
+    """The sha256 of each prompt that episodes with this configuration may use, by name."""
+    announced = {LIMITS_PROMPT: load_prompt(LIMITS_PROMPT)} if config.limits.announce else {}
+    return {name: prompt.sha256 for name, prompt in {**load_all_prompts(), **announced}.items()}

@@ -14,7 +14,14 @@ from selfplay.core.trace import HintAttempt, HintFinding, Judgement, Step, StopR
 from selfplay.core.usage import Usage
 from selfplay.core.wire import WIRE_VERSION
 from selfplay.environments.environment import ToolSession
-from selfplay.episode.episode_setup import EpisodeSetup, Seats, advice_mark, player_instructions
+from selfplay.episode.episode_setup import (
+    EpisodeSetup,
+    Seats,
+    advice_mark,
+    player_instructions,
+    production_prompt,
+    prompt_versions,
+)
 from selfplay.episode.judge import Judge
 from selfplay.episode.pacing import Pacing, defaults_of
 from selfplay.episode.player import Player, player_head
@@ -28,7 +35,7 @@ from selfplay.models.call_hooks import ON_RETRY, ON_SEND, set_hook
 from selfplay.models.dialogue import Dialogue
 from selfplay.models.prices import Price, cost_usd
 from selfplay.models.protocol import ModelReply
-from selfplay.prompts import load_all_prompts, load_prompt
+from selfplay.prompts import load_prompt
 from selfplay_tools.errors import ToolsError
 
 UNJUDGED = Judgement()
@@ -136,8 +143,8 @@ class _EpisodeLoop:
             "channel": setup.config.hints.channel,
             "mark": self._mark,
             "reasoning": setup.config.player.history_reasoning,
-            "production_prompt": load_prompt("player").text,
-            "prompts": {name: p.sha256 for name, p in load_all_prompts().items()},
+            "production_prompt": production_prompt(setup.config),
+            "prompts": prompt_versions(setup.config),
             "tools": self._schemas,
         }
         return self._journal.start(start)
@@ -165,6 +172,10 @@ class _EpisodeLoop:
             return self.trace.with_stop(StopReason.TIME, f"{spent:.1f} s of {limits.time_s:g} s spent")
         if limits.cost_usd is not None and self._cost >= limits.cost_usd:
             return self.trace.with_stop(StopReason.COST, f"{self._cost:.4f} USD of {limits.cost_usd:g} USD spent")
+        most = limits.conversation_chars
+        if most is not None and (chars := self._dialogue.count_chars()) > most:
+            detail = f"the next request would have {chars} characters of {most}"
+            return self.trace.with_stop(StopReason.CONVERSATION, detail)
         return None
 
     async def _take_step(self, session: ToolSession) -> Trace:

@@ -16,16 +16,24 @@ from selfplay.core.task_rows import row_of
 from selfplay.core.terminal_text import slug
 from selfplay.core.trace import StopReason, Trace
 from selfplay.environments.registry import kind_of
-from selfplay.episode.episode_setup import EpisodeSetup
+from selfplay.episode.episode_setup import EpisodeSetup, prompt_versions
 from selfplay.episode.loop import play_episode
 from selfplay.episode.player import vary_seed
 from selfplay.episode.seats import SeatModels
 from selfplay.journal.journal import EventWatcher, Journal
-from selfplay.prompts import load_all_prompts
 from selfplay_tools.protocols import Snapshot
 from selfplay_tools.tools.tool import AnyTool
 
-MISS_REASONS = frozenset({StopReason.GAVE_UP, StopReason.STEPS, StopReason.TOKENS, StopReason.TIME, StopReason.COST})
+MISS_REASONS = frozenset(
+    {
+        StopReason.GAVE_UP,
+        StopReason.STEPS,
+        StopReason.TOKENS,
+        StopReason.TIME,
+        StopReason.COST,
+        StopReason.CONVERSATION,
+    }
+)
 """How an attempt ends that has failed by itself; a fault of models, tools or engine is none of these."""
 
 
@@ -66,7 +74,7 @@ def episode_id(setup: EpisodeSetup, *, is_supervised: bool) -> str:
         "task": row_of(setup.task).model_dump(mode="json"),
         "snapshot": setup.environment.id,
         "config": episode_shaping_values(setup.config.model_dump(mode="json", exclude_defaults=True)),
-        "prompts": {name: p.sha256 for name, p in load_all_prompts().items()},
+        "prompts": prompt_versions(setup.config),
         "tools": setup.environment.schemas(),
         "supervised": is_supervised,
         "attempt": setup.attempt,
