@@ -42,7 +42,7 @@ class ResultLimits:
     @property
     def room(self) -> int:
         """Characters for rows; the rest is for the first line and for what was left out."""
-        return self.max_chars - min(REST_CHARS, self.max_chars * 3 // 8)
+        return self.max_chars - min(REST_CHARS, self.max_chars // 8)
 
     @property
     def line_chars(self) -> int:
@@ -71,7 +71,7 @@ class ResultLimits:
     def room_beside(self, remarks: Sequence[str]) -> int:
         """`room`, where these remarks are long."""
         used = sum(len(remark) + 3 for remark in remarks)
-        return max(min(self.room, self.max_chars - 200 - used), self.room // 2)
+        return max(min(self.room, self.max_chars - 400 - used), self.room // 2)
 
 
 DEFAULT_LIMITS = ResultLimits()

@@ -55,7 +55,7 @@ def test_with_the_usual_limits_a_tool_is_the_same_object() -> None:
 def test_the_schemas_say_what_the_limits_are() -> None:
     functions = {tool.name: function_schema(tool_within(tool, SMALL))["function"] for tool in DEFAULT_TOOLS}
     assert "10 rows per call" in functions["list_dir"]["description"]
-    assert "At most 50 lines per call; lines are cut at 250 characters." in functions["read_file"]["description"]
+    assert "At most 50 lines per call; lines are cut at 350 characters." in functions["read_file"]["description"]
     count = functions["read_file"]["parameters"]["properties"]["count"]
     assert (count["maximum"], count["default"]) == (50, 50)
     for name in ("find_files", "grep", "search", "find_symbol", "find_references"):
