@@ -25,6 +25,7 @@ from selfplay.core.json_rows import explain_errors
 from selfplay.core.wire import Channel, ReasoningKey
 from selfplay.models.keys import KEY_LIKE
 from selfplay.models.offline import OFFLINE_KINDS
+from selfplay_tools.output import LEAST_CHARS, MAX_CHARS, MAX_LINES, MAX_ROWS
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
@@ -210,7 +211,13 @@ class EpisodeLimits(ConfigSection):
     idle_turns: Count = 3
     """Turns in a row without any search before the player counts as having given up."""
     calls_per_turn: Count = 8
-    """Calls carried out in one turn; further ones are refused."""
+    """Calls carried out in one turn; further ones are refused, each with a result of its own."""
+    conversation_chars: Count | None = None
+    """Characters of the messages of a request to the player, as they are sent, calls and JSON included. The episode
+    ends when the next request would have more. Part of the contract."""
+    announce: bool = False
+    """Whether the player's system prompt says how many turns and calls per turn there are. The sentence is part of the
+    production prompt, and the numbers are part of the contract."""
 
 
 class AskWebConfig(ConfigSection):
@@ -293,7 +300,7 @@ class SemanticSearchConfig(ConfigSection):
 
 
 class ToolsConfig(ConfigSection):
-    """Tools that the player has beside those it always has. What is offered becomes part of the contract."""
+    """Which tools the player has, and how long their results may be. All of it becomes part of the contract."""
 
     ask_web: AskWebConfig | None = None
     """Off by default."""
@@ -301,6 +308,17 @@ class ToolsConfig(ConfigSection):
     """Off by default."""
     lsp: LspConfig | None = None
     """Off by default."""
+    extra: tuple[str, ...] = ()
+    """Tools of other packages: `package.module:name` of a `Tool` or of what returns tools when it is called, or the
+    name of an entry point of the group `selfplay.tools`. Their code is run."""
+    only: tuple[str, ...] | None = None
+    """Names of those tools that are offered, in this order, `finish` among them; by default all."""
+    max_result_chars: Annotated[int, Field(ge=LEAST_CHARS, le=200_000)] = MAX_CHARS
+    """Characters of a result."""
+    max_lines: Annotated[int, Field(ge=1, le=10_000)] = MAX_LINES
+    """Lines that one call of `read_file` may ask for."""
+    max_rows: Annotated[int, Field(ge=1, le=MAX_ROWS)] = MAX_ROWS
+    """What one result lists at most: matching lines, files, paths, definitions. Tools have bounds of their own too."""
 
 
 class McpConfig(ConfigSection):

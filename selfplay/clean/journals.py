@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import orjson
 from pydantic import BaseModel, ConfigDict
 
-from selfplay.config import KeyName, key_names_in
+from selfplay.config import EpisodeLimits, KeyName, key_names_in
 from selfplay.core.contract import ContextPolicy, Contract, ToolSchema
 from selfplay.core.errors import InputError, JournalError
 from selfplay.core.json_rows import escape_undecodable
@@ -49,6 +50,46 @@ def journals_in(place: Path) -> tuple[Path, ...]:
     return paths
 
 
+class _PlayedTools(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+    max_result_chars: int = MAX_CHARS
+    max_lines: int | None = None
+    max_rows: int | None = None
+
+
+class _PlayedLimits(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+    steps: int = EpisodeLimits().steps
+    calls_per_turn: int | None = None
+    conversation_chars: int | None = None
+    announce: bool = False
+
+
+class _PlayedConfig(BaseModel):
+    """Settings that shape what the player gets to see, where they differ from the defaults."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+    tools: _PlayedTools = _PlayedTools()
+    limits: _PlayedLimits = _PlayedLimits()
+
+    def context_policy(self, earlier_reasoning: Literal["sent_back", "left_out"]) -> ContextPolicy:
+        """What the contract says of them. The number of turns is part of it only where the player was told it."""
+        tools, limits = self.tools, self.limits
+        calls = limits.calls_per_turn or (EpisodeLimits().calls_per_turn if limits.announce else None)
+        return ContextPolicy(
+            earlier_reasoning=earlier_reasoning,
+            max_result_chars=tools.max_result_chars,
+            max_lines=tools.max_lines,
+            max_rows=tools.max_rows,
+            max_turns=limits.steps if limits.announce else None,
+            max_calls_per_turn=calls,
+            conversation_chars=limits.conversation_chars,
+        )
+
+
 class _JournalStart(BaseModel):
     """What samples take from a journal's start, beside episode and task."""
 
@@ -60,19 +101,20 @@ class _JournalStart(BaseModel):
     reasoning: ReasoningKey
     mark: str
     snapshot: str
+    config: _PlayedConfig = _PlayedConfig()
 
 
 def _read_start(start: Event, where: str) -> tuple[_JournalStart, Contract]:
     with raise_as_journal_error(where, 1):
-        told = _JournalStart.model_validate(start)
-        reasoning = "left_out" if told.reasoning == "none" else "sent_back"
+        played = _JournalStart.model_validate(start)
+        reasoning = "left_out" if played.reasoning == "none" else "sent_back"
         contract = Contract(
-            tools_version=told.selfplay,
-            prompt=told.production_prompt,
-            tools=tuple(told.tools),
-            context=ContextPolicy(earlier_reasoning=reasoning, max_result_chars=MAX_CHARS),
+            tools_version=played.selfplay,
+            prompt=played.production_prompt,
+            tools=tuple(played.tools),
+            context=played.config.context_policy(reasoning),
         )
-        return told, contract
+        return played, contract
 
 
 def contract_of(start: Event, where: str = "journal") -> Contract:
@@ -81,7 +123,7 @@ def contract_of(start: Event, where: str = "journal") -> Contract:
 
 
 def key_names_of(journals: Iterable[Path]) -> tuple[KeyName, ...]:
-    """Every environment variable that these episodes took a key from, as far as their journals' starts tell."""
+    """Every environment variable that these episodes took a key from, as far as their journals say."""
     names: dict[KeyName, None] = {}
     for path in journals:
         with suppress(OSError, orjson.JSONDecodeError, AttributeError), path.open("rb") as file:

@@ -1,6 +1,7 @@
 """`selfplay tools`: the player's tools for an agent, over MCP, and for a person, by hand."""
 
 import sys
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from enum import StrEnum
 from pathlib import Path
@@ -11,16 +12,22 @@ import typer
 
 from selfplay.cli.console import ExitCode, write_stdout
 from selfplay.cli.options import ReposOption, override_section, read_bytes, repo_and_commit
-from selfplay.config import RunConfig, SemanticSearchConfig, load_config
-from selfplay.core.contract import read_contract
+from selfplay.config import RunConfig, SemanticSearchConfig, ToolsConfig, load_config
+from selfplay.core.contract import read_contract, tool_name
 from selfplay.core.errors import ConfigError, InputError
 from selfplay.core.terminal_text import sanitize
-from selfplay.environments.find_files.toolset import find_contract_differences, make_tools
+from selfplay.environments.find_files.toolset import (
+    contract_limits,
+    find_contract_differences,
+    make_tools,
+    result_limits,
+)
 from selfplay.repos.repositories import Repositories
 from selfplay.repos.sources import strip_credentials
+from selfplay_tools.output import ResultLimits
 from selfplay_tools.tools.schema import Schema, function_schema
-from selfplay_tools.tools.tool import AnyTool
-from selfplay_tools.tools.toolbox import Toolbox
+from selfplay_tools.tools.tool import AnyTool, tool_within
+from selfplay_tools.tools.toolbox import Toolbox, tools_expected
 
 commands = typer.Typer()
 tools = typer.Typer(help="The player's tools: list them, call one, serve them over MCP.", no_args_is_help=True)
@@ -66,7 +73,7 @@ def serve(
     repo: Annotated[str, typer.Argument(metavar="REPO[@COMMIT]", help="A path, a URL, or a name under repos/.")],
     *,
     contract: Annotated[
-        Path | None, typer.Option(help="Start only if the tools are those of this contract.json.")
+        Path | None, typer.Option(help="Serve with its limits, and only if the tools are those of this contract.json.")
     ] = None,
     config: ConfigOption = None,
     semantic_model: SemanticModel = "",
@@ -83,9 +90,10 @@ def serve(
     repos: ReposOption = Path("repos"),
 ) -> None:
     """Serve the tools over MCP, on one commit, pinned at start; `@worktree` is the directory as it is on disk."""
-    offered = _choose_tools(config, semantic_model, semantic_url, semantic_key_env)
+    settings = _read_settings(config, semantic_model, semantic_url, semantic_key_env)
+    offered, limits = make_tools(settings), result_limits(settings)
     if contract is not None:
-        _require_contract_tools(offered, contract)
+        offered, limits = _keep_to_contract(offered, limits, contract, may_choose=settings.only is None)
     try:
         from selfplay_tools.mcp import server, transports  # noqa: PLC0415  an extra, and most of a second to import
     except ModuleNotFoundError as error:
@@ -93,7 +101,7 @@ def serve(
     name, commit = repo_and_commit(repo)
     with closing(Repositories(repos).open(name, commit)) as snapshot:
         about = f"{strip_credentials(name)} at {commit}"
-        serving = server.make_server(Toolbox(snapshot, offered), about=about, threads=threads or server.THREADS)
+        serving = server.make_server(Toolbox(snapshot, offered, limits), about=about, threads=threads or server.THREADS)
         if transport is ServerTransport.STDIO:
             transports.run_stdio(serving)
             return
@@ -115,9 +123,10 @@ def call(
     repos: ReposOption = Path("repos"),
 ) -> None:
     """Print what the player would get from this call. Exit code 1 if the call was refused."""
-    offered = _choose_tools(config, semantic_model, semantic_url, semantic_key_env)
+    settings = _read_settings(config, semantic_model, semantic_url, semantic_key_env)
+    offered, limits = make_tools(settings), result_limits(settings)
     with closing(Repositories(repos).open(*repo_and_commit(repo))) as snapshot:
-        result = Toolbox(snapshot, offered).run(name, _read_arguments(arguments))
+        result = Toolbox(snapshot, offered, limits).run(name, _read_arguments(arguments))
     # What a file holds must not act on a terminal; whoever reads on gets it as it is.
     text = sanitize(result.text) if sys.stdout.isatty() else result.text
     write_stdout(text.encode() + b"\n")
@@ -127,31 +136,41 @@ def call(
 @tools.command("list", epilog=LIST_EPILOG)
 def list_(*, config: ConfigOption = None) -> None:
     """Print the tools' function schemas as JSON: what a request's `tools` holds."""
-    schemas = _schemas_of(_choose_tools(config))
+    schemas = _schemas_of(make_tools(_read_settings(config)))
     write_stdout(orjson.dumps(schemas, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 
-def _choose_tools(
+def _read_settings(
     config: Path | None, semantic_model: str = "", semantic_url: str = "", semantic_key_env: str = ""
-) -> tuple[AnyTool, ...]:
+) -> ToolsConfig:
     settings = (load_config(config) if config else RunConfig()).tools
     values = {"model": semantic_model, "base_url": semantic_url, "api_key_env": semantic_key_env}
     if not any(values.values()):
-        return make_tools(settings)
+        return settings
     where = "semantic_search, on the command line"
     semantic = override_section(SemanticSearchConfig, settings.semantic_search, values, where)
-    return make_tools(settings.model_copy(update={"semantic_search": semantic}))
+    return settings.model_copy(update={"semantic_search": semantic})
 
 
-def _schemas_of(offered: tuple[AnyTool, ...]) -> list[Schema]:
+def _schemas_of(offered: Sequence[AnyTool]) -> list[Schema]:
     return [function_schema(tool) for tool in offered]
 
 
-def _require_contract_tools(offered: tuple[AnyTool, ...], contract: Path) -> None:
-    """Raise InputError where the tools are not those of the contract."""
-    found = find_contract_differences(_schemas_of(offered), read_contract(read_bytes(contract), str(contract)))
-    if found:
-        raise InputError("\n- ".join([f"the tools are not those of {contract}:", *found]))
+def _keep_to_contract(
+    offered: Sequence[AnyTool], limits: ResultLimits, path: Path, *, may_choose: bool
+) -> tuple[Sequence[AnyTool], ResultLimits]:
+    """The tools with the limits of a contract, and if they may be chosen, those that it names, in its order.
+
+    Raises InputError where they are not what it says even so.
+    """
+    contract = read_contract(read_bytes(path), str(path))
+    limits = contract_limits(contract, otherwise=limits)
+    if may_choose:
+        offered = tools_expected(offered, [tool_name(tool) for tool in contract.tools])
+    offered = [tool_within(tool, limits) for tool in offered]
+    if found := find_contract_differences(_schemas_of(offered), contract, limits):
+        raise InputError("\n- ".join([f"the tools are not those of {path}:", *found]))
+    return offered, limits
 
 
 def _read_arguments(arguments: str) -> str:

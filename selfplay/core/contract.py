@@ -6,13 +6,13 @@ refuses one that was changed by hand: a prompt or a schema that differs from tra
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import orjson
 from pydantic import Field, JsonValue, ValidationError, field_validator
 
 from selfplay.core.errors import InputError
-from selfplay.core.message import Noun
+from selfplay.core.message import ExtendedNoun, Noun
 
 CONTRACT_VERSION = 1
 
@@ -20,16 +20,36 @@ ToolSchema = dict[str, JsonValue]
 """One tool in the form of OpenAI's function tools: `{"type": "function", "function": {"name", "parameters", ...}}`."""
 
 
-class ContextPolicy(Noun):
-    """What of the conversation the model gets to see at each of its turns."""
+Limit = Annotated[int, Field(ge=1)]
+
+
+class ContextPolicy(ExtendedNoun):
+    """What of the conversation the model gets to see at each of its turns, and how much that may be.
+
+    The fields after `max_result_chars` are written only where they are set.
+    """
+
+    later_fields: ClassVar[frozenset[str]] = frozenset(
+        {"max_lines", "max_rows", "max_turns", "max_calls_per_turn", "conversation_chars"}
+    )
 
     keep: Literal["everything"] = "everything"
     """The whole conversation from its beginning; nothing is dropped or summarised."""
     earlier_reasoning: Literal["sent_back", "left_out"] = "sent_back"
     """Whether the reasoning of its earlier turns goes back to the model, as it did when the traces were played."""
-    max_result_chars: Annotated[int, Field(ge=1)] | None = None
-    """A tool's result has at most so many characters; the tool itself says what it left out. None where nobody knows:
-    in traces from elsewhere."""
+    max_result_chars: Limit | None = None
+    """A tool's result has at most so many characters; the tool itself says what it left out. None where it is not
+    known: in traces from elsewhere."""
+    max_lines: Limit | None = None
+    """Lines that one call may read. None: as many as by default."""
+    max_rows: Limit | None = None
+    """Matching lines, files, paths or definitions in one result. None: as many as by default."""
+    max_turns: Limit | None = None
+    """Turns that the prompt speaks of; None where it speaks of none."""
+    max_calls_per_turn: Limit | None = None
+    """Calls of one turn that are carried out; the others get a result that says so. None: as many as by default."""
+    conversation_chars: Limit | None = None
+    """Characters of the messages of a request, as they are sent; the search ends before one that would have more."""
 
 
 class Contract(Noun):

@@ -30,6 +30,8 @@ class DropCode(StrEnum):
     """The episode's limit of time."""
     COST = "cost"
     """The episode's limit of money."""
+    CONVERSATION = "conversation"
+    """The episode's limit of how long its conversation may grow."""
     MODEL_ERROR = "model_error"
     """A model could not go on: its context was full, or its server refused the request."""
     TOOL_ERROR = "tool_error"

@@ -166,6 +166,7 @@ class StopReason(StrEnum):
     TOKENS = "tokens"
     TIME = "time"
     COST = "cost"
+    CONVERSATION = "conversation"
     MODEL_ERROR = "model_error"
     TOOL_ERROR = "tool_error"
     CANCELLED = "cancelled"

@@ -10,7 +10,7 @@ from selfplay.environments.environment import Environment, EnvironmentKind
 from selfplay.episode.player import ModelCall
 from selfplay.gate import Guard
 from selfplay.models.prices import Price
-from selfplay.prompts import Prompt, load_all_prompts, load_prompt
+from selfplay.prompts import LIMITS_PROMPT, Prompt, load_all_prompts, load_prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,17 @@ class EpisodeSetup:
     @property
     def prompts(self) -> dict[str, Prompt]:
         """The engine's prompts by name, with the environment's own in their place."""
-        return {**load_all_prompts(), **self.environment.prompts()}
+        announced = {LIMITS_PROMPT: load_prompt(LIMITS_PROMPT)} if self.config.limits.announce else {}
+        return {**load_all_prompts(), **announced, **self.environment.prompts()}
+
+    @property
+    def production_prompt(self) -> str:
+        """The system prompt without supervisor: what a model trained on these episodes is used with."""
+        text, limits = self.prompts["player"].text, self.config.limits
+        if not limits.announce:
+            return text
+        announced = load_prompt(LIMITS_PROMPT).fill(turns=str(limits.steps), calls=str(limits.calls_per_turn))
+        return f"{text}\n\n{announced}"
 
     @property
     def task(self) -> Task:
@@ -64,9 +74,8 @@ def advice_mark(setup: EpisodeSetup) -> str:
 
 def player_instructions(setup: EpisodeSetup, mark: str, *, is_supervised: bool) -> str:
     """The player's system prompt: the production prompt, and for a supervised episode what advice is."""
-    production = setup.prompts["player"].text
     if not is_supervised:
-        return production
+        return setup.production_prompt
     tool = setup.config.hints.channel == "tool"
     advice = load_prompt("advice_tool").fill(mark=mark) if tool else load_prompt("advice_user").fill()
-    return f"{production}\n\n{advice}"
+    return f"{setup.production_prompt}\n\n{advice}"

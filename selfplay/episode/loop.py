@@ -14,7 +14,12 @@ from selfplay.core.trace import HintAttempt, HintFinding, Judgement, Step, StopR
 from selfplay.core.usage import Spending
 from selfplay.core.wire import WIRE_VERSION
 from selfplay.environments.environment import ToolSession
-from selfplay.episode.episode_setup import EpisodeSetup, Seats, advice_mark, player_instructions
+from selfplay.episode.episode_setup import (
+    EpisodeSetup,
+    Seats,
+    advice_mark,
+    player_instructions,
+)
 from selfplay.episode.judge import Judge
 from selfplay.episode.pacing import Pacing, defaults_of
 from selfplay.episode.player import Player, player_head
@@ -134,7 +139,7 @@ class _EpisodeLoop:
             "channel": setup.config.hints.channel,
             "mark": self._mark,
             "reasoning": setup.config.player.history_reasoning,
-            "production_prompt": self._prompts["player"].text,
+            "production_prompt": setup.production_prompt,
             "prompts": {name: p.sha256 for name, p in self._prompts.items()},
             "tools": self._schemas,
         }
@@ -169,6 +174,10 @@ class _EpisodeLoop:
             return self.trace.with_stop(StopReason.TIME, f"{seconds:.1f} s of {limits.time_s:g} s spent")
         if limits.cost_usd is not None and usd >= limits.cost_usd:
             return self.trace.with_stop(StopReason.COST, f"{usd:.4f} USD of {limits.cost_usd:g} USD spent")
+        most = limits.conversation_chars
+        if most is not None and (chars := self._dialogue.count_chars()) > most:
+            detail = f"the next request would have {chars} characters of {most}"
+            return self.trace.with_stop(StopReason.CONVERSATION, detail)
         return None
 
     async def _take_step(self, session: ToolSession) -> Trace:

@@ -24,7 +24,16 @@ from selfplay.journal.journal import EventWatcher, Journal
 from selfplay_tools.protocols import Snapshot
 from selfplay_tools.tools.tool import AnyTool
 
-MISS_REASONS = frozenset({StopReason.GAVE_UP, StopReason.STEPS, StopReason.TOKENS, StopReason.TIME, StopReason.COST})
+MISS_REASONS = frozenset(
+    {
+        StopReason.GAVE_UP,
+        StopReason.STEPS,
+        StopReason.TOKENS,
+        StopReason.TIME,
+        StopReason.COST,
+        StopReason.CONVERSATION,
+    }
+)
 """How an attempt ends that has failed by itself; a fault of models, tools or engine is none of these."""
 
 

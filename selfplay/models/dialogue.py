@@ -28,13 +28,21 @@ class Dialogue:
         self._unencoded += messages
         self._turn += sum(m.role == "assistant" for m in messages)
 
+    def count_chars(self) -> int:
+        """Characters of the messages of the next request, as they are sent, if nothing is added before it."""
+        self._encode()
+        return sum(len(message.raw.decode()) for message in self._encoded)
+
     def build_request(self, head: Mapping[str, Any], origin: Origin) -> ModelRequest:
-        """The whole conversation as a request."""
+        """All of it as a request."""
+        self._encode()
+        return ModelRequest(head, tuple(self._encoded), self._turn, origin, self._digests)
+
+    def _encode(self) -> None:
         self._encoded += encode_messages(
             self._unencoded, channel=self._channel, mark=self._mark, reasoning=self._reasoning
         )
         self._unencoded.clear()
-        return ModelRequest(head, tuple(self._encoded), self._turn, origin, self._digests)
 
 
 def message_from_reply(reply: ModelReply) -> Message:

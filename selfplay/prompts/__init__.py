@@ -32,6 +32,8 @@ PROMPT_NAMES = (
     "issue",
     "issue_again",
 )
+LIMITS_PROMPT = "limits"
+"""Part of the player's prompt where the limits are announced; it makes no other episode of those where they are not."""
 
 
 class Prompt(Noun):
@@ -64,5 +66,5 @@ def load_prompt(name: str) -> Prompt:
 
 
 def load_all_prompts() -> dict[str, Prompt]:
-    """All prompts by name."""
+    """All prompts by name, but for `LIMITS_PROMPT`."""
     return {name: load_prompt(name) for name in PROMPT_NAMES}

@@ -1,20 +1,80 @@
 """How results are written: bounded, clean, and always saying what was left out.
 
-Every result is at most `MAX_CHARS` characters. A tool builds its rows, takes as many as fit, and says in its last
-lines what is missing and which call shows it, so that the rows which count as shown are exactly those in the text.
+Every result keeps to `ResultLimits`. A tool builds its rows, takes as many as fit, and says in its last lines what is
+missing and which call shows it, so that the rows which count as shown are exactly those in the text.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 MAX_CHARS = 16_000
-"""Characters of a whole result."""
-ROOM = 15_000
-"""Of these, for rows; the rest is for the first line and for what was left out."""
+"""Characters of a whole result, if not set otherwise."""
+MAX_LINES = 400
+"""Lines of a file that one call may read, if not set otherwise."""
+MAX_ROWS = 500
+"""The most that any tool lists in one result."""
+LEAST_CHARS = 500
+"""A result of fewer characters can't say what it leaves out."""
+REST_CHARS = 1_000
+"""Of a result, for its first line and for what was left out."""
 LINE_CHARS = 500
 """Characters of one line of a file, at most."""
+ROW_CHARS = 300
+"""Characters of a line that a search shows, around its first match."""
+PATH_CHARS = 2_000
+"""Characters of a path in a row of its own."""
 MAX_PROBLEM_CHARS = 2_000
 """Characters of a text that says what was wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResultLimits:
+    """How long a result may be. Where it is short, lines and paths are cut sooner too, so that several fit in."""
+
+    max_chars: int = MAX_CHARS
+    """Of the whole text; at least `LEAST_CHARS`."""
+    max_lines: int = MAX_LINES
+    """Lines that one call of `read_file` may ask for."""
+    max_rows: int = MAX_ROWS
+    """Of what a tool lists: matching lines, files, paths, definitions. Each tool has a bound of its own as well."""
+
+    @property
+    def room(self) -> int:
+        """Characters for rows; the rest is for the first line and for what was left out."""
+        return self.max_chars - min(REST_CHARS, self.max_chars // 8)
+
+    @property
+    def line_chars(self) -> int:
+        """Characters of a line that is read."""
+        return min(LINE_CHARS, self.room // 2)
+
+    @property
+    def row_chars(self) -> int:
+        """Characters of a line that a search shows."""
+        return min(ROW_CHARS, self.room // 4)
+
+    @property
+    def path_chars(self) -> int:
+        """Characters of a path in a row of its own."""
+        return min(PATH_CHARS, self.room // 2)
+
+    @property
+    def named(self) -> int:
+        """Files that a remark names."""
+        return min(3, self.room // 400)
+
+    def room_of_each(self, hits: int) -> int:
+        """Characters for one of several hits that show some lines each: a few always fit."""
+        return self.room // max(1, min(hits, 3))
+
+    def room_beside(self, remarks: Sequence[str]) -> int:
+        """`room`, where these remarks are long."""
+        used = sum(len(remark) + 3 for remark in remarks)
+        return max(min(self.room, self.max_chars - 400 - used), self.room // 2)
+
+
+DEFAULT_LIMITS = ResultLimits()
 
 
 def compose(head: str, rows: Sequence[str], foot: Iterable[str] = ()) -> str:
@@ -22,7 +82,23 @@ def compose(head: str, rows: Sequence[str], foot: Iterable[str] = ()) -> str:
     return "\n".join([head, *rows, *(f"[{remark}]" for remark in foot)])
 
 
-def count_fitting(rows: Sequence[str], room: int = ROOM) -> int:
+def compose_fitting(
+    rows: Sequence[str], limits: ResultLimits, describe: Callable[[int], tuple[str, Iterable[str]]]
+) -> tuple[str, int]:
+    """A result with as many of `rows`, from the first, as fit, at least one if any; the text, and how many they are.
+
+    `describe` gives the first line and the remarks for so many rows.
+    """
+    count = count_fitting(rows, limits.room)
+    while True:
+        head, remarks = describe(count)
+        text = compose(head, rows[:count], remarks)
+        if len(text) <= limits.max_chars or count <= 1:
+            return text, count
+        count -= 1
+
+
+def count_fitting(rows: Sequence[str], room: int) -> int:
     """How many of `rows`, from the first, fit in `room` characters with their line ends; at least one if any."""
     for count, row in enumerate(rows):
         room -= len(row) + 1

@@ -62,6 +62,7 @@ _OUTCOME_LABELS = {
     StopReason.TOKENS: "out of tokens",
     StopReason.TIME: "out of time",
     StopReason.COST: "out of money",
+    StopReason.CONVERSATION: "conversation too long",
 }
 
 

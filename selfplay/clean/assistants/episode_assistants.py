@@ -28,6 +28,7 @@ from selfplay.core.message import Message, Origin, ToolCall
 from selfplay.core.threads import shared_thread_pool
 from selfplay.core.trace import Stratum, ToolResult, Verdict
 from selfplay.environments.environment import Environment, ToolSession
+from selfplay.environments.find_files.toolset import refuse_code_of_others
 from selfplay.environments.registry import kind_of
 from selfplay.episode.model_kinds import refuse_import_paths
 from selfplay.episode.player import player_head
@@ -259,6 +260,8 @@ class AssistantsFactory:
     async def _make_environment(
         self, candidate: CleaningCandidate, config: RunConfig, snapshot: Snapshot
     ) -> Environment | None:
+        if self.given_config is None:
+            refuse_code_of_others(config.tools)
         task = candidate.trace.task
         make = partial(kind_of(task).make, task, config, snapshot)
         environment = await anyio.to_thread.run_sync(make, limiter=self.resources.tool_calls)

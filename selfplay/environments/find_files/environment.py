@@ -12,7 +12,7 @@ from selfplay.core.threads import ThreadPool
 from selfplay.core.trace import ToolResult
 from selfplay.environments.environment import Replay
 from selfplay.environments.find_files.targets import TargetProgress, describe_targets, resolve_targets
-from selfplay.environments.find_files.toolset import make_tools
+from selfplay.environments.find_files.toolset import make_tools, result_limits
 from selfplay.gate import Guard, ShownText, prepare_guard
 from selfplay.prompts import Prompt
 from selfplay_tools.protocols import Snapshot
@@ -60,8 +60,8 @@ class SearchEnvironment:
         yield ToolboxSession(self.toolbox, threads)
 
     def describe_goals(self) -> str:
-        """Each target with its definitions and its first lines."""
-        return describe_targets(self.task.answer, self.toolbox)
+        """Each target with its definitions and its first lines, whichever tools the player has."""
+        return describe_targets(self.task.answer, Toolbox(self.toolbox.snapshot))
 
     def make_guard(self) -> Guard:
         """Names and contents of the targets, against the rest of the repository."""
@@ -98,7 +98,8 @@ class FileSearch:
         """As `EnvironmentKind.make`: targets that name a symbol get its lines."""
         assert snapshot is not None  # noqa: S101  for the type checker: this kind uses a repository
         task = resolve_targets(pin_commit(task, snapshot), snapshot, where)
-        return SearchEnvironment(task, Toolbox(snapshot, make_tools(config.tools) if tools is None else tools))
+        offered = make_tools(config.tools) if tools is None else tools
+        return SearchEnvironment(task, Toolbox(snapshot, offered, result_limits(config.tools)))
 
     def make_progress(self, task: Task) -> TargetProgress:
         """As `EnvironmentKind.make_progress`."""

@@ -19,8 +19,8 @@ from mcp_types import CallToolResult, TextContent
 from selfplay.cli import main
 from selfplay.cli.options import repo_and_commit
 from selfplay.core.contract import ContextPolicy, Contract
-from selfplay.environments.find_files.toolset import find_contract_differences
-from selfplay_tools.output import MAX_CHARS
+from selfplay.environments.find_files.toolset import contract_limits, find_contract_differences
+from selfplay_tools.output import MAX_CHARS, MAX_ROWS
 from selfplay_tools.snapshot.directory import DirectorySnapshot
 from selfplay_tools.tools.schema import Schema, function_schema
 from selfplay_tools.tools.toolbox import DEFAULT_TOOLS, Toolbox
@@ -177,10 +177,17 @@ def test_a_server_that_departs_from_its_contract_does_not_start(
 
 def test_departures_are_of_schemas_release_and_size_of_results() -> None:
     assert find_contract_differences(SCHEMAS, make_contract(SCHEMAS)) == []
-    context = ContextPolicy(max_result_chars=MAX_CHARS - 1)
-    assert find_contract_differences(SCHEMAS, make_contract(SCHEMAS, tools_version="9", context=context)) == [
+    context = ContextPolicy(max_result_chars=MAX_CHARS - 1, max_rows=20)
+    other = make_contract(SCHEMAS, tools_version="9", context=context)
+    assert find_contract_differences(SCHEMAS, other) == [
         f"release of the tools: {make_contract(SCHEMAS).tools_version} here, 9 expected",
         f"characters of a result: {MAX_CHARS} here, {MAX_CHARS - 1} expected",
+        f"rows of a result: {MAX_ROWS} here, 20 expected",
+    ]
+    assert len(find_contract_differences(SCHEMAS, other, contract_limits(other))) == 1
+    unknown = make_contract(SCHEMAS, context=ContextPolicy())
+    assert find_contract_differences(SCHEMAS, unknown, contract_limits(unknown)) == [
+        f"characters of a result: {MAX_CHARS} here, None expected"
     ]
 
 

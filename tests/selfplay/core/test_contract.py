@@ -37,6 +37,18 @@ def test_the_order_of_keys_in_a_schema_is_part_of_the_contract() -> None:
     )
 
 
+def test_limits_are_written_where_they_are_set_and_a_contract_without_them_keeps_its_bytes() -> None:
+    plain = a_contract()
+    limited = plain.model_copy(update={"context": plain.context.model_copy(update={"max_rows": 20, "max_turns": 12})})
+    assert orjson.loads(plain.json_text)["context"].keys() == {"keep", "earlier_reasoning", "max_result_chars"}
+    assert orjson.loads(limited.json_text)["context"] == {
+        **orjson.loads(plain.json_text)["context"], "max_rows": 20, "max_turns": 12
+    }  # fmt: skip
+    assert read_contract(limited.json_text, "c.json") == limited
+    assert limited.hashes["context"] != plain.hashes["context"]
+    assert '"max_rows":20' in describe_difference(plain, limited)
+
+
 @pytest.mark.parametrize("part", ["prompt", "tools_version"])
 def test_a_contract_that_was_changed_by_hand_is_refused(part: str) -> None:
     value = orjson.loads(a_contract().json_text)

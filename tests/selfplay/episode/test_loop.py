@@ -4,7 +4,9 @@ from typing import Literal
 import orjson
 import pytest
 
+from selfplay.clean.journals import read_candidate
 from selfplay.config import EpisodeLimits, HintConfig, SeatConfig
+from selfplay.core.drop_codes import DropCode, drop_code_of
 from selfplay.core.errors import FatalModelError, RequestRefused, TransientModelError
 from selfplay.core.message import Origin
 from selfplay.core.task import Target
@@ -453,3 +455,60 @@ async def test_nothing_of_the_environment_reaches_the_journal(tmp_path: Path) ->
         "channel", "mark", "reasoning", "production_prompt", "prompts", "tools", "at",
     }  # fmt: skip
     assert SeatConfig().api_key_env not in desk.path.read_text()
+
+
+async def test_each_surplus_call_of_a_turn_is_refused_with_a_result_of_its_own(tmp_path: Path) -> None:
+    turn = says("all", *(call("read_file", path=path) for path in (*TARGETS, "README.md", "pump/inlet.py")))
+    desk = episode_fixture(tmp_path, limits=EpisodeLimits(steps=2, calls_per_turn=2))
+    trace = await desk.play([turn, LIST], [OK, OK])
+    calls, results = trace.steps[0].action.tool_calls, trace.steps[0].results
+    assert [r.message.tool_call_id for r in results] == [c.id for c in calls]
+    assert [r.message.content for r in results[2:]] == ["Not carried out: at most 2 calls a turn. Call again."] * 2
+    assert [r.ok for r in results] == [True, True, False, False]
+    assert read_trace(desk.path) == trace
+
+
+async def test_an_announced_limit_stands_in_the_prompt_and_in_the_contract(tmp_path: Path) -> None:
+    limits = EpisodeLimits(steps=2, calls_per_turn=3, announce=True)
+    player = ScriptedModel([LIST, LIST])
+    desk = episode_fixture(tmp_path, limits=limits)
+    trace = await desk.play(player, None)
+    sentence = "You have at most 2 turns, with at most 3 calls in each; calls beyond these are not carried out."
+    assert trace.prompt.content == f"{load_prompt('player').text}\n\n{sentence}"
+    candidate = read_candidate(desk.path)
+    assert candidate.contract.prompt == trace.prompt.content
+    assert (candidate.contract.context.max_turns, candidate.contract.context.max_calls_per_turn) == (2, 3)
+
+
+async def test_with_a_supervisor_the_limits_are_announced_before_the_advice(tmp_path: Path) -> None:
+    desk = episode_fixture(tmp_path, limits=EpisodeLimits(steps=1, announce=True))
+    trace = await desk.play([LIST], [OK])
+    contract = read_candidate(desk.path).contract
+    assert contract.prompt.endswith("are not carried out.")
+    assert trace.prompt.content.startswith(f"{contract.prompt}\n\n")
+
+
+async def test_a_conversation_that_would_grow_too_long_ends_the_episode(tmp_path: Path) -> None:
+    player = ScriptedModel([LIST, READ_TANK, READ_INLET])
+    await episode_fixture(tmp_path, limits=EpisodeLimits(steps=3)).play(player, None)
+    sizes = [sum(len(m.raw.decode()) for m in request.messages) for request in player.asked]
+    limited = episode_fixture(tmp_path / "other", limits=EpisodeLimits(conversation_chars=sizes[1]))
+    trace = await limited.play([LIST, READ_TANK, READ_INLET], None, is_used_up=False)
+    assert trace.stop is not None
+    assert trace.stop.reason is StopReason.CONVERSATION
+    assert len(trace.steps) == 2
+    assert trace.stop.detail == f"the next request would have {sizes[2]} characters of {sizes[1]}"
+    assert read_candidate(limited.path).contract.context.conversation_chars == sizes[1]
+    assert drop_code_of(trace.stop.reason) is DropCode.CONVERSATION
+
+
+async def test_limits_that_are_not_set_leave_prompt_and_contract_as_they_are(tmp_path: Path) -> None:
+    desk = episode_fixture(tmp_path, limits=EpisodeLimits(steps=1))
+    await desk.play([LIST], None)
+    contract = read_candidate(desk.path).contract
+    assert contract.prompt == load_prompt("player").text
+    assert contract.context.model_dump() == {
+        "keep": "everything",
+        "earlier_reasoning": "sent_back",
+        "max_result_chars": 16_000,
+    }

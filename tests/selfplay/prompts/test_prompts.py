@@ -2,12 +2,12 @@ from importlib.resources import files
 
 import pytest
 
-from selfplay.prompts import PROMPT_NAMES, load_all_prompts, load_prompt
+from selfplay.prompts import LIMITS_PROMPT, PROMPT_NAMES, load_all_prompts, load_prompt
 
 
 def test_every_prompt_file_is_known_and_every_known_prompt_is_there() -> None:
     assert {p.name for p in files("selfplay.prompts").iterdir() if p.name.endswith(".md")} == {
-        f"{n}.md" for n in PROMPT_NAMES
+        f"{n}.md" for n in (*PROMPT_NAMES, LIMITS_PROMPT)
     }
     assert load_all_prompts().keys() == set(PROMPT_NAMES)
 

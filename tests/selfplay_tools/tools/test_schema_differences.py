@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay_tools.tools.schema import Schema, function_schema
-from selfplay_tools.tools.schema_differences import MAX_DIFFERENCES, find_differences
+from selfplay_tools.tools.schema import MAX_DIFFERENCES, Schema, find_differences, function_schema
 from selfplay_tools.tools.toolbox import DEFAULT_TOOLS
 
 ALL = [function_schema(tool) for tool in DEFAULT_TOOLS]

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from selfplay_tools.index.words import query_words
 from selfplay_tools.text.lines import TextLines
 from selfplay_tools.tools.match_page import FileHits
-from selfplay_tools.tools.snippets import LINES_PER_FILE, MAX_LINES_PER_WORD, select_snippets
+from selfplay_tools.tools.search import LINES_PER_FILE, MAX_LINES_PER_WORD, select_snippets
 
 WORDS = ["alpha", "beta", "gamma", "ring"]
 PARTS = st.sampled_from(["alpha", "ALPHA_beta", "betaGamma", "string", "ring", "Gammas", "other", "  "])

@@ -293,9 +293,10 @@ def find_texts_with(snapshot: Snapshot, scope: SearchScope, word: str) -> Iterat
             yield TextSpan(span.buffer, (span.paths[which],), (span.starts[which],), (span.ends[which],))
 
 
-def describe_unsearched(scope: SearchScope) -> list[str]:
+def describe_unsearched(scope: SearchScope, named: int) -> list[str]:
     """One remark on files that may be code and were not searched, or none."""
-    return skipped_remark(replace(scope, skipped=[entry for entry in scope.skipped if has_suffix_of_code(entry.path)]))
+    may_be_code = [entry for entry in scope.skipped if has_suffix_of_code(entry.path)]
+    return skipped_remark(replace(scope, skipped=may_be_code), named)
 
 
 def tidy_symbol(symbol: str) -> str:

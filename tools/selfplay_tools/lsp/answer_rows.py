@@ -15,7 +15,6 @@ from selfplay_tools.lsp.workspace import Workspace
 from selfplay_tools.output import clip
 from selfplay_tools.protocols import Snapshot
 
-ROW_CHARS = 300
 NAME_CHARS = 200
 _STANDARD = re.compile(r".*/(?:typeshed[\w-]*/stdlib|lib/python3[.\d]*(?!/(?:site|dist)-packages))/(?P<rest>.+)")
 _LIBRARY = re.compile(r".*/(?:typeshed[\w-]*/stubs|site-packages|dist-packages|node_modules)/(?P<rest>.+)")
@@ -77,13 +76,13 @@ def _name_outside_file(path: str) -> str:
     return f"{clip(path.rpartition('/')[2], width=NAME_CHARS)} (elsewhere)"
 
 
-def format_row(snapshot: Snapshot, place: SnapshotLine) -> str | None:
+def format_row(snapshot: Snapshot, place: SnapshotLine, row_chars: int) -> str | None:
     """`path:line: text  [in what]`; None for a line that does not exist: the server was mistaken."""
     lines = snapshot.text(place.path).lines
     if place.line > len(lines):
         return None
     mark = _describe_context(code_of(snapshot, place.path).definitions, place.line)
-    text = clip(lines[place.line - 1].strip(), width=ROW_CHARS)
+    text = clip(lines[place.line - 1].strip(), width=row_chars)
     return f"{place.path}:{place.line}: {text}" + (f"  [{mark}]" if mark else "")
 
 

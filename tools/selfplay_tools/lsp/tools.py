@@ -1,8 +1,8 @@
 """`goto_definition`, `lsp_references`, `hover`: what a language server knows of a name in its place."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import TypeVar
 
 from pydantic import Field
@@ -20,11 +20,12 @@ from selfplay_tools.lsp.connection import ServerConnection, ServerFailed
 from selfplay_tools.lsp.positions import SymbolAtLine, SymbolPlace, locate_symbol
 from selfplay_tools.lsp.server_pool import LspRequest, ServerPool
 from selfplay_tools.lsp.servers import LanguageServer
-from selfplay_tools.output import compose, count_fitting, format_count, quote, shorten
+from selfplay_tools.output import DEFAULT_LIMITS, ResultLimits, compose_fitting, format_count, quote, shorten
 from selfplay_tools.protocols import Snapshot
-from selfplay_tools.tools.tool import AnyTool, CallResult, ShownRange, Tool
+from selfplay_tools.tools.tool import AnyTool, CallResult, ShownRange, Tool, bound_argument
 
 MAX_DEFINITIONS = 20
+MAX_REFERENCES = 200
 MAX_OUTSIDE = 5
 """Files outside of the snapshot that are named."""
 HOVER_CHARS = 4_000
@@ -38,7 +39,7 @@ class GotoDefinition(SymbolAtLine):
 class LspReferences(SymbolAtLine):
     """Arguments of `lsp_references`."""
 
-    limit: int = Field(50, ge=1, le=200, description="Lines to show.")
+    limit: int = Field(50, ge=1, le=MAX_REFERENCES, description="Lines to show.")
     offset: int = Field(0, ge=0, description="Lines to skip.")
 
 
@@ -55,37 +56,51 @@ def make_lsp_tools(servers: Sequence[LanguageServer], pool: ServerPool | None = 
     for server in servers:
         server.find_program()
     calls = _LspCalls(tuple(servers), pool or _shared_pool())
-    return (
-        Tool(
-            name="goto_definition",
-            description=(
-                "Ask the language server where the name at this place is defined: it follows imports, inheritance and "
-                "types, and so tells apart definitions of the same name. Returns path:line rows."
-            ),
-            arguments=GotoDefinition,
-            run=calls.goto_definition,
-            is_reproducible=False,  # a time limit, and a server whose version may change, stand behind the answer
+    return (_make_goto_definition(calls), _make_lsp_references(calls), _make_hover(calls))
+
+
+def _make_goto_definition(calls: "_LspCalls", limits: ResultLimits = DEFAULT_LIMITS) -> AnyTool:
+    return Tool(
+        name="goto_definition",
+        description=(
+            "Ask the language server where the name at this place is defined: it follows imports, inheritance and "
+            "types, and so tells apart definitions of the same name. Returns path:line rows."
         ),
-        Tool(
-            name="lsp_references",
-            description=(
-                "Ask the language server for every use of exactly the thing that is named at this place, and of "
-                "nothing else of the same name. Returns path:line rows in path order, each with what it stands in."
-            ),
-            arguments=LspReferences,
-            run=calls.find_references,
-            is_reproducible=False,
+        arguments=GotoDefinition,
+        run=replace(calls, limits=limits).goto_definition,
+        is_reproducible=False,  # a time limit, and a server whose version may change, stand behind the answer
+        limits=limits,
+        remake=partial(_make_goto_definition, calls),
+    )
+
+
+def _make_lsp_references(calls: "_LspCalls", limits: ResultLimits = DEFAULT_LIMITS) -> AnyTool:
+    return Tool(
+        name="lsp_references",
+        description=(
+            "Ask the language server for every use of exactly the thing that is named at this place, and of "
+            "nothing else of the same name. Returns path:line rows in path order, each with what it stands in."
         ),
-        Tool(
-            name="hover",
-            description=(
-                "Ask the language server what the name at this place is: its kind, its type or signature as inferred, "
-                "its documentation."
-            ),
-            arguments=Hover,
-            run=calls.hover,
-            is_reproducible=False,
+        arguments=bound_argument(LspReferences, "limit", min(MAX_REFERENCES, limits.max_rows)),
+        run=replace(calls, limits=limits).find_references,
+        is_reproducible=False,
+        limits=limits,
+        remake=partial(_make_lsp_references, calls),
+    )
+
+
+def _make_hover(calls: "_LspCalls", limits: ResultLimits = DEFAULT_LIMITS) -> AnyTool:
+    return Tool(
+        name="hover",
+        description=(
+            "Ask the language server what the name at this place is: its kind, its type or signature as inferred, "
+            "its documentation."
         ),
+        arguments=Hover,
+        run=replace(calls, limits=limits).hover,
+        is_reproducible=False,
+        limits=limits,
+        remake=partial(_make_hover, calls),
     )
 
 
@@ -98,6 +113,7 @@ def _shared_pool() -> ServerPool:
 class _LspCalls:
     servers: tuple[LanguageServer, ...]
     pool: ServerPool
+    limits: ResultLimits = DEFAULT_LIMITS
 
     def goto_definition(self, snapshot: Snapshot, arguments: GotoDefinition) -> CallResult:
         """Where it is defined."""
@@ -109,7 +125,7 @@ class _LspCalls:
         found = self._ask(snapshot, place, request)
         if isinstance(found, CallResult):
             return found
-        return _describe_lines(snapshot, place, found, "definition", MAX_DEFINITIONS)
+        return self._describe_lines(snapshot, place, found, "definition", MAX_DEFINITIONS)
 
     def find_references(self, snapshot: Snapshot, arguments: LspReferences) -> CallResult:
         """Where it is used."""
@@ -121,7 +137,7 @@ class _LspCalls:
         found = self._ask(snapshot, place, request)
         if isinstance(found, CallResult):
             return found
-        return _describe_lines(snapshot, place, found, "reference", arguments.limit, offset=arguments.offset)
+        return self._describe_lines(snapshot, place, found, "reference", arguments.limit, offset=arguments.offset)
 
     def hover(self, snapshot: Snapshot, arguments: Hover) -> CallResult:
         """What it is."""
@@ -137,7 +153,7 @@ class _LspCalls:
             return text
         if not text:
             return CallResult(f"The language server has nothing to say about {quote(place.name)} ({place.where}).")
-        return CallResult(f"{quote(place.name)} ({place.where})\n{shorten(text, HOVER_CHARS)}")
+        return CallResult(f"{quote(place.name)} ({place.where})\n{shorten(text, min(HOVER_CHARS, self.limits.room))}")
 
     def _ask(self, snapshot: Snapshot, place: SymbolPlace, request: LspRequest[T]) -> T | CallResult:
         path = place.position.path
@@ -151,36 +167,44 @@ class _LspCalls:
             others = "Go on without it: find_symbol, find_references, grep."
             return CallResult(f"The language server could not be asked: {failure}\n{others}", ok=False)
 
+    def _describe_lines(
+        self, snapshot: Snapshot, place: SymbolPlace, found: FoundLines, noun: str, limit: int, *, offset: int = 0
+    ) -> CallResult:
+        """The rows of the places, as many as fit, and in words what is left out or lies outside."""
+        lines = found.lines[offset : offset + min(limit, self.limits.max_rows)]
+        width = self.limits.row_chars
+        rows = [(line, text) for line in lines if (text := _format_row_if_readable(snapshot, line, width))]
+        text, count = compose_fitting(
+            [text for _, text in rows],
+            self.limits,
+            lambda count: (_format_head(place, found, noun), _list_remarks(found, noun, offset, count)),
+        )
+        shown = tuple(ShownRange(path=r.path, first=r.line, last=r.line, how="match") for r, _ in rows[:count])
+        return CallResult(text, shown=shown)
 
-def _describe_lines(
-    snapshot: Snapshot, place: SymbolPlace, found: FoundLines, noun: str, limit: int, *, offset: int = 0
-) -> CallResult:
-    """The rows of the places, as many as fit, and in words what is left out or lies outside."""
-    places = found.lines[offset : offset + limit]
-    rows = [(spot, text) for spot in places if (text := _format_row_if_readable(snapshot, spot))]
-    rows = rows[: count_fitting([text for _, text in rows])]
-    remarks: list[str] = []
-    if offset and not places:
-        remarks.append(f"offset={offset} is beyond the last line")
-    elif (left := len(found.lines) - offset - len(rows)) > 0:
-        advice = f": lsp_references with offset={offset + len(rows)}" if noun == "reference" else ""
-        remarks.append(f"{format_count(left, 'more line')}{advice}")
-    if found.outside:
-        more = f", and {len(found.outside) - MAX_OUTSIDE:,} more" if len(found.outside) > MAX_OUTSIDE else ""
-        remarks.append(f"outside this repository: {', '.join(found.outside[:MAX_OUTSIDE])}{more}")
+
+def _format_head(place: SymbolPlace, found: FoundLines, noun: str) -> str:
     if not found.lines:
         where = "in this repository " if found.outside else ""
-        head = f"The language server finds no {noun} {where}of {quote(place.name)} ({place.where})."
-        return CallResult(compose(head, (), remarks))
-    files = len({spot.path for spot in found.lines})
+        return f"The language server finds no {noun} {where}of {quote(place.name)} ({place.where})."
+    files = len({line.path for line in found.lines})
     lines = f"{format_count(len(found.lines), 'line')} in {format_count(files, 'file')}"
-    head = f"{noun.capitalize()}s of {quote(place.name)} ({place.where}): {lines}"
-    shown = tuple(ShownRange(path=spot.path, first=spot.line, last=spot.line, how="match") for spot, _ in rows)
-    return CallResult(compose(head, [text for _, text in rows], remarks), shown=shown)
+    return f"{noun.capitalize()}s of {quote(place.name)} ({place.where}): {lines}"
 
 
-def _format_row_if_readable(snapshot: Snapshot, place: SnapshotLine) -> str | None:
+def _list_remarks(found: FoundLines, noun: str, offset: int, count: int) -> Iterator[str]:
+    if offset and offset >= len(found.lines):
+        yield f"offset={offset} is beyond the last line"
+    elif (left := len(found.lines) - offset - count) > 0:
+        advice = f": lsp_references with offset={offset + count}" if noun == "reference" else ""
+        yield f"{format_count(left, 'more line')}{advice}"
+    if found.outside:
+        more = f", and {len(found.outside) - MAX_OUTSIDE:,} more" if len(found.outside) > MAX_OUTSIDE else ""
+        yield f"outside this repository: {', '.join(found.outside[:MAX_OUTSIDE])}{more}"
+
+
+def _format_row_if_readable(snapshot: Snapshot, place: SnapshotLine, row_chars: int) -> str | None:
     try:
-        return format_row(snapshot, place)
+        return format_row(snapshot, place, row_chars)
     except NotReadable:  # it changed on disk since the snapshot was taken
         return None

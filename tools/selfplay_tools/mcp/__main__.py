@@ -5,17 +5,19 @@ import json
 import sys
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from selfplay_tools.errors import NotUsable, ToolsError
 from selfplay_tools.mcp.server import THREADS, make_server
 from selfplay_tools.mcp.transports import PORT, listen, run_http, run_stdio, url_of
+from selfplay_tools.output import ResultLimits
+from selfplay_tools.protocols import Snapshot
 from selfplay_tools.snapshot.open import WORKTREE, default_index_folder, open_snapshot
-from selfplay_tools.tools.schema import Schema
-from selfplay_tools.tools.schema_differences import find_differences
+from selfplay_tools.tools.schema import Schema, find_differences
 from selfplay_tools.tools.tool import AnyTool
-from selfplay_tools.tools.toolbox import DEFAULT_TOOLS, Toolbox
+from selfplay_tools.tools.toolbox import DEFAULT_TOOLS, Toolbox, tools_expected
 
 if TYPE_CHECKING:
     from selfplay_tools.semantic.embedding import Embedder
@@ -26,9 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _make_parser().parse_args(arguments)
     try:
         tools = (*DEFAULT_TOOLS, *_web_tools(given), *_semantic_tools(given), *_lsp_tools(given))
+        expected = read_expectation(given.contract) if given.contract else None
         with closing(open_snapshot(given.repo, given.commit, index=_index_folder(given))) as snapshot:
-            toolbox = Toolbox(snapshot, tools)
-            _require_contract(toolbox.schemas(), given.contract)
+            toolbox = Toolbox(snapshot, tools) if expected is None else expected.make_toolbox(snapshot, tools)
             _serve(toolbox, given)
     except ToolsError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201  this is the command line
@@ -54,23 +56,43 @@ def _serve(toolbox: Toolbox, given: argparse.Namespace) -> None:
         run_http(server, listener, given.allow_host)
 
 
-def _require_contract(schemas: Sequence[Schema], contract: Path | None) -> None:
-    """Raise NotUsable where the tools differ from those of a contract."""
-    found = find_differences(schemas, read_expected_tools(contract)) if contract else []
-    if found:
-        raise NotUsable("\n- ".join([f"the tools are not those of {contract}:", *found]))
+@dataclass(frozen=True, slots=True)
+class ExpectedTools:
+    """What a contract says of the tools, of its release of them aside."""
+
+    path: Path
+    schemas: Sequence[Schema]
+    limits: ResultLimits
+
+    def make_toolbox(self, snapshot: Snapshot, tools: Sequence[AnyTool]) -> Toolbox:
+        """The tools that are named, in that order, with those limits. Raises NotUsable where they differ even so."""
+        chosen = tools_expected(tools, [str(schema.get("function", {}).get("name")) for schema in self.schemas])
+        toolbox = Toolbox(snapshot, chosen, self.limits)
+        if found := find_differences(toolbox.schemas(), self.schemas):
+            raise NotUsable("\n- ".join([f"the tools are not those of {self.path}:", *found]))
+        return toolbox
 
 
-def read_expected_tools(path: Path) -> list[Schema]:
-    """The tools' schemas in a `contract.json`, or in a file that is a list of them. Raises NotUsable."""
+def read_expectation(path: Path) -> ExpectedTools:
+    """Schemas and limits in a `contract.json`, or schemas alone in a file that is a list of them. Raises NotUsable."""
     try:
         value = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise NotUsable(f"{path} can't be read as JSON: {error}") from error
-    tools: object = cast("dict[str, Any]", value).get("tools") if isinstance(value, dict) else value
-    if not isinstance(tools, list) or not tools:
+    contract = cast("dict[str, Any]", value) if isinstance(value, dict) else {"tools": value}
+    tools: object = contract.get("tools")
+    if not isinstance(tools, list) or not tools or not all(isinstance(tool, dict) for tool in cast("list[Any]", tools)):
         raise NotUsable(f"{path} holds no tools: give a contract.json, or a list of function tools")
-    return cast("list[Schema]", tools)
+    return ExpectedTools(path, cast("list[Schema]", tools), _read_limits(contract.get("context"), path))
+
+
+def _read_limits(context: object, path: Path) -> ResultLimits:
+    names = {"max_result_chars": "max_chars", "max_lines": "max_lines", "max_rows": "max_rows"}
+    values = cast("dict[str, Any]", context) if isinstance(context, dict) else {}
+    limits = {field: values[name] for name, field in names.items() if values.get(name) is not None}
+    if not all(type(limit) is int and limit > 0 for limit in limits.values()):
+        raise NotUsable(f"{path}: its context policy holds a limit that is no number")
+    return ResultLimits(**limits)
 
 
 def _web_tools(given: argparse.Namespace) -> tuple[AnyTool, ...]:
@@ -102,10 +124,10 @@ def _semantic_tools(given: argparse.Namespace) -> tuple[AnyTool, ...]:
 
 def _make_embedder(given: argparse.Namespace) -> "Embedder":
     if not given.semantic_url:
-        from selfplay_tools.semantic.local_model import LocalEmbeddingModel, make_local_embedder  # noqa: PLC0415  see `_semantic`
+        from selfplay_tools.semantic.local_model import LocalEmbeddingModel, make_local_embedder  # noqa: PLC0415  see `_semantic_tools`
 
         return make_local_embedder(LocalEmbeddingModel(given.semantic_model))
-    from selfplay_tools.semantic.endpoint import EmbeddingEndpoint, make_endpoint_embedder  # noqa: PLC0415  see `_semantic`
+    from selfplay_tools.semantic.endpoint import EmbeddingEndpoint, make_endpoint_embedder  # noqa: PLC0415  see `_semantic_tools`
 
     return make_endpoint_embedder(EmbeddingEndpoint(given.semantic_model, given.semantic_url, given.semantic_key_env))
 
@@ -122,7 +144,7 @@ def _make_parser() -> argparse.ArgumentParser:
     add("--commit", default="HEAD", help="any revision, pinned at start; worktree: the directory as it is on disk")
     add("--index", type=Path, help="where the repository's index is kept; by default below the user's cache")
     add("--no-index", action="store_true", help="keep none: each call reads the files, with the same answers")
-    add("--contract", type=Path, help="refuse to start unless the tools are those of this contract.json")
+    add("--contract", type=Path, help="serve with its limits, and only if the tools are those of this contract.json")
     add("--transport", choices=("stdio", "http"), default="stdio")
     add("--host", default="127.0.0.1", help="http: the address to listen on")
     add("--port", type=int, default=PORT, help="http: 0 takes a free one")

@@ -1,25 +1,33 @@
 """`semantic_search`: code by meaning. Off unless a run or a server is configured with a model of embeddings."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from pydantic import Field
 
 from selfplay_tools.errors import BadArgument
-from selfplay_tools.output import clip, compose, count_fitting, format_count, format_size, quote
+from selfplay_tools.output import (
+    DEFAULT_LIMITS,
+    ResultLimits,
+    clip,
+    compose_fitting,
+    count_fitting,
+    format_count,
+    format_size,
+    quote,
+)
 from selfplay_tools.protocols import Snapshot
 from selfplay_tools.semantic.embedding import EmbeddingFailed
 from selfplay_tools.semantic.semantic_index import MAX_FILE_BYTES, NearChunk, NearestChunks, SemanticIndex, TooManyTexts
 from selfplay_tools.snapshot.scope import SearchScope, link_remark, scope_of
-from selfplay_tools.tools.tool import AnyTool, CallResult, ShownRange, Tool, ToolArguments
+from selfplay_tools.tools.tool import AnyTool, CallResult, ShownRange, Tool, ToolArguments, bound_argument
 
 QUERY_CHARS = 1_000
 SNIPPET_CHARS = 1_600
 """As much as a chunk has."""
 LINES = 4
 """Of each chunk that a result shows."""
-ROW_CHARS = 300
-NAMED = 3
-"""Files named in a remark."""
+MAX_CHUNKS = 30
 INSTEAD = "Go on without it: use search, find_symbol or grep."
 
 
@@ -31,14 +39,14 @@ class SemanticSearch(ToolArguments):
         "", max_length=SNIPPET_CHARS, description="Code as you expect it to be there; names may be guessed."
     )
     path: str = Field("", description="Folder or file to look in; empty for all.")
-    limit: int = Field(10, ge=1, le=30)
+    limit: int = Field(10, ge=1, le=MAX_CHUNKS)
 
 
-def make_semantic_search(index: SemanticIndex) -> AnyTool:
+def make_semantic_search(index: SemanticIndex, limits: ResultLimits = DEFAULT_LIMITS) -> AnyTool:
     """The tool that searches with one model. Its name, description and schema are the same whichever model it is."""
 
     def run(snapshot: Snapshot, arguments: SemanticSearch) -> CallResult:
-        return run_semantic_search(index, snapshot, arguments)
+        return run_semantic_search(index, snapshot, arguments, limits)
 
     return Tool(
         name="semantic_search",
@@ -47,15 +55,19 @@ def make_semantic_search(index: SemanticIndex) -> AnyTool:
             "to find as a snippet, or both. Returns the nearest pieces of code with their first lines, best first; "
             "the nearest may still be far off. Not reproducible to the last rank."
         ),
-        arguments=SemanticSearch,
+        arguments=bound_argument(SemanticSearch, "limit", min(MAX_CHUNKS, limits.max_rows)),
         run=run,
         # The model computes the query's vector anew each time. Servers differ in its last digits from call to call,
         # and libraries from machine to machine: pieces that are almost equally near can change places.
         is_reproducible=False,
+        limits=limits,
+        remake=partial(make_semantic_search, index),
     )
 
 
-def run_semantic_search(index: SemanticIndex, snapshot: Snapshot, arguments: SemanticSearch) -> CallResult:
+def run_semantic_search(
+    index: SemanticIndex, snapshot: Snapshot, arguments: SemanticSearch, limits: ResultLimits = DEFAULT_LIMITS
+) -> CallResult:
     """The nearest chunks, each with its first lines."""
     query, snippet = arguments.query.strip(), arguments.snippet.strip("\n")
     if not any(map(str.isalnum, query + snippet)):
@@ -69,7 +81,7 @@ def run_semantic_search(index: SemanticIndex, snapshot: Snapshot, arguments: Sem
         return _report_failure(str(why))
     except OSError as error:
         return _report_failure(f"the vectors can't be kept on disk: {error.strerror}")
-    return _format_result(snapshot, arguments, scope, found)
+    return _format_result(snapshot, arguments, scope, found, limits)
 
 
 def _report_failure(why: str) -> CallResult:
@@ -77,28 +89,34 @@ def _report_failure(why: str) -> CallResult:
 
 
 def _format_result(
-    snapshot: Snapshot, arguments: SemanticSearch, scope: SearchScope, found: NearestChunks
+    snapshot: Snapshot, arguments: SemanticSearch, scope: SearchScope, found: NearestChunks, limits: ResultLimits
 ) -> CallResult:
     blocks: list[str] = []
     shown: list[ShownRange] = []
     for rank, near in enumerate(found.best, 1):
-        last = min(near.place.last, near.place.first + LINES - 1)
-        blocks.append(_format_block(snapshot, rank, near, last))
-        shown.append(ShownRange(path=near.path, first=near.place.first, last=last, how="match"))
-    count = count_fitting(blocks)
-    remarks = [*link_remark(arguments.path, scope.root), *_list_remarks(found, count)]
-    return CallResult(
-        compose(_format_head(arguments, scope, found, count), blocks[:count], remarks), shown=tuple(shown[:count])
+        block, lines = _format_block(snapshot, rank, near, limits, limits.room_of_each(len(found.best)))
+        blocks.append(block)
+        first = near.place.first
+        shown.append(ShownRange(path=near.path, first=first, last=first + lines - 1, how="match"))
+    link = link_remark(arguments.path, scope.root)
+    text, count = compose_fitting(
+        blocks,
+        limits,
+        lambda count: (_format_head(arguments, scope, found, count), [*link, *_list_remarks(found, count, limits)]),
     )
+    return CallResult(text, shown=tuple(shown[:count]))
 
 
-def _format_block(snapshot: Snapshot, rank: int, near: NearChunk, last: int) -> str:
-    """`1. path:first-last Outer.name` and the first lines."""
+def _format_block(snapshot: Snapshot, rank: int, near: NearChunk, limits: ResultLimits, room: int) -> tuple[str, int]:
+    """`1. path:first-last Outer.name` and the first lines; the text, and how many lines it shows."""
     place = near.place
-    lines = snapshot.text_span(near.path).lines_of(0)[place.first - 1 : last]
-    rows = [f"{number:6}\t{clip(line, width=ROW_CHARS)}" for number, line in enumerate(lines, place.first)]
     copies = f"  ({format_count(near.copies - 1, 'more piece')} with the same text)" if near.copies > 1 else ""
-    return "\n".join([f"{rank}. {near.path}:{place.first}-{place.last} {place.name}".rstrip() + copies, *rows])
+    head = f"{rank}. {near.path}:{place.first}-{place.last} {place.name}".rstrip() + copies
+    last = min(place.last, place.first + LINES - 1)
+    lines = snapshot.text_span(near.path).lines_of(0)[place.first - 1 : last]
+    rows = [f"{number:6}\t{clip(line, width=limits.row_chars)}" for number, line in enumerate(lines, place.first)]
+    rows = rows[: count_fitting(rows, room - len(head))]
+    return "\n".join([head, *rows]), len(rows)
 
 
 def _format_head(arguments: SemanticSearch, scope: SearchScope, found: NearestChunks, count: int) -> str:
@@ -110,11 +128,11 @@ def _format_head(arguments: SemanticSearch, scope: SearchScope, found: NearestCh
     return f"Nearest to {' and '.join(parts)}, the best {count} of {pieces} {scope.description}:"
 
 
-def _list_remarks(found: NearestChunks, count: int) -> Iterator[str]:
+def _list_remarks(found: NearestChunks, count: int, limits: ResultLimits) -> Iterator[str]:
     if count < len(found.best):
         yield f"{format_count(len(found.best) - count, 'more piece')}: ask with a smaller limit or a path"
     if found.left_out:
-        examples = ", ".join(f"{entry.path} ({format_size(entry.size)})" for entry in found.left_out[:NAMED])
-        more = ", …" if len(found.left_out) > NAMED else ""
+        examples = ", ".join(f"{entry.path} ({format_size(entry.size)})" for entry in found.left_out[: limits.named])
+        more = ", …" if len(found.left_out) > limits.named else ""
         why = f"binary, unreadable or larger than {format_size(MAX_FILE_BYTES)}"
         yield f"not searched: {format_count(len(found.left_out), 'file')}, {why}: {examples}{more}; use grep there"

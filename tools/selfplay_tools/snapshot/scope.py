@@ -101,8 +101,8 @@ def scope_of(snapshot: Snapshot, path: str, glob: str = "") -> SearchScope:
     return SearchScope(real, place, None, inside.files, inside.skipped, inside)
 
 
-def skipped_remark(scope: SearchScope, named: int = 3) -> list[str]:
-    """One remark on the files that were not searched, or none."""
+def skipped_remark(scope: SearchScope, named: int) -> list[str]:
+    """One remark on the files that were not searched, the first of them by name, or none."""
     if not scope.skipped:
         return []
     examples = ", ".join(f"{entry.path} ({format_size(entry.size)})" for entry in scope.skipped[:named])

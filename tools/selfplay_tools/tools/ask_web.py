@@ -6,11 +6,12 @@ again it may say something else, and it comes from pages that anybody may write.
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from pydantic import BaseModel, Field, ValidationError
 
-from selfplay_tools.output import compose, shorten
+from selfplay_tools.output import DEFAULT_LIMITS, ResultLimits, compose, count_fitting, shorten
 from selfplay_tools.protocols import Snapshot
 from selfplay_tools.tools.remote_service import NoAnswer, RemoteService, make_remote_service
 from selfplay_tools.tools.tool import AnyTool, CallResult, Tool, ToolArguments
@@ -67,6 +68,10 @@ def make_ask_web(search_model: WebSearchModel, environ: Mapping[str, str] = os.e
         max_bytes=MAX_RESPONSE_BYTES,
         environ=environ,
     )
+    return _make_tool(_WebSearch(search_model, server))
+
+
+def _make_tool(web: "_WebSearch", limits: ResultLimits = DEFAULT_LIMITS) -> AnyTool:
     return Tool(
         name="ask_web",
         description=(
@@ -75,8 +80,10 @@ def make_ask_web(search_model: WebSearchModel, environ: Mapping[str, str] = os.e
             "with sources. Not reproducible: asked again, it may answer otherwise."
         ),
         arguments=AskWeb,
-        run=_WebSearch(search_model, server).run,
+        run=replace(web, limits=limits).run,
         is_reproducible=False,
+        limits=limits,
+        remake=partial(_make_tool, web),
     )
 
 
@@ -127,6 +134,7 @@ class _WebSearch:
 
     search_model: WebSearchModel
     server: RemoteService
+    limits: ResultLimits = DEFAULT_LIMITS
 
     def run(self, _snapshot: Snapshot, arguments: AskWeb) -> CallResult:
         """Ask, and answer with what came back or with why nothing did. Blocks for as long as that takes."""
@@ -134,7 +142,9 @@ class _WebSearch:
             completion = self._request_completion(arguments.question)
         except NoAnswer as why:
             return CallResult(f"The web could not be asked: {why}\nGo on without it.", ok=False)
-        text = compose(HEAD, [shorten(completion.answer, ANSWER_CHARS), *_format_sources(completion)])
+        room = self.limits.room
+        answer = shorten(completion.answer, min(ANSWER_CHARS, room // 2))
+        text = compose(HEAD, [answer, *_format_sources(completion, room // 2 - len(HEAD))])
         return CallResult(self.server.scrub(text))
 
     def _request_completion(self, question: str) -> _WebCompletion:
@@ -149,8 +159,9 @@ class _WebSearch:
         return completion
 
 
-def _format_sources(completion: _WebCompletion) -> list[str]:
+def _format_sources(completion: _WebCompletion, room: int) -> list[str]:
     sources = list(completion.list_sources())
     rows = [f"[{number}] {shorten(source, SOURCE_CHARS)}" for number, source in enumerate(sources[:MAX_SOURCES], 1)]
-    more = [f"and {len(sources) - MAX_SOURCES} more"] if len(sources) > MAX_SOURCES else []
+    rows = rows[: count_fitting(rows, room)]
+    more = [f"and {len(sources) - len(rows)} more"] if len(sources) > len(rows) else []
     return ["", "Sources:", *rows, *more] if rows else []

@@ -52,7 +52,8 @@ def parse_arguments(tool: AnyTool, written: str) -> ToolArguments:
     value = _parse_json(tool, written)
     if not isinstance(value, dict):
         raise BadArgument(
-            f"the arguments of {tool.name} must be one JSON object, not {_describe_kind(value)}; {_describe_minimum(tool)}"
+            f"the arguments of {tool.name} must be one JSON object, not {_describe_kind(value)}; "
+            f"{_describe_minimum(tool)}"
         )
     try:
         return tool.arguments.model_validate_json(written)

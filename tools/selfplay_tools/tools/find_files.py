@@ -1,16 +1,26 @@
 """`find_files`: paths by glob."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from pydantic import Field
 
-from selfplay_tools.output import clip, compose, count_fitting, folder_name, format_count, format_names, quote
+from selfplay_tools.output import (
+    DEFAULT_LIMITS,
+    MAX_ROWS,
+    ResultLimits,
+    clip,
+    compose,
+    compose_fitting,
+    folder_name,
+    format_count,
+    format_names,
+    quote,
+)
 from selfplay_tools.protocols import PathKind, Snapshot, SnapshotEntry
 from selfplay_tools.snapshot.scope import list_entries_below, resolve_folder
 from selfplay_tools.text.globs import match_glob
-from selfplay_tools.tools.tool import CallResult, Tool, ToolArguments
-
-PATH_CHARS = 2_000
+from selfplay_tools.tools.tool import CallResult, Tool, ToolArguments, bound_argument
 
 
 class FindFiles(ToolArguments):
@@ -19,11 +29,11 @@ class FindFiles(ToolArguments):
     pattern: str = Field(min_length=1, description='Glob: "*.py", "src/**/test_*.py", "*.{c,h}".')
     path: str = Field("", description="Folder to look in; empty for all.")
     ignore_case: bool = False
-    limit: int = Field(100, ge=1, le=500)
+    limit: int = Field(100, ge=1, le=MAX_ROWS)
     offset: int = Field(0, ge=0, description="Paths skipped.")
 
 
-def find_files(snapshot: Snapshot, arguments: FindFiles) -> CallResult:
+def find_files(snapshot: Snapshot, arguments: FindFiles, limits: ResultLimits = DEFAULT_LIMITS) -> CallResult:
     """Paths that match, in path order, from `offset` on."""
     folder = resolve_folder(snapshot, arguments.path)
     entries = list_entries_below(snapshot, folder)
@@ -33,15 +43,11 @@ def find_files(snapshot: Snapshot, arguments: FindFiles) -> CallResult:
         return CallResult(
             compose(f"No file matches {where}.", (), _suggest_instead(snapshot, arguments, folder, entries))
         )
-    rows = [_format_row(snapshot, path) for path in found[arguments.offset : arguments.offset + arguments.limit]]
-    rows = rows[: count_fitting(rows)]
-    return CallResult(
-        compose(
-            f"{format_count(len(found), 'path')} matching {where}",
-            rows,
-            _list_remarks(arguments.offset, len(rows), len(found)),
-        )
-    )
+    page = found[arguments.offset : arguments.offset + arguments.limit]
+    rows = [clip(_format_row(snapshot, path), width=limits.path_chars) for path in page]
+    head = f"{format_count(len(found), 'path')} matching {where}"
+    text, _ = compose_fitting(rows, limits, lambda count: (head, _list_remarks(arguments.offset, count, len(found))))
+    return CallResult(text)
 
 
 def _match_paths(arguments: FindFiles, folder: str, paths: Sequence[str]) -> list[str]:
@@ -51,11 +57,11 @@ def _match_paths(arguments: FindFiles, folder: str, paths: Sequence[str]) -> lis
 def _format_row(snapshot: Snapshot, path: str) -> str:
     match snapshot.kind(path):
         case PathKind.LINK:
-            return clip(f"{path} -> {snapshot.link_target(path)}", width=PATH_CHARS)
+            return f"{path} -> {snapshot.link_target(path)}"
         case PathKind.SUBMODULE:
-            return clip(f"{path} (submodule)", width=PATH_CHARS)
+            return f"{path} (submodule)"
         case _:
-            return clip(path, width=PATH_CHARS)
+            return path
 
 
 def _list_remarks(offset: int, shown: int, total: int) -> Iterator[str]:
@@ -98,12 +104,19 @@ def _list_folders(folder: str, entries: Sequence[SnapshotEntry]) -> list[str]:
     return sorted(found)
 
 
-FIND_FILES = Tool(
-    name="find_files",
-    description=(
-        "Find files by name with a glob: * and ? stay within a name, ** crosses folders. A pattern without / matches "
-        "names at any depth, one with / the whole path below `path`. Returns full paths, sorted."
-    ),
-    arguments=FindFiles,
-    run=find_files,
-)
+def make_find_files(limits: ResultLimits = DEFAULT_LIMITS) -> Tool[FindFiles]:
+    """The tool for results within these limits."""
+    return Tool(
+        name="find_files",
+        description=(
+            "Find files by name with a glob: * and ? stay within a name, ** crosses folders. A pattern without / "
+            "matches names at any depth, one with / the whole path below `path`. Returns full paths, sorted."
+        ),
+        arguments=bound_argument(FindFiles, "limit", limits.max_rows),
+        run=partial(find_files, limits=limits),
+        limits=limits,
+        remake=make_find_files,
+    )
+
+
+FIND_FILES = make_find_files()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from pydantic import Field
 
@@ -18,13 +19,13 @@ from selfplay_tools.code.languages import language_of
 from selfplay_tools.code.lexer import can_lex, select_in_code
 from selfplay_tools.code.likely_definitions import find_whole_words
 from selfplay_tools.errors import BadArgument, NotReadable
-from selfplay_tools.output import ROOM, clip, compose, format_count, quote
+from selfplay_tools.output import DEFAULT_LIMITS, ResultLimits, clip, compose, format_count, quote
 from selfplay_tools.protocols import Snapshot
 from selfplay_tools.snapshot.scope import SearchScope, link_remark, scope_of
 from selfplay_tools.text.lines import TextLines, TextSpan
-from selfplay_tools.tools.tool import CallResult, ShownRange, Tool, ToolArguments
+from selfplay_tools.tools.tool import CallResult, ShownRange, Tool, ToolArguments, bound_argument
 
-ROW_CHARS = 300
+MAX_USES = 200
 COUNTED_ON = 200
 """Lines that are still counted after the last one shown."""
 MAX_READ_BYTES = 32 << 20
@@ -37,7 +38,7 @@ class FindReferences(ToolArguments):
 
     name: str = Field(min_length=1, description="Exact name.")
     path: str = Field("", description="Folder or file; empty for all.")
-    limit: int = Field(50, ge=1, le=200, description="Lines to show.")
+    limit: int = Field(50, ge=1, le=MAX_USES, description="Lines to show.")
     offset: int = Field(0, ge=0, description="Lines to skip.")
 
 
@@ -53,10 +54,9 @@ class NameUse:
     mark: str
     """What the line is to the name: `def`, `in Outer.function`, or empty at the top of a file."""
 
-    @property
-    def row(self) -> str:
+    def format_row(self, row_chars: int) -> str:
         """The line as it is shown."""
-        return f"{self.line}:{clip(self.text, self.column, ROW_CHARS)}" + (f"  [{self.mark}]" if self.mark else "")
+        return f"{self.line}:{clip(self.text, self.column, row_chars)}" + (f"  [{self.mark}]" if self.mark else "")
 
 
 @dataclass(slots=True)
@@ -65,11 +65,12 @@ class _UsePage:
 
     offset: int
     limit: int
+    room: int
+    row_chars: int
     total: int = 0
     files: int = 0
     rows: list[str] = field(default_factory=list[str])
     shown: list[ShownRange] = field(default_factory=list[ShownRange])
-    room: int = ROOM
     is_full: bool = False
 
     def slice_wanted(self, lines: int) -> slice:
@@ -83,7 +84,7 @@ class _UsePage:
         self.total += lines
         heading = [*([""] if self.rows else []), f"{path}{note}"]
         for use in uses:
-            rows = [*heading, use.row]
+            rows = [*heading, use.format_row(self.row_chars)]
             cost = sum(len(row) + 1 for row in rows)
             self.is_full = cost > self.room and bool(self.shown)
             if self.is_full:
@@ -99,15 +100,16 @@ class _UsePage:
         return max(self.total - self.offset - len(self.shown), 0)
 
 
-def find_references(snapshot: Snapshot, arguments: FindReferences) -> CallResult:
+def find_references(snapshot: Snapshot, arguments: FindReferences, limits: ResultLimits = DEFAULT_LIMITS) -> CallResult:
     """Lines that hold the name as code, in path order, each with the definition it stands in."""
     name = last_part_of(tidy_symbol(arguments.name))
     if not name or any(map(str.isspace, name)):
         raise BadArgument(f"{quote(arguments.name)} is not a name; use grep for patterns and search for words")
     scope = scope_of(snapshot, arguments.path)
-    page = _UsePage(arguments.offset, arguments.limit)
+    link, unsearched = link_remark(arguments.path, scope.root), describe_unsearched(scope, limits.named)
+    page = _UsePage(arguments.offset, arguments.limit, limits.room_beside([*link, *unsearched]), limits.row_chars)
     beyond = _fill_page(snapshot, scope, name, page)
-    remarks = [*link_remark(arguments.path, scope.root), *_list_remarks(scope, page, beyond, arguments, name)]
+    remarks = [*link, *_list_remarks(page, beyond, arguments, name), *unsearched]
     if not page.total:
         head = f"{quote(name)} is not used as code {scope.description} ({format_count(scope.count, 'file')} searched)."
         return CallResult(compose(head, (), [*remarks, "grep also looks into comments and strings"]))
@@ -187,9 +189,7 @@ def _find_innermost(definitions: Sequence[Definition], line: int) -> Definition 
     return min(holding_it, key=lambda one: (one.last - one.first, -one.first), default=None)
 
 
-def _list_remarks(
-    scope: SearchScope, page: _UsePage, beyond: str, arguments: FindReferences, name: str
-) -> Iterator[str]:
+def _list_remarks(page: _UsePage, beyond: str, arguments: FindReferences, name: str) -> Iterator[str]:
     if tidy_symbol(arguments.name) != name:
         yield f"uses of any {name}: what it belongs to can't be told from the text"
     if page.total and not page.shown:
@@ -200,15 +200,21 @@ def _list_remarks(
         yield f"{over}{more}: find_references with offset={page.offset + len(page.shown)}, or narrow it with path"
     elif beyond:
         yield f"too many files hold this word: those from {beyond} on were not looked into; give a path"
-    yield from describe_unsearched(scope)
 
 
-FIND_REFERENCES = Tool(
-    name="find_references",
-    description=(
-        "Find the lines that use a name as code (not in comments or strings), grouped by file in path order; [def] "
-        "marks its definitions, [in f] says what a line stands in. Use it to see who calls or imports something."
-    ),
-    arguments=FindReferences,
-    run=find_references,
-)
+def make_find_references(limits: ResultLimits = DEFAULT_LIMITS) -> Tool[FindReferences]:
+    """The tool for results within these limits."""
+    return Tool(
+        name="find_references",
+        description=(
+            "Find the lines that use a name as code (not in comments or strings), grouped by file in path order; [def] "
+            "marks its definitions, [in f] says what a line stands in. Use it to see who calls or imports something."
+        ),
+        arguments=bound_argument(FindReferences, "limit", min(MAX_USES, limits.max_rows)),
+        run=partial(find_references, limits=limits),
+        limits=limits,
+        remake=make_find_references,
+    )
+
+
+FIND_REFERENCES = make_find_references()

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
+from functools import partial
 
 from pydantic import Field
 
@@ -23,13 +24,19 @@ from selfplay_tools.code.definitions import Definition
 from selfplay_tools.code.languages import may_have_language
 from selfplay_tools.code.likely_definitions import literal_of
 from selfplay_tools.errors import BadArgument, NotReadable
-from selfplay_tools.output import clip, compose, count_fitting, format_count, quote
+from selfplay_tools.output import (
+    DEFAULT_LIMITS,
+    ResultLimits,
+    clip,
+    compose_fitting,
+    count_fitting,
+    format_count,
+    quote,
+)
 from selfplay_tools.protocols import Snapshot
 from selfplay_tools.snapshot.scope import SearchScope, link_remark, scope_of
 from selfplay_tools.text.lines import TextSpan
-from selfplay_tools.tools.find_references import FIND_REFERENCES
-from selfplay_tools.tools.outline import OUTLINE
-from selfplay_tools.tools.tool import CallResult, ShownRange, Tool, ToolArguments
+from selfplay_tools.tools.tool import CallResult, ShownRange, Tool, ToolArguments, bound_argument
 
 MAX_READ_BYTES = 1 << 20
 """Of files that are parsed for suggestions, in path order, per word."""
@@ -84,15 +91,11 @@ def _select_nearest(name: str, places: dict[str, str]) -> list[str]:
     return sorted((found for found in places if likeness[found] >= MIN_LIKENESS), key=lambda f: (-likeness[f], f))
 
 
-__all__ = ["FIND_REFERENCES", "FIND_SYMBOL", "OUTLINE", "FindSymbol", "find_symbol"]
-
+MAX_DEFINITIONS = 100
 LINES = ((3, 12), (8, 6), (100, 2))
 """Up to how many definitions, and how many lines of each are then shown."""
-ROW_CHARS = 300
 MAX_SEARCHED_BYTES = 256 << 20
 """Files that hold the word, in path order, that one call looks into."""
-MAX_NAMED = 3
-"""Files named in a remark."""
 
 
 class FindSymbol(ToolArguments):
@@ -100,7 +103,7 @@ class FindSymbol(ToolArguments):
 
     name: str = Field(min_length=1, description='Exact name, or "Outer.name".')
     path: str = Field("", description="Folder or file; empty for all.")
-    limit: int = Field(20, ge=1, le=100, description="Definitions to show.")
+    limit: int = Field(20, ge=1, le=MAX_DEFINITIONS, description="Definitions to show.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,27 +125,28 @@ class _SymbolSurvey:
     """The first file that was not looked into, if the files were too many."""
 
 
-def find_symbol(snapshot: Snapshot, arguments: FindSymbol) -> CallResult:
+def find_symbol(snapshot: Snapshot, arguments: FindSymbol, limits: ResultLimits = DEFAULT_LIMITS) -> CallResult:
     """Definitions of a name: those it names in full first, mere declarations last, else in path order."""
     symbol = tidy_symbol(arguments.name)
     if not symbol or any(map(str.isspace, symbol.removeprefix("operator "))):
         raise BadArgument(f"{quote(arguments.name)} is not a name; use grep for patterns and search for words")
     scope = scope_of(snapshot, arguments.path)
     survey = _survey_files(snapshot, scope, last_part_of(symbol))
-    remarks = link_remark(arguments.path, scope.root)
+    link = link_remark(arguments.path, scope.root)
     hits = [hit for hit in survey.hits if select_named([hit.definition], symbol)]
     if survey.hits and not hits:
-        remarks.append(f"nothing is defined as {symbol}; these are the definitions of {last_part_of(symbol)}")
+        link.append(f"nothing is defined as {symbol}; these are the definitions of {last_part_of(symbol)}")
         hits = survey.hits
     hits.sort(key=lambda hit: (order_of(hit.definition, symbol), hit.path, hit.definition.first))
-    blocks, shown = _format_blocks(snapshot, hits[: arguments.limit])
-    count = count_fitting(blocks)
-    remarks += _list_remarks(scope, survey, left=len(hits) - count)
-    if not hits:
-        remarks += suggest_names(snapshot, scope, last_part_of(symbol))
-    return CallResult(
-        compose(_format_head(symbol, scope, len(hits)), blocks[:count], remarks), shown=tuple(shown[:count])
+    blocks, shown = _format_blocks(snapshot, hits[: arguments.limit], limits)
+    head = _format_head(symbol, scope, len(hits))
+    suggested = [] if hits else suggest_names(snapshot, scope, last_part_of(symbol))
+    text, count = compose_fitting(
+        blocks,
+        limits,
+        lambda count: (head, [*link, *_list_remarks(scope, survey, limits, left=len(hits) - count), *suggested]),
     )
+    return CallResult(text, shown=tuple(shown[:count]))
 
 
 def _survey_files(snapshot: Snapshot, scope: SearchScope, name: str) -> _SymbolSurvey:
@@ -169,18 +173,24 @@ def _find_texts(snapshot: Snapshot, scope: SearchScope, name: str) -> Iterator[T
         )
 
 
-def _format_blocks(snapshot: Snapshot, hits: Sequence[SymbolHit]) -> tuple[list[str], list[ShownRange]]:
+def _format_blocks(
+    snapshot: Snapshot, hits: Sequence[SymbolHit], limits: ResultLimits
+) -> tuple[list[str], list[ShownRange]]:
     per_hit = next(lines for most, lines in LINES if len(hits) <= most)
+    room = limits.room_of_each(len(hits))
     blocks: list[str] = []
     shown: list[ShownRange] = []
     for hit in hits:
         one = hit.definition
         first = one.first if one.line < one.first + per_hit else one.line
+        head = f"{hit.path}:{one.first}-{one.last} {one.kind} {one.qualified}"
         last = min(one.last, first + per_hit - 1)
         lines = snapshot.text_span(hit.path).lines_of(0)[first - 1 : last]
-        rows = [f"{number:6}\t{clip(line, width=ROW_CHARS)}" for number, line in enumerate(lines, first)]
+        rows = [f"{number:6}\t{clip(line, width=limits.row_chars)}" for number, line in enumerate(lines, first)]
+        rows = rows[: count_fitting(rows, room - len(head))]
+        last = first - 1 + len(rows)
         more = f"\n      \t… {format_count(one.last - last, 'more line')}" if last < one.last else ""
-        blocks.append("\n".join([f"{hit.path}:{one.first}-{one.last} {one.kind} {one.qualified}", *rows]) + more)
+        blocks.append("\n".join([head, *rows]) + more)
         is_whole = (first, last) == (one.first, one.last)
         shown.append(ShownRange(path=hit.path, first=first, last=last, how="read" if is_whole else "outline"))
     return blocks, shown
@@ -192,23 +202,31 @@ def _format_head(symbol: str, scope: SearchScope, count: int) -> str:
     return f"{format_count(count, 'definition')} of {quote(symbol)} {scope.description}"
 
 
-def _list_remarks(scope: SearchScope, survey: _SymbolSurvey, *, left: int) -> Iterator[str]:
+def _list_remarks(scope: SearchScope, survey: _SymbolSurvey, limits: ResultLimits, *, left: int) -> Iterator[str]:
     if left > 0:
         yield f"{format_count(left, 'more definition')}: narrow it with path or Outer.name, or raise limit"
     if survey.beyond:
         yield f"too many files hold this word: those from {survey.beyond} on were not looked into; give a path"
     if survey.unparsed:
-        more = ", …" if len(survey.unparsed) > MAX_NAMED else ""
-        yield f"not parsed: {', '.join(survey.unparsed[:MAX_NAMED])}{more}; use grep there"
-    yield from describe_unsearched(scope)
+        more = ", …" if len(survey.unparsed) > limits.named else ""
+        yield f"not parsed: {', '.join(survey.unparsed[: limits.named])}{more}; use grep there"
+    yield from describe_unsearched(scope, limits.named)
 
 
-FIND_SYMBOL = Tool(
-    name="find_symbol",
-    description=(
-        "Find where a class, function, method, constant, type or macro is defined, by its exact name. Use it once a "
-        "name is known: it tells definitions from uses. Returns path:first-last, kind, full name and the first lines."
-    ),
-    arguments=FindSymbol,
-    run=find_symbol,
-)
+def make_find_symbol(limits: ResultLimits = DEFAULT_LIMITS) -> Tool[FindSymbol]:
+    """The tool for results within these limits."""
+    return Tool(
+        name="find_symbol",
+        description=(
+            "Find where a class, function, method, constant, type or macro is defined, by its exact name. Use it once "
+            "a name is known: it tells definitions from uses. Returns path:first-last, kind, full name and the first "
+            "lines."
+        ),
+        arguments=bound_argument(FindSymbol, "limit", min(MAX_DEFINITIONS, limits.max_rows)),
+        run=partial(find_symbol, limits=limits),
+        limits=limits,
+        remake=make_find_symbol,
+    )
+
+
+FIND_SYMBOL = make_find_symbol()

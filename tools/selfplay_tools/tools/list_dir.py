@@ -1,10 +1,19 @@
 """`list_dir`: what is in a folder."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from pydantic import Field
 
-from selfplay_tools.output import clip, compose, count_fitting, folder_name, format_count, format_size
+from selfplay_tools.output import (
+    DEFAULT_LIMITS,
+    ResultLimits,
+    clip,
+    compose_fitting,
+    folder_name,
+    format_count,
+    format_size,
+)
 from selfplay_tools.protocols import PathKind, Snapshot
 from selfplay_tools.snapshot.scope import describe_submodule, link_remark, list_entries_below, resolve_folder
 from selfplay_tools.tools.tool import CallResult, Tool, ToolArguments
@@ -27,15 +36,22 @@ class ListDir(ToolArguments):
     offset: int = Field(0, ge=0, description="Rows skipped.")
 
 
-def list_dir(snapshot: Snapshot, arguments: ListDir) -> CallResult:
+def list_dir(snapshot: Snapshot, arguments: ListDir, limits: ResultLimits = DEFAULT_LIMITS) -> CallResult:
     """Rows of the folder's tree from `offset` on, names relative to the folder."""
     folder = resolve_folder(snapshot, arguments.path)
     found = list(_walk(snapshot, folder, "", arguments.depth))
-    page = found[arguments.offset : arguments.offset + MAX_ROWS]
-    rows = [_format_row(snapshot, folder, name, kind) for name, kind in page]
-    rows = rows[: count_fitting(rows)]
-    remarks = [*link_remark(arguments.path, folder), *_list_remarks(arguments.offset, len(rows), len(found))]
-    return CallResult(compose(_format_head(snapshot, folder), rows, remarks))
+    page = found[arguments.offset : arguments.offset + _rows_within(limits)]
+    width = min(NAME_CHARS, limits.path_chars)
+    rows = [clip(_format_row(snapshot, folder, name, kind), width=width) for name, kind in page]
+    head, link = _format_head(snapshot, folder), link_remark(arguments.path, folder)
+    text, _ = compose_fitting(
+        rows, limits, lambda count: (head, [*link, *_list_remarks(arguments.offset, count, len(found))])
+    )
+    return CallResult(text)
+
+
+def _rows_within(limits: ResultLimits) -> int:
+    return min(MAX_ROWS, limits.max_rows)
 
 
 def _walk(snapshot: Snapshot, folder: str, prefix: str, depth: int) -> Iterator[tuple[str, PathKind]]:
@@ -58,7 +74,7 @@ def _format_row(snapshot: Snapshot, folder: str, name: str, kind: PathKind) -> s
         row = f"{name}  {describe_submodule(snapshot, path)}"
     else:
         row = f"{name}  {format_size(entry.size if entry else 0)}"
-    return clip(row, width=NAME_CHARS)
+    return row
 
 
 def _format_head(snapshot: Snapshot, folder: str) -> str:
@@ -77,12 +93,19 @@ def _list_remarks(offset: int, shown: int, total: int) -> Iterator[str]:
         yield f"{format_count(total - end, 'more row')}: list_dir with offset={end}"
 
 
-LIST_DIR = Tool(
-    name="list_dir",
-    description=(
-        "List a folder: files with sizes, folders with how many files they hold. Use it to learn the layout. "
-        f"Names are relative to the folder. {MAX_ROWS} rows per call; offset continues."
-    ),
-    arguments=ListDir,
-    run=list_dir,
-)
+def make_list_dir(limits: ResultLimits = DEFAULT_LIMITS) -> Tool[ListDir]:
+    """The tool for results within these limits."""
+    return Tool(
+        name="list_dir",
+        description=(
+            "List a folder: files with sizes, folders with how many files they hold. Use it to learn the layout. "
+            f"Names are relative to the folder. {_rows_within(limits)} rows per call; offset continues."
+        ),
+        arguments=ListDir,
+        run=partial(list_dir, limits=limits),
+        limits=limits,
+        remake=make_list_dir,
+    )
+
+
+LIST_DIR = make_list_dir()

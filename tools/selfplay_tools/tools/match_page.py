@@ -5,13 +5,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from selfplay_tools.code.enclosing_definitions import EnclosingDefinitions, OpeningLine, names_a_definition
-from selfplay_tools.output import ROOM, clip
+from selfplay_tools.output import DEFAULT_LIMITS, ROW_CHARS, clip
 from selfplay_tools.text.lines import TextLines
 from selfplay_tools.tools.tool import HowShown, ShownRange
-
-ROW_CHARS = 300
-"""Characters of a line that a row shows, around its first match."""
-PATH_CHARS = 2_000
 
 
 @dataclass(frozen=True)
@@ -22,15 +18,17 @@ class FileHits:
     lines: TextLines
     columns: Mapping[int, int]
     """By line (from 0), ascending: the character of the line where its first match begins."""
+    row_chars: int = ROW_CHARS
+    """Characters of a line that a row shows, around its first match."""
 
     def format_row(self, line: int) -> str:
         """`12:text` for a matching line, `12-text` for one around it."""
         mark = ":" if line in self.columns else "-"
-        return f"{line + 1}{mark}{clip(self.lines[line], self.columns.get(line, 0), ROW_CHARS)}"
+        return f"{line + 1}{mark}{clip(self.lines[line], self.columns.get(line, 0), self.row_chars)}"
 
     def format_head(self, line: int) -> str:
         """`12=text` for the first line of a definition that matching lines lie in, as `git grep -p` marks it."""
-        return f"{line + 1}={clip(self.lines[line], 0, ROW_CHARS)}"
+        return f"{line + 1}={clip(self.lines[line], 0, self.row_chars)}"
 
     def find_around(self, line: int) -> Sequence[OpeningLine]:
         """The definitions that the line lies in, the outermost first. To be asked for in ascending order."""
@@ -92,8 +90,8 @@ class FileRows:
         self.has_definition = self.has_definition or self.hits.is_definition(line)
         # Only a row that is longer than that can have been cut.
         self.has_clipped = self.has_clipped or (
-            any(len(row) > ROW_CHARS for row in rows)
-            and any(len(self.hits.lines[one]) > ROW_CHARS for one in (*heads, *window))
+            any(len(row) > self.hits.row_chars for row in rows)
+            and any(len(self.hits.lines[one]) > self.hits.row_chars for one in (*heads, *window))
         )
         self._shown_lines.update(heads, window)
         self._ranges.extend((range(head, head + 1), "outline") for head in heads)
@@ -105,22 +103,26 @@ class FileRows:
 
 @dataclass(slots=True)
 class MatchPage:
-    """Matching lines from `offset` on, at most `limit` of them and `ROOM` characters.
+    """Matching lines from `offset` on, at most `limit` of them and `room` characters.
 
-    They are taken in path order. Of those on a page, the files with a definition of what matched come first.
+    They are taken in path order. Of those on a page, the files with a definition of what matched come first. The first
+    one always stands there, by itself where the lines around it do not fit.
     """
 
     offset: int
     limit: int
     context: int
+    room: int = DEFAULT_LIMITS.room
+    path_chars: int = DEFAULT_LIMITS.path_chars
     total: int = 0
     """Matching lines seen so far, on the page or not."""
     files: int = 0
     """Files that they are in."""
     count: int = 0
     """Matching lines on the page."""
+    is_bare: bool = False
+    """Whether what is around the first one did not fit."""
     _groups: list[FileRows] = field(default_factory=list[FileRows])
-    _room: int = ROOM
     _is_full: bool = False
 
     def add(self, hits: FileHits) -> None:
@@ -131,20 +133,27 @@ class MatchPage:
         self.total += len(hits.columns)
         self.files += 1
         group = FileRows(hits)
-        for line, window in hits.list_windows(self.context, skipped):
+        for line, around in hits.list_windows(self.context, skipped):
+            window = around
             heads = group.list_heads(line, window.start) if window else []
             rows = group.format_rows(heads, window, with_gaps=self.context > 0)
-            cost = sum(len(row) + 1 for row in rows)
-            if not group.rows:
-                cost += min(len(hits.path), PATH_CHARS) + 2
-            self._is_full = self._is_full or self.count == self.limit or (cost > self._room and self.count > 0)
+            cost = self._cost_of(group, rows)
+            if cost > self.room and not self.count and len(rows) > 1:
+                self.is_bare, heads, window = True, [], range(line, line + 1)
+                rows = group.format_rows(heads, window, with_gaps=False)
+                cost = self._cost_of(group, rows)
+            self._is_full = self._is_full or self.count == self.limit or (cost > self.room and self.count > 0)
             if self._is_full:
                 break
             group.add(rows, line, heads, window)
-            self._room -= cost
+            self.room -= cost
             self.count += 1
         if group.rows:
             self._groups.append(group)
+
+    def _cost_of(self, group: FileRows, rows: Sequence[str]) -> int:
+        cost = sum(len(row) + 1 for row in rows)
+        return cost if group.rows else cost + min(len(group.hits.path), self.path_chars) + 2
 
     @property
     def is_full(self) -> bool:
@@ -164,7 +173,7 @@ class MatchPage:
     @property
     def rows(self) -> list[str]:
         """The page: each file's path and rows, an empty row between files."""
-        groups = [[clip(one.hits.path, width=PATH_CHARS), *one.rows] for one in self._sort_groups()]
+        groups = [[clip(one.hits.path, width=self.path_chars), *one.rows] for one in self._sort_groups()]
         return [row for number, rows in enumerate(groups) for row in ([""] if number else []) + rows]
 
     @property

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from pydantic import Field
 
 from selfplay_tools.code.code_file import code_of
 from selfplay_tools.code.definitions import Definition
 from selfplay_tools.errors import BadArgument, NotReadable
-from selfplay_tools.output import compose, count_fitting, format_count
+from selfplay_tools.output import DEFAULT_LIMITS, ResultLimits, clip, compose_fitting, format_count
 from selfplay_tools.protocols import PathKind, Snapshot
 from selfplay_tools.snapshot.scope import link_remark, resolve_file
 from selfplay_tools.tools.tool import CallResult, ShownRange, Tool, ToolArguments
@@ -28,7 +29,7 @@ class Outline(ToolArguments):
     start: int = Field(1, ge=1, description="Line from which on.")
 
 
-def outline(snapshot: Snapshot, arguments: Outline) -> CallResult:
+def outline(snapshot: Snapshot, arguments: Outline, limits: ResultLimits = DEFAULT_LIMITS) -> CallResult:
     """One row for each definition (for Markdown: heading) from the line `start` on, indented by what it stands in."""
     real = snapshot.resolve(arguments.path)
     if snapshot.kind(real) is PathKind.FOLDER:
@@ -39,19 +40,26 @@ def outline(snapshot: Snapshot, arguments: Outline) -> CallResult:
         what, all_rows = "heading", list(_format_headings(text.lines))
     else:
         what, all_rows = "definition", list(_format_rows(_read_definitions(snapshot, path)))
-    rows = [row for row in all_rows if row[0] >= arguments.start][:MAX_ROWS]
-    count = count_fitting([row for _, row in rows])
-    rest = [line for line, _ in all_rows if line >= arguments.start][count:]
-    remarks = link_remark(arguments.path, path)
-    if rest:
-        remarks.append(
-            f"{format_count(len(rest), f'more {what}')}: outline with start={max(rest[0], arguments.start + 1)}"
-        )
-    elif not rows and all_rows:
-        remarks.append(f"none from line {arguments.start} on; the last is at line {all_rows[-1][0]}")
+    lines = [line for line, _ in all_rows]
+    rows = [(line, clip(row, width=limits.path_chars)) for line, row in all_rows if line >= arguments.start]
+    rows = rows[: min(MAX_ROWS, limits.max_rows)]
+    link = link_remark(arguments.path, path)
     head = f"{path}: {format_count(len(text.lines), 'line')}, {format_count(len(all_rows), what)}"
+    whole, count = compose_fitting(
+        [row for _, row in rows],
+        limits,
+        lambda count: (head, [*link, *_list_remarks(lines, arguments.start, count, what)]),
+    )
     shown = tuple(ShownRange(path=path, first=line, last=line, how="outline") for line, _ in rows[:count])
-    return CallResult(compose(head, [row for _, row in rows[:count]], remarks), shown=shown)
+    return CallResult(whole, shown=shown)
+
+
+def _list_remarks(lines: Sequence[int], start: int, count: int, what: str) -> Iterator[str]:
+    rest = [line for line in lines if line >= start][count:]
+    if rest:
+        yield f"{format_count(len(rest), f'more {what}')}: outline with start={max(rest[0], start + 1)}"
+    elif not count and lines:
+        yield f"none from line {start} on; the last is at line {lines[-1]}"
 
 
 def _read_definitions(snapshot: Snapshot, path: str) -> Sequence[Definition]:
@@ -102,12 +110,19 @@ def _is_title(line: str) -> bool:
     return bool(line.strip()) and not line.startswith(("    ", "\t", "#", ">", "|", "- ", "* ", "---"))
 
 
-OUTLINE = Tool(
-    name="outline",
-    description=(
-        "List what one file defines, without its bodies: line ranges and signatures, nested as in the file; headings "
-        "for Markdown. Use it on a long file before read_file."
-    ),
-    arguments=Outline,
-    run=outline,
-)
+def make_outline(limits: ResultLimits = DEFAULT_LIMITS) -> Tool[Outline]:
+    """The tool for results within these limits."""
+    return Tool(
+        name="outline",
+        description=(
+            "List what one file defines, without its bodies: line ranges and signatures, nested as in the file; "
+            "headings for Markdown. Use it on a long file before read_file."
+        ),
+        arguments=Outline,
+        run=partial(outline, limits=limits),
+        limits=limits,
+        remake=make_outline,
+    )
+
+
+OUTLINE = make_outline()

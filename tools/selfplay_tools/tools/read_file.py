@@ -1,17 +1,24 @@
 """`read_file`: lines of a file, numbered."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from pydantic import Field
 
 from selfplay_tools.errors import BadArgument
-from selfplay_tools.output import LINE_CHARS, clip, compose, count_fitting, format_count, format_size
+from selfplay_tools.output import (
+    DEFAULT_LIMITS,
+    MAX_LINES,
+    ResultLimits,
+    clip,
+    compose_fitting,
+    format_count,
+    format_size,
+)
 from selfplay_tools.protocols import Snapshot
 from selfplay_tools.snapshot.scope import link_remark, resolve_file
 from selfplay_tools.text.decoding import FileText
-from selfplay_tools.tools.tool import CallResult, ShownRange, Tool, ToolArguments
-
-MAX_LINES = 400
+from selfplay_tools.tools.tool import CallResult, ShownRange, Tool, ToolArguments, bound_argument
 
 
 class ReadFile(ToolArguments):
@@ -22,19 +29,25 @@ class ReadFile(ToolArguments):
     count: int = Field(200, ge=1, le=MAX_LINES, description="Lines to show.")
 
 
-def read_file(snapshot: Snapshot, arguments: ReadFile) -> CallResult:
+def read_file(snapshot: Snapshot, arguments: ReadFile, limits: ResultLimits = DEFAULT_LIMITS) -> CallResult:
     """The lines from `start` on as `cat -n` prints them: number in six columns, tab, text."""
     path = resolve_file(snapshot, arguments.path)
     text = snapshot.text(path)
     if text.lines and arguments.start > len(text.lines):
         raise BadArgument(f"{path!r} has no line {arguments.start:,}; it has {format_count(len(text.lines), 'line')}")
     lines = text.lines[arguments.start - 1 : arguments.start - 1 + arguments.count]
-    rows = [f"{number:6}\t{clip(line)}" for number, line in enumerate(lines, arguments.start)]
-    rows = rows[: count_fitting(rows)]
-    last = arguments.start - 1 + len(rows)
-    remarks = [*link_remark(arguments.path, path), *_list_remarks(text, last, lines[: len(rows)])]
-    shown = ShownRange(path=path, first=arguments.start if rows else 1, last=last if rows else 0, how="read")
-    return CallResult(compose(_format_head(text, arguments.start, last), rows, remarks), shown=(shown,))
+    width, before, link = limits.line_chars, arguments.start - 1, link_remark(arguments.path, path)
+    rows = [f"{number:6}\t{clip(line, width=width)}" for number, line in enumerate(lines, arguments.start)]
+    whole, count = compose_fitting(
+        rows,
+        limits,
+        lambda count: (
+            _format_head(text, arguments.start, before + count),
+            [*link, *_list_remarks(text, before + count, lines[:count], width)],
+        ),
+    )
+    shown = ShownRange(path=path, first=arguments.start if rows else 1, last=before + count if rows else 0, how="read")
+    return CallResult(whole, shown=(shown,))
 
 
 def _format_head(text: FileText, start: int, last: int) -> str:
@@ -45,17 +58,18 @@ def _format_head(text: FileText, start: int, last: int) -> str:
     return f"{text.path}: lines {start:,}-{last:,} of {of}"
 
 
-def _list_remarks(text: FileText, last: int, lines: tuple[str, ...]) -> Iterator[str]:
+def _list_remarks(text: FileText, last: int, lines: tuple[str, ...], width: int) -> Iterator[str]:
     total = len(text.lines)
     if text.lfs_size is not None:
-        yield f"this is a Git LFS pointer; the real file has {format_size(text.lfs_size)} and is not part of this snapshot"
+        size = format_size(text.lfs_size)
+        yield f"this is a Git LFS pointer; the real file has {size} and is not part of this snapshot"
     if text.encoding != "utf-8":
         yield f"encoding: {text.encoding}"
     if any("\ufffd" in line for line in lines):
         yield "\ufffd stands for bytes that are not text in this encoding"
-    if any(len(line) > LINE_CHARS for line in lines):
+    if any(len(line) > width for line in lines):
         yield (
-            f"a line of over {LINE_CHARS} characters is cut, [+n] stands for n of them; "
+            f"a line of over {width} characters is cut, [+n] stands for n of them; "
             "grep with this path shows the text around a match"
         )
     if last < total:
@@ -64,12 +78,19 @@ def _list_remarks(text: FileText, last: int, lines: tuple[str, ...]) -> Iterator
         yield f"the file has {format_size(text.size)}; only its beginning can be read, as counted above"
 
 
-READ_FILE = Tool(
-    name="read_file",
-    description=(
-        "Read numbered lines of a text file. Use it on what a search or listing found; start continues. "
-        f"At most {MAX_LINES} lines per call; lines are cut at {LINE_CHARS} characters."
-    ),
-    arguments=ReadFile,
-    run=read_file,
-)
+def make_read_file(limits: ResultLimits = DEFAULT_LIMITS) -> Tool[ReadFile]:
+    """The tool for results within these limits."""
+    return Tool(
+        name="read_file",
+        description=(
+            "Read numbered lines of a text file. Use it on what a search or listing found; start continues. "
+            f"At most {limits.max_lines} lines per call; lines are cut at {limits.line_chars} characters."
+        ),
+        arguments=bound_argument(ReadFile, "count", limits.max_lines),
+        run=partial(read_file, limits=limits),
+        limits=limits,
+        remake=make_read_file,
+    )
+
+
+READ_FILE = make_read_file()

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from annotated_types import Le
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from selfplay_tools.output import DEFAULT_LIMITS, ResultLimits
 from selfplay_tools.protocols import Snapshot
 
 HowShown = Literal["read", "match", "outline"]
@@ -66,6 +69,26 @@ class Tool(Generic[A]):
     """Blocking; raises ToolsError for what the player got wrong, which `Toolbox.run` turns into a result."""
     is_reproducible: bool = True
     """The same snapshot and arguments always give the same text. False for a tool that asks the world outside."""
+    limits: ResultLimits = DEFAULT_LIMITS
+    """What its schema promises and its results keep to."""
+    remake: "Callable[[ResultLimits], Tool[A]] | None" = field(default=None, repr=False)
+    """Makes the same tool for other limits; None for one that knows of none: the toolbox cuts what is too long."""
 
 
 AnyTool = Tool[Any]
+
+
+@lru_cache(maxsize=1_000)
+def tool_within(tool: AnyTool, limits: ResultLimits) -> AnyTool:
+    """The tool with these limits; the same object each time, and `tool` itself where it has them or knows of none."""
+    return tool if tool.remake is None or tool.limits == limits else tool.remake(limits)
+
+
+def bound_argument(arguments: type[A], name: str, most: int) -> type[A]:
+    """The arguments with an integer that is at most `most`, its default too; the same class where it is so already."""
+    info = arguments.model_fields[name]
+    if any(isinstance(bound, Le) and bound.le == most for bound in info.metadata):
+        return arguments
+    bounded = Field(min(info.default, most), ge=1, le=most, description=info.description)
+    fields: dict[str, Any] = {name: (int, bounded)}
+    return create_model(arguments.__name__, __base__=arguments, __doc__=arguments.__doc__, **fields)

@@ -6,7 +6,7 @@ guesses.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -43,8 +43,9 @@ class HeuristicPlayer:
         return "heuristic"
 
     async def complete(self, request: ModelRequest) -> ModelReply:
-        """The next move, from the conversation alone."""
-        move = choose_move(take_notes([m.value for m in request.messages]))
+        """The next move, from the conversation and the tools that are offered."""
+        offered = frozenset(tool["function"]["name"] for tool in request.head.get("tools", ()))
+        move = choose_move(take_notes([m.value for m in request.messages]), offered)
         arguments = orjson.dumps(move.arguments).decode()
         call = ToolCall(id=f"call_{request.turn}_0", name=move.tool, arguments=arguments)
         message = Message(role="assistant", content=move.thought, origin=request.origin, tool_calls=(call,))
@@ -56,15 +57,29 @@ class HeuristicPlayer:
         """Nothing to close."""
 
 
-def choose_move(notes: SearchNotes) -> SearchMove:
-    """The first move that is worth making and was not made before; an answer when there is none."""
+def choose_move(notes: SearchNotes, offered: frozenset[str] = frozenset()) -> SearchMove:
+    """The first move that is worth making and was not made before; an answer when there is none.
+
+    Moves are made with the tools `offered` only, where that says which those are.
+    """
     if "`finish`" in notes.last_advice and notes.read:
         return _make_answer(notes)
     made = {(name, orjson.dumps(arguments, option=orjson.OPT_SORT_KEYS)) for name, arguments in notes.calls}
-    for move in _propose_moves(notes):
+    moves = _propose_moves(notes)
+    for move in _keep_to_tools(moves, offered) if offered else moves:
         if (move.tool, orjson.dumps(move.arguments, option=orjson.OPT_SORT_KEYS)) not in made:
             return move
     return _make_answer(notes)
+
+
+def _keep_to_tools(moves: Iterable[SearchMove], offered: frozenset[str]) -> Iterator[SearchMove]:
+    """The moves that can be made; for `search` stands `grep` where there is none."""
+    for move in moves:
+        if move.tool in offered:
+            yield move
+        elif move.tool == "search" and "grep" in offered:
+            pattern = "|".join(move.arguments["query"].split())
+            yield SearchMove(move.thought, "grep", {"pattern": pattern, "ignore_case": True})
 
 
 def _propose_moves(notes: SearchNotes) -> Iterator[SearchMove]:
@@ -106,7 +121,7 @@ def _search_new_words(notes: SearchNotes) -> Iterator[SearchMove]:
 
 def _count_reads_since_search(notes: SearchNotes) -> int:
     names = [name for name, _ in notes.calls]
-    last = max((i for i, name in enumerate(names) if name == "search"), default=-1)
+    last = max((i for i, name in enumerate(names) if name in {"search", "grep"}), default=-1)
     return names[last + 1 :].count("read_file")
 
 
