@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import anyio
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import TimeRemainingColumn
 from rich.table import Table
 
 from selfplay.batch.progress.observer import collect_key_names
@@ -23,7 +23,7 @@ from selfplay.clean.importing.clean_imported import ImportOptions, imports_in, r
 from selfplay.clean.journals import journals_in
 from selfplay.clean.run import CleaningWork, clean_to
 from selfplay.clean.settings import CleanSettings, load_clean_settings
-from selfplay.cli.console import ExitCode, make_console, print_error, print_json
+from selfplay.cli.console import ExitCode, make_console, make_progress, print_error, print_json
 from selfplay.cli.options import SettingsOptions, override_judge
 from selfplay.config import KeyName, RunConfig, key_names_in, read_toml, validate_section
 from selfplay.core.errors import InputError
@@ -208,16 +208,7 @@ def _clean_with_bar(job: _CleaningJob, console: Console) -> CleaningFunnel:
     journals = job.sources
     if job.foreign is not None and (own := find_export_files(job.traces)):
         console.print(f"left out: {len(own)} files that exports wrote, such as {sanitize(str(min(own)))}", style="dim")
-    bar = Progress(
-        TextColumn("cleaning"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    with bar:
+    with make_progress(console, TimeRemainingColumn) as bar:
         task = bar.add_task("cleaning", total=len(journals))
         try:
             return anyio.run(_clean_journals, job, journals, partial(bar.advance, task))

@@ -4,11 +4,12 @@ import sys
 from enum import IntEnum
 from io import TextIOWrapper
 
-import orjson
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from selfplay.core.errors import ModelError, NothingToExport, ScriptError
+from selfplay.core.jsonl import json_line
 from selfplay.core.terminal_text import sanitize
 
 
@@ -57,7 +58,13 @@ def make_console(*, is_quiet: bool, is_json: bool) -> Console:
     return Console(stderr=is_json, quiet=is_quiet, highlight=False, soft_wrap=False)
 
 
+def make_progress(console: Console, time: type[ProgressColumn] = TimeElapsedColumn) -> Progress:
+    """A bar that is gone when it ends, and shows nothing where no terminal is; its last column is about time."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), time())
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
 def print_json(value: object) -> None:
     """One line of JSON on standard output."""
-    sys.stdout.buffer.write(orjson.dumps(value) + b"\n")
+    sys.stdout.buffer.write(json_line(value))
     sys.stdout.buffer.flush()

@@ -28,6 +28,7 @@ from selfplay.core.terminal_text import sanitize
 from selfplay.core.trace import StopReason
 from selfplay.demo.repository import DEMO_ID, demo_task, make_repository
 from selfplay.episode.play import PlayedEpisode
+from selfplay.export.formats.trl import TRL
 from selfplay.export.write_rows import ExportSummary, write_rows
 from selfplay.journal.events import read_events
 
@@ -63,7 +64,7 @@ def demo(
     print_side_by_side(console, candidate.trace, strip_supervision(candidate.trace, candidate.contract), max_lines=1)
     clean = CleanFolder(out / "clean")
     anyio.run(clean_to, clean, CleaningWork([played.path], CleanSettings()))
-    done = write_rows(clean.read_outcomes(), out / "sft", "trl")
+    done = write_rows(clean.read_outcomes(), out / "sft", TRL)
     _print_rows(console, played, done)
     if as_json:
         print_json({**summarize_episode(played.trace, played.path), "rows": done.model_dump(mode="json")})

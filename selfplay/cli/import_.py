@@ -4,12 +4,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
-import orjson
 import typer
 
 from selfplay.cli.console import ExitCode, make_console, print_error, print_json
 from selfplay.core.errors import InputError
-from selfplay.core.files import convert_os_errors, move_into_place, open_scratch_folder, write_lines
+from selfplay.core.files import convert_os_errors, make_folder, write_atomically
+from selfplay.core.jsonl import json_line
 from selfplay.core.task import Task
 from selfplay.core.terminal_text import sanitize
 from selfplay.tasks.importers import BENCHMARK_FORMATS, BenchmarkFormat, RejectedRow, RepositoryLocations, import_rows
@@ -85,12 +85,12 @@ def _count_by_reason(rejected: list[RejectedRow]) -> str:
 
 
 def _write_rejected(path: Path, rejected: list[RejectedRow]) -> None:
-    with convert_os_errors(path):
-        path.unlink(missing_ok=True)
     if rejected:
-        with open_scratch_folder(path.absolute().parent) as folder:
-            write_lines(folder / path.name, (orjson.dumps(_rejected_row(one)) + b"\n" for one in rejected))
-            move_into_place(folder, [path.absolute()])
+        make_folder(path.parent, above=True)
+        write_atomically(path, b"".join(json_line(_rejected_row(one)) for one in rejected))
+        return
+    with convert_os_errors(path, "removed"):
+        path.unlink(missing_ok=True)
 
 
 def _print_outcome(tasks: list[Task], rejected: list[RejectedRow], out: Path, beside: Path) -> None:

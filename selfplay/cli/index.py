@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from selfplay.cli.console import make_console, print_json
+from selfplay.cli.console import make_console, make_progress, print_json
 from selfplay.cli.options import repo_and_commit
 from selfplay.config import SemanticSearchConfig, load_config
 from selfplay.environments.find_files.semantic_search import embed_ahead
@@ -58,7 +57,7 @@ def index(
 
 def _build(console: Console, repositories: Repositories, repo: str, commit: str) -> None:
     began = time.perf_counter()
-    with _progress_bar(console) as progress:
+    with make_progress(console) as progress:
         bar = progress.add_task(f"{repo} at {commit}", total=None)
         full_id = build_index(
             repositories, repo, commit, lambda done, total: progress.update(bar, completed=done, total=total)
@@ -69,15 +68,10 @@ def _build(console: Console, repositories: Repositories, repo: str, commit: str)
 def _embed(
     console: Console, repositories: Repositories, place: tuple[str, str], semantic: SemanticSearchConfig
 ) -> None:
-    with closing(repositories.open(*place)) as snapshot, _progress_bar(console) as progress:
+    with closing(repositories.open(*place)) as snapshot, make_progress(console) as progress:
         bar = progress.add_task(f"{place[0]}: vectors", total=None)
         pieces = embed_ahead(semantic, snapshot, lambda done, total: progress.update(bar, completed=done, total=total))
     console.print(f"{place[0]}: {format_count(pieces, 'piece')} have vectors", highlight=False)
-
-
-def _progress_bar(console: Console) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _print_contents(console: Console, repo: str, told: IndexSummary) -> None:

@@ -10,10 +10,9 @@ from typing import Annotated
 import anyio
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from selfplay.cli.console import ExitCode, make_console, print_error, print_json
+from selfplay.cli.console import ExitCode, make_console, make_progress, print_error, print_json
 from selfplay.cli.options import repo_and_commit, warn_of_missing_keys
 from selfplay.config import SeatConfig, read_toml, validate_section
 from selfplay.core.errors import ConfigError
@@ -184,18 +183,13 @@ def _parse_unless(text: str) -> UnrewrittenPolicy:
 
 def _mine_repository(repositories: Repositories, text: str, settings: MineSettings, console: Console) -> MinedTasks:
     repo, tip = repo_and_commit(text)
-    with _progress_bar(console) as progress:
+    with make_progress(console) as progress:
         bar = progress.add_task(f"{repo}: cloning", total=None)
 
         def show_progress(what: str, done: int, total: int | None) -> None:
             progress.update(bar, description=f"{repo}: {what}", completed=done, total=total)
 
         return mine_tasks(repositories, repo, tip, settings, show_progress)
-
-
-def _progress_bar(console: Console) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +214,7 @@ class _RewriteJob:
     ) -> tuple[list[MinedTasks], RewriteCost]:
         model = model_from_config("player", self.seat)
         try:
-            with RewriteAnswerFile(self.file) as answers, _progress_bar(console) as progress:
+            with RewriteAnswerFile(self.file) as answers, make_progress(console) as progress:
                 rewriter = Rewriter(model, self.seat, answers, self.repositories, self.tries, self.unless, self.at_once)
                 done: list[MinedTasks] = []
                 for one in found:

@@ -6,10 +6,9 @@ from typing import Annotated
 import anyio
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from selfplay.cli.console import ExitCode, make_console, print_json
+from selfplay.cli.console import ExitCode, make_console, make_progress, print_json
 from selfplay.core.terminal_text import sanitize
 from selfplay.repos.repositories import Repositories
 from selfplay.tasks.mine import LeakGrade, TaskCheckResult, check_tasks, refuse_other_file, write_tasks
@@ -49,7 +48,7 @@ def check(
     if out is not None:
         refuse_other_file(out)
     console = make_console(is_quiet=False, is_json=as_json)
-    with _progress_bar(console) as progress:
+    with make_progress(console) as progress:
         bar = progress.add_task("checking", total=None)
 
         async def run() -> TaskCheckResult:
@@ -69,11 +68,6 @@ def check(
     else:
         _print_outcome(checked, out, console)
     raise typer.Exit(ExitCode.NEGATIVE if checked.problems else ExitCode.DONE)
-
-
-def _progress_bar(console: Console) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _as_json(checked: TaskCheckResult) -> dict[str, object]:

@@ -3,10 +3,18 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from selfplay.core.trace import Trace
-from selfplay.export.formats.row_models import AssistantTurn, RowTurn, ToolTurn, UserTurn
-from selfplay.export.row_problems import RowProblem, RowProblemKind, walk_strings
+from selfplay.export.row_models import (
+    AssistantTurn,
+    RowProblem,
+    RowProblemKind,
+    RowTurn,
+    ToolTurn,
+    UserTurn,
+    walk_strings,
+)
 
 MIN_TEXT_CHARS = 20
 """Characters from which on a hint or nudge is looked for by its text; shorter ones are words that anyone uses."""
@@ -85,7 +93,7 @@ def _find_hint_texts(messages: Sequence[RowTurn], said: Sequence[str]) -> Iterat
         yield from (_problem_at(i, f"words of a hint or nudge: {words[:80]!r}") for words in heard)
 
 
-def _texts_of_turn(turn: AssistantTurn) -> list[object]:
+def _texts_of_turn(turn: AssistantTurn[Any, Any]) -> list[object]:
     """Everything that the model wrote in a turn."""
     return [turn.content, getattr(turn, "reasoning_content", ""), *(call.values for call in turn.tool_calls)]
 

@@ -1,35 +1,31 @@
 """Every problem is shown on a good row with one thing changed."""
 
 from collections.abc import Callable
-from typing import Any, get_args
+from typing import Any
 
 import orjson
 import pytest
 
 from selfplay.clean.stages.strip import strip_supervision
-from selfplay.export.formats.openai_chat import openai_row
-from selfplay.export.formats.row_models import RowFormat
-from selfplay.export.formats.trl import trl_row
-from selfplay.export.lint import lint_row
-from selfplay.export.row_problems import RowProblem, RowProblemKind
+from selfplay.export.formats import FORMATS
+from selfplay.export.formats.trl import TRL
+from selfplay.export.row_models import RowProblem, RowProblemKind
 from selfplay.export.supervision_leaks import Supervision, supervision_of
 from tests.selfplay.traces import TASK_TEXT, a_contract, a_search, a_step, a_tool, a_trace, finish
 
-FORMATS: tuple[RowFormat, ...] = get_args(RowFormat)
 CLEAN = strip_supervision(a_search(), a_contract())
-MAKERS = {"openai": openai_row, "trl": trl_row}
 Change = Callable[[dict[str, Any]], object]
 
 
-def make_row(kind: RowFormat) -> dict[str, Any]:
-    return orjson.loads(orjson.dumps(MAKERS[kind](CLEAN)))
+def make_row(kind: str) -> dict[str, Any]:
+    return orjson.loads(orjson.dumps(FORMATS[kind].make_row(CLEAN)))
 
 
-def find_problems(kind: RowFormat, change: Change, supervision: Supervision | None = None) -> tuple[RowProblem, ...]:
+def find_problems(kind: str, change: Change, supervision: Supervision | None = None) -> tuple[RowProblem, ...]:
     row = make_row(kind)
     change(row)
     weights = CLEAN.weights if kind == "trl" else None
-    return lint_row(row, kind, weights=weights, supervision=supervision)
+    return FORMATS[kind].lint(row, weights=weights, supervision=supervision)
 
 
 def kinds_of(found: tuple[RowProblem, ...]) -> set[RowProblemKind]:
@@ -37,9 +33,9 @@ def kinds_of(found: tuple[RowProblem, ...]) -> set[RowProblemKind]:
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_an_exported_row_has_no_problem(kind: RowFormat) -> None:
+def test_an_exported_row_has_no_problem(kind: str) -> None:
     assert (
-        lint_row(make_row(kind), kind, weights=CLEAN.weights, supervision=supervision_of(a_search(), "[advice 1]"))
+        FORMATS[kind].lint(make_row(kind), weights=CLEAN.weights, supervision=supervision_of(a_search(), "[advice 1]"))
         == ()
     )
 
@@ -94,7 +90,7 @@ SPOILT: list[tuple[Change, RowProblemKind, str]] = [
 
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize(("change", "expected", "where"), SPOILT)
-def test_a_spoilt_row_is_refused(kind: RowFormat, change: Change, expected: RowProblemKind, where: str) -> None:
+def test_a_spoilt_row_is_refused(kind: str, change: Change, expected: RowProblemKind, where: str) -> None:
     assert (expected, where) in {(p.kind, p.where) for p in find_problems(kind, change)}
 
 
@@ -135,12 +131,12 @@ def test_something_is_to_be_learned() -> None:
                 message["weight"] = 0
 
     assert kinds_of(find_problems("openai", forget)) == {RowProblemKind.WEIGHT}
-    assert kinds_of(lint_row(make_row("trl"), "trl", weights=[0] * 5)) == {RowProblemKind.WEIGHT}
+    assert kinds_of(TRL.lint(make_row("trl"), weights=[0] * 5)) == {RowProblemKind.WEIGHT}
 
 
 @pytest.mark.parametrize("weights", [[], [1], [1] * 6, [1, 1, 1, 1, 2]])
 def test_weights_beside_a_row_fit_its_turns(weights: list[int]) -> None:
-    assert RowProblemKind.WEIGHT in kinds_of(lint_row(make_row("trl"), "trl", weights=weights))
+    assert RowProblemKind.WEIGHT in kinds_of(TRL.lint(make_row("trl"), weights=weights))
 
 
 def test_a_call_of_no_known_tool_may_stay_as_context() -> None:
@@ -151,7 +147,7 @@ def test_a_call_of_no_known_tool_may_stay_as_context() -> None:
 def test_calls_are_not_held_against_schemas_where_weights_are_unknown() -> None:
     row = make_row("trl")
     call_of(row, 2).update(name="ls")
-    assert lint_row(row, "trl") == ()
+    assert TRL.lint(row) == ()
 
 
 # What a supervisor leaves
@@ -166,7 +162,7 @@ def find_supervision_places(change: Change, supervision: Supervision) -> set[str
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_a_user_turn_after_the_task_is_somebodys_help(kind: RowFormat) -> None:
+def test_a_user_turn_after_the_task_is_somebodys_help(kind: str) -> None:
     found = find_problems(kind, lambda row: row["messages"].insert(4, {"role": "user", "content": "Go on."}))
     assert [(p.kind, p.where) for p in found] == [(RowProblemKind.SUPERVISION, "messages[4]")]
 
