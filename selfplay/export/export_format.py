@@ -60,12 +60,9 @@ class ExportFormat:
         where the format has no place for them. Where a turn's weight is not known, its calls' names and arguments are
         not held against the tools' schemas: refused calls stay as context.
         """
-        if problems := tuple(_find_unreadable_text(row)):
-            return problems
-        try:
-            parsed = self.row_model.model_validate(row)
-        except ValidationError as error:
-            return tuple(_describe_shape_errors(error))
+        parsed = _read_as(self.row_model, row)
+        if isinstance(parsed, tuple):
+            return parsed
         return tuple(self.check(parsed, weights, supervision or Supervision()))
 
     def make_pair(self, pair: PreferencePair) -> dict[str, Any]:
@@ -75,14 +72,30 @@ class ExportFormat:
         return _as_object(self.pair(pair))
 
     def lint_pair(self, pair: PreferencePair) -> tuple[RowProblem, ...]:
-        """Everything that is wrong with either side, read as a row of its own whose last turn is learned."""
-        found: list[RowProblem] = []
+        """Everything that is wrong with either side, read as a row of its own whose last turn is learned.
+
+        If nothing is: what is wrong with the shape of the pair's row.
+        """
+        problems: list[RowProblem] = []
         for name, action in (("chosen", pair.chosen), ("rejected", pair.rejected)):
             clean = pair.side_as_trace(action)
             weights = [0] * (len(clean.turns) - 1) + [1]
-            problems = self.lint(self.make_row(clean), weights=weights)
-            found += (problem.model_copy(update={"where": f"{name}: {problem.where}"}) for problem in problems)
-        return tuple(found)
+            of_side = self.lint(self.make_row(clean), weights=weights)
+            problems += (problem.model_copy(update={"where": f"{name}: {problem.where}"}) for problem in of_side)
+        if problems or self.pair_model is None:
+            return tuple(problems)
+        parsed = _read_as(self.pair_model, self.make_pair(pair))
+        return parsed if isinstance(parsed, tuple) else ()
+
+
+def _read_as(model: type[BaseModel], row: Mapping[str, Any]) -> BaseModel | tuple[RowProblem, ...]:
+    """The row as this model, or why it can't be read as one."""
+    if problems := tuple(_find_unreadable_text(row)):
+        return problems
+    try:
+        return model.model_validate(row)
+    except ValidationError as error:
+        return tuple(_describe_shape_errors(error))
 
 
 def _as_object(row: Row) -> dict[str, Any]:
@@ -91,14 +104,14 @@ def _as_object(row: Row) -> dict[str, Any]:
 
 def _find_unreadable_text(row: Mapping[str, Any]) -> Iterator[RowProblem]:
     for where, text in walk_strings(row):
-        if found := _NO_TEXT.search(text):
-            what = "a NUL character" if found[0] == "\0" else "a lone surrogate: there is no UTF-8 for it"
+        if match := _NO_TEXT.search(text):
+            what = "a NUL character" if match[0] == "\0" else "a lone surrogate: there is no UTF-8 for it"
             yield RowProblem(kind=RowProblemKind.TEXT, where=where, text=what)
 
 
 def _describe_shape_errors(error: ValidationError) -> Iterator[RowProblem]:
     """Pydantic's findings. Their places name a message's role after its number, which is left out."""
-    for found in error.errors(include_url=False, include_context=False, include_input=False):
-        steps = [s for i, s in enumerate(found["loc"]) if i != 2 or found["loc"][0] != "messages"]  # noqa: PLR2004  see above
+    for each in error.errors(include_url=False, include_context=False, include_input=False):
+        steps = [s for i, s in enumerate(each["loc"]) if i != 2 or each["loc"][0] != "messages"]  # noqa: PLR2004  see above
         where = "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in steps).lstrip(".")
-        yield RowProblem(kind=RowProblemKind.SHAPE, where=where, text=found["msg"])
+        yield RowProblem(kind=RowProblemKind.SHAPE, where=where, text=each["msg"])

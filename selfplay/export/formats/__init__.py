@@ -6,8 +6,6 @@ A package offers a format as an entry point, whose value is an `ExportFormat`:
     mine = "mypackage.formats:MINE"
 """
 
-from collections.abc import Iterable
-
 from selfplay.core.errors import ConfigError
 from selfplay.core.plugins import load_object, load_plugins
 from selfplay.export.export_format import ExportFormat
@@ -43,16 +41,13 @@ def find_format(name: str) -> ExportFormat:
         return _require_format(load_object(name), repr(name))
     formats = load_formats()
     if name not in formats:
-        raise ConfigError(f"{name!r} is not one of {list_names(formats)}; a format of your own is package.module:name")
+        names = ", ".join(map(repr, formats))
+        raise ConfigError(f"{name!r} is not one of {names}; a format of your own is package.module:name")
     return formats[name]
-
-
-def list_names(names: Iterable[str]) -> str:
-    """Names for an error's text."""
-    return ", ".join(map(repr, names))
 
 
 def _require_format(found: object, where: str) -> ExportFormat:
     if not isinstance(found, ExportFormat):
-        raise ConfigError(f"{where} is of type {type(found).__name__}; a format is a selfplay.export.ExportFormat")
+        wanted = f"{ExportFormat.__module__}.{ExportFormat.__qualname__}"
+        raise ConfigError(f"{where} is of type {type(found).__name__}; a format is an object of {wanted}")
     return found

@@ -150,7 +150,7 @@ def test_calls_are_not_held_against_schemas_where_weights_are_unknown() -> None:
     assert TRL.lint(row) == ()
 
 
-# What a supervisor leaves
+# Words of the supervisor
 
 HINT = "Think about where a response gets its headers."
 
@@ -162,7 +162,7 @@ def find_supervision_places(change: Change, supervision: Supervision) -> set[str
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_a_user_turn_after_the_task_is_somebodys_help(kind: str) -> None:
+def test_a_user_turn_after_the_task_is_a_hint_or_a_nudge(kind: str) -> None:
     found = find_problems(kind, lambda row: row["messages"].insert(4, {"role": "user", "content": "Go on."}))
     assert [(p.kind, p.where) for p in found] == [(RowProblemKind.SUPERVISION, "messages[4]")]
 
@@ -201,14 +201,14 @@ def test_a_hint_inside_the_reasoning_is_found() -> None:
     assert [(p.kind, p.where) for p in found] == [(RowProblemKind.SUPERVISION, "messages[2]")]
 
 
-def test_a_file_that_happens_to_hold_a_nudge_is_no_help() -> None:
-    """The player may be reading the very file that the engine's words stand in."""
+def test_a_nudge_inside_a_file_that_was_read_is_no_problem() -> None:
+    """The player may have read the very file that the words stand in."""
     assert (
         find_supervision_places(lambda r: append_text(r, 3, f"\n1: {HINT}\n2: and more"), Supervision([HINT])) == set()
     )
 
 
-def test_words_that_the_task_itself_says_are_no_help() -> None:
+def test_words_of_the_task_itself_are_no_problem() -> None:
     assert find_supervision_places(lambda r: append_text(r, 2, TASK_TEXT), Supervision([TASK_TEXT])) == set()
 
 
@@ -230,7 +230,7 @@ def test_a_sentence_in_a_script_without_blanks_is_found() -> None:
     assert find_supervision_places(lambda r: append_text(r, 2, said), hint) == {"messages[2]"}
 
 
-def test_a_sentence_that_a_result_had_shown_is_no_help() -> None:
+def test_a_sentence_that_a_result_had_shown_is_no_problem() -> None:
     said = " Where does a response get its headers from"
 
     def read(row: dict[str, Any]) -> None:
@@ -240,18 +240,18 @@ def test_a_sentence_that_a_result_had_shown_is_no_help() -> None:
     assert find_supervision_places(read, PARTS) == set()
 
 
-def test_a_short_sentence_of_a_hint_is_anyones() -> None:
+def test_a_short_sentence_of_a_hint_is_no_problem() -> None:
     assert find_supervision_places(lambda r: append_text(r, 2, " Look wider. That is all."), PARTS) == set()
 
 
-def test_words_that_anyone_uses_are_no_help() -> None:
+def test_a_short_hint_is_not_looked_for() -> None:
     assert (
         find_supervision_places(lambda r: append_text(r, 2, "Look at the tests."), Supervision(["Look at the tests."]))
         == set()
     )
 
 
-def test_what_was_said_to_the_player_is_known_from_the_trace() -> None:
+def test_hints_and_nudges_are_taken_from_the_trace() -> None:
     trace = a_trace(a_step(finish(), hint="A hint.", nudge="A nudge."))
     assert supervision_of(trace, "[m]") == Supervision(("A hint.", "A nudge."), "[m]")
 
