@@ -30,6 +30,7 @@ from selfplay.core.trace import HintKind, Trace
 from selfplay.environments.environment import Environment
 from selfplay.episode.play import play_task, set_up_episode
 from selfplay.episode.seats import open_seat_models
+from selfplay.export.formats.trl import TRL
 from selfplay.export.write_rows import write_rows
 from selfplay.gate import ShownText, check_hint
 from selfplay.repos.repositories import Repositories
@@ -138,7 +139,7 @@ def main() -> None:
                 show(outcomes[-1], as_json=given.json)
         clean = CleanFolder(Path(scratch) / "clean")
         anyio.run(clean_to, clean, CleaningWork(journals_in(traces), CleanSettings()))
-        rows = write_rows(clean.read_outcomes(), Path(scratch) / "rows", "trl")
+        rows = write_rows(clean.read_outcomes(), Path(scratch) / "rows", TRL)
         print(f"{rows.rows} rows of {len(outcomes)} episodes; skipped: {dict(rows.skipped)}")
         print(f"delivered hints: {sum(o.hints for o in outcomes)}, revealing: {sum(o.revealing for o in outcomes)}")
 

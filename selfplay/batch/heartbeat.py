@@ -12,6 +12,7 @@ import orjson
 
 from selfplay.batch.run_folder import RunFolder
 from selfplay.core.files import write_atomically
+from selfplay.core.jsonl import json_line
 
 BEAT_S = 5.0
 """Seconds between two signs of life."""
@@ -58,7 +59,7 @@ class Heartbeat:
 
     def beat(self, state: Mapping[str, Any], *, is_over: bool = False) -> None:
         """Show that this worker lives (or, at its end, leaves), and how it is doing. Blocking. Raises StorageError."""
-        write_atomically(self._path, orjson.dumps({**self._identity, **state, "is_over": is_over}) + b"\n")
+        write_atomically(self._path, json_line({**self._identity, **state, "is_over": is_over}))
         self._last_beat_s = _boot_clock_s()
 
     @property

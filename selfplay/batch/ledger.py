@@ -4,16 +4,14 @@ A unit counts once, however many lines tell of it. A line that was lost with a m
 taken up again, its journals say that they are over, and the line is written anew.
 """
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, Self
 
-import orjson
 from pydantic import ValidationError
 
 from selfplay.batch.run_folder import RunFolder
-from selfplay.core.errors import StorageError
+from selfplay.core.jsonl import AppendOnlyFile, json_line
 from selfplay.core.message import Noun
 from selfplay.core.trace import Quality, StopReason
 from selfplay.core.usage import Usage
@@ -84,31 +82,24 @@ class UnitLedger:
     """A worker's own file, open for adding to. Use as a context manager. Blocking."""
 
     def __init__(self, folder: RunFolder, worker: str) -> None:
-        self._path = folder.ledgers / f"{worker}.jsonl"
-        self._descriptor = -1
+        self._file = AppendOnlyFile(folder.ledgers / f"{worker}.jsonl", makes_folder=False)
 
     def __enter__(self) -> Self:
         """Make the file."""
-        try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-            self._descriptor = os.open(self._path, flags, 0o644)
-        except OSError as error:
-            raise StorageError.from_os_error(self._path, error) from error
+        self._file.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Close it."""
-        os.close(self._descriptor)
+        self._file.close()
 
     def append(self, line: UnitLine) -> None:
-        """Append a line, and wait until it is on the disk. Raises StorageError; the line may then be there in part."""
-        data = memoryview(b"\n" + orjson.dumps(line.model_dump(mode="json")) + b"\n")
-        try:
-            while data:
-                data = data[os.write(self._descriptor, data) :]
-            os.fsync(self._descriptor)
-        except OSError as error:
-            raise StorageError.from_os_error(self._path, error) from error
+        """Append a line, and wait until it is on the disk. Raises StorageError; the line may then be there in part.
+
+        An end of line stands before it, too, so that half a line that is there already spoils none.
+        """
+        self._file.append(b"\n" + json_line(line.model_dump(mode="json")))
+        self._file.sync()
 
 
 class UnitLedgers:

@@ -26,11 +26,10 @@ from selfplay.clean.settings import CleanSettings
 from selfplay.config import KeyName
 from selfplay.core.clean_trace import CleanTrace, PreferencePair
 from selfplay.core.drop_codes import DropCode, DroppedTrace
-from selfplay.core.files import move_into_place, open_scratch_folder, write_lines
+from selfplay.core.files import open_scratch_folder, write_together
 from selfplay.core.trace import Stratum
-from selfplay.export.formats.openai_chat import openai_row
-from selfplay.export.formats.trl import trl_row
-from selfplay.export.lint import lint_row
+from selfplay.export.formats import FORMATS
+from selfplay.export.row_models import describe_problems
 from selfplay.export.spool import Spool, open_spool
 from selfplay.export.supervision_leaks import Supervision, supervision_of
 
@@ -80,8 +79,8 @@ async def clean_to(
     """Clean journals and put the outcome into a folder; returns what became of all of them.
 
     The same journals, settings and replies give the same bytes, in whatever order the replies come. Raises InputError
-    for settings that can't be used, ExportError for a place that can't be written and for an episode that comes twice,
-    and what the assistants raise; then the place stays as it was.
+    for settings that can't be used, StorageError for a place that can't be written, ExportError for an episode that
+    comes twice, and what the assistants raise; then the place stays as it was.
     """
     with open_scratch_folder(place.path) as folder, open_spool(folder / "spool") as spool:
         bench = _CleaningRun(work, spool)
@@ -89,13 +88,13 @@ async def clean_to(
         bench.compare_all()
         funnel = bench.count_kept().to_funnel(spent(), sources)
         funnel = funnel.model_copy(update={"is_imported": work.import_options is not None})
-        write_lines(folder / place.traces.name, _read_in_order(spool, "trace"))
-        write_lines(folder / place.pairs.name, _read_in_order(spool, "pairs"))
-        write_lines(folder / place.dropped.name, spool.lines("dropped"))
-        write_lines(
-            folder / place.funnel.name, [_without_run_counts(funnel).model_dump_json(indent=2).encode() + b"\n"]
+        contents = (
+            _read_in_order(spool, "trace"),
+            _read_in_order(spool, "pairs"),
+            spool.lines("dropped"),
+            [_encode_line(_without_run_counts(funnel).model_dump_json(indent=2))],
         )
-        move_into_place(folder, place.results)
+        write_together(folder, list(zip(place.results, contents, strict=True)))
     return funnel
 
 
@@ -283,15 +282,13 @@ def _find_surplus(kept: dict[str, _KeptTrace], per_task: int | None) -> list[tup
 
 
 def _lint_cleaned(cleaned: CleanedTrace, supervision: Supervision) -> CleanedTrace | DroppedTrace:
-    """The trace if an export in any format takes it and nothing in it shows that somebody helped."""
+    """The trace if every format that comes along takes it, and no row of it shows that somebody helped."""
     clean = cleaned.clean
-    problems = lint_row(openai_row(clean), "openai", weights=clean.weights, supervision=supervision) or lint_row(
-        trl_row(clean), "trl", weights=clean.weights
-    )
-    if not problems:
-        return cleaned
-    told = "; ".join(f"{p.where}: {p.text}" for p in problems)
-    return DroppedTrace(episode=clean.episode, task=clean.task, code=DropCode.LINT, detail=told)
+    for each in FORMATS.values():
+        if problems := each.lint(each.make_row(clean), weights=clean.weights, supervision=supervision):
+            detail = describe_problems(problems)
+            return DroppedTrace(episode=clean.episode, task=clean.task, code=DropCode.LINT, detail=detail)
+    return cleaned
 
 
 def _read_in_order(spool: Spool, kind: str) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import typer
 from rich.console import Console
+from rich.progress import Progress
 from rich.text import Text
 
 from selfplay.core.errors import ModelError, NothingToExport, ScriptError

@@ -97,11 +97,12 @@ def _make_rows(played: PlayedEpisode, out: Path) -> tuple[tuple[Path, Path], dic
     from selfplay.clean.folder import CleanFolder
     from selfplay.clean.run import CleaningWork, clean_to
     from selfplay.clean.settings import CleanSettings
+    from selfplay.export.formats.trl import TRL
     from selfplay.export.write_rows import write_rows
 
     clean = CleanFolder(out / "clean")
     anyio.run(clean_to, clean, CleaningWork([played.path], CleanSettings()))
-    summary = write_rows(clean.read_outcomes(), out / "sft", "trl")
+    summary = write_rows(clean.read_outcomes(), out / "sft", TRL)
     return (Path(summary.files[0]), Path(summary.files[1])), summary.model_dump(mode="json")
 
 

@@ -19,8 +19,8 @@ from selfplay.clean.run import CleaningWork, clean_to
 from selfplay.clean.settings import CleanSettings
 from selfplay.cli.console import list_counts, make_console, print_json
 from selfplay.cli.options import JsonOption
-from selfplay.core.errors import InputError
-from selfplay.export.formats.row_models import RowFormat
+from selfplay.core.errors import ConfigError, InputError
+from selfplay.export.formats import FORMATS, find_format
 from selfplay.export.pairs import write_pairs
 from selfplay.export.write_rows import ExportSummary, write_rows
 
@@ -35,12 +35,26 @@ selfplay export traces --format openai -o data/sft.jsonl
 selfplay export traces --pairs --format trl -o data/dpo"""
 
 
+_FORMAT_NAMES = f"[{'|'.join(FORMATS)}|...]"
+_FORMAT_HELP = "; ".join(f"{each.name}: {each.description}" for each in FORMATS.values()) + "; or package.module:name."
+
+
+def _check_format(name: str) -> str:
+    try:
+        find_format(name)
+    except ConfigError as error:
+        raise typer.BadParameter(str(error)) from None
+    return name
+
+
 @commands.command(epilog=EPILOG)
 def export(
     traces: Annotated[Path, typer.Argument(help="A folder of journals, one journal, or a folder of clean traces.")],
     *,
     out: Annotated[Path, typer.Option("--out", "-o", help="A folder, or the name of a .jsonl file.")],
-    format: Annotated[RowFormat, typer.Option(help="openai: chat JSONL; trl: messages and tools for TRL.")] = "trl",  # noqa: A002  the option's name
+    format_name: Annotated[
+        str, typer.Option("--format", metavar=_FORMAT_NAMES, help=_FORMAT_HELP, callback=_check_format)
+    ] = "trl",
     pairs: Annotated[bool, typer.Option("--pairs", help="Preference pairs instead of whole traces.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -50,19 +64,20 @@ def export(
     settings and without any model.
     """
     console = make_console(is_quiet=False, is_json=as_json)
+    row_format = find_format(format_name)
     if pairs:
-        pair_summary = write_pairs(require_clean_folder(traces).read_pairs(), out, format)
+        pair_summary = write_pairs(require_clean_folder(traces).read_pairs(), out, row_format)
         if as_json:
             print_json(pair_summary.model_dump(mode="json"))
         console.print(Text(f"{pair_summary.rows} pairs, {pair_summary.skipped} skipped", style="green"))
         _print_files(pair_summary.files, console)
         return
     with open_clean_traces(traces) as place:
-        done = write_rows(place.read_outcomes(), out, format)
+        summary = write_rows(place.read_outcomes(), out, row_format)
     if as_json:
-        print_json(done.model_dump(mode="json"))
+        print_json(summary.model_dump(mode="json"))
         return
-    _print_summary(done, console)
+    _print_summary(summary, row_format.card, console)
 
 
 @contextmanager
@@ -105,14 +120,18 @@ def _find_clean_folder(traces: Path) -> CleanFolder | None:
     return place
 
 
-def _print_summary(done: ExportSummary, console: Console) -> None:
-    console.print(Text(f"{done.rows} rows, {done.turns} turns, {done.learned_turns} of them learned", style="green"))
-    for title, counts in (("only context", done.masks), ("left out of rows", done.dropped), ("no row", done.skipped)):
+def _print_summary(summary: ExportSummary, card: str, console: Console) -> None:
+    counted = f"{summary.rows} rows, {summary.turns} turns, {summary.learned_turns} of them learned"
+    console.print(Text(counted, style="green"))
+    listed = {"only context": summary.masks, "left out of rows": summary.dropped, "no row": summary.skipped}
+    for title, counts in listed.items():
         if counts:
             console.print(f"{title}: {list_counts(counts)}")
-    if done.lost_reasoning:
-        console.print(f"reasoning of {done.lost_reasoning} turns has no place in this format")
-    _print_files(done.files, console)
+    if summary.lost_reasoning:
+        console.print(f"reasoning of {summary.lost_reasoning} turns has no place in this format")
+    _print_files(summary.files, console)
+    if card:
+        console.print(Text(card, style="dim"))
 
 
 def _print_files(files: tuple[str, ...], console: Console) -> None:

@@ -12,7 +12,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from selfplay.cli.console import ExitCode, list_counts, make_console, make_progress_bar, print_error, print_json
+from selfplay.cli.console import (
+    ExitCode,
+    list_counts,
+    make_console,
+    make_progress_bar,
+    print_error,
+    print_json,
+)
 from selfplay.cli.options import ReposOption, ServerUrlOption, override_section, repo_and_commit, warn_of_missing_keys
 from selfplay.config import SeatConfig, read_toml, validate_section
 from selfplay.core.errors import ConfigError

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import anyio
-import orjson
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -13,7 +12,8 @@ from rich.table import Table
 from selfplay.cli.console import ExitCode, make_console, make_progress_bar, print_error, print_json
 from selfplay.cli.options import JsonOption, ReposOption
 from selfplay.core.errors import InputError
-from selfplay.core.files import convert_os_errors, move_into_place, open_scratch_folder, write_lines
+from selfplay.core.files import convert_os_errors, make_folder, write_atomically
+from selfplay.core.jsonl import json_line
 from selfplay.core.task import Task
 from selfplay.core.terminal_text import sanitize
 from selfplay.repos.repositories import Repositories
@@ -182,12 +182,12 @@ def _count_by_reason(rejected: list[RejectedRow]) -> str:
 
 
 def _write_rejected(path: Path, rejected: list[RejectedRow]) -> None:
-    with convert_os_errors(path):
-        path.unlink(missing_ok=True)
     if rejected:
-        with open_scratch_folder(path.absolute().parent) as folder:
-            write_lines(folder / path.name, (orjson.dumps(_rejected_row(one)) + b"\n" for one in rejected))
-            move_into_place(folder, [path.absolute()])
+        make_folder(path.parent, above=True)
+        write_atomically(path, b"".join(json_line(_rejected_row(one)) for one in rejected))
+        return
+    with convert_os_errors(path, "removed"):
+        path.unlink(missing_ok=True)
 
 
 def _print_import(tasks: list[Task], rejected: list[RejectedRow], out: Path, beside: Path) -> None:

@@ -20,7 +20,7 @@ class Mask(StrEnum):
     MISTAKEN = "mistaken"
     """The supervisor's verdict."""
     UNPARSABLE = "unparsable"
-    """The arguments of a call can't be read as one JSON object, see `selfplay.core.message.parsed_object`."""
+    """The arguments of a call can't be read as one JSON object, see `selfplay.core.message.parse_object`."""
     CUT = "cut"
     """The reply ended at its length limit, in the middle of a call."""
     REFUSED = "refused"
@@ -181,6 +181,14 @@ class CleanTrace(Noun):
         return None if self.answer_result is None else self.answer_result.answer
 
     @property
+    def has_parallel_calls(self) -> bool:
+        """Whether any turn has two calls or more.
+
+        Servers word the prompt by such a flag, so a row says true only where it shows what the flag allows.
+        """
+        return any(len(turn.action.tool_calls) > 1 for turn in self.turns)
+
+    @property
     def drop_counts(self) -> Counter[DropReason]:
         """How many turns were left out, by reason."""
         return Counter(d.reason for d in self.dropped)
@@ -209,3 +217,23 @@ class PreferencePair(Noun):
     chosen_verdict: Verdict
     rejected_verdict: Verdict
     """Of lower quality. Both sides were judged alike."""
+
+    def side_as_trace(self, action: Message) -> CleanTrace:
+        """One side of the pair as a clean trace that ends with the action."""
+        prompt, opening, *rest = self.prefix
+        turns: list[CleanTurn] = []
+        for message in rest:
+            if message.role == "assistant":
+                turns.append(CleanTurn(step=len(turns), action=message))
+            else:
+                results = (*turns[-1].results, ToolResult(message=message, ok=True))
+                turns[-1] = turns[-1].model_copy(update={"results": results})
+        turns.append(CleanTurn(step=len(turns), action=action))
+        return CleanTrace(
+            episode=self.episode,
+            task=self.task,
+            contract=self.contract,
+            prompt=prompt,
+            opening=opening,
+            turns=tuple(turns),
+        )

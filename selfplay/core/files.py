@@ -1,4 +1,4 @@
-"""Files that are there as a whole or not at all, also after a crash."""
+"""Files that are there as a whole or not at all, also after a crash, and locks between processes."""
 
 import fcntl
 import os
@@ -9,99 +9,18 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 
-from selfplay.core.errors import ExportError, StorageError
+from selfplay.core.errors import StorageError
 
 _PREFIX = ".selfplay-export-"
 
 
 @contextmanager
-def open_scratch_folder(parent: Path) -> Generator[Path]:
-    """A new folder in `parent`, which is made if need be; gone afterwards, and so is a `parent` that stayed empty.
-
-    Raises ExportError.
-    """
-    is_new = not parent.exists()
-    try:
-        with ExitStack() as stack:
-            with convert_os_errors(parent):
-                parent.mkdir(parents=True, exist_ok=True)
-                with _try_lock_folder(parent, waits=True) as is_held:
-                    if is_held:
-                        _remove_leftovers(parent)
-                    path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=_PREFIX, dir=parent)))
-                    stack.enter_context(_try_lock_folder(path, waits=False))
-            yield path
-    finally:
-        if is_new:
-            with suppress(OSError):  # there is something in it
-                parent.rmdir()
-
-
-@contextmanager
-def _try_lock_folder(folder: Path, *, waits: bool) -> Generator[bool]:
-    """Keep other exports from a folder. False where one has it already, or the disk knows no such locks."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX if waits else fcntl.LOCK_EX | fcntl.LOCK_NB)
-            is_held = True
-        except OSError:
-            is_held = False
-        yield is_held
-    finally:
-        os.close(descriptor)
-
-
-def _remove_leftovers(parent: Path) -> None:
-    """Remove the folders of exports that were killed: nobody holds them."""
-    for leftover in parent.glob(f"{_PREFIX}*"):
-        with suppress(OSError), _try_lock_folder(leftover, waits=False) as is_held:
-            if is_held:
-                shutil.rmtree(leftover, ignore_errors=True)
-
-
-def write_lines(path: Path, lines: Iterable[bytes]) -> None:
-    """Write a file, down to the disk. Raises ExportError."""
-    with convert_os_errors(path):
-        _write_durably(path, lines)
-
-
-def move_into_place(folder: Path, files: Sequence[Path]) -> None:
-    """Move files of these names out of `folder` to their places, in order.
-
-    The old last one goes first: it is there exactly when all are whole. Raises ExportError.
-    """
-    with convert_os_errors(folder):
-        files[-1].unlink(missing_ok=True)
-        for file in files:
-            _sync_folder(file.parent)
-            (folder / file.name).replace(file)
-        _sync_folder(files[-1].parent)
-
-
-@contextmanager
-def convert_os_errors(where: Path) -> Generator[None]:
-    """Turn what the file system refuses into an ExportError."""
+def convert_os_errors(where: Path, what: str = "written") -> Generator[None]:
+    """Turn what the file system refuses into a StorageError that says what can't be done."""
     try:
         yield
     except OSError as error:
-        place = error.filename2 or error.filename or where
-        raise ExportError(f"{place}: can't be written: {error.strerror}; make room, or choose another place") from error
-
-
-def _write_durably(path: Path, lines: Iterable[bytes]) -> None:
-    with path.open("wb") as file:
-        file.writelines(lines)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        raise StorageError.from_os_error(where, error, what) from error
 
 
 def make_folder(path: Path, *, above: bool = False) -> None:
@@ -109,10 +28,11 @@ def make_folder(path: Path, *, above: bool = False) -> None:
 
     A disk that went away while a run goes on must not be begun anew in the empty place that it leaves.
     """
-    try:
+    with convert_os_errors(path, "made"):
         path.mkdir(parents=above, exist_ok=True)
-    except OSError as error:
-        raise StorageError.from_os_error(path, error, "made") from error
+
+
+# One file
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -141,13 +61,105 @@ def _write_part_file(path: Path, data: bytes) -> Generator[Path]:
     """A file with this content beside the one that it is to become. Raises StorageError."""
     part = path.with_name(f".{path.name}.{token_hex(4)}.part")  # process numbers of two machines may be the same
     try:
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        yield part
-    except OSError as error:
-        raise StorageError.from_os_error(path, error) from error
+        with convert_os_errors(path):
+            _write_durably(part, [data])
+            yield part
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def _write_durably(path: Path, lines: Iterable[bytes]) -> None:
+    with path.open("wb") as file:
+        file.writelines(lines)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+# Several files
+
+
+@contextmanager
+def open_scratch_folder(parent: Path) -> Generator[Path]:
+    """A new folder in `parent`, which is made if need be; gone afterwards, and so is a `parent` that stayed empty.
+
+    What killed processes left of theirs is removed. Raises StorageError.
+    """
+    is_new = not parent.exists()
+    try:
+        with ExitStack() as stack:
+            with convert_os_errors(parent):
+                parent.mkdir(parents=True, exist_ok=True)
+                with _lock_folder(parent, waits=True) as is_locked:
+                    if is_locked:
+                        _remove_leftovers(parent)
+                    path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=_PREFIX, dir=parent)))
+                    stack.enter_context(_lock_folder(path, waits=False))
+            yield path
+    finally:
+        if is_new:
+            with suppress(OSError):  # there is something in it
+                parent.rmdir()
+
+
+def _remove_leftovers(parent: Path) -> None:
+    """Remove the scratch folders of processes that were killed: nobody has them locked."""
+    for leftover in parent.glob(f"{_PREFIX}*"):
+        with suppress(OSError), _lock_folder(leftover, waits=False) as is_locked:
+            if is_locked:
+                shutil.rmtree(leftover, ignore_errors=True)
+
+
+def write_together(scratch: Path, files: Sequence[tuple[Path, Iterable[bytes]]]) -> None:
+    """Write the lines of each file in a scratch folder, then move all to their places, in order.
+
+    The old last one goes first: it is there exactly when all are whole. Raises StorageError.
+    """
+    for path, lines in files:
+        with convert_os_errors(path):
+            _write_durably(scratch / path.name, lines)
+    last, _ = files[-1]
+    with convert_os_errors(last):
+        last.unlink(missing_ok=True)
+    for path, _ in files:
+        with convert_os_errors(path):
+            _sync_folder(path.parent)
+            (scratch / path.name).replace(path)
+    with convert_os_errors(last):
+        _sync_folder(last.parent)
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+# Locks
+
+
+def try_lock(descriptor: int, *, waits: bool = False) -> bool:
+    """Lock an open file or folder until it is closed; False where another process has it, unless this waits for it.
+
+    Raises OSError on a disk that knows no such locks.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX if waits else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextmanager
+def _lock_folder(folder: Path, *, waits: bool) -> Generator[bool]:
+    """Lock a folder. False where another process has it already, or the disk knows no such locks."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        is_locked = False
+        with suppress(OSError):
+            is_locked = try_lock(descriptor, waits=waits)
+        yield is_locked
+    finally:
+        os.close(descriptor)

@@ -1,71 +1,41 @@
-"""Read a row as a trainer would, and say what is wrong with it.
+"""Read a conversation as a trainer would, and say what is wrong with it.
 
-Knows nothing of how rows are made: it takes any JSON object, so that files from elsewhere can be checked too.
+Knows no format: it takes whatever is made of the models in `selfplay.export.row_models`.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
-from pydantic import ValidationError
+import jsonschema_rs
+import orjson
 
-from selfplay.export.call_arguments import find_argument_problems
-from selfplay.export.formats.row_models import (
-    ROW_MODELS,
+from selfplay.core.message import ToolCall
+from selfplay.export.row_models import (
     AssistantTurn,
-    OpenAIAssistantTurn,
-    RowFormat,
+    ConversationRow,
+    RowProblem,
+    RowProblemKind,
     RowTurn,
     ToolTurn,
 )
-from selfplay.export.row_problems import RowProblem, RowProblemKind, walk_strings
 from selfplay.export.supervision_leaks import Supervision, find_supervision
 
-_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
+def check_conversation(
+    row: ConversationRow, weights: Sequence[int] | None, supervision: Supervision
+) -> Iterator[RowProblem]:
+    """Everything that is wrong with a conversation whose shape is right.
 
-def lint_row(
-    row: Mapping[str, Any],
-    format: RowFormat,  # noqa: A002  the word of the command line
-    *,
-    weights: Sequence[int] | None = None,
-    supervision: Supervision | None = None,
-) -> tuple[RowProblem, ...]:
-    """Everything that is wrong with a row; nothing for a row that can be trained on.
-
-    `weights` are those of the assistant turns where the format has no place for them. Where a turn's weight is not
-    known, its calls' names and arguments are not held against the tools' schemas: refused calls stay as context.
+    `weights` are those of the model's turns. Where they are not known, the names and arguments of calls are not held
+    against the tools' schemas.
     """
-    if problems := tuple(_find_unreadable_text(row)):
-        return problems
-    try:
-        parsed = ROW_MODELS[format].model_validate(row)
-    except ValidationError as error:
-        return tuple(_describe_shape_errors(error))
-    known = _weights_in_row(parsed.messages) if weights is None else weights
-    return (
-        *_check_order(parsed.messages),
-        *_check_pairing(parsed.messages),
-        *_check_weights(parsed.messages, known),
-        *find_argument_problems(parsed, known),
-        *find_supervision(parsed.messages, supervision or Supervision()),
-    )
-
-
-def _find_unreadable_text(row: Mapping[str, Any]) -> Iterator[RowProblem]:
-    for where, text in walk_strings(row):
-        if found := _NO_TEXT.search(text):
-            what = "a NUL character" if found[0] == "\0" else "a lone surrogate: there is no UTF-8 for it"
-            yield RowProblem(kind=RowProblemKind.TEXT, where=where, text=what)
-
-
-def _describe_shape_errors(error: ValidationError) -> Iterator[RowProblem]:
-    """Pydantic's findings. Their places name a message's role after its number, which is left out."""
-    for found in error.errors(include_url=False, include_context=False, include_input=False):
-        steps = [s for i, s in enumerate(found["loc"]) if i != 2 or found["loc"][0] != "messages"]  # noqa: PLR2004  see above
-        where = "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in steps).lstrip(".")
-        yield RowProblem(kind=RowProblemKind.SHAPE, where=where, text=found["msg"])
+    yield from _check_order(row.messages)
+    yield from _check_pairing(row.messages)
+    yield from _check_weights(row.messages, weights)
+    yield from _check_arguments(row, weights)
+    yield from find_supervision(row.messages, supervision)
 
 
 def _check_order(messages: Sequence[RowTurn]) -> Iterator[RowProblem]:
@@ -104,11 +74,6 @@ def _check_pairing(messages: Sequence[RowTurn]) -> Iterator[RowProblem]:
             used.add(name)
 
 
-def _weights_in_row(messages: Sequence[RowTurn]) -> Sequence[int] | None:
-    """The weights that stand in the row itself; None for a format without."""
-    return [turn.weight for turn in messages if isinstance(turn, OpenAIAssistantTurn)] or None
-
-
 def _check_weights(messages: Sequence[RowTurn], weights: Sequence[int] | None) -> Iterator[RowProblem]:
     if weights is None:
         return
@@ -118,3 +83,56 @@ def _check_weights(messages: Sequence[RowTurn], weights: Sequence[int] | None) -
         yield RowProblem(kind=RowProblemKind.WEIGHT, where="", text=text)
     elif not any(weights):
         yield RowProblem(kind=RowProblemKind.WEIGHT, where="", text="no turn with weight 1: nothing to learn")
+
+
+def _check_arguments(row: ConversationRow, weights: Sequence[int] | None) -> Iterator[RowProblem]:
+    """Calls whose arguments are no object, and, in turns with weight 1, calls that the tools would not take.
+
+    `weights` are those of the assistant turns; None where they are not known, and then no turn counts as learned.
+    """
+    schemas = {tool.function.name: orjson.dumps(tool.function.parameters) for tool in row.tools}
+    turns = [(i, turn) for i, turn in enumerate(row.messages) if isinstance(turn, AssistantTurn)]
+    for (i, turn), weight in zip(turns, weights or [0] * len(turns), strict=False):
+        for k, call in enumerate(turn.tool_calls):
+            where = f"messages[{i}].tool_calls[{k}]"
+            name, values = call.function.name, call.values
+            if values is None:
+                yield RowProblem(kind=RowProblemKind.ARGUMENTS, where=where, text="arguments are no JSON object")
+            elif weight and name not in schemas:
+                text = f"is to be learned, and calls {name!r}, which is not among the row's tools"
+                yield RowProblem(kind=RowProblemKind.ARGUMENTS, where=where, text=text)
+            elif weight:
+                yield from _check_against_schema(schemas[name], values, f"{where}.arguments")
+
+
+def is_valid_call(tools: Sequence[Mapping[str, Any]], call: ToolCall) -> bool:
+    """Whether the tools would take a call: it names one, and its arguments fit; any fit a schema that is none."""
+    functions = (cast("Mapping[str, Any]", tool["function"]) for tool in tools)
+    schema = next((f.get("parameters", {}) for f in functions if f["name"] == call.name), None)
+    values = call.parse_arguments()
+    if schema is None or values is None:
+        return False
+    return not any(p.kind is RowProblemKind.ARGUMENTS for p in _check_against_schema(orjson.dumps(schema), values, ""))
+
+
+def _check_against_schema(schema: bytes, values: dict[str, Any], where: str) -> Iterator[RowProblem]:
+    validator = _validator_for(schema)
+    if isinstance(validator, str):
+        yield RowProblem(kind=RowProblemKind.SHAPE, where="tools", text=f"no JSON schema: {validator}")
+        return
+    for error in validator.iter_errors(values):
+        path = "".join(f".{step}" for step in error.instance_path)
+        yield RowProblem(kind=RowProblemKind.ARGUMENTS, where=where + path, text=error.message)
+
+
+@lru_cache(maxsize=256)
+def _validator_for(schema: bytes) -> jsonschema_rs.Draft202012Validator | str:
+    """A validator for the schema, or what is wrong with it. Never fetches what the schema refers to."""
+    try:
+        return jsonschema_rs.Draft202012Validator(orjson.loads(schema), retriever=_refuse_to_fetch)
+    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
+        return str(getattr(error, "message", error))
+
+
+def _refuse_to_fetch(uri: str) -> dict[str, Any]:
+    raise ValueError(f"it refers to {uri}, outside of itself")

@@ -1,9 +1,7 @@
 """Preference pairs as rows: one for each pair, the same prefix on both sides.
 
-`openai` is the line of OpenAI's preference fine-tuning (`input`, `preferred_output`, `non_preferred_output`), which
-Azure, Together and Fireworks take as well: each side is one assistant message. `trl` is TRL's conversational preference
-format with an explicit prompt: `prompt`, `chosen` and `rejected` are lists of messages, `tools` stands beside. Neither
-side carries results: nobody read them yet. Files as in `selfplay.export.write_rows`, named after the rows:
+Each side is one message of the model; neither carries results: nobody read them yet. Files as in
+`selfplay.export.write_rows`, named after the rows:
 
     OUT/pairs.jsonl            NAME.jsonl
     OUT/pairs.contract.json    NAME.contract.json
@@ -11,25 +9,15 @@ side carries results: nobody read them yet. Files as in `selfplay.export.write_r
     OUT/pairs.skipped.jsonl    NAME.skipped.jsonl    pairs that gave no row, each with its problems
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import orjson
-
-from selfplay.core.clean_trace import CleanTrace, CleanTurn, PreferencePair
-from selfplay.core.contract import Contract, describe_difference
-from selfplay.core.errors import ExportError, NothingToExport
-from selfplay.core.message import Message, Noun
-from selfplay.core.trace import ToolResult
-from selfplay.export.export_files import ExportFiles, refuse_other_rows
-from selfplay.export.formats.openai_chat import openai_row
-from selfplay.export.formats.row_models import PAIR_MODELS, RowFormat
-from selfplay.export.formats.trl import trl_row
-from selfplay.export.lint import lint_row
-from selfplay.export.row_problems import RowProblem
-from selfplay.export.spool import Spool, open_spool
+from selfplay.core.clean_trace import PreferencePair
+from selfplay.core.errors import InputError
+from selfplay.core.message import Noun
+from selfplay.export.export_files import open_row_writer
+from selfplay.export.export_format import ExportFormat
 
 
 class PairSummary(Noun):
@@ -43,124 +31,36 @@ class PairSummary(Noun):
     files: tuple[str, ...]
 
 
-def pair_row(pair: PreferencePair, format: RowFormat) -> dict[str, Any]:  # noqa: A002  the command line's word
-    """The row of a pair. Its weights are those of preference training: only the two sides are learned."""
-    if format == "openai":
-        return _openai_pair_row(
-            openai_row(side_as_trace(pair, pair.chosen)), openai_row(side_as_trace(pair, pair.rejected))
-        )
-    chosen, rejected = (trl_row(side_as_trace(pair, side)) for side in (pair.chosen, pair.rejected))
-    return {
-        "prompt": chosen["messages"][:-1],
-        "chosen": chosen["messages"][-1:],
-        "rejected": rejected["messages"][-1:],
-        "tools": chosen["tools"],
-    }
-
-
-def _openai_pair_row(chosen: Mapping[str, Any], rejected: Mapping[str, Any]) -> dict[str, Any]:
-    (*before, better), worse = ([_drop_weight(m) for m in row["messages"]] for row in (chosen, rejected))
-    parallel = chosen["parallel_tool_calls"] or rejected["parallel_tool_calls"]
-    return {
-        "input": {"messages": before, "tools": chosen["tools"], "parallel_tool_calls": parallel},
-        "preferred_output": [better],
-        "non_preferred_output": worse[-1:],
-    }
-
-
-def _drop_weight(message: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in message.items() if key != "weight"}
-
-
-def side_as_trace(pair: PreferencePair, action: Message) -> CleanTrace:
-    """One side of a pair as a clean trace that ends with the action."""
-    prompt, opening, *rest = pair.prefix
-    turns: list[CleanTurn] = []
-    for message in rest:
-        if message.role == "assistant":
-            turns.append(CleanTurn(step=len(turns), action=message))
-        else:
-            results = (*turns[-1].results, ToolResult(message=message, ok=True))
-            turns[-1] = turns[-1].model_copy(update={"results": results})
-    turns.append(CleanTurn(step=len(turns), action=action))
-    return CleanTrace(
-        episode=pair.episode,
-        task=pair.task,
-        contract=pair.contract,
-        prompt=prompt,
-        opening=opening,
-        turns=tuple(turns),
-    )
-
-
-def lint_pair(pair: PreferencePair, format: RowFormat) -> tuple[RowProblem, ...]:  # noqa: A002  the command line's word
-    """Everything that is wrong with either side, read as a row of its own whose last turn is learned."""
-    make = openai_row if format == "openai" else trl_row
-    found: list[RowProblem] = []
-    for name, action in (("chosen", pair.chosen), ("rejected", pair.rejected)):
-        clean = side_as_trace(pair, action)
-        weights = [0] * (len(clean.turns) - 1) + [1]
-        problems = lint_row(make(clean), format, weights=weights)
-        found += (problem.model_copy(update={"where": f"{name}: {problem.where}"}) for problem in problems)
-    return tuple(found)
-
-
-def write_pairs(pairs: Iterable[PreferencePair], out: Path, format: RowFormat) -> PairSummary:  # noqa: A002  the command line's word
+def write_pairs(pairs: Iterable[PreferencePair], out: Path, row_format: ExportFormat) -> PairSummary:
     """Lint every pair and write the rows that have no problem, in the order in which they come. Blocking.
 
-    Raises NothingToExport if no pair gives a row; ExportError for pairs under different contracts, if `out` holds rows
-    of another kind, and if it can't be written. What was there stays then.
+    Raises InputError for a format without pairs; NothingToExport if no pair gives a row; ExportError for pairs under
+    different contracts, and if `out` holds rows of another kind; StorageError if it can't be written. What was there
+    stays then.
     """
-    place = ExportFiles.for_output(out if out.suffix == ".jsonl" else out / "pairs.jsonl")
-    refuse_other_rows(place.rows, PAIR_MODELS[format], format)
-    tally = _PairTally(format)
-    with place.open_scratch_folder() as folder, open_spool(folder / "spool") as spool:
-        for pair in pairs:
-            tally.add(pair, spool)
-        if tally.contract is None:
-            raise NothingToExport(
-                f"no pairs to export to {out}: "
-                + (
-                    f"all {tally.skipped} had problems"
-                    if tally.skipped
-                    else "there are none; `selfplay clean DIR --samples 4` looks for some"
-                )
-            )
-        place.write_all(
-            folder, (spool.lines("row"), [tally.contract.json_text], spool.lines("note"), spool.lines("skipped"))
-        )
-    files = tuple(map(str, place.files))
-    return PairSummary(rows=tally.rows, skipped=tally.skipped, contract=tally.contract.sha256, files=files)
+    if row_format.pair_model is None:
+        raise InputError(f"the format {row_format.name!r} has no preference pairs; choose another --format")
+    file = out if out.suffix == ".jsonl" else out / "pairs.jsonl"
+    rows = skipped = 0
+    with open_row_writer(file, row_format.pair_model, row_format.name) as writer:
+        for number, pair in enumerate(pairs):
+            key, note = f"{number:012}", _describe_pair(pair)
+            if problems := row_format.lint_pair(pair):
+                writer.skip(key, note | {"problems": [problem.model_dump() for problem in problems]})
+                skipped += 1
+            else:
+                writer.add(key, row_format.make_pair(pair), note, episode=pair.episode, contract=pair.contract)
+                rows += 1
+        contract = writer.write(f"no pairs to export to {out}: {_reason_for_none(skipped)}")
+    return PairSummary(rows=rows, skipped=skipped, contract=contract.sha256, files=tuple(map(str, writer.files.files)))
 
 
-@dataclass(slots=True)
-class _PairTally:
-    format: RowFormat
-    contract: Contract | None = field(default=None, init=False)
-    rows: int = field(default=0, init=False)
-    skipped: int = field(default=0, init=False)
-
-    def add(self, pair: PreferencePair, spool: Spool) -> None:
-        key = f"{self.rows + self.skipped:012}"
-        if problems := lint_pair(pair, self.format):
-            self.skipped += 1
-            note = _describe_pair(pair) | {"problems": [p.model_dump() for p in problems]}
-            spool.put("skipped", key, _json_line(note))
-            return
-        if self.contract is None:
-            self.contract = pair.contract
-        elif pair.contract.sha256 != self.contract.sha256:
-            told = describe_difference(self.contract, pair.contract)
-            raise ExportError(f"{pair.episode}: made under another contract than the pairs before ({told})")
-        self.rows += 1
-        spool.put("row", key, _json_line(pair_row(pair, self.format)))
-        spool.put("note", key, _json_line(_describe_pair(pair)))
+def _reason_for_none(skipped: int) -> str:
+    if skipped:
+        return f"all {skipped} had problems"
+    return "there are none; `selfplay clean DIR --samples 4` looks for some"
 
 
 def _describe_pair(pair: PreferencePair) -> dict[str, Any]:
     verdicts = {"chosen": pair.chosen_verdict.model_dump(), "rejected": pair.rejected_verdict.model_dump()}
     return {"episode": pair.episode, "task": pair.task, "step": pair.step, **verdicts}
-
-
-def _json_line(value: dict[str, Any]) -> bytes:
-    return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)

@@ -1,4 +1,4 @@
-"""Write the samples of many traces: the rows, the contract beside them, and what became of every trace.
+"""Write the rows of many traces: the rows, the contract beside them, and what became of every trace.
 
 `OUT` is a folder, or the name of a `.jsonl` file, and then the others' names begin like it:
 
@@ -9,26 +9,17 @@
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from selfplay.core.clean_trace import CleanTrace, CleanTurn, DropReason, Mask
-from selfplay.core.contract import Contract, describe_difference
 from selfplay.core.drop_codes import DropCode, DroppedTrace
-from selfplay.core.errors import ExportError, NothingToExport
 from selfplay.core.message import Noun
-from selfplay.export.export_files import ExportFiles, refuse_other_rows
-from selfplay.export.formats.openai_chat import count_lost_reasoning, has_parallel_calls, openai_row
-from selfplay.export.formats.row_models import ROW_MODELS, RowFormat
-from selfplay.export.formats.trl import trl_row
-from selfplay.export.lint import lint_row
-from selfplay.export.spool import Spool, open_spool
-
-ROW_MAKERS: dict[RowFormat, Callable[[CleanTrace], dict[str, Any]]] = {"openai": openai_row, "trl": trl_row}
+from selfplay.export.export_files import RowWriter, open_row_writer
+from selfplay.export.export_format import ExportFormat
+from selfplay.export.row_models import describe_problems
 
 
 class ExportSummary(Noun):
@@ -54,81 +45,63 @@ class ExportSummary(Noun):
     files: tuple[str, ...]
 
 
-def write_rows(traces: Iterable[CleanTrace | DroppedTrace], out: Path, format: RowFormat) -> ExportSummary:  # noqa: A002  the command line's word
+def write_rows(traces: Iterable[CleanTrace | DroppedTrace], out: Path, row_format: ExportFormat) -> ExportSummary:
     """Make a row of each clean trace, lint it, and write the rows that have no problem. Blocking.
 
     The same traces give the same bytes, in whatever order they come. Each file appears whole, the rows last: they never
     lie beside another export's contract. Raises NothingToExport if no trace gives a row; ExportError if an episode
-    comes twice, if traces were made under different contracts, if `out` holds an export in another format, and if it
-    can't be written. Where there is nothing to write, or contracts differ, what was there stays.
+    comes twice, if traces were made under different contracts, and if `out` holds an export in another format;
+    StorageError if it can't be written. Where there is nothing to write, or contracts differ, what was there stays.
     """
-    place = ExportFiles.for_output(out)
-    refuse_other_rows(place.rows, ROW_MODELS[format], format)
-    tally = _ExportTally(format=format)
-    with place.open_scratch_folder() as folder, open_spool(folder / "spool") as spool:
+    with open_row_writer(out, row_format.row_model, row_format.name) as writer:
+        tally = _ExportTally(row_format, writer)
         for trace in traces:
-            spool.register(trace.episode)
+            writer.register(trace.episode)
             if isinstance(trace, DroppedTrace):
-                tally.skip(trace, spool)
+                tally.skip(trace)
             else:
-                tally.add(trace, spool)
-        if tally.contract is None:
-            raise NothingToExport(f"nothing to export to {out}: {_describe_skipped(tally.skipped)}")
-        contract = [tally.contract.json_text]
-        place.write_all(folder, (spool.lines("row"), contract, spool.lines("note"), spool.lines("skipped")))
-    return tally.summarize(tally.contract.sha256, place)
+                tally.add(trace)
+        contract = writer.write(f"nothing to export to {out}: {_describe_skipped(tally.skipped)}")
+    return tally.summarize(contract.sha256)
 
 
 @dataclass(slots=True)
 class _ExportTally:
     """What has been counted so far."""
 
-    format: RowFormat
-    contract: Contract | None = None
-    """Of the rows so far."""
-    first: str = ""
-    """The episode of the first row."""
+    row_format: ExportFormat
+    writer: RowWriter
     counts: Counter[str] = field(default_factory=Counter[str])
     masks: Counter[Mask] = field(default_factory=Counter[Mask])
     dropped: Counter[DropReason] = field(default_factory=Counter[DropReason])
     skipped: Counter[DropCode] = field(default_factory=Counter[DropCode])
 
-    def add(self, clean: CleanTrace, spool: Spool) -> None:
-        """Put a trace's row into the spool, or the reason why it has none."""
-        row = ROW_MAKERS[self.format](clean)
-        if problems := lint_row(row, self.format, weights=clean.weights):
-            told = "; ".join(f"{p.where}: {p.text}" for p in problems)
-            self.skip(DroppedTrace(episode=clean.episode, task=clean.task, code=DropCode.LINT, detail=told), spool)
+    def add(self, clean: CleanTrace) -> None:
+        """Write a trace's row, or note the reason why it has none."""
+        row = self.row_format.make_row(clean)
+        if problems := self.row_format.lint(row, weights=clean.weights):
+            detail = describe_problems(problems)
+            self.skip(DroppedTrace(episode=clean.episode, task=clean.task, code=DropCode.LINT, detail=detail))
             return
-        self._require_same_contract(clean)
+        self.writer.add(clean.episode, row, _describe_row(clean), episode=clean.episode, contract=clean.contract)
         self._count(clean)
-        spool.put("row", clean.episode, _json_line(row))
-        spool.put("note", clean.episode, _json_line(_describe_row(clean)))
 
-    def skip(self, trace: DroppedTrace, spool: Spool) -> None:
+    def skip(self, trace: DroppedTrace) -> None:
         """Note a trace that gives no row."""
         self.skipped[trace.code] += 1
-        spool.put("skipped", trace.episode, _json_line(trace.model_dump(mode="json", exclude_defaults=True)))
-
-    def _require_same_contract(self, clean: CleanTrace) -> None:
-        if self.contract is None:
-            self.contract, self.first = clean.contract, clean.episode
-        elif clean.contract.sha256 != self.contract.sha256:
-            raise ExportError(
-                f"{self.first} and {clean.episode} were made under different contracts "
-                f"({describe_difference(self.contract, clean.contract)}); export them separately"
-            )
+        self.writer.skip(trace.episode, trace.model_dump(mode="json", exclude_defaults=True))
 
     def _count(self, clean: CleanTrace) -> None:
         self.counts["rows"] += 1
         self.counts["turns"] += len(clean.turns)
         self.counts["learned"] += sum(clean.weights)
-        self.counts["parallel"] += has_parallel_calls(clean)
-        self.counts["lost_reasoning"] += count_lost_reasoning(clean) if self.format == "openai" else 0
+        self.counts["parallel"] += clean.has_parallel_calls
+        if not self.row_format.keeps_reasoning:
+            self.counts["lost_reasoning"] += sum(bool(turn.action.reasoning) for turn in clean.turns)
         self.masks += clean.mask_counts
         self.dropped += clean.drop_counts
 
-    def summarize(self, contract: str, place: ExportFiles) -> ExportSummary:
+    def summarize(self, contract: str) -> ExportSummary:
         """The counts, in an order that does not depend on that of the traces."""
         return ExportSummary(
             rows=self.counts["rows"],
@@ -140,17 +113,16 @@ class _ExportTally:
             dropped=dict(sorted(self.dropped.items())),
             skipped=dict(sorted(self.skipped.items())),
             contract=contract,
-            files=tuple(map(str, place.files)),
+            files=tuple(map(str, self.writer.files.files)),
         )
 
 
 def _describe_row(clean: CleanTrace) -> dict[str, Any]:
     reliance = None if clean.reliance is None else clean.reliance.share
-    told = {"stratum": clean.stratum, "reliance": reliance}
     return {
         "episode": clean.episode,
         "task": clean.task,
-        **_drop_nones(told),
+        **_drop_nones({"stratum": clean.stratum, "reliance": reliance}),
         "weights": clean.weights,
         "turns": [_describe_turn(turn) for turn in clean.turns],
     }
@@ -158,16 +130,12 @@ def _describe_row(clean: CleanTrace) -> dict[str, Any]:
 
 def _describe_turn(turn: CleanTurn) -> dict[str, Any]:
     reliance = None if turn.reliance is None else turn.reliance.share
-    told = {"repair": turn.repair, "reliance": reliance}
-    return {"step": turn.step, "weight": turn.weight, "masks": turn.masks, **_drop_nones(told)}
+    rest = _drop_nones({"repair": turn.repair, "reliance": reliance})
+    return {"step": turn.step, "weight": turn.weight, "masks": turn.masks, **rest}
 
 
 def _drop_nones(values: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value is not None}
-
-
-def _json_line(value: dict[str, Any]) -> bytes:
-    return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def _describe_skipped(skipped: Counter[DropCode]) -> str:

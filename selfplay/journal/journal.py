@@ -1,14 +1,13 @@
 """The journal: one append-only JSONL file per episode, one event a line, readable, enough to go on from any byte.
 
-What events there are is told in `selfplay.journal.events`. Taking up an episode is running it again with the journal's replies
-and results in place of live ones: the loop has no code for it. What is recomputed is compared with what was recorded,
-so that an episode never goes on as something else.
+The events are listed in `selfplay.journal.events`. Going on with an episode is running it again with the journal's
+replies and results in place of live ones: the loop has no code for it. What is recomputed is compared with what was
+recorded, so that an episode never goes on as something else.
 """
 
-import fcntl
-import os
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from math import inf
 from pathlib import Path
 from time import perf_counter
@@ -18,6 +17,7 @@ from typing import Any, Self
 import orjson
 
 from selfplay.core.errors import ContextTooLong, FatalModelError, JournalError, RequestRefused, StorageError
+from selfplay.core.jsonl import AppendOnlyFile, json_line
 from selfplay.core.trace import ToolResult
 from selfplay.journal.events import (
     INFORMATIONAL_EVENTS,
@@ -41,7 +41,7 @@ class Journal:
     def __init__(self, path: Path, watch: EventWatcher | None = None) -> None:
         self.path = path
         self._watch: EventWatcher = watch or _ignore_event
-        self._descriptor = -1
+        self._file = AppendOnlyFile(path, user="is playing this episode")
         self._unwritten: list[bytes] = []
         """Lines that are not in the file yet, see `flush`."""
         self._recorded: deque[tuple[int, Event]] = deque()
@@ -55,17 +55,11 @@ class Journal:
 
     def __enter__(self) -> Self:
         """Open or create the file, take its lock, drop a half-written last line."""
-        try:
-            self._descriptor = self._open()
-        except OSError as error:
-            raise StorageError(f"{self.path}: can't be written: {error.strerror}; choose another --out") from error
-        try:
-            self._lock()
+        with ExitStack() as stack:
+            stack.enter_context(self._file)
             for line in self._load():
                 (self._notes if line[1]["event"] in INFORMATIONAL_EVENTS else self._recorded).append(line)
-        except BaseException:
-            os.close(self._descriptor)
-            raise
+            stack.pop_all()
         self._is_resumed = bool(self._recorded)
         return self
 
@@ -77,29 +71,13 @@ class Journal:
             if kind is None:
                 raise
         finally:
-            os.close(self._descriptor)
-
-    def _open(self) -> int:
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        try:
-            return os.open(self.path, flags, 0o644)
-        except FileNotFoundError:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            return os.open(self.path, flags, 0o644)
-
-    def _lock(self) -> None:
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise JournalError(
-                f"{self.path}: another process is playing this episode; wait for it or stop it"
-            ) from None
+            self._file.close()
 
     def _load(self) -> list[tuple[int, Event]]:
-        data = self.path.read_bytes()
+        data = self._file.read()
         events, size = parse_events(data, str(self.path))
         if size < len(data):
-            os.ftruncate(self._descriptor, size)
+            self._file.truncate(size)
         return list(enumerate(events, 1))
 
     @property
@@ -256,7 +234,7 @@ class Journal:
             self._is_resumed = False
             self._notify_notes()  # after its last event: it ended while it waited for another try
             self._append({"event": "resume", "at": iso_now()})
-        self._unwritten += (orjson.dumps(event), b"\n")
+        self._unwritten.append(json_line(event))
         self._notify(event, is_recorded=False)
 
     def flush(self) -> None:
@@ -265,12 +243,8 @@ class Journal:
         Done before a model is asked, as soon as it has answered, and at the end. What is recorded in between, by the
         engine and its tools, is found again from there if the process dies: nobody has acted on it yet.
         """
-        lines, self._unwritten = memoryview(b"".join(self._unwritten)), []
-        try:
-            while lines:
-                lines = lines[os.write(self._descriptor, lines) :]
-        except OSError as error:
-            raise StorageError.from_os_error(self.path, error) from error
+        lines, self._unwritten = b"".join(self._unwritten), []
+        self._file.append(lines)
 
     def _notify(self, event: Event, *, is_recorded: bool) -> None:
         """Tell the watcher; one that fails is not told again: what it does is no part of the episode."""
@@ -280,20 +254,18 @@ class Journal:
             self._watch = _ignore_event
 
     def sync(self) -> None:
-        """Wait until everything is on the disk itself. Blocking. Raises JournalError."""
+        """Wait until everything is on the disk itself. Blocking. Raises StorageError."""
         self.flush()
-        try:
-            os.fsync(self._descriptor)
-        except OSError as error:
-            raise StorageError(f"{self.path}: can't be written: {error.strerror}") from error
+        self._file.sync()
 
     def _mismatch_error(self, line: int, recorded: Event, present: Event) -> JournalError:
         if recorded["event"] in {"call", "result"}:  # of these only some keys are known before they happen
             recorded = {k: v for k, v in recorded.items() if k in present}
         recorded, present = without_varying_keys(recorded), without_varying_keys(present)
         return JournalError(
-            f"{self.path}:{line}: the episode recorded here went another way ({describe_difference(recorded, present)}); "
-            "go on with the settings and version it was begun with, or delete this journal to play the episode anew"
+            f"{self.path}:{line}: the episode recorded here went another way "
+            f"({describe_difference(recorded, present)}); go on with the settings and version it was begun with, or "
+            "delete this journal to play the episode anew"
         )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from selfplay.core.errors import InputError, TaskError
-from selfplay.core.files import move_into_place, open_scratch_folder, write_lines
+from selfplay.core.files import open_scratch_folder, write_together
 from selfplay.core.task import Task
 from selfplay.core.task_rows import parse_task, row_of
 
@@ -12,18 +12,15 @@ from selfplay.core.task_rows import parse_task, row_of
 def write_tasks(files: Iterable[tuple[Path, Iterable[Task]]]) -> None:
     """Write each file's tasks; all files are moved to their places once all are whole.
 
-    A key that says nothing (no symbol, no patch) is left out. Raises ExportError, and TaskError where a file that
+    A key that says nothing (no symbol, no patch) is left out. Raises StorageError, and TaskError where a file that
     holds something else than tasks would be overwritten.
     """
     rows = [(path.absolute(), tasks) for path, tasks in files]
     for path, _ in rows:
         refuse_other_file(path)
     for folder in dict.fromkeys(path.parent for path, _ in rows):
-        with open_scratch_folder(folder) as place:
-            inside = [(path, tasks) for path, tasks in rows if path.parent == folder]
-            for path, tasks in inside:
-                write_lines(place / path.name, map(encode_task, tasks))
-            move_into_place(place, [path for path, _ in inside])
+        with open_scratch_folder(folder) as scratch:
+            write_together(scratch, [(path, map(encode_task, tasks)) for path, tasks in rows if path.parent == folder])
 
 
 def encode_task(task: Task) -> bytes:

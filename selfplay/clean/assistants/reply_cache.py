@@ -5,20 +5,19 @@ kill is cut off; the call is made again. Money and tokens of all lines count aga
 spent.
 """
 
-import fcntl
 import hashlib
-import os
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Literal, Self
 
-import orjson
 from pydantic import Field, ValidationError
 
 from selfplay.clean.funnel import CleaningSpending
 from selfplay.core.errors import ContextTooLong, JournalError, RequestRefused
+from selfplay.core.jsonl import AppendOnlyFile, json_line
 from selfplay.core.message import Noun
 from selfplay.models.prices import Price, spending_of
 from selfplay.models.protocol import ModelReply, ModelRequest
@@ -79,7 +78,7 @@ class ReplyCache:
         self._budget = budget or CleaningBudget()
         self._line_positions: dict[_CallKey, tuple[int, int]] = {}
         self._has_answered: set[Seat] = set()
-        self._descriptor = -1
+        self._file = AppendOnlyFile(path, user="is cleaning here")
         self._size = 0
         self.usd = 0.0
         """Spent so far, as far as prices are known."""
@@ -93,44 +92,23 @@ class ReplyCache:
 
     def __enter__(self) -> Self:
         """Open or create the file, take its lock, cut off a torn last line. Raises JournalError."""
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise JournalError(f"{self.path}: can't be written: {error.strerror}; choose another --out") from error
-        try:
-            self._lock()
+        with ExitStack() as stack:
+            stack.enter_context(self._file)
             self._load()
-        except BaseException:
-            os.close(self._descriptor)
-            raise
+            stack.pop_all()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Give the file back."""
-        os.close(self._descriptor)
-
-    def _lock(self) -> None:
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise JournalError(f"{self.path}: another process is cleaning here; wait for it or stop it") from None
+        self._file.close()
 
     def _load(self) -> None:
-        with self.path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                try:
-                    asked = RecordedCall.model_validate_json(line)
-                except ValidationError:
-                    if line.endswith(b"\n"):
-                        raise JournalError(
-                            f"{self.path}:{number}: damaged; delete the line to ask for it again"
-                        ) from None
-                    break
-                if not line.endswith(b"\n"):
-                    break
-                self._index_line(asked, len(line))
-        os.ftruncate(self._descriptor, self._size)
+        for number, line in self._file.read_lines():
+            try:
+                asked = RecordedCall.model_validate_json(line)
+            except ValidationError:
+                raise JournalError(f"{self.path}:{number}: damaged; delete the line to ask for it again") from None
+            self._index_line(asked, len(line))
 
     def _index_line(self, asked: RecordedCall, length: int) -> None:
         self._line_positions[asked.seat, asked.sha256, asked.number] = (self._size, length)
@@ -172,7 +150,7 @@ class ReplyCache:
         place = self._line_positions.get(key)
         if place is None:
             return None
-        asked = RecordedCall.model_validate_json(os.pread(self._descriptor, place[1], place[0]))
+        asked = RecordedCall.model_validate_json(self._file.read_at(*place))
         self.calls_found += 1
         if asked.refused is not None:
             raise asked.refused.to_error()
@@ -200,13 +178,6 @@ class ReplyCache:
             raise BudgetSpentError
 
     def _append(self, asked: RecordedCall) -> None:
-        line = orjson.dumps(asked.model_dump(mode="json", exclude_defaults=True) | {"number": asked.number})
-        rest = memoryview(line + b"\n")
-        try:
-            while rest:
-                rest = rest[os.write(self._descriptor, rest) :]
-        except OSError as error:
-            raise JournalError(
-                f"{self.path}: can't be written: {error.strerror}; mend that and run the same command again"
-            ) from error
-        self._index_line(asked, len(line) + 1)
+        line = json_line(asked.model_dump(mode="json", exclude_defaults=True) | {"number": asked.number})
+        self._file.append(line)
+        self._index_line(asked, len(line))

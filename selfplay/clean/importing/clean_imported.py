@@ -30,8 +30,8 @@ from selfplay.core.message import Message, Origin
 from selfplay.core.task import Answer, Brief, Task
 from selfplay.core.trace import Step, ToolResult, Trace
 from selfplay.episode.player import with_new_ids
-from selfplay.export.call_arguments import is_valid_call
 from selfplay.export.export_files import find_export_files
+from selfplay.export.lint import is_valid_call
 from selfplay.repos.hidden_files import is_journal
 
 SUFFIXES = frozenset({".traj", ".json", ".jsonl"})

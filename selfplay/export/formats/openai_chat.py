@@ -1,20 +1,70 @@
 """The OpenAI chat format for fine-tuning: one JSON object per trace.
 
 Source: OpenAI's API reference, `FineTuneChatRequestInput`. Together, Fireworks, Azure and Nebius take the same files.
-The format has no place for reasoning: `lost_reasoning` says how many turns had some.
+The format has no place for reasoning. A pair is a line of OpenAI's preference fine-tuning, which Azure, Together and
+Fireworks take as well.
 """
 
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any
 
-from selfplay.core.clean_trace import CleanTrace, CleanTurn
+from pydantic import Field
+
+from selfplay.core.clean_trace import CleanTrace, CleanTurn, PreferencePair
 from selfplay.core.message import ToolCall
+from selfplay.export.export_format import ExportFormat
+from selfplay.export.lint import check_conversation
+from selfplay.export.row_models import (
+    AssistantTurn,
+    FunctionTool,
+    RowModel,
+    RowProblem,
+    SystemTurn,
+    ToolTurn,
+    UserTurn,
+)
+from selfplay.export.supervision_leaks import Supervision
+
+
+class OpenAIAssistantTurn(AssistantTurn[str | None, str]):
+    """A turn of the model; `content` is null where it only calls, arguments are the text that it wrote."""
+
+    weight: Annotated[int, Field(ge=0, le=1)]
+
+
+class OpenAIRow(RowModel):
+    """One row of the OpenAI format."""
+
+    messages: Sequence[Annotated[SystemTurn | UserTurn | OpenAIAssistantTurn | ToolTurn, Field(discriminator="role")]]
+    tools: Sequence[FunctionTool]
+    parallel_tool_calls: bool
+
+
+OpenAISide = AssistantTurn[str | None, str]
+"""A turn of the model in a pair: as in a row, without a weight."""
+
+
+class OpenAIInput(RowModel):
+    """What both sides answer."""
+
+    messages: Sequence[Annotated[SystemTurn | UserTurn | OpenAISide | ToolTurn, Field(discriminator="role")]]
+    tools: Sequence[FunctionTool]
+    parallel_tool_calls: bool
+
+
+class OpenAIPair(RowModel):
+    """One row of OpenAI's preference format: exactly one message on each side."""
+
+    input: OpenAIInput
+    preferred_output: Annotated[Sequence[OpenAISide], Field(min_length=1, max_length=1)]
+    non_preferred_output: Annotated[Sequence[OpenAISide], Field(min_length=1, max_length=1)]
 
 
 def openai_row(clean: CleanTrace) -> dict[str, Any]:
     """`{"messages", "tools", "parallel_tool_calls"}`; ends with the last turn, whose results are left out.
 
-    Arguments are the text that the model wrote; where that can't be read as an object (`ToolCall.parsed`), `{}`. Such a
-    turn has weight 0.
+    Arguments are the text that the model wrote; where that can't be read as an object (`ToolCall.parse_arguments`),
+    `{}`. Such a turn has weight 0.
     """
     messages: list[dict[str, Any]] = [
         {"role": "system", "content": clean.prompt.content},
@@ -25,21 +75,8 @@ def openai_row(clean: CleanTrace) -> dict[str, Any]:
     return {
         "messages": messages,
         "tools": list(clean.contract.tools),
-        "parallel_tool_calls": has_parallel_calls(clean),
+        "parallel_tool_calls": clean.has_parallel_calls,
     }
-
-
-def has_parallel_calls(clean: CleanTrace) -> bool:
-    """Whether any turn has two calls or more.
-
-    Servers word the prompt by this flag, so a row says true only where it shows what the flag allows.
-    """
-    return any(len(turn.action.tool_calls) > 1 for turn in clean.turns)
-
-
-def count_lost_reasoning(clean: CleanTrace) -> int:
-    """Turns whose reasoning this format leaves out."""
-    return sum(bool(turn.action.reasoning) for turn in clean.turns)
 
 
 def _assistant_message(turn: CleanTurn) -> dict[str, Any]:
@@ -58,3 +95,38 @@ def _tool_call(call: ToolCall) -> dict[str, Any]:
 def _tool_messages(turn: CleanTurn) -> list[dict[str, Any]]:
     messages = [result.message for result in turn.results]
     return [{"role": "tool", "tool_call_id": m.tool_call_id, "content": m.content} for m in messages]
+
+
+def openai_pair_row(pair: PreferencePair) -> dict[str, Any]:
+    """`{"input", "preferred_output", "non_preferred_output"}`, without weights: only the two sides are learned."""
+    chosen, rejected = (openai_row(pair.side_as_trace(side)) for side in (pair.chosen, pair.rejected))
+    *before, better = map(_drop_weight, chosen["messages"])
+    parallel = chosen["parallel_tool_calls"] or rejected["parallel_tool_calls"]
+    return {
+        "input": {"messages": before, "tools": chosen["tools"], "parallel_tool_calls": parallel},
+        "preferred_output": [better],
+        "non_preferred_output": [_drop_weight(rejected["messages"][-1])],
+    }
+
+
+def _drop_weight(message: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in message.items() if key != "weight"}
+
+
+def _check_row(row: OpenAIRow, weights: Sequence[int] | None, supervision: Supervision) -> Iterator[RowProblem]:
+    if weights is None:
+        weights = [turn.weight for turn in row.messages if isinstance(turn, OpenAIAssistantTurn)] or None
+    return check_conversation(row, weights, supervision)
+
+
+OPENAI = ExportFormat(
+    name="openai",
+    description="chat JSONL",
+    card="One conversation a line, with a weight on each turn of the model. Upload the file as it is.",
+    row=openai_row,
+    row_model=OpenAIRow,
+    check=_check_row,
+    pair=openai_pair_row,
+    pair_model=OpenAIPair,
+    keeps_reasoning=False,
+)

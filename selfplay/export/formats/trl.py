@@ -2,13 +2,51 @@
 
 Arguments are objects (a template would encode a string a second time), no key is null (a template would print it), and
 a result names its tool. There is no place for weights: trainers of this family have no flag per message. They stand
-beside the rows, see `selfplay.export.write_rows`.
+beside the rows, see `selfplay.export.write_rows`. A pair is a row of TRL's conversational preference format with an
+explicit prompt.
 """
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Annotated, Any
 
-from selfplay.core.clean_trace import CleanTrace, CleanTurn
+from pydantic import Field
+
+from selfplay.core.clean_trace import CleanTrace, CleanTurn, PreferencePair
 from selfplay.core.message import ToolCall
+from selfplay.export.export_format import ExportFormat
+from selfplay.export.lint import check_conversation
+from selfplay.export.row_models import AssistantTurn, FunctionTool, RowModel, SystemTurn, ToolTurn, UserTurn
+
+
+class TRLAssistantTurn(AssistantTurn[str, dict[str, Any]]):
+    """A turn of the model; `content` is empty where it only calls. Nulls inside arguments are the model's own."""
+
+    reasoning_content: str = ""
+
+
+class TRLToolTurn(ToolTurn):
+    """The result of a call, with the tool's name: some templates print it."""
+
+    name: str
+
+
+TRLTurn = Annotated[SystemTurn | UserTurn | TRLAssistantTurn | TRLToolTurn, Field(discriminator="role")]
+
+
+class TRLRow(RowModel):
+    """One row of the TRL format: no key of it is ever null."""
+
+    messages: Sequence[TRLTurn]
+    tools: Sequence[FunctionTool]
+
+
+class TRLPair(RowModel):
+    """One row of TRL's conversational preference format: exactly one message on each side."""
+
+    prompt: Sequence[TRLTurn]
+    chosen: Annotated[Sequence[TRLAssistantTurn], Field(min_length=1, max_length=1)]
+    rejected: Annotated[Sequence[TRLAssistantTurn], Field(min_length=1, max_length=1)]
+    tools: Sequence[FunctionTool]
 
 
 def trl_row(clean: CleanTrace) -> dict[str, Any]:
@@ -48,3 +86,26 @@ def _tool_messages(turn: CleanTurn) -> list[dict[str, Any]]:
         {"role": "tool", "tool_call_id": call.id, "name": call.name, "content": result.message.content}
         for call, result in pairs
     ]
+
+
+def trl_pair_row(pair: PreferencePair) -> dict[str, Any]:
+    """`{"prompt", "chosen", "rejected", "tools"}`: the first three are lists of messages."""
+    chosen, rejected = (trl_row(pair.side_as_trace(side)) for side in (pair.chosen, pair.rejected))
+    return {
+        "prompt": chosen["messages"][:-1],
+        "chosen": chosen["messages"][-1:],
+        "rejected": rejected["messages"][-1:],
+        "tools": chosen["tools"],
+    }
+
+
+TRL = ExportFormat(
+    name="trl",
+    description="messages and tools for TRL",
+    card='One conversation a line, weights beside it. Load with datasets.load_dataset("json", data_files=...).',
+    row=trl_row,
+    row_model=TRLRow,
+    check=check_conversation,
+    pair=trl_pair_row,
+    pair_model=TRLPair,
+)

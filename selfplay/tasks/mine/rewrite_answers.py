@@ -1,16 +1,15 @@
 """What a model answered, kept beside the tasks and read when it is asked again. Append-only, one JSON object a line."""
 
-import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import orjson
 from pydantic import ValidationError
 
 from selfplay.core.errors import InputError
-from selfplay.core.files import convert_os_errors
+from selfplay.core.jsonl import AppendOnlyFile, json_line
 from selfplay.core.message import Noun
 
 
@@ -30,44 +29,40 @@ class RewriteAnswerFile:
     """The replies in a file. For one process at a time; use as a context manager."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._file = AppendOnlyFile(path, user="is mining here")
         self._known: dict[str, RewriteAnswer] = {}
 
     def __enter__(self) -> Self:
-        """Read what is there. Raises InputError for a file of another kind, ExportError where none can be made."""
-        with convert_os_errors(self._path):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-        self._known = {answer.key: answer for answer in self._read()}
+        """Read what is there.
+
+        Raises InputError for a file of another kind, StorageError where none can be made, JournalError while another
+        process has it.
+        """
+        with ExitStack() as stack:
+            stack.enter_context(self._file)
+            self._known = {answer.key: answer for answer in self._read()}
+            stack.pop_all()
         return self
 
     def _read(self) -> Iterator[RewriteAnswer]:
-        content = self._path.read_bytes()
-        whole = content[: content.rfind(b"\n") + 1]
-        if len(whole) < len(content):  # a line that a killed process left
-            os.ftruncate(self._descriptor, len(whole))
-        for number, line in enumerate(whole.splitlines(), 1):
+        for number, line in self._file.read_lines():
             try:
                 yield RewriteAnswer.model_validate_json(line)
             except ValidationError:
                 raise InputError(
-                    f"{self._path}:{number}: not an answer to a rewrite; move the file away to ask anew"
+                    f"{self._file.path}:{number}: not an answer to a rewrite; move the file away to ask anew"
                 ) from None
 
     def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
         """Close the file."""
-        os.close(self._descriptor)
+        self._file.close()
 
     def get(self, key: str) -> RewriteAnswer | None:
         """The answer to that request, if it was given before."""
         return self._known.get(key)
 
     def put(self, answer: RewriteAnswer) -> None:
-        """Keep an answer, on disk before this returns. Raises ExportError."""
-        with convert_os_errors(self._path):
-            line = orjson.dumps(answer.model_dump()) + b"\n"
-            written = os.write(self._descriptor, line)
-            if written != len(line):
-                raise OSError(28, "no space left on the device")
-            os.fsync(self._descriptor)
+        """Keep an answer, on disk before this returns. Raises StorageError."""
+        self._file.append(json_line(answer.model_dump()))
+        self._file.sync()
         self._known[answer.key] = answer

@@ -22,7 +22,7 @@ from selfplay.core.trace import Trace
 from selfplay.episode.loop import play_episode
 from selfplay.episode.play import set_up_episode
 from selfplay.episode.seats import SeatModels
-from selfplay.export.formats.row_models import RowFormat
+from selfplay.export.formats import FORMATS
 from selfplay.export.write_rows import write_rows
 from selfplay.journal.journal import Journal
 from selfplay.models.offline.scripted import ScriptLine, call, judges, says
@@ -125,10 +125,10 @@ async def test_a_repaired_turn_keeps_its_original_and_its_calls_and_results(tmp_
         assert turn.results == step.results
 
 
-@pytest.mark.parametrize("form", ["openai", "trl"])
-async def test_the_exported_rows_pass_the_audit(tmp_path: Path, form: RowFormat) -> None:
+@pytest.mark.parametrize("form", FORMATS)
+async def test_the_exported_rows_pass_the_audit(tmp_path: Path, form: str) -> None:
     place = (await play_obediently(tmp_path, OBEDIENT)).clean
-    write_rows(place.read_outcomes(), tmp_path / "sft", form)
+    write_rows(place.read_outcomes(), tmp_path / "sft", FORMATS[form])
     (audited,) = audit_traces([tmp_path / "sft" / "sft.jsonl"], AcrossSettings())
     assert [f for f in audited.findings if f.severity is AuditSeverity.ERROR] == []
     row = (tmp_path / "sft" / "sft.jsonl").read_text()

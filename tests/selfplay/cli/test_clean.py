@@ -23,8 +23,7 @@ from selfplay.core.clean_trace import CleanTrace
 from selfplay.core.drop_codes import DropCode
 from selfplay.core.message import Message, Origin, ToolCall
 from selfplay.core.trace import Quality, Stratum, Verdict
-from selfplay.export.formats.row_models import PAIR_MODELS, RowFormat
-from selfplay.export.pairs import lint_pair, pair_row
+from selfplay.export.formats import FORMATS
 from tests.selfplay.episodes import TARGETS, make_files
 
 Capture = pytest.CaptureFixture[str]
@@ -194,9 +193,9 @@ def test_unhinted_traces_come_first_and_are_kept_before_others(played: Path, tra
     assert read_kept(traces)[0].stratum is Stratum.UNHINTED
 
 
-@pytest.mark.parametrize("form", ["openai", "trl"])
+@pytest.mark.parametrize("form", FORMATS)
 def test_exports_with_and_without_a_cleaning_before_are_the_same(
-    form: RowFormat, traces: Path, tmp_path: Path, capsys: Capture
+    form: str, traces: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     code, _, _ = run_command(capsys, "export", str(traces), "--format", form, "-o", str(tmp_path / "raw"))
     assert code == 0
@@ -230,8 +229,8 @@ def test_where_no_trace_gives_a_row_the_exit_code_is_1_and_the_reasons_are_named
     assert not (tmp_path / "sft").exists()
 
 
-@pytest.mark.parametrize("form", ["openai", "trl"])
-def test_pairs_are_exported_in_both_formats(form: RowFormat, traces: Path, tmp_path: Path, capsys: Capture) -> None:
+@pytest.mark.parametrize("form", FORMATS)
+def test_pairs_are_exported_in_both_formats(form: str, traces: Path, tmp_path: Path, capsys: Capture) -> None:
     funnel = run_clean(capsys, traces, "--samples", "2")
     assert funnel.pairs
     out = tmp_path / "dpo"
@@ -240,9 +239,11 @@ def test_pairs_are_exported_in_both_formats(form: RowFormat, traces: Path, tmp_p
     rows = (out / "pairs.jsonl").read_bytes().splitlines()
     pairs = list(CleanFolder(traces / "clean").read_pairs())
     for line, pair in zip(rows, pairs, strict=True):
-        assert PAIR_MODELS[form].model_validate_json(line)
-        assert orjson.loads(line) == pair_row(pair, form)
-        assert lint_pair(pair, form) == ()
+        model = FORMATS[form].pair_model
+        assert model is not None
+        assert model.model_validate_json(line)
+        assert orjson.loads(line) == FORMATS[form].make_pair(pair)
+        assert FORMATS[form].lint_pair(pair) == ()
 
 
 class CarelessAssistants(NoAssistants):

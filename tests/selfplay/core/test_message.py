@@ -11,9 +11,8 @@ from selfplay.clean.stages.action_equality import is_same_action
 from selfplay.clean.stages.strip import strip_supervision
 from selfplay.core.clean_trace import Mask
 from selfplay.core.message import MAX_DEPTH, Message, Origin, ToolCall, parse_object
-from selfplay.export.formats.openai_chat import openai_row
-from selfplay.export.formats.trl import trl_row
-from selfplay.export.lint import lint_row
+from selfplay.export.formats.openai_chat import OPENAI, openai_row
+from selfplay.export.formats.trl import TRL, trl_row
 from tests.selfplay.traces import a_call, a_contract, a_step, a_trace, finish
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -62,8 +61,8 @@ def test_a_turn_with_such_arguments_is_only_context_and_no_row_shows_them(raw: s
     assert Mask.UNPARSABLE in clean.turns[0].masks
     rows = openai_row(clean), trl_row(clean)
     assert [row["messages"][2]["tool_calls"][0]["function"]["arguments"] for row in rows] == ["{}", {}]
-    assert lint_row(rows[0], "openai") == ()
-    assert lint_row(rows[1], "trl", weights=clean.weights) == ()
+    assert OPENAI.lint(rows[0]) == ()
+    assert TRL.lint(rows[1], weights=clean.weights) == ()
 
 
 def test_calls_with_deep_arguments_are_the_same_when_their_text_is() -> None:

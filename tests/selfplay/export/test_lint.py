@@ -1,35 +1,31 @@
 """Every problem is shown on a good row with one thing changed."""
 
 from collections.abc import Callable
-from typing import Any, get_args
+from typing import Any
 
 import orjson
 import pytest
 
 from selfplay.clean.stages.strip import strip_supervision
-from selfplay.export.formats.openai_chat import openai_row
-from selfplay.export.formats.row_models import RowFormat
-from selfplay.export.formats.trl import trl_row
-from selfplay.export.lint import lint_row
-from selfplay.export.row_problems import RowProblem, RowProblemKind
+from selfplay.export.formats import FORMATS
+from selfplay.export.formats.trl import TRL
+from selfplay.export.row_models import RowProblem, RowProblemKind
 from selfplay.export.supervision_leaks import Supervision, supervision_of
 from tests.selfplay.traces import TASK_TEXT, a_contract, a_search, a_step, a_tool, a_trace, finish
 
-FORMATS: tuple[RowFormat, ...] = get_args(RowFormat)
 CLEAN = strip_supervision(a_search(), a_contract())
-MAKERS = {"openai": openai_row, "trl": trl_row}
 Change = Callable[[dict[str, Any]], object]
 
 
-def make_row(kind: RowFormat) -> dict[str, Any]:
-    return orjson.loads(orjson.dumps(MAKERS[kind](CLEAN)))
+def make_row(kind: str) -> dict[str, Any]:
+    return orjson.loads(orjson.dumps(FORMATS[kind].make_row(CLEAN)))
 
 
-def find_problems(kind: RowFormat, change: Change, supervision: Supervision | None = None) -> tuple[RowProblem, ...]:
+def find_problems(kind: str, change: Change, supervision: Supervision | None = None) -> tuple[RowProblem, ...]:
     row = make_row(kind)
     change(row)
     weights = CLEAN.weights if kind == "trl" else None
-    return lint_row(row, kind, weights=weights, supervision=supervision)
+    return FORMATS[kind].lint(row, weights=weights, supervision=supervision)
 
 
 def kinds_of(found: tuple[RowProblem, ...]) -> set[RowProblemKind]:
@@ -37,9 +33,9 @@ def kinds_of(found: tuple[RowProblem, ...]) -> set[RowProblemKind]:
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_an_exported_row_has_no_problem(kind: RowFormat) -> None:
+def test_an_exported_row_has_no_problem(kind: str) -> None:
     assert (
-        lint_row(make_row(kind), kind, weights=CLEAN.weights, supervision=supervision_of(a_search(), "[advice 1]"))
+        FORMATS[kind].lint(make_row(kind), weights=CLEAN.weights, supervision=supervision_of(a_search(), "[advice 1]"))
         == ()
     )
 
@@ -94,7 +90,7 @@ SPOILT: list[tuple[Change, RowProblemKind, str]] = [
 
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize(("change", "expected", "where"), SPOILT)
-def test_a_spoilt_row_is_refused(kind: RowFormat, change: Change, expected: RowProblemKind, where: str) -> None:
+def test_a_spoilt_row_is_refused(kind: str, change: Change, expected: RowProblemKind, where: str) -> None:
     assert (expected, where) in {(p.kind, p.where) for p in find_problems(kind, change)}
 
 
@@ -135,12 +131,12 @@ def test_something_is_to_be_learned() -> None:
                 message["weight"] = 0
 
     assert kinds_of(find_problems("openai", forget)) == {RowProblemKind.WEIGHT}
-    assert kinds_of(lint_row(make_row("trl"), "trl", weights=[0] * 5)) == {RowProblemKind.WEIGHT}
+    assert kinds_of(TRL.lint(make_row("trl"), weights=[0] * 5)) == {RowProblemKind.WEIGHT}
 
 
 @pytest.mark.parametrize("weights", [[], [1], [1] * 6, [1, 1, 1, 1, 2]])
 def test_weights_beside_a_row_fit_its_turns(weights: list[int]) -> None:
-    assert RowProblemKind.WEIGHT in kinds_of(lint_row(make_row("trl"), "trl", weights=weights))
+    assert RowProblemKind.WEIGHT in kinds_of(TRL.lint(make_row("trl"), weights=weights))
 
 
 def test_a_call_of_no_known_tool_may_stay_as_context() -> None:
@@ -151,10 +147,10 @@ def test_a_call_of_no_known_tool_may_stay_as_context() -> None:
 def test_calls_are_not_held_against_schemas_where_weights_are_unknown() -> None:
     row = make_row("trl")
     call_of(row, 2).update(name="ls")
-    assert lint_row(row, "trl") == ()
+    assert TRL.lint(row) == ()
 
 
-# What a supervisor leaves
+# Words of the supervisor
 
 HINT = "Think about where a response gets its headers."
 
@@ -166,7 +162,7 @@ def find_supervision_places(change: Change, supervision: Supervision) -> set[str
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_a_user_turn_after_the_task_is_somebodys_help(kind: RowFormat) -> None:
+def test_a_user_turn_after_the_task_is_a_hint_or_a_nudge(kind: str) -> None:
     found = find_problems(kind, lambda row: row["messages"].insert(4, {"role": "user", "content": "Go on."}))
     assert [(p.kind, p.where) for p in found] == [(RowProblemKind.SUPERVISION, "messages[4]")]
 
@@ -205,14 +201,14 @@ def test_a_hint_inside_the_reasoning_is_found() -> None:
     assert [(p.kind, p.where) for p in found] == [(RowProblemKind.SUPERVISION, "messages[2]")]
 
 
-def test_a_file_that_happens_to_hold_a_nudge_is_no_help() -> None:
-    """The player may be reading the very file that the engine's words stand in."""
+def test_a_nudge_inside_a_file_that_was_read_is_no_problem() -> None:
+    """The player may have read the very file that the words stand in."""
     assert (
         find_supervision_places(lambda r: append_text(r, 3, f"\n1: {HINT}\n2: and more"), Supervision([HINT])) == set()
     )
 
 
-def test_words_that_the_task_itself_says_are_no_help() -> None:
+def test_words_of_the_task_itself_are_no_problem() -> None:
     assert find_supervision_places(lambda r: append_text(r, 2, TASK_TEXT), Supervision([TASK_TEXT])) == set()
 
 
@@ -234,7 +230,7 @@ def test_a_sentence_in_a_script_without_blanks_is_found() -> None:
     assert find_supervision_places(lambda r: append_text(r, 2, said), hint) == {"messages[2]"}
 
 
-def test_a_sentence_that_a_result_had_shown_is_no_help() -> None:
+def test_a_sentence_that_a_result_had_shown_is_no_problem() -> None:
     said = " Where does a response get its headers from"
 
     def read(row: dict[str, Any]) -> None:
@@ -244,18 +240,18 @@ def test_a_sentence_that_a_result_had_shown_is_no_help() -> None:
     assert find_supervision_places(read, PARTS) == set()
 
 
-def test_a_short_sentence_of_a_hint_is_anyones() -> None:
+def test_a_short_sentence_of_a_hint_is_no_problem() -> None:
     assert find_supervision_places(lambda r: append_text(r, 2, " Look wider. That is all."), PARTS) == set()
 
 
-def test_words_that_anyone_uses_are_no_help() -> None:
+def test_a_short_hint_is_not_looked_for() -> None:
     assert (
         find_supervision_places(lambda r: append_text(r, 2, "Look at the tests."), Supervision(["Look at the tests."]))
         == set()
     )
 
 
-def test_what_was_said_to_the_player_is_known_from_the_trace() -> None:
+def test_hints_and_nudges_are_taken_from_the_trace() -> None:
     trace = a_trace(a_step(finish(), hint="A hint.", nudge="A nudge."))
     assert supervision_of(trace, "[m]") == Supervision(("A hint.", "A nudge."), "[m]")
 

@@ -15,8 +15,9 @@ import pytest
 from selfplay.clean.stages.strip import strip_supervision
 from selfplay.core.message import ToolCall
 from selfplay.core.trace import Quality, Step, Trace
-from selfplay.export.formats.row_models import RowFormat
-from selfplay.export.formats.trl import trl_row
+from selfplay.export.formats import FORMATS
+from selfplay.export.formats.openai_chat import OPENAI
+from selfplay.export.formats.trl import TRL, trl_row
 from selfplay.export.write_rows import write_rows
 from tests.selfplay.traces import (
     TASK_TEXT,
@@ -44,11 +45,13 @@ def load_rows(path: Path, cache: Path) -> list[Row]:
     return list(data)
 
 
-@pytest.mark.parametrize("form", ["openai", "trl"])
-def test_datasets_loads_the_rows_as_they_are(form: RowFormat, tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", FORMATS)
+def test_datasets_loads_the_rows_as_they_are(form: str, tmp_path: Path) -> None:
     """Calls of different tools have arguments of different shapes: none is filled up with the others' keys."""
     short = a_trace(a_step(finish()), episode="short")
-    write_rows(as_clean_traces(a_search(), make_marked_trace(), short, contract=CONTRACT), tmp_path / "out", form)
+    write_rows(
+        as_clean_traces(a_search(), make_marked_trace(), short, contract=CONTRACT), tmp_path / "out", FORMATS[form]
+    )
     rows = [orjson.loads(line) for line in (tmp_path / "out" / "sft.jsonl").read_bytes().splitlines()]
     assert load_rows(tmp_path / "out" / "sft.jsonl", tmp_path / "cache") == rows
     assert len(rows) == 3
@@ -185,7 +188,7 @@ def test_the_pages_program_learns_the_turns_with_weight_1_and_no_other(tmp_path:
     steps = list(make_marked_trace(has_reasoning=True).steps)
     judged = a_step(a_call("grep", id="bad", pattern="«bad»"), text="Text «worse».", quality=Quality.WASTEFUL)
     trace = a_trace(*steps[:2], judged, *steps[2:])
-    write_rows(as_clean_traces(trace, contract=CONTRACT), tmp_path / "out", "trl")
+    write_rows(as_clean_traces(trace, contract=CONTRACT), tmp_path / "out", TRL)
     (program,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     space: dict[str, Any] = {}
     exec(program, space)  # noqa: S102  the page's own words
@@ -233,8 +236,8 @@ def test_the_pages_examples_are_what_the_exporters_write(tmp_path: Path) -> None
         a_step(finish("call_1")),
         episode="e1",
     )
-    write_rows(as_clean_traces(trace, contract=CONTRACT), tmp_path / "o", "openai")
-    write_rows(as_clean_traces(trace, contract=CONTRACT), tmp_path / "t", "trl")
+    write_rows(as_clean_traces(trace, contract=CONTRACT), tmp_path / "o", OPENAI)
+    write_rows(as_clean_traces(trace, contract=CONTRACT), tmp_path / "t", TRL)
     files = [tmp_path / "o" / "sft.jsonl", tmp_path / "t" / "sft.jsonl", tmp_path / "t" / "rows.jsonl"]
     written = [orjson.loads(file.read_bytes()) for file in files]
     for value in written[:2]:

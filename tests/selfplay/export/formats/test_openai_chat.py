@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfplay.clean.stages.strip import strip_supervision
-from selfplay.export.formats.openai_chat import count_lost_reasoning, has_parallel_calls, openai_row
+from selfplay.export.formats.openai_chat import openai_row
 from tests.selfplay.traces import a_call, a_contract, a_search, a_step, a_trace, finish
 
 CONTRACT = a_contract()
@@ -61,11 +61,10 @@ def test_content_is_null_only_beside_calls_without_text() -> None:
 def test_reasoning_is_left_out_and_counted() -> None:
     clean = strip_supervision(a_search(), CONTRACT)
     assert b"Start with the word itself" not in orjson.dumps(openai_row(clean))
-    assert count_lost_reasoning(clean) == 2
 
 
 def test_parallel_calls_are_announced_only_where_a_row_has_some() -> None:
     one = strip_supervision(a_trace(a_step(a_call("grep", id="a", pattern="x")), a_step(finish())), CONTRACT)
-    assert not has_parallel_calls(one)
+    assert not one.has_parallel_calls
     assert openai_row(one)["parallel_tool_calls"] is False
     assert openai_row(strip_supervision(a_search(), CONTRACT))["parallel_tool_calls"] is True
