@@ -6,8 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from selfplay.clean.assistants.echo_judge import EchoJudgement
-from selfplay.clean.assistants.echo_judge_client import EchoJudgeClient
+from selfplay.clean.assistants.echo_judge import EchoJudgeClient, EchoJudgement
 from selfplay.clean.assistants.episode_assistants import gather_results
 from selfplay.clean.echoes import EchoFinding, find_echoes
 from selfplay.core.json_rows import read_rows

@@ -5,8 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from selfplay.audit.traces.checks import find_faults
-from selfplay.audit.traces.findings import AuditCode, AuditedTrace, AuditFinding
+from selfplay.audit.traces.checks import AuditCode, AuditedTrace, AuditFinding, find_faults
 from selfplay.audit.traces.inputs import AuditInput, read_files
 from selfplay.clean.across import AcrossSettings, RowChecks, RowFault
 from selfplay.clean.across.row_checks import split_batches

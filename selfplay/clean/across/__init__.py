@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from selfplay.clean.across.conversation import Conversation, conversation_of, rejected_conversation_of
 from selfplay.clean.across.row_checks import RowChecks, RowFault
-from selfplay.clean.across.settings import DEFAULT_KEY_NAMES, AcrossSettings
+from selfplay.clean.settings import DEFAULT_KEY_NAMES, AcrossSettings
 from selfplay.core.clean_trace import CleanTrace, PreferencePair
 from selfplay.core.drop_codes import DropCode
 from selfplay.core.message import Noun

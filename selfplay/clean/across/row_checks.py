@@ -5,14 +5,13 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TypeVar
 
-from selfplay.clean.across.api_keys import keys_of
 from selfplay.clean.across.contamination import read_benchmarks
 from selfplay.clean.across.conversation import Conversation, ConversationText
 from selfplay.clean.across.duplicates import DuplicateFinder, DuplicateMatch
-from selfplay.clean.across.secret_scanner import find_scanner, require_scanner, scan
-from selfplay.clean.across.settings import AcrossSettings
+from selfplay.clean.across.secrets_in_texts import find_scanner, keys_of, require_scanner, scan
 from selfplay.clean.across.special_tokens import DEFAULT_TOKENS, find_special_tokens, tokens_of_families
 from selfplay.clean.across.token_length import length_of, tokenizer_of
+from selfplay.clean.settings import AcrossSettings
 from selfplay.core.drop_codes import DropCode
 from selfplay.core.message import Noun
 

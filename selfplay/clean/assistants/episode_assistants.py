@@ -14,7 +14,7 @@ import anyio
 import orjson
 from anyio.abc import TaskGroup
 
-from selfplay.clean.assistants.echo_judge_client import EchoJudgeAssistants, EchoJudgeClient, ask_echo_judge
+from selfplay.clean.assistants.echo_judge import EchoJudgeAssistants, EchoJudgeClient, ask_echo_judge
 from selfplay.clean.assistants.protocol import Assistants, NoAssistants, TurnPoint
 from selfplay.clean.assistants.reply_cache import AskModel, BudgetSpentError, ReplyCache
 from selfplay.clean.assistants.turn_requests import CandidateTurn as Turn

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, takewhile
 
-from selfplay.clean.echoes.finding import EchoFinding, EchoKind
-from selfplay.clean.echoes.folding import FoldedText, fold_text
-from selfplay.clean.echoes.sentences import Stretch, split_clauses, split_sentences
+from selfplay.clean.echoes.prose import FoldedText, Stretch, fold_text, split_clauses, split_sentences
+from selfplay.clean.echoes.wordings import EchoFinding, EchoKind
 
 _LINK = re.compile(r"(?:and|so|then|but|therefore|thus|also|hence),? (?=i\b|i'|let\b|let's|we\b)")
 """What ties a clause to the one before it."""

@@ -4,8 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from operator import eq
 
-from selfplay.clean.echoes.folding import fold_characters
-from selfplay.clean.echoes.tokens import is_distinctive, tokens_of
+from selfplay.clean.echoes.prose import fold_characters, is_distinctive, tokens_of
 
 MOST_CHARS = 16_000_000
 """Characters of texts that are kept read; hints and results of the trace at hand always are."""

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
 
-from selfplay.clean.echoes.finding import EchoFinding, EchoKind
-from selfplay.clean.echoes.folding import FoldedText, fold_text
+from selfplay.clean.echoes.prose import FENCES, FoldedText, Stretch, fold_text, split_sentences
 from selfplay.clean.echoes.removal import remove_echoes
 from selfplay.clean.echoes.restatement import HintRestatement
-from selfplay.clean.echoes.sentences import FENCES, Stretch, split_sentences
-from selfplay.clean.echoes.wordings import Wording, WordingPosition, load_wordings, regex_for
+from selfplay.clean.echoes.wordings import EchoFinding, EchoKind, Wording, WordingPosition, load_wordings, regex_for
 from selfplay_tools.text.regex import Regex
 
 

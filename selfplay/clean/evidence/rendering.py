@@ -4,9 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from selfplay.clean.evidence.graph import TraceLayout, edges_of, graph_of
+from selfplay.clean.evidence.graph import TraceLayout, breaking_links, edges_of, graph_of
 from selfplay.clean.evidence.links import Evidence, EvidenceGraph, EvidenceLink
-from selfplay.clean.evidence.query_provenance import breaking_links
 from selfplay.core.trace import Trace
 
 LABEL_CHARS = 40

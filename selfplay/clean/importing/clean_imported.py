@@ -16,8 +16,7 @@ from pydantic import ValidationError
 from selfplay.clean.assistants.protocol import Assistants, EchoJudgeOnly, NoAssistants
 from selfplay.clean.importing import ImportedTrace
 from selfplay.clean.journals import CleaningCandidate
-from selfplay.clean.pipeline import CleanedTrace, strip_candidate
-from selfplay.clean.stages.fitness import UnfitReason
+from selfplay.clean.pipeline import CleanedTrace, UnfitReason, strip_candidate
 from selfplay.clean.stages.grounding import grounding_of, supervisor_texts_before_turns
 from selfplay.clean.stages.repair import repair_turns
 from selfplay.clean.stages.turn_masks import add_masks, mask_turns

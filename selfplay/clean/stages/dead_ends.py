@@ -6,8 +6,8 @@ asked for, and a turn stays wherever the check of what is left finds more to obj
 
 from collections.abc import Sequence
 
-from selfplay.clean.stages.code_names import find_unseen, names_in
 from selfplay.clean.stages.grounding import Grounding, grounding_of
+from selfplay.clean.stages.turn_echoes import find_unseen, names_in
 from selfplay.core.clean_trace import CleanTrace, DroppedTurn, DropReason
 from selfplay.core.trace import Trace
 

@@ -11,14 +11,15 @@ from dataclasses import replace
 
 from selfplay.clean.assistants.protocol import Assistants, TurnPoint
 from selfplay.clean.echoes import EchoFinding, EchoKind, without_echoes
-from selfplay.clean.stages.action_equality import is_same_action
-from selfplay.clean.stages.code_names import find_unseen, names_in
+from selfplay.clean.stages.resampled_turns import is_same_action
 from selfplay.clean.stages.turn_echoes import (
     WORDS_FIELDS,
     TurnContext,
     TurnEchoes,
     WordsField,
     find_turn_echoes,
+    find_unseen,
+    names_in,
     words_of,
 )
 from selfplay.core.clean_trace import CleanTrace, CleanTurn, Mask, Repair
