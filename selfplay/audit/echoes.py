@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from selfplay.clean.assistants.echo_judge import EchoJudgeClient, EchoJudgement
-from selfplay.clean.assistants.episode_assistants import gather_results
 from selfplay.clean.echoes import EchoFinding, find_echoes
 from selfplay.core.json_rows import read_rows
 from selfplay.core.message import Noun
+from selfplay.core.threads import gather_results
 
 AT_ONCE = 8
 """Rows that a judge is asked about together."""

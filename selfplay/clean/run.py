@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 
 from selfplay.clean.across import DEFAULT_KEY_NAMES, AcrossSettings, RowFault, find_pair_faults, reject_traces
-from selfplay.clean.assistants.episode_assistants import gather_results
 from selfplay.clean.assistants.protocol import Assistants, NoAssistants, run_without_waiting
 from selfplay.clean.folder import CleanFolder
 from selfplay.clean.funnel import CleaningFunnel, CleaningSpending, FunnelCount
@@ -27,6 +26,7 @@ from selfplay.config import KeyName
 from selfplay.core.clean_trace import CleanTrace, PreferencePair
 from selfplay.core.drop_codes import DropCode, DroppedTrace
 from selfplay.core.files import move_into_place, open_scratch_folder, write_lines
+from selfplay.core.threads import gather_results
 from selfplay.core.trace import Stratum
 from selfplay.export.formats.openai_chat import openai_row
 from selfplay.export.formats.trl import trl_row

@@ -1,13 +1,13 @@
 """What of a conversation is looked at: its texts part by part, each with its place."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Iterator
 
 import orjson
 
 from selfplay.core.clean_trace import CleanTrace, PreferencePair
 from selfplay.core.contract import ToolSchema
 from selfplay.core.message import Message, Noun
+from selfplay.export.row_problems import walk_strings
 
 
 class ConversationText(Noun):
@@ -91,20 +91,4 @@ def _message_texts(message: Message) -> Iterator[tuple[str, str]]:
         yield f"tool_calls[{k}].name", call.name
         yield f"tool_calls[{k}].arguments", call.arguments
         if "\\" in call.arguments:
-            yield f"tool_calls[{k}].arguments", "\n".join(strings_in(call.parse_arguments()))
-
-
-def strings_in(value: object) -> Iterator[str]:
-    """Every string in a JSON value, keys included, in order."""
-    match value:
-        case str():
-            yield value
-        case Mapping():
-            for key, inner in cast("Mapping[str, Any]", value).items():
-                yield key
-                yield from strings_in(inner)
-        case list() | tuple():
-            for inner in cast("Sequence[object]", value):
-                yield from strings_in(inner)
-        case _:
-            pass
+            yield f"tool_calls[{k}].arguments", "\n".join(text for _, text in walk_strings(call.parse_arguments()))

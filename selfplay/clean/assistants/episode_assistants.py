@@ -3,16 +3,15 @@
 Every call goes through the file of samples, so that it is made once and counted in the budget.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import anyio
 import orjson
-from anyio.abc import TaskGroup
 
 from selfplay.clean.assistants.echo_judge import EchoJudgeAssistants, EchoJudgeClient, ask_echo_judge
 from selfplay.clean.assistants.protocol import Assistants, NoAssistants, TurnPoint
@@ -25,7 +24,7 @@ from selfplay.clean.settings import CleanSettings
 from selfplay.config import RunConfig
 from selfplay.core.errors import ContextTooLong, JournalError, RepositoryError, RequestRefused, ScriptError
 from selfplay.core.message import Message, Origin, ToolCall
-from selfplay.core.threads import shared_thread_pool
+from selfplay.core.threads import gather_results, shared_thread_pool
 from selfplay.core.trace import Stratum, ToolResult, Verdict
 from selfplay.environments.environment import Environment, ToolSession
 from selfplay.environments.registry import kind_of
@@ -40,28 +39,6 @@ from selfplay.prompts import load_prompt
 from selfplay.repos.repositories import Repositories
 from selfplay_tools.errors import ToolsError
 from selfplay_tools.protocols import Snapshot
-
-T = TypeVar("T")
-
-
-async def gather_results(works: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
-    """What each work returns, in order, all of them going on at once; the first error ends the others and is raised."""
-    results: dict[int, T] = {}
-    errors: list[Exception] = []
-
-    async def run(number: int, group: TaskGroup) -> None:
-        try:
-            results[number] = await works[number]()
-        except Exception as error:  # noqa: BLE001  raised below, alone instead of in a group
-            errors.append(error)
-            group.cancel_scope.cancel()
-
-    async with anyio.create_task_group() as group:
-        for number in range(len(works)):
-            group.start_soon(run, number, group, name=f"work {number}")
-    if errors:
-        raise errors[0]
-    return [results[number] for number in range(len(works))]
 
 
 @dataclass(frozen=True, slots=True)

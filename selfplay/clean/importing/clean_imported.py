@@ -68,7 +68,7 @@ async def clean_imported(found: ImportedTrace, foreign: ImportOptions) -> Cleane
         supervisor_texts_before_turns(trace, clean),
         frozenset(),
         EchoJudgeOnly(foreign.assistants),
-        is_foreign=True,
+        is_imported=True,
     )
     clean = mask_turns(clean, supervisor_texts_before_turns(trace, clean), grounding_of(trace, clean))
     if any(clean.weights):

@@ -1,6 +1,6 @@
 """The common form of traces from elsewhere."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -163,9 +163,3 @@ def make_call(name: str, arguments: object, id: str) -> ToolCall:  # noqa: A002 
 def make_bash_call(command: str, number: int) -> ToolCall:
     """A command as a call, for formats without calls."""
     return make_call("bash", {"command": command}, f"action-{number}")
-
-
-def numbered(items: Sequence[Any], name: str) -> Iterator[tuple[str, Any]]:
-    """Each item with its place."""
-    for number, item in enumerate(items):
-        yield f"{name}[{number}]", item

@@ -12,9 +12,9 @@ from selfplay.core.clean_trace import CleanTrace, DroppedTurn, DropReason
 from selfplay.core.trace import Trace
 
 
-def prune_dead_ends(trace: Trace, clean: CleanTrace, ground: Grounding) -> CleanTrace:
+def prune_dead_ends(trace: Trace, clean: CleanTrace, grounding: Grounding) -> CleanTrace:
     """The trace without its dead ends, as far as the rest stands without them; last to first."""
-    for turn in reversed(ground.graph.dead_ends):
+    for turn in reversed(grounding.graph.dead_ends):
         shorter = _remove_turn(clean, turn)
         if turn + 1 < len(clean.turns) and _is_rest_supported(trace, clean, shorter, turn):
             clean = shorter

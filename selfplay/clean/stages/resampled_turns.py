@@ -1,7 +1,9 @@
-"""Preference pairs: at one point of a search the hinted action, and a worse one that was taken without the hint.
+"""What the player does at a hinted turn when it is asked again without the hint, and what follows from it.
 
-The chosen side is a turn of the clean trace with weight 1: each part of its calls rests on the prefix that both sides
-share, so it leans neither on a hint nor on what the rejected action would have returned, which is in no prefix.
+The share of samples that take the same action is the turn's reliance on its hint. A sample that takes another, worse
+action makes a preference pair. Its chosen side is a turn of the clean trace with weight 1: each part of its calls rests
+on the prefix that both sides share, so it leans neither on a hint nor on what the rejected action would have returned,
+which is in no prefix.
 """
 
 from collections import Counter
@@ -32,10 +34,10 @@ def _canonical_call(call: ToolCall) -> tuple[str, bytes]:
     values = call.parse_arguments()
     if values is None or call.is_cut:
         return call.name, call.arguments.encode("utf-8", "surrogatepass")
-    told = {key: value for key, value in values.items() if value is not None}
+    arguments = {key: value for key, value in values.items() if value is not None}
     if call.name == ANSWER_TOOL:
-        told["files"] = _answer_paths(told.get("files"))
-    return call.name, orjson.dumps(told, option=orjson.OPT_SORT_KEYS)
+        arguments["files"] = _answer_paths(arguments.get("files"))
+    return call.name, orjson.dumps(arguments, option=orjson.OPT_SORT_KEYS)
 
 
 def _answer_paths(files: object) -> object:
