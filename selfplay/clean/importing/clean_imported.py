@@ -146,7 +146,7 @@ def _make_unplayed_task(name: str, prompt: str) -> Task:
     """
     instance = _INSTANCE.fullmatch(name)
     brief = Brief.model_construct(id=name, repo=instance[1] if instance else "", commit="", prompt=prompt)
-    return Task(brief=brief, answer=Answer.model_construct(targets=(), patch=None))
+    return Task.model_construct(brief=brief, answer=Answer.model_construct(targets=(), patch=None))
 
 
 def _rename_calls(
