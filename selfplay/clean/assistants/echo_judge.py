@@ -1,10 +1,13 @@
-"""The echo judge as cleaning and audits ask it: a model beside the wordings, each text asked about once."""
+"""The echo judge: a model that says which words of a player answer or lean on a hint, beside the wordings.
+
+`judge_echoes` asks about one text and reads the reply; `EchoJudgeClient` is the judge as cleaning and audits use it,
+with retries, a budget and each text asked about once.
+"""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, cast
 
 import anyio
@@ -16,10 +19,11 @@ from selfplay.config import EpisodeLimits, RunConfig, SeatConfig, VerdictMode
 from selfplay.core.errors import ContextTooLong, FatalModelError, ModelError, RequestRefused, ScriptError
 from selfplay.core.message import Message, Origin
 from selfplay.core.wire import encode_messages
+from selfplay.episode.player import ModelCall
 from selfplay.episode.reply_forms import FALLBACK_MODE, ReplyForm, form_head, objects_in
 from selfplay.episode.seats import SeatModel, make_seat_model
+from selfplay.episode.supervisor import indent
 from selfplay.models.protocol import ModelReply, ModelRequest
-from selfplay.models.retry import complete_with_retries
 from selfplay.prompts import load_prompt
 
 SCHEMA: dict[str, Any] = {
@@ -54,7 +58,7 @@ class EchoJudgement:
 
 
 async def judge_echoes(
-    ask: Callable[[ModelRequest], Awaitable[ModelReply]],
+    ask: ModelCall,
     text: str,
     hint: str | None,
     *,
@@ -89,7 +93,7 @@ async def judge_echoes(
 
 
 def _fill_question(text: str, hint: str | None) -> str:
-    return load_prompt("echo_judge_text").fill(hint=_indent(hint or "(none)"), text=_indent(text))
+    return load_prompt("echo_judge_text").fill(hint=indent(hint or "(none)"), text=indent(text))
 
 
 def _indent(text: str) -> str:
@@ -126,9 +130,9 @@ def _read_item(item: object, text: str) -> EchoFinding | str:
 
 @dataclass(slots=True)
 class EchoJudgeClient:
-    """A model that says which words answer or lean on a hint. Shared by all texts of a run."""
+    """The judge's model. Shared by all texts of a run."""
 
-    role: SeatModel
+    seat: SeatModel
     config: SeatConfig
     in_flight: anyio.CapacityLimiter
     samples: ReplyCache | None = None
@@ -139,17 +143,16 @@ class EchoJudgeClient:
     _has_answered: bool = field(default=False, init=False)
 
     async def ask(self, text: str, hint: str | None) -> EchoJudgement:
-        """What the model finds in a text. An answer that is not to be had, or not to be used, is a fault.
+        """What the model finds in a text. An answer that can't be had, or can't be used, is a fault.
 
         Raises FatalModelError where its server never took a request: then it is the set-up that is wrong. Raises
-        BudgetSpentError and JournalError as `Samples` does, and ScriptError.
+        BudgetSpentError and JournalError as `ReplyCache` does, and ScriptError.
         """
-        seat = self.config
-        ask: Callable[[ModelRequest], Awaitable[ModelReply]] = self._call_model
+        ask: ModelCall = self._call_model
         if self.samples is not None:
-            ask = self.samples.make_cached_ask("judge", 0, self._call_model, self.role.price)
-        head = {"model": seat.model_name, **seat.sampling, **seat.extra_body}
-        judged = await judge_echoes(ask, text, hint, head=head, mode=seat.verdict_mode)
+            ask = self.samples.make_cached_ask("judge", 0, self._call_model, self.seat.price)
+        head = {"model": self.config.model_name, **self.config.sampling, **self.config.extra_body}
+        judged = await judge_echoes(ask, text, hint, head=head, mode=self.config.verdict_mode)
         if self._broken is not None and judged.faults and not self._has_ever_answered:
             raise self._broken
         self.faults.update(fault.partition(":")[0] for fault in judged.faults)
@@ -162,7 +165,7 @@ class EchoJudgeClient:
     async def _call_model(self, request: ModelRequest) -> ModelReply:
         async with self.in_flight:
             try:
-                reply = await complete_with_retries(self.role.model, request, self.role.policy)
+                reply = await self.seat.ask(request)
             except FatalModelError as error:
                 self._broken = None if isinstance(error, ContextTooLong) else error
                 raise
@@ -172,17 +175,17 @@ class EchoJudgeClient:
 
 @dataclass(slots=True)
 class EchoJudgeAssistants(NoAssistants):
-    """Assistants that only listen: no player and no supervisor is asked."""
+    """Assistants with nothing but an echo judge: no player and no supervisor is asked."""
 
     echo_judge: EchoJudgeClient
 
     async def find_echoes(self, text: str, hint: str | None) -> tuple[EchoFinding, ...]:
-        """What the judge finds; nothing for want of money."""
+        """What the judge finds; nothing once the budget is spent."""
         return await ask_echo_judge(self.echo_judge, text, hint)
 
 
 async def ask_echo_judge(judge: EchoJudgeClient | None, text: str, hint: str | None) -> tuple[EchoFinding, ...]:
-    """What a judge finds in a text; nothing without a judge, and for want of money."""
+    """What a judge finds in a text; nothing without a judge, and once the budget is spent."""
     if judge is None:
         return ()
     try:
@@ -201,11 +204,11 @@ def open_echo_judge(
     """The judge that a configuration names, until the stack is left. Raises ConfigError."""
     run = RunConfig(limits=EpisodeLimits(cost_usd=max_usd))
     judge = make_seat_model("judge", config, run)
-    stack.push_async_callback(partial(_close_model, judge))
+    stack.push_async_callback(close_seat_model, judge)
     return EchoJudgeClient(judge, config, in_flight, samples)
 
 
-async def _close_model(judge: SeatModel) -> None:
-    """Close the model. Lines of a script that nobody asked for are no fault here."""
+async def close_seat_model(seat: SeatModel) -> None:
+    """Close a seat's model. Lines of a script that were not used are no fault here."""
     with suppress(ScriptError):
-        await judge.model.aclose()
+        await seat.model.aclose()
