@@ -1,4 +1,4 @@
-"""The core of `selfplay audit echoes`: which texts, from any source, answer or lean on a hint."""
+"""`selfplay audit echoes`: which texts, from any source, answer or lean on a hint."""
 
 from collections.abc import AsyncGenerator, Iterator
 from functools import partial
@@ -37,13 +37,13 @@ def audit_echoes(file: Path) -> Iterator[dict[str, Any]]:
 async def audit_echoes_with_judge(file: Path, judge: EchoJudgeClient) -> AsyncGenerator[dict[str, Any]]:
     """The same with what a model finds beside the wordings; `faults`, where an answer of it could not be used.
 
-    Raises what `EchoJudge.listen` raises too.
+    Raises what `EchoJudgeClient.ask` raises too.
     """
     rows = (row for _, row in read_rows(file, TurnRow))
-    while some := list(islice(rows, AT_ONCE)):
-        judged = await gather_results([partial(judge.ask, row.text, row.hint) for row in some])
-        for row, opinion in zip(some, judged, strict=True):
-            yield _to_row(find_echoes(row.text, row.hint), opinion)
+    while batch := list(islice(rows, AT_ONCE)):
+        judged = await gather_results([partial(judge.ask, row.text, row.hint) for row in batch])
+        for row, judgement in zip(batch, judged, strict=True):
+            yield _to_row(find_echoes(row.text, row.hint), judgement)
 
 
 def _to_row(found: tuple[EchoFinding, ...], judged: EchoJudgement = EchoJudgement()) -> dict[str, Any]:  # noqa: B008  frozen

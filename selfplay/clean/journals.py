@@ -1,4 +1,4 @@
-"""Journals as the source of samples: which files are journals, and the contract that an episode was played under."""
+"""Journals as the source of training rows: which files are journals, and what is read from one."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -50,7 +50,7 @@ def journals_in(place: Path) -> tuple[Path, ...]:
 
 
 class _JournalStart(BaseModel):
-    """What samples take from a journal's start, beside episode and task."""
+    """What rows take from a journal's start, beside episode and task."""
 
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
 
@@ -64,15 +64,15 @@ class _JournalStart(BaseModel):
 
 def _read_start(start: Event, where: str) -> tuple[_JournalStart, Contract]:
     with raise_as_journal_error(where, 1):
-        told = _JournalStart.model_validate(start)
-        reasoning = "left_out" if told.reasoning == "none" else "sent_back"
+        fields = _JournalStart.model_validate(start)
+        reasoning = "left_out" if fields.reasoning == "none" else "sent_back"
         contract = Contract(
-            tools_version=told.selfplay,
-            prompt=told.production_prompt,
-            tools=tuple(told.tools),
+            tools_version=fields.selfplay,
+            prompt=fields.production_prompt,
+            tools=tuple(fields.tools),
             context=ContextPolicy(earlier_reasoning=reasoning, max_result_chars=MAX_CHARS),
         )
-        return told, contract
+        return fields, contract
 
 
 def contract_of(start: Event, where: str = "journal") -> Contract:
@@ -81,7 +81,7 @@ def contract_of(start: Event, where: str = "journal") -> Contract:
 
 
 def key_names_of(journals: Iterable[Path]) -> tuple[KeyName, ...]:
-    """Every environment variable that these episodes took a key from, as far as their journals' starts tell."""
+    """Every environment variable that these episodes took a key from, as far as their journals' starts say."""
     names: dict[KeyName, None] = {}
     for path in journals:
         with suppress(OSError, orjson.JSONDecodeError, AttributeError), path.open("rb") as file:

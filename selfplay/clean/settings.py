@@ -8,11 +8,11 @@ from pydantic import Field
 from selfplay.config import ConfigSection, KeyName, SeatConfig, read_toml, validate_section
 
 DEFAULT_KEY_NAMES: tuple[KeyName, ...] = ("OPENAI_API_KEY", "ASK_WEB_API_KEY", "SEMANTIC_SEARCH_API_KEY")
-"""Where seats and tools take their keys from unless somebody says otherwise."""
+"""Where seats and tools take their keys from by default."""
 
 
 class AcrossSettings(ConfigSection):
-    """Checks that look at conversations as rows: among each other, and with the trainer's eyes."""
+    """Checks of conversations as rows: compared with each other, and as a trainer reads them."""
 
     near_duplicates: Annotated[float, Field(gt=0, le=1)] | None = 0.85
     """Similarity from which on two conversations are near duplicates; None keeps all but exact ones."""

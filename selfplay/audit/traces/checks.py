@@ -1,4 +1,4 @@
-"""What is wrong in one trace, seen by itself."""
+"""What an audit finds in one trace, seen by itself; and what its findings are."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -102,7 +102,7 @@ _OFTEN_A_NOTE = frozenset({AuditCode.ECHO, AuditCode.LEAP, AuditCode.ARGUMENTS})
 
 
 def find_faults(given: AuditInput) -> tuple[AuditFinding, ...]:
-    """Everything that a look at this one trace shows, by place. Secrets and what compares traces is not among it."""
+    """Everything that this one trace shows, by place. Secrets, and what compares traces, are not looked for here."""
     messages = given.conversation.messages
     found = [
         *_find_supervision(given),
@@ -122,9 +122,9 @@ def _find_supervision(given: AuditInput) -> Iterator[AuditFinding]:
     task = next((n for n, m in enumerate(given.conversation.messages) if m.origin is Origin.TASK), -1)
     for n, message in enumerate(given.conversation.messages):
         if given.is_ours and n > task and message.role == "user":
-            said = "a hint" if message.origin is Origin.HINT else "a user turn after the task"
+            what = "a hint" if message.origin is Origin.HINT else "a user turn after the task"
             yield _make_finding(
-                given, n, AuditCode.SUPERVISION, text=message.content, why=f"{said}: no user speaks in use"
+                given, n, AuditCode.SUPERVISION, text=message.content, why=f"{what}: no user speaks in use"
             )
         for text in (message.content, message.reasoning or "", *(call.arguments for call in message.tool_calls)):
             for mark in _MARK.finditer(text):
@@ -136,23 +136,23 @@ def _find_supervision(given: AuditInput) -> Iterator[AuditFinding]:
 
 def _find_echoes(given: AuditInput) -> Iterator[AuditFinding]:
     messages = given.conversation.messages
-    told: list[str] = []
+    hints_so_far: list[str] = []
     since: list[str] = []
     for n, message in enumerate(messages):
         if message.origin in {Origin.HINT, Origin.NUDGE}:
-            told.append(message.content)
+            hints_so_far.append(message.content)
             since.append(message.content)
         if message.role != "assistant":
             continue
-        visible = tuple(m for m in messages[:n] if m.origin not in {Origin.HINT, Origin.NUDGE}) if told else ()
-        heard = find_turn_echoes(message, TurnContext(visible, "\n".join(since) or None, tuple(told)))
+        visible = tuple(m for m in messages[:n] if m.origin not in {Origin.HINT, Origin.NUDGE}) if hints_so_far else ()
+        echoes = find_turn_echoes(message, TurnContext(visible, "\n".join(since) or None, tuple(hints_so_far)))
         since.clear()
         for part in WORDS_FIELDS:
-            for echo in heard.echoes_in(part):
+            for echo in echoes.echoes_in(part):
                 yield _make_finding(given, n, AuditCode.ECHO, f".{part}", text=echo.text, span=echo.span, why=echo.kind)
-        for echo in heard.arguments:
+        for echo in echoes.arguments:
             yield _make_finding(given, n, AuditCode.ECHO, ".tool_calls", text=echo.text, why=echo.kind)
-        for name in heard.borrowed:
+        for name in echoes.borrowed:
             yield _make_finding(given, n, AuditCode.ECHO, text=name, why="a name that only a hint had told")
 
 
@@ -164,7 +164,7 @@ def _find_leaps(given: AuditInput) -> Iterator[AuditFinding]:
 
 
 def _check_pairing(given: AuditInput, messages: Sequence[Message]) -> Iterator[AuditFinding]:
-    """Calls of the last turn may be without results: nobody reads them."""
+    """Calls of the last turn may be without results."""
     waiting: dict[str, tuple[int, int]] = {}
     for n, message in enumerate(messages):
         if message.role == "tool":
@@ -200,15 +200,15 @@ def _check_arguments(given: AuditInput, messages: Sequence[Message]) -> Iterator
 
 
 def _check_weights(given: AuditInput, found: Sequence[AuditFinding]) -> Iterator[AuditFinding]:
-    """Turns that the file itself says are learned, and should not be."""
+    """Turns that the file marks as learned, and that should not be."""
     for n, weight in enumerate(given.weights):
         reasons = sorted({f.code.value for f in found if f.message == n and f.severity is AuditSeverity.ERROR})
         if n in given.refused:
             reasons.append("a call that the tools refused")
         if weight == 1 and reasons:
             yield _make_finding(given, n, AuditCode.WEIGHT, why=f"is learned in spite of: {', '.join(reasons)}")
-    said = [weight for weight in given.weights if weight is not None]
-    if said and not any(said) and given.format != "preference":
+    known = [weight for weight in given.weights if weight is not None]
+    if known and not any(known) and given.format != "preference":
         yield AuditFinding(code=AuditCode.WEIGHT, why="nothing of it is learned")
 
 

@@ -1,8 +1,12 @@
-"""Look for secrets with kingfisher (the package `kingfisher-bin`), on this machine only.
+r"""Secrets in texts: the keys of this run, which are known, and what a scanner takes for secrets.
 
-Texts are written to a private folder that is gone afterwards; the scanner is told to ask nobody whether what it
-found is valid, not to look for updates, and to hide what it found in its report. It gets no environment variable but
-those that name folders.
+A known key is also found where the text is JSON inside JSON (escaped several times over, any character as `\uXXXX`),
+percent-encoded, or base64 (as in a header for basic authentication). A key is never shown: what is reported is its
+variable's name.
+
+The scanner is kingfisher (the package `kingfisher-bin`), and works on this machine only. Texts are written to a private
+folder that is removed afterwards; the scanner's options forbid it to validate what it found with any service, to look
+for updates, and to show what it found in its report. It gets no environment variable but those that name folders.
 """
 
 import base64
@@ -34,7 +38,7 @@ _ESCAPE = re.compile(r'\\(?:u([0-9a-fA-F]{4})|(["\\/]))')
 
 @dataclass(frozen=True, slots=True)
 class KnownKey:
-    """A key by the name of its variable, in every form that is looked for."""
+    """A key: the name of its variable, and every form that is looked for."""
 
     name: str
     forms: tuple[str, ...]
@@ -57,7 +61,7 @@ class KnownKeys:
         return tuple(key.name for key in self._keys if any(form in layer for layer in layers for form in key.forms))
 
     def redact(self, text: str) -> str:
-        """The text with every key in it blotted out; all of the text where a key stands in it in disguise."""
+        """The text with every key replaced by its name; all of it is replaced where an encoded key stands in it."""
         for key in self._keys:
             for form in key.forms:
                 text = text.replace(form, f"[{key.name}]")
@@ -121,7 +125,7 @@ class ScanError(SelfplayError):
 
 @dataclass(frozen=True, slots=True)
 class SecretMatch:
-    """Where a rule found something; what it found is not kept."""
+    """Where a rule found something; what it found is not stored."""
 
     rule: str
     part: ConversationText | None
@@ -159,7 +163,7 @@ def scan(conversations: Sequence[Conversation], program: Path) -> tuple[tuple[Se
         secret = SecretMatch(rule, sheets[number].part_at(line))
         if secret not in found[number]:
             found[number].append(secret)
-    return tuple(tuple(sorted(one, key=_sort_key)) for one in found)
+    return tuple(tuple(sorted(matches, key=_sort_key)) for matches in found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +218,8 @@ def _run_scanner(program: Path, root: Path) -> Mapping[str, Any]:
     with suppress(orjson.JSONDecodeError):
         if done.returncode in {CLEAN, FOUND, VALID} and isinstance(report := orjson.loads(done.stdout), dict):
             return report  # pyright: ignore[reportUnknownVariableType]  any JSON object
-    said = done.stderr.decode(errors="replace").strip().splitlines()
-    raise ScanError(f"{program}: ended with {done.returncode}: {said[-1] if said else 'without a word'}")
+    lines = done.stderr.decode(errors="replace").strip().splitlines()
+    raise ScanError(f"{program}: ended with {done.returncode}: {lines[-1] if lines else 'without a word'}")
 
 
 def _check_complete(report: Mapping[str, Any], files: int) -> None:

@@ -1,4 +1,4 @@
-"""The table of wordings: `data/wordings.tsv`, one a line, each with an example."""
+"""The kinds of echoes, and the table of wordings that they are found by: `data/wordings.tsv`, each with an example."""
 
 import re
 from collections.abc import Iterator

@@ -20,9 +20,9 @@ from selfplay.gate.text.words import CODE_EXTENSIONS
 from selfplay_tools.index.query_terms import PLAIN_WORDS
 
 MIN_CHARS = 2
-"""A single letter or digit in a pattern, query or glob explains itself."""
+"""A single letter or digit in a pattern, query or glob needs no explanation."""
 MIN_DIGITS = 3
-"""So do numbers of fewer digits."""
+"""Nor do numbers of fewer digits."""
 MAX_UNITS = 400
 """Of one argument."""
 

@@ -110,8 +110,8 @@ def test_what_a_result_said_too_may_be_said_later() -> None:
 def test_single_words_of_an_earlier_hint_are_anyones() -> None:
     text = "The payload is squeezed here, a departure."
     assert [f.kind for f in find_echoes(text, HINT)] == [EchoKind.RESTATED]
-    assert find_echoes(text, told=[HINT]) == ()
-    assert find_echoes("Right, so I look.", told=[HINT]) == ()
+    assert find_echoes(text, hints_so_far=[HINT]) == ()
+    assert find_echoes("Right, so I look.", hints_so_far=[HINT]) == ()
 
 
 @pytest.mark.parametrize(
