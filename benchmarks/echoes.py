@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from selfplay.clean.echoes import find_echoes, without_echoes
-from tests.selfplay.clean.echoes.echo_table import LabelledTurn, found_in, labelled_turns
+from tests.selfplay.clean.echoes.test_echo_table import LabelledTurn, found_in, labelled_turns
 
 HINT = "Think about what happens when the last reference to a connection goes away. Who is told?"
 LENGTHS = (1_000, 20_000, 80_000)

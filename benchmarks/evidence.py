@@ -17,7 +17,7 @@ from selfplay.clean.evidence import evidence_of
 from selfplay.clean.evidence.common_knowledge import common_knowledge
 from selfplay.core.message import Message, Origin, ToolCall
 from selfplay.gate.text.words import is_english
-from tests.selfplay.clean.evidence.grounded_table import Score, labelled_calls, score_rows
+from tests.selfplay.clean.evidence.test_grounded_table import Score, labelled_calls, score_rows
 
 TURNS = 60
 RESULT_CHARS = 4_000

@@ -1,4 +1,4 @@
-"""The core of `selfplay audit echoes`: which texts, from any source, answer or lean on a hint."""
+"""`selfplay audit echoes`: which texts, from any source, answer or lean on a hint."""
 
 from collections.abc import AsyncGenerator, Iterator
 from functools import partial
@@ -6,12 +6,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from selfplay.clean.assistants.echo_judge import EchoJudgement
-from selfplay.clean.assistants.echo_judge_client import EchoJudgeClient
-from selfplay.clean.assistants.episode_assistants import gather_results
+from selfplay.clean.assistants.echo_judge import EchoJudgeClient, EchoJudgement
 from selfplay.clean.echoes import EchoFinding, find_echoes
 from selfplay.core.json_rows import read_rows
 from selfplay.core.message import Noun
+from selfplay.core.threads import gather_results
 
 AT_ONCE = 8
 """Rows that a judge is asked about together."""
@@ -38,13 +37,13 @@ def audit_echoes(file: Path) -> Iterator[dict[str, Any]]:
 async def audit_echoes_with_judge(file: Path, judge: EchoJudgeClient) -> AsyncGenerator[dict[str, Any]]:
     """The same with what a model finds beside the wordings; `faults`, where an answer of it could not be used.
 
-    Raises what `EchoJudge.listen` raises too.
+    Raises what `EchoJudgeClient.ask` raises too.
     """
     rows = (row for _, row in read_rows(file, TurnRow))
-    while some := list(islice(rows, AT_ONCE)):
-        judged = await gather_results([partial(judge.ask, row.text, row.hint) for row in some])
-        for row, opinion in zip(some, judged, strict=True):
-            yield _to_row(find_echoes(row.text, row.hint), opinion)
+    while batch := list(islice(rows, AT_ONCE)):
+        judged = await gather_results([partial(judge.ask, row.text, row.hint) for row in batch])
+        for row, judgement in zip(batch, judged, strict=True):
+            yield _to_row(find_echoes(row.text, row.hint), judgement)
 
 
 def _to_row(found: tuple[EchoFinding, ...], judged: EchoJudgement = EchoJudgement()) -> dict[str, Any]:  # noqa: B008  frozen

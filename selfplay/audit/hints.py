@@ -1,4 +1,4 @@
-"""The core of `selfplay audit hints`: which hints, from any source, reveal their task's answer."""
+"""`selfplay audit hints`: which hints, from any source, reveal their task's answer."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
@@ -73,20 +73,20 @@ def audit_each(hints: Iterable[tuple[Task, Iterable[str], str]], open_snapshot: 
 
     `open_snapshot` may raise RepositoryError. Snapshots are closed when the iterator ends or is closed.
     """
-    desk = _OpenTasks(open_snapshot)
+    tasks = _OpenTasks(open_snapshot)
     try:
         for task, shown, hint in hints:
-            secret, partial = desk.guard_for(task)
-            seen = ShownText()
+            guard, partial = tasks.guard_for(task)
+            shown_text = ShownText()
             for text in shown:
-                seen.add(text)
-            yield HintAudit(check_hint(hint, secret, seen), partial)
+                shown_text.add(text)
+            yield HintAudit(check_hint(hint, guard, shown_text), partial)
     finally:
-        desk.close_all()
+        tasks.close_all()
 
 
 class _OpenTasks:
-    """The tasks that were asked for last, with their repositories open."""
+    """The most recently used tasks, with their repositories open."""
 
     def __init__(self, open_snapshot: OpenSnapshot) -> None:
         self._open_snapshot = open_snapshot
@@ -99,8 +99,8 @@ class _OpenTasks:
         self._known.move_to_end(key)
         while len(self._known) > OPEN_AT_ONCE:
             self._close(self._known.popitem(last=False)[1][2])
-        secret, partial, _ = self._known[key]
-        return secret, partial
+        guard, partial, _ = self._known[key]
+        return guard, partial
 
     def close_all(self) -> None:
         while self._known:

@@ -19,7 +19,7 @@ from selfplay.core.files import write_atomically, write_if_absent
 from selfplay.core.message import Noun
 from selfplay.core.wire import WIRE_VERSION
 from selfplay.environments.find_files.toolset import make_tools
-from selfplay.episode.episode_setup import prompt_versions
+from selfplay.episode.episode_setup import engine_prompts
 from selfplay.journal.events import JOURNAL_VERSION, read_events
 from selfplay.models.prices import Price
 from selfplay.repos.hidden_files import is_journal
@@ -92,7 +92,7 @@ def manifest_of(config: RunConfig) -> RunManifest:
     value = {
         "selfplay": version("selfplay-traces"),
         "config": config.model_dump(mode="json", exclude_defaults=True),
-        "prompts": prompt_versions(config),
+        "prompts": {name: prompt.sha256 for name, prompt in engine_prompts(config).items()},
         "tools": [function_schema(tool) for tool in make_tools(config.tools)],
     }
     return RunManifest.model_validate_json(orjson.dumps(value))

@@ -84,15 +84,15 @@ def fingerprint_of(files: Iterable[Path], root: Path, *, is_imported: bool) -> s
     Of imported files, which others may edit, the content counts instead. Raises InputError for a file that can't be
     read.
     """
-    told = hashlib.sha256()
+    digest = hashlib.sha256()
     for path in sorted(files):
         name = path.relative_to(root) if path.is_relative_to(root) else path
         try:
             state = _content_hash(path) if is_imported else str(path.stat().st_size)
         except OSError as error:
             raise InputError(f"{path}: can't be read: {error.strerror}") from error
-        told.update(f"{name}\0{state}\n".encode("utf-8", "surrogateescape"))
-    return told.hexdigest()
+        digest.update(f"{name}\0{state}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
 
 
 def _content_hash(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""What became of every trace: how many are left after each stage, and what the rest learns."""
+"""What became of every trace: how many are left after each stage, and what of the rest is learned."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -69,7 +69,7 @@ class CleaningSpending(Noun):
     usd: float = 0.0
     """Likewise, as far as prices are known."""
     faults: dict[str, int] = Field(default_factory=dict[str, int])
-    """Answers of the echo judge that could not be used, or that were not to be had, by what was wrong."""
+    """Answers of the echo judge that could not be used or could not be had, by what was wrong."""
 
 
 class CleaningFunnel(Noun):

@@ -1,4 +1,4 @@
-"""Journals as the source of samples: which files are journals, and the contract that an episode was played under."""
+"""Journals as the source of training rows: which files are journals, and what is read from one."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -91,7 +91,7 @@ class _PlayedConfig(BaseModel):
 
 
 class _JournalStart(BaseModel):
-    """What samples take from a journal's start, beside episode and task."""
+    """What rows take from a journal's start, beside episode and task."""
 
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
 
@@ -123,7 +123,7 @@ def contract_of(start: Event, where: str = "journal") -> Contract:
 
 
 def key_names_of(journals: Iterable[Path]) -> tuple[KeyName, ...]:
-    """Every environment variable that these episodes took a key from, as far as their journals say."""
+    """Every environment variable that these episodes took a key from, as far as their journals' starts say."""
     names: dict[KeyName, None] = {}
     for path in journals:
         with suppress(OSError, orjson.JSONDecodeError, AttributeError), path.open("rb") as file:

@@ -1,7 +1,7 @@
 """Clean journals, or traces from elsewhere: every one by itself, then all of them side by side, then the files.
 
 Nothing is written before all is decided, and the files of an earlier cleaning stay until then. What models answered
-is kept as it arrives, so that a cleaning that was broken off asks nothing twice.
+is stored as it arrives, so that a cleaning that was broken off asks nothing twice.
 """
 
 import multiprocessing
@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 
 from selfplay.clean.across import DEFAULT_KEY_NAMES, AcrossSettings, RowFault, find_pair_faults, reject_traces
-from selfplay.clean.assistants.episode_assistants import gather_results
 from selfplay.clean.assistants.protocol import Assistants, NoAssistants, run_without_waiting
 from selfplay.clean.folder import CleanFolder
 from selfplay.clean.funnel import CleaningFunnel, CleaningSpending, FunnelCount
@@ -27,6 +26,7 @@ from selfplay.config import KeyName
 from selfplay.core.clean_trace import CleanTrace, PreferencePair
 from selfplay.core.drop_codes import DropCode, DroppedTrace
 from selfplay.core.files import open_scratch_folder, write_together
+from selfplay.core.threads import gather_results
 from selfplay.core.trace import Stratum
 from selfplay.export.formats import FORMATS
 from selfplay.export.row_models import describe_problems
@@ -50,7 +50,7 @@ class CleaningWork:
     """What is to be cleaned, and how."""
 
     journals: Sequence[Path]
-    """With `foreign`: files with traces from elsewhere."""
+    """With `import_options`: files with traces from elsewhere."""
     settings: CleanSettings
     open_assistants: OpenAssistants = open_no_assistants
     at_once: int = 1
@@ -58,7 +58,7 @@ class CleaningWork:
     processes: int = 1
     """Processes that share the traces, where no models are asked."""
     notify: Callable[[], None] = lambda: None
-    """Told of each file that has been looked at."""
+    """Called after each file."""
     import_options: ImportOptions | None = None
     """How traces from elsewhere are cleaned; None for journals."""
     key_names: tuple[KeyName, ...] = ()
@@ -83,10 +83,10 @@ async def clean_to(
     comes twice, and what the assistants raise; then the place stays as it was.
     """
     with open_scratch_folder(place.path) as folder, open_spool(folder / "spool") as spool:
-        bench = _CleaningRun(work, spool)
-        await bench.clean_each()
-        bench.compare_all()
-        funnel = bench.count_kept().to_funnel(spent(), sources)
+        run = _CleaningRun(work, spool)
+        await run.clean_each()
+        run.compare_all()
+        funnel = run.count_kept().to_funnel(spent(), sources)
         funnel = funnel.model_copy(update={"is_imported": work.import_options is not None})
         contents = (
             _read_in_order(spool, "trace"),
@@ -116,7 +116,7 @@ class _KeptTrace:
 
 @dataclass(slots=True)
 class _CleaningRun:
-    """Traces on their way: on disk in the spool, with a slip for each in memory."""
+    """Traces while they are cleaned: on disk in the spool, with a short record of each in memory."""
 
     work: CleaningWork
     spool: Spool
@@ -174,7 +174,7 @@ class _CleaningRun:
         self._drop(DroppedTrace(episode=episode, task=kept.task, code=code, detail=detail))
 
     def compare_all(self) -> None:
-        """Look across the traces: those without hints come first, so that they stay."""
+        """Check across the traces: those without hints come first, so that they stay."""
         rejected = list(reject_traces(self._read_kept(), self.work.across))
         for each in rejected:
             self._drop_kept(each.episode, each.code, each.detail)
@@ -184,7 +184,7 @@ class _CleaningRun:
             self._drop_kept(episode, DropCode.SURPLUS, detail)
 
     def _check_pairs(self) -> None:
-        """Take out the pairs whose rejected side must not stand in a row: no trace was checked for it."""
+        """Take out the pairs whose rejected side must not stand in a row; the checks of traces did not see it."""
         if not any(kept.pairs for kept in self.kept.values()):
             return
         faults = find_pair_faults(self._read_pairs(), self.work.across)
@@ -221,38 +221,38 @@ class _CleaningRun:
 
 
 async def _clean_file(
-    path: Path, settings: CleanSettings, assisting: OpenAssistants, foreign: ImportOptions | None
+    path: Path, settings: CleanSettings, open_assistants: OpenAssistants, import_options: ImportOptions | None
 ) -> AsyncGenerator[Outcome]:
     """The episodes of a file, each with what of it is worth training on; a journal has one, other files any number."""
-    if foreign is None:
-        yield await _clean_journal(path, settings, assisting)
+    if import_options is None:
+        yield await _clean_journal(path, settings, open_assistants)
         return
     for found in read_traces(path):
-        yield await _clean_import(found, foreign)
+        yield await _clean_import(found, import_options)
 
 
-async def _clean_import(found: ImportedTrace | UnreadDocument, foreign: ImportOptions) -> Outcome:
-    name = foreign.short_name_of(found.where)
+async def _clean_import(found: ImportedTrace | UnreadDocument, import_options: ImportOptions) -> Outcome:
+    name = import_options.short_name_of(found.where)
     if isinstance(found, UnreadDocument):
         return name, DroppedTrace(episode=name, code=DropCode.UNREADABLE, detail=found.reason)
-    outcome = await clean_imported(found, foreign)
+    outcome = await clean_imported(found, import_options)
     return name, _lint_cleaned(outcome, Supervision()) if isinstance(outcome, CleanedTrace) else outcome
 
 
-async def _clean_journal(journal: Path, settings: CleanSettings, assisting: OpenAssistants) -> Outcome:
+async def _clean_journal(journal: Path, settings: CleanSettings, open_assistants: OpenAssistants) -> Outcome:
     candidate = read_candidate_or_reason(journal)
     if isinstance(candidate, UnreadableJournal):
         name, detail = candidate.name, candidate.detail
         return name, DroppedTrace(episode=name, code=DropCode.UNREADABLE, detail=detail)
-    async with assisting(journal, candidate) as assistants:
+    async with open_assistants(journal, candidate) as assistants:
         outcome = await clean_trace(candidate, settings, assistants)
     if isinstance(outcome, CleanedTrace):
         outcome = _lint_cleaned(outcome, supervision_of(candidate.trace, candidate.mark))
     return candidate.trace.episode, outcome
 
 
-def _clean_file_offline(settings: CleanSettings, foreign: ImportOptions | None, path: Path) -> list[Outcome]:
-    return run_without_waiting(_collect(_clean_file(path, settings, open_no_assistants, foreign)))
+def _clean_file_offline(settings: CleanSettings, import_options: ImportOptions | None, path: Path) -> list[Outcome]:
+    return run_without_waiting(_collect(_clean_file(path, settings, open_no_assistants, import_options)))
 
 
 async def _collect(outcomes: AsyncGenerator[Outcome]) -> list[Outcome]:

@@ -18,7 +18,7 @@ from selfplay.audit.echoes import AT_ONCE, audit_echoes, audit_echoes_with_judge
 from selfplay.audit.hints import audit_hints
 from selfplay.audit.traces import AuditSeverity, TraceAuditSummary, audit_traces
 from selfplay.clean.across import AcrossSettings
-from selfplay.clean.assistants.echo_judge_client import open_echo_judge
+from selfplay.clean.assistants.echo_judge import open_echo_judge
 from selfplay.clean.settings import load_clean_settings
 from selfplay.cli.console import ExitCode, list_counts, make_console, print_error, print_json
 from selfplay.cli.options import JudgeOption, ReposOption, ServerUrlOption, override_judge

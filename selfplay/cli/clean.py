@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from selfplay.batch.progress.observer import collect_key_names
-from selfplay.clean.assistants.echo_judge_client import EchoJudgeAssistants, EchoJudgeClient, open_echo_judge
+from selfplay.clean.assistants.echo_judge import EchoJudgeAssistants, EchoJudgeClient, open_echo_judge
 from selfplay.clean.assistants.episode_assistants import AssistantsFactory, CleaningResources, asks_player
 from selfplay.clean.assistants.protocol import NoAssistants
 from selfplay.clean.assistants.reply_cache import CleaningBudget, ReplyCache

@@ -1,4 +1,4 @@
-"""Blocking work in threads, for an event loop with hundreds of tasks.
+"""Blocking work in threads, for an event loop with hundreds of tasks; and tasks whose results are wanted in order.
 
 A hand-over costs little: those who wait are handed their results together, by one wake-up of the loop for all that
 came back meanwhile, and threads that are busy anyway take the next piece without being woken.
@@ -10,7 +10,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from contextvars import Context, copy_context
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 import anyio
 import anyio.lowlevel
+from anyio.abc import TaskGroup
 
 T = TypeVar("T")
 
@@ -131,3 +132,23 @@ def _run_jobs(jobs: "SimpleQueue[_QueuedJob | None]") -> None:
 def _stop_threads(jobs: "SimpleQueue[_QueuedJob | None]", count: int) -> None:
     for _ in range(count):
         jobs.put(None)
+
+
+async def gather_results(works: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
+    """What each work returns, in order, all of them going on at once; the first error ends the others and is raised."""
+    results: dict[int, T] = {}
+    errors: list[Exception] = []
+
+    async def run(number: int, group: TaskGroup) -> None:
+        try:
+            results[number] = await works[number]()
+        except Exception as error:  # noqa: BLE001  raised below, alone instead of in a group
+            errors.append(error)
+            group.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as group:
+        for number in range(len(works)):
+            group.start_soon(run, number, group, name=f"work {number}")
+    if errors:
+        raise errors[0]
+    return [results[number] for number in range(len(works))]

@@ -45,8 +45,7 @@ class EpisodeSetup:
     @property
     def prompts(self) -> dict[str, Prompt]:
         """The engine's prompts by name, with the environment's own in their place."""
-        announced = {LIMITS_PROMPT: load_prompt(LIMITS_PROMPT)} if self.config.limits.announce else {}
-        return {**load_all_prompts(), **announced, **self.environment.prompts()}
+        return {**engine_prompts(self.config), **self.environment.prompts()}
 
     @property
     def production_prompt(self) -> str:
@@ -61,6 +60,12 @@ class EpisodeSetup:
     def task(self) -> Task:
         """With its goals checked by the environment and made exact."""
         return self.environment.task
+
+
+def engine_prompts(config: RunConfig) -> dict[str, Prompt]:
+    """The engine's prompts that episodes with this configuration may use, by name."""
+    announced = {LIMITS_PROMPT: load_prompt(LIMITS_PROMPT)} if config.limits.announce else {}
+    return {**load_all_prompts(), **announced}
 
 
 def advice_mark(setup: EpisodeSetup) -> str:

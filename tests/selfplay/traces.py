@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import orjson
 
+from selfplay.clean.pipeline import check_outcome
 from selfplay.clean.settings import CleanSettings
-from selfplay.clean.stages.fitness import check_outcome
 from selfplay.clean.stages.strip import strip_supervision
 from selfplay.core.clean_trace import CleanTrace
 from selfplay.core.contract import ContextPolicy, Contract, ToolSchema

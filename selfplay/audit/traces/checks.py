@@ -1,14 +1,98 @@
-"""What is wrong in one trace, seen by itself."""
+"""What an audit finds in one trace, seen by itself; and what its findings are."""
 
 import re
 from collections.abc import Iterator, Sequence
+from enum import StrEnum
 from itertools import pairwise
+from typing import Any
 
-from selfplay.audit.traces.findings import AuditCode, AuditFinding, AuditSeverity
 from selfplay.audit.traces.inputs import AuditInput
 from selfplay.clean.evidence import evidence_of
 from selfplay.clean.stages.turn_echoes import WORDS_FIELDS, TurnContext, find_turn_echoes
-from selfplay.core.message import Message, Origin
+from selfplay.core.message import Message, Noun, Origin
+
+
+class AuditSeverity(StrEnum):
+    """Whether a finding stands against training on the trace."""
+
+    ERROR = "error"
+    NOTE = "note"
+    """It stands in a turn that is not learned, or is only worth knowing: no reason against the trace."""
+
+
+class AuditCode(StrEnum):
+    """Kinds of findings."""
+
+    UNREADABLE = "unreadable"
+    """Not a trace in any known form. Nothing else was checked."""
+    SUPERVISION = "supervision"
+    """Words of a supervisor or of the engine: a user turn after the task in a trace of ours, or the mark of a hint."""
+    ECHO = "echo"
+    """Words that answer, restate or lean on a hint."""
+    LEAP = "leap"
+    """Part of a call's argument that only a hint, or nothing that is visible, explains."""
+    UNPAIRED = "unpaired"
+    """A call without its result, or a result without its call."""
+    ORDER = "order"
+    """Two turns of the model in a row."""
+    ARGUMENTS = "arguments"
+    """Arguments of a call that are no JSON object."""
+    WEIGHT = "weight"
+    """A turn that is marked as learned and has another finding; or a trace of which nothing is learned."""
+    SPECIAL_TOKEN = "special_token"  # noqa: S105  a kind of finding, no password
+    """Text that a tokenizer reads as one of its control tokens."""
+    SECRET = "secret"  # noqa: S105  a kind of finding, no password
+    """A key, a token or a password. Only the rule and the place are said."""
+    DUPLICATE = "duplicate"
+    """The same words and calls as an earlier one of the traces."""
+    NEAR_DUPLICATE = "near_duplicate"
+    """Almost the same as an earlier one of the traces."""
+    TOO_LONG = "too_long"
+    """More tokens than the limit."""
+    CONTAMINATED = "contaminated"
+    """Its repository or commit belongs to a benchmark."""
+
+
+class AuditFinding(Noun):
+    """One thing that was found."""
+
+    code: AuditCode
+    severity: AuditSeverity = AuditSeverity.ERROR
+    message: int | None = None
+    """Position of the message, from 0; None if it is about all of the trace."""
+    place: str = ""
+    """Where it stands in the document: `messages[3].tool_calls[0].arguments.pattern`."""
+    span: tuple[int, int] | None = None
+    """Characters of the text at `place`, end exclusive, where they are known."""
+    text: str = ""
+    """What stands there, cut to 200 characters; never a secret."""
+    why: str = ""
+
+
+class AuditedTrace(Noun):
+    """What was found in one trace."""
+
+    where: str
+    """`FILE`, `FILE:LINE`, with `#PART` behind it where a document holds several."""
+    id: str
+    format: str
+    findings: tuple[AuditFinding, ...]
+    notes: tuple[str, ...] = ()
+    """What was not looked at: parts that the format's reader left out."""
+
+    @property
+    def passes(self) -> bool:
+        """Whether nothing stands against training on it."""
+        return all(finding.severity is AuditSeverity.NOTE for finding in self.findings)
+
+    def to_row(self) -> dict[str, Any]:
+        """The line of the output."""
+        found = [finding.model_dump(mode="json", exclude_defaults=True) for finding in self.findings]
+        for each, finding in zip(found, self.findings, strict=True):
+            each["severity"] = finding.severity
+        row = {"trace": self.where, "id": self.id, "format": self.format, "passes": self.passes, "findings": found}
+        return row | {"notes": list(self.notes)} if self.notes else row
+
 
 MAX_TEXT = 200
 _MARK = re.compile(r"\[advice [0-9a-f]{16}\]")
@@ -18,7 +102,7 @@ _OFTEN_A_NOTE = frozenset({AuditCode.ECHO, AuditCode.LEAP, AuditCode.ARGUMENTS})
 
 
 def find_faults(given: AuditInput) -> tuple[AuditFinding, ...]:
-    """Everything that a look at this one trace shows, by place. Secrets and what compares traces is not among it."""
+    """Everything that this one trace shows, by place. Secrets, and what compares traces, are not looked for here."""
     messages = given.conversation.messages
     found = [
         *_find_supervision(given),
@@ -38,9 +122,9 @@ def _find_supervision(given: AuditInput) -> Iterator[AuditFinding]:
     task = next((n for n, m in enumerate(given.conversation.messages) if m.origin is Origin.TASK), -1)
     for n, message in enumerate(given.conversation.messages):
         if given.is_ours and n > task and message.role == "user":
-            said = "a hint" if message.origin is Origin.HINT else "a user turn after the task"
+            what = "a hint" if message.origin is Origin.HINT else "a user turn after the task"
             yield _make_finding(
-                given, n, AuditCode.SUPERVISION, text=message.content, why=f"{said}: no user speaks in use"
+                given, n, AuditCode.SUPERVISION, text=message.content, why=f"{what}: no user speaks in use"
             )
         for text in (message.content, message.reasoning or "", *(call.arguments for call in message.tool_calls)):
             for mark in _MARK.finditer(text):
@@ -52,23 +136,23 @@ def _find_supervision(given: AuditInput) -> Iterator[AuditFinding]:
 
 def _find_echoes(given: AuditInput) -> Iterator[AuditFinding]:
     messages = given.conversation.messages
-    told: list[str] = []
+    hints_so_far: list[str] = []
     since: list[str] = []
     for n, message in enumerate(messages):
         if message.origin in {Origin.HINT, Origin.NUDGE}:
-            told.append(message.content)
+            hints_so_far.append(message.content)
             since.append(message.content)
         if message.role != "assistant":
             continue
-        visible = tuple(m for m in messages[:n] if m.origin not in {Origin.HINT, Origin.NUDGE}) if told else ()
-        heard = find_turn_echoes(message, TurnContext(visible, "\n".join(since) or None, tuple(told)))
+        visible = tuple(m for m in messages[:n] if m.origin not in {Origin.HINT, Origin.NUDGE}) if hints_so_far else ()
+        echoes = find_turn_echoes(message, TurnContext(visible, "\n".join(since) or None, tuple(hints_so_far)))
         since.clear()
         for part in WORDS_FIELDS:
-            for echo in heard.echoes_in(part):
+            for echo in echoes.echoes_in(part):
                 yield _make_finding(given, n, AuditCode.ECHO, f".{part}", text=echo.text, span=echo.span, why=echo.kind)
-        for echo in heard.arguments:
+        for echo in echoes.arguments:
             yield _make_finding(given, n, AuditCode.ECHO, ".tool_calls", text=echo.text, why=echo.kind)
-        for name in heard.borrowed:
+        for name in echoes.borrowed:
             yield _make_finding(given, n, AuditCode.ECHO, text=name, why="a name that only a hint had told")
 
 
@@ -80,7 +164,7 @@ def _find_leaps(given: AuditInput) -> Iterator[AuditFinding]:
 
 
 def _check_pairing(given: AuditInput, messages: Sequence[Message]) -> Iterator[AuditFinding]:
-    """Calls of the last turn may be without results: nobody reads them."""
+    """Calls of the last turn may be without results."""
     waiting: dict[str, tuple[int, int]] = {}
     for n, message in enumerate(messages):
         if message.role == "tool":
@@ -116,15 +200,15 @@ def _check_arguments(given: AuditInput, messages: Sequence[Message]) -> Iterator
 
 
 def _check_weights(given: AuditInput, found: Sequence[AuditFinding]) -> Iterator[AuditFinding]:
-    """Turns that the file itself says are learned, and should not be."""
+    """Turns that the file marks as learned, and that should not be."""
     for n, weight in enumerate(given.weights):
         reasons = sorted({f.code.value for f in found if f.message == n and f.severity is AuditSeverity.ERROR})
         if n in given.refused:
             reasons.append("a call that the tools refused")
         if weight == 1 and reasons:
             yield _make_finding(given, n, AuditCode.WEIGHT, why=f"is learned in spite of: {', '.join(reasons)}")
-    said = [weight for weight in given.weights if weight is not None]
-    if said and not any(said) and given.format != "preference":
+    known = [weight for weight in given.weights if weight is not None]
+    if known and not any(known) and given.format != "preference":
         yield AuditFinding(code=AuditCode.WEIGHT, why="nothing of it is learned")
 
 

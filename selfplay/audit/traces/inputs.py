@@ -1,4 +1,4 @@
-"""The traces that an audit is given, from our files and from others', in one form."""
+"""The traces that an audit reads, from files of this project and of others, in one form."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,9 +30,9 @@ class AuditInput:
     places: tuple[str, ...]
     """Where each message stands in its document."""
     weights: tuple[int | None, ...]
-    """For each message: 1 if it is learned, 0 if not, None where nobody says."""
+    """For each message: 1 if it is learned, 0 if not, None where that is not known."""
     is_ours: bool
-    """Made by this program: after the task no user speaks but a supervisor or the engine."""
+    """Made by this program: a user message after the task is the supervisor's or the engine's."""
     mark: str = ""
     """What hints are marked with inside results, where that is known."""
     refused: frozenset[int] = frozenset()
@@ -77,13 +77,13 @@ def _read_journal(path: Path) -> AuditInput | UnreadDocument:
         commit=brief.commit,
         snapshot=candidate.snapshot,
     )
-    nobody_says = (None,) * len(messages)
+    unknown = (None,) * len(messages)
     return AuditInput(
         escape_undecodable(path),
         "journal",
         subject,
         _message_places(messages),
-        nobody_says,
+        unknown,
         is_ours=True,
         mark=candidate.mark,
     )

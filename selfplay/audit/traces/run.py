@@ -5,8 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from selfplay.audit.traces.checks import find_faults
-from selfplay.audit.traces.findings import AuditCode, AuditedTrace, AuditFinding
+from selfplay.audit.traces.checks import AuditCode, AuditedTrace, AuditFinding, find_faults
 from selfplay.audit.traces.inputs import AuditInput, read_files
 from selfplay.clean.across import AcrossSettings, RowChecks, RowFault
 from selfplay.clean.across.row_checks import split_batches
@@ -40,8 +39,8 @@ def audit_traces(
     can't be used, and ScanError after the traces before it if the secret scanner fails.
     """
     checks = RowChecks(settings)
-    told = summary or TraceAuditSummary()
-    told.scanner = checks.scanner is not None
+    total = summary or TraceAuditSummary()
+    total.scanner = checks.scanner is not None
     for batch in split_batches(read_files(tuple(paths)), settings.batch):
         faults = checks.check_all([given.conversation for given in batch if isinstance(given, AuditInput)])
         for given in batch:
@@ -50,7 +49,7 @@ def audit_traces(
                 if isinstance(given, UnreadDocument)
                 else _audit_trace(given, next(faults)[1], checks)
             )
-            told.add(audited)
+            total.add(audited)
             yield audited
 
 
@@ -64,9 +63,9 @@ def _audit_trace(given: AuditInput, faults: tuple[RowFault, ...], checks: RowChe
     secret = {f.message for f in across if f.code is AuditCode.SECRET}
     own = (f.model_copy(update={"text": ""}) if f.message in secret else f for f in find_faults(given))
     found = (*own, *across)
-    kept = tuple(_redact_keys(finding, checks) for finding in found)
+    findings = tuple(_redact_keys(finding, checks) for finding in found)
     return AuditedTrace(
-        where=given.where, id=given.conversation.id, format=given.format, findings=kept, notes=given.notes
+        where=given.where, id=given.conversation.id, format=given.format, findings=findings, notes=given.notes
     )
 
 
@@ -85,6 +84,6 @@ def _to_finding(fault: RowFault, given: AuditInput) -> AuditFinding:
 
 
 def _redact_keys(finding: AuditFinding, checks: RowChecks) -> AuditFinding:
-    """The finding with every key of this run blotted out of what it shows."""
-    told = {"text": checks.keys.redact(finding.text), "why": checks.keys.redact(finding.why)}
-    return finding if told == {"text": finding.text, "why": finding.why} else finding.model_copy(update=told)
+    """The finding with every key of this run taken out of what it shows."""
+    redacted = {"text": checks.keys.redact(finding.text), "why": checks.keys.redact(finding.why)}
+    return finding if redacted == {"text": finding.text, "why": finding.why} else finding.model_copy(update=redacted)

@@ -23,18 +23,18 @@ _JOINTS = re.compile(r"__|\+|--")
 
 @dataclass(frozen=True, slots=True)
 class RepositoryName:
-    """A repository's name, freed of how it is written."""
+    """A repository's name, however it was written."""
 
     name: str
     owner: str = ""
     """Empty where it is not known."""
     host: str = ""
-    """Empty where it is not said."""
+    """Empty where it is not given."""
 
     def is_same(self, other: "RepositoryName") -> bool:
         """True unless a part that both know differs."""
         pairs = ((self.name, other.name), (self.owner, other.owner), (self.host, other.host))
-        return self.name == other.name and all(one == another or not one or not another for one, another in pairs)
+        return self.name == other.name and all(a == b or not a or not b for a, b in pairs)
 
     def __str__(self) -> str:
         return "/".join(part for part in (self.host, self.owner, self.name) if part)

@@ -1,4 +1,4 @@
-"""What of a conversation is looked at: its texts part by part, each with its place."""
+"""A conversation as the checks across traces read it: its texts part by part, each with its place."""
 
 from collections.abc import Iterator
 
@@ -22,7 +22,7 @@ class ConversationText(Noun):
 
 
 class Conversation(Noun):
-    """A conversation that may become a row, whoever made it."""
+    """A conversation that may become a row, from whatever source."""
 
     id: str
     task_id: str = ""

@@ -1,4 +1,4 @@
-"""Find conversations that were had before, by what the model did in them.
+"""Find conversations that repeat an earlier one, by what the model did in them.
 
 Only its actions count: its words and its calls, not the results, which repeat whenever two searches touch the same
 code. Compared with the conversations that were kept so far,
@@ -11,7 +11,7 @@ code. Compared with the conversations that were kept so far,
     teach the same, however they are worded.
 
 Similarities are estimates from 256 MinHash values (standard error 0.02 at 0.85). What was found to be a duplicate is
-not compared with later ones, so each one has a kept trace that it really resembles.
+not compared with later ones, so each duplicate resembles a trace that is kept.
 """
 
 import hashlib
@@ -55,7 +55,7 @@ class DuplicateFinder:
         self._calls = SketchIndex()
 
     def add(self, conversation: Conversation) -> DuplicateMatch | None:
-        """What the conversation is a double of; None if of nothing, and then it is kept."""
+        """The earlier conversation that this one repeats; None if there is none, and then it is kept."""
         turns = [m for m in conversation.messages if m.role == "assistant"]
         digest = _digest_of(conversation.task, turns)
         if (of := self._digests.get(digest)) is not None:
@@ -74,14 +74,14 @@ class DuplicateFinder:
         ]
         found = [
             DuplicateMatch(like.of, like.similarity, name)
-            for name, shelf, sketch in sketches
-            if sketch and (like := shelf.find_nearest(sketch, threshold))
+            for name, index, sketch in sketches
+            if sketch and (like := index.find_nearest(sketch, threshold))
         ]
         if found:
             return max(found, key=lambda double: double.similarity or 0.0)
-        for _, shelf, sketch in sketches:
+        for _, index, sketch in sketches:
             if sketch:
-                shelf.add(conversation.id, sketch)
+                index.add(conversation.id, sketch)
         return None
 
 

@@ -1,18 +1,18 @@
-"""What is wrong with conversations as rows."""
+"""What is wrong with conversations as rows, and which traces give no row for it."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import TypeVar
 
-from selfplay.clean.across.api_keys import keys_of
 from selfplay.clean.across.contamination import read_benchmarks
-from selfplay.clean.across.conversation import Conversation, ConversationText
+from selfplay.clean.across.conversation import Conversation, ConversationText, conversation_of, rejected_conversation_of
 from selfplay.clean.across.duplicates import DuplicateFinder, DuplicateMatch
-from selfplay.clean.across.secret_scanner import find_scanner, require_scanner, scan
-from selfplay.clean.across.settings import AcrossSettings
+from selfplay.clean.across.secrets_in_texts import find_scanner, keys_of, require_scanner, scan
 from selfplay.clean.across.special_tokens import DEFAULT_TOKENS, find_special_tokens, tokens_of_families
 from selfplay.clean.across.token_length import length_of, tokenizer_of
+from selfplay.clean.settings import AcrossSettings
+from selfplay.core.clean_trace import CleanTrace, PreferencePair
 from selfplay.core.drop_codes import DropCode
 from selfplay.core.message import Noun
 
@@ -34,7 +34,7 @@ class RowFault(Noun):
 
 
 class RowChecks:
-    """Settings made ready: lists read, tokenizer loaded, scanner found. Raises InputError for what can't be used."""
+    """The checks that settings ask for, with their lists and tokenizer. Raises InputError for what can't be used."""
 
     def __init__(self, settings: AcrossSettings) -> None:
         self.keys = keys_of(settings.key_names)
@@ -142,3 +142,40 @@ def _duplicate_fault(double: DuplicateMatch) -> RowFault:
         return RowFault(code=DropCode.DUPLICATE, detail=f"the same words and calls as {double.of}")
     detail = f"{double.by} {double.similarity:.0%} like {double.of}"
     return RowFault(code=DropCode.NEAR_DUPLICATE, detail=detail)
+
+
+MAX_LISTED_FAULTS = 5
+"""Faults that a rejection names; of more it says how many."""
+
+
+class RejectedTrace(Noun):
+    """A trace that gives no row."""
+
+    episode: str
+    code: DropCode
+    detail: str
+    """What was found and where; never a secret itself."""
+
+
+def reject_traces(traces: Iterable[CleanTrace], settings: AcrossSettings) -> Iterator[RejectedTrace]:
+    """The traces that give no row, in order; the others may be kept together.
+
+    Deterministic: of two doubles the later is rejected. Memory grows by some kilobytes for each trace that is kept;
+    whole traces are held only so many at once as `settings.batch` says. Raises InputError for settings that can't be
+    used, and ScanError if the secret scanner fails: then nothing is known of the rest.
+    """
+    for conversation, faults in RowChecks(settings).check_all(map(conversation_of, traces)):
+        if faults:
+            same = [f.detail for f in faults if f.code is faults[0].code]
+            more = f" and {len(same) - MAX_LISTED_FAULTS} more" if len(same) > MAX_LISTED_FAULTS else ""
+            yield RejectedTrace(
+                episode=conversation.id, code=faults[0].code, detail="; ".join(same[:MAX_LISTED_FAULTS]) + more
+            )
+
+
+def find_pair_faults(pairs: Iterable[PreferencePair], settings: AcrossSettings) -> Iterator[tuple[RowFault, ...]]:
+    """For each pair what is wrong with its rejected side, in order; the other side and the prefix are the trace's.
+
+    Raises as `reject_traces` does.
+    """
+    return (faults for _, faults in RowChecks(settings).check_all(map(rejected_conversation_of, pairs)))

@@ -150,8 +150,8 @@ DEFAULT_TOKENS: tuple[str, ...] = tuple(
     for token in tokens_of_families([name for name in FAMILIES if name not in {"bert", "t5"}])
     if not _ORDINARY.fullmatch(token)
 )
-"""Tokens that are looked for where nobody says which the target has: not those that stand in ordinary code
-(`[ARGS]`, `<s>`), nor those of models that nobody tunes for search (`<pad>`)."""
+"""Tokens that are looked for where the target's are not known: not those that stand in ordinary code (`[ARGS]`, `<s>`),
+nor those of models that are not tuned for search (`<pad>`)."""
 
 
 def find_special_tokens(conversation: Conversation, tokens: tuple[str, ...]) -> Iterator[SpecialTokenMatch]:

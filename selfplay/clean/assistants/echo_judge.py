@@ -1,15 +1,28 @@
-"""A model's opinion on which words of a player answer or lean on a hint: a second line behind the wordings."""
+"""The echo judge: a model that says which words of a player answer or lean on a hint, beside the wordings.
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+`judge_echoes` asks about one text and reads the reply; `EchoJudgeClient` is the judge as cleaning and audits use it,
+with retries, a budget and each text asked about once.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
 from typing import Any, cast
 
+import anyio
+
+from selfplay.clean.assistants.protocol import NoAssistants
+from selfplay.clean.assistants.reply_cache import BudgetSpentError, ReplyCache
 from selfplay.clean.echoes import EchoFinding, EchoKind
-from selfplay.config import VerdictMode
-from selfplay.core.errors import ModelError, RequestRefused, ScriptError
+from selfplay.config import EpisodeLimits, RunConfig, SeatConfig, VerdictMode
+from selfplay.core.errors import ContextTooLong, FatalModelError, ModelError, RequestRefused, ScriptError
 from selfplay.core.message import Message, Origin
 from selfplay.core.wire import encode_messages
+from selfplay.episode.player import ModelCall
 from selfplay.episode.reply_forms import FALLBACK_MODE, ReplyForm, form_head, objects_in
+from selfplay.episode.seats import SeatModel, make_seat_model
+from selfplay.episode.supervisor import indent
 from selfplay.models.protocol import ModelReply, ModelRequest
 from selfplay.prompts import load_prompt
 
@@ -45,7 +58,7 @@ class EchoJudgement:
 
 
 async def judge_echoes(
-    ask: Callable[[ModelRequest], Awaitable[ModelReply]],
+    ask: ModelCall,
     text: str,
     hint: str | None,
     *,
@@ -80,11 +93,7 @@ async def judge_echoes(
 
 
 def _fill_question(text: str, hint: str | None) -> str:
-    return load_prompt("echo_judge_text").fill(hint=_indent(hint or "(none)"), text=_indent(text))
-
-
-def _indent(text: str) -> str:
-    return "\n".join(f"    {line}" for line in text.split("\n"))
+    return load_prompt("echo_judge_text").fill(hint=indent(hint or "(none)"), text=indent(text))
 
 
 def read_echoes(reply: ModelReply, text: str) -> EchoJudgement:
@@ -113,3 +122,89 @@ def _read_item(item: object, text: str) -> EchoFinding | str:
             return EchoFinding(kind=EchoKind(kind), text=quote, span=(start, start + len(quote)))
         case _:
             return f"the judge's list holds what is no echo: {str(item)[:80]!r}"
+
+
+@dataclass(slots=True)
+class EchoJudgeClient:
+    """The judge's model. Shared by all texts of a run."""
+
+    seat: SeatModel
+    config: SeatConfig
+    in_flight: anyio.CapacityLimiter
+    samples: ReplyCache | None = None
+    """Where answers are kept, and what keeps the budget; None asks every time."""
+    faults: Counter[str] = field(default_factory=Counter[str], init=False)
+    """Answers that could not be used, by what was wrong with them."""
+    _broken: FatalModelError | None = field(default=None, init=False)
+    _has_answered: bool = field(default=False, init=False)
+
+    async def ask(self, text: str, hint: str | None) -> EchoJudgement:
+        """What the model finds in a text. An answer that can't be had, or can't be used, is a fault.
+
+        Raises FatalModelError where its server never took a request: then it is the set-up that is wrong. Raises
+        BudgetSpentError and JournalError as `ReplyCache` does, and ScriptError.
+        """
+        ask: ModelCall = self._call_model
+        if self.samples is not None:
+            ask = self.samples.make_cached_ask("judge", 0, self._call_model, self.seat.price)
+        head = {"model": self.config.model_name, **self.config.sampling, **self.config.extra_body}
+        judged = await judge_echoes(ask, text, hint, head=head, mode=self.config.verdict_mode)
+        if self._broken is not None and judged.faults and not self._has_ever_answered:
+            raise self._broken
+        self.faults.update(fault.partition(":")[0] for fault in judged.faults)
+        return judged
+
+    @property
+    def _has_ever_answered(self) -> bool:
+        return self._has_answered or (self.samples is not None and self.samples.has_answered("judge"))
+
+    async def _call_model(self, request: ModelRequest) -> ModelReply:
+        async with self.in_flight:
+            try:
+                reply = await self.seat.ask(request)
+            except FatalModelError as error:
+                self._broken = None if isinstance(error, ContextTooLong) else error
+                raise
+        self._has_answered = True
+        return reply
+
+
+@dataclass(slots=True)
+class EchoJudgeAssistants(NoAssistants):
+    """Assistants with nothing but an echo judge: no player and no supervisor is asked."""
+
+    echo_judge: EchoJudgeClient
+
+    async def find_echoes(self, text: str, hint: str | None) -> tuple[EchoFinding, ...]:
+        """What the judge finds; nothing once the budget is spent."""
+        return await ask_echo_judge(self.echo_judge, text, hint)
+
+
+async def ask_echo_judge(judge: EchoJudgeClient | None, text: str, hint: str | None) -> tuple[EchoFinding, ...]:
+    """What a judge finds in a text; nothing without a judge, and once the budget is spent."""
+    if judge is None:
+        return ()
+    try:
+        return (await judge.ask(text, hint)).findings
+    except BudgetSpentError:
+        return ()
+
+
+def open_echo_judge(
+    config: SeatConfig,
+    stack: AsyncExitStack,
+    in_flight: anyio.CapacityLimiter,
+    samples: ReplyCache | None = None,
+    max_usd: float | None = None,
+) -> EchoJudgeClient:
+    """The judge that a configuration names, until the stack is left. Raises ConfigError."""
+    run = RunConfig(limits=EpisodeLimits(cost_usd=max_usd))
+    judge = make_seat_model("judge", config, run)
+    stack.push_async_callback(close_seat_model, judge)
+    return EchoJudgeClient(judge, config, in_flight, samples)
+
+
+async def close_seat_model(seat: SeatModel) -> None:
+    """Close a seat's model. Lines of a script that were not used are no fault here."""
+    with suppress(ScriptError):
+        await seat.model.aclose()

@@ -1,69 +1,44 @@
-"""What cleaning asks of models, for one episode: the player without its hints, other words, the supervisor's verdict.
+"""What cleaning asks of models, for one episode: turns without hints, other words, the supervisor's verdicts.
 
-Every call goes through the file of samples, so that it is made once and counted in the budget.
+Every call goes through the reply cache, so that it is made once and counted in the budget.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import anyio
 import orjson
-from anyio.abc import TaskGroup
 
-from selfplay.clean.assistants.echo_judge_client import EchoJudgeAssistants, EchoJudgeClient, ask_echo_judge
+from selfplay.clean.assistants.echo_judge import EchoJudgeAssistants, EchoJudgeClient, ask_echo_judge, close_seat_model
 from selfplay.clean.assistants.protocol import Assistants, NoAssistants, TurnPoint
-from selfplay.clean.assistants.reply_cache import AskModel, BudgetSpentError, ReplyCache
-from selfplay.clean.assistants.turn_requests import CandidateTurn as Turn
-from selfplay.clean.assistants.turn_requests import judge_turn, read_supervisor_opening, sample_turn
+from selfplay.clean.assistants.reply_cache import BudgetSpentError, ReplyCache
+from selfplay.clean.assistants.turn_requests import CandidateTurn, judge_turn, read_supervisor_opening, sample_turn
 from selfplay.clean.echoes import EchoFinding
 from selfplay.clean.journals import CleaningCandidate
 from selfplay.clean.settings import CleanSettings
 from selfplay.config import RunConfig
-from selfplay.core.errors import ContextTooLong, JournalError, RepositoryError, RequestRefused, ScriptError
+from selfplay.core.errors import ContextTooLong, JournalError, RepositoryError, RequestRefused
 from selfplay.core.message import Message, Origin, ToolCall
-from selfplay.core.threads import shared_thread_pool
+from selfplay.core.threads import gather_results, shared_thread_pool
 from selfplay.core.trace import Stratum, ToolResult, Verdict
 from selfplay.environments.environment import Environment, ToolSession
 from selfplay.environments.find_files.toolset import refuse_code_of_others
 from selfplay.environments.registry import kind_of
 from selfplay.episode.model_kinds import refuse_import_paths
-from selfplay.episode.player import player_head
+from selfplay.episode.player import ModelCall, player_head
 from selfplay.episode.seats import SeatModel, SeatModels, make_seat_model
 from selfplay.episode.supervisor import describe_calls
 from selfplay.journal.events import Event, read_events
 from selfplay.models.dialogue import Dialogue
 from selfplay.models.protocol import ModelReply, ModelRequest
-from selfplay.models.retry import complete_with_retries
 from selfplay.prompts import load_prompt
 from selfplay.repos.repositories import Repositories
 from selfplay_tools.errors import ToolsError
 from selfplay_tools.protocols import Snapshot
-
-T = TypeVar("T")
-
-
-async def gather_results(works: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
-    """What each work returns, in order, all of them going on at once; the first error ends the others and is raised."""
-    results: dict[int, T] = {}
-    errors: list[Exception] = []
-
-    async def run(number: int, group: TaskGroup) -> None:
-        try:
-            results[number] = await works[number]()
-        except Exception as error:  # noqa: BLE001  raised below, alone instead of in a group
-            errors.append(error)
-            group.cancel_scope.cancel()
-
-    async with anyio.create_task_group() as group:
-        for number in range(len(works)):
-            group.start_soon(run, number, group, name=f"work {number}")
-    if errors:
-        raise errors[0]
-    return [results[number] for number in range(len(works))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +54,7 @@ class CleaningResources:
 
 @dataclass(slots=True)
 class EpisodeAssistants:
-    """The assistants of one episode. An answer that can't be had for its own sake is missing; other errors pass."""
+    """The assistants of one episode. An answer that can't be had is missing; errors of the set-up are raised."""
 
     resources: CleaningResources
     seats: SeatModels
@@ -91,27 +66,20 @@ class EpisodeAssistants:
     """What the episode was played in; None where it is not to be had as it was, or where a call would change it."""
     echo_judge: EchoJudgeClient | None = None
     unanswered: int = field(default=0, init=False)
-    """Questions that stayed open for want of money."""
+    """Questions that were not asked because the budget was spent."""
 
     async def sample_turns(self, point: TurnPoint, count: int) -> tuple[Message, ...]:
-        """The player's turn at this point, `count` times; the n-th time is the same whoever asks."""
+        """The player's turn at this point, `count` times; the n-th is the same whenever it is asked for."""
         samples = await gather_results([partial(self._sample_turn, point, number) for number in range(count)])
         return tuple(sample for sample in samples if sample is not None)
 
     async def _sample_turn(self, point: TurnPoint, number: int) -> Message | None:
         seat = self.config.player
         ask = self._make_ask(self.seats.player, number)
-        try:
-            reply = await sample_turn(
-                ask, self._request_head(), point.prefix, number=number, reasoning=seat.history_reasoning
-            )
-        except BudgetSpentError:
-            self.unanswered += 1
-            return None
-        except (ContextTooLong, RequestRefused) as error:
-            self._raise_setup_error(error)
-            return None
-        return reply.message
+        reply = await self._reply_or_none(
+            sample_turn(ask, self._request_head(), point.prefix, number=number, reasoning=seat.history_reasoning)
+        )
+        return None if reply is None else reply.message
 
     async def rewrite(self, point: TurnPoint, action: Message, words: str) -> str | None:
         """The player's model's words for the step, in its own conversation; None if it called something instead."""
@@ -119,15 +87,27 @@ class EpisodeAssistants:
         dialogue = Dialogue(reasoning=self.config.player.history_reasoning)
         dialogue.append(*point.prefix, Message(role="user", content=question, origin=Origin.NUDGE))
         head = {**self._request_head(), "tool_choice": "none"}
+        ask = self._make_ask(self.seats.player, 0)
+        reply = await self._reply_or_none(ask(dialogue.build_request(head, Origin.PLAYER)))
+        if reply is None or reply.message.tool_calls or reply.refusal:
+            return None
+        return reply.message.content
+
+    async def _reply_or_none(self, reply: Awaitable[ModelReply]) -> ModelReply | None:
+        """The player's reply; None once the budget is spent, or where the conversation does not fit or is refused.
+
+        Raises RequestRefused where the player's server never took a request: then it is the set-up that is wrong.
+        """
         try:
-            reply = await self._make_ask(self.seats.player, 0)(dialogue.build_request(head, Origin.PLAYER))
+            return await reply
         except BudgetSpentError:
             self.unanswered += 1
-            return None
-        except (ContextTooLong, RequestRefused) as error:
-            self._raise_setup_error(error)
-            return None
-        return None if reply.message.tool_calls or reply.refusal else reply.message.content
+        except ContextTooLong:
+            pass
+        except RequestRefused:
+            if not self.resources.samples.has_answered("player"):
+                raise
+        return None
 
     async def judge_actions(self, point: TurnPoint, actions: tuple[Message, ...]) -> tuple[Verdict | None, ...]:
         """The verdict on each action, all with what their calls return, or all without."""
@@ -137,11 +117,11 @@ class EpisodeAssistants:
         verdicts: list[Verdict | None] = []
         for action in actions:
             results = await self._run_calls(action)
-            turn = Turn(prefix=point.prefix, action=action, found=found, missing=missing, results=results)
+            turn = CandidateTurn(prefix=point.prefix, action=action, found=found, missing=missing, results=results)
             verdicts.append(await self._ask_for_verdict(self.seats.supervisor, turn))
         return tuple(verdicts)
 
-    async def _ask_for_verdict(self, supervisor: SeatModel, turn: Turn) -> Verdict | None:
+    async def _ask_for_verdict(self, supervisor: SeatModel, turn: CandidateTurn) -> Verdict | None:
         assert self.supervisor_opening is not None  # noqa: S101  for the type checker: the caller has looked
         ask = self._make_ask(supervisor, 0)
         try:
@@ -182,17 +162,12 @@ class EpisodeAssistants:
     def _request_head(self) -> Mapping[str, Any]:
         return player_head(self.config.player, self.candidate.contract.tools)
 
-    def _make_ask(self, role: SeatModel, number: int) -> AskModel:
+    def _make_ask(self, seat: SeatModel, number: int) -> ModelCall:
         async def live(request: ModelRequest) -> ModelReply:
             async with self.resources.in_flight:
-                return await complete_with_retries(role.model, request, role.policy)
+                return await seat.ask(request)
 
-        return self.resources.samples.make_cached_ask(role.seat, number, live, role.price)
-
-    def _raise_setup_error(self, error: ContextTooLong | RequestRefused) -> None:
-        """Raise what speaks of the set-up; a conversation that does not fit is an answer that can't be had."""
-        if isinstance(error, RequestRefused) and not self.resources.samples.has_answered("player"):
-            raise error
+        return self.resources.samples.make_cached_ask(seat.seat, number, live, seat.price)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +187,7 @@ class AssistantsFactory:
 
     @asynccontextmanager
     async def open_assistants(self, journal: Path, candidate: CleaningCandidate) -> AsyncGenerator[Assistants]:
-        """The assistants of an episode; nobody for one that no hint was given in. Raises ConfigError."""
+        """The assistants of an episode; none for one in which no hint was given. Raises ConfigError."""
         if candidate.trace.stratum is Stratum.UNHINTED or candidate.trace.stop is None:
             yield NoAssistants()
             return
@@ -249,12 +224,14 @@ class AssistantsFactory:
     def _open_seats(self, config: RunConfig) -> SeatModels:
         seats = orjson.dumps([config.player.model_dump(), config.supervisor.model_dump()])
         if seats not in self.open_seats:
-            cast = SeatModels(
+            models = SeatModels(
                 make_seat_model("player", config.player, config),
                 make_seat_model("supervisor", config.supervisor, config),
             )
-            self.stack.push_async_callback(_close_seats, cast)
-            self.open_seats[seats] = cast
+            for seat in (models.supervisor, models.player):
+                if seat is not None:
+                    self.stack.push_async_callback(close_seat_model, seat)
+            self.open_seats[seats] = models
         return self.open_seats[seats]
 
     async def _make_environment(
@@ -285,14 +262,6 @@ class AssistantsFactory:
 def asks_player(settings: CleanSettings) -> bool:
     """Whether these settings need the player's model."""
     return bool(settings.samples) or settings.repair == "models"
-
-
-async def _close_seats(cast: SeatModels) -> None:
-    """Close the models. Lines of a script that nobody asked for are no fault here."""
-    for each in (cast.player, cast.supervisor):
-        if each is not None:
-            with suppress(ScriptError):
-                await each.model.aclose()
 
 
 def _find_supervisor_opening(events: list[Event]) -> tuple[Message, Message] | None:

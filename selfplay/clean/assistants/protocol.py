@@ -1,4 +1,4 @@
-"""What cleaning may ask of models. Without any it works too: less is repaired, and nothing is measured."""
+"""What cleaning may ask of models. It works without any: then less is repaired, and nothing is measured."""
 
 from collections.abc import Coroutine
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class TurnPoint:
 
 
 class Assistants(Protocol):
-    """Models that know one episode. An empty answer means that there is none: not asked for, not to be had."""
+    """Models for one episode. An empty answer means that there is none: it was not asked for, or could not be had."""
 
     async def sample_turns(self, point: TurnPoint, count: int) -> tuple[Message, ...]:
         """The player's turn at this point, up to `count` times, without any hint."""
@@ -37,7 +37,7 @@ class Assistants(Protocol):
         ...
 
     async def judge_actions(self, point: TurnPoint, actions: tuple[Message, ...]) -> tuple[Verdict | None, ...]:
-        """The supervisor's verdict on each of these actions, all asked for alike."""
+        """The supervisor's verdict on each of these actions, all asked for in the same way."""
         ...
 
     async def find_echoes(self, text: str, hint: str | None) -> tuple[EchoFinding, ...]:

@@ -1,12 +1,11 @@
-"""What models were asked while traces were cleaned: an append-only JSONL file, so that nothing is asked twice.
+"""The replies of models while traces are cleaned: an append-only JSONL file, so that nothing is asked twice.
 
 A line is written when its reply arrives and holds the request's sha256, not the request. A line that was torn by a
-kill is cut off; the call is made again. Money and tokens of all lines count against the budget, whenever they were
+kill is cut off; the call is made again. Cost and tokens of all lines count against the budget, whenever they were
 spent.
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +18,11 @@ from selfplay.clean.funnel import CleaningSpending
 from selfplay.core.errors import ContextTooLong, JournalError, RequestRefused
 from selfplay.core.jsonl import AppendOnlyFile, json_line
 from selfplay.core.message import Noun
+from selfplay.episode.player import ModelCall
 from selfplay.models.prices import Price, spending_of
 from selfplay.models.protocol import ModelReply, ModelRequest
 
 Seat = Literal["player", "supervisor", "judge"]
-AskModel = Callable[[ModelRequest], Awaitable[ModelReply]]
 _CallKey = tuple[str, str, int]
 
 
@@ -88,7 +87,7 @@ class ReplyCache:
         self.calls_found = 0
         """Calls that were answered from the file since it was opened."""
         self.calls_not_made = 0
-        """Calls that were not made for want of money."""
+        """Calls that were not made because the budget was spent."""
 
     def __enter__(self) -> Self:
         """Open or create the file, take its lock, cut off a torn last line. Raises JournalError."""
@@ -118,12 +117,12 @@ class ReplyCache:
             self.tokens += asked.reply.usage.total_tokens
             self._has_answered.add(asked.seat)
 
-    def make_cached_ask(self, seat: Seat, number: int, live: AskModel, price: Price | None) -> AskModel:
+    def make_cached_ask(self, seat: Seat, number: int, live: ModelCall, price: Price | None) -> ModelCall:
         """A model call that is made once: the `number`-th time that a request is asked, from 0.
 
         It raises BudgetSpentError instead of passing the limit, what the model raises, and JournalError. A refused
         request is refused again from the file, except for a seat that never answered: then it is the set-up that was
-        wrong, and may have been mended.
+        wrong, and may be right by now.
         """
 
         async def ask(request: ModelRequest) -> ModelReply:

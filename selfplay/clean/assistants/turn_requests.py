@@ -1,6 +1,6 @@
-"""One more turn, outside of an episode: the player's on a prefix without hints, the supervisor's word on such a turn.
+"""One more turn, outside of an episode: the player's on a prefix without hints, the supervisor's verdict on such a one.
 
-Nothing is recorded here; whoever asks keeps the replies. Both count what they cost in the usage that they return.
+Nothing is recorded here; the caller stores the replies. Both count what they cost in the usage that they return.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -34,11 +34,11 @@ async def sample_turn(
 ) -> ModelReply:
     """The player's next turn on a clean prefix, as it would be asked in production.
 
-    `head` is `selfplay.episode.player.player_head` of the seat and the contract's tools. `messages` are system prompt, task,
-    turns and results, ending with something to answer. `number` counts the samples of one prefix from 0: a seed in
-    `head` is raised by it. `reasoning` is how earlier reasoning goes back (`player.history_reasoning`). Its calls have
-    ids that no call of the prefix has. Raises ModelError, and ValueError for a prefix that holds a word of the
-    supervisor's or the engine's, or that ends with a turn.
+    `head` is `player_head` of the seat and the contract's tools. `messages` are system prompt, task, turns and results,
+    ending with something to answer. `number` counts the samples of one prefix from 0: a seed in `head` is raised by it.
+    `reasoning` is how earlier reasoning goes back (`player.history_reasoning`). Its calls have ids that no call of the
+    prefix has. Raises ModelError, and ValueError for a prefix that holds a message of the supervisor's or the engine's,
+    or that ends with a turn.
     """
     if foreign := sorted({m.origin for m in messages} & SUPERVISED_ORIGINS):
         raise ValueError(f"a clean prefix holds no message with the origin {foreign[0]}")
@@ -53,7 +53,7 @@ async def sample_turn(
 
 
 class TurnJudgement(Noun):
-    """What the supervisor said of a candidate."""
+    """The supervisor's verdict on a candidate turn."""
 
     verdict: Verdict | None
     missing: str | None = None
@@ -63,7 +63,7 @@ class TurnJudgement(Noun):
 
 @dataclass(frozen=True, slots=True)
 class CandidateTurn:
-    """A turn that might follow a clean prefix, and what the supervisor is told beside it."""
+    """A turn that might follow a clean prefix, and what the supervisor is given beside it."""
 
     prefix: tuple[Message, ...]
     """The clean conversation before it; its system prompt and task are left to the assignment."""
@@ -91,8 +91,9 @@ async def judge_turn(
 ) -> TurnJudgement:
     """The supervisor's verdict on a candidate turn, in a conversation of its own; no hint is asked for.
 
-    `told` is how the supervisor's conversation begins: `told_supervisor(events)` of a journal, or
-    `selfplay.episode.supervisor.opening`. Raises ModelError where its server can't be reached or takes no way of asking.
+    `supervisor_opening` is how the supervisor's conversation begins: `read_supervisor_opening(events)` of a journal, or
+    `selfplay.episode.supervisor.opening`. Raises ModelError where its server can't be reached or takes no way of
+    asking.
     """
     dialogue = Dialogue()
     dialogue.append(*supervisor_opening)
@@ -108,25 +109,25 @@ async def judge_turn(
 
 
 def read_supervisor_opening(events: Iterable[Event]) -> tuple[Message, Message]:
-    """What the supervisor of a recorded episode was told at its beginning: its prompt and the assignment.
+    """How the supervisor's conversation in a recorded episode began: its prompt and the assignment.
 
     Raises JournalError for an episode that had no supervisor: make it with `selfplay.episode.supervisor.opening`.
     """
-    told: list[Message] = []
+    opening: list[Message] = []
     for event in events:
         if event["event"] == "message" and event["seat"] == "supervisor":
-            told.append(Message.model_validate(event["message"], strict=False))
-        if len(told) == 2:  # noqa: PLR2004  prompt and assignment
-            return told[0], told[1]
+            opening.append(Message.model_validate(event["message"], strict=False))
+        if len(opening) == 2:  # noqa: PLR2004  prompt and assignment
+            return opening[0], opening[1]
     raise JournalError("the episode had no supervisor: nothing tells what the targets are about")
 
 
 @dataclass(frozen=True, slots=True)
 class UnrecordedCalls:
-    """Keeps nothing: each call is made live."""
+    """A journal that records nothing: each call is made live."""
 
     def record(self, event: Event) -> None:
-        """Keep nothing."""
+        """Record nothing."""
 
     async def call(
         self,
@@ -141,10 +142,10 @@ class UnrecordedCalls:
 
 
 def _describe_search(prefix: Sequence[Message]) -> str:
-    said = _texts_by_call(m for m in prefix if m.role == "tool")
+    results = _texts_by_call(m for m in prefix if m.role == "tool")
     turns = [m for m in prefix if m.role == "assistant"]
     return "\n\n".join(
-        f"Step {number}.\n{indent(thoughts_of(turn))}\n{describe_calls(turn, said)}"
+        f"Step {number}.\n{indent(thoughts_of(turn))}\n{describe_calls(turn, results)}"
         for number, turn in enumerate(turns, 1)
     )
 

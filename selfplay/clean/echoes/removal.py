@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, takewhile
 
-from selfplay.clean.echoes.finding import EchoFinding, EchoKind
-from selfplay.clean.echoes.folding import FoldedText, fold_text
-from selfplay.clean.echoes.sentences import Stretch, split_clauses, split_sentences
+from selfplay.clean.echoes.prose import FoldedText, Stretch, fold_text, split_clauses, split_sentences
+from selfplay.clean.echoes.wordings import EchoFinding, EchoKind
 
 _LINK = re.compile(r"(?:and|so|then|but|therefore|thus|also|hence),? (?=i\b|i'|let\b|let's|we\b)")
 """What ties a clause to the one before it."""
@@ -45,7 +44,7 @@ def without_echoes(text: str, findings: Sequence[EchoFinding]) -> str:
 
 
 def remove_echoes(text: str, findings: Sequence[EchoFinding]) -> RemainingText:
-    """The same, with where each character comes from: characters of the text in order, some of them made capitals."""
+    """As `without_echoes`, with where each character comes from: those of the text in order, some made capitals."""
     if not findings:
         return RemainingText(text, range(len(text)))
     view = fold_text(text)
@@ -126,7 +125,7 @@ def _find_parenthesis(
 def _cut_clauses(
     view: FoldedText, sentence: Stretch, parts: Sequence[Stretch], first: int, last: int
 ) -> tuple[list[Stretch], list[int]] | None:
-    """Cut the clauses before `first` and after `last`. None where the rest would hang in the air."""
+    """Cut the clauses before `first` and after `last`. None where the rest would not stand alone."""
     cuts: list[Stretch] = []
     begin = parts[first][0]
     rest = view.prose[begin : parts[last][1]]
@@ -149,7 +148,7 @@ def _can_stand_alone(view: FoldedText, rest: Stretch) -> bool:
 
 
 def _merge_cuts(text: str, spans: Sequence[Stretch]) -> Iterator[Stretch]:
-    """The cuts with the blanks and marks around them that nobody needs any more."""
+    """The cuts with the blanks and marks around them that are no longer needed."""
     merged: list[list[int]] = []
     for start, end in spans:
         if merged and not text[merged[-1][1] : start].strip(" \t\n" + _MARKS):
@@ -172,7 +171,7 @@ def _extend_over_emphasis(text: str, start: int, end: int) -> Stretch:
 
 
 def _extend_over_blanks(text: str, start: int, end: int) -> Stretch:
-    """The cut with the blanks of one side: those that part less."""
+    """The cut with the blanks of one side: those with fewer line ends."""
     line = text.rfind("\n", 0, start) + 1
     after = end
     while after < len(text) and text[after].isspace():

@@ -1,33 +1,32 @@
-"""Does a sentence repeat what only the hints had said?"""
+"""Whether a sentence repeats what only the hints had said; and an index of texts, so that each is read once."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from operator import eq
 
-from selfplay.clean.echoes.folding import fold_characters
-from selfplay.clean.echoes.tokens import is_distinctive, tokens_of
+from selfplay.clean.echoes.prose import fold_characters, is_distinctive, tokens_of
 
 MOST_CHARS = 16_000_000
-"""Characters of texts that are kept read; hints and results of the trace at hand always are."""
+"""Characters of texts whose indexes are kept; those of the present trace always are."""
 MOST_KEPT = 32
-"""Rows of texts that are kept read: several traces may be cleaned at once."""
+"""Sequences of texts whose indexes are kept: several traces may be cleaned at once."""
 AT_HAND = 2
-"""Rows that one trace needs: what hints told, and what could be seen."""
+"""Sequences that one trace needs: its hints, and what could be seen."""
 
 
 class _TokenIndex:
-    """A row of texts that grows."""
+    """A sequence of texts that grows, by token."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
         self.chars = 0
         self._rows: list[str] = []
-        """Of each text its tokens in a row, each between blanks."""
+        """The tokens of each text as one string, each between blanks."""
         self._having: dict[str, list[int]] = {}
         """For each token the numbers of the texts that have it."""
 
     def has_common_start(self, texts: Sequence[str]) -> bool:
-        """Whether one of the two rows begins with the other."""
+        """Whether one of the two sequences begins with the other."""
         return all(map(eq, self.texts, texts))
 
     def extend(self, texts: Sequence[str]) -> None:
@@ -51,7 +50,7 @@ class _TokenIndex:
 
 @dataclass(frozen=True, slots=True)
 class KnownTexts:
-    """The first `count` of a row of texts."""
+    """The first `count` of an index's texts."""
 
     index: _TokenIndex
     count: int
@@ -66,11 +65,11 @@ class KnownTexts:
 
 
 _indexes: list[_TokenIndex] = []
-"""The last used last."""
+"""The most recently used last."""
 
 
 def index_texts(texts: Sequence[str]) -> KnownTexts:
-    """These texts. They cost their length once, and nothing when asked for again with more of them behind."""
+    """An index of these texts. It costs their length once, and nothing when asked for again with more of them after."""
     found = next((row for row in reversed(_indexes) if row.has_common_start(texts)), None)
     if found is None:
         found = _TokenIndex()
@@ -84,9 +83,10 @@ def index_texts(texts: Sequence[str]) -> KnownTexts:
 
 
 _RUN = 5
-"""Words in a row that nobody says in this order by chance, if two of them say something."""
+"""Consecutive words that do not come in this order by chance, if two of them are distinctive."""
 _MOST = 0.6
 _MUCH = 0.4
+"""Shares of the hint's distinctive words."""
 _FEW = 2
 _MANY = 4
 
@@ -96,26 +96,26 @@ def _word_runs(tokens: Sequence[str]) -> Iterator[tuple[str, ...]]:
 
 
 class HintRestatement:
-    """What hints said that the player could not know otherwise: telling words of the last, turns of phrase of all."""
+    """What only hints had: distinctive words of the last one, turns of phrase of all."""
 
-    def __init__(self, hint: str | None, told: Sequence[str] = (), visible: Sequence[str] = ()) -> None:
-        """`hint` stood right before, `told` any time before; `visible` could be seen without them."""
+    def __init__(self, hint: str | None, hints_so_far: Sequence[str] = (), visible: Sequence[str] = ()) -> None:
+        """`hint` stood right before, `hints_so_far` any time before; `visible` could be seen without them."""
         self.is_hinted = bool(hint and hint.strip())
         tokens = tokens_of(fold_characters(hint or ""))
-        self._told, self._seen = index_texts(told), index_texts(visible)
-        self._distinctive = {token for token in tokens if is_distinctive(token) and not self._seen.has(token)}
+        self._hints, self._visible = index_texts(hints_so_far), index_texts(visible)
+        self._distinctive = {token for token in tokens if is_distinctive(token) and not self._visible.has(token)}
         self._hint_runs = frozenset(_word_runs(tokens))
 
     def is_restated_in(self, sentence: str) -> bool:
-        """Whether a folded sentence has most of the telling words, many of them, or a turn of phrase."""
+        """Whether a folded sentence has most of the distinctive words, many of them, or a turn of phrase."""
         tokens = tokens_of(sentence)
-        said = self._distinctive.intersection(tokens)
-        share = len(said) / len(self._distinctive) if said else 0.0
-        if (len(said) >= _FEW and share >= _MOST) or (len(said) >= _MANY and share >= _MUCH):
+        shared = self._distinctive.intersection(tokens)
+        share = len(shared) / len(self._distinctive) if shared else 0.0
+        if (len(shared) >= _FEW and share >= _MOST) or (len(shared) >= _MANY and share >= _MUCH):
             return True
         return any(self._is_hint_run(run) for run in _word_runs(tokens))
 
     def _is_hint_run(self, run: tuple[str, ...]) -> bool:
         if len({token for token in run if is_distinctive(token)}) < _FEW:
             return False
-        return (run in self._hint_runs or self._told.has_run(run)) and not self._seen.has_run(run)
+        return (run in self._hint_runs or self._hints.has_run(run)) and not self._visible.has_run(run)

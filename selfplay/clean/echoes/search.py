@@ -1,4 +1,4 @@
-"""All echoes of a text: look, take out what was found, look again at what is left."""
+"""All echoes of a text: search, take out what was found, search what is left, until nothing is found."""
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
 
-from selfplay.clean.echoes.finding import EchoFinding, EchoKind
-from selfplay.clean.echoes.folding import FoldedText, fold_text
+from selfplay.clean.echoes.prose import FENCES, FoldedText, Stretch, fold_text, split_sentences
 from selfplay.clean.echoes.removal import remove_echoes
 from selfplay.clean.echoes.restatement import HintRestatement
-from selfplay.clean.echoes.sentences import FENCES, Stretch, split_sentences
-from selfplay.clean.echoes.wordings import Wording, WordingPosition, load_wordings, regex_for
+from selfplay.clean.echoes.wordings import EchoFinding, EchoKind, Wording, WordingPosition, load_wordings, regex_for
 from selfplay_tools.text.regex import Regex
 
 
@@ -24,16 +22,16 @@ class EchoSpot:
     end: int
 
 
-def spot_echoes(view: FoldedText, restating: HintRestatement | None) -> Iterator[EchoSpot]:
-    """Echoes in order; `restating` is about the hints so far, None where there were none."""
+def spot_echoes(view: FoldedText, restatement: HintRestatement | None) -> Iterator[EchoSpot]:
+    """Echoes in order; `restatement` is about the hints so far, None where there were none."""
     is_opening = True
-    is_hinted = restating is not None and restating.is_hinted
+    is_hinted = restatement is not None and restatement.is_hinted
     for sentence in split_sentences(view):
         if view.raw[slice(*sentence)].lstrip().startswith(FENCES):
             is_opening = False
             continue
         found = list(_spot_in_sentence(view, sentence, is_opening=is_opening, is_hinted=is_hinted))
-        if restating is not None and restating.is_restated_in(view.text[slice(*sentence)]):
+        if restatement is not None and restatement.is_restated_in(view.text[slice(*sentence)]):
             found.append(EchoSpot(EchoKind.RESTATED, *sentence))
         is_opening = is_opening and _is_whole_sentence(found, sentence)
         yield from found
@@ -72,11 +70,12 @@ def _spot_in_sentence(view: FoldedText, sentence: Stretch, *, is_opening: bool, 
 def _keep_longest(found: Sequence[tuple[Wording, Stretch]]) -> list[tuple[Wording, Stretch]]:
     """Of wordings that overlap the longest, in order of place."""
     kept: list[tuple[Wording, Stretch]] = []
-    for one in sorted(found, key=lambda pair: (pair[1][0], -pair[1][1])):
-        if not kept or one[1][0] >= kept[-1][1][1]:
-            kept.append(one)
-        elif one[1][1] - one[1][0] > kept[-1][1][1] - kept[-1][1][0]:
-            kept[-1] = one
+    for pair in sorted(found, key=lambda pair: (pair[1][0], -pair[1][1])):
+        start, end = pair[1]
+        if not kept or start >= kept[-1][1][1]:
+            kept.append(pair)
+        elif end - start > kept[-1][1][1] - kept[-1][1][0]:
+            kept[-1] = pair
     return kept
 
 
@@ -106,34 +105,34 @@ class _SentenceBytes:
 
 
 ROUNDS = 12
-"""Looks at one text; one that still has echoes after so many is an echo as a whole."""
+"""Searches of one text; one that still has echoes after so many is an echo as a whole."""
 REMEMBERED = 512
-"""Texts of which the echoes are kept: cleaning asks about each turn before and after its repair."""
+"""Texts whose echoes are cached: cleaning asks about each turn before and after its repair."""
 
 
 def find_echoes(
-    text: str, hint: str | None = None, visible: Sequence[str] = (), told: Sequence[str] = ()
+    text: str, hint: str | None = None, visible: Sequence[str] = (), hints_so_far: Sequence[str] = ()
 ) -> tuple[EchoFinding, ...]:
     """Each part of a player's text that answers, thanks for, restates or leans on a hint, in order of place.
 
     `hint` is what stood before the turn, if anything did: right after one less is needed ("Understood"), and its words
     count as restated. `visible` is what the player could see without it (the task, earlier results): their words
-    count for nothing. `told` is all that hints had said so far: of these longer turns of phrase count. The same
+    count for nothing. `hints_so_far` is all that hints had said: of these longer turns of phrase count. The same
     arguments give the same findings, and what `without_echoes` leaves has none.
     """
-    return _find_echoes_cached(text, hint, tuple(visible), tuple(told))
+    return _find_echoes_cached(text, hint, tuple(visible), tuple(hints_so_far))
 
 
 @lru_cache(maxsize=REMEMBERED)
 def _find_echoes_cached(
-    text: str, hint: str | None, visible: tuple[str, ...], told: tuple[str, ...]
+    text: str, hint: str | None, visible: tuple[str, ...], hints_so_far: tuple[str, ...]
 ) -> tuple[EchoFinding, ...]:
-    restating = HintRestatement(hint, told, visible) if told or (hint and hint.strip()) else None
+    restatement = HintRestatement(hint, hints_so_far, visible) if hints_so_far or (hint and hint.strip()) else None
     found: list[EchoFinding] = []
     for _ in range(ROUNDS):
         rest = remove_echoes(text, found)
         view = fold_text(rest.text)
-        new = list(spot_echoes(view, restating))
+        new = list(spot_echoes(view, restatement))
         if not new:
             return tuple(sorted(found, key=lambda f: (f.span, f.kind)))
         for spot in new:

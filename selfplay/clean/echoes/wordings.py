@@ -1,4 +1,4 @@
-"""The table of wordings: `data/wordings.tsv`, one a line, each with an example."""
+"""The kinds of echoes, and the table of wordings that they are found by: `data/wordings.tsv`, each with an example."""
 
 import re
 from collections.abc import Iterator
@@ -7,9 +7,37 @@ from enum import StrEnum
 from functools import cache
 from importlib import resources
 
-from selfplay.clean.echoes.finding import EchoKind
-from selfplay.clean.echoes.folding import fold_pattern
+from selfplay.clean.echoes.prose import fold_pattern
+from selfplay.core.message import Noun
 from selfplay_tools.text.regex import Regex, compile_regex
+
+
+class EchoKind(StrEnum):
+    """In which way a text answers or leans on a hint."""
+
+    THANKS = "thanks"
+    """"Thanks, let me look there"."""
+    AGREEMENT = "agreement"
+    """Says yes, or sorry, to somebody: "good point", "you're right", "understood"."""
+    ATTRIBUTION = "attribution"
+    """Names a hint or an adviser as the source: "as suggested", "the hint says", "I was told to"."""
+    FOLLOWING = "following"
+    """Announces to do as advised: "following your advice", "I'll take the hint"."""
+    ADDRESSED = "addressed"
+    """Speaks to an adviser: "you mentioned", "is this what you meant?"."""
+    RESTATED = "restated"
+    """Repeats what only the hint had said."""
+
+
+class EchoFinding(Noun):
+    """One echo in a text."""
+
+    kind: EchoKind
+    text: str
+    """The part of the text that is one: `text[start:end]` for the span."""
+    span: tuple[int, int]
+    """Its place: start and end, in characters, end exclusive."""
+
 
 _SIGNS = re.compile(r"[\u3040-\u9fff]")
 _SLOT = re.compile(r"\{([A-Z]+)\}")

@@ -20,9 +20,9 @@ from selfplay.gate.text.words import CODE_EXTENSIONS
 from selfplay_tools.index.query_terms import PLAIN_WORDS
 
 MIN_CHARS = 2
-"""A single letter or digit in a pattern, query or glob explains itself."""
+"""A single letter or digit in a pattern, query or glob needs no explanation."""
 MIN_DIGITS = 3
-"""So do numbers of fewer digits."""
+"""Nor do numbers of fewer digits."""
 MAX_UNITS = 400
 """Of one argument."""
 
@@ -78,23 +78,23 @@ def units_of(call: ToolCall) -> tuple[ArgumentUnit, ...]:
         return ()
     ignores_case = arguments.get("ignore_case") is True
     found: list[ArgumentUnit] = []
-    for argument, key, value in _strings_in(arguments):
-        units = _choose_cut(call.name, key)(argument, value)
+    for argument, key, value in walk_arguments(arguments):
+        units = _choose_cut(call.name, key)(argument, value[:MAX_CHARS])
         for unit, _ in zip(units, range(MAX_UNITS), strict=False):
             found.append(replace(unit, ignores_case=True) if ignores_case and unit.kind == "pattern" else unit)
     return tuple(found)
 
 
-def _strings_in(value: object, argument: str = "", key: str = "") -> Iterator[tuple[str, str, str]]:
-    """Every string in the arguments: its place, the name that says what it is, the string."""
+def walk_arguments(value: object, argument: str = "", key: str = "") -> Iterator[tuple[str, str, str]]:
+    """Every string in the arguments: its place in them, the name of the argument it belongs to, the string."""
     if isinstance(value, str):
-        yield argument, key, value[:MAX_CHARS]
+        yield argument, key, value
     elif isinstance(value, list):
-        for i, one in enumerate(cast("list[object]", value)):
-            yield from _strings_in(one, f"{argument}[{i}]", key)
+        for i, item in enumerate(cast("list[object]", value)):
+            yield from walk_arguments(item, f"{argument}[{i}]", key)
     elif isinstance(value, dict):
-        for name, one in cast("dict[str, Any]", value).items():
-            yield from _strings_in(one, f"{argument}.{name}" if argument else name, name)
+        for name, inner in cast("dict[str, Any]", value).items():
+            yield from walk_arguments(inner, f"{argument}.{name}" if argument else name, name)
 
 
 def _choose_cut(tool: str, key: str) -> Callable[[str, str], Iterator[ArgumentUnit]]:
@@ -152,12 +152,12 @@ def _is_extension(value: str, unit: ArgumentUnit) -> bool:
 
 
 def _cut_shell(argument: str, value: str) -> Iterator[ArgumentUnit]:
-    for told in operands_of(value):
-        yield from (_shift_unit(unit, told) for unit in _CUTS[told.role](argument, told.text))
+    for operand in operands_of(value):
+        yield from (_shift_unit(unit, operand) for unit in _CUTS[operand.role](argument, operand.text))
 
 
-def _shift_unit(unit: ArgumentUnit, told: ShellOperand) -> ArgumentUnit:
-    return replace(unit, start=unit.start + told.start, ignores_case=unit.ignores_case or told.ignores_case)
+def _shift_unit(unit: ArgumentUnit, operand: ShellOperand) -> ArgumentUnit:
+    return replace(unit, start=unit.start + operand.start, ignores_case=unit.ignores_case or operand.ignores_case)
 
 
 def _cut_unknown(argument: str, value: str) -> Iterator[ArgumentUnit]:

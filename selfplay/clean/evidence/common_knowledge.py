@@ -1,4 +1,4 @@
-"""The written list of common knowledge (`common.toml`), as sets to look things up in."""
+"""The written list of common knowledge (`common_knowledge.toml`), as sets to look things up in."""
 
 import tomllib
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ _LISTS = frozenset({"affixes", "short_forms"})
 
 @dataclass(frozen=True, slots=True)
 class CommonKnowledge:
-    """What may be looked for without having been told of it."""
+    """What may be searched for without having been read anywhere."""
 
     paths: Mapping[str, str]
     """Files and folders of standard layouts, each with its ecosystem."""
@@ -29,7 +29,7 @@ class CommonKnowledge:
 
 @cache
 def common_knowledge() -> CommonKnowledge:
-    """The list as it is shipped."""
+    """The list in the package."""
     data = tomllib.loads(
         resources.files("selfplay.clean.evidence").joinpath("common_knowledge.toml").read_text("utf-8")
     )

@@ -1,9 +1,16 @@
-"""What rests on what: from each target back to the task.
+"""What rests on what: from each target back to the task; and which leaps break the way.
 
 A call rests on the calls whose results explain its arguments, each by the one place that its link names (the task
-before results; of results the earliest with the least doubt behind it). A call of which every part
-comes from the task, from common knowledge, or from nowhere rests on the task. The chain of a target is the shortest way
-from the task to the call that showed it; of several the one through the earliest calls.
+before results; of results the earliest with the least doubt behind it). A call of which every part comes from the task,
+from common knowledge, or from nowhere rests on the task. The chain of a target is the shortest way from the task to the
+call that showed it; of several the one through the earliest calls.
+
+`breaking_links` is the one place that decides which leaps break the way. A call shows what it shows because of all its
+parts. A path, a name or a pattern that only a hint, or nothing, explains would not have been looked for. A query in
+natural language is weaker than that: it is ranked by all of its words. It is *carried* by what is visible if at least
+one distinctive word stands there that no hint had too, and if there are not more ordinary words that only a hint had
+than such words. Then these words break nothing (they stay leaps: the turn is not learned). Else the query came from the
+hint, and breaks the way like a path would.
 """
 
 from collections import deque
@@ -11,8 +18,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from selfplay.clean.evidence.links import Evidence, EvidenceChain, EvidenceGraph, EvidenceLink
-from selfplay.clean.evidence.query_provenance import breaking_links
+from selfplay.clean.echoes.prose import COMMON
+from selfplay.clean.evidence.common_knowledge import common_knowledge
+from selfplay.clean.evidence.links import Evidence, EvidenceChain, EvidenceGraph, EvidenceLink, EvidenceSource
+from selfplay.clean.evidence.name_explanation import is_ordinary_word
 from selfplay.core.trace import Trace
 from selfplay.environments.registry import kind_of
 
@@ -114,45 +123,45 @@ def graph_of(trace: Trace, evidence: Evidence, *, is_strict: bool = False) -> Ev
 
     If strict, every word of a query that only a hint had breaks a chain.
     """
-    rests = _CallDependencies(TraceLayout(trace), evidence, is_strict)
-    chains = tuple(_find_chain(rests, target) for target in sorted(trace.found_targets))
-    return EvidenceGraph(chains=chains, dead_ends=tuple(_find_dead_ends(trace, rests)))
+    dependencies = _CallDependencies(TraceLayout(trace), evidence, is_strict)
+    chains = tuple(_find_chain(dependencies, target) for target in sorted(trace.found_targets))
+    return EvidenceGraph(chains=chains, dead_ends=tuple(_find_dead_ends(trace, dependencies)))
 
 
 def edges_of(trace: Trace, evidence: Evidence) -> tuple[tuple[int | None, int], ...]:
     """What rests on what by steps: pairs of an earlier step (None: the task) and the one that rests on it, in order."""
-    rests = _CallDependencies(TraceLayout(trace), evidence)
+    dependencies = _CallDependencies(TraceLayout(trace), evidence)
     found: set[tuple[int | None, int]] = set()
     for number, step in enumerate(trace.steps):
         for i in range(len(step.action.tool_calls)):
-            found.update((earlier, number) for earlier, _ in rests.calls_behind((number, i)))
-            if rests.is_from_task((number, i)):
+            found.update((earlier, number) for earlier, _ in dependencies.calls_behind((number, i)))
+            if dependencies.is_from_task((number, i)):
                 found.add((None, number))
     return tuple(sorted(found, key=lambda edge: (edge[1], -1 if edge[0] is None else edge[0])))
 
 
-def _find_chain(rests: _CallDependencies, target: int) -> EvidenceChain:
-    shown = rests.layout.calls_that_showed(target)
-    needed = sorted(rests.all_behind(shown))
-    links = [link for call in needed for link in rests.links.get(call, ())]
-    breaks = rests.breaking_links_of(needed)
+def _find_chain(dependencies: _CallDependencies, target: int) -> EvidenceChain:
+    shown = dependencies.layout.calls_that_showed(target)
+    needed = sorted(dependencies.all_behind(shown))
+    links = [link for call in needed for link in dependencies.links.get(call, ())]
+    breaks = dependencies.breaking_links_of(needed)
     return EvidenceChain(
         target=target,
-        steps=tuple(dict.fromkeys(step for step, _ in _find_shortest_way(rests, shown))),
+        steps=tuple(dict.fromkeys(step for step, _ in _find_shortest_way(dependencies, shown))),
         is_grounded=bool(shown) and not breaks,
         weakest=max(breaks or links, key=lambda link: (link.source.rank, -link.message, -link.call), default=None),
     )
 
 
-def _find_shortest_way(rests: _CallDependencies, shown: Sequence[CallPosition]) -> list[CallPosition]:
+def _find_shortest_way(dependencies: _CallDependencies, shown: Sequence[CallPosition]) -> list[CallPosition]:
     """The shortest way from a call that rests on the task to one of these; of several that through the earliest."""
     later: dict[CallPosition, CallPosition | None] = dict.fromkeys(shown)
     waiting = deque(shown)
     while waiting:
         call = waiting.popleft()
-        if rests.is_from_task(call):
+        if dependencies.is_from_task(call):
             return _follow_way(call, later)
-        for earlier in rests.calls_behind(call):
+        for earlier in dependencies.calls_behind(call):
             if earlier not in later:
                 later[earlier] = call
                 waiting.append(earlier)
@@ -167,12 +176,48 @@ def _follow_way(call: CallPosition | None, later: dict[CallPosition, CallPositio
     return way
 
 
-def _find_dead_ends(trace: Trace, rests: _CallDependencies) -> Iterator[int]:
+def _find_dead_ends(trace: Trace, dependencies: _CallDependencies) -> Iterator[int]:
     """Steps with calls on which nothing rests, an accepted answer left aside."""
-    needed: set[int] = {step for target in trace.found_targets for step, _ in rests.layout.calls_that_showed(target)}
-    for call in rests.links:
-        needed.update(step for step, _ in rests.calls_behind(call) if step != call[0])
+    needed: set[int] = {
+        step for target in trace.found_targets for step, _ in dependencies.layout.calls_that_showed(target)
+    }
+    for call in dependencies.links:
+        needed.update(step for step, _ in dependencies.calls_behind(call) if step != call[0])
     for number, step in enumerate(trace.steps):
         is_answer = any(result.answer is not None for result in step.results)
         if step.action.tool_calls and not is_answer and number not in needed:
             yield number
+
+
+def breaking_links(links: Sequence[EvidenceLink], *, is_strict: bool = False) -> Iterator[EvidenceLink]:
+    """Of the links of one call those that break the way to a target; if strict, every leap does."""
+    carried = frozenset[str]() if is_strict else frozenset(_find_carried_queries(links))
+    for link in links:
+        if link.source.is_leap and not (link.argument in carried and _is_hinted_ordinary_word(link)):
+            yield link
+
+
+def _find_carried_queries(links: Sequence[EvidenceLink]) -> Iterator[str]:
+    """The arguments that are queries and carried by what is visible."""
+    for argument in dict.fromkeys(link.argument for link in links if link.kind == "words"):
+        words = [link for link in links if link.argument == argument]
+        carrying = _distinct_words(link for link in words if _is_visible_distinctive_word(link))
+        if carrying and len(carrying) >= len(_distinct_words(link for link in words if _is_hinted_ordinary_word(link))):
+            yield argument
+
+
+def _is_hinted_ordinary_word(link: EvidenceLink) -> bool:
+    """An ordinary word that only a hint had. One that is none is a name, wherever it stands."""
+    return link.kind == "words" and link.source is EvidenceSource.HINT and is_ordinary_word(link.text)
+
+
+def _is_visible_distinctive_word(link: EvidenceLink) -> bool:
+    """A distinctive word that stands in the task, or in a result and in no hint."""
+    if link.kind != "words" or link.place is None or link.source.is_leap or link.is_told:
+        return False
+    word = link.text.lower()
+    return word not in COMMON and word not in common_knowledge().names
+
+
+def _distinct_words(links: Iterable[EvidenceLink]) -> frozenset[str]:
+    return frozenset(link.text.lower() for link in links)

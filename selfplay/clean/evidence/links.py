@@ -1,4 +1,4 @@
-"""What was found out about the arguments of calls: links, each with its source, place and span."""
+"""What explains the arguments of calls: links, each with its source, place and span."""
 
 from enum import StrEnum
 from functools import cached_property
@@ -65,7 +65,7 @@ class EvidenceLink(Noun):
     place: LinkPlace | None
     """Where it comes from; None where that is no text (an entry of the list, an ordinary word, nowhere)."""
     is_told: bool = False
-    """For a word of a query that stands in a result: whether a hint had said it too, and the task had not."""
+    """For a word of a query that stands in a result: whether a hint had it too, and the task had not."""
     how: str
     """In words: `exact`, `plural of headers`, `joined 'server header'`, `the list: python, setup.py`, ..."""
 
@@ -100,7 +100,7 @@ class EvidenceChain(Noun):
     steps: tuple[int, ...]
     """Positions in the trace's steps: from one that rests on the task to the one that showed the target."""
     is_grounded: bool
-    """Whether nothing breaks the way (`carried.breaking`) in any call that the last one rests on, directly or through
+    """Whether nothing breaks the way (`breaking_links`) in any call that the last one rests on, directly or through
     others."""
     weakest: EvidenceLink | None
     """Of all these links one that breaks it, else the one with the weakest source, the earliest of several; None if

@@ -22,12 +22,12 @@ MAX_IMPORT_CHARS = 300
 """Of a line before the name that it imports."""
 
 
-def explain_path(unit: ArgumentUnit, seen: VisibleTexts) -> Explanation | None:
+def explain_path(unit: ArgumentUnit, texts: VisibleTexts) -> Explanation | None:
     """The best explanation of a path by texts: as it is, in a listing, as a module, put together."""
     path = _normalize(unit.text)
     if not path:
         return Explanation(EvidenceSource.COMMON, None, "the list: the folder that one is in")
-    return next(_find_explanations(path, seen), None)
+    return next(_find_explanations(path, texts), None)
 
 
 def _normalize(path: str) -> str:
@@ -36,23 +36,23 @@ def _normalize(path: str) -> str:
     return "" if cleaned in {".", "/"} else cleaned.removeprefix("./")
 
 
-def _find_explanations(path: str, seen: VisibleTexts) -> Iterator[Explanation]:
-    yield from _explain_whole(path, seen)
+def _find_explanations(path: str, texts: VisibleTexts) -> Iterator[Explanation]:
+    yield from _explain_whole(path, texts)
     bare = _strip_checkout_root(path)
     if bare != path:
         if not bare:
             yield Explanation(EvidenceSource.COMMON, None, f"the list: {path} (where checkouts are)")
             return
         yield from (
-            Explanation(f.source, f.hit, f"{f.how}, below the checkout's root") for f in _explain_whole(bare, seen)
+            Explanation(f.source, f.hit, f"{f.how}, below the checkout's root") for f in _explain_whole(bare, texts)
         )
-    yield from _explain_listed(bare, seen)
-    yield from _explain_as_module(bare, seen)
-    yield from _explain_in_folder(bare, seen)
+    yield from _explain_listed(bare, texts)
+    yield from _explain_as_module(bare, texts)
+    yield from _explain_in_folder(bare, texts)
 
 
-def _explain_whole(path: str, seen: VisibleTexts) -> Iterator[Explanation]:
-    for text in seen.texts_containing(path):
+def _explain_whole(path: str, texts: VisibleTexts) -> Iterator[Explanation]:
+    for text in texts.texts_containing(path):
         at = next(find_path(text.content, path), None)
         if at is not None:
             hit = TextHit(text, at, at + len(path))
@@ -83,9 +83,9 @@ def _strip_checkout_root(path: str) -> str:
     return path
 
 
-def _explain_listed(path: str, seen: VisibleTexts) -> Iterator[Explanation]:
+def _explain_listed(path: str, texts: VisibleTexts) -> Iterator[Explanation]:
     """A name in the listing of a folder above it: `io.py` where `src/app` was listed."""
-    for text in seen.texts_containing(split(path)[1]):
+    for text in texts.texts_containing(split(path)[1]):
         if text.folder and path.startswith(f"{text.folder}/"):
             below = path[len(text.folder) + 1 :]
             at = next(find_path(text.content, below), None)
@@ -93,19 +93,19 @@ def _explain_listed(path: str, seen: VisibleTexts) -> Iterator[Explanation]:
                 yield Explanation(EvidenceSource.RESULT, TextHit(text, at, at + len(below)), f"listed in {text.folder}")
 
 
-def _explain_as_module(path: str, seen: VisibleTexts) -> Iterator[Explanation]:
+def _explain_as_module(path: str, texts: VisibleTexts) -> Iterator[Explanation]:
     """The path as languages import it: `pump.tank`, `crate::pump::tank`, `./tank`, `tank.h`."""
     parts = splitext(path)[0].split("/")
     if parts[-1] in GENERIC and len(parts) > 1:
         parts = parts[:-1]
-    if len(parts) > 1 and _is_seen_folder("/".join(parts[:-2]), seen):
+    if len(parts) > 1 and _is_seen_folder("/".join(parts[:-2]), texts):
         for sign in (".", "::", "/", "\\"):
             name = sign.join(parts[-2:])
-            for text in seen.texts_containing(name):
+            for text in texts.texts_containing(name):
                 for at in islice(find_whole_name(text.content, name), 1):
                     yield Explanation(EvidenceSource.DERIVED, TextHit(text, at, at + len(name)), f"module '{name}'")
-    if _is_seen_folder("/".join(parts[:-1]), seen):
-        for hit in seen.find_names(parts[-1]):
+    if _is_seen_folder("/".join(parts[:-1]), texts):
+        for hit in texts.find_names(parts[-1]):
             yield from _explain_import(hit)
 
 
@@ -119,23 +119,23 @@ def _explain_import(first: TextHit) -> Iterator[Explanation]:
             return
 
 
-def _is_seen_folder(folder: str, seen: VisibleTexts) -> bool:
+def _is_seen_folder(folder: str, texts: VisibleTexts) -> bool:
     """Whether a folder was seen, is at the top, or is one of a standard layout, alone or below one that was seen."""
     if not folder or folder in common_knowledge().paths:
         return True
-    if next(_explain_whole(folder, seen), None) is not None or next(_explain_listed(folder, seen), None) is not None:
+    if next(_explain_whole(folder, texts), None) is not None or next(_explain_listed(folder, texts), None) is not None:
         return True
     above, name = split(folder)
-    return bool(above) and name in common_knowledge().paths and _is_seen_folder(above, seen)
+    return bool(above) and name in common_knowledge().paths and _is_seen_folder(above, texts)
 
 
-def _explain_in_folder(path: str, seen: VisibleTexts) -> Iterator[Explanation]:
+def _explain_in_folder(path: str, texts: VisibleTexts) -> Iterator[Explanation]:
     """A folder that is known, and a name in it that was read apart from it or made of what was read."""
     folder, name = split(path)
     entry = common_knowledge().paths.get(path) or (
-        common_knowledge().paths.get(name) if _is_seen_folder(folder, seen) else None
+        common_knowledge().paths.get(name) if _is_seen_folder(folder, texts) else None
     )
-    if not _is_seen_folder(folder, seen):
+    if not _is_seen_folder(folder, texts):
         return
     stem, extension = splitext(name)
     if entry or (stem in GENERIC and folder):
@@ -143,50 +143,50 @@ def _explain_in_folder(path: str, seen: VisibleTexts) -> Iterator[Explanation]:
     if extension and stem == split(folder)[1]:
         yield Explanation(EvidenceSource.COMMON, None, f"the list: {name} (a file named as its folder)")
     if folder and (extension or name.startswith(".")):
-        for finding in _explain_whole(name, seen):
+        for finding in _explain_whole(name, texts):
             yield Explanation(EvidenceSource.DERIVED, finding.hit, f"folder '{folder}' and name '{name}'")
-    yield from _explain_file_name(stem, extension, seen)
+    yield from _explain_file_name(stem, extension, texts)
 
 
-def _explain_file_name(stem: str, extension: str, seen: VisibleTexts) -> Iterator[Explanation]:
+def _explain_file_name(stem: str, extension: str, texts: VisibleTexts) -> Iterator[Explanation]:
     """A file name that is a seen name in another writing, with another ending, or with a mark of tests."""
     if not extension:
         return
-    yield from _explain_as_test(stem, seen)
-    hit = _find_file(stem, seen)
+    yield from _explain_as_test(stem, texts)
+    hit = _find_file(stem, texts)
     if hit is not None:
         yield Explanation(EvidenceSource.DERIVED, hit, f"other ending of file '{hit.matched_text}'")
-    for hit in seen.find_other_forms(stem):
+    for hit in texts.find_other_forms(stem):
         if hit.text.is_task or not hit.matched_text.islower() or "_" in hit.matched_text:
             yield Explanation(EvidenceSource.DERIVED, hit, f"file for '{hit.matched_text}'")
-    yield from _explain_by_words(stem, seen)
+    yield from _explain_by_words(stem, texts)
 
 
-def _explain_as_test(stem: str, seen: VisibleTexts) -> Iterator[Explanation]:
+def _explain_as_test(stem: str, texts: VisibleTexts) -> Iterator[Explanation]:
     parts = parts_of(stem)
     bare = "_".join(part for part in parts if part not in TEST_MARKS)
     if bare and bare != "_".join(parts):
-        hit = seen.find_other_form(bare) or _find_file(bare, seen)
+        hit = texts.find_other_form(bare) or _find_file(bare, texts)
         if hit is not None:
             yield Explanation(EvidenceSource.DERIVED, hit, f"test of '{hit.matched_text}'")
 
 
-def _explain_by_words(stem: str, seen: VisibleTexts) -> Iterator[Explanation]:
+def _explain_by_words(stem: str, texts: VisibleTexts) -> Iterator[Explanation]:
     """A name put together of words that were read, or of a word of the task."""
     parts = parts_of(stem)
     if len(parts) > 1:
-        finding = explain_name(ArgumentUnit("", "symbol", stem, 0), seen)
+        finding = explain_name(ArgumentUnit("", "symbol", stem, 0), texts)
         if finding is not None:
             yield Explanation(EvidenceSource.DERIVED, finding.hit, f"file, {finding.how}")
     elif parts:
-        hit = seen.find_part(parts[0], is_task=True)
+        hit = texts.find_part(parts[0], is_task=True)
         if hit is not None:
             yield Explanation(EvidenceSource.DERIVED, hit, f"file for the task's '{hit.matched_text}'")
 
 
-def _find_file(stem: str, seen: VisibleTexts) -> TextHit | None:
+def _find_file(stem: str, texts: VisibleTexts) -> TextHit | None:
     """A file of that stem with any extension of code."""
-    for first in seen.find_names(stem):
+    for first in texts.find_names(stem):
         content = first.text.content
         for at in islice(find_whole_name(content, stem, first.start), MAX_PLACES):
             extension = _EXTENSION.match(content, at + len(stem))

@@ -1,6 +1,6 @@
 """What a pattern holds literally: the word pieces of a regular expression (RE2), of a glob, of plain text.
 
-Patterns are read by hand, in one pass and without running them: a model wrote them, and nothing of theirs may cost more
+Patterns are read by hand, in one pass and without running them: a model wrote them, and no pattern may cost more
 than its length. A pattern that no engine would accept is read as far as it makes sense.
 """
 
@@ -171,7 +171,7 @@ def _match_groups(atoms: Sequence[_RegexAtom]) -> tuple[dict[int, int], dict[int
 
 
 def _is_open(atoms: Sequence[_RegexAtom], at: int, step: int, partners: dict[int, int]) -> bool:
-    """Whether a word may go on at that atom; going on by `step`, brackets at the edge of a group are looked through."""
+    """Whether a word may go on at that atom; going on by `step`, brackets at the edge of a group are passed over."""
     edge = _AtomKind.OPEN if step < 0 else _AtomKind.CLOSE
     while 0 <= at < len(atoms):
         kind = atoms[at].kind
@@ -185,7 +185,7 @@ def _is_open(atoms: Sequence[_RegexAtom], at: int, step: int, partners: dict[int
 
 
 def has_wildcard(pattern: str) -> bool:
-    """Whether a glob says more than one path."""
+    """Whether a glob may match more than one path."""
     return any(sign in pattern for sign in "*?[{")
 
 

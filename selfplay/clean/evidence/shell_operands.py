@@ -122,8 +122,8 @@ def _operands_of_grep(operands: Sequence[_ShellWord]) -> Iterator[ShellOperand]:
             if pattern:
                 has_pattern = True
                 yield ShellOperand("regex", pattern.text, pattern.start, ignores_case)
-        elif (told := _operands_of_option(word, rest, GREP_WITH_VALUE)) is not None:
-            yield from told
+        elif (from_option := _operands_of_option(word, rest, GREP_WITH_VALUE)) is not None:
+            yield from from_option
         elif not has_pattern:
             has_pattern = True
             yield ShellOperand("regex", word.text, word.start, ignores_case)
@@ -139,8 +139,8 @@ def _operands_of_option(
         return None
     name, mark, value = word.text.partition("=")
     if name in GLOB_OPTIONS | PATH_GLOBS:
-        given = _unquote_word(value, word.start + len(name) + 1) if mark else next(rest, None)
-        return (ShellOperand("glob", given.text, given.start),) if given else ()
+        glob = _unquote_word(value, word.start + len(name) + 1) if mark else next(rest, None)
+        return (ShellOperand("glob", glob.text, glob.start),) if glob else ()
     if name in with_value and not mark:
         next(rest, None)
     return ()
@@ -150,8 +150,8 @@ def _operands_of_find(name: str, operands: Sequence[_ShellWord]) -> Iterator[She
     rest = iter(operands)
     is_glob = name != "find"
     for word in rest:
-        if (told := _operands_of_option(word, rest, WITH_VALUE)) is not None:
-            yield from told
+        if (from_option := _operands_of_option(word, rest, WITH_VALUE)) is not None:
+            yield from from_option
         elif is_glob:
             is_glob = False
             yield ShellOperand("glob", word.text, word.start)

@@ -1,7 +1,7 @@
 """What stands in the texts that a player has read, found by word.
 
-Each text is cut into names once, when it is added, and every name is noted as it is, without its case and underscores,
-and by its parts; a question looks up in which texts the answer stands and then finds the place. Positions of texts are
+Each text is cut into names once, when it is added. Every name is indexed as it is, without its case and underscores,
+and by its parts; a query looks up in which texts a name stands and then finds the place. Positions of texts are
 positions in the conversation.
 """
 
@@ -47,7 +47,7 @@ class VisibleText:
 
     message: int
     content: str
-    """As in the conversation; what only echoes the call is blanked."""
+    """As in the conversation; what only repeats the call is blanked."""
     is_task: bool
     doubt: int = 0
     """Of the call that it answers and those that call rests on: 0 if none has a leap, 1 if some queries with a hint's
@@ -111,7 +111,7 @@ class VisibleTexts:
         self._plain: list[str] = []
         """Those that are one part in lower case, which stands for itself below: most names are."""
         self._names_of: dict[str, list[str]] = {}
-        """By name as `compact` gives it: the names as written, in the order in which they came up."""
+        """By name as `squeeze_name` gives it: the names as written, in the order in which they came up."""
         self._names_with: dict[str, list[str]] = {}
         """By part of a name in lower case: the same."""
         self._numbers: dict[int, int] = {}
@@ -141,11 +141,11 @@ class VisibleTexts:
             self._names_with.setdefault(part, []).append(name)
 
     def has(self, word: str) -> bool:
-        """Whether a name (as `compact` gives it) or a part of one (in lower case) stands in any text."""
+        """Whether a name (as `squeeze_name` gives it) or a part of one (in lower case) stands in any text."""
         return word in self._known or word in self._names_with or word in self._names_of
 
     def words(self) -> Iterable[str]:
-        """All parts of names and names as `compact` gives them, those that came first first."""
+        """All parts of names, and names as `squeeze_name` gives them; those that came first first."""
         return chain(self._plain, self._names_with, self._names_of)
 
     def rank_texts(self, numbers: Iterable[int]) -> list[VisibleText]:
@@ -172,16 +172,16 @@ class VisibleTexts:
 
     def find_other_forms(self, name: str) -> Iterator[TextHit]:
         """The same, the first place in each text."""
-        noted = self._names_by_text(self._names_of, squeeze_name(name))
-        for text in self.rank_texts(noted):
-            yield from _find_in_text(text, noted[self.number_of(text)])
+        names_by_text = self._names_by_text(self._names_of, squeeze_name(name))
+        for text in self.rank_texts(names_by_text):
+            yield from _find_in_text(text, names_by_text[self.number_of(text)])
 
     def find_part(self, part: str, *, is_task: bool = False) -> TextHit | None:
         """A name that has this part (in lower case), the part's place in it; of the task only, if so asked."""
-        noted = self._names_by_text(self._names_with, part)
-        for text in self.rank_texts(noted):
+        names_by_text = self._names_by_text(self._names_with, part)
+        for text in self.rank_texts(names_by_text):
             if text.is_task or not is_task:
-                whole = noted[self.number_of(text)]
+                whole = names_by_text[self.number_of(text)]
                 inner = next((m.span() for m in PART.finditer(whole) if m.group().lower() == part), (0, len(whole)))
                 for hit in _find_in_text(text, whole):
                     return TextHit(text, hit.start + inner[0], hit.start + inner[1])
@@ -275,7 +275,7 @@ class VisibleTexts:
 
 @lru_cache(maxsize=256)
 def _names_in(content: str) -> frozenset[str]:
-    """Kept for a while: a trace is looked at with its hints and without them."""
+    """Cached: a trace is read with its hints and without them."""
     if content.isascii():  # the same three times as fast
         return frozenset(content.translate(_GAPS).split())
     return frozenset(WORD.findall(content))

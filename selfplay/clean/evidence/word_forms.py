@@ -1,7 +1,8 @@
-"""Words outside ASCII: written with or without composed letters, without blanks between them, with other endings.
+"""Other forms of a word: English ones by rule, those of other languages by how they are written.
 
-English words have their forms by rule (`forms`). Of other languages only this is known: which scripts write no blanks,
-and that a word in another case or number mostly begins alike.
+Words outside ASCII may be written with or without composed letters, without blanks between them, with other endings. Of
+their languages only this is known: which scripts write no blanks, and that a word in another case or number mostly
+begins alike.
 """
 
 import re

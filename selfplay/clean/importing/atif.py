@@ -125,7 +125,7 @@ def _add_step(draft: ConversationDraft, step: AtifStep, place: str) -> None:
 
 
 def _add_results(draft: ConversationDraft, step: AtifStep, place: str) -> None:
-    """Results that name no call come from the environment: they are nobody's answer."""
+    """Results that name no call come from the environment: they answer no call."""
     for k, result in enumerate(step.observation.results if step.observation else ()):
         where = f"{place}.observation.results[{k}]"
         text = draft.text_of(result.content, f"{where}.content")

@@ -12,27 +12,14 @@ from pydantic import AliasChoices, Field, JsonValue
 from selfplay.clean.importing.imported_trace import (
     Content,
     ConversationDraft,
+    ImportedCall,
+    ImportedFunction,
     ImportedShape,
     ImportedTrace,
-    ImportFormat,
     UnreadableTraceError,
-    make_call,
+    make_calls,
 )
-from selfplay.core.message import Message, Origin, ToolCall
-
-
-class ChatFunction(ImportedShape):
-    """What is called."""
-
-    name: str = ""
-    arguments: str | dict[str, Any] | None = None
-
-
-class ChatCall(ImportedShape):
-    """One call."""
-
-    id: str | None = None
-    function: ChatFunction = ChatFunction()
+from selfplay.core.message import Message, Origin
 
 
 class ChatTurn(ImportedShape):
@@ -41,8 +28,8 @@ class ChatTurn(ImportedShape):
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: Content = None
     reasoning: str | None = Field(None, validation_alias=AliasChoices("reasoning_content", "reasoning", "thinking"))
-    tool_calls: list[ChatCall] | None = None
-    function_call: ChatFunction | None = None
+    tool_calls: list[ImportedCall] | None = None
+    function_call: ImportedFunction | None = None
     tool_call_id: str | None = None
     name: str | None = None
     weight: int | float | None = None
@@ -113,12 +100,11 @@ def _read_sides(
         draft = ConversationDraft()
         add_turns(draft, before, name)
         draft.weights = [0 if m.role == "assistant" else None for m in draft.messages]
-        given = len(draft.messages)
+        start = len(draft.messages)
         add_turns(draft, turns, side)
-        for n in range(given, len(draft.messages)):
+        for n in range(start, len(draft.messages)):
             draft.weights[n] = weight if draft.messages[n].role == "assistant" else None
-        format: ImportFormat = "preference"  # noqa: A001  the field's name
-        yield draft.to_trace(f"{where}#{side}", format, tools=tuple(tools or ()))
+        yield draft.to_trace(f"{where}#{side}", "preference", tools=tuple(tools or ()))
 
 
 def add_turns(draft: ConversationDraft, turns: Sequence[ChatTurn], name: str) -> None:
@@ -135,13 +121,14 @@ def add_turns(draft: ConversationDraft, turns: Sequence[ChatTurn], name: str) ->
 
 
 def _assistant_message(turn: ChatTurn, text: str, number: int) -> Message:
-    functions = [(call.id, call.function) for call in turn.tool_calls or ()]
-    if turn.function_call is not None:
-        functions.append((None, turn.function_call))
-    calls: tuple[ToolCall, ...] = tuple(
-        make_call(f.name, f.arguments, name or f"call-{number}-{k}") for k, (name, f) in enumerate(functions)
+    calls = [*(turn.tool_calls or ()), *([ImportedCall(function=turn.function_call)] if turn.function_call else ())]
+    return Message(
+        role="assistant",
+        content=text,
+        origin=Origin.PLAYER,
+        tool_calls=make_calls(calls, number),
+        reasoning=turn.reasoning,
     )
-    return Message(role="assistant", content=text, origin=Origin.PLAYER, tool_calls=calls, reasoning=turn.reasoning)
 
 
 def _check_weight(weight: float | None, place: str) -> int | None:

@@ -1,7 +1,7 @@
-"""Traces of other projects on the way to rows: the same stages as for ours, as far as they can be held against them.
+"""Clean traces of other projects: the same stages as for ours, as far as they apply.
 
-Nobody knows their targets, so there is no chain to look for, and there is no player to ask again. What a row needs and
-a trace has not is a reason to drop it, never made up.
+Their targets are not known, so there is no chain to look for, and there is no player to ask again. What a row needs and
+a trace lacks is a reason to drop it, never made up.
 """
 
 import re
@@ -16,8 +16,7 @@ from pydantic import ValidationError
 from selfplay.clean.assistants.protocol import Assistants, EchoJudgeOnly, NoAssistants
 from selfplay.clean.importing import ImportedTrace
 from selfplay.clean.journals import CleaningCandidate
-from selfplay.clean.pipeline import CleanedTrace, strip_candidate
-from selfplay.clean.stages.fitness import UnfitReason
+from selfplay.clean.pipeline import CleanedTrace, UnfitReason, strip_candidate
 from selfplay.clean.stages.grounding import grounding_of, supervisor_texts_before_turns
 from selfplay.clean.stages.repair import repair_turns
 from selfplay.clean.stages.turn_masks import add_masks, mask_turns
@@ -44,9 +43,9 @@ class ImportOptions:
     """How traces from elsewhere are cleaned."""
 
     tools: tuple[ToolSchema, ...] = ()
-    """The tools of traces whose format does not say them."""
+    """The tools of traces whose format does not hold them."""
     root: Path | None = None
-    """What their names leave out."""
+    """The folder that their names leave out."""
     assistants: Assistants = field(default_factory=NoAssistants)
     """Of these only the echo judge is asked."""
 
@@ -55,11 +54,11 @@ class ImportOptions:
         return where if self.root is None else where.removeprefix(f"{escape_undecodable(self.root)}/")
 
 
-async def clean_imported(found: ImportedTrace, foreign: ImportOptions) -> CleanedTrace | DroppedTrace:
+async def clean_imported(found: ImportedTrace, options: ImportOptions) -> CleanedTrace | DroppedTrace:
     """What of a trace is worth training on, or why it gives no row. Raises what the assistants raise."""
-    episode = foreign.short_name_of(found.where)
-    name = foreign.short_name_of(found.id)
-    adopted = _adopt(found, episode, name, foreign.tools)
+    episode = options.short_name_of(found.where)
+    name = options.short_name_of(found.id)
+    adopted = _adopt(found, episode, name, options.tools)
     if isinstance(adopted, UnfitReason):
         return DroppedTrace(episode=episode, task=name, code=adopted.code, detail=adopted.detail)
     trace = adopted.trace
@@ -68,14 +67,14 @@ async def clean_imported(found: ImportedTrace, foreign: ImportOptions) -> Cleane
         clean,
         supervisor_texts_before_turns(trace, clean),
         frozenset(),
-        EchoJudgeOnly(foreign.assistants),
-        is_foreign=True,
+        EchoJudgeOnly(options.assistants),
+        is_imported=True,
     )
     clean = mask_turns(clean, supervisor_texts_before_turns(trace, clean), grounding_of(trace, clean))
     if any(clean.weights):
         return CleanedTrace(clean)
-    told = ", ".join(f"{n} {mask}" for mask, n in sorted(clean.mask_counts.items()))
-    return DroppedTrace(episode=episode, task=name, code=DropCode.NOTHING_TO_LEARN, detail=told)
+    masks = ", ".join(f"{n} {mask}" for mask, n in sorted(clean.mask_counts.items()))
+    return DroppedTrace(episode=episode, task=name, code=DropCode.NOTHING_TO_LEARN, detail=masks)
 
 
 def _adopt(
@@ -91,8 +90,8 @@ def _adopt(
     contract = _make_contract(found, texts["system"], tools)
     if isinstance(contract, UnfitReason):
         return contract
-    if (spoken := _find_interjection(found, first)) is not None:
-        return spoken
+    if (interjection := _find_interjection(found, first)) is not None:
+        return interjection
     prompt = Message(role="system", content=texts["system"], origin=Origin.PROMPT)
     opening = Message(role="user", content=texts["user"], origin=Origin.TASK)
     trace = Trace(
@@ -121,15 +120,15 @@ def _complete_schema(tool: ToolSchema) -> ToolSchema:
     function = tool.get("function")
     if not isinstance(function, dict):
         return tool
-    told = {key: value for key, value in function.items() if value is not None}
-    return {**tool, "function": {**told, "parameters": told.get("parameters", {"type": "object", "properties": {}})}}
+    parts = {key: value for key, value in function.items() if value is not None}
+    return {**tool, "function": {**parts, "parameters": parts.get("parameters", {"type": "object", "properties": {}})}}
 
 
 _WITHOUT_TOOLS = frozenset({"swe-agent", "mini-swe-agent"})
 
 
 def _find_interjection(found: ImportedTrace, first: int) -> UnfitReason | None:
-    """Where somebody speaks between the model's turns, and it is neither a result nor a complaint on a turn."""
+    """Where a message stands between the model's turns that is neither a result nor a complaint on a turn."""
     last = max(n for n, m in enumerate(found.messages) if m.role == "assistant")
     for message, place in zip(found.messages[first:last], found.places[first:last], strict=True):
         if message.role in {"user", "system"} and message.origin is not Origin.NUDGE:
@@ -147,7 +146,7 @@ def _make_unplayed_task(name: str, prompt: str) -> Task:
     """
     instance = _INSTANCE.fullmatch(name)
     brief = Brief.model_construct(id=name, repo=instance[1] if instance else "", commit="", prompt=prompt)
-    return Task(brief=brief, answer=Answer.model_construct(targets=(), patch=None))
+    return Task.model_construct(brief=brief, answer=Answer.model_construct(targets=(), patch=None))
 
 
 def _rename_calls(

@@ -43,7 +43,7 @@ class UnreadDocument(Noun):
 
 
 class ImportedShape(BaseModel):
-    """Base of foreign shapes: what is needed is checked, what else there is passes."""
+    """Base of the shapes of other projects: what is needed is checked, anything else is ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -98,7 +98,7 @@ class ConversationDraft:
         return "\n".join(texts)
 
     def append_text(self, role: Literal["system", "user"], text: str, place: str, origin: Origin | None = None) -> None:
-        """Append what was said to the model: the first system text is the prompt, users' texts are the task."""
+        """Append a text for the model: the first system text is the prompt, users' texts are the task."""
         usual = Origin.PROMPT if role == "system" else Origin.TASK
         self.append(Message(role=role, content=text, origin=origin or usual), place)
 
@@ -119,8 +119,8 @@ class ConversationDraft:
         """True while the last turn has a call without a result."""
         return bool(self._open_calls)
 
-    def to_trace(self, where: str, format: ImportFormat, **more: Any) -> ImportedTrace:  # noqa: A002, ANN401  fields of Imported
-        """The trace. Raises UnreadableError if no model spoke in it."""
+    def to_trace(self, where: str, format: ImportFormat, **more: Any) -> ImportedTrace:  # noqa: A002, ANN401  fields of ImportedTrace
+        """The trace. Raises UnreadableTraceError if there is no turn of a model in it."""
         if not any(m.role == "assistant" for m in self.messages):
             raise UnreadableTraceError("no turn of a model in it")
         more["id"] = more.get("id") or where
@@ -138,7 +138,7 @@ class ConversationDraft:
 def catch_unreadable(
     found: Iterator[ImportedTrace | UnreadDocument], where: str
 ) -> Iterator[ImportedTrace | UnreadDocument]:
-    """What is read of one part of a file; if that fails, an Unread with the part's own place."""
+    """What is read of one part of a file; if that fails, an UnreadDocument with the part's own place."""
     try:
         yield from found
     except ValidationError as error:
@@ -150,7 +150,7 @@ def catch_unreadable(
 
 
 def make_call(name: str, arguments: object, id: str) -> ToolCall:  # noqa: A002  the field's name
-    """A call whose arguments are text as the model wrote it, or an object. Raises UnreadableError for no JSON."""
+    """A call whose arguments are text as the model wrote it, or an object. Raises UnreadableTraceError for no JSON."""
     if arguments is None:
         arguments = {}
     try:
@@ -165,7 +165,22 @@ def make_bash_call(command: str, number: int) -> ToolCall:
     return make_call("bash", {"command": command}, f"action-{number}")
 
 
-def numbered(items: Sequence[Any], name: str) -> Iterator[tuple[str, Any]]:
-    """Each item with its place."""
-    for number, item in enumerate(items):
-        yield f"{name}[{number}]", item
+class ImportedFunction(ImportedShape):
+    """What is called."""
+
+    name: str = ""
+    arguments: str | dict[str, Any] | None = None
+
+
+class ImportedCall(ImportedShape):
+    """One call, in OpenAI's shape."""
+
+    id: str | None = None
+    function: ImportedFunction = ImportedFunction()
+
+
+def make_calls(calls: Sequence[ImportedCall], number: int) -> tuple[ToolCall, ...]:
+    """The calls of a document's `number`-th entry; one without an id gets one from its place."""
+    return tuple(
+        make_call(c.function.name, c.function.arguments, c.id or f"call-{number}-{k}") for k, c in enumerate(calls)
+    )

@@ -3,8 +3,7 @@
     before 1.0      a list of messages
     1.x             `{"info", "messages"}`; commands in a code block of the text, results as user messages
     2.x             `trajectory_format: mini-swe-agent-1.1`; calls of `bash` and tool messages, or code blocks as
-    before, or
-                    the items of the responses protocol; metadata under `extra`
+                    before, or the items of the responses protocol; metadata under `extra`
 
 Source: the project's documentation of its output files and its guide to version 2.
 """
@@ -15,14 +14,15 @@ from typing import Any
 
 from pydantic import AliasChoices, Field
 
-from selfplay.clean.importing.chat import ChatCall
 from selfplay.clean.importing.imported_trace import (
     Content,
     ConversationDraft,
+    ImportedCall,
     ImportedShape,
     ImportedTrace,
     make_bash_call,
     make_call,
+    make_calls,
 )
 from selfplay.core.message import Message, Origin, ToolCall
 
@@ -60,7 +60,7 @@ class MiniSweMessage(ImportedShape):
     role: str | None = None
     content: Content = None
     reasoning: str | None = Field(None, validation_alias=AliasChoices("reasoning_content", "reasoning"))
-    tool_calls: list[ChatCall] | None = None
+    tool_calls: list[ImportedCall] | None = None
     tool_call_id: str | None = None
     type: str | None = None
     call_id: str | None = None
@@ -131,10 +131,7 @@ def _add_turn(draft: ConversationDraft, entry: MiniSweMessage, place: str, numbe
 def _calls_in(entry: MiniSweMessage, text: str, number: int) -> tuple[ToolCall, ...]:
     """The calls; without any, the commands that the project took from the text, or the only code block in it."""
     if entry.tool_calls:
-        return tuple(
-            make_call(c.function.name, c.function.arguments, c.id or f"call-{number}-{k}")
-            for k, c in enumerate(entry.tool_calls)
-        )
+        return make_calls(entry.tool_calls, number)
     if entry.extra.actions:
         return tuple(make_bash_call(action.command, number * 100 + k) for k, action in enumerate(entry.extra.actions))
     blocks = _BLOCK.findall(text)

@@ -20,7 +20,7 @@ FORMATS = "OpenAI chat rows, SWE-agent, mini-swe-agent and ATIF"
 
 
 def read_traces(path: Path) -> Iterator[ImportedTrace | UnreadDocument]:
-    """Every trace in a file, in order; what can't be read is said in its place. Raises InputError if the file can't be.
+    """Every trace in a file, in order, or why there is none in its place. Raises InputError if the file can't be read.
 
     A file is one JSON document, or one a line.
     """
@@ -32,7 +32,7 @@ def read_traces(path: Path) -> Iterator[ImportedTrace | UnreadDocument]:
 
 
 def read_json_documents(path: Path) -> Iterator[tuple[str, object]]:
-    """Each JSON document with where it stands; an Unread in place of what is none.
+    """Each JSON document with where it stands; an UnreadDocument in place of what is none.
 
     A file whose first line is a JSON object has one a line, and so has one that is no JSON as a whole and whose other
     lines mostly are objects: its first line is damaged. Raises InputError if the file can't be read.
@@ -58,8 +58,8 @@ def read_json_documents(path: Path) -> Iterator[tuple[str, object]]:
 
 def _is_mostly_objects(lines: list[bytes]) -> bool:
     """Whether more than half of the lines that are not blank are JSON objects, from their first character on."""
-    told = [line for line in lines if line.strip()]
-    return 2 * sum(line.startswith(b"{") and isinstance(_parse_or_none(line), dict) for line in told) > len(told)
+    filled = [line for line in lines if line.strip()]
+    return 2 * sum(line.startswith(b"{") and isinstance(_parse_or_none(line), dict) for line in filled) > len(filled)
 
 
 def _read_lines(file: Iterable[bytes], path: Path) -> Iterator[tuple[str, object]]:
@@ -84,7 +84,7 @@ def _parse_or_none(data: bytes) -> object:
 
 
 def read_document(value: object, where: str) -> Iterator[ImportedTrace | UnreadDocument]:
-    """The traces in one JSON document; an Unread in place of what can't be read."""
+    """The traces in one JSON document; an UnreadDocument in place of what can't be read."""
     reader = find_reader(value)
     if reader is None:
         keys = ", ".join(sorted(map(str, cast("dict[str, Any]", value)))[:8]) if isinstance(value, dict) else ""

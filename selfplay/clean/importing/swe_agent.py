@@ -11,17 +11,17 @@ from typing import Any
 
 from pydantic import Field
 
-from selfplay.clean.importing.chat import ChatCall
 from selfplay.clean.importing.imported_trace import (
     Content,
     ConversationDraft,
+    ImportedCall,
     ImportedShape,
     ImportedTrace,
     UnreadableTraceError,
     UnreadDocument,
     catch_unreadable,
     make_bash_call,
-    make_call,
+    make_calls,
 )
 from selfplay.core.message import Message, Origin, ToolCall
 
@@ -40,7 +40,7 @@ class SweMessage(ImportedShape):
     agent: str | None = None
     is_demo: bool = False
     action: str | None = None
-    tool_calls: list[ChatCall] | None = None
+    tool_calls: list[ImportedCall] | None = None
     tool_call_ids: list[str] | None = None
     thinking_blocks: Sequence[SweThinking] | None = None
 
@@ -54,7 +54,7 @@ class SweStep(ImportedShape):
     thought: str = ""
     query: Sequence[SweMessage] = ()
     messages: Sequence[SweMessage] = ()
-    tool_calls: list[ChatCall] | None = None
+    tool_calls: list[ImportedCall] | None = None
     thinking_blocks: Sequence[SweThinking] | None = None
 
 
@@ -86,8 +86,8 @@ def _read_run(run: SweRun, where: str) -> Iterator[ImportedTrace]:
         _add_steps(draft, run.trajectory)
     else:
         raise UnreadableTraceError("neither history nor trajectory in it")
-    said = ("exit_status", "swe_agent_version", "model_stats")
-    about = {key: run.info[key] for key in said if key in run.info}
+    known = ("exit_status", "swe_agent_version", "model_stats")
+    about = {key: run.info[key] for key in known if key in run.info}
     if run.environment:
         about["environment"] = run.environment
     yield draft.to_trace(where, "swe-agent", about=about)
@@ -135,11 +135,9 @@ def _add_steps(draft: ConversationDraft, steps: Sequence[SweStep]) -> None:
         draft.append_result(draft.text_of(step.observation, f"{place}.observation"), f"{place}.observation")
 
 
-def _calls_in(calls: list[ChatCall] | None, action: str | None, number: int) -> tuple[ToolCall, ...]:
+def _calls_in(calls: list[ImportedCall] | None, action: str | None, number: int) -> tuple[ToolCall, ...]:
     if calls:
-        return tuple(
-            make_call(c.function.name, c.function.arguments, c.id or f"call-{number}-{k}") for k, c in enumerate(calls)
-        )
+        return make_calls(calls, number)
     return (make_bash_call(action.strip(), number),) if action and action.strip() else ()
 
 

@@ -6,15 +6,15 @@ asked for, and a turn stays wherever the check of what is left finds more to obj
 
 from collections.abc import Sequence
 
-from selfplay.clean.stages.code_names import find_unseen, names_in
 from selfplay.clean.stages.grounding import Grounding, grounding_of
+from selfplay.clean.stages.turn_echoes import find_unseen, names_in
 from selfplay.core.clean_trace import CleanTrace, DroppedTurn, DropReason
 from selfplay.core.trace import Trace
 
 
-def prune_dead_ends(trace: Trace, clean: CleanTrace, ground: Grounding) -> CleanTrace:
+def prune_dead_ends(trace: Trace, clean: CleanTrace, grounding: Grounding) -> CleanTrace:
     """The trace without its dead ends, as far as the rest stands without them; last to first."""
-    for turn in reversed(ground.graph.dead_ends):
+    for turn in reversed(grounding.graph.dead_ends):
         shorter = _remove_turn(clean, turn)
         if turn + 1 < len(clean.turns) and _is_rest_supported(trace, clean, shorter, turn):
             clean = shorter

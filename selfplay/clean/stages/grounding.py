@@ -17,7 +17,7 @@ class HintInfluence:
     """What a trace's calls took from its hints, as long as these stand in the conversation."""
 
     links: Mapping[LinkKey, EvidenceLink] = field(default_factory=dict[LinkKey, EvidenceLink])
-    """Parts of arguments that a hint explains best, or that a hint had said as well."""
+    """Parts of arguments that a hint explains best, or that a hint had as well."""
     is_strict: bool = False
     """Whether a hint's word in a query always breaks the chain of a target."""
     grounded_targets: frozenset[int] = frozenset()
@@ -59,43 +59,43 @@ class Grounding:
 def find_hint_influence(trace: Trace, *, is_strict: bool = False) -> HintInfluence:
     """What of a trace's calls came from its hints: looked for in the conversation as the player had it.
 
-    A word that anybody might try counts here, where the player had it from a hint; without the hint there is nothing
-    odd about it any more.
+    An ordinary word counts here where the player had it from a hint; without the hint nothing is odd about it.
     """
     if trace.stratum is Stratum.UNHINTED:
         return HintInfluence()
     conversation = trace.conversation
     evidence = evidence_of(conversation)
-    heard = (link for link in evidence.links if link.source is EvidenceSource.HINT or link.is_told)
-    links = {_link_key(conversation, link): link for link in heard}
+    hinted = (link for link in evidence.links if link.source is EvidenceSource.HINT or link.is_told)
+    links = {_link_key(conversation, link): link for link in hinted}
     return HintInfluence(links, is_strict, _grounded_targets(graph_of(trace, evidence, is_strict=is_strict)))
 
 
 def grounding_of(
-    trace: Trace, clean: CleanTrace, hints: HintInfluence | None = None, alone: Evidence | None = None
+    trace: Trace, clean: CleanTrace, hints: HintInfluence | None = None, unhinted: Evidence | None = None
 ) -> Grounding:
-    """What the calls of a clean trace rest on. `trace` is the one that it was made of, `hints` its `from_hints`.
+    """What the calls of a clean trace rest on.
 
-    What came from a hint stays a leap, except in a turn that the player repeated without the hint. `alone` is the
-    evidence without hints, where it is known already.
+    `trace` is the one that it was made of, `hints` the influence of its hints. What came from a hint stays a leap,
+    except in a turn that the player repeated without the hint. `unhinted` is the evidence without hints, where it is
+    known already.
     """
     hints = hints or HintInfluence()
-    silent = to_unsupervised_trace(trace, clean)
-    positions = _find_turn_positions(silent)
-    conversation = silent.conversation
-    alone = alone or evidence_of(conversation)
-    own = {positions[i] for i, turn in enumerate(clean.turns) if turn.repair is Repair.ASKED_AGAIN}
+    unsupervised = to_unsupervised_trace(trace, clean)
+    positions = _find_turn_positions(unsupervised)
+    conversation = unsupervised.conversation
+    unhinted = unhinted or evidence_of(conversation)
+    repeated = {positions[i] for i, turn in enumerate(clean.turns) if turn.repair is Repair.ASKED_AGAIN}
     played = (
-        link if link.message in own else _restore_hint_source(link, hints.links.get(_link_key(conversation, link)))
-        for link in alone.links
+        link if link.message in repeated else _restore_hint_source(link, hints.links.get(_link_key(conversation, link)))
+        for link in unhinted.links
     )
-    evidence = Evidence(links=tuple(played)) if hints.links else alone
-    graph = graph_of(silent, evidence, is_strict=hints.is_strict)
+    evidence = Evidence(links=tuple(played)) if hints.links else unhinted
+    graph = graph_of(unsupervised, evidence, is_strict=hints.is_strict)
     grounded = _grounded_targets(graph)
     if hints.links:
-        grounded = (grounded | hints.grounded_targets) & _grounded_targets(graph_of(silent, alone))
+        grounded = (grounded | hints.grounded_targets) & _grounded_targets(graph_of(unsupervised, unhinted))
     ungrounded = tuple(i for i in range(len(trace.task.answer.all_goals)) if i not in grounded)
-    return Grounding(silent, evidence, alone, graph, positions, ungrounded)
+    return Grounding(unsupervised, evidence, unhinted, graph, positions, ungrounded)
 
 
 def _grounded_targets(graph: EvidenceGraph) -> frozenset[int]:
@@ -114,12 +114,12 @@ def _link_key(conversation: Sequence[Message], link: EvidenceLink) -> LinkKey:
     return conversation[link.message].tool_calls[link.call].id, link.argument, link.span
 
 
-def _find_turn_positions(silent: Trace) -> tuple[int, ...]:
+def _find_turn_positions(unsupervised: Trace) -> tuple[int, ...]:
     positions: list[int] = []
-    at = 2
-    for step in silent.steps:
-        positions.append(at)
-        at += 1 + len(step.results)
+    position = 2
+    for step in unsupervised.steps:
+        positions.append(position)
+        position += 1 + len(step.results)
     return tuple(positions)
 
 
@@ -138,13 +138,13 @@ def to_unsupervised_trace(trace: Trace, clean: CleanTrace) -> Trace:
 
 
 def supervisor_texts_before_turns(trace: Trace, clean: CleanTrace) -> tuple[tuple[str, ...], ...]:
-    """For each turn what the supervisor's side said between the turn before and it, hints and nudges, in order."""
-    said: list[tuple[str, ...]] = []
+    """For each turn what the supervisor's side wrote between the turn before and it, hints and nudges, in order."""
+    texts: list[tuple[str, ...]] = []
     start = 0
     for turn in clean.turns:
-        said.append(tuple(m.content for step in trace.steps[start : turn.step] for m in step.messages_after))
+        texts.append(tuple(m.content for step in trace.steps[start : turn.step] for m in step.messages_after))
         start = turn.step
-    return tuple(said)
+    return tuple(texts)
 
 
 def find_hinted_turns(trace: Trace, clean: CleanTrace) -> tuple[int, ...]:

@@ -1,16 +1,52 @@
-"""Preference pairs: at one point of a search the hinted action, and a worse one that was taken without the hint.
+"""What the player does at a hinted turn when it is asked again without the hint, and what follows from it.
 
-The chosen side is a turn of the clean trace with weight 1: each part of its calls rests on the prefix that both sides
-share, so it leans neither on a hint nor on what the rejected action would have returned, which is in no prefix.
+The share of samples that take the same action is the turn's reliance on its hint. A sample that takes another, worse
+action makes a preference pair. Its chosen side is a turn of the clean trace with weight 1: each part of its calls rests
+on the prefix that both sides share, so it leans neither on a hint nor on what the rejected action would have returned,
+which is in no prefix.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Any, cast
+
+import orjson
 
 from selfplay.clean.assistants.protocol import Assistants, TurnPoint
-from selfplay.clean.stages.action_equality import is_same_action
 from selfplay.core.clean_trace import CleanTrace, PreferencePair, Reliance
-from selfplay.core.message import Message
+from selfplay.core.message import Message, ToolCall
 from selfplay.core.trace import Quality, Verdict
+from selfplay.environments.environment import ANSWER_TOOL
+
+
+def is_same_action(one: Message, other: Message) -> bool:
+    """Whether two turns make the same calls, in whatever order and words.
+
+    Arguments are compared as JSON values; one that is null equals one that is left out. Two answers (`finish`) are the
+    same when they name the same files: the reasons are words. Two turns without a call are never the same action.
+    """
+    return bool(one.tool_calls) and Counter(map(_canonical_call, one.tool_calls)) == Counter(
+        map(_canonical_call, other.tool_calls)
+    )
+
+
+def _canonical_call(call: ToolCall) -> tuple[str, bytes]:
+    values = call.parse_arguments()
+    if values is None or call.is_cut:
+        return call.name, call.arguments.encode("utf-8", "surrogatepass")
+    arguments = {key: value for key, value in values.items() if value is not None}
+    if call.name == ANSWER_TOOL:
+        arguments["files"] = _answer_paths(arguments.get("files"))
+    return call.name, orjson.dumps(arguments, option=orjson.OPT_SORT_KEYS)
+
+
+def _answer_paths(files: object) -> object:
+    """The paths of an answer, sorted; anything else as it is."""
+    if not isinstance(files, list):
+        return files
+    named = [cast("dict[str, Any]", f).get("path") for f in cast("list[object]", files) if isinstance(f, dict)]
+    return sorted(path for path in named if isinstance(path, str))
+
 
 SampledTurns = dict[int, tuple[Message, ...]]
 """For each turn that was sampled, what the player did there without the hint."""

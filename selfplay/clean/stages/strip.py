@@ -7,14 +7,11 @@ among other calls) is recorded on it.
 Not covered here: words of the player that answer a hint, and arguments that only a hint could have suggested.
 """
 
-from collections.abc import Iterator
-
+from selfplay.clean.stages.turn_masks import masks_of_step
 from selfplay.core.clean_trace import CleanTrace, CleanTurn, DroppedTurn, DropReason, Mask
 from selfplay.core.contract import Contract
 from selfplay.core.message import Message, Origin
-from selfplay.core.trace import Quality, Step, StopReason, Trace
-
-_VERDICTS = {Quality.WASTEFUL: Mask.WASTEFUL, Quality.MISTAKEN: Mask.MISTAKEN}
+from selfplay.core.trace import Step, StopReason, Trace
 
 
 def strip_supervision(trace: Trace, contract: Contract) -> CleanTrace:
@@ -69,7 +66,7 @@ def _clean_step(trace: Trace, number: int, end: int | None) -> CleanTurn | DropR
 
 
 def _keep_step(number: int, step: Step, *, is_answer: bool) -> CleanTurn:
-    masks = tuple(_masks_for(step, is_answer=is_answer))
+    masks = tuple(masks_of_step(step, is_answer=is_answer))
     return CleanTurn(step=number, action=step.action, results=step.results, masks=masks)
 
 
@@ -83,19 +80,6 @@ def _remove_early_finish(number: int, step: Step) -> CleanTurn | DropReason:
         step=number,
         action=step.action.model_copy(update={"tool_calls": tuple(call for call, _ in kept)}),
         results=tuple(result for _, result in kept),
-        masks=(*_masks_for(step, is_answer=False), *([Mask.EDITED] if removed else [])),
+        masks=(*masks_of_step(step, is_answer=False), *([Mask.EDITED] if removed else [])),
         removed=removed,
     )
-
-
-def _masks_for(step: Step, *, is_answer: bool) -> Iterator[Mask]:
-    """Reasons not to learn a step. No verdict counts against the answer that found everything."""
-    verdict = step.judgement.verdict
-    if verdict is not None and verdict.quality in _VERDICTS and not is_answer:
-        yield _VERDICTS[verdict.quality]
-    if any(call.parse_arguments() is None for call in step.action.tool_calls):
-        yield Mask.UNPARSABLE
-    if any(call.is_cut for call in step.action.tool_calls):
-        yield Mask.CUT
-    if not all(result.ok for result in step.results):
-        yield Mask.REFUSED

@@ -1,20 +1,24 @@
-"""Decide what of a clean trace is learned: every reason not to learn a turn becomes a mask on it."""
+"""Where a turn is masked: every reason not to learn a turn of a clean trace.
+
+A masked turn stays in the row as context, with weight 0. The masks come in the order of the pipeline:
+
+- `masks_of_step`, while the supervisor is stripped: what was judged, broken, cut or refused when the turn was played;
+- `mask_turns`, after the repair: what still answers a hint or leans on one;
+- `mask_imprecise_answer`, last: an answer with too many files that are no targets.
+
+Three masks are set where their cause is seen: `edited` by `strip.py`, `not_learned` by `importing/clean_imported.py`,
+and `echo` by `repair.py` too, for what the echo judge still finds in repaired words.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 
 from selfplay.clean.stages.grounding import Grounding
-from selfplay.clean.stages.repair import turn_context
-from selfplay.clean.stages.turn_echoes import find_turn_echoes
+from selfplay.clean.stages.turn_echoes import find_turn_echoes, turn_context
 from selfplay.core.clean_trace import CleanTrace, CleanTurn, Mask, Repair
-from selfplay.core.message import Message
-from selfplay.core.trace import Trace
+from selfplay.core.trace import Quality, Step, Trace
 from selfplay.environments.registry import kind_of
 
-
-def mask_turns(clean: CleanTrace, said: Sequence[tuple[str, ...]], ground: Grounding) -> CleanTrace:
-    """The trace with a mask on each turn that leans on what is not visible. Masks are only ever added."""
-    turns = [add_masks(turn, _masks_for(turn, number, clean, said, ground)) for number, turn in enumerate(clean.turns)]
-    return clean.model_copy(update={"turns": tuple(turns)})
+_VERDICT_MASKS = {Quality.WASTEFUL: Mask.WASTEFUL, Quality.MISTAKEN: Mask.MISTAKEN}
 
 
 def add_masks(turn: CleanTurn, masks: Iterable[Mask]) -> CleanTurn:
@@ -23,28 +27,59 @@ def add_masks(turn: CleanTurn, masks: Iterable[Mask]) -> CleanTurn:
     return turn if every == turn.masks else turn.model_copy(update={"masks": every})
 
 
-def _masks_for(
-    turn: CleanTurn, number: int, clean: CleanTrace, said: Sequence[tuple[str, ...]], ground: Grounding
+def masks_of_step(step: Step, *, is_answer: bool) -> Iterator[Mask]:
+    """The masks that a step has from when it was played. No verdict counts against the answer that found everything."""
+    verdict = step.judgement.verdict
+    if verdict is not None and verdict.quality in _VERDICT_MASKS and not is_answer:
+        yield _VERDICT_MASKS[verdict.quality]
+    if any(call.parse_arguments() is None for call in step.action.tool_calls):
+        yield Mask.UNPARSABLE
+    if any(call.is_cut for call in step.action.tool_calls):
+        yield Mask.CUT
+    if not all(result.ok for result in step.results):
+        yield Mask.REFUSED
+
+
+def mask_turns(clean: CleanTrace, supervisor_texts: Sequence[tuple[str, ...]], grounding: Grounding) -> CleanTrace:
+    """The trace with a mask on each turn that leans on what is not visible. Masks are only ever added.
+
+    `supervisor_texts[i]` is what the supervisor's side wrote right before turn `i`.
+    """
+    turns = [
+        add_masks(turn, _masks_of_turn(clean, number, supervisor_texts, grounding))
+        for number, turn in enumerate(clean.turns)
+    ]
+    return clean.model_copy(update={"turns": tuple(turns)})
+
+
+def _masks_of_turn(
+    clean: CleanTrace, number: int, supervisor_texts: Sequence[tuple[str, ...]], grounding: Grounding
 ) -> Iterator[Mask]:
-    if ground.leaps_of(number):
+    turn = clean.turns[number]
+    if grounding.leaps_of(number):
         yield Mask.LEAP
-    heard = find_turn_echoes(turn.action, turn_context(clean, number, said))
-    if heard.echoes:
+    echoes = find_turn_echoes(turn.action, turn_context(clean, number, supervisor_texts))
+    if echoes.echoes:
         yield Mask.ECHO
-    if _is_wordless_now(turn):
+    if _lost_its_words(turn):
         yield Mask.WORDLESS
-    if heard.borrowed:
+    if echoes.borrowed:
         yield Mask.UNSEEN
 
 
-def _is_wordless_now(turn: CleanTurn) -> bool:
-    """Whether nothing was left of its words. An answer gives its reasons within its call."""
+def _lost_its_words(turn: CleanTurn) -> bool:
+    """Whether the repair left nothing of its words. An answer gives its reasons within its call."""
     is_answer = any(result.answer is not None for result in turn.results)
-    return turn.repair is Repair.EXCISED and not _has_words(turn.action) and not is_answer
+    has_words = turn.action.content.strip() or (turn.action.reasoning or "").strip()
+    return turn.repair is Repair.EXCISED and not has_words and not is_answer
 
 
-def _has_words(action: Message) -> bool:
-    return bool(action.content.strip() or (action.reasoning or "").strip())
+def mask_imprecise_answer(trace: Trace, clean: CleanTrace, extra_files: float) -> CleanTrace:
+    """The trace with its last turn masked where a larger share than this of the answer's files are no targets."""
+    if surplus_share(trace, clean) <= extra_files:
+        return clean
+    last = len(clean.turns) - 1
+    return clean.with_turn(last, add_masks(clean.turns[last], [Mask.IMPRECISE]))
 
 
 def surplus_share(trace: Trace, clean: CleanTrace) -> float:

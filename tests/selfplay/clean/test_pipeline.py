@@ -19,9 +19,8 @@ from selfplay.clean.stages.grounding import (
     supervisor_texts_before_turns,
     to_unsupervised_trace,
 )
-from selfplay.clean.stages.repair import turn_context
 from selfplay.clean.stages.strip import strip_supervision
-from selfplay.clean.stages.turn_echoes import TurnEchoes, find_turn_echoes
+from selfplay.clean.stages.turn_echoes import TurnEchoes, find_turn_echoes, turn_context
 from selfplay.core.clean_trace import CleanTrace, Mask, Reliance, Repair
 from selfplay.core.drop_codes import DropCode, DroppedTrace
 from selfplay.core.message import Message, Origin, ToolCall

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay.clean.stages.action_equality import is_same_action
+from selfplay.clean.stages.resampled_turns import is_same_action
 from selfplay.clean.stages.strip import strip_supervision
 from selfplay.core.clean_trace import Mask
 from selfplay.core.message import MAX_DEPTH, Message, Origin, ToolCall, parse_object

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfplay.clean.across import AcrossSettings, Conversation, RejectedTrace, RowChecks, reject_traces
-from selfplay.clean.across.api_keys import keys_of
 from selfplay.clean.across.contamination import read_benchmarks
+from selfplay.clean.across.secrets_in_texts import keys_of
 from selfplay.clean.across.special_tokens import FAMILIES, tokens_of_families
 from selfplay.clean.across.token_length import length_of, tokenizer_of
 from selfplay.clean.stages.strip import strip_supervision

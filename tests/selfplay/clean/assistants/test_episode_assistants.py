@@ -6,13 +6,14 @@ from pathlib import Path
 import anyio
 import pytest
 
-from selfplay.clean.assistants.episode_assistants import CleaningResources, EpisodeAssistants, gather_results
+from selfplay.clean.assistants.episode_assistants import CleaningResources, EpisodeAssistants
 from selfplay.clean.assistants.protocol import TurnPoint
 from selfplay.clean.assistants.reply_cache import CleaningBudget, ReplyCache
 from selfplay.clean.journals import CleaningCandidate
 from selfplay.clean.stages.strip import strip_supervision
 from selfplay.config import RunConfig
 from selfplay.core.errors import ContextTooLong, FatalModelError, RequestRefused
+from selfplay.core.threads import gather_results
 from selfplay.core.trace import Quality
 from selfplay.environments.environment import Environment
 from selfplay.environments.find_files.environment import SearchEnvironment

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from selfplay.clean.echoes import EchoFinding, EchoKind, find_echoes, without_echoes
 from selfplay.clean.echoes.search import ROUNDS
-from tests.selfplay.clean.echoes.echo_table import labelled_turns
+from tests.selfplay.clean.echoes.test_echo_table import labelled_turns
 
 HINT = "Think about what happens when the last reference to a connection goes away. Who is told?"
 BETWEEN = (

@@ -1,8 +1,125 @@
 """The labelled rows: which leaps are found, and which grounded parts are taken for leaps."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import orjson
 import pytest
 
-from tests.selfplay.clean.evidence.grounded_table import labelled_calls, score_rows
+from selfplay.clean.evidence import Evidence, evidence_of
+from selfplay.core.message import Message, Origin, ToolCall
+
+FILE = Path(__file__).with_name("grounded.jsonl")
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledCall:
+    """One labelled call."""
+
+    number: int
+    set: str
+    """`dev`, `held` (written and measured once before anything was changed for it), `real` (from episodes)."""
+    repo: str
+    task: str
+    seen: list[dict[str, Any]]
+    hint: str | None
+    call: dict[str, Any]
+    labels: dict[str, str]
+    """By the part's text: `grounded` or `leap`."""
+
+    @property
+    def messages(self) -> list[Message]:
+        """The conversation up to and with the call; the hint right before it."""
+        said = [
+            Message(role="system", content="You search a code base.", origin=Origin.PROMPT),
+            Message(role="user", content=self.task, origin=Origin.TASK),
+        ]
+        for i, one in enumerate(self.seen):
+            said.append(_turn(f"c{i}", one["tool"], one["arguments"]))
+            said.append(
+                Message(
+                    role="tool", content=one["text"], origin=Origin.TOOL, tool_call_id=f"c{i}", name=str(one["tool"])
+                )
+            )
+        if self.hint is not None:
+            said.append(Message(role="user", content=self.hint, origin=Origin.HINT))
+        return [*said, _turn("last", self.call["name"], self.call["arguments"])]
+
+    @property
+    def evidence(self) -> Evidence:
+        """Of the whole conversation."""
+        return evidence_of(self.messages)
+
+    @property
+    def found_labels(self) -> dict[str, str]:
+        """What is found: by part, `grounded` or `leap`."""
+        messages = self.messages
+        links = evidence_of(messages).links_of(len(messages) - 1)
+        return {link.text: "leap" if link.source.is_leap else "grounded" for link in links}
+
+
+def _turn(call_id: str, name: str, arguments: dict[str, Any]) -> Message:
+    call = ToolCall(id=call_id, name=name, arguments=orjson.dumps(arguments).decode())
+    return Message(role="assistant", content="", origin=Origin.PLAYER, tool_calls=(call,))
+
+
+@cache
+def labelled_calls() -> tuple[LabelledCall, ...]:
+    """All rows in order."""
+    lines = FILE.read_bytes().splitlines()
+    return tuple(_to_call(number, orjson.loads(line)) for number, line in enumerate(lines, 1))
+
+
+def _to_call(number: int, value: dict[str, Any]) -> LabelledCall:
+    keys = ("set", "repo", "task", "seen", "hint", "call", "labels")
+    return LabelledCall(number, *(value[key] for key in keys))
+
+
+@dataclass(slots=True)
+class Score:
+    """How labels and findings agree."""
+
+    leaps: int = 0
+    """Parts labelled as leaps."""
+    found: int = 0
+    """Of these, found."""
+    grounded: int = 0
+    """Parts labelled as grounded."""
+    false: int = 0
+    """Of these, taken for leaps."""
+    wrong: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
+    """Row and part of each that is not as labelled; a part that was not cut out as labelled is one of them."""
+
+    @property
+    def recall(self) -> float:
+        """Share of the leaps that is found."""
+        return self.found / self.leaps
+
+    @property
+    def precision(self) -> float:
+        """Share of what is called a leap that is one."""
+        return self.found / (self.found + self.false)
+
+
+def score_rows(some: Iterable[LabelledCall]) -> Score:
+    """Of these rows together."""
+    score = Score()
+    for row in some:
+        told = row.found_labels
+        for part, label in row.labels.items():
+            is_leap = label == "leap"
+            score.leaps += is_leap
+            score.grounded += not is_leap
+            score.found += is_leap and told.get(part) == "leap"
+            score.false += not is_leap and told.get(part) == "leap"
+            if told.get(part) != label:
+                score.wrong.append((row.number, part))
+        score.wrong += [(row.number, part) for part in told if part not in row.labels]
+    return score
+
 
 TAKEN_FOR_LEAPS = {
     ("ferry", "feed/feed.go"): "a Go package that was seen only as `feed.Open`",

@@ -1,11 +1,17 @@
-"""Look for secrets with kingfisher (the package `kingfisher-bin`), on this machine only.
+r"""Secrets in texts: the keys of this run, which are known, and what a scanner takes for secrets.
 
-Texts are written to a private folder that is gone afterwards; the scanner is told to ask nobody whether what it
-found is valid, not to look for updates, and to hide what it found in its report. It gets no environment variable but
-those that name folders.
+A known key is also found where the text is JSON inside JSON (escaped several times over, any character as `\uXXXX`),
+percent-encoded, or base64 (as in a header for basic authentication). A key is never shown: what is reported is its
+variable's name.
+
+The scanner is kingfisher (the package `kingfisher-bin`), and works on this machine only. Texts are written to a private
+folder that is removed afterwards; the scanner's options forbid it to validate what it found with any service, to look
+for updates, and to show what it found in its report. It gets no environment variable but those that name folders.
 """
 
+import base64
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,11 +23,80 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 
 from selfplay.clean.across.conversation import Conversation, ConversationText
 from selfplay.core.errors import ConfigError, SelfplayError
+from selfplay.models.openai.endpoint import SHORTEST_SECRET
+
+DEPTH = 4
+"""Layers of JSON that are looked through."""
+_ESCAPE = re.compile(r'\\(?:u([0-9a-fA-F]{4})|(["\\/]))')
+
+
+@dataclass(frozen=True, slots=True)
+class KnownKey:
+    """A key: the name of its variable, and every form that is looked for."""
+
+    name: str
+    forms: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"Key({self.name!r})"
+
+
+class KnownKeys:
+    """The keys that must not be in any text."""
+
+    def __init__(self, keys: Iterable[KnownKey]) -> None:
+        self._keys = tuple(keys)
+
+    def names_in(self, text: str) -> tuple[str, ...]:
+        """Names of the variables whose values stand in the text."""
+        if not self._keys:
+            return ()
+        layers = list(_unescaped_layers(text))
+        return tuple(key.name for key in self._keys if any(form in layer for layer in layers for form in key.forms))
+
+    def redact(self, text: str) -> str:
+        """The text with every key replaced by its name; all of it is replaced where an encoded key stands in it."""
+        for key in self._keys:
+            for form in key.forms:
+                text = text.replace(form, f"[{key.name}]")
+        return f"[{', '.join(names)}]" if (names := self.names_in(text)) else text
+
+
+def keys_of(names: Iterable[str], environ: Mapping[str, str] = os.environ) -> KnownKeys:
+    """The keys in these environment variables; one too short to protect anything (`EMPTY`) is none."""
+    values = ((name, environ.get(name, "").strip()) for name in dict.fromkeys(names))
+    return KnownKeys(KnownKey(name, _key_forms(value)) for name, value in values if len(value) >= SHORTEST_SECRET)
+
+
+def _key_forms(value: str) -> tuple[str, ...]:
+    escaped = orjson.dumps(value).decode()[1:-1]
+    return tuple(dict.fromkeys((value, escaped, quote(value, safe=""), *_base64_forms(value.encode()))))
+
+
+def _base64_forms(value: bytes) -> Iterator[str]:
+    """What of the key's base64 does not depend on its neighbours, for each of the three ways it can be aligned."""
+    for shift in range(3):
+        whole = base64.b64encode(b"\0" * shift + value).decode()
+        first = -(-shift * 8 // 6)
+        last = (shift + len(value)) * 8 // 6
+        yield whole[first:last]
+
+
+def _unescaped_layers(text: str) -> Iterator[str]:
+    """The text, then the text without one layer of JSON's escapes after the other."""
+    yield text
+    for _ in range(DEPTH):
+        if "\\" not in text:
+            return
+        text = _ESCAPE.sub(lambda found: chr(int(found[1], 16)) if found[1] else found[2], text)
+        yield text
+
 
 TIME_LIMIT_S = 1800.0
 """For one batch."""
@@ -50,7 +125,7 @@ class ScanError(SelfplayError):
 
 @dataclass(frozen=True, slots=True)
 class SecretMatch:
-    """Where a rule found something; what it found is not kept."""
+    """Where a rule found something; what it found is not stored."""
 
     rule: str
     part: ConversationText | None
@@ -88,7 +163,7 @@ def scan(conversations: Sequence[Conversation], program: Path) -> tuple[tuple[Se
         secret = SecretMatch(rule, sheets[number].part_at(line))
         if secret not in found[number]:
             found[number].append(secret)
-    return tuple(tuple(sorted(one, key=_sort_key)) for one in found)
+    return tuple(tuple(sorted(matches, key=_sort_key)) for matches in found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +218,8 @@ def _run_scanner(program: Path, root: Path) -> Mapping[str, Any]:
     with suppress(orjson.JSONDecodeError):
         if done.returncode in {CLEAN, FOUND, VALID} and isinstance(report := orjson.loads(done.stdout), dict):
             return report  # pyright: ignore[reportUnknownVariableType]  any JSON object
-    said = done.stderr.decode(errors="replace").strip().splitlines()
-    raise ScanError(f"{program}: ended with {done.returncode}: {said[-1] if said else 'without a word'}")
+    lines = done.stderr.decode(errors="replace").strip().splitlines()
+    raise ScanError(f"{program}: ended with {done.returncode}: {lines[-1] if lines else 'without a word'}")
 
 
 def _check_complete(report: Mapping[str, Any], files: int) -> None:

@@ -1,5 +1,8 @@
 """What a hint said is told from the player's own words however much later they come, and wherever they stand."""
 
+import subprocess
+import sys
+
 import pytest
 
 from selfplay.clean.echoes import EchoKind, find_echoes
@@ -7,13 +10,40 @@ from selfplay.clean.echoes.restatement import AT_HAND, MOST_KEPT, index_texts
 from selfplay.clean.journals import CleaningCandidate
 from selfplay.clean.pipeline import CleanedTrace, clean_offline
 from selfplay.clean.settings import CleanSettings
-from selfplay.clean.stages.turn_echoes import TurnContext, TurnEchoes, find_turn_echoes
+from selfplay.clean.stages.turn_echoes import TurnContext, TurnEchoes, find_turn_echoes, names_in
 from selfplay.core.clean_trace import Mask
 from selfplay.core.drop_codes import DropCode, DroppedTrace
 from selfplay.core.message import Message, Origin, ToolCall
 from selfplay.core.trace import Trace
 from selfplay_tools.tools.tool import ShownRange
 from tests.selfplay.traces import a_call, a_contract, a_result, a_step, a_trace, finish
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("I read `the list` in src/pump/tank.py now.", ("the list", "src/pump/tank.py")),
+        ("tank.py calls drain_slowly and openValve, e.g. twice.", ("tank.py", "drain_slowly", "openValve")),
+        ("tests/test_tank.py::TestTank.empty fails", ("tests/test_tank.py", "TestTank.empty")),
+        ("crate::pump::tank.rs or std::fs", ("crate::pump::tank.rs",)),
+        ("HTTPServer and JSONEncoder, MyHTTPServer2", ("HTTPServer", "JSONEncoder", "MyHTTPServer2")),
+        ("ask the APIs of two GPUs, re-read HTTP", ()),
+        ("调用send_headers写入src/wire.py的HTTPServer。", ("send_headers", "src/wire.py", "HTTPServer")),
+        ("send_headersを呼ぶ", ("send_headers",)),
+        ("вызови send_headers и größe_neu", ("send_headers", "größe_neu")),
+        ("nothing that is a name", ()),
+    ],
+)
+def test_paths_file_names_and_identifiers_are_names(text: str, names: tuple[str, ...]) -> None:
+    assert names_in(text) == names
+
+
+@pytest.mark.parametrize("piece", ["a", "_", "a::", "1.", "a-", "a.-", "A", "Aa", "AAa", "a/", "é"])
+def test_a_model_that_repeats_itself_for_ever_is_read_in_no_time(piece: str) -> None:
+    """Of its own process: what takes minutes is ended, not waited for."""
+    code = f"from selfplay.clean.stages.turn_echoes import names_in; names_in({piece!r} * 60_000)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=20)
+
 
 TARGET = "lantern/respond.py"
 HINT = "Think about where the payload gets squeezed shortly before its departure."
@@ -80,8 +110,8 @@ def test_what_a_result_said_too_may_be_said_later() -> None:
 def test_single_words_of_an_earlier_hint_are_anyones() -> None:
     text = "The payload is squeezed here, a departure."
     assert [f.kind for f in find_echoes(text, HINT)] == [EchoKind.RESTATED]
-    assert find_echoes(text, told=[HINT]) == ()
-    assert find_echoes("Right, so I look.", told=[HINT]) == ()
+    assert find_echoes(text, hints_so_far=[HINT]) == ()
+    assert find_echoes("Right, so I look.", hints_so_far=[HINT]) == ()
 
 
 @pytest.mark.parametrize(
