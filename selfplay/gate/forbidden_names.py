@@ -1,11 +1,11 @@
-"""The names that must not be told, each in the one form in which all its spellings meet: letters and digits only."""
+"""The names that no hint may say, each in the one form in which all its spellings meet: letters and digits only."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from selfplay.core.trace import FindingKind
-from selfplay.gate.text.view import TextToken, compact, fold, parts_of
+from selfplay.gate.text.view import TextToken, fold, parts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def build_forbidden_name(
 
 @dataclass(frozen=True, slots=True)
 class NameMatch:
-    """A run of words of a text that together have a needle's letters."""
+    """A run of words of a text that together have the letters of a name."""
 
     name: ForbiddenName
     first: int
@@ -84,19 +84,12 @@ class ForbiddenNames:
                 self._by_compact.setdefault(one.compact, []).append(one)
         self._sorted = sorted(self._by_compact)
 
-    def __len__(self) -> int:
-        return len(self._sorted)
-
     def __iter__(self) -> Iterator[ForbiddenName]:
         for found in self._by_compact.values():
             yield from found
 
-    def named(self, name: str) -> Sequence[ForbiddenName]:
-        """The needles with these letters."""
-        return self._by_compact.get(compact(name), ())
-
     def find_matches(self, tokens: Sequence[TextToken]) -> Iterator[NameMatch]:
-        """Every run of words whose letters are those of a needle."""
+        """Every run of words whose letters are those of a name."""
         for first in range(len(tokens)):
             letters = ""
             for last in range(first, len(tokens)):

@@ -1,26 +1,31 @@
-"""What a task's hints must not tell, prepared once per task from the task and the repository."""
+"""What a task's hints must not reveal, prepared once per task from the task and the repository."""
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
+from selfplay.core.errors import ConfigError
+from selfplay.core.plugins import load_plugins
 from selfplay.core.task import Task
+from selfplay.core.trace import HintFinding
 from selfplay.gate.files.other_files import OtherContent, OtherPaths
-from selfplay.gate.files.source_code import MIN_NAME
-from selfplay.gate.files.target_files import TargetFile, read_target
+from selfplay.gate.files.source_files import MIN_NAME, TargetFile, read_target
 from selfplay.gate.forbidden_names import ForbiddenName, ForbiddenNames, build_forbidden_name
 from selfplay.gate.shown_text import ShownText
-from selfplay.gate.text.view import code_tokens_of, compact, words_of
+from selfplay.gate.text.view import TextView, code_tokens_of, compact, normalise, words_of
 from selfplay.gate.text.words import GENERIC_NAMES, KEYWORDS
 from selfplay_tools.code.code_file import code_of
 from selfplay_tools.errors import ToolsError
 from selfplay_tools.protocols import Snapshot
 
+CHECKS_GROUP = "selfplay.gate_checks"
+"""An entry point's value: a `Check`."""
 _ENOUGH_LINES = 8
 """Distinctive lines of a target that make it shown; half of them, where it has fewer than twice as many."""
 _COMMON_NAME = 10
-"""A file name that so many other files bear says nothing without its folder."""
+"""A file name that so many other files have says nothing without its folder."""
 MIN_SENTENCE = 4
 """Words of the shortest sentence of a comment that is a quote as a whole."""
 _MAX_SENTENCE = 8
@@ -28,22 +33,39 @@ _MAX_SENTENCE = 8
 _INIT_STEMS = frozenset({"__init__", "index", "mod", "main", "init", "__main__", "doc", "package-info"})
 
 
-class Guard:
-    """Everything that the checks compare a hint with. Made by `prepare`; parts are worked out when first needed."""
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One way in which a hint can reveal a target, and the function that finds it."""
 
-    def __init__(self, task: Task, snapshot: Snapshot | None) -> None:
+    name: str
+    find: "Callable[[TextView, Guard, ShownText], Iterable[HintFinding]]"
+    """Reads the hint's normalised text and gives its findings in any order; `TextView.make_finding` makes one.
+
+    It must be deterministic, take time that grows with the length of the hint, and raise nothing."""
+    reads_earlier_hints: bool = False
+    """Whether it is also given each hint behind those sent before it, to find what they reveal together."""
+
+
+class Guard:
+    """Everything that the checks compare a hint with, and the checks beyond those that ship.
+
+    Made by `prepare_guard`; parts are worked out when first needed.
+    """
+
+    def __init__(self, task: Task, snapshot: Snapshot | None, extra_checks: tuple[Check, ...] = ()) -> None:
         self._task = task
         self._snapshot = snapshot
+        self.extra_checks = extra_checks
         self.target_paths = frozenset(task.answer.paths)
         self.prompt = task.brief.prompt
         self.other_content = OtherContent(snapshot, self.target_paths)
 
     @cached_property
     def task_text(self) -> ShownText:
-        """What the task itself tells."""
-        told = ShownText()
-        told.add(self.prompt)
-        return told
+        """The task's text, which the player has from the start."""
+        text = ShownText()
+        text.add(self.prompt)
+        return text
 
     @cached_property
     def target_files(self) -> Sequence[TargetFile]:
@@ -100,22 +122,21 @@ class Guard:
         return [entry.path for entry in self._snapshot.entries] if self._snapshot is not None else []
 
     @cached_property
-    def sizes(self) -> dict[str, int]:
-        """Bytes of every file of the repository."""
-        return {entry.path: entry.size for entry in self._snapshot.entries} if self._snapshot is not None else {}
-
-    @cached_property
-    def other_paths(self) -> "OtherPaths":
+    def other_paths(self) -> OtherPaths:
         """The names of what is no target."""
         return OtherPaths(path for path in self.repository_paths if path not in self.target_paths)
 
     def is_found(self, path: str, shown: ShownText) -> bool:
-        """Whether the player has been shown the content of this target, so that its name is no secret any more."""
+        """Whether the player has been shown the content of this target, so that hints may name it."""
         if path in shown.opened_paths and (self._snapshot is None or not self._target_lines(path)):
             return True
         lines = self._target_lines(path)
         count = len(lines & shown.lines)
         return count > 0 and (count >= _ENOUGH_LINES or 2 * count >= len(lines))
+
+    def is_known_phrase(self, words: tuple[str, ...], shown: ShownText) -> bool:
+        """Whether the task, or a text that was shown, has the words (in lower case) side by side."""
+        return shown.has_phrase(words) or self.task_text.has_phrase(words)
 
     def is_permitted(self, name: ForbiddenName, shown: ShownText) -> bool:
         """Whether every target that the name leads to was found, or the task itself writes the name."""
@@ -226,9 +247,39 @@ class Guard:
                 )
 
 
-def prepare_guard(task: Task, snapshot: Snapshot | None) -> Guard:
-    """What the task's hints must not tell. Without a snapshot only what the task itself says can be guarded."""
-    return Guard(task, snapshot)
+def prepare_guard(task: Task, snapshot: Snapshot | None, extra: Iterable[Check] = ()) -> Guard:
+    """What the task's hints must not reveal. Without a snapshot only what the task itself says can be guarded.
+
+    After the checks that ship come those of installed packages (entry points `selfplay.gate_checks`, by name), then
+    `extra`. Raises ConfigError for one that can't be loaded, is no `Check`, or fails on the text of the task.
+    """
+    offered: dict[str, object] = load_plugins(CHECKS_GROUP)
+    checks = [_require_check(value, f"entry point {name!r} of {CHECKS_GROUP!r}") for name, value in offered.items()]
+    checks += [_require_check(value, "an extra check of the gate") for value in extra]
+    guard = Guard(task, snapshot, tuple(checks))
+    for check in checks:
+        _try_check(check, guard)
+    return guard
+
+
+def _require_check(value: object, where: str) -> Check:
+    if not isinstance(value, Check):
+        raise ConfigError(f"{where} is {value!r}; it must be a selfplay.gate.Check")
+    return value
+
+
+def _try_check(check: Check, guard: Guard) -> None:
+    """Carry it out once. Raises ConfigError where it fails, so that no episode begins that a hint would end."""
+    try:
+        found = list(check.find(normalise(guard.prompt), guard, ShownText()))
+    except Exception as error:  # foreign code may raise anything
+        raise ConfigError(
+            f"check {check.name!r} of the gate failed on the text of a task: {type(error).__name__}: {error}; "
+            "mend it, or uninstall its package"
+        ) from error
+    for finding in found:
+        if not isinstance(finding, HintFinding):  # pyright: ignore[reportUnnecessaryIsInstance]  # foreign code
+            raise ConfigError(f"check {check.name!r} of the gate gives {finding!r}; it must give HintFindings")
 
 
 def split_stems(name: str) -> list[tuple[str, str]]:

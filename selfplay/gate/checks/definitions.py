@@ -57,8 +57,7 @@ def make_definition_finding(mention: NameMention) -> HintFinding:
     kind: FindingKind = "disguised" if is_disguised else name.kind
     where = ", ".join(sorted(name.targets))
     why = f"{name.written!r} stands only in {where} and was not shown to the player; describe what it is for instead"
-    start, end = mention.span
-    return HintFinding(kind=kind, text=mention.view.original[start:end], span=(start, end), why=why)
+    return mention.view.make_finding(mention.at, mention.to, kind, why)
 
 
 def is_only_in_targets(mention: NameMention, guard: Guard, shown: ShownText) -> bool:
@@ -183,8 +182,8 @@ def _is_rare_phrase(mention: NameMention, guard: Guard, shown: ShownText) -> boo
 
 def _is_rare(word: str, guard: Guard, shown: ShownText) -> bool:
     """Whether a word stands in the targets alone."""
-    knows = shown.has_phrase((word,)) or guard.task_text.has_phrase((word,))
-    return len(word) > 2 and not knows and not guard.other_content.has_word(word)  # noqa: PLR2004  # `of`, `to`
+    is_known = guard.is_known_phrase((word,), shown) or guard.other_content.has_word(word)
+    return len(word) > 2 and not is_known  # noqa: PLR2004  # `of`, `to`
 
 
 def _is_one_word_name(mention: NameMention, guard: Guard) -> bool:

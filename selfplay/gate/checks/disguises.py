@@ -9,10 +9,15 @@ from selfplay.gate.checks.names import find_names, make_name_finding
 from selfplay.gate.forbidden_names import ForbiddenName
 from selfplay.gate.guard import Guard
 from selfplay.gate.shown_text import ShownText
-from selfplay.gate.text.ciphers import undo_ciphers
-from selfplay.gate.text.encodings import decode_parts
-from selfplay.gate.text.spelling import MIN_RUN, join_fragments, join_spelled_letters, read_spelled_runs
-from selfplay.gate.text.substitutions import read_escapes_and_spoken_signs, read_substituted_letters
+from selfplay.gate.text.codes import decode_parts, undo_ciphers
+from selfplay.gate.text.letters import (
+    MIN_RUN,
+    join_fragments,
+    join_spelled_letters,
+    read_escapes_and_spoken_signs,
+    read_spelled_runs,
+    read_substituted_letters,
+)
 from selfplay.gate.text.view import TextView, ViewPiece, copy_pieces
 from selfplay.gate.text.words import is_english
 from selfplay.gate.usage.mention import NameMention, NameShape

@@ -54,9 +54,8 @@ def find_imports(view: TextView, guard: Guard, shown: ShownText) -> Iterator[Hin
 def make_name_finding(mention: NameMention, kind: FindingKind) -> HintFinding:
     """The finding for a name that was met."""
     shown_kind: FindingKind = "disguised" if mention.is_rewritten else kind
-    start, end = mention.span
     why = _WHY[shown_kind].format(paths=", ".join(sorted(mention.name.targets)), written=mention.name.written)
-    return HintFinding(kind=shown_kind, text=mention.view.original[start:end], span=(start, end), why=why)
+    return mention.view.make_finding(mention.at, mention.to, shown_kind, why)
 
 
 def _classify_use(mention: NameMention, guard: Guard, shown: ShownText) -> FindingKind | None:

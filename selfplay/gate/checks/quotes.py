@@ -83,20 +83,21 @@ def content_words_of(words: Sequence[str]) -> frozenset[str]:
 def is_quote(words: tuple[str, ...], guard: Guard, shown: ShownText) -> bool:
     """Whether a target has the words side by side, and nothing that the player knows, and no other file."""
     joined = f" {' '.join(words)} "
-    if not any(joined in stream for _, stream in guard.word_streams):
-        return False
-    if shown.has_word_run(words) or guard.task_text.has_word_run(words):
-        return False
-    return not guard.other_content.has_word_run(words)
+    return any(joined in stream for _, stream in guard.word_streams) and not _is_known_run(words, guard, shown)
+
+
+def _is_known_run(words: tuple[str, ...], guard: Guard, shown: ShownText) -> bool:
+    """Whether a text that was shown, the task or another file has the words side by side."""
+    is_shown = shown.has_word_run(words) or guard.task_text.has_word_run(words)
+    return is_shown or guard.other_content.has_word_run(words)
 
 
 def make_quote_finding(view: TextView, at: int, to: int, guard: Guard, words: tuple[str, ...]) -> HintFinding:
     """The finding for words of a target that were met between those places of the view."""
-    start, end = view.original_span(at, to)
     joined = f" {' '.join(words)} "
     where = ", ".join(path for path, stream in guard.word_streams if joined in stream)
     why = f"quotes {where}, which the player has not been shown; say in your own words what the code does"
-    return HintFinding(kind="quote", text=view.original[start:end], span=(start, end), why=why)
+    return view.make_finding(at, to, "quote", why)
 
 
 _MIN_CONTENT_WORDS = 3
@@ -121,8 +122,7 @@ def _find_quoted_sentences(view: TextView, guard: Guard, shown: ShownText) -> It
             run = tuple(w for w, _, _ in words[first:last])
             if run not in guard.sentences or len(content_words_of(run)) < _MIN_CONTENT_WORDS:
                 continue
-            known = any(seen.has_word_run(run) for seen in (shown, guard.task_text))
-            if not known and not guard.other_content.has_word_run(run):
+            if not _is_known_run(run, guard, shown):
                 yield make_quote_finding(view, words[first][1], words[last - 1][2], guard, run)
 
 
@@ -133,9 +133,8 @@ def _find_quoted_code(view: TextView, guard: Guard, shown: ShownText) -> Iterato
         path, last = _find_longest_code_run(tokens, first, guard)
         run = [t for t, _, _ in tokens[first:last]]
         if _is_code_run(run) and not _is_known_code(run, guard, shown):
-            start, end = view.original_span(tokens[first][1], tokens[last - 1][2])
             why = f"quotes code of {path}, which the player has not been shown; say in your own words what it does"
-            yield HintFinding(kind="quote", text=view.original[start:end], span=(start, end), why=why)
+            yield view.make_finding(tokens[first][1], tokens[last - 1][2], "quote", why)
             first = last
         else:
             first += 1

@@ -98,9 +98,8 @@ def _is_english_text(tokens: Sequence[TextToken]) -> bool:
 
 
 def _make_translation_finding(view: TextView, at: int, to: int, name: ForbiddenName) -> HintFinding:
-    start, end = view.original_span(at, to)
     why = _WHY.format(written=name.written, paths=", ".join(sorted(name.targets)))
-    return HintFinding(kind="translated", text=view.original[start:end], span=(start, end), why=why)
+    return view.make_finding(at, to, "translated", why)
 
 
 def _find_in_ideographs(view: TextView, translated: TranslatedName, *, is_english_text: bool) -> Iterator[HintFinding]:
@@ -177,10 +176,7 @@ def _is_compound(word: str, ways: tuple[tuple[str, ...], ...]) -> bool:
 
 def _is_known_word(words: Sequence[str], guard: Guard, shown: ShownText) -> bool:
     """Whether the foreign words belong to the task, to what was shown, or to the repository."""
-    return any(
-        shown.has_phrase((word,)) or guard.task_text.has_phrase((word,)) or guard.other_content.has_word(word)
-        for word in words[:1]
-    )
+    return guard.is_known_phrase((words[0],), shown) or guard.other_content.has_word(words[0])
 
 
 def _is_used_as_name(mention: NameMention, words: Sequence[str], *, is_english_text: bool) -> bool:

@@ -82,9 +82,8 @@ def find_word_puzzles(view: TextView, guard: Guard, shown: ShownText) -> Iterato
 
 
 def _make_puzzle_finding(view: TextView, at: int, to: int, name: ForbiddenName | None) -> HintFinding:
-    start, end = view.original_span(at, to)
     why = _WHY.format(written=name.written) if name else _WHY_GAME
-    return HintFinding(kind="disguised", text=view.original[start:end], span=(start, end), why=why)
+    return view.make_finding(at, to, "disguised", why)
 
 
 def _is_about_a_name(view: TextView, match: re.Match[str]) -> bool:

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from selfplay.core.trace import FindingKind, HintFinding
+
 WORD = re.compile(r"[^\W_]+")
 """A run of letters and digits; an underscore parts words."""
 PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_A-Za-z]+")
 """A part of an identifier: `HTTPServer2` is HTTP, Server, 2."""
 _CODE_TOKEN = re.compile(r"[^\W\d]\w*|\d[\w.]*|[^\w\s]")
 _SELF = re.compile(r"\b(?:self|this)(?:\.|->)|@(?=\w)")
-SENTENCE_END = re.compile(r"[.!?](?=\s|$)|\n\s*\n|[;\n]")
 
 ViewPiece = tuple[str, int, int]
 """Characters of a view, and the start and end of what they stand for in the original."""
@@ -61,6 +62,11 @@ class TextView:
         """Where that part of the view stands in the original."""
         return min(self.starts[at:to]), max(self.ends[at:to])
 
+    def make_finding(self, at: int, to: int, kind: FindingKind, why: str) -> HintFinding:
+        """The finding for that part of the view, with the words of the original and their place in it."""
+        start, end = self.original_span(at, to)
+        return HintFinding(kind=kind, text=self.original[start:end], span=(start, end), why=why)
+
     def text_between(self, left: TextToken, right: TextToken) -> str:
         """What stands between two words of this view."""
         return self.text[left.to : right.at]
@@ -87,7 +93,7 @@ def normalise(text: str) -> TextView:
 
 
 def fold(text: str) -> str:
-    """The text as `normalised` reads it."""
+    """The text of `normalise`."""
     return normalise(text).text
 
 

@@ -67,7 +67,7 @@ def _is_odd_word(mention: NameMention, guard: Guard, shown: ShownText) -> bool:
     That other files mention the file or import it frees nothing, unless it may be the project's name, or a rare word.
     """
     word = mention.raw.lower()
-    if is_english(word) or any(seen.has_phrase((word,)) for seen in (shown, guard.task_text)):
+    if is_english(word) or guard.is_known_phrase((word,), shown):
         return False
     is_telling = not may_be_english(word) and not any(_may_be_project_name(path, word) for path in mention.name.targets)
     return is_telling or not is_known_word(word, guard, shown)
@@ -99,7 +99,7 @@ def _is_compound_stem_named(mention: NameMention, guard: Guard, shown: ShownText
         return not is_english(name.compact) or any(c.isupper() for c in mention.raw[1:])
     if mention.shape is NameShape.TIED:
         return True
-    if shown.has_phrase(name.words) or guard.task_text.has_phrase(name.words):
+    if guard.is_known_phrase(name.words, shown):
         return mention.enclosure is Enclosure.QUOTES and mention.shape is NameShape.HYPHEN
     return (mention.shape is NameShape.HYPHEN and not is_ordinary_compound(mention)) or is_phrase_name(mention)
 
@@ -112,7 +112,7 @@ def _is_plain_word(written: str) -> bool:
 def is_known_word(text: str, guard: Guard, shown: ShownText) -> bool:
     """Whether a word or phrase belongs to the task, to what was shown, or to the rest of the repository."""
     words = tuple(text.split(" "))
-    if shown.has_phrase(words) or guard.task_text.has_phrase(words):
+    if guard.is_known_phrase(words, shown):
         return True
     return guard.other_content.has_word(text) if len(words) == 1 else guard.other_content.has_word_run(words)
 

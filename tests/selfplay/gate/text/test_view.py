@@ -1,10 +1,14 @@
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from selfplay.gate.text.ciphers import undo_ciphers
-from selfplay.gate.text.encodings import decode_parts
-from selfplay.gate.text.spelling import join_fragments, join_spelled_letters, read_spelled_runs
-from selfplay.gate.text.substitutions import read_escapes_and_spoken_signs, read_substituted_letters
+from selfplay.gate.text.codes import decode_parts, undo_ciphers
+from selfplay.gate.text.letters import (
+    join_fragments,
+    join_spelled_letters,
+    read_escapes_and_spoken_signs,
+    read_spelled_runs,
+    read_substituted_letters,
+)
 from selfplay.gate.text.view import TextView, compact, normalise, parts_of
 
 ANY = st.text(max_size=120) | st.text(alphabet="ab \n\t.-0\u200b\u0301\uff41\u0435\u01dd%41&#65;\\x41", max_size=60)

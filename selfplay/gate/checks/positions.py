@@ -5,7 +5,71 @@ from collections.abc import Iterator
 
 from selfplay.core.trace import HintFinding
 from selfplay.gate.guard import Guard
+from selfplay.gate.shown_text import ShownText
 from selfplay.gate.text.view import TextView
+
+_UNITS = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()
+_TENS = "twenty thirty forty fourty fifty sixty seventy eighty ninety".split()
+_SPELLED = rf"(?:(?:{'|'.join(_TENS)})(?:[\s-](?:{'|'.join(_UNITS[:9])}))?|{'|'.join(sorted(_UNITS, key=len, reverse=True))}|(?:a|one|two|three|four|five|six|seven|eight|nine)\s+hundred(?:\s+and)?(?:\s+[a-z]+(?:[\s-][a-z]+)?)?)"
+_ORDINALS = "third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth thirtieth fortieth fiftieth sixtieth seventieth eightieth ninetieth hundredth".split()
+_TEEN_ORDINALS = rf"(?:(?:{'|'.join(_TENS)})[\s-](?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)|{'|'.join(_ORDINALS)})"
+_LINE_NUMBER = r"(?:#|no\.?\s*|nr\.?\s*|number\s*|~|≈)?\s*(?:0x[0-9a-f]{1,8}|\d[\d,]{0,8})"
+_ROMAN = r"[IVXLC]{1,9}"
+_FOREIGN = "zeile zeilen ligne lignes línea líneas linea lineas riga righe linha linhas regel regels wiersz строка строке строки строку строкой".split()
+_ABOUT = r"(?:\s*(?:at|near|around|about|roughly|approximately|number|numbers|is|are|=|:|past|after|before|from|between|just|somewhere))*"
+
+_FOREIGN_LINE = rf"(?:{'|'.join(_FOREIGN)})"
+_LINES = (
+    # line 42, lines 10-20, line no. 42, lines #3
+    rf"(?i)\b(?:lines?|ln|lineno|line_?number|rows?\s+of\s+the\s+file){_ABOUT}[\s:=(\[`'\"*_]*{_LINE_NUMBER}(?:\s*(?:-|–|—|\.\.+|to|through|until|till|and|,|or)\s*{_LINE_NUMBER})*",
+    # line forty-two
+    rf"(?i)\blines?{_ABOUT}[\s:`'\"*]+{_SPELLED}\b(?:\s*(?:to|through|and|-|–)\s*{_SPELLED}\b)?",
+    rf"\b[Ll]ines?\s+{_ROMAN}\b",
+    # the 42nd line, the forty-second line, the third line
+    rf"(?i)\b(?:\d{{1,7}}(?:st|nd|rd|th)|{_TEEN_ORDINALS})(?:\s+(?:or\s+so|physical|source|code|numbered))?[\s-]+(?:lines?\b|row\s+of\s+the\s+file)",
+    # L42, #L10-L20
+    r"(?<![\w.])(?:#?L\d{1,7}(?:C\d{1,7})?(?:\s*[-–]\s*L?\d{1,7})?|l\.\s?\d{1,7}|ll\.\s?\d{1,7}(?:-\d{1,7})?)(?!\.?\w)",
+    r"(?<=\.)[A-Za-z]{1,5}[`'\"*]?(?::|#|\(|@|\s:)\s?\d{1,6}(?:\s?[-–:]\s?\d{1,6})?\)?(?!\.?\w)",
+    # the same without the file name, at the start of a word
+    r"(?:(?<=\s)|(?<=^)|(?<=[(`'\"])):\d{1,6}(?:\s?[-–]\s?\d{1,6})?(?![\w:.%])",
+    # jump to 120, scroll down to 80
+    r"(?i)\b(?:jump|skip|scroll|page|seek)\s+(?:(?:down|up|ahead|forward|on|straight)\s+)?(?:to|past|until)\s+(?:about\s+|around\s+|roughly\s+)?\d{1,7}(?:\s?[-–]\s?\d{1,7})?(?!\.?\w)",
+    # forty lines down, 40 lines into the file
+    rf"(?i)\b(?:\d{{1,7}}|{_SPELLED})\s+lines?\s+(?:down|further|below|above|up|later|earlier|deeper|before|after|from\s+the\s+(?:top|bottom|start|end|beginning)|in(?:to)?\s+(?:the|that|this)\s+(?:file|module|script|class|source))\b",
+    rf"(?i)\b(?:first|last|top|bottom)\s+(?:\d{{1,7}}|{_SPELLED})\s+lines?\b",
+    # in other languages
+    rf"(?i)\b{_FOREIGN_LINE}\s*(?:n[°ºro]\.?\s*)?\d{{1,7}}(?:\s?[-–]\s?\d{{1,7}})?",
+    r"第\s*[\d一二三四五六七八九十百]{1,6}\s*行|[\d一二三四五六七八九十百]{1,6}\s*行目",
+    rf"(?i)\b\d{{1,7}}(?:\.|-?(?:e|a|o|er|ere|eme|te|ste|de|я|ю|и))\s*{_FOREIGN_LINE}\b",
+)
+_CACHE_LEVEL = re.compile(
+    r"(?i)[\s-](?:caches?|norm|regulari[sz]ation|layer|load|proxy|switch|penalty|distance|loss|support|routing)|/L\d"
+)
+_PORT = re.compile(r"\b(?:ports?|listen\w*|bind\w*|host|address\w*|socket|localhost|served?|tcp|udp)\b", re.IGNORECASE)
+_WHY_LINE = "names a line by its number; describe what stands there instead"
+_AROUND_LINE = 40
+
+
+def find_line_numbers(view: TextView, guard: Guard, shown: ShownText) -> Iterator[HintFinding]:
+    """Every number of a line that does not stand in the task."""
+    del shown
+    prompt = guard.prompt.lower()
+    for pattern in _LINES:
+        for match in re.finditer(pattern, view.text):
+            text = match.group()
+            if text.strip().lower() in prompt or _is_other_number(match):
+                continue
+            yield view.make_finding(*match.span(), "line_number", _WHY_LINE)
+
+
+def _is_other_number(match: re.Match[str]) -> bool:
+    """`L2 cache`, `:8080` of a port."""
+    text = match.group()
+    around = match.string[max(match.start() - _AROUND_LINE, 0) : match.end() + _AROUND_LINE]
+    if re.fullmatch(r"L\d", text):
+        return _CACHE_LEVEL.match(match.string[match.end() : match.end() + _AROUND_LINE]) is not None or "/L" in around
+    return text[0] == ":" and _PORT.search(around) is not None
+
 
 _NTH = r"(?:third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|\d{1,7}(?:st|nd|rd|th)|penultimate|(?:second|third|next)[\s-](?:to|from)[\s-](?:the[\s-])?(?:last|end|bottom|top)|last[\s-]but[\s-]one|topmost|bottommost|lowermost|uppermost)"
 _EDGE = r"(?:first|second|last|final|very\s+first|very\s+last|next|previous)"
@@ -97,12 +161,13 @@ _COUNTED = re.compile(
     r"aspects|concerns|ideas|problems|changes|places|conditions|cases|kinds|sorts|jobs|tasks|phases|moments|points)\b",
     re.IGNORECASE,
 )
-_BEFORE = 16
-_WHY = "points at an entry of a listing by its place; say how to tell the right one from the others"
+_LOOK_BACK = 16
+_WHY_POSITION = "points at an entry of a listing by its place; say how to tell the right one from the others"
 
 
-def find_list_positions(view: TextView, guard: Guard) -> Iterator[HintFinding]:
+def find_list_positions(view: TextView, guard: Guard, shown: ShownText) -> Iterator[HintFinding]:
     """Every place in a listing; steps that the player itself took are none."""
+    del shown
     text = view.text
     for pattern in (*_ALWAYS, *_EDGES):
         for match in re.finditer(pattern, text, re.IGNORECASE):
@@ -111,12 +176,11 @@ def find_list_positions(view: TextView, guard: Guard) -> Iterator[HintFinding]:
                 continue
             if match.group(group).lower() in guard.prompt.lower():
                 continue
-            start, end = view.original_span(match.start(group), match.end(group))
-            yield HintFinding(kind="position", text=view.original[start:end], span=(start, end), why=_WHY)
+            yield view.make_finding(*match.span(group), "position", _WHY_POSITION)
 
 
 def _is_outside_listing(text: str, start: int, end: int) -> bool:
-    if _OWN_STEP.match(text, end) or _NOT_A_LISTING.search(text[max(start - _BEFORE, 0) : start]):
+    if _OWN_STEP.match(text, end) or _NOT_A_LISTING.search(text[max(start - _LOOK_BACK, 0) : start]):
         return True
     found = text[start:end].lower()
     counted = _COUNTED.search(text[:start])
