@@ -12,8 +12,6 @@ from rich.console import Console
 
 pytest.importorskip("mcp")
 
-from selfplay.models.offline.script import ScriptLine, call, judges, says
-
 from selfplay.clean.journals import read_candidate
 from selfplay.clean.pipeline import CleanedTrace, clean_offline
 from selfplay.clean.settings import CleanSettings
@@ -30,6 +28,7 @@ from selfplay.environments.registry import kind_of
 from selfplay.episode.play import set_up_episode
 from selfplay.gate import ShownText, check_hint
 from selfplay.journal.events import read_events
+from selfplay.models.offline.scripted import ScriptLine, call, judges, says
 from tests.selfplay.episodes import EpisodeFixture
 
 SERVER = Path(__file__).with_name("notes_server.py")
