@@ -337,8 +337,6 @@ class McpConfig(ConfigSection):
     `recorded` takes results from the journal, for servers whose tools change nothing."""
     timeout_s: Positive = 60.0
     """For one call."""
-    max_result_chars: Annotated[int, Field(ge=200)] = 16_000
-    """A longer result is cut at a line end, and says so."""
 
     @model_validator(mode="after")
     def _names_one_server(self) -> "McpConfig":

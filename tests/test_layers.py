@@ -7,7 +7,7 @@ ROOT = Path(__file__).parents[1]
 
 ENGINE = (
     "core", "prompts", "models", "config", "repos", "gate", "environments", "journal", "episode", "tasks", "export",
-    "clean", "audit", "batch", "report", "demo", "cli",
+    "clean", "audit", "batch", "library", "report", "demo", "cli",
 )  # fmt: skip
 """Packages of `selfplay`, from the bottom upwards: a module imports from its own package and from those before it."""
 

@@ -1,20 +1,15 @@
-"""Goals that are conditions on calls and their results: for environments other than files of a repository.
-
-A kind of environment whose tasks have such goals derives from `GoalKind` and only says how its tools are had.
-"""
+"""Goals that are conditions on calls and their results: when one is met, and what is wrong with one."""
 
 import re
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import cast
-from urllib.parse import unquote, urlsplit
 
 import orjson
 
 from selfplay.core.message import Message, ToolCall
-from selfplay.core.task import Answer, Condition, Goal, Target, Task
+from selfplay.core.task import Condition, Goal, Task
 from selfplay.core.trace import ToolResult
-from selfplay.gate import Guard, ShownText, prepare_guard
 from selfplay_tools.text.regex import BadRegex, compile_regex
 
 _WILDCARDS = re.compile(r"[*?\[\]^$|(){}+\\]+")
@@ -37,41 +32,6 @@ class ConditionProgress:
         )
         self.found |= set(new)
         return new
-
-
-class GoalKind:
-    """What holds for all environments whose goals are conditions. Derive from it: give `name` and `make`."""
-
-    uses_repository = False
-
-    def make_progress(self, task: Task) -> ConditionProgress:
-        """As `EnvironmentKind.make_progress`."""
-        return ConditionProgress(task.answer.goals)
-
-    def is_right(self, task: Task, answers: Sequence[ToolResult]) -> bool:
-        """True for any answer: what it has to say is itself a goal, a condition on the call of `finish`."""
-        del task
-        return bool(answers)
-
-    def list_surplus(self, task: Task, answer: ToolResult) -> tuple[str, ...]:
-        """Nothing: an answer is a text."""
-        del task, answer
-        return ()
-
-    def count_named(self, answer: ToolResult) -> int:
-        """Nothing is named."""
-        del answer
-        return 0
-
-    def list_unfound(self, task: Task, found: frozenset[int]) -> tuple[str, ...]:
-        """Nothing that the gate's judge could guess: it is asked for files."""
-        del task, found
-        return ()
-
-    def shows_goal(self, goal: Target | Goal, action: Message, result: ToolResult) -> bool:
-        """Whether the result's call meets the goal."""
-        pairs = pair_calls(action, [result])
-        return isinstance(goal, Goal) and any(is_met(goal, call, result) for call, result in pairs)
 
 
 def pair_calls(action: Message, results: Sequence[ToolResult]) -> list[tuple[ToolCall, ToolResult]]:
@@ -149,59 +109,3 @@ def check_goals(task: Task) -> Iterator[str]:
                     compile_regex(condition.value)
                 except BadRegex as error:
                     yield f"goal {goal.id!r}: {condition.value!r} is no regular expression: {error}"
-
-
-def describe_goals(task: Task) -> str:
-    """The goals as the supervisor is told of them."""
-    lines: list[str] = []
-    for goal in task.answer.goals:
-        lines.append(f"- {goal.id}" + (f": {goal.about}" if goal.about else ""))
-        tool = f"a call of `{goal.tool}`" if goal.tool else "a call"
-        lines += [f"    reached by {tool} of which {one.at} {one.op} {one.value!r}" for one in goal.where]
-    return "\n".join(lines)
-
-
-def guard_goals(task: Task) -> Guard:
-    """What no hint may reveal: the values of conditions and the goals' secrets.
-
-    Addresses and paths are guarded as a target's path is, piece by piece; other values as a target's content is.
-    """
-    paths, texts = _split_secrets(task)
-    patch = "".join(
-        f"--- a/{path}\n+++ b/{path}\n" + "".join(f"+{line}\n" for text in texts for line in text.splitlines())
-        for path in paths
-    )
-    answer = Answer(targets=tuple(Target(path=path) for path in paths), patch=patch)
-    return prepare_guard(task.model_copy(update={"answer": answer}), None)
-
-
-def note_goals_shown(task: Task, shown_text: ShownText, action: Message, result: ToolResult) -> None:
-    """Note for the gate what a result said; all of a goal that is met is no secret any more."""
-    shown_text.add(result.message.content, has_head=True)
-    for call, one in pair_calls(action, [result]):
-        if any(is_met(goal, call, one) for goal in task.answer.goals):
-            for path in _split_secrets(task)[0]:
-                shown_text.mark_opened(path)
-
-
-def _split_secrets(task: Task) -> tuple[list[str], list[str]]:
-    """The secrets that are addresses or paths, as relative paths, and the other texts."""
-    values = [value for goal in task.answer.goals for value in (*(one.value for one in goal.where), *goal.secrets)]
-    paths: dict[str, None] = {}
-    texts: dict[str, None] = {}
-    for value in values:
-        bare = _WILDCARDS.sub("", value).strip()
-        path = _as_path(bare)
-        (texts if path is None else paths)[bare if path is None else path] = None
-    return list(paths) or ["answer"], [text for text in texts if text]
-
-
-def _as_path(value: str) -> str | None:
-    """An address or path as a relative path; None for other texts."""
-    address = urlsplit(value)
-    if address.scheme and address.netloc:
-        value = f"{address.netloc}{unquote(address.path)}"
-    elif "/" not in value and not re.fullmatch(r"[\w-]+\.\w{1,8}", value):
-        return None
-    parts = [part for part in value.split("/") if part not in {"", ".", ".."}]
-    return "/".join(parts) if parts and not re.search(r"\s", value) else None

@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any, TextIO, cast
 
@@ -18,15 +17,12 @@ import anyio
 import orjson
 
 from selfplay.config import McpConfig, RunConfig
-from selfplay.core.errors import ConfigError, EndpointDown, TaskError
-from selfplay.core.message import Message
+from selfplay.core.contract import tool_name
+from selfplay.core.errors import ConfigError, EndpointDown
 from selfplay.core.task import Task
-from selfplay.core.threads import ThreadPool
-from selfplay.core.trace import ToolResult
-from selfplay.environments.environment import ANSWER_TOOL, PROMPT_ROLES, Replay
-from selfplay.environments.goals import GoalKind, check_goals, describe_goals, guard_goals, note_goals_shown
-from selfplay.gate import Guard, ShownText
-from selfplay.prompts import Prompt
+from selfplay.core.threads import ThreadPool, shared_thread_pool
+from selfplay.environments.environment import ANSWER_TOOL
+from selfplay.environments.goal_environment import GoalEnvironment, GoalKind, parse_call
 from selfplay_tools.output import clean_text
 from selfplay_tools.protocols import Snapshot
 from selfplay_tools.tools.schema import Schema
@@ -36,19 +32,6 @@ if TYPE_CHECKING:
     from mcp import Client
     from mcp_types import CallToolResult
 
-FINISH: Schema = {
-    "type": "function",
-    "function": {
-        "name": ANSWER_TOOL,
-        "description": "Give your answer. Call it once, when you have seen everything that the answer rests on.",
-        "parameters": {
-            "type": "object",
-            "properties": {"answer": {"type": "string", "description": "The answer, in a few sentences."}},
-            "required": ["answer"],
-            "additionalProperties": False,
-        },
-    },
-}
 CONNECT_S = 60.0
 """How long a server may take to start and to say which tools it has."""
 
@@ -59,18 +42,13 @@ class McpSession:
 
     client: "Client"
     config: McpConfig
-    names: frozenset[str]
+    names: tuple[str, ...]
+    max_chars: int
 
     async def call(self, name: str, arguments: str) -> CallResult:
         """As `ToolSession.call`. Raises EndpointDown where the server is gone."""
-        given = _parse_arguments(arguments)
-        if given is None:
-            return CallResult("The arguments must be one JSON object. Call again.", ok=False)
-        if name == ANSWER_TOOL:
-            return _take_answer(given)
-        if name not in self.names:
-            return CallResult(f"There is no tool {name!r}. There are: {', '.join(sorted(self.names))}.", ok=False)
-        return await self._ask_server(name, given)
+        given = parse_call(name, arguments, self.names)
+        return given if isinstance(given, CallResult) else await self._ask_server(name, given)
 
     async def _ask_server(self, name: str, given: dict[str, Any]) -> CallResult:
         from mcp import MCPError  # noqa: PLC0415  an extra
@@ -84,55 +62,44 @@ class McpSession:
             return CallResult(clean_text(f"{name} was refused: {error}"), ok=False)
         except (OSError, anyio.ClosedResourceError, anyio.BrokenResourceError, anyio.EndOfStream) as error:
             raise EndpointDown(f"the MCP server is gone: {type(error).__name__}: {error}") from error
-        return CallResult(_cut_text(_text_of(result), self.config.max_result_chars), ok=not result.is_error)
+        return CallResult(_cut_text(_text_of(result), self.max_chars), ok=not result.is_error)
 
 
-@dataclass(frozen=True, slots=True)
-class McpEnvironment:
+class McpEnvironment(GoalEnvironment):
     """One task with the tools of a server."""
 
-    task: Task
-    config: McpConfig
-    tools: tuple[Schema, ...]
+    def __init__(self, task: Task, config: RunConfig, where: str = "") -> None:
+        """Ask the server which tools it has, once in a process. Raises TaskError, ConfigError, EndpointDown."""
+        super().__init__(task, where)
+        if config.mcp is None:
+            place = f"{where}: " if where else ""
+            raise ConfigError(f"{place}task {task.brief.id!r} needs an MCP server; give [mcp] with command or url")
+        self._config, self._max_chars = config.mcp, config.tools.max_result_chars
+        self._tools = _list_tools(config.mcp.model_dump_json())
+        self.replay = config.mcp.replay
 
     @property
     def id(self) -> str:
         """Names the server and its tools. What the server looks at it does not know."""
-        where = [self.config.url, *self.config.command]
-        return f"mcp:{hashlib.sha256(orjson.dumps([where, self.tools])).hexdigest()[:40]}"
+        where = [self._config.url, *self._config.command]
+        return f"mcp:{hashlib.sha256(orjson.dumps([where, self._tools])).hexdigest()[:40]}"
 
-    @property
-    def replay(self) -> Replay:
-        """As configured."""
-        return self.config.replay
+    def tools(self) -> tuple[Schema, ...]:
+        """Those of the server that the player has."""
+        return self._tools
 
-    def prompts(self) -> Mapping[str, Prompt]:
-        """The engine's prompts, in words for documents instead of files."""
-        return {name: _load_prompt(name) for name in PROMPT_ROLES}
-
-    def schemas(self) -> list[Schema]:
-        """As `Environment.schemas`."""
-        return [*self.tools, FINISH]
+    async def call(self, name: str, arguments: Mapping[str, Any]) -> CallResult:
+        """One call, on a connection of its own."""
+        async with self.open_session(shared_thread_pool()) as session:
+            return await session.call(name, orjson.dumps(arguments).decode())
 
     @asynccontextmanager
     async def open_session(self, threads: ThreadPool) -> AsyncGenerator[McpSession]:
         """As `Environment.open_session`: the connection lasts as long as the episode is played."""
         del threads
-        names = frozenset(_name_of(schema) for schema in self.tools)
-        async with _connect(self.config) as client:
-            yield McpSession(client, self.config, names)
-
-    def describe_goals(self) -> str:
-        """As `Environment.describe_goals`."""
-        return describe_goals(self.task)
-
-    def make_guard(self) -> Guard:
-        """As `Environment.make_guard`."""
-        return guard_goals(self.task)
-
-    def note_shown(self, shown_text: ShownText, action: Message, result: ToolResult) -> None:
-        """As `Environment.note_shown`."""
-        note_goals_shown(self.task, shown_text, action, result)
+        names = tuple(tool_name(schema) for schema in self._tools)
+        async with _connect(self._config) as client:
+            yield McpSession(client, self._config, names, self._max_chars)
 
 
 class McpServers(GoalKind):
@@ -148,14 +115,9 @@ class McpServers(GoalKind):
         where: str = "",
         tools: Sequence[AnyTool] | None = None,
     ) -> McpEnvironment:
-        """As `EnvironmentKind.make`; asks the server which tools it has, once in a process."""
+        """As `EnvironmentKind.make`."""
         del snapshot, tools
-        place = f"{where}: " if where else ""
-        if problems := list(check_goals(task)):
-            raise TaskError(f"{place}task {task.brief.id!r}: " + "; ".join(problems))
-        if config.mcp is None:
-            raise ConfigError(f"{place}task {task.brief.id!r} needs an MCP server; give [mcp] with command or url")
-        return McpEnvironment(task, config.mcp, _list_tools(config.mcp.model_dump_json()))
+        return McpEnvironment(task, config, where)
 
 
 @cache
@@ -164,7 +126,7 @@ def _list_tools(settings: str) -> tuple[Schema, ...]:
     config = McpConfig.model_validate_json(settings)
     with ThreadPoolExecutor(1) as thread:  # the caller may itself be within an event loop
         offered = thread.submit(anyio.run, _ask_for_tools, config).result()
-    names = [_name_of(schema) for schema in offered]
+    names = [tool_name(schema) for schema in offered]
     if ANSWER_TOOL in names and not config.only:
         raise ConfigError(f"the MCP server has a tool {ANSWER_TOOL!r}, which is the engine's; choose with mcp.only")
     if missing := [name for name in config.only if name not in names]:
@@ -250,29 +212,6 @@ def _function_schema(name: str, description: str, parameters: Mapping[str, Any])
     }
 
 
-def _name_of(schema: Schema) -> str:
-    match schema:
-        case {"function": {"name": str(name)}}:
-            return name
-        case _:
-            return ""
-
-
-def _parse_arguments(arguments: str) -> dict[str, Any] | None:
-    try:
-        value = orjson.loads(arguments)
-    except orjson.JSONDecodeError:
-        return None
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
-
-
-def _take_answer(given: Mapping[str, Any]) -> CallResult:
-    answer = given.get("answer")
-    if not isinstance(answer, str) or not answer.strip() or len(given) > 1:
-        return CallResult(f"`{ANSWER_TOOL}` takes one argument, answer: a text. Call again.", ok=False)
-    return CallResult("Your answer was noted.", answer=())
-
-
 def _text_of(result: "CallToolResult") -> str:
     """The texts of a result; of what is no text, that it is there."""
     parts = [getattr(part, "text", None) or f"[{part.type}, not shown]" for part in result.content]
@@ -285,9 +224,3 @@ def _cut_text(text: str, max_chars: int) -> str:
     remark = f"\n[cut: {max_chars:,} of {len(text):,} characters are shown; ask for less]"
     kept = text[: max(0, max_chars - len(remark))]
     return (kept[: kept.rfind("\n")] if "\n" in kept else kept) + remark
-
-
-@cache
-def _load_prompt(name: str) -> Prompt:
-    text = files("selfplay.environments.mcp").joinpath(f"prompts/{name}.md").read_text("utf-8").rstrip("\n")
-    return Prompt(name=f"mcp_{name}", text=text)

@@ -162,7 +162,7 @@ async def test_what_the_player_gets_wrong_is_a_result(notes: Path) -> None:
 
 def test_names_and_words_of_goals_are_guarded_and_other_hints_pass() -> None:
     task = parse_task(json.dumps(ROW), "t:1")
-    from selfplay.environments.goals import guard_goals  # noqa: PLC0415
+    from selfplay.environments.goal_environment import guard_goals  # noqa: PLC0415
 
     guard, shown = guard_goals(task), ShownText()
     for bad in ("Open returns.md.", "Read the note `returns`.", "It says 'The buyer pays the way back' somewhere."):
