@@ -10,10 +10,10 @@ from selfplay.core.errors import ConfigError
 from selfplay.core.plugins import load_plugins
 from selfplay.core.task import Task
 from selfplay.core.trace import HintFinding
-from selfplay.gate.files.other_files import OtherContent, OtherPaths
-from selfplay.gate.files.source_files import MIN_NAME, TargetFile, read_target
-from selfplay.gate.forbidden_names import ForbiddenName, ForbiddenNames, build_forbidden_name
+from selfplay.gate.other_files import OtherContent, OtherPaths
 from selfplay.gate.shown_text import ShownText
+from selfplay.gate.source_files import MIN_NAME, TargetFile, read_target
+from selfplay.gate.text.forbidden_names import ForbiddenName, ForbiddenNames, build_forbidden_name
 from selfplay.gate.text.view import TextView, code_tokens_of, compact, normalise, words_of
 from selfplay.gate.text.words import GENERIC_NAMES, KEYWORDS
 from selfplay_tools.code.code_file import code_of
@@ -137,6 +137,13 @@ class Guard:
     def is_known_phrase(self, words: tuple[str, ...], shown: ShownText) -> bool:
         """Whether the task, or a text that was shown, has the words (in lower case) side by side."""
         return shown.has_phrase(words) or self.task_text.has_phrase(words)
+
+    def is_ordinary(self, text: str, shown: ShownText) -> bool:
+        """Whether the task, a text that was shown, or another file has a word or phrase (in lower case)."""
+        words = tuple(text.split(" "))
+        if self.is_known_phrase(words, shown):
+            return True
+        return self.other_content.has_word(text) if len(words) == 1 else self.other_content.has_word_run(words)
 
     def is_permitted(self, name: ForbiddenName, shown: ShownText) -> bool:
         """Whether every target that the name leads to was found, or the task itself writes the name."""

@@ -5,10 +5,12 @@ from itertools import pairwise
 
 from selfplay.core.trace import FindingKind, HintFinding
 from selfplay.gate.checks.names import find_other_paths
-from selfplay.gate.files.other_files import OtherContent
-from selfplay.gate.forbidden_names import ForbiddenName
 from selfplay.gate.guard import Guard
+from selfplay.gate.other_files import OtherContent
 from selfplay.gate.shown_text import ShownText
+from selfplay.gate.text.forbidden_names import ForbiddenName
+from selfplay.gate.text.mention import Enclosure, NameMention, NameShape
+from selfplay.gate.text.ordinary_words import are_pieces_ordinary_words, has_member_noun, is_introduced, is_quoted
 from selfplay.gate.text.view import TextView
 from selfplay.gate.text.words import (
     DEFINING_KEYWORDS,
@@ -24,8 +26,6 @@ from selfplay.gate.text.words import (
     is_english,
     may_be_english,
 )
-from selfplay.gate.usage.mention import Enclosure, NameMention, NameShape
-from selfplay.gate.usage.ordinary_words import are_pieces_ordinary_words, has_member_noun, is_introduced, is_quoted
 
 _MIN_SPLIT = 5
 _MIN_CAPITALS = 4
@@ -182,8 +182,7 @@ def _is_rare_phrase(mention: NameMention, guard: Guard, shown: ShownText) -> boo
 
 def _is_rare(word: str, guard: Guard, shown: ShownText) -> bool:
     """Whether a word stands in the targets alone."""
-    is_known = guard.is_known_phrase((word,), shown) or guard.other_content.has_word(word)
-    return len(word) > 2 and not is_known  # noqa: PLR2004  # `of`, `to`
+    return len(word) > 2 and not guard.is_ordinary(word, shown)  # noqa: PLR2004  # `of`, `to`
 
 
 def _is_one_word_name(mention: NameMention, guard: Guard) -> bool:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from selfplay.core.trace import HintFinding
 from selfplay.gate.checks.definitions import find_definitions, is_only_in_targets, make_definition_finding
 from selfplay.gate.checks.names import find_names, make_name_finding
-from selfplay.gate.forbidden_names import ForbiddenName
 from selfplay.gate.guard import Guard
 from selfplay.gate.shown_text import ShownText
 from selfplay.gate.text.codes import decode_parts, undo_ciphers
+from selfplay.gate.text.forbidden_names import ForbiddenName
 from selfplay.gate.text.letters import (
     MIN_RUN,
     join_fragments,
@@ -18,9 +18,9 @@ from selfplay.gate.text.letters import (
     read_spelled_runs,
     read_substituted_letters,
 )
+from selfplay.gate.text.mention import NameMention, NameShape
 from selfplay.gate.text.view import TextView, ViewPiece, copy_pieces
 from selfplay.gate.text.words import is_english
-from selfplay.gate.usage.mention import NameMention, NameShape
 
 _MIN_STEM = 4
 _MIN_SHIFTED = 5

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 
 from selfplay.core.trace import HintFinding
-from selfplay.gate.forbidden_names import ForbiddenName
 from selfplay.gate.guard import Guard
 from selfplay.gate.shown_text import ShownText
+from selfplay.gate.text.forbidden_names import ForbiddenName
 from selfplay.gate.text.view import TextView, compact, parts_of
 from selfplay.gate.text.words import CODE_EXTENSIONS, FILE_NOUNS, ROLE_FOLDERS, TYPE_NOUNS, number_forms_of, singular_of
 

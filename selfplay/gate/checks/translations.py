@@ -7,13 +7,13 @@ from functools import cache
 from importlib import resources
 
 from selfplay.core.trace import HintFinding
-from selfplay.gate.forbidden_names import ForbiddenName, NameMatch
 from selfplay.gate.guard import Guard
 from selfplay.gate.shown_text import ShownText
+from selfplay.gate.text.forbidden_names import ForbiddenName, NameMatch
+from selfplay.gate.text.mention import Enclosure, NameMention
+from selfplay.gate.text.ordinary_words import is_introduced
 from selfplay.gate.text.view import TextToken, TextView, fold
 from selfplay.gate.text.words import is_common_phrase, is_english, singular_of
-from selfplay.gate.usage.mention import Enclosure, NameMention
-from selfplay.gate.usage.ordinary_words import is_introduced
 
 _IDEOGRAPHS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 _CJK = ("zh", "ja")
@@ -122,7 +122,7 @@ def _find_in_words(
             continue
         mention = NameMention(view, tokens, NameMatch(translated.name, first, last))
         words = [t.text for t in tokens[first : last + 1]]
-        if words == list(translated.name.words) or _is_known_word(words, guard, shown):
+        if words == list(translated.name.words) or guard.is_ordinary(words[0], shown):
             continue
         if _is_used_as_name(mention, words, is_english_text=is_english_text):
             yield _make_translation_finding(view, mention.at, mention.to, translated.name)
@@ -172,11 +172,6 @@ def _is_compound(word: str, ways: tuple[tuple[str, ...], ...]) -> bool:
     """`Antwortschreiber`, `Sitzungsspeicher`."""
     pattern = r"(?:s|n|en|e|es)?".join(f"(?:{'|'.join(map(re.escape, way))})" for way in ways)
     return re.fullmatch(rf"{pattern}(?:s|n|en|e|er)?", word) is not None
-
-
-def _is_known_word(words: Sequence[str], guard: Guard, shown: ShownText) -> bool:
-    """Whether the foreign words belong to the task, to what was shown, or to the repository."""
-    return guard.is_known_phrase((words[0],), shown) or guard.other_content.has_word(words[0])
 
 
 def _is_used_as_name(mention: NameMention, words: Sequence[str], *, is_english_text: bool) -> bool:

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from fnmatch import translate
 
 from selfplay.core.trace import HintFinding
-from selfplay.gate.forbidden_names import ForbiddenName
 from selfplay.gate.guard import Guard
 from selfplay.gate.shown_text import ShownText
+from selfplay.gate.text.forbidden_names import ForbiddenName
 from selfplay.gate.text.view import TextToken, TextView, compact
 from selfplay.gate.text.words import CODE_EXTENSIONS, is_english
 

@@ -6,7 +6,7 @@ import pytest
 
 from selfplay.core.task import Answer, Brief, LineRange, Target, Task
 from selfplay.gate import ShownText, check_hint, prepare_guard
-from selfplay.gate.files.source_files import parse_source
+from selfplay.gate.source_files import parse_source
 from selfplay_tools.snapshot.directory import DirectorySnapshot
 
 RING = "\n".join(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
-from selfplay.gate.forbidden_names import ForbiddenName, NameMatch
+from selfplay.gate.text.forbidden_names import ForbiddenName, NameMatch
 from selfplay.gate.text.view import TextToken, TextView
 
 _PAIRS = {

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 
+from selfplay.gate.text.mention import Enclosure, NameMention, NameShape
 from selfplay.gate.text.words import (
     CODE_EXTENSIONS,
     DEFINITE,
@@ -22,7 +23,6 @@ from selfplay.gate.text.words import (
     is_common_phrase,
     is_english,
 )
-from selfplay.gate.usage.mention import Enclosure, NameMention, NameShape
 
 _HEADER_EXTENSIONS = frozenset({"h", "hh", "hpp", "hxx"})
 _HTTP_WORDS = frozenset(

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 
-from selfplay.gate.files.source_files import is_prose, parse_source
+from selfplay.gate.source_files import is_prose, parse_source
 from selfplay.gate.text.view import code_tokens_of, words_of
 from selfplay_tools.code.code_file import read_definitions_of
 from selfplay_tools.errors import ToolsError
