@@ -79,7 +79,7 @@ class Guard:
 
     @cached_property
     def definitions(self) -> ForbiddenNames:
-        """Identifiers and literals of the targets. Whether others have them too is asked when a hint holds one."""
+        """Identifiers and literals of the targets. Whether others have them too is looked up when a hint holds one."""
         return ForbiddenNames(self._collect_definitions())
 
     @cached_property
@@ -90,7 +90,7 @@ class Guard:
 
     @cached_property
     def target_definitions(self) -> frozenset[str]:
-        """Names that the targets define, as far as a grammar reads them. Whether others do too is asked when needed."""
+        """Names that the targets define, as far as a grammar reads them. Others' are looked up when needed."""
         if self._snapshot is None:
             return frozenset()
         return frozenset(name for path in self._task.answer.paths for name in _list_defined_names(self._snapshot, path))
@@ -230,7 +230,7 @@ class Guard:
                 yield build_forbidden_name("directory", last, written="/".join(last) + "/", targets=targets)
 
     def _may_hold_only_targets(self, folder: str) -> bool:
-        """Without the repository: a folder that tells targets apart as far as the task can say."""
+        """Without the repository: a folder that holds only targets as far as the task can say."""
         inside = [path for path in self.target_paths if path.startswith(f"{folder}/")]
         is_parent = any(path.rpartition("/")[0] == folder for path in inside)
         return is_parent and (len(inside) > 1 or "/" in folder)
@@ -312,7 +312,7 @@ def _list_defined_names(snapshot: Snapshot, path: str) -> Iterator[str]:
         found = code_of(snapshot, path).definitions
     except ToolsError:
         return
-    yield from (one.name for one in found if not one.name.startswith("__"))
+    yield from (definition.name for definition in found if not definition.name.startswith("__"))
 
 
 def _parent_folders(path: str) -> Iterator[str]:

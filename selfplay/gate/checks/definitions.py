@@ -51,7 +51,7 @@ def find_definitions(view: TextView, guard: Guard, shown: ShownText) -> Iterator
 
 
 def make_definition_finding(mention: NameMention) -> HintFinding:
-    """The finding for an identifier or literal that was met."""
+    """The finding for an identifier or literal that a hint uses."""
     name = mention.name
     is_disguised = mention.is_rewritten or mention.shape is NameShape.SPLIT
     kind: FindingKind = "disguised" if is_disguised else name.kind
@@ -64,7 +64,7 @@ def is_only_in_targets(mention: NameMention, guard: Guard, shown: ShownText) -> 
     """Whether neither the task, nor what was shown, nor another file holds the name in the form of the hint."""
     name = mention.name
     return not any(
-        _is_known_from(seen, mention, guard) for seen in (shown, guard.task_text)
+        _is_known_from(text, mention, guard) for text in (shown, guard.task_text)
     ) and not _is_in_other_files(mention, name, guard)
 
 
@@ -199,7 +199,7 @@ def _is_one_word_name(mention: NameMention, guard: Guard) -> bool:
         return is_constant or is_camel
     if len(name.words) > 1:
         return True
-    # Without the repository nobody knows whether a word that is not English stands elsewhere too.
+    # Without the repository it is unknown whether a word that is not English stands elsewhere too.
     return name.kind == "identifier" and (guard.other_content.is_readable or name.compact in guard.target_symbols)
 
 

@@ -26,7 +26,7 @@ _MIN_STEM = 4
 _MIN_SHIFTED = 5
 
 AcceptMention = Callable[[NameMention], bool]
-"""Whether a name that was met in another form of the text is no accident."""
+"""Whether a name that stands in another form of the text is no accident."""
 
 
 def find_disguises(view: TextView, guard: Guard, shown: ShownText) -> Iterator[HintFinding]:
@@ -55,7 +55,7 @@ def find_disguises(view: TextView, guard: Guard, shown: ShownText) -> Iterator[H
 def find_in_disguised_text(
     view: TextView, guard: Guard, shown: ShownText, *, accept: AcceptMention
 ) -> Iterator[HintFinding]:
-    """Names and definitions in a text that is no innocent prose: the words alone give them away."""
+    """Names and definitions in a text that is no plain prose, where the words alone reveal them."""
     tokens = view.tokens
     for match in guard.names.find_matches(tokens):
         mention = NameMention(view, tokens, match)
@@ -75,7 +75,7 @@ def find_in_disguised_text(
 
 
 def _select_odd_parts(view: TextView) -> Iterator[ViewPiece]:
-    """What stands between blanks and holds a word that is not English: only there a turned name can be."""
+    """What stands between blanks and holds a word that is not English: only there a disguised name can be."""
     for match in re.finditer(r"\S+", view.text):
         if not all(is_english(word) for word in re.findall(r"[^\W_]+", match.group().lower())):
             yield from copy_pieces(view, *match.span())

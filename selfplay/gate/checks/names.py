@@ -31,9 +31,9 @@ from selfplay.gate.text.words import (
 
 _INIT_WORDS = frozenset("__init__ init initializer initialiser index entry mod".split())
 _USUAL_NAMES = frozenset("init index mod package doc conftest readme license changelog".split())
-"""Generic names of which a repository that nobody can look into surely has several."""
+"""Generic names of which a repository that can't be read is taken to have several."""
 _SHARED = 2
-"""So many other files that bear a name make it a kind of file, if a sentence begins with it."""
+"""A name of so many other files is a kind of file, if a sentence begins with it."""
 _LOADING = frozenset("mod include require_relative".split())
 _RUN = re.compile(r"(?<![\w@+~-])[\w@+~-]+(?:(?:[./\\#]|::)+[\w@+~-]+)+|(?<![\w@+~-])[\w@+~-]+(?=[/\\])")
 _IMPORT = re.compile(r"\bfrom\s+([\w.]{1,200})\s+import\s+(\w{1,100})")
@@ -75,7 +75,7 @@ def find_imports(view: TextView, guard: Guard, shown: ShownText) -> Iterator[Hin
 
 
 def make_name_finding(mention: NameMention, kind: FindingKind) -> HintFinding:
-    """The finding for a name that was met."""
+    """The finding for a name that a hint uses."""
     shown_kind: FindingKind = "disguised" if mention.is_rewritten else kind
     why = _WHY[shown_kind].format(paths=", ".join(sorted(mention.name.targets)), written=mention.name.written)
     return mention.view.make_finding(mention.at, mention.to, shown_kind, why)
@@ -100,8 +100,8 @@ def _classify_plain_use(mention: NameMention, guard: Guard, shown: ShownText) ->
         case "directory":
             return "directory" if _is_folder_named(mention, guard, shown) else None
         case "file_name":
-            is_said = _is_generic_named(mention, guard) if mention.name.is_generic else _is_file_meant(mention, guard)
-            return "file_name" if is_said and _is_file_name(mention) else None
+            is_meant = _is_generic_named(mention, guard) if mention.name.is_generic else _is_file_meant(mention, guard)
+            return "file_name" if is_meant and _is_file_name(mention) else None
         case _:
             is_named = (
                 _is_generic_named(mention, guard) if mention.name.is_generic else _is_stem_named(mention, guard, shown)
@@ -149,13 +149,16 @@ def _is_one_word_stem_named(mention: NameMention, guard: Guard, shown: ShownText
 def _is_odd_word(mention: NameMention, guard: Guard, shown: ShownText) -> bool:
     """Whether the stem is no English word, and the player does not know it as one.
 
-    That other files mention the file or import it frees nothing, unless it may be the project's name, or a rare word.
+    That other files mention the file or import it does not permit the name, unless it may be the
+    project's name, or a rare word.
     """
     word = mention.raw.lower()
     if is_english(word) or guard.is_known_phrase((word,), shown):
         return False
-    is_telling = not may_be_english(word) and not any(_may_be_project_name(path, word) for path in mention.name.targets)
-    return is_telling or not guard.is_ordinary(word, shown)
+    is_distinctive = not may_be_english(word) and not any(
+        _may_be_project_name(path, word) for path in mention.name.targets
+    )
+    return is_distinctive or not guard.is_ordinary(word, shown)
 
 
 def _may_be_project_name(path: str, word: str) -> bool:
@@ -207,13 +210,13 @@ def _is_shown_code(mention: NameMention, shown: ShownText) -> bool:
 
 
 def _is_file_meant(mention: NameMention, guard: Guard) -> bool:
-    """Whether a file name means this file: always, if few bear it; `models.py exists in each app` means none."""
+    """Whether a file name means this file: always, if few have it; `models.py exists in each app` means none."""
     is_shared = max(guard.other_paths.count_files_named(p.rpartition("/")[2]) for p in mention.name.targets) >= _SHARED
     return not is_shared or len(mention.name.words) > 2 or bool(mention.enclosure) or bool(mention.before)  # noqa: PLR2004  # stem and extension
 
 
 def _is_generic_named(mention: NameMention, guard: Guard) -> bool:
-    """Whether a name that says nothing by itself is told with its folder, or is the only one of its kind."""
+    """Whether a name that identifies nothing by itself stands with its folder, or is the only one of its kind."""
     name = mention.name
     is_known = guard.other_content.is_readable
     is_only = is_known and not any(guard.other_paths.count_files_named(p.rpartition("/")[2]) for p in name.targets)
@@ -253,7 +256,7 @@ def _is_folder_named(mention: NameMention, guard: Guard, shown: ShownText) -> bo
 
 
 def _is_without_other_files(name: ForbiddenName, guard: Guard, shown: ShownText) -> bool:
-    """Without the repository: whether no file beside the targets has been heard of in the folder."""
+    """Without the repository: whether neither the task nor a shown text names another file of the folder."""
     if guard.other_content.is_readable:
         return True
     folders = {path[: path.index(name.written) + len(name.written)] for path in name.targets if name.written in path}

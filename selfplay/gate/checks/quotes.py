@@ -43,7 +43,7 @@ def find_quotes(view: TextView, guard: Guard, shown: ShownText) -> Iterator[Hint
 
 
 def find_short_quotes(view: TextView, guard: Guard, shown: ShownText) -> Iterator[HintFinding]:
-    """Every such quote that neither the task, nor what was shown, nor another file holds."""
+    """Every whole sentence of a comment, and run of code tokens, that only a target holds, as far as the player knows."""
     yield from _find_quoted_sentences(view, guard, shown)
     yield from _find_quoted_code(view, guard, shown)
 
@@ -83,17 +83,17 @@ def _is_long_run(text: str, run: Sequence[tuple[str, int, int]]) -> bool:
 
 
 def _has_content(words: Sequence[str]) -> bool:
-    """Whether a run is more than the small change of the language."""
+    """Whether a run is more than function words."""
     return len(_content_words_of(words)) >= min(_SHORT_RUN, len(words) - 1)
 
 
 def _content_words_of(words: Sequence[str]) -> frozenset[str]:
-    """Those of the words that say something."""
+    """Those of the words that are no function words."""
     return frozenset(words) - _FUNCTION_WORDS
 
 
 def _is_quote(words: tuple[str, ...], guard: Guard, shown: ShownText) -> bool:
-    """Whether a target has the words side by side, and nothing that the player knows, and no other file."""
+    """Whether a target has the words side by side, and neither the task, nor a shown text, nor another file has."""
     joined = f" {' '.join(words)} "
     return any(joined in stream for _, stream in guard.word_streams) and not _is_known_run(words, guard, shown)
 
@@ -105,7 +105,7 @@ def _is_known_run(words: tuple[str, ...], guard: Guard, shown: ShownText) -> boo
 
 
 def _make_quote_finding(view: TextView, at: int, to: int, guard: Guard, words: tuple[str, ...]) -> HintFinding:
-    """The finding for words of a target that were met between those places of the view."""
+    """The finding for words of a target that stand between those places of the view."""
     joined = f" {' '.join(words)} "
     where = ", ".join(path for path, stream in guard.word_streams if joined in stream)
     why = f"quotes {where}, which the player has not been shown; say in your own words what the code does"
@@ -150,7 +150,7 @@ def _find_longest_code_run(tokens: Sequence[tuple[str, int, int]], first: int, g
         last = first + _MIN_TOKENS
         while last < len(tokens) and f" {' '.join(t for t, _, _ in tokens[first : last + 1])} " in stream:
             last += 1
-        best = max(best, (path, last), key=lambda one: one[1])
+        best = max(best, (path, last), key=lambda run: run[1])
     return best
 
 

@@ -42,7 +42,7 @@ _WHY = "says the name {written!r} of the target {paths} in another language; say
 
 @dataclass(frozen=True, slots=True)
 class TranslatedName:
-    """A name in one other language: for each of its words the ways to say it."""
+    """A name in one other language: for each of its words its translations."""
 
     name: ForbiddenName
     language: str
@@ -62,7 +62,7 @@ def load_lexicon() -> dict[str, dict[str, tuple[str, ...]]]:
 
 
 def find_translations(view: TextView, guard: Guard, shown: ShownText) -> Iterator[HintFinding]:
-    """Every name of a target that is told in another language."""
+    """Every name of a target that stands there in another language."""
     tokens = view.tokens
     is_english_text = _is_english_text(tokens)
     has_ideographs = _IDEOGRAPHS.search(view.text) is not None
@@ -77,17 +77,17 @@ def find_translations(view: TextView, guard: Guard, shown: ShownText) -> Iterato
 
 
 def _list_translated_names(guard: Guard) -> Iterator[TranslatedName]:
-    for one in guard.names:
-        if one.kind not in {"stem", "directory"} or one.cuts or one.is_generic:
+    for name in guard.names:
+        if name.kind not in {"stem", "directory"} or name.cuts or name.is_generic:
             continue
         for language, table in load_lexicon().items():
-            ways = tuple(_translations_of(word, table) for word in one.words)
-            if any(way != (word,) for way, word in zip(ways, one.words, strict=True)) and all(ways):
-                yield TranslatedName(one, language, ways)
+            ways = tuple(_translations_of(word, table) for word in name.words)
+            if any(way != (word,) for way, word in zip(ways, name.words, strict=True)) and all(ways):
+                yield TranslatedName(name, language, ways)
 
 
 def _translations_of(word: str, table: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """How to say a word; itself where it is no word of English (`http`), nothing where the lexicon lacks it."""
+    """The translations of a word; itself where it is not English (`http`), nothing where the lexicon lacks it."""
     known = table.get(word) or table.get(singular_of(word))
     return known or (() if is_english(word) and not word.isdigit() else (word,))
 
@@ -129,7 +129,7 @@ def _find_in_words(
 
 
 def _find_last_word(tokens: Sequence[TextToken], first: int, ways: tuple[tuple[str, ...], ...]) -> int | None:
-    """The last of the words from `first` on that say all of `ways`, in any order, close together."""
+    """The last of the words from `first` on that translate all of `ways`, in any order, close together."""
     if len(ways) > 1 and _is_compound(tokens[first].text, ways):
         return first
     open_ways = list(ways)
@@ -151,12 +151,12 @@ def _find_last_word(tokens: Sequence[TextToken], first: int, ways: tuple[tuple[s
 
 
 def _count_phrase_words(tokens: Sequence[TextToken], i: int, phrase: str) -> int:
-    """How many words from position i on say the phrase; 0 for none. Endings of up to two letters are put up with."""
+    """How many words from position i on are the phrase; 0 for none. Endings of up to two letters are allowed."""
     words = re.findall(r"[^\W_]+", phrase)
     if i + len(words) > len(tokens):
         return 0
-    said = (tokens[i + k].text for k in range(len(words)))
-    return len(words) if all(_is_inflected_form(a, b) for a, b in zip(said, words, strict=True)) else 0
+    written = (tokens[i + k].text for k in range(len(words)))
+    return len(words) if all(_is_inflected_form(a, b) for a, b in zip(written, words, strict=True)) else 0
 
 
 def _is_inflected_form(word: str, base: str) -> bool:
@@ -196,9 +196,9 @@ def _find_transliterations(view: TextView, guard: Guard, shown: ShownText) -> It
         if len(token.text) < _MIN_TRANSLITERATED - 1 or not all(c in _LATIN for c in token.text):
             continue
         latin = "".join(_LATIN[c] for c in token.text)
-        for one in stems:
-            if _is_close_spelling(latin, one.compact) and not guard.is_permitted(one, shown):
-                yield _make_translation_finding(view, token.at, token.to, one)
+        for stem in stems:
+            if _is_close_spelling(latin, stem.compact) and not guard.is_permitted(stem, shown):
+                yield _make_translation_finding(view, token.at, token.to, stem)
 
 
 def _is_close_spelling(latin: str, name: str) -> bool:
