@@ -10,10 +10,10 @@ from selfplay.core.errors import ConfigError
 from selfplay.core.plugins import load_plugins
 from selfplay.core.task import Task
 from selfplay.core.trace import HintFinding
-from selfplay.gate.files.other_files import OtherContent, OtherPaths
-from selfplay.gate.files.source_files import MIN_NAME, TargetFile, read_target
-from selfplay.gate.forbidden_names import ForbiddenName, ForbiddenNames, build_forbidden_name
+from selfplay.gate.other_files import OtherContent, OtherPaths
 from selfplay.gate.shown_text import ShownText
+from selfplay.gate.source_files import MIN_NAME, TargetFile, read_target
+from selfplay.gate.text.forbidden_names import ForbiddenName, ForbiddenNames, build_forbidden_name
 from selfplay.gate.text.view import TextView, code_tokens_of, compact, normalise, words_of
 from selfplay.gate.text.words import GENERIC_NAMES, KEYWORDS
 from selfplay_tools.code.code_file import code_of
@@ -79,7 +79,7 @@ class Guard:
 
     @cached_property
     def definitions(self) -> ForbiddenNames:
-        """Identifiers and literals of the targets. Whether others have them too is asked when a hint holds one."""
+        """Identifiers and literals of the targets. Whether others have them too is looked up when a hint holds one."""
         return ForbiddenNames(self._collect_definitions())
 
     @cached_property
@@ -90,7 +90,7 @@ class Guard:
 
     @cached_property
     def target_definitions(self) -> frozenset[str]:
-        """Names that the targets define, as far as a grammar reads them. Whether others do too is asked when needed."""
+        """Names that the targets define, as far as a grammar reads them. Others' are looked up when needed."""
         if self._snapshot is None:
             return frozenset()
         return frozenset(name for path in self._task.answer.paths for name in _list_defined_names(self._snapshot, path))
@@ -137,6 +137,13 @@ class Guard:
     def is_known_phrase(self, words: tuple[str, ...], shown: ShownText) -> bool:
         """Whether the task, or a text that was shown, has the words (in lower case) side by side."""
         return shown.has_phrase(words) or self.task_text.has_phrase(words)
+
+    def is_ordinary(self, text: str, shown: ShownText) -> bool:
+        """Whether the task, a text that was shown, or another file has a word or phrase (in lower case)."""
+        words = tuple(text.split(" "))
+        if self.is_known_phrase(words, shown):
+            return True
+        return self.other_content.has_word(text) if len(words) == 1 else self.other_content.has_word_run(words)
 
     def is_permitted(self, name: ForbiddenName, shown: ShownText) -> bool:
         """Whether every target that the name leads to was found, or the task itself writes the name."""
@@ -223,7 +230,7 @@ class Guard:
                 yield build_forbidden_name("directory", last, written="/".join(last) + "/", targets=targets)
 
     def _may_hold_only_targets(self, folder: str) -> bool:
-        """Without the repository: a folder that tells targets apart as far as the task can say."""
+        """Without the repository: a folder that holds only targets as far as the task can say."""
         inside = [path for path in self.target_paths if path.startswith(f"{folder}/")]
         is_parent = any(path.rpartition("/")[0] == folder for path in inside)
         return is_parent and (len(inside) > 1 or "/" in folder)
@@ -305,7 +312,7 @@ def _list_defined_names(snapshot: Snapshot, path: str) -> Iterator[str]:
         found = code_of(snapshot, path).definitions
     except ToolsError:
         return
-    yield from (one.name for one in found if not one.name.startswith("__"))
+    yield from (definition.name for definition in found if not definition.name.startswith("__"))
 
 
 def _parent_folders(path: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What the player has been shown, in the forms that the checks ask for."""
+"""The texts that the player has been shown, in the forms that the checks need."""
 
 import re
 from collections.abc import Iterator
@@ -89,13 +89,13 @@ class _ShownStreams:
         self.streams.append(_join_words(text))
 
 
-F = TypeVar("F", _ShownLines, _ShownWords, _ShownStreams)
+FormT = TypeVar("FormT", _ShownLines, _ShownWords, _ShownStreams)
 
 
 class ShownText:
-    """Grows with each text that the player reads or writes; never forgets. Adding costs nothing.
+    """Grows with each text that the player reads or writes. Adding only stores the text.
 
-    A form of the texts is made of each text once, when somebody asks for that form: most hints raise no such question.
+    A form of the texts is made of each text once, when that form is first needed: most hints need few of them.
     A path that a listing or an import names is not taken as shown: naming it still saves the player the search.
     """
 
@@ -145,7 +145,7 @@ class ShownText:
 
     @property
     def opened_paths(self) -> AbstractSet[str]:
-        """Paths whose content was shown, as far as texts say so themselves, or as `open` was told."""
+        """Paths whose content was shown, as far as texts say so themselves, or as `mark_opened` noted."""
         return self._update_form(self._rows).opened | self._opened
 
     def has_phrase(self, parts: tuple[str, ...]) -> bool:
@@ -158,7 +158,7 @@ class ShownText:
         wanted = f" {' '.join(words)} "
         return any(wanted in stream for stream in self._update_form(self._whole).streams)
 
-    def _update_form(self, form: F) -> F:
+    def _update_form(self, form: FormT) -> FormT:
         """The form, with every text in it."""
         before, count = self._text_counts.get(type(form), 0), len(self._texts)
         for text, has_head in self._texts[before:count]:

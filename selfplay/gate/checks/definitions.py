@@ -5,10 +5,12 @@ from itertools import pairwise
 
 from selfplay.core.trace import FindingKind, HintFinding
 from selfplay.gate.checks.names import find_other_paths
-from selfplay.gate.files.other_files import OtherContent
-from selfplay.gate.forbidden_names import ForbiddenName
 from selfplay.gate.guard import Guard
+from selfplay.gate.other_files import OtherContent
 from selfplay.gate.shown_text import ShownText
+from selfplay.gate.text.forbidden_names import ForbiddenName
+from selfplay.gate.text.mention import Enclosure, NameMention, NameShape
+from selfplay.gate.text.ordinary_words import are_pieces_ordinary_words, has_member_noun, is_introduced, is_quoted
 from selfplay.gate.text.view import TextView
 from selfplay.gate.text.words import (
     DEFINING_KEYWORDS,
@@ -24,8 +26,6 @@ from selfplay.gate.text.words import (
     is_english,
     may_be_english,
 )
-from selfplay.gate.usage.mention import Enclosure, NameMention, NameShape
-from selfplay.gate.usage.ordinary_words import are_pieces_ordinary_words, has_member_noun, is_introduced, is_quoted
 
 _MIN_SPLIT = 5
 _MIN_CAPITALS = 4
@@ -51,7 +51,7 @@ def find_definitions(view: TextView, guard: Guard, shown: ShownText) -> Iterator
 
 
 def make_definition_finding(mention: NameMention) -> HintFinding:
-    """The finding for an identifier or literal that was met."""
+    """The finding for an identifier or literal that a hint uses."""
     name = mention.name
     is_disguised = mention.is_rewritten or mention.shape is NameShape.SPLIT
     kind: FindingKind = "disguised" if is_disguised else name.kind
@@ -64,7 +64,7 @@ def is_only_in_targets(mention: NameMention, guard: Guard, shown: ShownText) -> 
     """Whether neither the task, nor what was shown, nor another file holds the name in the form of the hint."""
     name = mention.name
     return not any(
-        _is_known_from(seen, mention, guard) for seen in (shown, guard.task_text)
+        _is_known_from(text, mention, guard) for text in (shown, guard.task_text)
     ) and not _is_in_other_files(mention, name, guard)
 
 
@@ -182,8 +182,7 @@ def _is_rare_phrase(mention: NameMention, guard: Guard, shown: ShownText) -> boo
 
 def _is_rare(word: str, guard: Guard, shown: ShownText) -> bool:
     """Whether a word stands in the targets alone."""
-    is_known = guard.is_known_phrase((word,), shown) or guard.other_content.has_word(word)
-    return len(word) > 2 and not is_known  # noqa: PLR2004  # `of`, `to`
+    return len(word) > 2 and not guard.is_ordinary(word, shown)  # noqa: PLR2004  # `of`, `to`
 
 
 def _is_one_word_name(mention: NameMention, guard: Guard) -> bool:
@@ -200,7 +199,7 @@ def _is_one_word_name(mention: NameMention, guard: Guard) -> bool:
         return is_constant or is_camel
     if len(name.words) > 1:
         return True
-    # Without the repository nobody knows whether a word that is not English stands elsewhere too.
+    # Without the repository it is unknown whether a word that is not English stands elsewhere too.
     return name.kind == "identifier" and (guard.other_content.is_readable or name.compact in guard.target_symbols)
 
 

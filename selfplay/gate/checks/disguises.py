@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from selfplay.core.trace import HintFinding
 from selfplay.gate.checks.definitions import find_definitions, is_only_in_targets, make_definition_finding
 from selfplay.gate.checks.names import find_names, make_name_finding
-from selfplay.gate.forbidden_names import ForbiddenName
 from selfplay.gate.guard import Guard
 from selfplay.gate.shown_text import ShownText
 from selfplay.gate.text.codes import decode_parts, undo_ciphers
+from selfplay.gate.text.forbidden_names import ForbiddenName
 from selfplay.gate.text.letters import (
     MIN_RUN,
     join_fragments,
@@ -18,15 +18,15 @@ from selfplay.gate.text.letters import (
     read_spelled_runs,
     read_substituted_letters,
 )
+from selfplay.gate.text.mention import NameMention, NameShape
 from selfplay.gate.text.view import TextView, ViewPiece, copy_pieces
 from selfplay.gate.text.words import is_english
-from selfplay.gate.usage.mention import NameMention, NameShape
 
 _MIN_STEM = 4
 _MIN_SHIFTED = 5
 
 AcceptMention = Callable[[NameMention], bool]
-"""Whether a name that was met in another form of the text is no accident."""
+"""Whether a name that stands in another form of the text is no accident."""
 
 
 def find_disguises(view: TextView, guard: Guard, shown: ShownText) -> Iterator[HintFinding]:
@@ -55,7 +55,7 @@ def find_disguises(view: TextView, guard: Guard, shown: ShownText) -> Iterator[H
 def find_in_disguised_text(
     view: TextView, guard: Guard, shown: ShownText, *, accept: AcceptMention
 ) -> Iterator[HintFinding]:
-    """Names and definitions in a text that is no innocent prose: the words alone give them away."""
+    """Names and definitions in a text that is no plain prose, where the words alone reveal them."""
     tokens = view.tokens
     for match in guard.names.find_matches(tokens):
         mention = NameMention(view, tokens, match)
@@ -75,7 +75,7 @@ def find_in_disguised_text(
 
 
 def _select_odd_parts(view: TextView) -> Iterator[ViewPiece]:
-    """What stands between blanks and holds a word that is not English: only there a turned name can be."""
+    """What stands between blanks and holds a word that is not English: only there a disguised name can be."""
     for match in re.finditer(r"\S+", view.text):
         if not all(is_english(word) for word in re.findall(r"[^\W_]+", match.group().lower())):
             yield from copy_pieces(view, *match.span())

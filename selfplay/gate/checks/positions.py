@@ -1,4 +1,4 @@
-"""Does a text name an entry of a listing by its place?"""
+"""Does a text name a line by its number, or an entry of a listing by its place?"""
 
 import re
 from collections.abc import Iterator

@@ -23,6 +23,12 @@ _FUNCTION_WORDS = frozenset(
     every all any no which what when where who how do does than so such only one two more most can may must will has
     have had there their they them you your we our he she his her same other""".split()
 )
+_MIN_CONTENT_WORDS = 3
+_MIN_TOKENS = 6
+"""Tokens of code in a row, signs counted, that are a quote."""
+_MIN_NAMES = 2
+_MIN_SIGNS = 2
+_OPERATORS = frozenset("=+-*/%<>[](){}|&^:@!")
 
 
 def find_quotes(view: TextView, guard: Guard, shown: ShownText) -> Iterator[HintFinding]:
@@ -32,8 +38,14 @@ def find_quotes(view: TextView, guard: Guard, shown: ShownText) -> Iterator[Hint
     for match in _ENCLOSED.finditer(view.text):
         group = match.lastgroup or 0
         inside = tuple(words_of(match.group(group)))
-        if len(inside) >= _SHORT_RUN and _has_content(inside) and is_quote(inside, guard, shown):
-            yield make_quote_finding(view, match.start(group), match.end(group), guard, inside)
+        if len(inside) >= _SHORT_RUN and _has_content(inside) and _is_quote(inside, guard, shown):
+            yield _make_quote_finding(view, match.start(group), match.end(group), guard, inside)
+
+
+def find_short_quotes(view: TextView, guard: Guard, shown: ShownText) -> Iterator[HintFinding]:
+    """Every whole sentence of a comment, and run of code tokens, that only a target holds, as far as the player knows."""
+    yield from _find_quoted_sentences(view, guard, shown)
+    yield from _find_quoted_code(view, guard, shown)
 
 
 def _find_quoted_runs(
@@ -46,8 +58,8 @@ def _find_quoted_runs(
         for _, stream in guard.word_streams:
             last = max(last, _find_run_end(words, first, stream))
         run = tuple(w for w, _, _ in words[first:last])
-        if _is_long_run(view.text, words[first:last]) and _has_content(run) and is_quote(run, guard, shown):
-            yield make_quote_finding(view, words[first][1], words[last - 1][2], guard, run)
+        if _is_long_run(view.text, words[first:last]) and _has_content(run) and _is_quote(run, guard, shown):
+            yield _make_quote_finding(view, words[first][1], words[last - 1][2], guard, run)
         first = max(first + 1, last - _CODE_RUN + 1)
 
 
@@ -71,17 +83,17 @@ def _is_long_run(text: str, run: Sequence[tuple[str, int, int]]) -> bool:
 
 
 def _has_content(words: Sequence[str]) -> bool:
-    """Whether a run is more than the small change of the language."""
-    return len(content_words_of(words)) >= min(_SHORT_RUN, len(words) - 1)
+    """Whether a run is more than function words."""
+    return len(_content_words_of(words)) >= min(_SHORT_RUN, len(words) - 1)
 
 
-def content_words_of(words: Sequence[str]) -> frozenset[str]:
-    """Those of the words that say something."""
+def _content_words_of(words: Sequence[str]) -> frozenset[str]:
+    """Those of the words that are no function words."""
     return frozenset(words) - _FUNCTION_WORDS
 
 
-def is_quote(words: tuple[str, ...], guard: Guard, shown: ShownText) -> bool:
-    """Whether a target has the words side by side, and nothing that the player knows, and no other file."""
+def _is_quote(words: tuple[str, ...], guard: Guard, shown: ShownText) -> bool:
+    """Whether a target has the words side by side, and neither the task, nor a shown text, nor another file has."""
     joined = f" {' '.join(words)} "
     return any(joined in stream for _, stream in guard.word_streams) and not _is_known_run(words, guard, shown)
 
@@ -92,26 +104,12 @@ def _is_known_run(words: tuple[str, ...], guard: Guard, shown: ShownText) -> boo
     return is_shown or guard.other_content.has_word_run(words)
 
 
-def make_quote_finding(view: TextView, at: int, to: int, guard: Guard, words: tuple[str, ...]) -> HintFinding:
-    """The finding for words of a target that were met between those places of the view."""
+def _make_quote_finding(view: TextView, at: int, to: int, guard: Guard, words: tuple[str, ...]) -> HintFinding:
+    """The finding for words of a target that stand between those places of the view."""
     joined = f" {' '.join(words)} "
     where = ", ".join(path for path, stream in guard.word_streams if joined in stream)
     why = f"quotes {where}, which the player has not been shown; say in your own words what the code does"
     return view.make_finding(at, to, "quote", why)
-
-
-_MIN_CONTENT_WORDS = 3
-_MIN_TOKENS = 6
-"""Tokens of code in a row, signs counted, that are a quote."""
-_MIN_NAMES = 2
-_MIN_SIGNS = 2
-_OPERATORS = frozenset("=+-*/%<>[](){}|&^:@!")
-
-
-def find_short_quotes(view: TextView, guard: Guard, shown: ShownText) -> Iterator[HintFinding]:
-    """Every such quote that neither the task, nor what was shown, nor another file holds."""
-    yield from _find_quoted_sentences(view, guard, shown)
-    yield from _find_quoted_code(view, guard, shown)
 
 
 def _find_quoted_sentences(view: TextView, guard: Guard, shown: ShownText) -> Iterator[HintFinding]:
@@ -120,10 +118,10 @@ def _find_quoted_sentences(view: TextView, guard: Guard, shown: ShownText) -> It
     for first in range(len(words)):
         for last in range(first + MIN_SENTENCE, min(first + longest, len(words)) + 1):
             run = tuple(w for w, _, _ in words[first:last])
-            if run not in guard.sentences or len(content_words_of(run)) < _MIN_CONTENT_WORDS:
+            if run not in guard.sentences or len(_content_words_of(run)) < _MIN_CONTENT_WORDS:
                 continue
             if not _is_known_run(run, guard, shown):
-                yield make_quote_finding(view, words[first][1], words[last - 1][2], guard, run)
+                yield _make_quote_finding(view, words[first][1], words[last - 1][2], guard, run)
 
 
 def _find_quoted_code(view: TextView, guard: Guard, shown: ShownText) -> Iterator[HintFinding]:
@@ -152,7 +150,7 @@ def _find_longest_code_run(tokens: Sequence[tuple[str, int, int]], first: int, g
         last = first + _MIN_TOKENS
         while last < len(tokens) and f" {' '.join(t for t, _, _ in tokens[first : last + 1])} " in stream:
             last += 1
-        best = max(best, (path, last), key=lambda one: one[1])
+        best = max(best, (path, last), key=lambda run: run[1])
     return best
 
 

@@ -1,4 +1,4 @@
-"""Does a text say where a target lies by naming the file next to it?"""
+"""Does a text tell where a target lies by the other files of its folder: next to one, or by ruling others out?"""
 
 import re
 from collections.abc import Iterator
@@ -15,9 +15,9 @@ _RULED_OUT = re.compile(
     re.IGNORECASE,
 )
 _MIN_RULED_OUT = 3
-"""So many files that the player has not read are a search that it is spared."""
+"""Ruling out so many files that the player has not read spares it a search."""
 _MAX_NAMES = 50
-"""Names of a text that are looked at."""
+"""Names of a text that are compared."""
 _WHY_RULED_OUT = (
     "rules out files that the player has not read, which leaves the target; say what the sought code does instead"
 )
@@ -33,18 +33,18 @@ def find_eliminations(view: TextView, guard: Guard, shown: ShownText) -> Iterato
         if guard.is_found(target, shown):
             continue
         unread = _list_unread_siblings(target, guard, shown)
-        said = {path: m for m, name in named for path in unread if f"/{path}".endswith(f"/{name}")}
-        if len(said) >= _MIN_RULED_OUT or (len(said) > 1 and len(said) == len(unread)):
-            spans = sorted(m.span() for m in said.values())
+        ruled_out = {path: m for m, name in named for path in unread if f"/{path}".endswith(f"/{name}")}
+        if len(ruled_out) >= _MIN_RULED_OUT or (len(ruled_out) > 1 and len(ruled_out) == len(unread)):
+            spans = sorted(m.span() for m in ruled_out.values())
             yield view.make_finding(spans[0][0], spans[-1][1], "position", _WHY_RULED_OUT)
             return
 
 
 def _list_unread_siblings(target: str, guard: Guard, shown: ShownText) -> set[str]:
-    """The other files of a target's folder of which the player has neither read anything nor been told."""
+    """The other files of a target's folder of which the player has read nothing and the task names none."""
     known = {path.lower() for path in shown.opened_paths | guard.task_text.paths}
     beside = {path.lower() for path in guard.paths_in(target.rpartition("/")[0]) if path not in guard.target_paths}
-    return {path for path in beside if not any(f"/{path}".endswith(f"/{one}") for one in known)}
+    return {path for path in beside if not any(f"/{path}".endswith(f"/{known_path}") for known_path in known)}
 
 
 _BESIDE = (

@@ -7,13 +7,13 @@ from functools import cache
 from importlib import resources
 
 from selfplay.core.trace import HintFinding
-from selfplay.gate.forbidden_names import ForbiddenName, NameMatch
 from selfplay.gate.guard import Guard
 from selfplay.gate.shown_text import ShownText
+from selfplay.gate.text.forbidden_names import ForbiddenName, NameMatch
+from selfplay.gate.text.mention import Enclosure, NameMention
+from selfplay.gate.text.ordinary_words import is_introduced
 from selfplay.gate.text.view import TextToken, TextView, fold
 from selfplay.gate.text.words import is_common_phrase, is_english, singular_of
-from selfplay.gate.usage.mention import Enclosure, NameMention
-from selfplay.gate.usage.ordinary_words import is_introduced
 
 _IDEOGRAPHS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 _CJK = ("zh", "ja")
@@ -42,7 +42,7 @@ _WHY = "says the name {written!r} of the target {paths} in another language; say
 
 @dataclass(frozen=True, slots=True)
 class TranslatedName:
-    """A name in one other language: for each of its words the ways to say it."""
+    """A name in one other language: for each of its words its translations."""
 
     name: ForbiddenName
     language: str
@@ -62,7 +62,7 @@ def load_lexicon() -> dict[str, dict[str, tuple[str, ...]]]:
 
 
 def find_translations(view: TextView, guard: Guard, shown: ShownText) -> Iterator[HintFinding]:
-    """Every name of a target that is told in another language."""
+    """Every name of a target that stands there in another language."""
     tokens = view.tokens
     is_english_text = _is_english_text(tokens)
     has_ideographs = _IDEOGRAPHS.search(view.text) is not None
@@ -77,17 +77,17 @@ def find_translations(view: TextView, guard: Guard, shown: ShownText) -> Iterato
 
 
 def _list_translated_names(guard: Guard) -> Iterator[TranslatedName]:
-    for one in guard.names:
-        if one.kind not in {"stem", "directory"} or one.cuts or one.is_generic:
+    for name in guard.names:
+        if name.kind not in {"stem", "directory"} or name.cuts or name.is_generic:
             continue
         for language, table in load_lexicon().items():
-            ways = tuple(_translations_of(word, table) for word in one.words)
-            if any(way != (word,) for way, word in zip(ways, one.words, strict=True)) and all(ways):
-                yield TranslatedName(one, language, ways)
+            ways = tuple(_translations_of(word, table) for word in name.words)
+            if any(way != (word,) for way, word in zip(ways, name.words, strict=True)) and all(ways):
+                yield TranslatedName(name, language, ways)
 
 
 def _translations_of(word: str, table: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """How to say a word; itself where it is no word of English (`http`), nothing where the lexicon lacks it."""
+    """The translations of a word; itself where it is not English (`http`), nothing where the lexicon lacks it."""
     known = table.get(word) or table.get(singular_of(word))
     return known or (() if is_english(word) and not word.isdigit() else (word,))
 
@@ -122,14 +122,14 @@ def _find_in_words(
             continue
         mention = NameMention(view, tokens, NameMatch(translated.name, first, last))
         words = [t.text for t in tokens[first : last + 1]]
-        if words == list(translated.name.words) or _is_known_word(words, guard, shown):
+        if words == list(translated.name.words) or guard.is_ordinary(words[0], shown):
             continue
         if _is_used_as_name(mention, words, is_english_text=is_english_text):
             yield _make_translation_finding(view, mention.at, mention.to, translated.name)
 
 
 def _find_last_word(tokens: Sequence[TextToken], first: int, ways: tuple[tuple[str, ...], ...]) -> int | None:
-    """The last of the words from `first` on that say all of `ways`, in any order, close together."""
+    """The last of the words from `first` on that translate all of `ways`, in any order, close together."""
     if len(ways) > 1 and _is_compound(tokens[first].text, ways):
         return first
     open_ways = list(ways)
@@ -151,12 +151,12 @@ def _find_last_word(tokens: Sequence[TextToken], first: int, ways: tuple[tuple[s
 
 
 def _count_phrase_words(tokens: Sequence[TextToken], i: int, phrase: str) -> int:
-    """How many words from position i on say the phrase; 0 for none. Endings of up to two letters are put up with."""
+    """How many words from position i on are the phrase; 0 for none. Endings of up to two letters are allowed."""
     words = re.findall(r"[^\W_]+", phrase)
     if i + len(words) > len(tokens):
         return 0
-    said = (tokens[i + k].text for k in range(len(words)))
-    return len(words) if all(_is_inflected_form(a, b) for a, b in zip(said, words, strict=True)) else 0
+    written = (tokens[i + k].text for k in range(len(words)))
+    return len(words) if all(_is_inflected_form(a, b) for a, b in zip(written, words, strict=True)) else 0
 
 
 def _is_inflected_form(word: str, base: str) -> bool:
@@ -172,11 +172,6 @@ def _is_compound(word: str, ways: tuple[tuple[str, ...], ...]) -> bool:
     """`Antwortschreiber`, `Sitzungsspeicher`."""
     pattern = r"(?:s|n|en|e|es)?".join(f"(?:{'|'.join(map(re.escape, way))})" for way in ways)
     return re.fullmatch(rf"{pattern}(?:s|n|en|e|er)?", word) is not None
-
-
-def _is_known_word(words: Sequence[str], guard: Guard, shown: ShownText) -> bool:
-    """Whether the foreign words belong to the task, to what was shown, or to the repository."""
-    return guard.is_known_phrase((words[0],), shown) or guard.other_content.has_word(words[0])
 
 
 def _is_used_as_name(mention: NameMention, words: Sequence[str], *, is_english_text: bool) -> bool:
@@ -201,9 +196,9 @@ def _find_transliterations(view: TextView, guard: Guard, shown: ShownText) -> It
         if len(token.text) < _MIN_TRANSLITERATED - 1 or not all(c in _LATIN for c in token.text):
             continue
         latin = "".join(_LATIN[c] for c in token.text)
-        for one in stems:
-            if _is_close_spelling(latin, one.compact) and not guard.is_permitted(one, shown):
-                yield _make_translation_finding(view, token.at, token.to, one)
+        for stem in stems:
+            if _is_close_spelling(latin, stem.compact) and not guard.is_permitted(stem, shown):
+                yield _make_translation_finding(view, token.at, token.to, stem)
 
 
 def _is_close_spelling(latin: str, name: str) -> bool:

@@ -1,13 +1,13 @@
-"""Does a text give a name away as a riddle: its beginning, its length, a pattern, first letters, a scrambled form?"""
+"""Does a text give a name as a puzzle: its beginning, its length, a pattern, first letters, a scrambled form?"""
 
 import re
 from collections.abc import Iterator, Sequence
 from fnmatch import translate
 
 from selfplay.core.trace import HintFinding
-from selfplay.gate.forbidden_names import ForbiddenName
 from selfplay.gate.guard import Guard
 from selfplay.gate.shown_text import ShownText
+from selfplay.gate.text.forbidden_names import ForbiddenName
 from selfplay.gate.text.view import TextToken, TextView, compact
 from selfplay.gate.text.words import CODE_EXTENSIONS, is_english
 
@@ -69,7 +69,7 @@ _WHY_GAME = "makes a riddle of a name; say what the code does instead"
 
 
 def find_word_puzzles(view: TextView, guard: Guard, shown: ShownText) -> Iterator[HintFinding]:
-    """Every riddle whose answer is a target's name."""
+    """Every puzzle whose answer is a target's name."""
     names = [n for n in guard.names if not guard.is_permitted(n, shown)]
     stems = [n for n in names if n.kind in {"stem", "directory"} and not n.is_generic and len(n.compact) > 1]
     yield from _find_fragments(view, stems)
@@ -103,13 +103,13 @@ def _find_fragments(view: TextView, stems: Sequence[ForbiddenName]) -> Iterator[
             )
             if not _is_fragment(fragment, match, is_marked=is_marked, is_inside=pattern is _HOLDS):
                 continue
-            hit = next((s for s in stems if fits(s.compact, fragment) and s.compact != fragment), None)
+            name = next((s for s in stems if fits(s.compact, fragment) and s.compact != fragment), None)
             is_initial = len(fragment) == 1 and match.group("it").isupper()
             is_it = (is_initial or (is_marked and len(fragment) > 1)) and re.search(
                 r"(?i)\b(?:it|that|which|one)\s$", view.text[: match.start()]
             )
-            if hit and (is_it or _is_about_a_name(view, match)):
-                yield _make_puzzle_finding(view, *match.span(), hit)
+            if name and (is_it or _is_about_a_name(view, match)):
+                yield _make_puzzle_finding(view, *match.span(), name)
 
 
 def _is_fragment(fragment: str, match: re.Match[str], *, is_marked: bool, is_inside: bool) -> bool:
@@ -131,9 +131,9 @@ def _find_word_games(view: TextView, stems: Sequence[ForbiddenName]) -> Iterator
     for match in _COUNT.finditer(view.text):
         text = match.group("n").lower()
         count = _NUMBERS.get(text) if text in _NUMBERS else int(text)
-        hit = next((s for s in stems if len(s.compact) == count), None)
-        if hit and _is_about_a_name(view, match):
-            yield _make_puzzle_finding(view, *match.span(), hit)
+        name = next((s for s in stems if len(s.compact) == count), None)
+        if name and _is_about_a_name(view, match):
+            yield _make_puzzle_finding(view, *match.span(), name)
 
 
 def _find_globs(view: TextView, guard: Guard, names: Sequence[ForbiddenName]) -> Iterator[HintFinding]:
@@ -148,8 +148,8 @@ def _find_globs(view: TextView, guard: Guard, names: Sequence[ForbiddenName]) ->
         hits = [path for path in targets if fits.match(f"/{path.lower()}") or fits.match(path.lower())]
         others = sum(1 for p in guard.repository_paths if p not in guard.target_paths and fits.match(f"/{p.lower()}"))
         if hits and others < _FEW:
-            hit = next(n for n in names if hits[0] in n.targets)
-            yield _make_puzzle_finding(view, *match.span(), hit)
+            name = next(n for n in names if hits[0] in n.targets)
+            yield _make_puzzle_finding(view, *match.span(), name)
 
 
 def _convert_to_glob(text: str) -> str:
@@ -165,10 +165,10 @@ def _find_masked_names(view: TextView, stems: Sequence[ForbiddenName]) -> Iterat
     for match in _MASK.finditer(view.text):
         text = match.group().lower()
         word = compact(text)
-        hit = by_consonants.get(word) if not is_english(word) else None
-        hit = hit or next((s for s in stems if _is_masked(text, s.compact)), None)
-        if hit and hit.compact != word:
-            yield _make_puzzle_finding(view, *match.span(), hit)
+        name = by_consonants.get(word) if not is_english(word) else None
+        name = name or next((s for s in stems if _is_masked(text, s.compact)), None)
+        if name and name.compact != word:
+            yield _make_puzzle_finding(view, *match.span(), name)
 
 
 def _consonants_of(word: str) -> str:
@@ -190,14 +190,14 @@ def _find_typos(view: TextView, guard: Guard, names: Sequence[ForbiddenName]) ->
         word, extension = compact(match.group(1)), match.group(2).lower()
         if guard.other_paths.has_path(match.group()):
             continue
-        for one in files:
-            stem = one.compact.removesuffix(compact(one.extension))
+        for name in files:
+            stem = name.compact.removesuffix(compact(name.extension))
             if (
                 len(stem) > _MIN_INITIALS
-                and extension == one.extension.lower()
+                and extension == name.extension.lower()
                 and 0 < _edit_distance(word, stem) <= _MAX_TYPOS
             ):
-                yield _make_puzzle_finding(view, *match.span(), one)
+                yield _make_puzzle_finding(view, *match.span(), name)
                 break
 
 
@@ -231,22 +231,22 @@ def _find_acrostics(view: TextView, names: Sequence[ForbiddenName]) -> Iterator[
     )
     for row, minimum in rows:
         letters = "".join(c for c, _ in row)
-        for one in wanted:
-            at = letters.find(one.compact) if len(one.compact) >= minimum else -1
+        for name in wanted:
+            at = letters.find(name.compact) if len(name.compact) >= minimum else -1
             if at >= 0:
-                run = [t for _, t in row[at : at + len(one.compact)]]
+                run = [t for _, t in row[at : at + len(name.compact)]]
                 if len({t.at for t in run}) > 2 and any(len(t.text) > 1 for t in run):  # noqa: PLR2004  # spelled letters are not initials
-                    yield _make_puzzle_finding(view, run[0].at, run[-1].to, one)
+                    yield _make_puzzle_finding(view, run[0].at, run[-1].to, name)
 
 
 def _find_unique_extensions(view: TextView, guard: Guard, names: Sequence[ForbiddenName]) -> Iterator[HintFinding]:
     """`the .proto file`, `the only shell script`, where no other file has that ending."""
     files = {n.extension.lower(): n for n in names if n.kind == "file_name" and n.extension}
     for match in _ENDING.finditer(view.text):
-        said = (match.group("dot") or match.group("word")).lower()
-        one = files.get(said) or next((files[e] for e in _LANGUAGES.get(said, ()) if e in files), None)
-        if one is not None and guard.other_content.is_readable and not guard.other_paths.has_extension(one.extension):
-            yield _make_puzzle_finding(view, *match.span(), one).model_copy(update={"kind": "file_name"})
+        ending = (match.group("dot") or match.group("word")).lower()
+        name = files.get(ending) or next((files[e] for e in _LANGUAGES.get(ending, ()) if e in files), None)
+        if name is not None and guard.other_content.is_readable and not guard.other_paths.has_extension(name.extension):
+            yield _make_puzzle_finding(view, *match.span(), name).model_copy(update={"kind": "file_name"})
 
 
 def _first_words_of(view: TextView, tokens: Sequence[TextToken]) -> list[TextToken]:

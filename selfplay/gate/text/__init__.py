@@ -1,1 +1,1 @@
-"""The words of a hint, in the forms in which they are compared."""
+"""A hint as text: its words, the forms in which they are compared, and how names are used among them."""

@@ -54,7 +54,7 @@ papa quebec romeo sierra tango uniform victor whiskey whisky xray yankee zulu"""
 _LETTER_NAMES = """a:ay b:bee c:cee c:see c:sea d:dee e:ee f:ef f:eff g:gee h:aitch i:eye j:jay k:kay l:el l:ell m:em
 n:en o:oh p:pee p:pea q:cue q:queue r:ar r:are s:ess t:tee t:tea u:you v:vee x:ex y:why y:wye z:zee z:zed w:doubleu"""
 SPOKEN_LETTERS = {word: word[0] for word in _RADIO.split()} | {name[2:]: name[0] for name in _LETTER_NAMES.split()}
-"""Letters as they are said: the radio alphabet, and their names."""
+"""Words for letters: the radio alphabet, and the letters' English names."""
 SPOKEN_SIGNS = {"dot": ".", "point": ".", "period": ".", "slash": "/", "backslash": "\\", "underscore": "_",
                 "dash": "-", "hyphen": "-", "minus": "-", "dunder": "__", "colon": ":"}  # fmt: skip
 FILLERS = frozenset(

@@ -1,4 +1,4 @@
-"""Encoded parts of a text, read: base64 and its kin, character codes, binary, Morse."""
+"""A text decoded: all its letters moved (reversed, shifted, Pig Latin), or parts encoded (base64, codes, Morse)."""
 
 import base64
 import binascii
@@ -15,7 +15,7 @@ _PIG = re.compile(
     r"(?<![A-Za-z])(?P<rest>[A-Za-z]{1,40}?)-?(?P<onset>(?:qu|[bcdfghjklmnpqrstvwxz]{1,4}|[wyh])?)ay(?![A-Za-z])"
 )
 _MIN_LETTERS = 4
-"""Letters of the shortest name that is looked for in these forms; one more in the forms that are less at hand."""
+"""Letters of the shortest name that is looked for in these forms; one more in the less usual forms."""
 
 
 def undo_ciphers(view: TextView) -> Iterator[tuple[TextView, int]]:
@@ -88,7 +88,7 @@ _MORSE_SIGNS = str.maketrans({"·": ".", "•": ".", "∙": ".", "−": "-", "�
 
 
 def decode_parts(view: TextView) -> TextView:
-    """What the encoded parts of the text say, one after the other, each standing for its part of the original."""
+    """The encoded parts of the text, decoded, one after the other, each standing for its part of the original."""
     return TextView(view.original, _separate_parts(islice(_decode_each(view), _MAX_READINGS)))
 
 
@@ -112,8 +112,8 @@ def _decode_each(view: TextView) -> Iterator[ViewPiece]:
 
 
 DecodedPart = tuple[int, int, str]
-"""Start and end of an encoded part, and what it says; letters that were coded one by one stand apart, so that a name
-is found among others that happen to stand beside it."""
+"""Start and end of an encoded part, and its decoded text; letters that were coded one by one stand apart, so that a
+name is found among others that happen to stand beside it."""
 
 
 def _decode_bits(view: TextView) -> Iterator[DecodedPart]:

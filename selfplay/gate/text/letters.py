@@ -1,4 +1,4 @@
-"""A text with its escapes resolved, its spoken signs as signs, its look-alike letters as letters."""
+"""Letters that are written in other ways: escapes, spoken signs, look-alikes, letters spelled one by one, pieces."""
 
 import html
 import re
@@ -26,7 +26,7 @@ _LIKE = frozenset({"as", "in", "for", "like"})
 
 
 def read_spelled_runs(tokens: Sequence[TextToken], view: TextView) -> Iterator[TextView]:
-    """Letters said one by one, as letters, in the radio alphabet or by their names; little words between them aside."""
+    """Letters written one by one, as letters, in the radio alphabet or by their names; filler words left out."""
     for run in _group_letters(tokens):
         letters = [(token, letter) for token, letter in run if letter]
         if len(letters) >= MIN_RUN:
@@ -35,7 +35,7 @@ def read_spelled_runs(tokens: Sequence[TextToken], view: TextView) -> Iterator[T
 
 
 def join_spelled_letters(tokens: Sequence[TextToken]) -> Iterator[ViewPiece]:
-    """The text with spelled letters put together to words, and without the little words."""
+    """The text with spelled letters put together to words, and without filler words."""
     for run in _group_letters(tokens):
         is_word = len(run) >= MIN_RUN
         for token, letter in run:
@@ -47,7 +47,7 @@ def join_spelled_letters(tokens: Sequence[TextToken]) -> Iterator[ViewPiece]:
 
 
 def _group_letters(tokens: Sequence[TextToken]) -> Iterator[list[tuple[TextToken, str]]]:
-    """Words that are said for letters, in runs, each with its letter; any other word by itself, with none."""
+    """Words that stand for letters, in runs, each with its letter; any other word by itself, with none."""
     run: list[tuple[TextToken, str]] = []
     for token, letter in _read_letters(tokens):
         if not letter and run:
@@ -73,7 +73,7 @@ def _read_letters(tokens: Sequence[TextToken]) -> Iterator[tuple[TextToken, str]
 
 
 def join_fragments(view: TextView) -> Iterator[ViewPiece]:
-    """Quoted pieces and pieces that are no words, one after the other, whatever little words stand between them."""
+    """Quoted pieces and pieces that are no words, one after the other, whatever filler words stand between them."""
     for match in _FRAGMENT.finditer(view.text):
         at, to = match.span(1 if match.group(1) else 0)
         if match.group(1) or not is_english(match.group().lower()):

@@ -95,13 +95,13 @@ KEYWORDS = frozenset(
     switch template then this throw throws trait true try type typedef typeof undefined union unless unsafe unsigned
     until use using val value var virtual void volatile when where while with yield""".split()
 )
-"""Words of programming languages: no hint gives anything away with them."""
+"""Words of programming languages: no hint reveals anything with them."""
 GENERIC_NAMES = frozenset(
     """__init__ init index main mod lib util utils helper helpers test tests common base core types type constants
     const consts setup app __main__ package doc docs readme makefile build conftest version license changelog
     cmakelists""".split()
 )
-"""Names that say nothing without their folder."""
+"""Names that identify a file only together with their folder."""
 CODE_EXTENSIONS = frozenset(
     """py pyi pyx js jsx mjs cjs ts tsx mts cts java kt kts go rs rb erb rake c h cc cpp cxx hpp hh hxx cs fs php swift
     scala clj ex exs erl hs ml lua pl pm r jl dart vue svelte sh bash zsh ps1 sql proto thrift graphql json yaml yml

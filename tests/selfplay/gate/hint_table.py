@@ -28,7 +28,7 @@ class LabelledHint(Noun):
 
     set: Literal["made", "held_out", "held_out_2", "held_out_3"]
     """`made` while the checks were written; `held_out` after that; `held_out_2` after what that one taught;
-    `held_out_3` before anything was tried of what outsiders' probes taught."""
+    `held_out_3` before anything was changed after probes by other people."""
     task: str
     shown: tuple[str, ...]
     hint: str
@@ -92,7 +92,7 @@ def open_cases(root: Path) -> Generator[Mapping[str, GateCase]]:
 
 
 def resolve_shown_texts(row: LabelledHint, case: GateCase) -> tuple[str, ...]:
-    """The texts that the player has seen."""
+    """The texts that the player was shown."""
     return tuple(_resolve_text(text, case.snapshot) for text in row.shown)
 
 
@@ -104,8 +104,8 @@ def _resolve_text(text: str, snapshot: Snapshot | None) -> str:
 
 def find_in_hint(row: LabelledHint, case: GateCase) -> tuple[HintFinding, ...]:
     """What the gate finds."""
-    seen = ShownText()
-    seen.add(case.task.brief.prompt)
+    shown = ShownText()
+    shown.add(case.task.brief.prompt)
     for text in resolve_shown_texts(row, case):
-        seen.add(text)
-    return check_hint(row.hint, case.guard, seen)
+        shown.add(text)
+    return check_hint(row.hint, case.guard, shown)

@@ -6,7 +6,7 @@ import pytest
 
 from selfplay.core.task import Answer, Brief, LineRange, Target, Task
 from selfplay.gate import ShownText, check_hint, prepare_guard
-from selfplay.gate.files.source_files import parse_source
+from selfplay.gate.source_files import parse_source
 from selfplay_tools.snapshot.directory import DirectorySnapshot
 
 RING = "\n".join(
@@ -57,10 +57,10 @@ def number_lines(text: str, first: int, last: int) -> str:
 
 
 def kinds_found(hint: str, of: Task, snapshot: DirectorySnapshot | None, *shown: str) -> set[str]:
-    seen = ShownText()
+    shown_text = ShownText()
     for text in shown:
-        seen.add(text)
-    return {f.kind for f in check_hint(hint, prepare_guard(of, snapshot), seen)}
+        shown_text.add(text)
+    return {f.kind for f in check_hint(hint, prepare_guard(of, snapshot), shown_text)}
 
 
 def test_a_target_that_was_read_may_be_named(snapshot: DirectorySnapshot) -> None:
@@ -141,19 +141,19 @@ def test_what_the_task_says_may_be_said(snapshot: DirectorySnapshot) -> None:
 def test_an_empty_target_is_found_once_it_was_opened(snapshot: DirectorySnapshot) -> None:
     one = make_task(make_target("empty/blank.py"))
     assert kinds_found("empty/blank.py", one, snapshot) == {"path"}
-    seen = ShownText()
-    seen.mark_opened("empty/blank.py")
-    assert check_hint("empty/blank.py", prepare_guard(one, snapshot), seen) == ()
+    shown_text = ShownText()
+    shown_text.mark_opened("empty/blank.py")
+    assert check_hint("empty/blank.py", prepare_guard(one, snapshot), shown_text) == ()
 
 
 def test_a_target_of_long_lines_is_found_once_it_was_opened(tmp_path: Path) -> None:
     (tmp_path / "packed.js").write_text("var spin=1;" * 100)
     one = make_task(make_target("packed.js"))
     with closing(DirectorySnapshot(tmp_path)) as again:
-        seen = ShownText()
-        assert check_hint("packed.js", prepare_guard(one, again), seen)
-        seen.mark_opened("packed.js")
-        assert check_hint("packed.js", prepare_guard(one, again), seen) == ()
+        shown_text = ShownText()
+        assert check_hint("packed.js", prepare_guard(one, again), shown_text)
+        shown_text.mark_opened("packed.js")
+        assert check_hint("packed.js", prepare_guard(one, again), shown_text) == ()
 
 
 def test_without_the_repository_the_task_and_its_patch_are_guarded() -> None:

@@ -59,5 +59,5 @@ def test_the_table_is_large_and_has_both_sides() -> None:
 
 
 def test_no_hint_stands_in_the_table_twice() -> None:
-    seen = [(row.task, row.shown, row.hint) for row in TABLE]
-    assert len(seen) == len(set(seen))
+    hints = [(row.task, row.shown, row.hint) for row in TABLE]
+    assert len(hints) == len(set(hints))

@@ -75,7 +75,7 @@ def test_the_engine_can_say_what_was_opened() -> None:
 
 
 @given(texts=st.lists(st.text(max_size=80), max_size=6))
-def test_what_was_seen_stays_seen(texts: list[str]) -> None:
+def test_what_was_shown_stays_shown(texts: list[str]) -> None:
     shown = ShownText()
     for text in texts:
         before = (set(shown.raw_words), set(shown.lines), set(shown.paths), set(shown.code_words))
@@ -85,7 +85,7 @@ def test_what_was_seen_stays_seen(texts: list[str]) -> None:
 
 
 @given(head=st.text(max_size=20).filter(lambda text: "\n" not in text), rest=st.text(max_size=80))
-def test_a_head_is_not_seen(head: str, rest: str) -> None:
+def test_a_head_is_not_shown(head: str, rest: str) -> None:
     shown, other = ShownText(), make_shown_text(rest)
     shown.add(f"{head}\n{rest}", has_head=True)
     assert (shown.raw_words, shown.lines, shown.paths, shown.code_words) == (

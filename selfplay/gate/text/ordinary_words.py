@@ -1,8 +1,9 @@
-"""Whether a word that also is ordinary English is used as a name: the heart of telling a hint from a give-away."""
+"""Whether a word that also is ordinary English is used as a name."""
 
 import re
 from collections.abc import Callable
 
+from selfplay.gate.text.mention import Enclosure, NameMention, NameShape
 from selfplay.gate.text.words import (
     CODE_EXTENSIONS,
     DEFINITE,
@@ -22,7 +23,6 @@ from selfplay.gate.text.words import (
     is_common_phrase,
     is_english,
 )
-from selfplay.gate.usage.mention import Enclosure, NameMention, NameShape
 
 _HEADER_EXTENSIONS = frozenset({"h", "hh", "hpp", "hxx"})
 _HTTP_WORDS = frozenset(
@@ -40,7 +40,7 @@ _VERBS_OF_SAYING = frozenset(
 
 
 def is_single_word_name(mention: NameMention, is_ordinary: Callable[[str], bool]) -> bool:
-    """Whether a stem of one word is used as a name. `is_ordinary` tells words and phrases of the domain."""
+    """Whether a stem of one word is used as a name. `is_ordinary` is true for words and phrases of the domain."""
     return (
         is_introduced(mention)
         or (has_file_noun(mention) and not _is_usual_file(mention, is_ordinary))
@@ -148,7 +148,7 @@ def is_indefinite(mention: NameMention) -> bool:
 
 
 def is_quoted(mention: NameMention, is_ordinary: Callable[[str], bool]) -> bool:
-    """Whether quotes or code marks stand around it, and not to speak of a word or an HTTP header of that name."""
+    """Whether quotes or code marks stand around it, and neither the word nor an HTTP header of that name is meant."""
     if mention.enclosure is not Enclosure.QUOTES:
         return False
     word = mention.raw.lower()
@@ -165,7 +165,7 @@ def _is_emphasised_place(mention: NameMention) -> bool:
 
 
 def is_destination(mention: NameMention) -> bool:
-    """Whether the words before it send the player there: `look in the …`, `open …`, `it lives in …`."""
+    """Whether the words before it direct the player there: `look in the …`, `open …`, `it lives in …`."""
     words = [w for w in mention.before[:4] if w not in DEFINITE]
     if not words:
         return False
@@ -204,8 +204,8 @@ def is_capitalised(mention: NameMention) -> bool:
 def is_phrase_name(mention: NameMention) -> bool:
     """Whether several words side by side are the name, not an ordinary phrase.
 
-    A phrase that English often has (`error handling`), or whose words are ordinary and whose head is no doer
-    (`rate limit`), counts only where the hint goes there; one whose head does something (`response writer`) counts
+    A phrase that English often has (`error handling`), or whose words are ordinary and whose head is no agent
+    (`rate limit`), counts only where the hint directs there; one whose head is an agent (`response writer`) counts
     where it is definite; a longer one counts always, if English does not often have it.
     """
     words = mention.name.words
@@ -243,7 +243,7 @@ def is_ordinary_compound(mention: NameMention) -> bool:
 
 
 def _has_small_word_inside(words: tuple[str, ...]) -> bool:
-    """Three words and more that hold a little word, as sentences do: `end of file`."""
+    """Three words and more that hold a preposition or the like, as sentences do: `end of file`."""
     small = {"of", "to", "in", "on", "by", "and", "or", "the", "a", "is", "not", "for", "with", "from", "as", "at"}
     return len(words) > 2 and bool(small & set(words[1:-1]))  # noqa: PLR2004  # see is_phrase_named
 

@@ -1,4 +1,7 @@
-"""A target's content, and which of its lines the task is about."""
+"""Source files: the identifiers, literals and sentences of any, and the content of a target.
+
+Read without a parser, since it has to do for any language.
+"""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -63,7 +66,7 @@ def is_prose(path: str) -> bool:
 
 
 def parse_source(path: str, text: str) -> SourceVocabulary:
-    """Tell code, strings and comments of a file apart, by its extension."""
+    """The vocabulary of a file: its code, strings and comments are told apart by its extension."""
     extension = path.rpartition(".")[2].lower()
     if extension in _PROSE:
         words = (w for w in _IDENTIFIER.findall(text) if "_" in w or not (w.islower() or w.istitle() or w.isupper()))
@@ -112,7 +115,7 @@ def _comment_and_string_pattern(extension: str) -> re.Pattern[str]:
 
 
 def select_distinctive_lines(lines: Sequence[str]) -> frozenset[str]:
-    """Lines that tell this file from others: long enough and of two words at least, without the space around them."""
+    """Lines that distinguish this file from others: long enough and of two words at least, stripped."""
     return frozenset(_filter_distinctive(lines))
 
 

@@ -1,10 +1,10 @@
-"""What stands in the rest of the repository: asked word by word, read no further than needed, remembered."""
+"""The files that are no targets: their names and what stands in them, read when needed and remembered."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 
-from selfplay.gate.files.source_files import is_prose, parse_source
+from selfplay.gate.source_files import is_prose, parse_source
 from selfplay.gate.text.view import code_tokens_of, words_of
 from selfplay_tools.code.code_file import read_definitions_of
 from selfplay_tools.errors import ToolsError
@@ -25,11 +25,11 @@ class OtherPaths:
                 folder = folder.rpartition("/")[0]
 
     def count_files_named(self, name: str) -> int:
-        """How many files bear the name."""
+        """How many files have the name."""
         return len(self._files.get(name.lower(), ()))
 
     def has_folder(self, name: str) -> bool:
-        """Whether a folder that holds other files too bears the name."""
+        """Whether a folder that holds other files too has the name."""
         return name.lower() in self._folders
 
     def has_path(self, path: str) -> bool:
@@ -37,7 +37,7 @@ class OtherPaths:
         lower = path.lower()
         last = lower.rpartition("/")[2]
         known = (*self._files.get(last, ()), *self._folders.get(last, ()))
-        return any(one == lower or one.endswith(f"/{lower}") for one in known)
+        return any(known_path == lower or known_path.endswith(f"/{lower}") for known_path in known)
 
     def has_module(self, pieces: Sequence[str]) -> bool:
         """Whether a file without its extension ends so: `client`, `response`."""
@@ -106,7 +106,7 @@ class OtherContent:
             found = read_definitions_of(self._snapshot, path, name, self._snapshot.text_span(path)).definitions
         except ToolsError:
             return False
-        return any(one.kind != "declaration" for one in found)
+        return any(definition.kind != "declaration" for definition in found)
 
     def has_text(self, text: str) -> bool:
         """Whether the text stands there, in any case."""

@@ -26,7 +26,7 @@ class ForbiddenName:
     """Paths of the targets that the name leads to."""
     extension: str = ""
     is_generic: bool = False
-    """Says nothing without its folder."""
+    """Whether it identifies a file only together with its folder."""
 
 
 def build_forbidden_name(
@@ -79,9 +79,9 @@ class ForbiddenNames:
 
     def __init__(self, names: Iterable[ForbiddenName]) -> None:
         self._by_compact: dict[str, list[ForbiddenName]] = {}
-        for one in names:
-            if one.compact:
-                self._by_compact.setdefault(one.compact, []).append(one)
+        for name in names:
+            if name.compact:
+                self._by_compact.setdefault(name.compact, []).append(name)
         self._sorted = sorted(self._by_compact)
 
     def __iter__(self) -> Iterator[ForbiddenName]:
@@ -97,5 +97,5 @@ class ForbiddenNames:
                 at = bisect_left(self._sorted, letters)
                 if at == len(self._sorted) or not self._sorted[at].startswith(letters):
                     break
-                for one in self._by_compact.get(letters, ()):
-                    yield NameMatch(one, first, last)
+                for name in self._by_compact.get(letters, ()):
+                    yield NameMatch(name, first, last)

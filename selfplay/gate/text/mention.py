@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
-from selfplay.gate.forbidden_names import ForbiddenName, NameMatch
+from selfplay.gate.text.forbidden_names import ForbiddenName, NameMatch
 from selfplay.gate.text.view import TextToken, TextView
 
 _PAIRS = {
@@ -56,7 +56,7 @@ class NameMention:
 
     @property
     def name(self) -> ForbiddenName:
-        """The name that was met."""
+        """The name that was found."""
         return self.match.name
 
     @property
@@ -163,7 +163,7 @@ class NameMention:
 
     @property
     def is_dotted(self) -> bool:
-        """Whether it hangs on something by a dot, or something on it: `self.response`, `response.write`."""
+        """Whether a dot joins it to a word before or after it: `self.response`, `response.write`."""
         before = (
             self.char_at(-1) in {".", ":"}
             and bool(self.char_at(-2))
@@ -173,7 +173,7 @@ class NameMention:
 
     @property
     def member(self) -> str:
-        """The word that hangs on it: `write` in `response.write()`."""
+        """The word that a dot or another joiner adds to it: `write` in `response.write()`."""
         match = _MEMBER.match(self.view.text, self.to)
         return match.group(1) if match else ""
 

@@ -1,1 +1,0 @@
-"""The targets' files, and the other files of the repository."""

@@ -1,1 +1,0 @@
-"""Whether a run of words is used as a name."""
