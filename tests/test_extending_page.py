@@ -14,7 +14,16 @@ from tests.selfplay.episodes import make_files
 
 ROOT = Path(__file__).parents[1]
 MAX_LINES = 60
-TASK = ("--repo", "app", "--commit", "worktree", "--task", "where is a message that is lost", "--target", "pump/tank.py")
+TASK = (
+    "--repo",
+    "app",
+    "--commit",
+    "worktree",
+    "--task",
+    "where is a message that is lost",
+    "--target",
+    "pump/tank.py",
+)
 
 
 @pytest.fixture
@@ -22,8 +31,9 @@ def lab(tmp_path: Path) -> Path:
     """A folder with the page's modules, and a repository."""
     make_files(tmp_path / "app")
     for block in blocks_of("extending.md", "python"):
-        name = re.match(r"# (\w+\.py)\n", block)
+        name = re.match(r"# (my_package/\w+\.py)\n", block)
         assert name, block
+        (tmp_path / "my_package").mkdir(exist_ok=True)
         (tmp_path / name[1]).write_text(block)
     return tmp_path
 
@@ -62,7 +72,7 @@ def test_a_tool_a_model_and_a_format_play_and_export_an_episode(lab: Path) -> No
     start = json.loads(journal.read_text().splitlines()[0])
     offered = [tool["function"]["name"] for tool in start["tools"]]
     assert offered == ["list_dir", "read_file", "count_lines", "finish"]
-    [command] = [block for block in blocks_of("extending.md", "sh") if "my_formats" in block]
+    [command] = [block for block in blocks_of("extending.md", "sh") if "my_package" in block]
     selfplay(lab, *command.split()[1:])
     [row] = (lab / "calls" / "sft.jsonl").read_text().splitlines()
     assert json.loads(row)["calls"][0] == ["list_dir"]
@@ -70,8 +80,10 @@ def test_a_tool_a_model_and_a_format_play_and_export_an_episode(lab: Path) -> No
 
 def test_a_tool_can_be_called_by_hand(lab: Path) -> None:
     (lab / "run.toml").write_text(blocks_of("extending.md", "toml")[0])
-    where = ("--repo", "app", "--commit", "worktree", "--config", "run.toml")
-    assert "pump/tank.py has 4 lines" in selfplay(lab, "tools", "call", "count_lines", *where, '{"path": "pump/tank.py"}')
+    where = ("--repo", "app@worktree", "--config", "run.toml")
+    assert "pump/tank.py has 4 lines" in selfplay(
+        lab, "tools", "call", "count_lines", *where, '{"path": "pump/tank.py"}'
+    )
 
 
 def test_a_check_finds_what_it_is_for(lab: Path) -> None:
@@ -79,14 +91,13 @@ def test_a_check_finds_what_it_is_for(lab: Path) -> None:
     task = {"id": "t", "repo": "app", "commit": "worktree", "prompt": "p", "targets": [{"path": "pump/tank.py"}]}
     hints = [{"task": task, "hint": hint} for hint in ("ABC-123 tells it.", "What does it rest on?")]
     (lab / "hints.jsonl").write_text("".join(json.dumps(hint) + "\n" for hint in hints))
-    rows = [json.loads(line) for line in selfplay(lab, "audit", "hints", "hints.jsonl", "--json", code=1).splitlines()]
-    text = json.dumps(rows)
-    assert "names a ticket that the player has not seen" in text
-    assert text.count("names a ticket") == 1
+    told = selfplay(lab, "audit", "hints", "hints.jsonl", code=1)
+    assert told.count("names a ticket that the player has not seen") == 1
+    assert "ABC-123" in told
 
 
 def test_an_environment_is_played_from_its_own_module(lab: Path) -> None:
-    (lab / "tasks.jsonl").write_text(next(b for b in blocks_of("extending.md", "json") if "my_world" in b))
+    (lab / "tasks.jsonl").write_text(next(b for b in blocks_of("extending.md", "json") if "my_package" in b))
     words = ("ebb", "flood", "springtide")
     lines = [{"say": f"I look up {word}.", "call": {"name": "look_up", "arguments": {"word": word}}} for word in words]
     finish = {"name": "finish", "arguments": {"answer": "At springtide: sun and moon pull together."}}
@@ -94,10 +105,10 @@ def test_an_environment_is_played_from_its_own_module(lab: Path) -> None:
     (lab / "player.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     verdict = {"quality": "productive", "why": "w", "hint": None}
     hinting = {"quality": "neutral", "why": "w", "hint": "Look up springtide."}
-    verdicts = [{"verdict": one} for one in (hinting, {**hinting, "hint": "What is the opposite?"}, *[verdict] * 4)]
+    verdicts = [{"verdict": one} for one in (hinting, {**hinting, "hint": "What is the opposite?"}, *[verdict] * 2)]
     (lab / "supervisor.jsonl").write_text("".join(json.dumps(line) + "\n" for line in verdicts))
     models = ("--player", "scripted:player.jsonl", "--supervisor", "scripted:supervisor.jsonl")
-    told = json.loads(selfplay(lab, "run", "--tasks", "tasks.jsonl", "--id", "tide", *models, "--quiet", "--json", code=1))
+    told = json.loads(selfplay(lab, "run", "--tasks", "tasks.jsonl", "--id", "tide", *models, "--quiet", "--json"))
     assert told["stop"] == "found"
     assert (told["found"], told["refused"]) == (["the entry"], 1)
 

@@ -16,7 +16,8 @@ from selfplay.core.errors import TaskError
 from selfplay.models.offline.scripted import ScriptedModel, call, says
 from selfplay.models.protocol import ModelReply, ModelRequest
 from tests.pages import DOCS, blocks_of
-from tests.selfplay.episodes import TARGETS, make_files
+from tests.repositories import commit_files, make_git_dir
+from tests.selfplay.episodes import FILES, TARGETS
 
 PAGE = (DOCS / "library.md").read_text("utf-8")
 FOUND = [
@@ -28,9 +29,7 @@ ALONE = selfplay.RunConfig(hints=HintConfig(policy="never"))
 
 @pytest.fixture
 def app(tmp_path: Path) -> Path:
-    repo = make_files(tmp_path / "app")
-    for command in (["init", "-q", "-b", "main"], ["add", "."], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "a"]):
-        subprocess.run(["git", "-C", str(repo), *command], check=True)
+    commit_files(make_git_dir(tmp_path / "app"), {name.encode(): text.encode() for name, text in FILES.items()})
     return tmp_path
 
 
@@ -108,9 +107,7 @@ def test_a_caller_that_is_cancelled_under_trio_cancels_the_episode(app: Path) ->
     async def main() -> None:
         started, token = trio.Event(), trio.lowlevel.current_trio_token()
         models.append(WaitsForEver(lambda: token.run_sync_soon(started.set)))
-        play = partial(
-            selfplay.play, task, ALONE, out=app / "trio", repos=app / "repos", models={"player": models[0]}
-        )
+        play = partial(selfplay.play, task, ALONE, out=app / "trio", repos=app / "repos", models={"player": models[0]})
         async with trio.open_nursery() as nursery:
             nursery.start_soon(play)
             await started.wait()
