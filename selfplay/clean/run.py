@@ -29,9 +29,9 @@ from selfplay.core.files import open_scratch_folder, write_together
 from selfplay.core.threads import gather_results
 from selfplay.core.trace import Stratum
 from selfplay.export.formats import FORMATS
+from selfplay.export.lint import Supervision, supervision_of
 from selfplay.export.row_models import describe_problems
 from selfplay.export.spool import Spool, open_spool
-from selfplay.export.supervision_leaks import Supervision, supervision_of
 
 Outcome = tuple[str, CleanedTrace | DroppedTrace]
 """An episode, and what came of it."""

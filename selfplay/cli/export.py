@@ -21,8 +21,7 @@ from selfplay.cli.console import list_counts, make_console, print_json
 from selfplay.cli.options import JsonOption
 from selfplay.core.errors import ConfigError, InputError
 from selfplay.export.formats import FORMATS, find_format
-from selfplay.export.pairs import write_pairs
-from selfplay.export.write_rows import ExportSummary, write_rows
+from selfplay.export.write_rows import ExportSummary, write_pairs, write_rows
 
 commands = typer.Typer()
 

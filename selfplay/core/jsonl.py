@@ -22,8 +22,8 @@ class AppendOnlyFile:
     """A file that is added to and read. Use as a context manager. Blocking.
 
     The file is made if it is not there, and with `makes_folder` its folder too. With `user`, such as "is cleaning
-    here", it is locked, and opening it raises JournalError while another process has it. Where the disk refuses
-    something, all methods raise StorageError.
+    here", it is locked, and opening it raises JournalError while another process has it. A disk that does not take what
+    is to be made or written raises StorageError.
     """
 
     def __init__(self, path: Path, *, user: str = "", makes_folder: bool = True) -> None:

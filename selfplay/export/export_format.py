@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from selfplay.core.clean_trace import CleanTrace, PreferencePair
+from selfplay.export.lint import Supervision
 from selfplay.export.row_models import RowProblem, RowProblemKind, walk_strings
-from selfplay.export.supervision_leaks import Supervision
 
 Row = BaseModel | Mapping[str, Any]
 RowCheck = Callable[[Any, Sequence[int] | None, Supervision], Iterable[RowProblem]]

@@ -3,7 +3,9 @@
 Knows no format: it takes whatever is made of the models in `selfplay.export.row_models`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, cast
@@ -12,6 +14,7 @@ import jsonschema_rs
 import orjson
 
 from selfplay.core.message import ToolCall
+from selfplay.core.trace import Trace
 from selfplay.export.row_models import (
     AssistantTurn,
     ConversationRow,
@@ -19,8 +22,32 @@ from selfplay.export.row_models import (
     RowProblemKind,
     RowTurn,
     ToolTurn,
+    UserTurn,
+    walk_strings,
 )
-from selfplay.export.supervision_leaks import Supervision, find_supervision
+
+MIN_TEXT_CHARS = 20
+"""Characters from which on a hint or nudge is looked for by its text; shorter ones are words that anyone uses."""
+MIN_SENTENCE_WORDS = 5
+"""Words from which on one sentence of several is looked for; signs of scripts without blanks are words."""
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_]+")
+_SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+|(?<=[\u3002\uff01\uff1f])|\n+")
+_END_SIGNS = " .!?:;,\u2026\u3002\uff01\uff1f\"')]*`"
+
+
+@dataclass(frozen=True, slots=True)
+class Supervision:
+    """What must not be in a row."""
+
+    texts: Sequence[str] = ()
+    """Every hint and nudge of the trace."""
+    mark: str = ""
+    """What hints were marked with inside tool results, if they were."""
+
+
+def supervision_of(trace: Trace, mark: str = "") -> Supervision:
+    """Every hint and nudge that the player of a trace was sent."""
+    return Supervision(texts=tuple(m.content for step in trace.steps for m in step.messages_after), mark=mark)
 
 
 def check_conversation(
@@ -35,7 +62,10 @@ def check_conversation(
     yield from _check_pairing(row.messages)
     yield from _check_weights(row.messages, weights)
     yield from _check_arguments(row, weights)
-    yield from find_supervision(row.messages, supervision)
+    yield from _find_supervision(row.messages, supervision)
+
+
+# Order, results, weights
 
 
 def _check_order(messages: Sequence[RowTurn]) -> Iterator[RowProblem]:
@@ -83,6 +113,9 @@ def _check_weights(messages: Sequence[RowTurn], weights: Sequence[int] | None) -
         yield RowProblem(kind=RowProblemKind.WEIGHT, where="", text=text)
     elif not any(weights):
         yield RowProblem(kind=RowProblemKind.WEIGHT, where="", text="no turn with weight 1: nothing to learn")
+
+
+# Calls
 
 
 def _check_arguments(row: ConversationRow, weights: Sequence[int] | None) -> Iterator[RowProblem]:
@@ -136,3 +169,70 @@ def _validator_for(schema: bytes) -> jsonschema_rs.Draft202012Validator | str:
 
 def _refuse_to_fetch(uri: str) -> dict[str, Any]:
     raise ValueError(f"it refers to {uri}, outside of itself")
+
+
+# Words of the supervisor
+
+
+def _find_supervision(messages: Sequence[RowTurn], supervision: Supervision) -> Iterator[RowProblem]:
+    """Places in a row that show a supervisor."""
+    for i, message in enumerate(messages):
+        if i > 1 and isinstance(message, UserTurn):
+            yield _problem_at(i, "a user turn after the task: only hints and nudges stand there")
+        if supervision.mark and any(supervision.mark in text for _, text in walk_strings(message.model_dump())):
+            yield _problem_at(i, "the mark of a hint inside a tool result")
+    yield from _find_hint_texts(messages, supervision.texts)
+
+
+def _problem_at(number: int, text: str) -> RowProblem:
+    return RowProblem(kind=RowProblemKind.SUPERVISION, where=f"messages[{number}]", text=text)
+
+
+def _texts_to_find(messages: Sequence[RowTurn], texts: Sequence[str]) -> list[str]:
+    """The hints and nudges to look for: long enough, and not words of the task itself."""
+    return _leave_out_task_words(messages, map(_normalize, texts))
+
+
+def _sentences_to_find(messages: Sequence[RowTurn], texts: Sequence[str]) -> list[str]:
+    """The same of their sentences, without the signs at their ends: the model may have put others there."""
+    every = (_normalize(part).strip(_END_SIGNS) for text in texts for part in _SENTENCE_END.split(text))
+    return _leave_out_task_words(
+        messages, (words for words in every if len(_WORD.findall(words)) >= MIN_SENTENCE_WORDS)
+    )
+
+
+def _leave_out_task_words(messages: Sequence[RowTurn], texts: Iterable[str]) -> list[str]:
+    task = next((_normalize(m.content) for m in messages if isinstance(m, UserTurn)), "")
+    return [words for words in dict.fromkeys(texts) if len(words) >= MIN_TEXT_CHARS and words not in task]
+
+
+def _find_hint_texts(messages: Sequence[RowTurn], texts: Sequence[str]) -> Iterator[RowProblem]:
+    """Turns of the model that hold the words, or a sentence of them, and results that end with them.
+
+    Elsewhere in a result they are no problem: the player may have read a file that holds them. Nor is a sentence in a
+    turn of the model once a result has shown it.
+    """
+    wholes, sentences = _texts_to_find(messages, texts), _sentences_to_find(messages, texts)
+    for i, message in enumerate(messages if wholes or sentences else ()):
+        if isinstance(message, AssistantTurn):
+            written = " ".join(_normalize(text) for _, text in walk_strings(_texts_of_turn(message)))
+            matches = [words for words in wholes if words in written]
+            matches += [
+                words for words in sentences if words in written and not any(words in whole for whole in matches)
+            ]
+        elif isinstance(message, ToolTurn):
+            content = _normalize(message.content)
+            matches = [words for words in wholes if content.endswith(words)]
+            sentences = [words for words in sentences if words not in content]
+        else:
+            continue
+        yield from (_problem_at(i, f"words of a hint or nudge: {words[:80]!r}") for words in matches)
+
+
+def _texts_of_turn(turn: AssistantTurn[Any, Any]) -> list[object]:
+    """Everything that the model wrote in a turn."""
+    return [turn.content, getattr(turn, "reasoning_content", ""), *(call.values for call in turn.tool_calls)]
+
+
+def _normalize(text: str) -> str:
+    return " ".join(text.split()).casefold()

@@ -1,4 +1,4 @@
-"""Write the rows of many traces: the rows, the contract beside them, and what became of every trace.
+"""Write rows: one for each trace, or one for each preference pair, the contract beside them, and what gave no row.
 
 `OUT` is a folder, or the name of a `.jsonl` file, and then the others' names begin like it:
 
@@ -6,6 +6,10 @@
     OUT/contract.json     NAME.contract.json     what the rows' model has to be used with
     OUT/rows.jsonl        NAME.rows.jsonl        line n is about row n: episode, task, weights and masks of its turns
     OUT/skipped.jsonl     NAME.skipped.jsonl     traces that gave no row, each with the reason
+
+In a folder, pairs lie in `pairs.jsonl`, `pairs.contract.json`, `pairs.rows.jsonl` (episode, task, step and both
+verdicts) and `pairs.skipped.jsonl`. Each side of a pair is one message of the model, without results: it had not read
+them yet.
 """
 
 from collections import Counter
@@ -14,8 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from selfplay.core.clean_trace import CleanTrace, CleanTurn, DropReason, Mask
+from selfplay.core.clean_trace import CleanTrace, CleanTurn, DropReason, Mask, PreferencePair
 from selfplay.core.drop_codes import DropCode, DroppedTrace
+from selfplay.core.errors import InputError
 from selfplay.core.message import Noun
 from selfplay.export.export_files import RowWriter, open_row_writer
 from selfplay.export.export_format import ExportFormat
@@ -142,3 +147,52 @@ def _describe_skipped(skipped: Counter[DropCode]) -> str:
     if not skipped:
         return "there are no traces"
     return "of the traces " + ", ".join(f"{n} {reason}" for reason, n in sorted(skipped.items()))
+
+
+# Preference pairs
+
+
+class PairSummary(Noun):
+    """What an export of pairs wrote."""
+
+    rows: int
+    skipped: int
+    """Pairs with problems, listed in the file of skipped ones."""
+    contract: str
+    """The contract's sha256."""
+    files: tuple[str, ...]
+
+
+def write_pairs(pairs: Iterable[PreferencePair], out: Path, row_format: ExportFormat) -> PairSummary:
+    """Lint every pair and write the rows that have no problem, in the order in which they come. Blocking.
+
+    Raises InputError for a format without pairs; NothingToExport if no pair gives a row; ExportError for pairs under
+    different contracts, and if `out` holds rows of another kind; StorageError if it can't be written. What was there
+    stays then.
+    """
+    if row_format.pair_model is None:
+        raise InputError(f"the format {row_format.name!r} has no preference pairs; choose another --format")
+    file = out if out.suffix == ".jsonl" else out / "pairs.jsonl"
+    rows = skipped = 0
+    with open_row_writer(file, row_format.pair_model, row_format.name) as writer:
+        for number, pair in enumerate(pairs):
+            key, note = f"{number:012}", _describe_pair(pair)
+            if problems := row_format.lint_pair(pair):
+                writer.skip(key, note | {"problems": [problem.model_dump() for problem in problems]})
+                skipped += 1
+            else:
+                writer.add(key, row_format.make_pair(pair), note, episode=pair.episode, contract=pair.contract)
+                rows += 1
+        contract = writer.write(f"no pairs to export to {out}: {_reason_for_none(skipped)}")
+    return PairSummary(rows=rows, skipped=skipped, contract=contract.sha256, files=tuple(map(str, writer.files.files)))
+
+
+def _reason_for_none(skipped: int) -> str:
+    if skipped:
+        return f"all {skipped} had problems"
+    return "there are none; `selfplay clean DIR --samples 4` looks for some"
+
+
+def _describe_pair(pair: PreferencePair) -> dict[str, Any]:
+    verdicts = {"chosen": pair.chosen_verdict.model_dump(), "rejected": pair.rejected_verdict.model_dump()}
+    return {"episode": pair.episode, "task": pair.task, "step": pair.step, **verdicts}

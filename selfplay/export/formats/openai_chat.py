@@ -13,7 +13,7 @@ from pydantic import Field
 from selfplay.core.clean_trace import CleanTrace, CleanTurn, PreferencePair
 from selfplay.core.message import ToolCall
 from selfplay.export.export_format import ExportFormat
-from selfplay.export.lint import check_conversation
+from selfplay.export.lint import Supervision, check_conversation
 from selfplay.export.row_models import (
     AssistantTurn,
     FunctionTool,
@@ -23,7 +23,6 @@ from selfplay.export.row_models import (
     ToolTurn,
     UserTurn,
 )
-from selfplay.export.supervision_leaks import Supervision
 
 
 class OpenAIAssistantTurn(AssistantTurn[str | None, str]):

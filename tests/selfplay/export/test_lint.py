@@ -9,8 +9,8 @@ import pytest
 from selfplay.clean.stages.strip import strip_supervision
 from selfplay.export.formats import FORMATS
 from selfplay.export.formats.trl import TRL
+from selfplay.export.lint import Supervision, supervision_of
 from selfplay.export.row_models import RowProblem, RowProblemKind
-from selfplay.export.supervision_leaks import Supervision, supervision_of
 from tests.selfplay.traces import TASK_TEXT, a_contract, a_search, a_step, a_tool, a_trace, finish
 
 CLEAN = strip_supervision(a_search(), a_contract())

@@ -189,7 +189,7 @@ def test_the_pages_program_learns_the_turns_with_weight_1_and_no_other(tmp_path:
     judged = a_step(a_call("grep", id="bad", pattern="«bad»"), text="Text «worse».", quality=Quality.WASTEFUL)
     trace = a_trace(*steps[:2], judged, *steps[2:])
     write_rows(as_clean_traces(trace, contract=CONTRACT), tmp_path / "out", TRL)
-    (program,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    (program,) = re.findall(r"```python\n(def weighted.*?)```", PAGE, re.DOTALL)
     space: dict[str, Any] = {}
     exec(program, space)  # noqa: S102  the page's own words
     (row,) = (orjson.loads(line) for line in (tmp_path / "out" / "sft.jsonl").read_bytes().splitlines())

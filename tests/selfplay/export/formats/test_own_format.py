@@ -4,20 +4,22 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
 
 from selfplay.clean.folder import CleanFolder
 from selfplay.clean.funnel import CleaningSpending, FunnelCount
-from selfplay.core.clean_trace import CleanTrace
-from selfplay.core.errors import ConfigError, InputError
+from selfplay.core.clean_trace import CleanTrace, PreferencePair
+from selfplay.core.errors import ConfigError, InputError, NothingToExport
+from selfplay.core.trace import Quality, Verdict
 from selfplay.export.export_format import ExportFormat
 from selfplay.export.formats import FORMATS, find_format
 from selfplay.export.formats.trl import TRL, TRLRow
-from selfplay.export.pairs import write_pairs
-from selfplay.export.write_rows import write_rows
+from selfplay.export.write_rows import write_pairs, write_rows
 from tests.selfplay.traces import TASK_TEXT, a_search, as_clean_traces
 
 PAGE = (Path(__file__).parents[4] / "docs" / "formats.md").read_text("utf-8")
@@ -103,3 +105,30 @@ def test_pairs_are_made_and_described_or_neither() -> None:
         ExportFormat(name="half", description="", row=TRL.row, row_model=TRLRow, pair=TRL.pair)
     with pytest.raises(InputError, match="'half' has no preference pairs"):
         write_pairs([], Path("out"), ExportFormat(name="half", description="", row=TRL.row, row_model=TRLRow))
+
+
+def test_a_pair_that_does_not_fit_its_formats_model_is_skipped_with_the_reason(tmp_path: Path) -> None:
+    [clean] = as_clean_traces(a_search())
+    assert isinstance(clean, CleanTrace)
+    action = clean.turns[0].action
+    better, worse = (Verdict(quality=quality, why="") for quality in (Quality.PRODUCTIVE, Quality.WASTEFUL))
+    pair = PreferencePair(
+        episode=clean.episode,
+        task=clean.task,
+        step=0,
+        contract=clean.contract,
+        prefix=(clean.prompt, clean.opening),
+        chosen=action,
+        rejected=action,
+        chosen_verdict=better,
+        rejected_verdict=worse,
+    )
+
+    def make_pair(pair: PreferencePair) -> dict[str, Any]:
+        return {**TRL.make_pair(pair), "chosen": []}
+
+    own = replace(TRL, name="own", pair=make_pair)
+    assert write_pairs([pair], tmp_path / "trl", TRL).rows == 1
+    with pytest.raises(NothingToExport, match="all 1 had problems"):
+        write_pairs([pair], tmp_path / "own", own)
+    assert [problem.where for problem in own.lint_pair(pair)] == ["chosen"]

@@ -5,7 +5,7 @@ import anyio
 import pytest
 
 from selfplay.config import SeatConfig
-from selfplay.core.errors import InputError, TransientModelError
+from selfplay.core.errors import InputError, JournalError, TransientModelError
 from selfplay.core.task import Task
 from selfplay.models.offline.scripted import ScriptedModel, fails, says
 from selfplay.models.openai.client import OpenAIModel
@@ -74,6 +74,16 @@ def test_what_was_answered_is_not_asked_again(mined: MinedTasks, tmp_path: Path)
     silent = ScriptedModel([])
     again, rewriter = rewrite_tasks(mined, tmp_path, silent)
     assert (first, silent.asked, rewriter.spent.known) == (again, [], 2)
+
+
+def test_two_at_once_do_not_write_into_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "tasks.rewrites.jsonl"
+    with (
+        RewriteAnswerFile(path),
+        pytest.raises(JournalError, match="another process is mining here"),
+        RewriteAnswerFile(path),
+    ):
+        pass
 
 
 def test_an_answer_that_was_cut_by_a_crash_is_asked_again(mined: MinedTasks, tmp_path: Path) -> None:
