@@ -23,7 +23,7 @@ class Quality(StrEnum):
 
 
 class Verdict(Noun):
-    """What the supervisor said of one step."""
+    """The supervisor's words on one step."""
 
     quality: Quality
     why: str
