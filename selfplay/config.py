@@ -1,4 +1,4 @@
-"""What a run is configured with. A knob documents itself here and has no other home."""
+"""The configuration of a run. Each setting is documented here, and defined nowhere else."""
 
 import re
 import tomllib
@@ -31,14 +31,14 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 ADDRESS_QUERY = frozenset({"api-version"})
-"""Parameters that an address may hold; anything else there may be a key."""
+"""Parameters that an address may have; any other may be a key."""
 VerdictMode = Literal["auto", "json_schema", "tool", "text"]
 HintPolicy = Literal["every_step", "when_stuck", "after_miss", "never"]
 
 ENGINE_FIELDS = frozenset({"model", "messages", "tools", "tool_choice", "response_format", "stream", "n"})
-"""Fields of a request that are not for a configuration to set."""
+"""Fields of a request that the engine sets, and no configuration."""
 SAMPLING_KEYS = frozenset({"temperature", "top_p", "max_tokens", "max_completion_tokens", "seed", "stop"})
-"""Fields that stand in a seat's `sampling`, and are often looked for beside it."""
+"""Fields that belong into a seat's `sampling`, and are often written beside it."""
 KEY_FIELDS = frozenset({"api_key", "apikey", "x_api_key", "authorization", "access_token", "extra_headers"})
 """Fields by which proxies take a key in a request's body."""
 
@@ -115,7 +115,7 @@ class PriceConfig(ConfigSection):
 
 
 class SeatConfig(ConfigSection):
-    """Who plays a part, and how it is asked."""
+    """The model of a seat, and how it is asked."""
 
     model: Annotated[str, AfterValidator(_require_model_name)] = "heuristic"
     """`openai:NAME` (any OpenAI-compatible server), `heuristic`, `scripted:FILE`, `recorded:DIR`, `KIND` or `KIND:NAME`
@@ -133,7 +133,7 @@ class SeatConfig(ConfigSection):
     tries: Count = 6
     """Attempts at one call before the episode is parked."""
     history_reasoning: ReasoningKey = "reasoning_content"
-    """Player only: how its earlier reasoning, where the server gave it apart, goes back with the conversation."""
+    """Player only: the field in which its earlier reasoning, where the server gave it apart, is sent back."""
     price: PriceConfig | None = None
     """By default from the model's name; see `limits.cost_usd`."""
     verdict_mode: VerdictMode = "auto"
@@ -170,11 +170,11 @@ class JudgeConfig(SeatConfig):
 
 
 class HintConfig(ConfigSection):
-    """When and how the supervisor speaks."""
+    """When and how hints are given."""
 
     policy: HintPolicy = "every_step"
-    """`every_step`; `when_stuck`: when the player repeats itself, goes in circles, sees nothing new or does not get
-    on; `after_miss`: only in a further attempt, where the unhinted ones have failed; `never`: no supervisor at all."""
+    """`every_step`; `when_stuck`: when the player repeats itself, goes in circles, sees nothing new or makes no
+    progress; `after_miss`: only in a further attempt, where the unhinted ones have failed; `never`: no supervisor."""
     channel: Channel = "user"
     """`user`: a message of its own; `tool`: the marked last part of the last tool result, for reasoning models whose
     chat template drops earlier reasoning at each user turn."""
@@ -183,7 +183,7 @@ class HintConfig(ConfigSection):
     barren_after: Count = 2
     """Steps in a row that show nothing new before the player counts as stuck."""
     budget: Annotated[int, Field(ge=0)] | None = None
-    """Hints of an episode, the engine's own feedback included; by default without bound."""
+    """Hints of an episode, the engine's own feedback included; by default unlimited."""
     unhinted_attempts: Count = 1
     """`after_miss` only: attempts without hints before the hinted one. A seed in the player's `sampling` is raised by
     one for each."""
@@ -192,7 +192,7 @@ class HintConfig(ConfigSection):
     fallback: Literal["feedback", "none"] = "feedback"
     """What is sent when every proposal was refused: whether the last step helped, or nothing."""
     escalate_after: Count = 2
-    """Hints that bore no progress, since the last find, before the next level."""
+    """Hints without progress, since the last target was found, before the next level."""
 
 
 class EpisodeLimits(ConfigSection):
@@ -205,7 +205,7 @@ class EpisodeLimits(ConfigSection):
     time_s: Positive | None = None
     """Seconds spent in calls and tools. Failed attempts, waits for a server and interruptions do not count."""
     cost_usd: Positive | None = None
-    """Money for all calls. Needs a known price for each seat."""
+    """US dollars for all calls. Needs a known price for each seat."""
     verdict_tries: Count = 3
     """Attempts at a verdict that can be read, per step."""
     idle_turns: Count = 3
@@ -221,7 +221,7 @@ class EpisodeLimits(ConfigSection):
 
 
 class AskWebConfig(ConfigSection):
-    """The tool `ask_web`: who answers the player's questions about the world outside the repository.
+    """The tool `ask_web`: the model that answers the player's questions about the world outside the repository.
 
     Its answers can't be reproduced, they may hold the very change that a task is about, and what they cost is not
     counted in `limits.cost_usd`.
@@ -238,18 +238,18 @@ class AskWebConfig(ConfigSection):
     timeout_s: Positive = 60.0
     """For one attempt at one question."""
     tries: Count = 3
-    """Attempts before the player is told that the web can't be asked."""
+    """Attempts before the tool answers that the web can't be asked."""
 
 
 class LanguageServerConfig(ConfigSection):
-    """One language server. For Python nothing needs to be said: the extra `lsp` brings its server."""
+    """One language server. For Python the defaults do: the extra `lsp` brings its server."""
 
     command: tuple[str, ...] = ()
     """Program and arguments; it speaks the protocol over standard input and output."""
     files: tuple[str, ...] = ()
     """Patterns of file names. Those files of a snapshot are laid out for the server, and no others."""
     settings: dict[str, JsonValue] | None = None
-    """What the server gets when it asks for its configuration."""
+    """The answer to the server's request for its configuration."""
     ready: tuple[str, ...] = ()
     """Words of a log message that the server writes when it has loaded; by default it is asked when it reports no work
     in progress. For Python they are known."""
@@ -292,7 +292,7 @@ class SemanticSearchConfig(ConfigSection):
     max_pieces: Count = 2_000
     """Pieces of code that one call may embed; where more are missing the call says that they must be built ahead."""
     max_store_mb: Count = 4_096
-    """Disk that the vectors of a repository may take; what was of no use for longest goes first."""
+    """Disk space for the vectors of a repository; the least recently used are removed first."""
     timeout_s: Positive = 60.0
     """For one attempt at one request."""
     tries: Count = 3
@@ -346,7 +346,10 @@ class McpConfig(ConfigSection):
 
 
 class RunConfig(ConfigSection):
-    """Everything that shapes an episode, and where and how patiently its models are asked; see `shaping`."""
+    """Everything that shapes an episode, and where and how patiently its models are asked.
+
+    `episode_shaping_values` takes the latter out.
+    """
 
     player: SeatConfig = SeatConfig()
     supervisor: SeatConfig = SeatConfig()
@@ -361,11 +364,11 @@ class RunConfig(ConfigSection):
 
 SEATS = ("player", "supervisor", "judge")
 CONNECTION_KEYS = frozenset({"base_url", "api_key_env", "timeout_s", "tries"})
-"""Of a seat: where its model runs, and how patiently it is asked. No request holds it."""
+"""Keys of a seat about where its model runs and how patiently it is asked. They are part of no request."""
 
 
 def episode_shaping_values(config: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    """Of a configuration's values those that make an episode another one; a model that moved is the same model."""
+    """The values of a configuration that shape an episode: the same model at another server is the same model."""
     shaped: dict[str, JsonValue] = {}
     for name, section in config.items():
         if name in SEATS and isinstance(section, dict):
@@ -377,7 +380,7 @@ def episode_shaping_values(config: dict[str, JsonValue]) -> dict[str, JsonValue]
 
 
 OTHER_TABLES = ("clean", "batch")
-"""Tables of the same file that make no other episode: how traces are cleaned, how a run is carried out."""
+"""Tables of the same file that shape no episode: how traces are cleaned, how a run is carried out."""
 
 
 def load_config(path: Path) -> RunConfig:
@@ -399,7 +402,7 @@ def read_toml(path: Path) -> dict[str, object]:
 
 
 def keys_of(section: type[BaseModel], place: tuple[str, ...] = ()) -> dict[tuple[int | str, ...], tuple[str, ...]]:
-    """The keys of a table and of the tables in it, by where they stand."""
+    """The keys of a table and of the tables in it, by their place."""
     known: dict[tuple[int | str, ...], tuple[str, ...]] = {place: tuple(section.model_fields)}
     for name, about in section.model_fields.items():
         for kind in (about.annotation, *get_args(about.annotation)):
@@ -412,7 +415,7 @@ _KEY_NAME = TypeAdapter(KeyName)
 
 
 def key_names_in(values: object) -> Iterator[KeyName]:
-    """Every environment variable that values of a configuration, in whatever table, name as a key's."""
+    """Every environment variable that values of a configuration, in any table, name as a key's."""
     match values:
         case dict():
             for name, value in cast("dict[object, object]", values).items():

@@ -1,13 +1,13 @@
-"""What a run has used, over all its sessions and workers, against its budget; and the model that pays from it.
+"""What a run has used, over all its sessions and workers, against its budget; and the model that charges it.
 
-A call is made only where the budget has room for it and for all that are in flight, each taken to cost as much as the
-dearest one so far, and all together no less than their requests say (`selfplay.models.token_counts.expected`): so the first
-ones are bounded too. One that is alone in flight is made whatever its request says, which is but an estimate. What
-other workers spend is known from their signs of life.
+A call is made only where the budget has room for it and for all calls in flight, each taken to cost as much as the most
+expensive one so far, and all together no less than their requests say (`selfplay.models.token_counts.predict_usage`),
+so that the first ones are bounded too. A call that is alone in flight is made whatever its request says, since that is
+only an estimate. What other workers spend is read from their heartbeats.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import anyio
@@ -64,7 +64,7 @@ class BudgetLedger:
     """Money and tokens of a run: of this worker, and of all workers before it began."""
 
     budget: BudgetLimits
-    spent: Spending = Spending()
+    spent: Spending = field(default_factory=Spending)
     calls: int = 0
     """Of this worker."""
     in_flight: int = 0
@@ -146,7 +146,7 @@ def _is_over(spent: float, need: float, limit: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class BudgetedModel:
-    """A model that is asked only while the run goes on and its budget lasts, and whose calls are paid for."""
+    """A model that is asked only while the run goes on and its budget lasts, and whose calls are charged to it."""
 
     model: Model
     price: Price | None
@@ -159,7 +159,7 @@ class BudgetedModel:
         return self.model.name
 
     async def complete(self, request: ModelRequest) -> ModelReply:
-        """Answer once. Raises RunEnding instead where the run is being ended, or the budget is used up."""
+        """Answer once. Raises RunEnding instead where the run is ending, or the budget is used up."""
         call = self.budget_ledger.estimate_call(request, self.price)
         await self._wait_for_room(call)
         self.budget_ledger.start_call(call)
@@ -171,7 +171,7 @@ class BudgetedModel:
         return reply
 
     async def _wait_for_room(self, call: BudgetAmount) -> None:
-        """Calls in flight may turn out cheaper than feared: the budget is used up only when none is left."""
+        """Calls in flight may turn out cheaper than estimated: the budget is used up only when none is left."""
         self.graceful_stop.raise_if_begun()
         while lacking := self.budget_ledger.explain_shortage(call):
             if not self.budget_ledger.in_flight:
@@ -196,7 +196,7 @@ class OtherWorkersSpending:
         self._initial_costs = dict(self._read_costs())
 
     def total(self) -> BudgetAmount:
-        """As far as they have told; a worker that was killed has not told of its last seconds."""
+        """As far as they have reported; a worker that was killed has not reported its last seconds."""
         return sum(
             (now - self._initial_costs.get(worker, BudgetAmount()) for worker, now in self._read_costs()),
             BudgetAmount(),
@@ -216,7 +216,7 @@ def _parse_cost(value: object) -> BudgetAmount:
 
 
 async def track_other_workers(others: OtherWorkersSpending, budget_ledger: BudgetLedger) -> None:
-    """Keep a purse informed of what others spend, for ever: at most 2 BEAT_S behind them."""
+    """Keep a ledger up to date with what others spend, until cancelled: at most 2 BEAT_S late."""
     while True:
         budget_ledger.others = await anyio.to_thread.run_sync(others.total)
         await anyio.sleep(BEAT_S)

@@ -42,7 +42,7 @@ class EpisodeTally:
     attempt: int = 1
     calls: int = 0
     retries: int = 0
-    spent: Spending = Spending()
+    spent: Spending = field(default_factory=Spending)
     reusable_tokens: int = 0
     seconds: float = 0.0
     _last_calls: dict[Seat, tuple[int, int]] = field(default_factory=dict[Seat, tuple[int, int]])

@@ -19,6 +19,7 @@ from selfplay.core.task import Task
 from selfplay.core.task_rows import parse_task, read_tasks
 from selfplay.core.terminal_text import slug
 from selfplay.core.wire import Channel
+from selfplay.episode.model_kinds import find_offered_kind
 
 ReposOption = Annotated[Path, typer.Option(help="Folder of clones.", envvar="SELFPLAY_REPOS")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
@@ -207,4 +208,5 @@ def warn_of_missing_keys(*seats: SeatConfig | None) -> None:
 
 
 def _has_own_server(seat: SeatConfig) -> bool:
-    return seat.model.startswith("openai:") and bool(seat.base_url or os.environ.get("OPENAI_BASE_URL"))
+    kind = find_offered_kind(seat)
+    return kind is not None and kind.has_servers and bool(seat.base_url or os.environ.get("OPENAI_BASE_URL"))

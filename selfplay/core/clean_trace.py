@@ -1,4 +1,4 @@
-"""A clean trace: what of an episode is worth training on. Samples of every format are functions of it."""
+"""A clean trace: the part of an episode that is worth training on. Rows of every format are made of it."""
 
 from collections import Counter
 from enum import StrEnum
@@ -30,9 +30,9 @@ class Mask(StrEnum):
     LEAP = "leap"
     """An argument of a call that only a hint, or nothing, explains."""
     ECHO = "echo"
-    """Words that answer a hint, and could not be repaired."""
+    """Its words answer a hint, and could not be repaired."""
     UNSEEN = "unseen"
-    """Its words name something that only a hint had told, and could not be repaired."""
+    """Its words name something that only a hint gave, and could not be repaired."""
     WORDLESS = "wordless"
     """All its words answered a hint, and none are left: the hint was its reason for the call."""
     NOT_LEARNED = "not_learned"
@@ -45,7 +45,7 @@ class DropReason(StrEnum):
     """Why a turn is not in the clean trace at all."""
 
     NO_CALL = "no_call"
-    """It called nothing, and was answered by a hint or a nudge, or by nobody."""
+    """It called nothing, and was answered by a hint or a nudge, or not at all."""
     EARLY_FINISH = "early_finish"
     """It only called `finish`, and the episode went on: in production the conversation would be over."""
     UNPAIRED = "unpaired"
@@ -53,7 +53,7 @@ class DropReason(StrEnum):
     AFTER_ANSWER = "after_answer"
     """The answer had been given."""
     DEAD_END = "dead_end"
-    """No later turn and no target rests on it; left out only where that was asked for."""
+    """No later turn and no target depends on it; left out only where the settings ask for that."""
 
 
 class Repair(StrEnum):
@@ -64,7 +64,7 @@ class Repair(StrEnum):
     REWRITTEN = "rewritten"
     """A model wrote the words anew, from what was visible at that point and for the calls that were made."""
     EXCISED = "excised"
-    """The sentences that answer a hint, or name what only a hint had told, were taken out."""
+    """The sentences that answer a hint, or name what only a hint gave, were taken out."""
 
 
 class Reliance(Noun):
@@ -77,7 +77,7 @@ class Reliance(Noun):
 
     @property
     def share(self) -> float:
-        """The share of samples that take the same action without the hint: 1 needs no hint, 0 rests on it."""
+        """The share of samples that take the same action without the hint: 1 needs no hint, 0 depends on it."""
         return self.same / self.samples
 
 
@@ -102,7 +102,7 @@ class CleanTurn(Noun):
     removed: tuple[ToolCall, ...] = ()
     """Calls that were taken out of it: a `finish` after which the episode went on."""
     repair: Repair | None = None
-    """How `action` came to its words, where they are not the ones that were first written."""
+    """How the words of `action` were made, where they are not the original ones."""
     original: Message | None = None
     """What the model first wrote; set exactly where `repair` is."""
     reliance: Reliance | None = None
@@ -134,11 +134,11 @@ class CleanTrace(Noun):
     snapshot: str = ""
     """What was searched: `git:<40 hex>` for a commit, `tree:<40 hex>` for a directory; empty where it is not known."""
     stratum: Stratum | None = None
-    """None before it was looked at."""
+    """None before it was determined."""
 
     @property
     def conversation(self) -> tuple[Message, ...]:
-        """System prompt, task, then turns and results, up to the last turn: its results answer nobody."""
+        """System prompt, task, then turns and results, up to the last turn, without its results: no turn reads them."""
         messages = [self.prompt, self.opening]
         for turn in self.turns:
             messages += [turn.action, *(r.message for r in turn.results)]
@@ -146,7 +146,7 @@ class CleanTrace(Noun):
         return tuple(messages[: len(messages) - unread])
 
     def conversation_before(self, turn: int) -> tuple[Message, ...]:
-        """The conversation up to the turn of that position: what stood there to be answered."""
+        """The conversation that the turn at that position answers."""
         messages = [self.prompt, self.opening]
         for each in self.turns[:turn]:
             messages += [each.action, *(r.message for r in each.results)]
@@ -163,7 +163,7 @@ class CleanTrace(Noun):
 
     @property
     def reliance(self) -> Reliance | None:
-        """All samples of its hinted turns together; None where none was taken."""
+        """All samples of its hinted turns together; None where none were taken."""
         measured = [turn.reliance for turn in self.turns if turn.reliance is not None]
         if not measured:
             return None

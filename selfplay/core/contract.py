@@ -1,7 +1,7 @@
 """The contract: what a model is trained with and has to be used with, word for word.
 
-It lies as `contract.json` beside every file of samples. Evaluation and production read it back, and `read_contract`
-refuses one that was changed by hand: a prompt or a schema that differs from training costs what training won.
+It is written as `contract.json` beside every file of rows. Evaluation and production read it back, and `read_contract`
+refuses one that was changed by hand: with another prompt or schema than in training the model is worse.
 """
 
 import hashlib
@@ -57,7 +57,7 @@ class Contract(Noun):
 
     version: Literal[1] = CONTRACT_VERSION
     tools_version: Annotated[str, Field(min_length=1)]
-    """Release of `selfplay_tools` whose results the samples hold: the same schemas may answer in other words later.
+    """Release of `selfplay_tools` whose results the rows hold: another one may word results differently.
     `imported:FORMAT` for traces from elsewhere."""
     prompt: Annotated[str, Field(min_length=1)]
     """The production system prompt."""

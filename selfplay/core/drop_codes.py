@@ -7,18 +7,18 @@ from selfplay.core.trace import StopReason
 
 
 class DropCode(StrEnum):
-    """Reasons, in the order in which a trace meets them; it is dropped for the first that holds."""
+    """Reasons, in the order in which they are checked; a trace is dropped for the first that holds."""
 
     UNREADABLE = "unreadable"
     """The journal is damaged, or ends before the episode began."""
     NO_OPENING = "no_opening"
     """Imported: no system prompt, or no task, before the model's first turn."""
     NO_TOOLS = "no_tools"
-    """Imported: neither the file nor anybody else says the schemas of its tools."""
+    """Imported: the schemas of its tools stand neither in the file nor in the options."""
     SPOKEN_TO = "spoken_to"
-    """Imported: somebody speaks between the model's turns, which a row has no place for."""
+    """Imported: a message that is no tool result stands between the model's turns, where a row has no place for it."""
     UNFINISHED = "unfinished"
-    """The episode goes on, or was interrupted: the same run takes it up."""
+    """The episode goes on, or was interrupted: running it again resumes it."""
 
     GAVE_UP = "gave_up"
     """The player ended the search without every target, or stopped searching."""
@@ -37,14 +37,14 @@ class DropCode(StrEnum):
     TOOL_ERROR = "tool_error"
     """A tool broke."""
     CANCELLED = "cancelled"
-    """Somebody ended the episode."""
+    """The episode was cancelled."""
     BUG = "bug"
     """A fault of the program."""
 
     NO_ANSWER = "no_answer"
     """It does not end with an accepted `finish`."""
     NO_CHAIN = "no_chain"
-    """A target that nothing visible leads to: its chain from the task needs a hint."""
+    """Nothing visible leads to a target: its chain from the task needs a hint."""
     LEAP = "leap"
     """The answer names a file that only a hint, or nothing, explains."""
     ECHO = "echo"

@@ -6,19 +6,19 @@
     │   └── ConfigError         a run's configuration
     ├── RepositoryError         cloning, fetching, resolving a commit
     ├── JournalError            a journal that can't be read, or that does not fit what is being resumed
-    │   └── StorageError            the disk does not take what is to be kept: full, read-only, gone
+    │   └── StorageError            the disk can't be written to: full, read-only, gone
     ├── RunError                a run's folder that can't be used: another configuration, another version
     ├── ExportError             a trace that can't become a sample
-    │   └── NothingToExport         not one could: nothing is wrong with what was asked for
+    │   └── NothingToExport         none could, though nothing was wrong with the request
     └── ModelError              a call of a language model
         ├── TransientModelError     worth another try: timeout, server down, cut reply; carries the server's Retry-After
         │   ├── RateLimited             the server said to slow down
         │   └── EndpointDown            no server of the seat is in reach; nothing was sent
-        ├── RunEnding               the run is being ended: the call was not made
+        ├── RunEnding               the run is ending: the call was not made
         ├── FatalModelError         no try will help: bad key, unknown model, bad request; carries what was refused
         │   ├── RequestRefused          400, 413, 422: the server does not take this request
         │   └── ContextTooLong          the conversation no longer fits
-        └── ScriptError             a scripted or recorded model was asked something it has no answer for
+        └── ScriptError             a scripted or recorded model has no answer to what it was asked
 
 A mistake of the player is none of these: it is text for the player. A mistake that the player's model makes in its
 reply (arguments that do not parse, a reply cut by its length) is part of the reply.
@@ -53,16 +53,16 @@ class JournalError(SelfplayError):
 
 
 class StorageError(JournalError):
-    """The disk does not take what is to be kept: it is full, read-only, or gone. What was kept before is whole."""
+    """The disk is full, read-only, or gone. What was written before is whole."""
 
     @classmethod
     def from_os_error(cls, path: Path, error: OSError, what: str = "written") -> Self:
-        """What to do about a file that can't be written (made, read)."""
+        """The error for a file that can't be written (or `what`: made, read)."""
         return cls(f"{path}: can't be {what}: {error.strerror}; mend that and run the same command again")
 
 
 class RunError(SelfplayError):
-    """A run's folder can't be used as it is asked for."""
+    """A run's folder can't be used with these settings."""
 
 
 class ExportError(SelfplayError):
@@ -70,7 +70,7 @@ class ExportError(SelfplayError):
 
 
 class NothingToExport(ExportError):
-    """No trace and no pair gave a row. The message says what became of them."""
+    """No trace and no pair gave a row. The message says why."""
 
 
 class ModelError(SelfplayError):
@@ -87,7 +87,7 @@ class TransientModelError(ModelError):
 
 
 class RunEnding(ModelError):
-    """The run is being ended: the call was not made, and the episode goes on when the run does."""
+    """The run is ending: the call was not made. The episode is resumed when the run is."""
 
 
 class RateLimited(TransientModelError):
@@ -95,7 +95,7 @@ class RateLimited(TransientModelError):
 
 
 class EndpointDown(TransientModelError):
-    """No server of the seat is in reach at present; nothing was sent. The episode is parked until one is back."""
+    """No server of the seat is in reach; nothing was sent. The episode is parked until one is."""
 
 
 class FatalModelError(ModelError):
@@ -106,7 +106,7 @@ class FatalModelError(ModelError):
         self.status = status
         """The HTTP status, if a server answered."""
         self.param = param
-        """The request's field that the server refused, as far as its answer tells: `response_format`, `tool_choice`."""
+        """The request's field that the server refused, as far as its answer says: `response_format`, `tool_choice`."""
 
 
 class RequestRefused(FatalModelError):

@@ -26,7 +26,7 @@ def convert_os_errors(where: Path, what: str = "written") -> Generator[None]:
 def make_folder(path: Path, *, above: bool = False) -> None:
     """Make a folder if it is not there; those above it only where asked. Raises StorageError.
 
-    A disk that went away while a run goes on must not be begun anew in the empty place that it leaves.
+    If a disk is unmounted during a run, its folders must not be made anew at the empty mount point.
     """
     with convert_os_errors(path, "made"):
         path.mkdir(parents=above, exist_ok=True)
@@ -36,15 +36,15 @@ def make_folder(path: Path, *, above: bool = False) -> None:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all. Raises StorageError, also where its folder is not there."""
+    """Write a file as a whole or not at all. Raises StorageError, also where its folder is missing."""
     with _write_part_file(path, data) as part:
         part.replace(path)
 
 
 def write_if_absent(path: Path, data: bytes) -> bool | None:
-    """Write a file so that it is there whole or not at all, unless another has written it. Raises StorageError.
+    """Write a file as a whole or not at all, unless it exists. Raises StorageError.
 
-    Whether it was written; None on a disk that knows no links, where nothing was.
+    Returns whether it was written; None where the file system has no hard links, and nothing was.
     """
     with _write_part_file(path, data) as part:
         try:
@@ -58,7 +58,7 @@ def write_if_absent(path: Path, data: bytes) -> bool | None:
 
 @contextmanager
 def _write_part_file(path: Path, data: bytes) -> Generator[Path]:
-    """A file with this content beside the one that it is to become. Raises StorageError."""
+    """A file with this content in the folder of the final one. Raises StorageError."""
     part = path.with_name(f".{path.name}.{token_hex(4)}.part")  # process numbers of two machines may be the same
     try:
         with convert_os_errors(path):

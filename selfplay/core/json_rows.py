@@ -55,7 +55,7 @@ def _refuse_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 KnownKeys = Mapping[tuple[int | str, ...], Sequence[str]]
-"""The keys that there are, by where they stand."""
+"""The known keys, by where they stand."""
 
 
 _KINDS = {
@@ -83,7 +83,7 @@ _NAMES: dict[type, str] = {str: "text", dict: "an object", list: "a list", tuple
 
 
 def explain_errors(error: ValidationError, known: KnownKeys) -> str:
-    """Pydantic's findings in one line a person can act on. `known` is for near misses."""
+    """Pydantic's errors in one line of plain words. `known` serves to suggest keys for misspelt ones."""
     parts = error.errors(include_url=False)
     inner = [
         part for part in parts if part["type"] != "too_short"
@@ -110,7 +110,7 @@ def _explain_error(part: ErrorDetails, known: KnownKeys) -> str:
 
 
 def _describe_value(value: object) -> str:
-    """What was given; of text only that it is text: it may be a key."""
+    """A value in an error; of text only that it is text, since it may be a key."""
     if value is None or isinstance(value, bool | int | float):
         return json.dumps(value)
     return _NAMES.get(type(value), f"a {type(value).__name__}")
@@ -123,7 +123,7 @@ def _format_location(loc: tuple[int | str, ...]) -> str:
 def read_rows(
     path: Path, row: type[RowType], choose: Callable[[bytes], type[RowType]] | None = None
 ) -> Iterator[tuple[str, RowType]]:
-    """Each line of a JSONL file with where it stands (`FILE:LINE`); blank lines are passed over.
+    """Each line of a JSONL file with where it stands (`FILE:LINE`); blank lines are skipped.
 
     `choose` says of a line which kind of `row` it should be, where there are several.
 

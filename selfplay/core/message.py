@@ -11,7 +11,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 MAX_DEPTH = 100
-"""Levels of a call's arguments, themselves the first: JSON of more can be read, but not be written again."""
+"""Levels of nesting in a call's arguments, themselves the first: deeper JSON can be read, but not written again."""
 
 
 class Noun(BaseModel):
@@ -21,9 +21,9 @@ class Noun(BaseModel):
 
 
 class ExtendedNoun(Noun):
-    """A noun that gained fields after files of it were written: where they say nothing, they are not written.
+    """A noun that gained fields after files of it were written: they are left out where they have their defaults.
 
-    So what was stored before keeps its bytes, and every id and digest that is made of them.
+    So what was stored before keeps its bytes, and every id and digest made of them.
     """
 
     later_fields: ClassVar[frozenset[str]] = frozenset()
@@ -51,7 +51,7 @@ class Origin(StrEnum):
     SUPERVISOR = "supervisor"
     """A verdict, in the supervisor's own conversation."""
     REPORT = "report"
-    """What the engine tells the supervisor or the judge of a step, in a conversation of their own."""
+    """The engine's report of a step to the supervisor or the judge, in a conversation of their own."""
     JUDGE = "judge"
     """What the gate's judge answered, in a conversation of its own."""
 
@@ -62,19 +62,19 @@ class ToolCall(Noun):
     id: str
     name: str
     arguments: str
-    """Exactly as the model wrote them; JSON if the model did well."""
+    """Exactly as the model wrote them; a JSON object unless the model erred."""
     is_cut: bool = False
     """True when the reply ended at its length limit: such a call is never carried out."""
 
     def parse_arguments(self) -> dict[str, Any] | None:
-        """The arguments as an object, or None where they are not one, see `parsed_object`."""
+        """The arguments as an object, or None where they are not one, see `parse_object`."""
         return parse_object(self.arguments)
 
 
 def parse_object(text: str) -> dict[str, Any] | None:
     """The JSON object that a text is. None where it is none, is nested deeper than MAX_DEPTH, or has a key twice.
 
-    Of a key that stands twice only the last value is read, so that whoever looks at the object overlooks text.
+    Of a key that stands twice only the last value is read: a check of the object would miss the text of the first.
     """
     try:
         value = orjson.loads(text)
@@ -89,7 +89,7 @@ def parse_object(text: str) -> dict[str, Any] | None:
 
 
 def _containers_in(value: object) -> list[Any]:
-    """The lists and objects right inside a list or object."""
+    """The lists and objects directly in a list or object."""
     held = cast("dict[str, Any]", value).values() if isinstance(value, dict) else cast("list[Any]", value)
     return [each for each in held if isinstance(each, dict | list)]
 

@@ -1,4 +1,4 @@
-"""Likeness of texts: which of those kept so far has most in common with a new one, by MinHash.
+"""Near duplicates: which earlier text is most similar to a new one, by MinHash.
 
 Similarities are estimates of the Jaccard index from 256 values (standard error 0.02 at 0.85).
 """
@@ -12,7 +12,7 @@ import rensa  # pyright: ignore[reportMissingTypeStubs]  # ships no types: `Sket
 NUMBERS = 256
 """MinHash values of one sketch."""
 BANDS = 32
-"""Groups of values of which one must agree: at a similarity of 0.85 all but one pair in ten thousand are compared."""
+"""Groups of values of which one must agree: at a similarity of 0.85 all but one pair in ten thousand are found."""
 SEED = 20
 
 
@@ -24,7 +24,7 @@ class Sketch(Protocol):
         ...
 
     def jaccard(self, other: "Sketch") -> float:
-        """How much the two sets have in common, estimated, between 0 and 1."""
+        """The estimated Jaccard index of the two sets, between 0 and 1."""
         ...
 
 
@@ -35,7 +35,7 @@ class _LshIndex(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class NearDuplicate:
-    """An earlier one that a new one resembles."""
+    """An earlier text that a new one is similar to."""
 
     of: str
     """Its id."""
@@ -44,7 +44,7 @@ class NearDuplicate:
 
 
 class SketchIndex:
-    """Sketches of one kind, found again by likeness; about 3 kB of memory for each."""
+    """Sketches, found by similarity; about 3 kB of memory for each."""
 
     def __init__(self) -> None:
         index = cast("Any", rensa).RMinHashLSH(threshold=0.5, num_perm=NUMBERS, num_bands=BANDS)
@@ -52,13 +52,13 @@ class SketchIndex:
         self._sketches: list[tuple[str, Sketch]] = []
 
     def find_nearest(self, sketch: Sketch, threshold: float) -> NearDuplicate | None:
-        """The most similar one from the threshold on; of equals the one that was put first."""
+        """The most similar one at or above the threshold; of equals the one that was added first."""
         near = [(self._sketches[key][1].jaccard(sketch), -key) for key in self._index.query(sketch)]
         similarity, key = max(near, default=(0.0, 0))
         return NearDuplicate(self._sketches[-key][0], similarity) if near and similarity >= threshold else None
 
     def add(self, id: str, sketch: Sketch) -> None:  # noqa: A002  the field's name
-        """Keep one."""
+        """Add a sketch."""
         self._index.insert(len(self._sketches), sketch)
         self._sketches.append((id, sketch))
 

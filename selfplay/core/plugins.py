@@ -5,7 +5,7 @@ An installed package offers entry points (https://packaging.python.org/specifica
     [project.entry-points."selfplay.models"]
     mykind = "mypackage.models:make_model"
 
-Loading imports the package, and so runs its code: with the rights of whoever started the run.
+Loading imports the package, and so runs its code: with the rights of the user who started the run.
 """
 
 from functools import cache

@@ -1,4 +1,4 @@
-"""A task: what the player is told (`Brief`) and what only the supervisor knows (`Answer`)."""
+"""A task: what the player gets (`Brief`) and what only the supervisor knows (`Answer`)."""
 
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -62,7 +62,7 @@ class Goal(Noun):
     id: NonEmptyText
     """A short name, unique in its task."""
     about: str = ""
-    """What the supervisor is told of it."""
+    """A description, for the supervisor."""
     tool: str | None = None
     """The tool that has to be called; None for any."""
     where: Annotated[tuple[Condition, ...], Field(min_length=1)]
@@ -126,4 +126,4 @@ class Task(Noun):
     brief: Brief
     answer: Answer
     meta: dict[str, JsonValue] = Field(default_factory=dict)
-    """The user's own; carried along, read by nobody."""
+    """The user's own; kept, and not read by the engine."""

@@ -4,10 +4,7 @@ import re
 
 MAX_LINES = 6
 """Lines of a tool result that are shown; the journal holds all."""
-
-
 MAX_CHARS = 400
-
 
 _CONTROL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]"
@@ -16,7 +13,7 @@ _CONTROL = re.compile(
 
 
 def sanitize(text: str) -> str:
-    """Text that can do nothing to a terminal: control, direction and invisible characters are shown as U+FFFD."""
+    """Text with U+FFFD in place of control, direction and invisible characters, which act on a terminal."""
     return _CONTROL.sub("\ufffd", text)
 
 

@@ -1,4 +1,4 @@
-"""A trace: what remains of an episode. Frozen; grows by appending a step; valid at every moment."""
+"""A trace: all that is kept of an episode. Frozen; it grows by appending a step, and is valid at every moment."""
 
 import hashlib
 from enum import StrEnum
@@ -23,12 +23,12 @@ class Quality(StrEnum):
 
 
 class Verdict(Noun):
-    """What the supervisor said of one step."""
+    """The supervisor's words on one step."""
 
     quality: Quality
     why: str
     hint: str | None = None
-    """What it would tell the player; the gate decides whether it is told."""
+    """Its words for the player; the gate decides whether they are sent."""
 
 
 FindingKind = Literal[
@@ -47,8 +47,8 @@ FindingKind = Literal[
     "judge",
     "repeated",
 ]
-"""What a hint gives away; `judge`: a model could name a target with it, and not without it. The last one gives nothing
-away: the player has had this hint before."""
+"""What a hint gives away; `judge`: a model could name a target with it, and not without it; `repeated`: nothing, but
+the player has had this hint before."""
 
 
 class HintFinding(Noun):
@@ -67,13 +67,13 @@ class JudgeGuess(Noun):
     """One sample of the gate's judge."""
 
     files: tuple[str, ...] = ()
-    """What it would open, in its words, best first."""
+    """Files that it would open, as it named them, best first."""
     note: str | None = None
-    """Why it named none, where it could not be read or asked."""
+    """Why there are none, where its answer could not be read or had."""
 
 
 class JudgeOpinion(Noun):
-    """What the gate's judge, who does not know the answer, made of one proposal."""
+    """The gate's judge, which does not know the answer, on one proposal."""
 
     without: tuple[JudgeGuess, ...]
     """Its guesses from what the player has seen; asked for once, and the same for all proposals of a step."""
@@ -89,7 +89,7 @@ class HintAttempt(Noun):
     text: str
     findings: tuple[HintFinding, ...] = ()
     opinion: JudgeOpinion | None = None
-    """The judge's; None where there is none, or where it needed not be asked."""
+    """The judge's; None without a judge, or where it was not needed."""
 
 
 class HintKind(StrEnum):
@@ -116,9 +116,9 @@ class Judgement(Noun):
     """Everything that the supervisor's side did about one step."""
 
     verdict: Verdict | None = None
-    """None: not asked for (`never`), or not to be had."""
+    """None: not asked for (policy `never`), or none that could be read."""
     missing: str | None = None
-    """Why there is no verdict although one was asked for."""
+    """Why there is no verdict, where one was asked for."""
     attempts: tuple[HintAttempt, ...] = ()
     """Each proposed hint with the gate's findings, in order."""
     hint: Hint | None = None
@@ -134,7 +134,7 @@ class ToolResult(Noun):
 
 
 class Step(Noun):
-    """One turn of the player, what came of it, and what was said about it."""
+    """One turn of the player, its results, and the judgement on it."""
 
     action: Message
     results: tuple[ToolResult, ...] = ()
@@ -148,13 +148,13 @@ class Step(Noun):
 
     @property
     def messages_after(self) -> tuple[Message, ...]:
-        """What was said to the player after the results: the hint, then the nudge."""
-        said: list[Message] = []
+        """Messages to the player after the results: the hint, then the nudge."""
+        messages: list[Message] = []
         if self.judgement.hint is not None:
-            said.append(Message(role="user", content=self.judgement.hint.text, origin=Origin.HINT))
+            messages.append(Message(role="user", content=self.judgement.hint.text, origin=Origin.HINT))
         if self.nudge is not None:
-            said.append(Message(role="user", content=self.nudge, origin=Origin.NUDGE))
-        return tuple(said)
+            messages.append(Message(role="user", content=self.nudge, origin=Origin.NUDGE))
+        return tuple(messages)
 
 
 class StopReason(StrEnum):
@@ -182,10 +182,10 @@ class Stop(Noun):
 
 
 class Stratum(StrEnum):
-    """How far an episode was the player's own; the first is preferred."""
+    """Whether an episode was the player's own; the first is preferred."""
 
     UNHINTED = "unhinted"
-    """Nobody spoke to the player: no hint, and no word of the engine."""
+    """The player got no hint and no nudge."""
     HINTED = "hinted"
 
 
@@ -211,7 +211,7 @@ class Trace(Noun):
 
     @property
     def conversation(self) -> tuple[Message, ...]:
-        """Everything that the player has been told and has said, in order."""
+        """The player's conversation, in order."""
         messages = [self.prompt, self.opening]
         for step in self.steps:
             messages += [step.action, *(r.message for r in step.results), *step.messages_after]
@@ -230,7 +230,7 @@ class Trace(Noun):
 
     @property
     def stratum(self) -> Stratum:
-        """Whether anybody spoke to the player."""
+        """Whether the player got a hint or a nudge."""
         return Stratum.HINTED if any(step.messages_after for step in self.steps) else Stratum.UNHINTED
 
     @property

@@ -13,7 +13,7 @@ class Usage(Noun):
     """Of the input: reused from the server's prefix cache, as far as the server says."""
     output_tokens: int = 0
     is_approximate: bool = False
-    """True when the server said nothing and the numbers are estimates."""
+    """True when the server reported nothing and the numbers are estimates."""
 
     def __add__(self, other: "Usage") -> "Usage":
         """Both together; approximate if either is."""

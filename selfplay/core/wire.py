@@ -16,7 +16,7 @@ import orjson
 from selfplay.core.message import Message, Origin
 
 Channel = Literal["user", "tool"]
-"""How hints and nudges travel: as a user message, or as the marked last part of the last tool result."""
+"""How hints and nudges are sent: as a user message, or as the marked last part of the last tool result."""
 
 ReasoningKey = Literal["reasoning_content", "reasoning", "none"]
 """The name under which a model's earlier reasoning goes back to it, or `none` to leave it out."""
@@ -33,7 +33,7 @@ class WireMessage:
 
     @property
     def value(self) -> dict[str, Any]:
-        """The message as an object, read anew each time: only models without a server look at it."""
+        """The message as an object, parsed at each use: only models without a server need it."""
         return orjson.loads(self.raw)
 
 
@@ -48,7 +48,7 @@ def _join_body(start: bytes, messages: Sequence[WireMessage]) -> bytes:
 
 _END = b"]}"
 HeadKeys = tuple[str, ...] | None
-"""Those of a head that count; None for all."""
+"""Keys of a head; None for all."""
 
 
 def _encode_head(head: Mapping[str, Any]) -> bytes:
@@ -57,9 +57,9 @@ def _encode_head(head: Mapping[str, Any]) -> bytes:
 
 
 class ConversationDigests:
-    """The ever longer bodies of one conversation and their sha256: what was hashed once is not hashed again.
+    """The growing bodies of one conversation and their sha256: no message is hashed twice.
 
-    A head is not to be changed once it was given: its bytes are kept for when the same object is given again.
+    A head must not be changed after its first use: its bytes are kept for later uses of the same object.
     """
 
     def __init__(self) -> None:
@@ -67,11 +67,11 @@ class ConversationDigests:
         self._starts: dict[HeadKeys, tuple[Mapping[str, Any], bytes]] = {}
 
     def body(self, head: Mapping[str, Any], messages: Sequence[WireMessage]) -> bytes:
-        """`body(head, messages)`."""
+        """As `request_body(head, messages)`."""
         return _join_body(self._head_bytes(head), messages)
 
     def sha256(self, head: Mapping[str, Any], messages: Sequence[WireMessage], keys: HeadKeys = None) -> str:
-        """That of `body(head, messages)`, or of `body` with only these keys of the head.
+        """That of `body(head, messages)`, or of the body with only these keys of the head.
 
         `messages` begin with those of the calls before, or are fewer of them.
         """
@@ -116,7 +116,7 @@ def encode_messages(
 ) -> list[WireMessage]:
     """Encode the messages that are added between two calls.
 
-    Neighbouring user messages of a batch become one (chat templates refuse two in a row), parted by a blank line.
+    Neighbouring user messages of a batch become one (chat templates refuse two in a row), separated by a blank line.
     In the `tool` channel hints and nudges stand after `mark`, as the last part of the batch's last tool result, or as a
     user message where the batch has no tool result.
     """
@@ -133,7 +133,7 @@ def encode_messages(
 
 
 def _shrink_to_fit(raw: bytes) -> bytes:
-    """The same bytes in no more memory than they need: orjson leaves the room in which it wrote, 8 kB for 500 bytes."""
+    """The same bytes in as little memory as they need: orjson keeps its write buffer, 8 kB for 500 bytes."""
     return bytes(memoryview(raw))
 
 
@@ -158,7 +158,7 @@ def _message_value(message: Message, reasoning: ReasoningKey) -> dict[str, Any]:
 def sendable_arguments(arguments: str) -> str:
     """Arguments as they may stand in a history: servers answer 500 to a history whose arguments are no JSON object.
 
-    What the model really wrote stays on the trace, and the tool's result tells the model what was wrong with it.
+    What the model really wrote stays on the trace, and the tool's result says what was wrong with it.
     """
     try:
         value = orjson.loads(arguments)

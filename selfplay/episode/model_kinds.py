@@ -1,7 +1,7 @@
 """Kinds of models, by the name that a seat's configuration gives: `heuristic`, `openai:NAME`, `mykind:NAME`.
 
 An installed package offers a kind as an entry point of the group `selfplay.models`; its value is a `ModelFactory`, or
-a `ModelKind` where more is to be said of it. What needs no package is named by where its factory stands:
+a `ModelKind`, which says more. Without a package a model is named by where its factory stands:
 `model = "package.module:factory"`. A kind that is known here can't be replaced.
 """
 

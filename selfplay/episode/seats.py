@@ -88,7 +88,7 @@ async def open_seat_models(
 
 
 async def _close_model(model: Model, _: object, error: BaseException | None, __: object) -> None:
-    """Close a model; its complaint about unused lines of a script does not stand in front of an earlier error."""
+    """Close a model; unused lines of its script are an error only where there was no other."""
     try:
         await model.aclose()
     except ScriptError:

@@ -20,7 +20,7 @@ FinishReason = Literal["stop", "tool_calls", "length", "content_filter", "other"
 
 
 class ModelReply(Noun):
-    """What a model answered, everything that its server said about it included."""
+    """What a model answered, with everything that its server reported about it."""
 
     message: Message
     """Role assistant. Ids of its tool calls are unique within the reply; arguments are as the model wrote them."""

@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -31,7 +31,7 @@ class OpenUsage:
     episodes: int = 0
     steps: int = 0
     calls: int = 0
-    spent: Spending = Spending()
+    spent: Spending = field(default_factory=Spending)
 
 
 @dataclass(slots=True)

@@ -40,7 +40,7 @@ class ActorProgress:
 
     state: dict[str, Any] = field(default_factory=dict[str, Any])
     """As in its heartbeat."""
-    spent: Spending = Spending()
+    spent: Spending = field(default_factory=Spending)
     """By itself."""
 
 

@@ -148,7 +148,7 @@ def client_of(endpoint: ModelEndpoint, timeout_s: float, http_client: httpx2.Asy
     """The client for an endpoint. It asks once and follows nothing."""
     # Bodies come uncompressed, so that their bound is one on memory too.
     headers: dict[str, str | openai.Omit] = {"Accept-Encoding": "identity"}
-    if not endpoint.is_vendors:  # the client takes these from the environment; they are nobody else's business
+    if not endpoint.is_vendors:  # the client takes these from the environment; they concern the vendor only
         headers |= {"OpenAI-Organization": openai.omit, "OpenAI-Project": openai.omit}
     return openai.AsyncOpenAI(
         api_key=endpoint.key,

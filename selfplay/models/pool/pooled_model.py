@@ -25,7 +25,7 @@ STAY_S = 10.0
 MAX_REMEMBERED = 1 << 14
 """How many conversations' servers are remembered."""
 OPENING_MESSAGES = 2
-"""Messages that tell one conversation from another."""
+"""How many messages identify a conversation."""
 
 
 @dataclass(frozen=True, slots=True)

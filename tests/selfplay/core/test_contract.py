@@ -73,7 +73,7 @@ def test_equal_contracts_do_not_differ() -> None:
     assert describe_difference(a_contract(), a_contract()) == ""
 
 
-def test_a_difference_is_told_part_by_part() -> None:
+def test_a_difference_is_described_part_by_part() -> None:
     one = a_contract("a\nb\nc", [FINISH, a_tool("grep", "pattern")])
     other = a_contract("a\nB\nc", [FINISH, a_tool("search", "query")], tools_version="0.2.0")
     assert describe_difference(one, other) == (
@@ -81,7 +81,7 @@ def test_a_difference_is_told_part_by_part() -> None:
     )
 
 
-def test_a_prompt_that_only_goes_on_differs_at_its_end() -> None:
+def test_a_prompt_that_is_only_longer_differs_at_the_end() -> None:
     assert describe_difference(a_contract("a"), a_contract("a\nb")) == "system prompt, line 2: its end against 'b'"
 
 

@@ -64,10 +64,10 @@ async def test_work_begins_in_the_order_in_which_it_came() -> None:
 @pytest.mark.anyio
 async def test_a_cancelled_caller_leaves_when_its_work_has_ended() -> None:
     threads, has_begun, may_end, has_ended = ThreadPool(1), anyio.Event(), threading.Event(), list[bool]()
-    tell = partial(asyncio.get_running_loop().call_soon_threadsafe, has_begun.set)
+    report_start = partial(asyncio.get_running_loop().call_soon_threadsafe, has_begun.set)
 
     def work() -> None:
-        tell()
+        report_start()
         may_end.wait()
         has_ended.append(True)
 
@@ -90,7 +90,7 @@ def test_the_next_event_loop_may_use_them_too() -> None:
     assert [anyio.run(threads.run, partial(int, text)) for text in "12"] == [1, 2]
 
 
-def test_threads_end_with_the_last_hold_on_them() -> None:
+def test_threads_end_with_the_last_reference_to_their_pool() -> None:
     began = list[threading.Thread]()
     here: Callable[[], None] = lambda: began.append(threading.current_thread())  # noqa: E731  typed
     anyio.run(ThreadPool(1).run, here)

@@ -17,8 +17,8 @@ def tool(text: str) -> Message:
 
 
 @given(st.lists(texts, min_size=1, max_size=6))
-def test_a_body_is_what_plain_json_would_be(said: list[str]) -> None:
-    encoded = encode_messages([tool(text) for text in said])
+def test_a_body_is_what_plain_json_would_be(texts: list[str]) -> None:
+    encoded = encode_messages([tool(text) for text in texts])
     head: dict[str, object] = {"model": "m", "temperature": 0.5, "tools": []}
     assert orjson.loads(request_body(head, encoded)) == {**head, "messages": [dict(m.value) for m in encoded]}
     assert orjson.loads(request_body({}, encoded)) == {"messages": [dict(m.value) for m in encoded]}
@@ -36,8 +36,8 @@ def test_in_the_tool_channel_advice_ends_the_last_result_behind_its_mark() -> No
 
 
 def test_in_the_tool_channel_advice_without_a_result_is_a_user_message() -> None:
-    said = Message(role="assistant", content="hm", origin=Origin.PLAYER)
-    encoded = encode_messages([said, user("a hint")], channel="tool", mark="[advice 7]")
+    message = Message(role="assistant", content="hm", origin=Origin.PLAYER)
+    encoded = encode_messages([message, user("a hint")], channel="tool", mark="[advice 7]")
     assert encoded[-1].value == {"role": "user", "content": "[advice 7] a hint"}
 
 
@@ -65,7 +65,7 @@ def test_a_name_that_no_tool_can_have_is_sent_as_one_that_it_can() -> None:
 
 
 def test_reasoning_goes_back_under_the_wanted_name_or_not_at_all() -> None:
-    said = Message(role="assistant", content="c", origin=Origin.PLAYER, reasoning="r")
-    assert encode_messages([said], reasoning="reasoning")[0].value["reasoning"] == "r"
-    assert encode_messages([said], reasoning="reasoning_content")[0].value["reasoning_content"] == "r"
-    assert set(encode_messages([said])[0].value) == {"role", "content"}
+    message = Message(role="assistant", content="c", origin=Origin.PLAYER, reasoning="r")
+    assert encode_messages([message], reasoning="reasoning")[0].value["reasoning"] == "r"
+    assert encode_messages([message], reasoning="reasoning_content")[0].value["reasoning_content"] == "r"
+    assert set(encode_messages([message])[0].value) == {"role", "content"}

@@ -14,7 +14,7 @@ from selfplay.models.retry import Clock
 
 USAGE = Usage(input_tokens=100, output_tokens=10)
 ROUNDS = 12
-"""Turns of the event loop after which nobody here can go on by himself: a wake-up takes three or four."""
+"""Turns of the event loop after which no task here can go on: a wake-up takes three or four."""
 
 
 @dataclass
@@ -40,12 +40,12 @@ class ManualClock:
         return Clock(now=lambda: self.now_s, sleep=self.sleep)
 
     async def settle(self) -> None:
-        """Let everybody go on as far as they can at this time."""
+        """Let every task run as far as it can at this time."""
         for _ in range(ROUNDS):
             await anyio.lowlevel.checkpoint()
 
     async def advance(self, seconds: float) -> None:
-        """Move on; whoever wakes on the way does so at their time."""
+        """Move time on; sleepers wake at their own times."""
         until = self.now_s + seconds
         await self.settle()
         while (first := min(self._sleepers, key=lambda s: s[0], default=None)) is not None and first[0] <= until:
@@ -64,7 +64,7 @@ class _HeldCall:
 
 @dataclass
 class HeldModel:
-    """A model whose calls come back when they are told to, in any order."""
+    """A model whose calls come back when a test lets them, in any order."""
 
     usage: Usage = USAGE
     calls: list[_HeldCall] = field(default_factory=list[_HeldCall])

@@ -31,5 +31,5 @@ def test_what_looks_like_a_key_is_cut_out_wherever_it_stands(key: str) -> None:
         "a bearer of 12345678",
     ],
 )
-def test_innocent_words_stay(text: str) -> None:
+def test_words_that_are_no_keys_stay(text: str) -> None:
     assert hide_keys(text) == text

@@ -56,12 +56,14 @@ async def test_the_same_seed_waits_the_same() -> None:
 
 @pytest.mark.anyio
 async def test_the_last_error_is_raised_when_the_attempts_are_used_up() -> None:
-    hours, told = RecordingClock(), list[FailedAttempt]()
+    hours, failed_attempts = RecordingClock(), list[FailedAttempt]()
     model = ScriptedModel([fails("server", "first"), fails("timeout", "second"), fails("rate_limited", "third")])
     with pytest.raises(RateLimited, match="third"):
-        await complete_with_retries(model, ASKED, RetryPolicy(tries=3), on_retry=told.append, clock=hours.clock)
-    assert [(r.attempt, str(r.error)) for r in told] == [(1, "first"), (2, "second")]
-    assert [r.wait_s for r in told] == hours.slept
+        await complete_with_retries(
+            model, ASKED, RetryPolicy(tries=3), on_retry=failed_attempts.append, clock=hours.clock
+        )
+    assert [(r.attempt, str(r.error)) for r in failed_attempts] == [(1, "first"), (2, "second")]
+    assert [r.wait_s for r in failed_attempts] == hours.slept
     assert model.asked == [ASKED] * 3
 
 
@@ -75,7 +77,7 @@ async def test_what_is_not_transient_is_not_tried_again() -> None:
 
 
 @pytest.mark.anyio
-async def test_the_servers_wait_is_kept_up_to_a_bound() -> None:
+async def test_a_retry_after_is_honoured_up_to_a_bound() -> None:
     hours = RecordingClock()
     model = ScriptedModel([fails("rate_limited", retry_after_s=20), fails("server", retry_after_s=9_000), says("done")])
     await complete_with_retries(model, ASKED, RetryPolicy(longest_retry_after_s=60, first_wait_s=2), clock=hours.clock)
@@ -100,7 +102,7 @@ def test_a_wait_is_never_longer_than_its_bounds(failures: int, seed: int, asked:
     assert 0 <= wait_s <= (50 if asked is None else min(asked, 70) + 3)
 
 
-BAD_DAYS: Sequence[loopback.Behaviour] = [
+SERVER_FAILURES: Sequence[loopback.Behaviour] = [
     loopback.rate_limited(0),
     loopback.server_error(500),
     loopback.server_error(503),
@@ -115,21 +117,21 @@ BAD_DAYS: Sequence[loopback.Behaviour] = [
 
 
 @pytest.mark.anyio
-async def test_a_bad_day_of_a_server_ends_in_a_reply() -> None:
+async def test_a_server_that_fails_in_every_way_ends_in_a_reply() -> None:
     """Every way in which a server breaks, one after another, is waited out; the same bytes are sent each time."""
 
     def handler(_: Json) -> Json:
         return {"content": "at last"}
 
-    told = list[FailedAttempt]()
+    failed_attempts = list[FailedAttempt]()
     asked = ModelRequest({"model": "m"}, (), turn=0)
     async with (
-        LoopbackServer(handler, BAD_DAYS) as server,
+        LoopbackServer(handler, SERVER_FAILURES) as server,
         OpenAIModel("m", base_url=server.base_url, timeout_s=0.5) as model,
     ):
         policy = RetryPolicy(tries=30, first_wait_s=0, longest_wait_s=0)
-        reply = await complete_with_retries(model, asked, policy, on_retry=told.append)
+        reply = await complete_with_retries(model, asked, policy, on_retry=failed_attempts.append)
     assert reply.message.content == "at last"
     assert reply.faults == ()
-    assert len(told) >= len(BAD_DAYS)
+    assert len(failed_attempts) >= len(SERVER_FAILURES)
     assert {received.body for received in server.received} == {asked.body()}

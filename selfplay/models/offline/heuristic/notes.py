@@ -43,8 +43,8 @@ class SearchNotes:
     def word_weights(self) -> dict[str, float]:
         """Stems of words to look for, with their weights: the latest advice counts most."""
         weights = {stem(word): 1.0 for word in self.task}
-        for age, said in enumerate(reversed(self.advice)):
-            for word in said:
+        for age, words in enumerate(reversed(self.advice)):
+            for word in words:
                 weights[stem(word)] = max(weights.get(stem(word), 0.0), 3.0 / (1 + age))
         return weights
 

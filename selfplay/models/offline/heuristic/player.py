@@ -129,7 +129,7 @@ def _read_hits(notes: SearchNotes) -> Iterator[SearchMove]:
     for path in rank_unread(notes, notes.seen):
         if notes.score(path) <= 0:
             break
-        why = [w for w in (*notes.task, *(w for said in notes.advice for w in said)) if _has_word(notes, path, w)]
+        why = [w for w in (*notes.task, *(w for words in notes.advice for w in words)) if _has_word(notes, path, w)]
         named = _quote_words(tuple(dict.fromkeys(why))[:3])
         yield SearchMove(f"{path} came up with {named}, and I have not read it.", "read_file", {"path": path})
 
@@ -175,7 +175,7 @@ def _look_up_names(notes: SearchNotes) -> Iterator[SearchMove]:
 
 
 def _search_single_words(notes: SearchNotes) -> Iterator[SearchMove]:
-    for word in dict.fromkeys((*(w for said in reversed(notes.advice) for w in said), *notes.task)):
+    for word in dict.fromkeys((*(w for words in reversed(notes.advice) for w in words), *notes.task)):
         yield _search_for((word,), "I have not searched for this alone:")
 
 

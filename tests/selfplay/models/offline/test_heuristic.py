@@ -103,10 +103,10 @@ prose = st.text(st.characters(exclude_categories=["Cs"]), max_size=80)
 
 
 @given(prose, st.lists(st.tuples(prose, prose), max_size=6))
-async def test_whatever_it_is_told_it_makes_a_call(task: str, told: list[tuple[str, str]]) -> None:
+async def test_it_makes_a_call_in_every_conversation(task: str, turns: list[tuple[str, str]]) -> None:
     talk = Conversation()
     talk.messages[1] = TASK.model_copy(update={"content": task})
-    for result, hint in told:
+    for result, hint in turns:
         name, _ = await talk.move(result, hint)
         assert name
 
@@ -197,7 +197,7 @@ async def test_its_hints_use_words_around_the_target_and_never_its_name_or_the_t
     assert not {"drain", "valve", "level", "tank"} & {stem(w) for w in distinct_words(hint)}
 
 
-async def test_at_the_higher_levels_it_is_careless_with_names_so_that_the_gate_has_work() -> None:
+async def test_at_the_higher_levels_it_proposes_names_that_the_gate_refuses() -> None:
     assert "release_pressure" in (read_verdict(await judge(report(1, level=4))).hint or "")
 
 
@@ -207,7 +207,7 @@ async def test_a_hint_does_not_repeat_the_words_of_an_earlier_one() -> None:
     assert first != second
 
 
-async def test_it_gives_no_hint_when_none_is_wanted_and_sees_a_find() -> None:
+async def test_it_gives_no_hint_when_none_is_wanted_and_calls_a_find_productive() -> None:
     verdict = read_verdict(await judge(report(1, level=None)))
     assert verdict.hint is None
     verdict = read_verdict(await judge(report(1, level=1), report(2, level=None, found=True)))

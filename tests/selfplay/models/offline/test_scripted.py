@@ -37,7 +37,7 @@ def request_at_turn(number: int, origin: Origin = Origin.PLAYER) -> ModelRequest
 
 
 @pytest.mark.anyio
-async def test_a_script_is_said_turn_by_turn_and_what_was_asked_is_kept() -> None:
+async def test_a_script_answers_turn_by_turn_and_keeps_what_was_asked() -> None:
     model = ScriptedModel([says("looking", call("grep", pattern="é", limit=3)), says("done")])
     first, second = await model.complete(request_at_turn(0)), await model.complete(request_at_turn(1))
     [made] = first.message.tool_calls
@@ -81,7 +81,7 @@ async def test_lines_that_were_not_used_are_an_error() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_script_that_nobody_asked_is_no_error() -> None:
+async def test_a_script_that_was_never_asked_is_no_error() -> None:
     await ScriptedModel([says("a")]).aclose()
 
 
@@ -99,7 +99,7 @@ async def test_failures_come_once_before_their_turn() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_failure_that_was_not_waited_out_leaves_its_line() -> None:
+async def test_after_a_failure_without_another_try_its_line_is_left_over() -> None:
     model = ScriptedModel([fails("server"), says("a")])
     with pytest.raises(TransientModelError):
         await model.complete(request_at_turn(0))

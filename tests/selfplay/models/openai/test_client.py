@@ -96,7 +96,7 @@ async def test_a_rate_limit_says_how_long(request_: ModelRequest) -> None:
     assert caught.value.retry_after_s == 2.5
 
 
-PUT_UP_WITH: dict[str, tuple[Behaviour, str]] = {
+ACCEPTED: dict[str, tuple[Behaviour, str]] = {
     "arguments as an object": (loopback.arguments_as_object(), "as an object"),
     "no ids": (loopback.null_ids(), "no id"),
     "a tool that does not exist, besides": (loopback.one_call_more("fly", {}), ""),
@@ -107,9 +107,9 @@ PUT_UP_WITH: dict[str, tuple[Behaviour, str]] = {
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("name", PUT_UP_WITH)
-async def test_odd_replies_are_replies(name: str, request_: ModelRequest) -> None:
-    behaviour, fault = PUT_UP_WITH[name]
+@pytest.mark.parametrize("name", ACCEPTED)
+async def test_replies_in_odd_forms_are_replies(name: str, request_: ModelRequest) -> None:
+    behaviour, fault = ACCEPTED[name]
     async with LoopbackServer(handler, [behaviour]) as server, model_of(server) as model:
         reply = await model.complete(request_)
     names = [call.name for call in reply.message.tool_calls]
@@ -199,26 +199,26 @@ def everything(error: BaseException) -> str:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("status", [200, 307, 400, 401, 429, 500])
-async def test_a_key_that_the_server_says_back_is_in_no_error(
+async def test_a_key_that_the_server_repeats_is_in_no_error(
     status: int, request_: ModelRequest, model_at: MakeModel, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def tell(request: httpx2.Request) -> httpx2.Response:
+    def respond(request: httpx2.Request) -> httpx2.Response:
         assert request.headers["authorization"] == f"Bearer {KEY}"
         body = {"error": {"message": f"you sent {KEY}, Bearer abcdefghijkl and sk-{'a' * 20}", "param": KEY}}
         return httpx2.Response(status, json=body, headers={"location": f"http://x/?key={KEY}"})
 
     caplog.set_level(logging.DEBUG)
-    async with model_at(tell) as model:
+    async with model_at(respond) as model:
         with pytest.raises(ModelError) as caught:
             await model.complete(request_)
-        said = everything(caught.value) + repr(model) + caplog.text
-    assert "you sent [key]" in said or status == 307
+        shown = everything(caught.value) + repr(model) + caplog.text
+    assert "you sent [key]" in shown or status == 307
     for secret in (KEY, "abcdefghijkl", "a" * 20):
-        assert secret not in said
+        assert secret not in shown
 
 
 @pytest.mark.anyio
-async def test_a_key_that_the_server_says_back_is_in_no_reply(request_: ModelRequest, model_at: MakeModel) -> None:
+async def test_a_key_that_the_server_repeats_is_in_no_reply(request_: ModelRequest, model_at: MakeModel) -> None:
     message = {"content": f"key {KEY}", "note": KEY}
     escaped = httpx2.Response(200, json=loopback.completion(message)).content.replace(b"9/a", b"9\\/a")
     for content in (escaped, escaped.replace(b"9\\/a", b"9/a")):
@@ -303,7 +303,7 @@ def test_what_is_no_address_is_refused(url: str) -> None:
     assert "sk-pass" not in str(caught.value)
 
 
-def test_a_key_that_no_header_can_carry_is_refused_unseen() -> None:
+def test_a_key_that_no_header_can_carry_is_refused_without_showing_it() -> None:
     with pytest.raises(ConfigError, match="MY_KEY") as caught:
         find_endpoint("http://a/v1", "MY_KEY", {"MY_KEY": "schlüssel-geheim"})
     assert "geheim" not in str(caught.value)
@@ -323,7 +323,7 @@ def test_servers_on_this_machine_are_known(url: str, *, expected: bool) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_proxy_of_the_environment_does_not_come_between(
+async def test_servers_on_this_machine_are_reached_without_a_proxy(
     request_: ModelRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:1/{tmp_path.name}")
@@ -332,10 +332,8 @@ async def test_a_proxy_of_the_environment_does_not_come_between(
 
 
 @pytest.mark.anyio
-async def test_what_a_proxy_wants_to_know_is_in_no_error(
-    request_: ModelRequest, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Errors land in journals; the address of a proxy that says no is told with its password."""
+async def test_the_password_of_a_proxy_is_in_no_error(request_: ModelRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Errors are kept in journals, and the HTTP library names a proxy with its password."""
 
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")

@@ -208,8 +208,8 @@ def test_no_header_makes_the_reading_fail(text: str, date: str) -> None:
     for waits in (headers, {"retry-after": text, "date": date}, {"retry-after": A_DATE, "date": date}):
         wait_s = retry_after_s(waits, now=NOW)
         assert wait_s is None or wait_s >= 0
-    for said in read_limits({**limits, "x-ratelimit-remaining-tokens": "1"}, now=NOW).values():
-        assert said.reset_s is None or said.reset_s >= 0
+    for status in read_limits({**limits, "x-ratelimit-remaining-tokens": "1"}, now=NOW).values():
+        assert status.reset_s is None or status.reset_s >= 0
 
 
 @pytest.mark.anyio
@@ -225,7 +225,7 @@ async def test_the_wait_that_the_server_asks_for_is_on_the_error(
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(("key", "advice"), [("sk-12345678", "check the key"), ("", "no key was sent")])
-async def test_who_refused_a_key_and_which_variable_it_stands_in_is_told(
+async def test_an_error_names_who_refused_the_key_and_its_variable(
     request_: ModelRequest, monkeypatch: pytest.MonkeyPatch, key: str, advice: str
 ) -> None:
     monkeypatch.setenv("HOUSE_KEY", key)
@@ -235,8 +235,8 @@ async def test_who_refused_a_key_and_which_variable_it_stands_in_is_told(
         async with model:
             with pytest.raises(FatalModelError) as caught:
                 await model.complete(request_)
-    told = str(caught.value)
-    assert told.startswith(f"{address}: 401 from the server: ")
-    assert advice in told
-    assert "HOUSE_KEY" in told
-    assert not key or key not in told
+    text = str(caught.value)
+    assert text.startswith(f"{address}: 401 from the server: ")
+    assert advice in text
+    assert "HOUSE_KEY" in text
+    assert not key or key not in text

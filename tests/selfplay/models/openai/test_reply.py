@@ -316,7 +316,7 @@ def test_any_bytes_are_read_without_a_crash(body: bytes) -> None:
 
 
 @given(ANY_JSON)
-def test_mended_json_is_the_same_json(value: object) -> None:
+def test_repaired_json_is_the_same_json(value: object) -> None:
     text = json.dumps(value)
     try:
         orjson.loads(text)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 
 @dataclass
 class PoolBench:
-    """A pool of servers that answer when told to, and who asked it what."""
+    """A pool of servers that answer when a test lets them, and what each was asked."""
 
     hours: ManualClock
     group: TaskGroup
@@ -86,7 +86,7 @@ async def test_calls_wait_in_the_order_in_which_they_came() -> None:
         assert b.stats[0].in_flight == 0
 
 
-async def test_a_caller_that_is_cancelled_takes_no_place_with_it() -> None:
+async def test_a_cancelled_caller_gives_its_place_back() -> None:
     async with open_bench(EndpointLimits(in_flight=1)) as b:
         await b.ask("c0", "c1", "c2", "c3")
         b.scopes["c1"].cancel()
@@ -167,7 +167,7 @@ async def test_retry_after_is_kept_by_all_calls_of_the_server() -> None:
         assert b.stats[0].waited_s == pytest.approx(40)
 
 
-async def test_a_server_that_wants_to_be_left_alone_for_long_is_out_of_reach() -> None:
+async def test_a_server_that_asks_for_a_long_pause_is_out_of_reach() -> None:
     async with open_bench(EndpointLimits()) as b:
         await b.ask("c0")
         await b.answer(error=RateLimited("tomorrow", retry_after_s=900))
@@ -236,7 +236,7 @@ async def test_failures_that_come_back_first_do_not_open_a_breaker_while_more_ca
         assert b.stats[0].breaker == "open"
 
 
-async def test_whoever_waits_when_a_breaker_opens_is_told_at_once() -> None:
+async def test_calls_that_wait_when_a_breaker_opens_fail_at_once() -> None:
     async with open_bench(EndpointLimits(in_flight=FAILURES)) as b:
         await b.ask(*call_names(range(3 * FAILURES)))
         await b.answer(FAILURES, error=TransientModelError("gone"))
@@ -245,7 +245,7 @@ async def test_whoever_waits_when_a_breaker_opens_is_told_at_once() -> None:
         assert b.stats[0].waiting == 0
 
 
-async def test_a_trial_that_is_broken_off_is_made_by_the_next_one() -> None:
+async def test_after_a_trial_that_is_broken_off_the_next_call_is_the_trial() -> None:
     async with open_bench(EndpointLimits()) as b:
         await b.fail()
         await b.hours.advance(1)
@@ -281,7 +281,7 @@ async def test_a_failure_sends_the_conversation_to_another_server() -> None:
         assert [len(server.calls) for server in b.servers] == [0, 1]
 
 
-async def test_those_who_wait_for_a_dead_server_go_elsewhere_in_their_order() -> None:
+async def test_calls_that_wait_for_a_dead_server_move_to_another_in_their_order() -> None:
     limits = EndpointLimits(in_flight=FAILURES)
     async with open_bench(limits, limits) as b:
         await b.ask(*call_names(range(2 * FAILURES + 16)))
@@ -295,7 +295,7 @@ async def test_those_who_wait_for_a_dead_server_go_elsewhere_in_their_order() ->
         assert not [error for error in b.errors.values() if isinstance(error, EndpointDown)]
 
 
-async def test_nobody_waits_for_a_server_on_trial_where_another_works() -> None:
+async def test_no_call_waits_for_a_server_on_trial_where_another_works() -> None:
     async with open_bench(EndpointLimits(), EndpointLimits()) as b:
         await b.ask(*call_names(range(2 * FAILURES)))
         await b.answer(FAILURES, at=0, error=TransientModelError("gone"))
@@ -347,23 +347,23 @@ async def test_what_the_request_did_wrong_is_no_failure_of_the_server() -> None:
         assert b.stats[0].failures == 0
 
 
-async def test_a_wait_is_told_when_it_is_over() -> None:
-    told: list[float] = []
+async def test_the_hook_is_called_when_a_wait_is_over() -> None:
+    passed_at: list[float] = []
     async with open_bench(EndpointLimits(in_flight=1)) as b:
 
         async def ask() -> None:
-            with set_hook(ON_SEND, lambda: told.append(b.hours.now_s)):
+            with set_hook(ON_SEND, lambda: passed_at.append(b.hours.now_s)):
                 await b.pool.complete(request_of("c1"))
 
         await b.ask("c0")
         b.group.start_soon(ask)
         await b.hours.advance(5)
-        assert told == []
+        assert passed_at == []
         await b.answer(2)
-        assert told == [5]
+        assert passed_at == [5]
 
 
-async def test_latencies_are_told_without_the_waits() -> None:
+async def test_latencies_do_not_include_the_waits() -> None:
     async with open_bench(EndpointLimits(in_flight=1)) as b:
         await b.ask(*call_names(range(10)))
         for seconds in range(1, 11):

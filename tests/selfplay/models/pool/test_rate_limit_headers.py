@@ -11,7 +11,7 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("headers", "said"),
+    ("headers", "expected"),
     [
         (
             {
@@ -47,8 +47,10 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
         ({}, {}),
     ],
 )
-def test_each_vendors_spelling_is_read(headers: Mapping[str, str], said: Mapping[LimitKind, RateLimitStatus]) -> None:
-    assert read_limits(headers, now=NOW) == said
+def test_each_vendors_spelling_is_read(
+    headers: Mapping[str, str], expected: Mapping[LimitKind, RateLimitStatus]
+) -> None:
+    assert read_limits(headers, now=NOW) == expected
 
 
 @pytest.mark.parametrize(
@@ -75,5 +77,5 @@ def test_a_reset_is_read_as_seconds(text: str, seconds: float | None) -> None:
 @given(st.text(max_size=30))
 def test_no_header_makes_the_reading_fail(text: str) -> None:
     names = [f"x-ratelimit-{field}-requests" for field in ("limit", "remaining", "reset")]
-    for said in read_limits(dict.fromkeys(names, text), now=NOW).values():
-        assert said.remaining >= 0
+    for status in read_limits(dict.fromkeys(names, text), now=NOW).values():
+        assert status.remaining >= 0

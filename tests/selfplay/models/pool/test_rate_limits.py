@@ -51,7 +51,7 @@ def test_a_window_is_as_empty_as_ever_after_a_quiet_minute() -> None:
     assert window.wait_s(1000 * 61.1, 1) == 0
 
 
-def test_without_a_word_of_the_server_there_is_no_limit() -> None:
+def test_where_the_server_says_nothing_there_is_no_limit() -> None:
     allowance = ServerAllowance()
     allowance.take(0, 1e9)
     assert allowance.wait_s(0, 1e9) == 0
@@ -68,7 +68,7 @@ def test_a_bucket_is_refilled_as_fast_as_the_server_says() -> None:
     assert allowance.wait_s(1e6, 1000) == 0, "more than there ever is need not be there"
 
 
-def test_what_was_sent_since_is_held_against_what_was_refilled_since() -> None:
+def test_what_was_sent_since_is_subtracted_from_what_was_refilled_since() -> None:
     allowance = ServerAllowance()
     total = allowance.take(0, 1)
     allowance.take(0, 3)
@@ -86,10 +86,10 @@ WORDS = st.builds(RateLimitStatus, st.floats(0, 1e6), st.none() | st.floats(0, 1
 
 @given(WORDS, st.lists(AMOUNTS, max_size=8), AMOUNTS)
 def test_whatever_a_server_says_a_call_goes_within_the_hour(
-    said: RateLimitStatus, before: list[float], amount: float
+    status: RateLimitStatus, before: list[float], amount: float
 ) -> None:
     allowance = ServerAllowance()
-    allowance.update(0, said, 0, began=0)
+    allowance.update(0, status, 0, began=0)
     for taken in before:
         allowance.take(0, taken)
     wait_s = allowance.wait_s(0, amount)
@@ -98,7 +98,7 @@ def test_whatever_a_server_says_a_call_goes_within_the_hour(
 
 
 @given(st.floats(0, 1e6), st.none() | st.floats(0.001, COUNTS_S), AMOUNTS)
-def test_where_no_limit_is_told_nobody_waits_beyond_the_reset(
+def test_where_no_limit_is_given_no_call_waits_beyond_the_reset(
     remaining: float, reset_s: float | None, amount: float
 ) -> None:
     allowance = ServerAllowance()
