@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from selfplay.core.task_rows import read_tasks
     from selfplay.core.trace import Trace
     from selfplay.environments.environment import EnvironmentKind
-    from selfplay.library import clean, export, make_task, open_clean, play, play_many, read_traces
+    from selfplay.library import clean_traces, export_rows, make_task, open_clean, play, play_many, read_traces
     from selfplay.models.protocol import Model
 
 _PLACES = {
     "play": "library",
     "play_many": "library",
     "read_traces": "library",
-    "clean": "library",
+    "clean_traces": "library",
     "open_clean": "library",
-    "export": "library",
+    "export_rows": "library",
     "make_task": "library",
     "read_tasks": "core.task_rows",
     "Task": "core.task",
@@ -44,8 +44,8 @@ __all__ = [
     "Target",
     "Task",
     "Trace",
-    "clean",
-    "export",
+    "clean_traces",
+    "export_rows",
     "make_task",
     "open_clean",
     "play",

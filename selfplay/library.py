@@ -133,7 +133,7 @@ def read_traces(place: Path | str) -> Iterator[Trace]:
         yield read_trace(journal)
 
 
-async def clean(
+async def clean_traces(
     place: Path | str, settings: CleanSettings | None = None, *, out: Path | str | None = None
 ) -> CleaningFunnel:
     """Clean all journals of a folder, without asking models, into `out` (by default `PLACE/clean`).
@@ -146,14 +146,14 @@ async def clean(
 
 
 def open_clean(place: Path | str) -> CleanFolder:
-    """What `clean` made of a folder of journals: its traces, pairs and funnel. Raises InputError if it made nothing."""
+    """What `clean_traces` made of a folder of journals: its traces, pairs and funnel. Raises InputError if it made nothing."""
     for folder in (CleanFolder(Path(place)), CleanFolder(Path(place) / CLEAN_FOLDER_NAME)):
         if folder.is_complete:
             return folder
-    raise InputError(f"{place}: no clean traces there; call clean({str(place)!r}) first")
+    raise InputError(f"{place}: no clean traces there; call clean_traces({str(place)!r}) first")
 
 
-def export(place: Path | str, out: Path | str, row_format: str | ExportFormat = "trl") -> ExportSummary:
+def export_rows(place: Path | str, out: Path | str, row_format: str | ExportFormat = "trl") -> ExportSummary:
     """Write the rows of clean traces, and their contract, into a folder or a `.jsonl` file.
 
     `row_format` is a format's name, `package.module:object`, or an object. Raises InputError, ConfigError, ExportError,

@@ -66,7 +66,7 @@ def test_a_tool_a_model_and_a_format_play_and_export_an_episode(lab: Path) -> No
     tools, player, *_ = blocks_of("extending.md", "toml")
     (lab / "run.toml").write_text(tools + player)
     told = json.loads(selfplay(lab, "run", *TASK, "--config", "run.toml", "--policy", "never", "--quiet", "--json"))
-    assert told["stop"] == "found"
+    assert told["stop"]["reason"] == "found"
     assert told["answer"] == ["pump/tank.py"] or "pump/tank.py" in told["answer"]
     [journal] = (lab / "traces").glob("*.jsonl")
     start = json.loads(journal.read_text().splitlines()[0])
@@ -91,9 +91,9 @@ def test_a_check_finds_what_it_is_for(lab: Path) -> None:
     task = {"id": "t", "repo": "app", "commit": "worktree", "prompt": "p", "targets": [{"path": "pump/tank.py"}]}
     hints = [{"task": task, "hint": hint} for hint in ("ABC-123 tells it.", "What does it rest on?")]
     (lab / "hints.jsonl").write_text("".join(json.dumps(hint) + "\n" for hint in hints))
-    told = selfplay(lab, "audit", "hints", "hints.jsonl", code=1)
-    assert told.count("names a ticket that the player has not seen") == 1
-    assert "ABC-123" in told
+    revealing, innocent = selfplay(lab, "audit", "hints", "hints.jsonl", code=1).splitlines()
+    assert [(one["kind"], one["text"]) for one in json.loads(revealing)["findings"]] == [("literal", "ABC-123")]
+    assert not json.loads(innocent)["findings"]
 
 
 def test_an_environment_is_played_from_its_own_module(lab: Path) -> None:
@@ -109,7 +109,7 @@ def test_an_environment_is_played_from_its_own_module(lab: Path) -> None:
     (lab / "supervisor.jsonl").write_text("".join(json.dumps(line) + "\n" for line in verdicts))
     models = ("--player", "scripted:player.jsonl", "--supervisor", "scripted:supervisor.jsonl")
     told = json.loads(selfplay(lab, "run", "--tasks", "tasks.jsonl", "--id", "tide", *models, "--quiet", "--json"))
-    assert told["stop"] == "found"
+    assert told["stop"]["reason"] == "found"
     assert (told["found"], told["refused"]) == (["the entry"], 1)
 
 

@@ -47,7 +47,7 @@ def function_schema(tool: AnyTool) -> Schema:
     """
     whole = tool.arguments.model_json_schema()
     parameters = _simplify(whole, whole.get("$defs", {}), of=tool.name)
-    del parameters["description"]  # the model's docstring, written for the reader of the code
+    parameters.pop("description", None)  # the model's docstring, written for the reader of the code
     parameters.setdefault("properties", {})
     return {
         "type": "function",
