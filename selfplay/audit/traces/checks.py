@@ -42,7 +42,7 @@ class AuditCode(StrEnum):
     SPECIAL_TOKEN = "special_token"  # noqa: S105  a kind of finding, no password
     """Text that a tokenizer reads as one of its control tokens."""
     SECRET = "secret"  # noqa: S105  a kind of finding, no password
-    """A key, a token or a password. Only the rule and the place are said."""
+    """A key, a token or a password. Only the rule and the place are given."""
     DUPLICATE = "duplicate"
     """The same words and calls as an earlier one of the traces."""
     NEAR_DUPLICATE = "near_duplicate"

@@ -40,8 +40,8 @@ async def sample_turn(
     prefix has. Raises ModelError, and ValueError for a prefix that holds a message of the supervisor's or the engine's,
     or that ends with a turn.
     """
-    if foreign := sorted({m.origin for m in messages} & SUPERVISED_ORIGINS):
-        raise ValueError(f"a clean prefix holds no message with the origin {foreign[0]}")
+    if unfit := sorted({m.origin for m in messages} & SUPERVISED_ORIGINS):
+        raise ValueError(f"a clean prefix holds no message with the origin {unfit[0]}")
     if not messages or messages[-1].role == "assistant":
         raise ValueError("nothing to answer: the prefix is empty or ends with a turn of the player")
     dialogue = Dialogue(reasoning=reasoning)

@@ -293,8 +293,8 @@ def test_standard_input_stands_for_a_file(tmp_path: Path) -> None:
     assert json.loads(wrong.stdout)["echo"] is True
     assert str(wrong.exception) == "-:2: the key 'text' is missing"
     hint = {"task": json.loads(row_of(a_task()).model_dump_json()), "hint": "Look into lantern/respond.py."}
-    told = CliRunner().invoke(app, ["audit", "hints", "-", "--repos", str(tmp_path)], input=json.dumps(hint))
-    assert json.loads(told.stdout)["reveals"] is True
+    result = CliRunner().invoke(app, ["audit", "hints", "-", "--repos", str(tmp_path)], input=json.dumps(hint))
+    assert json.loads(result.stdout)["reveals"] is True
 
 
 def test_the_command_prints_a_row_each_and_ends_with_1_where_something_was_found(tmp_path: Path) -> None:

@@ -127,11 +127,11 @@ def test_a_cleaned_trace_has_nothing_left_to_clean_for_one_who_never_saw_a_hint(
 def test_no_learned_turn_answers_a_hint_or_leans_on_one(trace: Trace) -> None:
     """The gates that found what was to be repaired find nothing in what is learned."""
     clean = repair_offline(trace, strip_supervision(trace, CONTRACT))
-    said = supervisor_texts_before_turns(trace, clean)
+    supervisor_texts = supervisor_texts_before_turns(trace, clean)
     ground = grounding_of(trace, clean, find_hint_influence(trace))
     for number, turn in enumerate(clean.turns):
         if turn.weight:
-            assert find_turn_echoes(turn.action, turn_context(clean, number, said)) == TurnEchoes()
+            assert find_turn_echoes(turn.action, turn_context(clean, number, supervisor_texts)) == TurnEchoes()
             assert not ground.leaps_of(number)
 
 
@@ -189,8 +189,8 @@ class ListedAssistants:
         return self._rewritten
 
     async def judge_actions(self, point: TurnPoint, actions: tuple[Message, ...]) -> tuple[Verdict | None, ...]:  # noqa: ARG002  as the protocol says
-        said = [Verdict(quality=q, why="w") for q in self._qualities]
-        return tuple([*said, *[None] * len(actions)][: len(actions)])
+        verdicts = [Verdict(quality=q, why="w") for q in self._qualities]
+        return tuple([*verdicts, *[None] * len(actions)][: len(actions)])
 
     async def find_echoes(self, text: str, hint: str | None) -> tuple[EchoFinding, ...]:  # noqa: ARG002  as the protocol says
         at = text.find(self._judged) if self._judged else -1

@@ -53,7 +53,7 @@ def make_conversation(
     text: str, role: str = "tool", *, repo: str = "", commit: str = "", snapshot: str = ""
 ) -> Conversation:
     task = Message(role="user", content="the task", origin=Origin.TASK)
-    said = (
+    turn = (
         Message(role="tool", content=text, origin=Origin.TOOL, tool_call_id="c", name="grep")
         if role == "tool"
         else Message(
@@ -63,7 +63,7 @@ def make_conversation(
             tool_calls=(ToolCall(id="c", name="grep", arguments=text),),
         )
     )
-    return Conversation(id="s", messages=(task, said), repo=repo, commit=commit, snapshot=snapshot)
+    return Conversation(id="s", messages=(task, turn), repo=repo, commit=commit, snapshot=snapshot)
 
 
 # duplicates

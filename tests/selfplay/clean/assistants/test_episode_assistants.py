@@ -35,10 +35,12 @@ def make_assistants(
     judged: tuple[ScriptLine, ...] = (),
     environment: Environment | None = None,
 ) -> EpisodeAssistants:
-    desk = CleaningResources(samples, anyio.CapacityLimiter(2), anyio.CapacityLimiter(2))
-    cast = SeatModels(make_seat("player", player), make_seat("supervisor", judged))
-    told = opening_messages(TRACE.task, "a module", TRACE.prompt.content)
-    return EpisodeAssistants(desk, cast, RunConfig(), CleaningCandidate(TRACE, CONTRACT), told, environment)
+    resources = CleaningResources(samples, anyio.CapacityLimiter(2), anyio.CapacityLimiter(2))
+    seat_models = SeatModels(make_seat("player", player), make_seat("supervisor", judged))
+    supervisor_opening = opening_messages(TRACE.task, "a module", TRACE.prompt.content)
+    return EpisodeAssistants(
+        resources, seat_models, RunConfig(), CleaningCandidate(TRACE, CONTRACT), supervisor_opening, environment
+    )
 
 
 async def test_a_conversation_that_does_not_fit_is_no_sample_and_no_error(tmp_path: Path) -> None:

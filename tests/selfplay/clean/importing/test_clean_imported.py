@@ -425,8 +425,8 @@ def test_an_export_into_the_imported_folder_is_not_imported(tmp_path: Path, caps
     assert code == 0, err
     code, _, err = run(capsys, "export", str(runs), "-o", str(runs / out))
     assert code == 0, err
-    code, told, err = run(capsys, "clean", str(runs), "--imported", "--scanner", "off", "--json")
-    assert (code, json.loads(told)["traces"]) == (0, 1)
+    code, printed, err = run(capsys, "clean", str(runs), "--imported", "--scanner", "off", "--json")
+    assert (code, json.loads(printed)["traces"]) == (0, 1)
     assert "left out: 4 files that exports wrote" in err
 
 
