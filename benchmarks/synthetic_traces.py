@@ -118,10 +118,10 @@ class _SyntheticEpisode:
 
     def _make_step(self, turn: int, name: str, arguments: dict[str, Any], text: str, path: str) -> Iterator[Event]:
         call = ToolCall(id=f"call_{turn}_0", name=name, arguments=orjson.dumps(arguments).decode())
-        message = Message(
+        action = Message(
             role="assistant", content=self._make_thought(name, path), origin=Origin.PLAYER, tool_calls=(call,)
         )
-        reply = {"message": message.model_dump(mode="json", exclude_defaults=True), "finish_reason": "tool_calls"}
+        reply = {"message": action.model_dump(mode="json", exclude_defaults=True), "finish_reason": "tool_calls"}
         yield {"event": "call", "seat": "player", "messages": 2, "sha256": "0" * 64, "reply": reply, "seconds": 0.1}
         answer = tuple(AnswerFile(path=p, reason="named") for p in self.targets) if name == "finish" else None
         message = Message(role="tool", content=text, origin=Origin.TOOL, tool_call_id=call.id, name=name)
