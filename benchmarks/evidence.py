@@ -14,7 +14,7 @@ from random import Random
 import orjson
 
 from selfplay.clean.evidence import evidence_of
-from selfplay.clean.evidence.common_knowledge import common_knowledge
+from selfplay.clean.evidence.word_knowledge import common_knowledge
 from selfplay.core.message import Message, Origin, ToolCall
 from selfplay.gate.text.words import is_english
 from tests.selfplay.clean.evidence.test_grounded_table import Score, labelled_calls, score_rows
@@ -71,7 +71,7 @@ def draw_piece(random: Random, chars: int) -> str:
 
 
 def make_conversation(seed: int, turns: int = TURNS, chars: int = RESULT_CHARS) -> list[Message]:
-    """A task, and turns that search, grep and read with words that were read, that hints have, and that stand nowhere."""
+    """A task, and turns that search, grep and read with words that were read, that hints have, or that are nowhere."""
     random = Random(seed)  # noqa: S311  draws a sample
     messages = [
         Message(role="system", content="You search a code base.", origin=Origin.PROMPT),

@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 
 from selfplay.clean.evidence import Evidence, EvidenceLink, EvidenceSource, evidence_of
 from selfplay.clean.evidence.argument_units import units_of
-from selfplay.clean.evidence.common_knowledge import common_knowledge
 from selfplay.clean.evidence.pattern_pieces import pieces_of_regex
 from selfplay.clean.evidence.visible_texts import parts_of, squeeze_name
-from selfplay.clean.evidence.word_forms import forms_of
+from selfplay.clean.evidence.word_knowledge import common_knowledge, forms_of
 from selfplay.core.message import Message, Origin, ToolCall
 
 WORDS = (
