@@ -92,7 +92,7 @@ async def judge_turn(
     """The supervisor's verdict on a candidate turn, in a conversation of its own; no hint is asked for.
 
     `supervisor_opening` is how the supervisor's conversation begins: `read_supervisor_opening(events)` of a journal, or
-    `selfplay.episode.supervisor.opening`. Raises ModelError where its server can't be reached or takes no way of
+    `opening_messages` of the episode. Raises ModelError where its server can't be reached or takes no way of
     asking.
     """
     dialogue = Dialogue()
@@ -111,7 +111,7 @@ async def judge_turn(
 def read_supervisor_opening(events: Iterable[Event]) -> tuple[Message, Message]:
     """How the supervisor's conversation in a recorded episode began: its prompt and the assignment.
 
-    Raises JournalError for an episode that had no supervisor: make it with `selfplay.episode.supervisor.opening`.
+    Raises JournalError for an episode that had no supervisor: make it with `opening_messages`.
     """
     opening: list[Message] = []
     for event in events:

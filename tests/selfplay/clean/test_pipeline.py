@@ -147,7 +147,7 @@ def test_a_repair_changes_neither_calls_nor_results(trace: Trace) -> None:
 
 
 @given(searches())
-def test_words_that_answer_nobody_are_as_if_there_had_been_no_hint(trace: Trace) -> None:
+def test_words_that_answer_no_hint_are_as_if_there_had_been_none(trace: Trace) -> None:
     """Stripping equals never having hinted, also behind all the stages that look at hints."""
     plain = [
         step.model_copy(update={"action": step.action.model_copy(update={"content": "I look.", "reasoning": None})})
@@ -269,13 +269,13 @@ async def test_words_can_be_written_anew_from_what_is_visible() -> None:
     assert (clean.turns[1].repair, clean.turns[1].weight) == (Repair.REWRITTEN, 1)
 
 
-async def test_new_words_that_name_what_was_not_seen_are_not_taken() -> None:
+async def test_new_words_that_name_what_was_not_seen_are_not_used() -> None:
     asked = ListedAssistants(rewritten="I have seen `send_headers`, so I open the wire.")
     clean = (await clean_to_row(make_hinted_search("Good point! I open the wire.", WIRE), MODELS, asked)).clean
     assert clean.turns[1].repair is Repair.EXCISED
 
 
-def test_a_sentence_with_a_name_that_only_a_hint_had_told_is_taken_out() -> None:
+def test_a_sentence_with_a_name_that_only_a_hint_had_is_taken_out() -> None:
     trace = make_hinted_search("The wire is near. Perhaps it holds `send_headers`.", WIRE)
     outcome = clean_offline(CleaningCandidate(trace, CONTRACT), OFFLINE)
     assert isinstance(outcome, CleanedTrace)

@@ -233,7 +233,7 @@ def test_the_keys_can_be_blotted_out() -> None:
 
 
 def made_up_token() -> str:
-    """Looks like a personal access token; random, so that nobody ever had it."""
+    """Looks like a personal access token; random, so that it was never in use."""
     return "gh" + "p_" + "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(36))
 
 

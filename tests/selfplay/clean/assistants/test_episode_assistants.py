@@ -90,7 +90,7 @@ async def test_a_verdict_rests_on_what_the_calls_return(tmp_path: Path) -> None:
         assert "self.level = message" in one.seats.supervisor.model.asked[0].body().decode()  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]  a ScriptedModel remembers
 
 
-async def test_the_first_error_ends_what_goes_on_beside_it() -> None:
+async def test_the_first_error_ends_the_other_work() -> None:
     began, ended = anyio.Event(), anyio.Event()
 
     async def waits() -> None:

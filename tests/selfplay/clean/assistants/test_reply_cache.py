@@ -52,7 +52,7 @@ async def test_the_same_request_is_asked_once_for_each_number(tmp_path: Path) ->
     assert live.replies == []
 
 
-async def test_money_and_tokens_of_earlier_runs_count(tmp_path: Path) -> None:
+async def test_cost_and_tokens_of_earlier_runs_count(tmp_path: Path) -> None:
     path = tmp_path / "samples.jsonl"
     await ask(path, ListedModel("one"))
     with ReplyCache(path) as samples:
@@ -60,7 +60,7 @@ async def test_money_and_tokens_of_earlier_runs_count(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("budget", [CleaningBudget(usd=2.0), CleaningBudget(tokens=1_500_000)])
-async def test_what_is_known_is_answered_beyond_the_budget_and_nothing_else(
+async def test_stored_replies_are_given_beyond_the_budget_and_nothing_else(
     tmp_path: Path, budget: CleaningBudget
 ) -> None:
     path = tmp_path / "samples.jsonl"

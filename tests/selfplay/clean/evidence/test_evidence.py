@@ -77,7 +77,7 @@ def test_a_link_quotes_its_argument(messages: list[Message]) -> None:
 
 
 @given(conversations())
-def test_an_explanation_does_not_lie(messages: list[Message]) -> None:
+def test_an_explanation_names_a_place_that_has_the_words(messages: list[Message]) -> None:
     for link in evidence_of(messages).links:
         if link.place is None:
             assert link.source in {EvidenceSource.COMMON, EvidenceSource.NOWHERE} or link.how == "ordinary word"
