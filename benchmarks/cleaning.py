@@ -60,10 +60,10 @@ def run_command(*arguments: str) -> CommandCost:
         process.returncode = os.waitstatus_to_exitcode(status)
         wall_s = time.perf_counter() - began
         words.seek(0)
-        said = words.read().decode(errors="replace").strip()
+        output = words.read().decode(errors="replace").strip()
     if process.returncode not in {0, 1}:
-        raise SystemExit(f"{arguments[:2]}: ended with {process.returncode}: {said[-500:]}")
-    return CommandCost(wall_s, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, said)
+        raise SystemExit(f"{arguments[:2]}: ended with {process.returncode}: {output[-500:]}")
+    return CommandCost(wall_s, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, output)
 
 
 def print_row(name: str, count: int, done: CommandCost) -> None:

@@ -14,7 +14,7 @@ from random import Random
 import orjson
 
 from selfplay.clean.evidence import evidence_of
-from selfplay.clean.evidence.common_knowledge import common_knowledge
+from selfplay.clean.evidence.word_knowledge import common_knowledge
 from selfplay.core.message import Message, Origin, ToolCall
 from selfplay.gate.text.words import is_english
 from tests.selfplay.clean.evidence.test_grounded_table import Score, labelled_calls, score_rows
@@ -71,19 +71,21 @@ def draw_piece(random: Random, chars: int) -> str:
 
 
 def make_conversation(seed: int, turns: int = TURNS, chars: int = RESULT_CHARS) -> list[Message]:
-    """A task, and turns that search, grep and read with words that were read, that hints have, and that nobody said."""
+    """A task, and turns that search, grep and read with words that were read, that hints have, or that are nowhere."""
     random = Random(seed)  # noqa: S311  draws a sample
-    said = [
+    messages = [
         Message(role="system", content="You search a code base.", origin=Origin.PROMPT),
         Message(role="user", content=draw_piece(random, 500), origin=Origin.TASK),
     ]
     for number in range(turns):
-        name, arguments = draw_call(random, said)
+        name, arguments = draw_call(random, messages)
         call = ToolCall(id=f"c{number}", name=name, arguments=orjson.dumps(arguments).decode())
-        said.append(Message(role="assistant", content="I look.", origin=Origin.PLAYER, tool_calls=(call,)))
-        said.append(Message(role="tool", content=draw_piece(random, chars), origin=Origin.TOOL, tool_call_id=call.id))
-        said.append(Message(role="user", content=f"Think of {draw_name(random)}.", origin=Origin.HINT))
-    return said
+        messages.append(Message(role="assistant", content="I look.", origin=Origin.PLAYER, tool_calls=(call,)))
+        messages.append(
+            Message(role="tool", content=draw_piece(random, chars), origin=Origin.TOOL, tool_call_id=call.id)
+        )
+        messages.append(Message(role="user", content=f"Think of {draw_name(random)}.", origin=Origin.HINT))
+    return messages
 
 
 def draw_name(random: Random) -> str:
@@ -91,9 +93,9 @@ def draw_name(random: Random) -> str:
     return random.choice(re.findall(r"[a-z]\w{3,}", draw_piece(random, 300)) or ["name"])
 
 
-def draw_call(random: Random, said: Sequence[Message]) -> tuple[str, dict[str, str]]:
+def draw_call(random: Random, messages: Sequence[Message]) -> tuple[str, dict[str, str]]:
     """One call: two words that were read and one that perhaps was not, in every role."""
-    read = re.findall(r"\w+", random.choice([m for m in said if m.role != "assistant"]).content)
+    read = re.findall(r"\w+", random.choice([m for m in messages if m.role != "assistant"]).content)
     old, new = random.choice(read), draw_name(random)
     calls = {
         "search": {"query": f"{old} {new} {random.choice(read)}"},

@@ -1,4 +1,4 @@
-"""Journals of searches that nobody made: the same from the same seed, in the sizes and with the faults of real ones.
+"""Journals of made-up searches: the same from the same seed, in the sizes and with the faults of real ones.
 
 Each task has several attempts. Some are hinted; of the hinted turns some answer the hint, some call with a word that
 only the hint had. Some attempts repeat an earlier one, some nearly; some results hold a made-up key or a special
@@ -118,14 +118,14 @@ class _SyntheticEpisode:
 
     def _make_step(self, turn: int, name: str, arguments: dict[str, Any], text: str, path: str) -> Iterator[Event]:
         call = ToolCall(id=f"call_{turn}_0", name=name, arguments=orjson.dumps(arguments).decode())
-        message = Message(
+        action = Message(
             role="assistant", content=self._make_thought(name, path), origin=Origin.PLAYER, tool_calls=(call,)
         )
-        reply = {"message": message.model_dump(mode="json", exclude_defaults=True), "finish_reason": "tool_calls"}
+        reply = {"message": action.model_dump(mode="json", exclude_defaults=True), "finish_reason": "tool_calls"}
         yield {"event": "call", "seat": "player", "messages": 2, "sha256": "0" * 64, "reply": reply, "seconds": 0.1}
         answer = tuple(AnswerFile(path=p, reason="named") for p in self.targets) if name == "finish" else None
-        said = Message(role="tool", content=text, origin=Origin.TOOL, tool_call_id=call.id, name=name)
-        result = ToolResult(message=said, ok=True, answer=answer)
+        message = Message(role="tool", content=text, origin=Origin.TOOL, tool_call_id=call.id, name=name)
+        result = ToolResult(message=message, ok=True, answer=answer)
         dumped = result.model_dump(mode="json", exclude_defaults=True) | {"ok": True}
         yield {"event": "result", "step": turn + 1, "call": call.id, "result": dumped, "seconds": 0.01}
         is_target = name == "read_file" and path in self.targets

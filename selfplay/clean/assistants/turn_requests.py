@@ -40,8 +40,8 @@ async def sample_turn(
     prefix has. Raises ModelError, and ValueError for a prefix that holds a message of the supervisor's or the engine's,
     or that ends with a turn.
     """
-    if foreign := sorted({m.origin for m in messages} & SUPERVISED_ORIGINS):
-        raise ValueError(f"a clean prefix holds no message with the origin {foreign[0]}")
+    if unfit := sorted({m.origin for m in messages} & SUPERVISED_ORIGINS):
+        raise ValueError(f"a clean prefix holds no message with the origin {unfit[0]}")
     if not messages or messages[-1].role == "assistant":
         raise ValueError("nothing to answer: the prefix is empty or ends with a turn of the player")
     dialogue = Dialogue(reasoning=reasoning)
@@ -92,7 +92,7 @@ async def judge_turn(
     """The supervisor's verdict on a candidate turn, in a conversation of its own; no hint is asked for.
 
     `supervisor_opening` is how the supervisor's conversation begins: `read_supervisor_opening(events)` of a journal, or
-    `selfplay.episode.supervisor.opening`. Raises ModelError where its server can't be reached or takes no way of
+    `opening_messages` of the episode. Raises ModelError where its server can't be reached or takes no way of
     asking.
     """
     dialogue = Dialogue()
@@ -111,7 +111,7 @@ async def judge_turn(
 def read_supervisor_opening(events: Iterable[Event]) -> tuple[Message, Message]:
     """How the supervisor's conversation in a recorded episode began: its prompt and the assignment.
 
-    Raises JournalError for an episode that had no supervisor: make it with `selfplay.episode.supervisor.opening`.
+    Raises JournalError for an episode that had no supervisor: make it with `opening_messages`.
     """
     opening: list[Message] = []
     for event in events:

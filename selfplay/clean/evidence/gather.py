@@ -21,7 +21,7 @@ from selfplay.clean.evidence.name_explanation import (
 )
 from selfplay.clean.evidence.path_explanation import explain_path
 from selfplay.clean.evidence.visible_texts import TextHit, VisibleText, VisibleTexts
-from selfplay.clean.evidence.word_forms import WORD
+from selfplay.clean.evidence.word_knowledge import WORD
 from selfplay.core.message import Message, Origin, ToolCall
 from selfplay_tools.index.query_terms import stem
 from selfplay_tools.index.words import singular_of

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from selfplay.clean.echoes.prose import COMMON
-from selfplay.clean.evidence.common_knowledge import common_knowledge
 from selfplay.clean.evidence.links import Evidence, EvidenceChain, EvidenceGraph, EvidenceLink, EvidenceSource
 from selfplay.clean.evidence.name_explanation import is_ordinary_word
+from selfplay.clean.evidence.word_knowledge import common_knowledge
 from selfplay.core.trace import Trace
 from selfplay.environments.registry import kind_of
 

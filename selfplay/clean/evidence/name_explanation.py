@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from itertools import islice
 
 from selfplay.clean.evidence.argument_units import ArgumentUnit
-from selfplay.clean.evidence.common_knowledge import common_knowledge
 from selfplay.clean.evidence.links import EvidenceSource
 from selfplay.clean.evidence.visible_texts import (
     MAX_TOKEN_CHARS,
@@ -16,7 +15,7 @@ from selfplay.clean.evidence.visible_texts import (
     parts_of,
     squeeze_name,
 )
-from selfplay.clean.evidence.word_forms import forms_of
+from selfplay.clean.evidence.word_knowledge import common_knowledge, forms_of
 from selfplay.gate.text.words import is_english
 
 MIN_HALF = 3

@@ -6,10 +6,10 @@ from itertools import islice
 from posixpath import normpath, split, splitext
 
 from selfplay.clean.evidence.argument_units import ArgumentUnit
-from selfplay.clean.evidence.common_knowledge import common_knowledge
 from selfplay.clean.evidence.links import EvidenceSource
 from selfplay.clean.evidence.name_explanation import TEST_MARKS, Explanation, explain_name
 from selfplay.clean.evidence.visible_texts import TextHit, VisibleTexts, find_whole_name, parts_of
+from selfplay.clean.evidence.word_knowledge import common_knowledge
 from selfplay.gate.text.words import CODE_EXTENSIONS
 
 GENERIC = frozenset("__init__ index mod main __main__ lib doc package conftest".split())

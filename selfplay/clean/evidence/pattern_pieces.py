@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from selfplay.clean.evidence.word_forms import WORD, is_mark
+from selfplay.clean.evidence.word_knowledge import WORD, is_mark
 
 MAX_REGEX_CHARS = 4_000
 """Of an expression that are read."""

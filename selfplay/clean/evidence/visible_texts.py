@@ -13,7 +13,7 @@ from itertools import chain
 from operator import attrgetter
 
 from selfplay.clean.evidence.links import LinkPlace
-from selfplay.clean.evidence.word_forms import (
+from selfplay.clean.evidence.word_knowledge import (
     WORD,
     compose,
     has_signs,

@@ -1,4 +1,4 @@
-"""Clean traces of other projects: the same stages as for ours, as far as they apply.
+"""Clean traces of other projects by the same stages as our own, as far as they apply.
 
 Their targets are not known, so there is no chain to look for, and there is no player to ask again. What a row needs and
 a trace lacks is a reason to drop it, never made up.
@@ -140,7 +140,7 @@ def _find_interjection(found: ImportedTrace, first: int) -> UnfitReason | None:
 
 
 def _make_unplayed_task(name: str, prompt: str) -> Task:
-    """The task that the trace was about, with its repository if the name tells it.
+    """The task that the trace was about, with its repository if the name has it.
 
     Not validated: only a task to be played needs repository and targets.
     """

@@ -44,7 +44,7 @@ def test_a_bad_row_ends_the_audit_after_the_rows_before_it(tmp_path: Path, bad: 
         next(rows)
 
 
-def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_is_reported(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"gone\.jsonl"):
         list(audit_echoes(tmp_path / "gone.jsonl"))
 
@@ -80,7 +80,9 @@ def test_a_judge_is_asked_beside_the_wordings(tmp_path: Path, capsys: pytest.Cap
     assert audit_texts(capsys, str(file), "--config", str(config))[1] == [row]
 
 
-def test_an_answer_that_cant_be_used_is_said_and_no_finding(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_answer_that_cant_be_used_is_a_fault_and_no_finding(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = tmp_path / "turns.jsonl"
     file.write_text('{"text": "I open it."}\n', "utf-8")
     replies = script(tmp_path / "judge.jsonl", "No idea.")

@@ -67,7 +67,7 @@ def test_a_repository_that_is_not_there_is_no_error(tmp_path: Path) -> None:
     assert all(one["partial"].startswith("repository not available: gone, worktree: ") for one in found)
 
 
-def test_a_target_that_is_not_in_the_repository_is_said(tmp_path: Path) -> None:
+def test_a_target_that_is_not_in_the_repository_is_reported(tmp_path: Path) -> None:
     one = row("Look at gone.py")
     one["task"]["targets"] = [{"path": "pump/gone.py"}]
     found = audit(tmp_path / "h.jsonl", RecordingSnapshots(tmp_path, ["water"]), one)

@@ -151,7 +151,7 @@ def test_a_row_of_which_nothing_is_learned_is_a_finding(tmp_path: Path) -> None:
     assert places_of(audit(tmp_path, row)[0]) == [(AuditCode.WEIGHT, "")]
 
 
-def test_users_may_speak_in_other_peoples_rows(tmp_path: Path) -> None:
+def test_user_messages_are_no_fault_in_rows_of_other_projects(tmp_path: Path) -> None:
     row = a_row()
     with_user_turn(row)
     row["tools"] = row["tools"][:-1]
@@ -252,7 +252,7 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
         list(audit_traces([tmp_path], OFF))
 
 
-def test_a_missing_file_is_said_before_anything_else(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_before_anything_else(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_text(json.dumps(a_row()))
     with pytest.raises(InputError, match="missing: can't be read"):
         next(audit_traces([tmp_path / "rows.jsonl", tmp_path / "missing"], OFF))
@@ -293,8 +293,8 @@ def test_standard_input_stands_for_a_file(tmp_path: Path) -> None:
     assert json.loads(wrong.stdout)["echo"] is True
     assert str(wrong.exception) == "-:2: the key 'text' is missing"
     hint = {"task": json.loads(row_of(a_task()).model_dump_json()), "hint": "Look into lantern/respond.py."}
-    told = CliRunner().invoke(app, ["audit", "hints", "-", "--repos", str(tmp_path)], input=json.dumps(hint))
-    assert json.loads(told.stdout)["reveals"] is True
+    result = CliRunner().invoke(app, ["audit", "hints", "-", "--repos", str(tmp_path)], input=json.dumps(hint))
+    assert json.loads(result.stdout)["reveals"] is True
 
 
 def test_the_command_prints_a_row_each_and_ends_with_1_where_something_was_found(tmp_path: Path) -> None:

@@ -81,14 +81,16 @@ async def play_obediently(
     task = task.model_copy(update={"brief": task.brief.model_copy(update={"commit": "main"})})
     traces: list[Trace] = []
     with closing(repositories.open(task.brief.repo, "main")) as snapshot:
-        stage = set_up_episode(task, snapshot, RunConfig())
+        setup = set_up_episode(task, snapshot, RunConfig())
         for number, script in enumerate(scripts):
-            told = [judges("productive", "it follows", hint) for hint in HINTS[: len(script) - 1]]
-            cast = SeatModels(
-                make_seat("player", script), make_seat("supervisor", [*told, judges("productive", "done")])
+            verdicts = [judges("productive", "it follows", hint) for hint in HINTS[: len(script) - 1]]
+            seat_models = SeatModels(
+                make_seat("player", script), make_seat("supervisor", [*verdicts, judges("productive", "done")])
             )
             with Journal(tmp_path / "traces" / f"e{number}.jsonl") as journal:
-                traces.append(await play_episode(f"e{number}", stage, cast.make_seats(is_supervised=True), journal))
+                traces.append(
+                    await play_episode(f"e{number}", setup, seat_models.make_seats(is_supervised=True), journal)
+                )
     place = CleanFolder(tmp_path / "traces" / "clean")
     work = CleaningWork(journals_in(tmp_path / "traces"), settings or CleanSettings())
     return ObedientRun(tuple(traces), place, await clean_to(place, work))
@@ -97,8 +99,8 @@ async def play_obediently(
 async def test_every_hint_reached_the_player_and_was_obeyed(tmp_path: Path) -> None:
     """Else there would be nothing to clean."""
     (trace,) = (await play_obediently(tmp_path, OBEDIENT)).traces
-    said = [step.judgement.hint.text for step in trace.steps if step.judgement.hint]
-    assert said == [hint for hint in HINTS if hint]
+    hints = [step.judgement.hint.text for step in trace.steps if step.judgement.hint]
+    assert hints == [hint for hint in HINTS if hint]
 
 
 async def test_each_echo_is_repaired_and_the_leap_is_masked(tmp_path: Path) -> None:
@@ -132,8 +134,8 @@ async def test_the_exported_rows_pass_the_audit(tmp_path: Path, form: str) -> No
     (audited,) = audit_traces([tmp_path / "sft" / "sft.jsonl"], AcrossSettings())
     assert [f for f in audited.findings if f.severity is AuditSeverity.ERROR] == []
     row = (tmp_path / "sft" / "sft.jsonl").read_text()
-    spoken = " ".join(m["content"] or "" for m in orjson.loads(row)["messages"] if m["role"] == "assistant").lower()
-    assert not [word for word in ECHOING if word in spoken]
+    words = " ".join(m["content"] or "" for m in orjson.loads(row)["messages"] if m["role"] == "assistant").lower()
+    assert not [word for word in ECHOING if word in words]
 
 
 async def test_the_raw_rows_would_not_have_passed(tmp_path: Path) -> None:

@@ -127,11 +127,11 @@ def test_a_cleaned_trace_has_nothing_left_to_clean_for_one_who_never_saw_a_hint(
 def test_no_learned_turn_answers_a_hint_or_leans_on_one(trace: Trace) -> None:
     """The gates that found what was to be repaired find nothing in what is learned."""
     clean = repair_offline(trace, strip_supervision(trace, CONTRACT))
-    said = supervisor_texts_before_turns(trace, clean)
+    supervisor_texts = supervisor_texts_before_turns(trace, clean)
     ground = grounding_of(trace, clean, find_hint_influence(trace))
     for number, turn in enumerate(clean.turns):
         if turn.weight:
-            assert find_turn_echoes(turn.action, turn_context(clean, number, said)) == TurnEchoes()
+            assert find_turn_echoes(turn.action, turn_context(clean, number, supervisor_texts)) == TurnEchoes()
             assert not ground.leaps_of(number)
 
 
@@ -147,7 +147,7 @@ def test_a_repair_changes_neither_calls_nor_results(trace: Trace) -> None:
 
 
 @given(searches())
-def test_words_that_answer_nobody_are_as_if_there_had_been_no_hint(trace: Trace) -> None:
+def test_words_that_answer_no_hint_are_as_if_there_had_been_none(trace: Trace) -> None:
     """Stripping equals never having hinted, also behind all the stages that look at hints."""
     plain = [
         step.model_copy(update={"action": step.action.model_copy(update={"content": "I look.", "reasoning": None})})
@@ -189,8 +189,8 @@ class ListedAssistants:
         return self._rewritten
 
     async def judge_actions(self, point: TurnPoint, actions: tuple[Message, ...]) -> tuple[Verdict | None, ...]:  # noqa: ARG002  as the protocol says
-        said = [Verdict(quality=q, why="w") for q in self._qualities]
-        return tuple([*said, *[None] * len(actions)][: len(actions)])
+        verdicts = [Verdict(quality=q, why="w") for q in self._qualities]
+        return tuple([*verdicts, *[None] * len(actions)][: len(actions)])
 
     async def find_echoes(self, text: str, hint: str | None) -> tuple[EchoFinding, ...]:  # noqa: ARG002  as the protocol says
         at = text.find(self._judged) if self._judged else -1
@@ -269,13 +269,13 @@ async def test_words_can_be_written_anew_from_what_is_visible() -> None:
     assert (clean.turns[1].repair, clean.turns[1].weight) == (Repair.REWRITTEN, 1)
 
 
-async def test_new_words_that_name_what_was_not_seen_are_not_taken() -> None:
+async def test_new_words_that_name_what_was_not_seen_are_not_used() -> None:
     asked = ListedAssistants(rewritten="I have seen `send_headers`, so I open the wire.")
     clean = (await clean_to_row(make_hinted_search("Good point! I open the wire.", WIRE), MODELS, asked)).clean
     assert clean.turns[1].repair is Repair.EXCISED
 
 
-def test_a_sentence_with_a_name_that_only_a_hint_had_told_is_taken_out() -> None:
+def test_a_sentence_with_a_name_that_only_a_hint_had_is_taken_out() -> None:
     trace = make_hinted_search("The wire is near. Perhaps it holds `send_headers`.", WIRE)
     outcome = clean_offline(CleaningCandidate(trace, CONTRACT), OFFLINE)
     assert isinstance(outcome, CleanedTrace)

@@ -53,7 +53,7 @@ def make_conversation(
     text: str, role: str = "tool", *, repo: str = "", commit: str = "", snapshot: str = ""
 ) -> Conversation:
     task = Message(role="user", content="the task", origin=Origin.TASK)
-    said = (
+    turn = (
         Message(role="tool", content=text, origin=Origin.TOOL, tool_call_id="c", name="grep")
         if role == "tool"
         else Message(
@@ -63,7 +63,7 @@ def make_conversation(
             tool_calls=(ToolCall(id="c", name="grep", arguments=text),),
         )
     )
-    return Conversation(id="s", messages=(task, said), repo=repo, commit=commit, snapshot=snapshot)
+    return Conversation(id="s", messages=(task, turn), repo=repo, commit=commit, snapshot=snapshot)
 
 
 # duplicates
@@ -233,7 +233,7 @@ def test_the_keys_can_be_blotted_out() -> None:
 
 
 def made_up_token() -> str:
-    """Looks like a personal access token; random, so that nobody ever had it."""
+    """Looks like a personal access token; random, so that it was never in use."""
     return "gh" + "p_" + "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(36))
 
 

@@ -28,7 +28,7 @@ async def test_the_judge_quotes_what_it_finds() -> None:
     assert "Go to the far side." in asked
 
 
-async def test_without_a_hint_it_is_told_so() -> None:
+async def test_without_a_hint_the_judge_is_given_none() -> None:
     model = ScriptedModel([says('{"echoes": []}')])
     assert await judge_echoes(model.complete, TEXT, None) == EchoJudgement()
     assert "(none)" in model.asked[0].messages[1].value["content"]

@@ -35,10 +35,12 @@ def make_assistants(
     judged: tuple[ScriptLine, ...] = (),
     environment: Environment | None = None,
 ) -> EpisodeAssistants:
-    desk = CleaningResources(samples, anyio.CapacityLimiter(2), anyio.CapacityLimiter(2))
-    cast = SeatModels(make_seat("player", player), make_seat("supervisor", judged))
-    told = opening_messages(TRACE.task, "a module", TRACE.prompt.content)
-    return EpisodeAssistants(desk, cast, RunConfig(), CleaningCandidate(TRACE, CONTRACT), told, environment)
+    resources = CleaningResources(samples, anyio.CapacityLimiter(2), anyio.CapacityLimiter(2))
+    seat_models = SeatModels(make_seat("player", player), make_seat("supervisor", judged))
+    supervisor_opening = opening_messages(TRACE.task, "a module", TRACE.prompt.content)
+    return EpisodeAssistants(
+        resources, seat_models, RunConfig(), CleaningCandidate(TRACE, CONTRACT), supervisor_opening, environment
+    )
 
 
 async def test_a_conversation_that_does_not_fit_is_no_sample_and_no_error(tmp_path: Path) -> None:
@@ -88,7 +90,7 @@ async def test_a_verdict_rests_on_what_the_calls_return(tmp_path: Path) -> None:
         assert "self.level = message" in one.seats.supervisor.model.asked[0].body().decode()  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]  a ScriptedModel remembers
 
 
-async def test_the_first_error_ends_what_goes_on_beside_it() -> None:
+async def test_the_first_error_ends_the_other_work() -> None:
     began, ended = anyio.Event(), anyio.Event()
 
     async def waits() -> None:

@@ -17,15 +17,15 @@ PRICE = Price(input=1.0, cached_input=1.0, output=2.0)
 
 
 def request(text: str = "hello") -> ModelRequest:
-    said = {"role": "user", "content": text}
-    return ModelRequest(head={"model": "m"}, messages=(WireMessage(orjson.dumps(said)),), turn=0)
+    message = {"role": "user", "content": text}
+    return ModelRequest(head={"model": "m"}, messages=(WireMessage(orjson.dumps(message)),), turn=0)
 
 
 class ListedModel:
-    """A model that says what it is told to say, each thing once."""
+    """A model that gives these replies, each once."""
 
-    def __init__(self, *said: str | Exception) -> None:
-        self.replies = list(said)
+    def __init__(self, *replies: str | Exception) -> None:
+        self.replies = list(replies)
 
     async def __call__(self, _: ModelRequest) -> ModelReply:
         word = self.replies.pop(0)
@@ -45,12 +45,14 @@ async def ask(
 async def test_the_same_request_is_asked_once_for_each_number(tmp_path: Path) -> None:
     live = ListedModel("one", "two", "three")
     path = tmp_path / "new" / "samples.jsonl"
-    said = [await ask(path, live, number, text) for number, text in [(0, "a"), (1, "a"), (0, "b"), (0, "a"), (1, "a")]]
-    assert said == ["one", "two", "three", "one", "two"]
+    replies = [
+        await ask(path, live, number, text) for number, text in [(0, "a"), (1, "a"), (0, "b"), (0, "a"), (1, "a")]
+    ]
+    assert replies == ["one", "two", "three", "one", "two"]
     assert live.replies == []
 
 
-async def test_money_and_tokens_of_earlier_runs_count(tmp_path: Path) -> None:
+async def test_cost_and_tokens_of_earlier_runs_count(tmp_path: Path) -> None:
     path = tmp_path / "samples.jsonl"
     await ask(path, ListedModel("one"))
     with ReplyCache(path) as samples:
@@ -58,7 +60,7 @@ async def test_money_and_tokens_of_earlier_runs_count(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("budget", [CleaningBudget(usd=2.0), CleaningBudget(tokens=1_500_000)])
-async def test_what_is_known_is_answered_beyond_the_budget_and_nothing_else(
+async def test_stored_replies_are_given_beyond_the_budget_and_nothing_else(
     tmp_path: Path, budget: CleaningBudget
 ) -> None:
     path = tmp_path / "samples.jsonl"
@@ -107,7 +109,7 @@ async def test_a_request_that_is_refused_for_good_is_not_asked_again(tmp_path: P
 
 
 async def test_a_seat_that_never_answered_is_asked_again(tmp_path: Path) -> None:
-    """The set-up may have been mended."""
+    """The set-up may be right by now."""
     path = tmp_path / "samples.jsonl"
     live = ListedModel(RequestRefused("no tools here"), "one")
     with pytest.raises(RequestRefused):

@@ -25,8 +25,10 @@ def ask(model: ScriptedModel | HeuristicSupervisor) -> ModelCall:
     return model.complete
 
 
-async def play_episode(desk: EpisodeFixture) -> Trace:
-    return await desk.play([LIST, READ_TANK], [judges("neutral", "w", "Where does it rest?"), judges("neutral", "w")])
+async def play_episode(fixture: EpisodeFixture) -> Trace:
+    return await fixture.play(
+        [LIST, READ_TANK], [judges("neutral", "w", "Where does it rest?"), judges("neutral", "w")]
+    )
 
 
 def clean_prefix(trace: Trace) -> tuple[Message, ...]:
@@ -75,18 +77,20 @@ async def test_a_prefix_that_leaves_nothing_to_answer_is_refused(tmp_path: Path)
             await sample_turn(ask(ScriptedModel([LIST])), {}, messages)
 
 
-async def play_to_candidate(desk: EpisodeFixture) -> CandidateTurn:
-    trace = await play_episode(desk)
+async def play_to_candidate(fixture: EpisodeFixture) -> CandidateTurn:
+    trace = await play_episode(fixture)
     return CandidateTurn(clean_prefix(trace), trace.steps[1].action, found=(), missing=TARGETS)
 
 
 async def test_the_supervisor_judges_a_candidate_from_its_recorded_beginning(tmp_path: Path) -> None:
-    desk = episode_fixture(tmp_path, limits=EpisodeLimits(steps=2))
-    one = await play_to_candidate(desk)
-    told = read_supervisor_opening(read_events(desk.path))
-    assert told == opening_messages(desk.setup.task, desk.setup.goal_outline, (await play_episode(desk)).prompt.content)
+    fixture = episode_fixture(tmp_path, limits=EpisodeLimits(steps=2))
+    candidate = await play_to_candidate(fixture)
+    supervisor_opening = read_supervisor_opening(read_events(fixture.path))
+    assert supervisor_opening == opening_messages(
+        fixture.setup.task, fixture.setup.goal_outline, (await play_episode(fixture)).prompt.content
+    )
     model = ScriptedModel([says("hm"), judges("mistaken", "w")])
-    judged = await judge_turn(ask(model), SeatConfig(), told, one)
+    judged = await judge_turn(ask(model), SeatConfig(), supervisor_opening, candidate)
     assert judged.verdict is not None
     assert judged.verdict.quality is Quality.MISTAKEN
     assert judged.usage.total_tokens > 0
@@ -98,37 +102,45 @@ async def test_the_supervisor_judges_a_candidate_from_its_recorded_beginning(tmp
 
 
 async def test_a_candidates_verdict_that_cant_be_read_is_missing(tmp_path: Path) -> None:
-    desk = episode_fixture(tmp_path, limits=EpisodeLimits(steps=2))
-    one = await play_to_candidate(desk)
+    fixture = episode_fixture(tmp_path, limits=EpisodeLimits(steps=2))
+    candidate = await play_to_candidate(fixture)
     model = ScriptedModel([says("hm"), says("well")])
-    judged = await judge_turn(ask(model), SeatConfig(), read_supervisor_opening(read_events(desk.path)), one, tries=2)
+    judged = await judge_turn(
+        ask(model), SeatConfig(), read_supervisor_opening(read_events(fixture.path)), candidate, tries=2
+    )
     assert judged.verdict is None
     assert "2 tries" in (judged.missing or "")
 
 
 async def test_a_judge_of_candidates_that_is_out_of_reach_is_an_error(tmp_path: Path) -> None:
-    desk = episode_fixture(tmp_path, limits=EpisodeLimits(steps=2))
-    one = await play_to_candidate(desk)
+    fixture = episode_fixture(tmp_path, limits=EpisodeLimits(steps=2))
+    candidate = await play_to_candidate(fixture)
     with pytest.raises(TransientModelError):
         await judge_turn(
-            ask(ScriptedModel([fails("server")])), SeatConfig(), read_supervisor_opening(read_events(desk.path)), one
+            ask(ScriptedModel([fails("server")])),
+            SeatConfig(),
+            read_supervisor_opening(read_events(fixture.path)),
+            candidate,
         )
 
 
 async def test_the_heuristic_supervisor_judges_candidates_too(tmp_path: Path) -> None:
-    desk = episode_fixture(tmp_path, limits=EpisodeLimits(steps=2))
-    one = await play_to_candidate(desk)
-    told = read_supervisor_opening(read_events(desk.path))
-    repeated = CandidateTurn(one.prefix, one.prefix[2], (), TARGETS)
+    fixture = episode_fixture(tmp_path, limits=EpisodeLimits(steps=2))
+    candidate = await play_to_candidate(fixture)
+    supervisor_opening = read_supervisor_opening(read_events(fixture.path))
+    repeated = CandidateTurn(candidate.prefix, candidate.prefix[2], (), TARGETS)
     qualities: Sequence[Quality | None] = [
         j.verdict and j.verdict.quality
-        for j in [await judge_turn(ask(HeuristicSupervisor()), SeatConfig(), told, c) for c in (one, repeated)]
+        for j in [
+            await judge_turn(ask(HeuristicSupervisor()), SeatConfig(), supervisor_opening, c)
+            for c in (candidate, repeated)
+        ]
     ]
     assert qualities == [Quality.PRODUCTIVE, Quality.WASTEFUL]
 
 
 async def test_an_episode_without_a_supervisor_tells_nothing_of_the_targets(tmp_path: Path) -> None:
-    desk = episode_fixture(tmp_path, limits=EpisodeLimits(steps=1))
-    await desk.play([LIST], None)
+    fixture = episode_fixture(tmp_path, limits=EpisodeLimits(steps=1))
+    await fixture.play([LIST], None)
     with pytest.raises(JournalError, match="no supervisor"):
-        read_supervisor_opening(read_events(desk.path))
+        read_supervisor_opening(read_events(fixture.path))

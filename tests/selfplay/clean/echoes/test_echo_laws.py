@@ -85,7 +85,7 @@ def test_what_is_left_reads_well(text: str, left: str) -> None:
     assert without_echoes(text, find_echoes(text)) == left
 
 
-def test_words_that_could_be_seen_without_the_hint_are_no_restating() -> None:
+def test_words_that_could_be_seen_without_the_hint_are_no_restatement() -> None:
     text = "I look for finalizers and weak references."
     hint = "Finalizers or weak references may matter."
     assert [f.kind for f in find_echoes(text, hint)] == [EchoKind.RESTATED]
@@ -117,6 +117,6 @@ def test_a_text_of_nothing_but_answers_is_one_echo() -> None:
     assert find_echoes(without_echoes(text, find_echoes(text, "x y")), "x y") == ()
 
 
-def test_lone_surrogates_and_marks_without_a_letter_are_put_up_with() -> None:
+def test_lone_surrogates_and_marks_without_a_letter_do_no_harm() -> None:
     for text in ("\ud800 thanks!", "\u0301\u200b", "\u0301Thanks.\u0301", "\0thanks\0.\0"):
         assert find_echoes(without_echoes(text, find_echoes(text))) == ()

@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 
 from selfplay.clean.evidence import Evidence, EvidenceLink, EvidenceSource, evidence_of
 from selfplay.clean.evidence.argument_units import units_of
-from selfplay.clean.evidence.common_knowledge import common_knowledge
 from selfplay.clean.evidence.pattern_pieces import pieces_of_regex
 from selfplay.clean.evidence.visible_texts import parts_of, squeeze_name
-from selfplay.clean.evidence.word_forms import forms_of
+from selfplay.clean.evidence.word_knowledge import common_knowledge, forms_of
 from selfplay.core.message import Message, Origin, ToolCall
 
 WORDS = (
@@ -39,17 +38,17 @@ def arguments() -> st.SearchStrategy[dict[str, Any]]:
 
 @st.composite
 def conversations(draw: st.DrawFn) -> list[Message]:
-    said = [
+    messages = [
         Message(role="system", content=draw(texts()), origin=Origin.PROMPT),
         Message(role="user", content=draw(texts()), origin=Origin.TASK),
     ]
     for number in range(draw(st.integers(0, 4))):
         call = ToolCall(id=f"c{number}", name="grep", arguments=orjson.dumps(draw(arguments())).decode())
-        said.append(Message(role="assistant", content=draw(texts()), origin=Origin.PLAYER, tool_calls=(call,)))
-        said.append(Message(role="tool", content=draw(texts()), origin=Origin.TOOL, tool_call_id=call.id))
+        messages.append(Message(role="assistant", content=draw(texts()), origin=Origin.PLAYER, tool_calls=(call,)))
+        messages.append(Message(role="tool", content=draw(texts()), origin=Origin.TOOL, tool_call_id=call.id))
         if draw(st.booleans()):
-            said.append(Message(role="user", content=draw(texts()), origin=Origin.HINT))
-    return said
+            messages.append(Message(role="user", content=draw(texts()), origin=Origin.HINT))
+    return messages
 
 
 def value_of(message: Message, link: EvidenceLink) -> str:
@@ -60,12 +59,12 @@ def evidence_of_call(
     task: str, call: dict[str, str], *, results: Sequence[str] = (), hint: str | None = None
 ) -> Evidence:
     """The evidence of one call after a task, results of calls that took nothing, and a hint."""
-    said = [Message(role="user", content=task, origin=Origin.TASK)]
-    said += [Message(role="tool", content=result, origin=Origin.TOOL) for result in results]
+    messages = [Message(role="user", content=task, origin=Origin.TASK)]
+    messages += [Message(role="tool", content=result, origin=Origin.TOOL) for result in results]
     if hint is not None:
-        said.append(Message(role="user", content=hint, origin=Origin.HINT))
+        messages.append(Message(role="user", content=hint, origin=Origin.HINT))
     last = ToolCall(id="c", name="tool", arguments=orjson.dumps(call).decode())
-    return evidence_of([*said, Message(role="assistant", content="", origin=Origin.PLAYER, tool_calls=(last,))])
+    return evidence_of([*messages, Message(role="assistant", content="", origin=Origin.PLAYER, tool_calls=(last,))])
 
 
 # Laws
@@ -78,7 +77,7 @@ def test_a_link_quotes_its_argument(messages: list[Message]) -> None:
 
 
 @given(conversations())
-def test_an_explanation_does_not_lie(messages: list[Message]) -> None:
+def test_an_explanation_names_a_place_that_has_the_words(messages: list[Message]) -> None:
     for link in evidence_of(messages).links:
         if link.place is None:
             assert link.source in {EvidenceSource.COMMON, EvidenceSource.NOWHERE} or link.how == "ordinary word"
@@ -181,23 +180,23 @@ def test_a_name_inside_of_another_is_not_exact() -> None:
 
 def test_a_nudge_explains_nothing() -> None:
     call = ToolCall(id="c", name="find_symbol", arguments='{"name": "Zorkmid"}')
-    said = [
+    messages = [
         Message(role="user", content="Zorkmid, please.", origin=Origin.NUDGE),
         Message(role="assistant", content="Zorkmid!", origin=Origin.PLAYER, tool_calls=(call,)),
     ]
-    assert [link.source for link in evidence_of(said).links] == [EvidenceSource.HINT]
+    assert [link.source for link in evidence_of(messages).links] == [EvidenceSource.HINT]
 
 
 def test_what_a_result_repeats_of_its_call_is_no_evidence() -> None:
     calls = [ToolCall(id=i, name="grep", arguments='{"pattern": "zorkmid"}') for i in ("a", "b")]
-    said = [
+    messages = [
         Message(role="assistant", content="", origin=Origin.PLAYER, tool_calls=(calls[0],)),
         Message(
             role="tool", content='No line matches "zorkmid" in the repository.', origin=Origin.TOOL, tool_call_id="a"
         ),
         Message(role="assistant", content="", origin=Origin.PLAYER, tool_calls=(calls[1],)),
     ]
-    assert [link.source for link in evidence_of(said).links] == [EvidenceSource.NOWHERE, EvidenceSource.NOWHERE]
+    assert [link.source for link in evidence_of(messages).links] == [EvidenceSource.NOWHERE, EvidenceSource.NOWHERE]
 
 
 # Hostile texts

@@ -189,7 +189,7 @@ def test_a_step_without_calls_is_no_dead_end() -> None:
 
 
 @pytest.fixture
-def told() -> TraceEvidence:
+def explained() -> TraceEvidence:
     hostile = 'x"]; click s1 "javascript:alert(1)" <b>\x00'
     trace = a_trace(
         make_searching_step("a", f"fingerprint {hostile}", f"1. {TARGET}", hint="What seals an envelope?"),
@@ -200,26 +200,26 @@ def told() -> TraceEvidence:
     return TraceEvidence.from_trace(trace, evidence_of(trace.conversation))
 
 
-def test_a_chart_has_each_step_the_task_and_the_target(told: TraceEvidence) -> None:
-    lines = to_mermaid(told).splitlines()
+def test_a_chart_has_each_step_the_task_and_the_target(explained: TraceEvidence) -> None:
+    lines = to_mermaid(explained).splitlines()
     assert lines[0] == "flowchart TD"
     assert [line.split("[")[0].strip() for line in lines[1:7]] == ["task", "s1", "s2", "s3", "s4", "t1"]
     assert {"  task ==> s1", "  s1 ==> s3", "  s3 ==> t1"} <= set(lines)
 
 
-def test_labels_of_a_chart_are_text(told: TraceEvidence) -> None:
-    for line in to_mermaid(told).splitlines()[1:7]:
+def test_labels_of_a_chart_are_text(explained: TraceEvidence) -> None:
+    for line in to_mermaid(explained).splitlines()[1:7]:
         label = line[line.index('["') + 2 : line.rindex('"]')]
         assert not set(label) & set("\"'[]<>()\x00")
 
 
-def test_a_picture_is_well_formed(told: TraceEvidence) -> None:
-    root = ET.fromstring(to_svg(told))  # noqa: S314  made here
+def test_a_picture_is_well_formed(explained: TraceEvidence) -> None:
+    root = ET.fromstring(to_svg(explained))  # noqa: S314  made here
     assert root.tag.endswith("svg")
     assert len([child for child in root if child.tag.endswith("rect")]) == 6
 
 
-def test_lines_name_the_way_and_the_leaps(told: TraceEvidence) -> None:
-    lines = list(chain_lines(told))
+def test_lines_name_the_way_and_the_leaps(explained: TraceEvidence) -> None:
+    lines = list(chain_lines(explained))
     assert lines[0].startswith(f"target {TARGET}: task -> step 1 -> step 3 -> {TARGET} (")
     assert lines[-1] == "dead ends: 2"

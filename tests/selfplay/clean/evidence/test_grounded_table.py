@@ -33,20 +33,20 @@ class LabelledCall:
     @property
     def messages(self) -> list[Message]:
         """The conversation up to and with the call; the hint right before it."""
-        said = [
+        conversation = [
             Message(role="system", content="You search a code base.", origin=Origin.PROMPT),
             Message(role="user", content=self.task, origin=Origin.TASK),
         ]
         for i, one in enumerate(self.seen):
-            said.append(_turn(f"c{i}", one["tool"], one["arguments"]))
-            said.append(
+            conversation.append(_turn(f"c{i}", one["tool"], one["arguments"]))
+            conversation.append(
                 Message(
                     role="tool", content=one["text"], origin=Origin.TOOL, tool_call_id=f"c{i}", name=str(one["tool"])
                 )
             )
         if self.hint is not None:
-            said.append(Message(role="user", content=self.hint, origin=Origin.HINT))
-        return [*said, _turn("last", self.call["name"], self.call["arguments"])]
+            conversation.append(Message(role="user", content=self.hint, origin=Origin.HINT))
+        return [*conversation, _turn("last", self.call["name"], self.call["arguments"])]
 
     @property
     def evidence(self) -> Evidence:
@@ -108,16 +108,16 @@ def score_rows(some: Iterable[LabelledCall]) -> Score:
     """Of these rows together."""
     score = Score()
     for row in some:
-        told = row.found_labels
+        found = row.found_labels
         for part, label in row.labels.items():
             is_leap = label == "leap"
             score.leaps += is_leap
             score.grounded += not is_leap
-            score.found += is_leap and told.get(part) == "leap"
-            score.false += not is_leap and told.get(part) == "leap"
-            if told.get(part) != label:
+            score.found += is_leap and found.get(part) == "leap"
+            score.false += not is_leap and found.get(part) == "leap"
+            if found.get(part) != label:
                 score.wrong.append((row.number, part))
-        score.wrong += [(row.number, part) for part in told if part not in row.labels]
+        score.wrong += [(row.number, part) for part in found if part not in row.labels]
     return score
 
 

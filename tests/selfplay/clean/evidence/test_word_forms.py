@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from selfplay.clean.evidence import EvidenceSource, evidence_of
-from selfplay.clean.evidence.word_forms import is_form_of
+from selfplay.clean.evidence.word_knowledge import is_form_of
 from selfplay.core.message import Message, Origin
 from tests.selfplay.traces import a_call
 

@@ -169,7 +169,7 @@ def test_calls_whose_ids_begin_anew_in_each_turn_get_their_own(tmp_path: Path, c
         ({"rows": 3}, DropCode.UNREADABLE, "not recognised"),
     ],
 )
-def test_what_a_row_needs_and_a_trace_has_not_is_said(
+def test_what_a_row_needs_and_a_trace_lacks_is_reported(
     document: object, code: DropCode, detail: str, tmp_path: Path, capsys: Capture
 ) -> None:
     found = drop_one(capsys, tmp_path / "runs", document)
@@ -282,7 +282,7 @@ def test_a_cleaning_of_other_files_is_not_exported(tmp_path: Path, capsys: Captu
         (("--tools", "tools.json"), "our journals hold theirs"),
     ],
 )
-def test_what_cant_be_done_is_said_before_anything_is(
+def test_what_cant_be_done_is_reported_before_anything_is_done(
     options: tuple[str, ...], message: str, tmp_path: Path, capsys: Capture
 ) -> None:
     code, _, err = run(capsys, "clean", str(tmp_path), *options)
@@ -291,7 +291,7 @@ def test_what_cant_be_done_is_said_before_anything_is(
 
 
 @pytest.mark.parametrize("content", ["[]", "{}", "3", "[3]", '[{"type": "function"}]', "nonsense"])
-def test_a_file_without_tools_is_said(content: str, tmp_path: Path, capsys: Capture) -> None:
+def test_a_file_without_tools_is_reported(content: str, tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "tools.json").write_text(content)
     code, _, err = run(capsys, "clean", str(tmp_path), "--imported", "--tools", str(tmp_path / "tools.json"))
     assert code == 2
@@ -306,7 +306,7 @@ def test_a_file_without_tools_is_said(content: str, tmp_path: Path, capsys: Capt
         ("x.json", {"id": "psf__requests-1"}),
     ],
 )
-def test_a_task_of_a_benchmark_is_known_by_its_name(
+def test_a_task_of_a_benchmark_is_recognised_by_its_name(
     name: str, more: dict[str, Any], tmp_path: Path, capsys: Capture
 ) -> None:
     (tmp_path / "list.txt").write_text("pallets/click\n")
@@ -324,7 +324,7 @@ DEEP: dict[str, Any] = {"command": json.loads("[" * 300 + "]" * 300)}
 
 
 def test_arguments_nested_too_deeply_cost_one_turn_or_one_trace_and_no_more(tmp_path: Path, capsys: Capture) -> None:
-    """As text they are what the model wrote; as an object nobody can write them down."""
+    """As text they are what the model wrote; as an object they can't be written."""
     as_text = row(assistant_turn("I dig.", call("a", **DEEP)), result("a"), *LOOKED_AGAIN, DONE)
     as_object = row(assistant_turn("I dig.", {"id": "a", "function": {"name": "bash", "arguments": DEEP}}), DONE)
     found = clean_documents(capsys, tmp_path / "runs", as_text, as_object, row(*LOOKED, DONE))
@@ -345,7 +345,7 @@ def test_arguments_with_a_key_twice_are_not_learned(tmp_path: Path, capsys: Capt
     assert "hint" not in json.dumps(export_rows(capsys, tmp_path / "runs", tmp_path / "out"))
 
 
-def test_a_file_name_that_is_no_utf8_is_told_with_its_bytes(tmp_path: Path, capsys: Capture) -> None:
+def test_a_file_name_that_is_no_utf8_is_shown_with_its_bytes(tmp_path: Path, capsys: Capture) -> None:
     folder = tmp_path / os.fsdecode(b"r\xfens")
     found = clean_documents(capsys, folder, row(*LOOKED, DONE), 3, name=os.fsdecode(b"x\xff.jsonl"))
     assert [each.episode for each in found] == [r"x\xff.jsonl:1", r"x\xff.jsonl:2"]
@@ -425,8 +425,8 @@ def test_an_export_into_the_imported_folder_is_not_imported(tmp_path: Path, caps
     assert code == 0, err
     code, _, err = run(capsys, "export", str(runs), "-o", str(runs / out))
     assert code == 0, err
-    code, told, err = run(capsys, "clean", str(runs), "--imported", "--scanner", "off", "--json")
-    assert (code, json.loads(told)["traces"]) == (0, 1)
+    code, printed, err = run(capsys, "clean", str(runs), "--imported", "--scanner", "off", "--json")
+    assert (code, json.loads(printed)["traces"]) == (0, 1)
     assert "left out: 4 files that exports wrote" in err
 
 

@@ -261,7 +261,9 @@ def test_atif_sub_agents_are_traces_of_their_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("bad", [{"steps": "no"}, {"steps": [SAID[0]]}, {"steps": [], "schema_version": "ATIF-v9.0"}])
-def test_an_atif_sub_agent_that_cant_be_read_is_said_with_its_own_place(tmp_path: Path, bad: dict[str, Any]) -> None:
+def test_an_atif_sub_agent_that_cant_be_read_is_reported_with_its_own_place(
+    tmp_path: Path, bad: dict[str, Any]
+) -> None:
     inner = atif(*SAID, TURN)
     path = write(tmp_path, atif(*SAID, TURN, subagent_trajectories=[inner, bad, inner]))
     found = [(type(one).__name__, one.where.partition("#")[2]) for one in read_traces(path)]
@@ -359,7 +361,7 @@ BAD: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_what_cant_be_read_is_said_with_its_place(tmp_path: Path, case: str) -> None:
+def test_what_cant_be_read_is_reported_with_its_place(tmp_path: Path, case: str) -> None:
     text, reason = BAD[case]
     (tmp_path / "bad").write_text(text)
     [found] = read_traces(tmp_path / "bad")

@@ -61,7 +61,7 @@ def traces(draw: st.DrawFn, *, always_calls: bool = False, may_finish: bool = Tr
 
 
 def without_supervisor(trace: Trace) -> Trace:
-    """The same steps, as if nobody had spoken to the player."""
+    """The same steps, as if there had been no hint and no nudge."""
     silent = [
         step.model_copy(update={"judgement": Judgement(verdict=step.judgement.verdict), "nudge": None})
         for step in trace.steps
@@ -78,7 +78,7 @@ def roles_and_texts(messages: Sequence[Message]) -> list[tuple[str, str]]:
 
 @given(traces(always_calls=True, may_finish=False))
 def test_stripping_is_filtering_by_origin(trace: Trace) -> None:
-    """Where every turn has calls and none answers too early: only hints and nudges go, and results nobody reads."""
+    """Where every turn has calls and none answers too early: only hints, nudges and last results go."""
     clean = strip_supervision(trace, CONTRACT)
     kept = [m for m in trace.conversation if m.origin not in SUPERVISOR_ORIGINS][1:]
     while kept[-1].role == "tool":
@@ -240,7 +240,7 @@ def test_a_turn_without_its_results_is_dropped() -> None:
     assert strip_supervision(trace, CONTRACT).drop_counts == {DropReason.UNPAIRED: 1}
 
 
-def test_last_words_that_nobody_answered_are_kept() -> None:
+def test_last_words_without_an_answer_are_kept() -> None:
     clean = strip_supervision(a_trace(a_step(text="I give up."), stop=StopReason.GAVE_UP), CONTRACT)
     assert clean.conversation[-1].content == "I give up."
     assert clean.answer is None

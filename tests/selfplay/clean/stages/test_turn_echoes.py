@@ -1,4 +1,4 @@
-"""What a hint said is told from the player's own words however much later they come, and wherever they stand."""
+"""Restatements of a hint and names that only a hint had are found however much later and wherever they stand."""
 
 import subprocess
 import sys
@@ -102,12 +102,12 @@ def test_an_answer_in_a_hints_words_gives_no_row_however_long_ago_it_was() -> No
     assert dropped.code is DropCode.ECHO
 
 
-def test_what_a_result_said_too_may_be_said_later() -> None:
+def test_words_that_a_result_has_too_are_no_restatement() -> None:
     text = f"That is {TURN}. I open the next file."
     assert content(make_search(HINT, text, shown=f"# {TURN}")) == text
 
 
-def test_single_words_of_an_earlier_hint_are_anyones() -> None:
+def test_single_words_of_an_earlier_hint_are_no_restatement() -> None:
     text = "The payload is squeezed here, a departure."
     assert [f.kind for f in find_echoes(text, HINT)] == [EchoKind.RESTATED]
     assert find_echoes(text, hints_so_far=[HINT]) == ()
@@ -135,7 +135,7 @@ def test_an_answer_without_thanks_is_kept_in_a_script_without_blanks() -> None:
 TELLING = "Consider which code calls send_headers. It matters."
 
 
-def test_an_answer_that_names_within_its_call_what_only_a_hint_had_told_gives_no_row() -> None:
+def test_an_answer_that_names_within_its_call_what_only_a_hint_had_gives_no_row() -> None:
     named = answer("send_headers is called in here")
     dropped = outcome(make_search(TELLING, end=named))
     assert isinstance(dropped, DroppedTrace)

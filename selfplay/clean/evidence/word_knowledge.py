@@ -1,4 +1,6 @@
-"""Other forms of a word: English ones by rule, those of other languages by how they are written.
+"""What is known of words beforehand: the list of common knowledge (`common_knowledge.toml`), and other forms of a word.
+
+English words have their forms by rule, those of other languages by how they are written.
 
 Words outside ASCII may be written with or without composed letters, without blanks between them, with other endings. Of
 their languages only this is known: which scripts write no blanks, and that a word in another case or number mostly
@@ -6,13 +8,60 @@ begins alike.
 """
 
 import re
+import tomllib
 import unicodedata
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib import resources
 from itertools import takewhile
 
-from selfplay.clean.evidence.common_knowledge import common_knowledge
-from selfplay.gate.text.words import AGENT_EXCEPTIONS, number_forms_of, singular_of
+from selfplay.gate.text.words import AGENT_EXCEPTIONS, KEYWORDS, number_forms_of, singular_of
+
+_LISTS = frozenset({"affixes", "short_forms"})
+
+
+@dataclass(frozen=True, slots=True)
+class CommonKnowledge:
+    """What may be searched for without having been read anywhere."""
+
+    paths: Mapping[str, str]
+    """Files and folders of standard layouts, each with its ecosystem."""
+    names: Mapping[str, str]
+    """Identifiers and words, each with its ecosystem; keywords of all languages among them."""
+    roots: frozenset[str]
+    """Folders that checkouts are put in, as absolute paths."""
+    affixes: frozenset[str]
+    """Words in lower case that are put around others to make names."""
+    short_forms: Mapping[str, tuple[str, ...]]
+    """By word in lower case: its short and long forms."""
+
+
+@cache
+def common_knowledge() -> CommonKnowledge:
+    """The list in the package."""
+    data = tomllib.loads(
+        resources.files("selfplay.clean.evidence").joinpath("common_knowledge.toml").read_text("utf-8")
+    )
+    ecosystems = {name: table for name, table in data.items() if name not in _LISTS}
+    names = {word: where for where, table in ecosystems.items() for word in table.get("names", "").split()}
+    return CommonKnowledge(
+        paths={path: where for where, table in ecosystems.items() for path in table.get("paths", "").split()},
+        names={**dict.fromkeys(KEYWORDS, "any language's keywords"), **names},
+        roots=frozenset(data["any"]["roots"].split()),
+        affixes=frozenset(data["affixes"]["names"].split()),
+        short_forms=_group_short_forms(data["short_forms"]["groups"]),
+    )
+
+
+def _group_short_forms(groups: str) -> Mapping[str, tuple[str, ...]]:
+    forms: dict[str, tuple[str, ...]] = {}
+    for line in filter(None, groups.splitlines()):
+        words = line.split()
+        for word in words:
+            forms[word] = (*forms.get(word, ()), *(other for other in words if other != word))
+    return forms
+
 
 _VERB_ENDINGS = ("ing", "ed", "es", "s", "")
 _NOUN_ENDINGS = ("er", "ers", "or", "ors", "ion", "ions", "ation", "ations", "ment", "ments")
