@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from typer.main import get_group
 
 from selfplay.core.errors import SelfplayError
+from selfplay_tools import release_version
 from selfplay_tools.errors import ToolsError
 
 COMMANDS = {
@@ -114,9 +115,7 @@ for _name, (_, _line) in COMMANDS.items():
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001  typer's callback
     if wanted:
-        from importlib.metadata import version  # noqa: PLC0415  a third of the time that printing it takes
-
-        typer.echo(f"selfplay {version('selfplay-traces')}")
+        typer.echo(f"selfplay {release_version()}")
         raise typer.Exit
 
 

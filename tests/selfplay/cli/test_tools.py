@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from selfplay.cli import main
 from selfplay.cli.options import repo_and_commit
 from selfplay.core.contract import ContextPolicy, Contract
 from selfplay.environments.find_files.toolset import contract_limits, find_contract_differences
+from selfplay_tools import release_version
 from selfplay_tools.output import MAX_CHARS, MAX_ROWS
 from selfplay_tools.snapshot.directory import DirectorySnapshot
 from selfplay_tools.tools.schema import Schema, function_schema
@@ -62,7 +62,7 @@ def repo(tmp_path: Path) -> Path:
 
 def make_contract(tools: list[Schema], **changes: object) -> Contract:
     context = ContextPolicy(max_result_chars=MAX_CHARS)
-    contract = Contract(tools_version=version("selfplay-traces"), prompt="p", tools=tuple(tools), context=context)
+    contract = Contract(tools_version=release_version(), prompt="p", tools=tuple(tools), context=context)
     return contract.model_copy(update=changes)
 
 
