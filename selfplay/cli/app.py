@@ -27,7 +27,7 @@ COMMANDS = {
         "tasks",
         "Turn rows of SWE-bench (Lite, Verified, SWE-smith), Loc-Bench or chat rows with metadata into tasks.",
     ),
-    "run": ("run", "Play one episode and watch it live. The same command takes up an interrupted one."),
+    "run": ("run", "Play one episode and watch it live. The same command resumes an interrupted one."),
     "batch": (
         "batch",
         "Play the tasks of a file, many at once. Ctrl-C ends it in order, a second one now; the same command goes on.",
@@ -57,7 +57,7 @@ COMMANDS = {
 }
 """Of each command the module in `selfplay.cli` that defines it, and its line in the list of commands."""
 
-WAY = """\
+FIRST_STEPS = """\
 selfplay makes the code search behind a patch, as training data for agents.
 
   watch one episode     selfplay demo
@@ -80,9 +80,9 @@ class LazyGroup(TyperGroup):
     """A group that knows its commands' names and help, and imports a command when it is called."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401  typer's own copies of click's types
-        """Without arguments the way is shown, and the command ends with 2, as one that is not complete."""
+        """Without arguments the first steps are shown; exit code 2, as for any command line that is not complete."""
         if not args:
-            typer.echo(WAY, nl=False)
+            typer.echo(FIRST_STEPS, nl=False)
             raise typer.Exit(2)
         return super().parse_args(ctx, args)
 

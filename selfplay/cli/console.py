@@ -70,7 +70,7 @@ def make_console(*, is_quiet: bool, is_json: bool) -> Console:
     return Console(stderr=is_json, quiet=is_quiet, highlight=False, soft_wrap=False)
 
 
-def make_progress_bar(console: Console, *, shows_remaining: bool = False) -> "Progress":
+def make_progress(console: Console, *, shows_remaining: bool = False) -> "Progress":
     """A bar with the time that has passed, or is expected to be left. On a terminal only, and gone at its end."""
     from rich import progress  # noqa: PLC0415  a twentieth of a second, and most commands show no bar
 
