@@ -6,13 +6,13 @@ from enum import IntEnum
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
-import orjson
 import typer
 from rich.console import Console
 from rich.progress import Progress
 from rich.text import Text
 
 from selfplay.core.errors import ModelError, NothingToExport, ScriptError
+from selfplay.core.jsonl import json_line
 from selfplay.core.terminal_text import sanitize
 
 if TYPE_CHECKING:
@@ -96,4 +96,4 @@ def write_stdout(data: bytes) -> None:
 
 def print_json(value: object) -> None:
     """One line of JSON on standard output."""
-    write_stdout(orjson.dumps(value) + b"\n")
+    write_stdout(json_line(value))
