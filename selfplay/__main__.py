@@ -1,4 +1,4 @@
-"""The `selfplay` command, also as `python -m selfplay`: all that is here before its imports, which take a second."""
+"""The `selfplay` command, also as `python -m selfplay`: what happens before its imports, which can take a second."""
 
 import os
 import signal

@@ -1,10 +1,13 @@
 import os
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+
+from selfplay_tools import release_version
 
 ROOT = Path(__file__).parents[1]
 
@@ -30,6 +33,14 @@ def test_the_wheel_holds_every_file_of_the_packages(names: set[str], folder: str
     there = {p for p in (ROOT / folder).rglob("*") if p.is_file() and "__pycache__" not in p.parts}
     parent = (ROOT / folder).parent
     assert {p.relative_to(parent).as_posix() for p in there} <= names
+
+
+def test_the_distribution_has_a_name_of_its_own_and_the_command_is_selfplay(names: set[str]) -> None:
+    [about] = {name.split("/")[0] for name in names if ".dist-info/" in name}
+    assert about == f"selfplay_traces-{release_version()}.dist-info"
+    assert f"{about}/entry_points.txt" in names
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["scripts"]
+    assert scripts == {"selfplay": "selfplay.__main__:main"}
 
 
 def test_the_demo_runs_from_anywhere(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from importlib.metadata import version
 from pathlib import Path
 
 import orjson
@@ -23,6 +22,7 @@ from selfplay.episode.episode_setup import engine_prompts
 from selfplay.journal.events import JOURNAL_VERSION, read_events
 from selfplay.models.prices import Price
 from selfplay.repos.hidden_files import is_journal
+from selfplay_tools import release_version
 from selfplay_tools.tools.schema import function_schema
 
 
@@ -90,7 +90,7 @@ class RunManifest(Noun):
 def manifest_of(config: RunConfig) -> RunManifest:
     """What a run with this configuration and this program is. Raises ConfigError for tools that can't be offered."""
     value = {
-        "selfplay": version("selfplay-traces"),
+        "selfplay": release_version(),
         "config": config.model_dump(mode="json", exclude_defaults=True),
         "prompts": {name: prompt.sha256 for name, prompt in engine_prompts(config).items()},
         "tools": [function_schema(tool) for tool in make_tools(config.tools)],

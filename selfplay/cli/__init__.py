@@ -1,4 +1,4 @@
-"""The command line: one verb per module, each a thin layer over the engine."""
+"""The command line: a module for each command or two, each a thin layer over the engine."""
 
 from selfplay.cli.app import main
 

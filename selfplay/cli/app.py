@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from typer.main import get_group
 
 from selfplay.core.errors import SelfplayError
+from selfplay_tools import release_version
 from selfplay_tools.errors import ToolsError
 
 COMMANDS = {
@@ -26,7 +27,7 @@ COMMANDS = {
         "tasks",
         "Turn rows of SWE-bench (Lite, Verified, SWE-smith), Loc-Bench or chat rows with metadata into tasks.",
     ),
-    "run": ("run", "Play one episode and watch it live. The same command takes up an interrupted one."),
+    "run": ("run", "Play one episode and watch it live. The same command resumes an interrupted one."),
     "batch": (
         "batch",
         "Play the tasks of a file, many at once. Ctrl-C ends it in order, a second one now; the same command goes on.",
@@ -56,7 +57,7 @@ COMMANDS = {
 }
 """Of each command the module in `selfplay.cli` that defines it, and its line in the list of commands."""
 
-WAY = """\
+FIRST_STEPS = """\
 selfplay makes the code search behind a patch, as training data for agents.
 
   watch one episode     selfplay demo
@@ -79,9 +80,9 @@ class LazyGroup(TyperGroup):
     """A group that knows its commands' names and help, and imports a command when it is called."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401  typer's own copies of click's types
-        """Without arguments the way is shown, and the command ends with 2, as one that is not complete."""
+        """Without arguments the first steps are shown; exit code 2, as for any command line that is not complete."""
         if not args:
-            typer.echo(WAY, nl=False)
+            typer.echo(FIRST_STEPS, nl=False)
             raise typer.Exit(2)
         return super().parse_args(ctx, args)
 
@@ -114,9 +115,7 @@ for _name, (_, _line) in COMMANDS.items():
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001  typer's callback
     if wanted:
-        from importlib.metadata import version  # noqa: PLC0415  a third of the time that printing it takes
-
-        typer.echo(f"selfplay {version('selfplay-traces')}")
+        typer.echo(f"selfplay {release_version()}")
         raise typer.Exit
 
 

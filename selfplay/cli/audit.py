@@ -79,8 +79,8 @@ def hints(
     Exit code 1 if any reveals, or could be checked in part only: its repository can't be opened, a target is not there.
     """
     reveals = partial = 0
-    with open_inputs([file]) as ([given], _):
-        for row in audit_hints(given, Repositories(repos)):
+    with open_inputs([file]) as ([path], _):
+        for row in audit_hints(path, Repositories(repos)):
             reveals += row["reveals"]
             partial += "partial" in row
             print_json(row)
@@ -112,11 +112,11 @@ def echoes(
     """
     seat = override_judge(load_clean_settings(config).judge if config else None, judge, judge_url)
     count = faults = 0
-    with open_inputs([file]) as ([given], _):
+    with open_inputs([file]) as ([path], _):
         if seat is not None:
-            count, faults = anyio.run(_judge_echoes, given, seat)
+            count, faults = anyio.run(_judge_echoes, path, seat)
         else:
-            for row in audit_echoes(given):
+            for row in audit_echoes(path):
                 count += row["echo"]
                 print_json(row)
     if faults:
@@ -180,9 +180,9 @@ def traces(
     if key_env:
         values["key_names"] = (*AcrossSettings().key_names, *key_env)
     summary = TraceAuditSummary()
-    with open_inputs(files) as (given, named):
-        for audited in audit_traces(given, _across_settings(values), summary):
-            print_json(named(audited.to_row()))
+    with open_inputs(files) as (paths, rename):
+        for audited in audit_traces(paths, _across_settings(values), summary):
+            print_json(rename(audited.to_row()))
     _print_summary(summary)
     raise typer.Exit(ExitCode.DONE if summary.passed == summary.traces else ExitCode.NEGATIVE)
 

@@ -48,11 +48,11 @@ from selfplay.core.trace import StopReason
 
 EngineName = Literal["local", "ray"]
 PlayOrder = Callable[[RunOrder, RunWatch], Awaitable[RunSession]]
-"""Carries out an order while a watcher is told of it."""
+"""Carries out an order and notifies a watcher of what happens."""
 
 
 def choose_engine(name: EngineName, ray: RaySettings, say: Callable[[str], None]) -> PlayOrder:
-    """The engine of this name. Raises ConfigError for settings that are another one's."""
+    """The engine of this name. Raises ConfigError for settings of another engine."""
     if name == "ray":
         return partial(carry_out_on_ray, ray=ray, say=say)
     if ray != RaySettings():
@@ -173,13 +173,13 @@ def _print_outcome(session: RunSession, tracker: RunTracker, console: Console, *
     tracker.is_over = True
     totals = tracker.count_totals()
     if is_json:
-        told = {
+        figures = {
             "reason": session.reason,
             "unplayable": session.unplayable,
             "failed": session.failed,
             "left": session.unfinished_count,
         }
-        print_json({**told, "totals": totals.model_dump(mode="json")})
+        print_json({**figures, "totals": totals.model_dump(mode="json")})
     with suppress(OSError, SystemExit):  # a terminal that went away: rich makes an exit of it
         console.print(render_totals(totals, seconds=tracker.seconds, is_full=True))
         if session.unfinished_count:
@@ -207,8 +207,8 @@ def _seats_at_endpoints(order: RunOrder) -> Iterator[SeatConfig]:
             yield from (seat.model_copy(update=place.model_dump()) for place in limit.endpoints)
 
 
-def _override(settings: BatchSettings, **given: int | None) -> BatchSettings:
-    return settings.model_copy(update={name: value for name, value in given.items() if value is not None})
+def _override(settings: BatchSettings, **options: int | None) -> BatchSettings:
+    return settings.model_copy(update={name: value for name, value in options.items() if value is not None})
 
 
 def _exit_code_of(session: RunSession) -> ExitCode:

@@ -1,5 +1,6 @@
 """`selfplay clean`: raw traces into ones worth training on."""
 
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -27,7 +28,7 @@ from selfplay.cli.console import (
     exit_interrupted,
     list_counts,
     make_console,
-    make_progress_bar,
+    make_progress,
     print_error,
     print_json,
 )
@@ -146,22 +147,22 @@ def clean(
         "judge": override_judge(base.judge, judge, judge_url),
     }
     settings = _apply_options(base, over, {k: v for k, v in across.items() if v})
-    given = None
+    model_config = None
     if player or supervisor or base_url or {"player", "supervisor"} & file.keys():
-        given = SettingsOptions(config, player, supervisor, base_url, None, None, None).make_config()
-    foreign = _import_options(traces, tools, settings) if imported else None
+        model_config = SettingsOptions(config, player, supervisor, base_url, None, None, None).make_config()
+    import_options = _import_options(traces, tools, settings) if imported else None
     if tools and not imported:
         raise InputError("--tools is for traces from elsewhere: our journals hold theirs; give --imported or leave it")
     budget, keys = CleaningBudget(max_cost_usd, max_tokens), tuple(key_names_in(file))
-    job = _CleaningJob(traces, settings, given, budget, in_flight, repos, out, jobs, foreign, keys)
+    job = _CleaningJob(traces, settings, model_config, budget, in_flight, repos, out, jobs, import_options, keys)
     console = make_console(is_quiet=quiet, is_json=as_json)
     funnel = _clean_with_bar(job, console)
     if as_json:
         print_json(funnel.model_dump(mode="json"))
     print_funnel(funnel, console)
-    console.print(f"written to {job.place.path}", style="dim")
+    console.print(f"written to {job.folder.path}", style="dim")
     if not funnel.rows and not funnel.pairs:
-        print_error(f"no trace gave a row; {job.place.dropped} says why of each")
+        print_error(f"no trace gave a row; {job.folder.dropped} says why of each")
         raise typer.Exit(ExitCode.NEGATIVE)
 
 
@@ -184,23 +185,23 @@ def _import_options(traces: Path, tools: Path | None, settings: CleanSettings) -
 class _CleaningJob:
     traces: Path
     settings: CleanSettings
-    given: RunConfig | None
+    model_config: RunConfig | None
     budget: CleaningBudget
     in_flight: int
     repos: Path
     out: Path | None
     processes: int
-    foreign: ImportOptions | None
+    import_options: ImportOptions | None
     configured: tuple[KeyName, ...] = ()
     """Variables that the configuration file names as keys, in whatever table."""
 
     @property
     def key_names(self) -> tuple[KeyName, ...]:
         """Variables with keys that no journal names."""
-        return self.configured if self.foreign else (*self.configured, *collect_key_names(self.sources))
+        return self.configured if self.import_options else (*self.configured, *collect_key_names(self.sources))
 
     @property
-    def place(self) -> CleanFolder:
+    def folder(self) -> CleanFolder:
         """Where the outcome goes. Raises InputError for a single file without `--out`."""
         if self.out is None and self.traces.is_file():
             raise InputError(f"{self.traces}: a single file has no folder of its own; give --out")
@@ -209,9 +210,9 @@ class _CleaningJob:
     @property
     def sources(self) -> tuple[Path, ...]:
         """What is cleaned. Raises InputError if there is nothing."""
-        if self.foreign is None:
+        if self.import_options is None:
             return journals_in(self.traces)
-        return imports_in(self.traces, self.traces / CLEAN_FOLDER_NAME, self.place.path)
+        return imports_in(self.traces, self.traces / CLEAN_FOLDER_NAME, self.folder.path)
 
     @property
     def asks_models(self) -> bool:
@@ -221,9 +222,9 @@ class _CleaningJob:
 def _clean_with_bar(job: _CleaningJob, console: Console) -> CleaningFunnel:
     """Clean, with a bar that shows how far it is. Ctrl-C leaves the outcome of an earlier cleaning, and all samples."""
     journals = job.sources
-    if job.foreign is not None and (own := find_export_files(job.traces)):
+    if job.import_options is not None and (own := find_export_files(job.traces)):
         console.print(f"left out: {len(own)} files that exports wrote, such as {sanitize(str(min(own)))}", style="dim")
-    with make_progress_bar(console, shows_remaining=True) as bar:
+    with make_progress(console, shows_remaining=True) as bar:
         task = bar.add_task("cleaning", total=len(journals))
         try:
             return anyio.run(_clean_journals, job, journals, partial(bar.advance, task))
@@ -231,25 +232,29 @@ def _clean_with_bar(job: _CleaningJob, console: Console) -> CleaningFunnel:
             raise exit_interrupted() from None
 
 
-async def _clean_journals(job: _CleaningJob, journals: tuple[Path, ...], told: Any) -> CleaningFunnel:  # noqa: ANN401  a callable without result
+async def _clean_journals(job: _CleaningJob, journals: tuple[Path, ...], notify: Callable[[], None]) -> CleaningFunnel:
     root = job.traces if job.traces.is_dir() else job.traces.parent
-    sources = fingerprint_of(journals, root, is_imported=job.foreign is not None)
+    sources = fingerprint_of(journals, root, is_imported=job.import_options is not None)
     async with AsyncExitStack() as stack:
-        work = CleaningWork(journals, job.settings, notify=told, import_options=job.foreign, key_names=job.key_names)
+        work = CleaningWork(
+            journals, job.settings, notify=notify, import_options=job.import_options, key_names=job.key_names
+        )
         if not job.asks_models:
-            return await clean_to(job.place, replace(work, processes=job.processes), sources=sources)
-        samples = stack.enter_context(ReplyCache(job.place.samples, job.budget))
+            return await clean_to(job.folder, replace(work, processes=job.processes), sources=sources)
+        samples = stack.enter_context(ReplyCache(job.folder.samples, job.budget))
         in_flight, max_usd, seat = anyio.CapacityLimiter(job.in_flight), job.budget.usd, job.settings.judge
         judge = None if seat is None else open_echo_judge(seat, stack, in_flight, samples, max_usd)
-        desk = CleaningResources(samples, in_flight, anyio.CapacityLimiter(TOOL_THREADS))
-        if job.foreign is not None:
-            foreign = replace(job.foreign, assistants=NoAssistants() if judge is None else EchoJudgeAssistants(judge))
-            work = replace(work, at_once=job.in_flight, import_options=foreign)
-            return await clean_to(job.place, work, partial(_spending_of, samples, judge), sources)
-        repositories = Repositories(job.repos, hidden=(job.traces, job.place.path))
-        casting = AssistantsFactory(desk, stack, repositories, job.settings, job.given, max_usd, judge)
-        work = replace(work, open_assistants=casting.open_assistants, at_once=job.in_flight)
-        return await clean_to(job.place, work, partial(_spending_of, samples, judge), sources)
+        resources = CleaningResources(samples, in_flight, anyio.CapacityLimiter(TOOL_THREADS))
+        if job.import_options is not None:
+            imports = replace(
+                job.import_options, assistants=NoAssistants() if judge is None else EchoJudgeAssistants(judge)
+            )
+            work = replace(work, at_once=job.in_flight, import_options=imports)
+            return await clean_to(job.folder, work, partial(_spending_of, samples, judge), sources)
+        repositories = Repositories(job.repos, hidden=(job.traces, job.folder.path))
+        factory = AssistantsFactory(resources, stack, repositories, job.settings, job.model_config, max_usd, judge)
+        work = replace(work, open_assistants=factory.open_assistants, at_once=job.in_flight)
+        return await clean_to(job.folder, work, partial(_spending_of, samples, judge), sources)
 
 
 def _spending_of(samples: ReplyCache, judge: EchoJudgeClient | None) -> CleaningSpending:

@@ -6,13 +6,13 @@ from enum import IntEnum
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
-import orjson
 import typer
 from rich.console import Console
 from rich.progress import Progress
 from rich.text import Text
 
 from selfplay.core.errors import ModelError, NothingToExport, ScriptError
+from selfplay.core.jsonl import json_line
 from selfplay.core.terminal_text import sanitize
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def make_console(*, is_quiet: bool, is_json: bool) -> Console:
     return Console(stderr=is_json, quiet=is_quiet, highlight=False, soft_wrap=False)
 
 
-def make_progress_bar(console: Console, *, shows_remaining: bool = False) -> "Progress":
+def make_progress(console: Console, *, shows_remaining: bool = False) -> "Progress":
     """A bar with the time that has passed, or is expected to be left. On a terminal only, and gone at its end."""
     from rich import progress  # noqa: PLC0415  a twentieth of a second, and most commands show no bar
 
@@ -96,4 +96,4 @@ def write_stdout(data: bytes) -> None:
 
 def print_json(value: object) -> None:
     """One line of JSON on standard output."""
-    write_stdout(orjson.dumps(value) + b"\n")
+    write_stdout(json_line(value))

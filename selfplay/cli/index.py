@@ -1,4 +1,4 @@
-"""`selfplay index`: build ahead what searches over a repository's commits stand on, and tell what there is."""
+"""`selfplay index`: build ahead what searches in a repository's commits use, and show what there is."""
 
 import time
 from contextlib import closing
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from selfplay.cli.console import make_console, make_progress_bar, print_json
+from selfplay.cli.console import make_console, make_progress, print_json
 from selfplay.cli.options import ReposOption, repo_and_commit
 from selfplay.config import SemanticSearchConfig, load_config
 from selfplay.environments.find_files.semantic_search import embed_ahead
@@ -51,16 +51,16 @@ def index(
             _build(console, opened, repo, commit)
             if semantic is not None:
                 _embed(console, opened, (repo, commit), semantic)
-        told = summarise_index(opened, repo)
+        summary = summarise_index(opened, repo)
         if as_json:
-            print_json(told.as_json())
+            print_json(summary.as_json())
         else:
-            _print_contents(console, repo, told)
+            _print_contents(console, repo, summary)
 
 
 def _build(console: Console, repositories: Repositories, repo: str, commit: str) -> None:
     began = time.perf_counter()
-    with make_progress_bar(console) as progress:
+    with make_progress(console) as progress:
         bar = progress.add_task(f"{repo} at {commit}", total=None)
         full_id = build_index(
             repositories, repo, commit, lambda done, total: progress.update(bar, completed=done, total=total)
@@ -69,15 +69,15 @@ def _build(console: Console, repositories: Repositories, repo: str, commit: str)
 
 
 def _embed(
-    console: Console, repositories: Repositories, place: tuple[str, str], semantic: SemanticSearchConfig
+    console: Console, repositories: Repositories, source: tuple[str, str], semantic: SemanticSearchConfig
 ) -> None:
-    with closing(repositories.open(*place)) as snapshot, make_progress_bar(console) as progress:
-        bar = progress.add_task(f"{place[0]}: vectors", total=None)
+    with closing(repositories.open(*source)) as snapshot, make_progress(console) as progress:
+        bar = progress.add_task(f"{source[0]}: vectors", total=None)
         pieces = embed_ahead(semantic, snapshot, lambda done, total: progress.update(bar, completed=done, total=total))
-    console.print(f"{place[0]}: {format_count(pieces, 'piece')} have vectors", highlight=False)
+    console.print(f"{source[0]}: {format_count(pieces, 'piece')} have vectors", highlight=False)
 
 
-def _print_contents(console: Console, repo: str, told: IndexSummary) -> None:
-    commits = format_count(len(told.commits), "commit")
-    contents = f"{format_count(told.blobs, 'file content')} of {commits}, {format_size(told.bytes)} on disk"
-    console.print(f"{repo}: {contents} in {told.folder}", highlight=False, soft_wrap=True)
+def _print_contents(console: Console, repo: str, summary: IndexSummary) -> None:
+    commits = format_count(len(summary.commits), "commit")
+    contents = f"{format_count(summary.blobs, 'file content')} of {commits}, {format_size(summary.bytes)} on disk"
+    console.print(f"{repo}: {contents} in {summary.folder}", highlight=False, soft_wrap=True)

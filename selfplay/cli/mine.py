@@ -12,14 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from selfplay.cli.console import (
-    ExitCode,
-    list_counts,
-    make_console,
-    make_progress_bar,
-    print_error,
-    print_json,
-)
+from selfplay.cli.console import ExitCode, list_counts, make_console, make_progress, print_error, print_json
 from selfplay.cli.options import ReposOption, ServerUrlOption, override_section, repo_and_commit, warn_of_missing_keys
 from selfplay.config import SeatConfig, read_toml, validate_section
 from selfplay.core.errors import ConfigError
@@ -193,7 +186,7 @@ def _parse_unless(text: str) -> UnrewrittenPolicy:
 
 def _mine_repository(repositories: Repositories, text: str, settings: MineSettings, console: Console) -> MinedTasks:
     repo, tip = repo_and_commit(text)
-    with make_progress_bar(console) as progress:
+    with make_progress(console) as progress:
         bar = progress.add_task(f"{repo}: cloning", total=None)
 
         def show_progress(what: str, done: int, total: int | None) -> None:
@@ -224,7 +217,7 @@ class _RewriteJob:
     ) -> tuple[list[MinedTasks], RewriteCost]:
         model = model_from_config("player", self.seat)
         try:
-            with RewriteAnswerFile(self.file) as answers, make_progress_bar(console) as progress:
+            with RewriteAnswerFile(self.file) as answers, make_progress(console) as progress:
                 rewriter = Rewriter(model, self.seat, answers, self.repositories, self.tries, self.unless, self.at_once)
                 done: list[MinedTasks] = []
                 for one in found:
@@ -237,11 +230,11 @@ class _RewriteJob:
 
 
 def _replace_tasks(one: MinedTasks, tasks: Sequence[Task], max_leak: LeakGrade) -> MinedTasks:
-    kept = tuple(task for task in tasks if LeakGrade(str(task.meta["leak"])) <= max_leak)
+    left = tuple(task for task in tasks if LeakGrade(str(task.meta["leak"])) <= max_leak)
     one.funnel.drops[MiningDrop.NOT_REWRITTEN] += len(one.tasks) - len(tasks)
-    one.funnel.drops[MiningDrop.LEAK] += len(tasks) - len(kept)
-    one.funnel.tasks = len(kept)
-    return MinedTasks(kept, one.funnel)
+    one.funnel.drops[MiningDrop.LEAK] += len(tasks) - len(left)
+    one.funnel.tasks = len(left)
+    return MinedTasks(left, one.funnel)
 
 
 def _write_files(found: Iterable[MinedTasks], out: Path, validation: float | None, validation_to: Path | None) -> None:

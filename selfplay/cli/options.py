@@ -149,8 +149,8 @@ class SettingsOptions:
         """All of it together; a key's variable that is not set is warned of. Raises ConfigError."""
         base = load_config(self.file) if self.file else RunConfig()
         values = base.model_dump(exclude_defaults=True)
-        for section, given in self._overrides().items():
-            values[section] = {**values.get(section, {}), **{k: v for k, v in given.items() if v}}
+        for section, options in self._overrides().items():
+            values[section] = {**values.get(section, {}), **{k: v for k, v in options.items() if v}}
         try:
             config = RunConfig.model_validate(values)
         except ValidationError as error:

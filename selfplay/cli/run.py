@@ -78,14 +78,14 @@ def run(
         bool, typer.Option("--json", help="One JSON object per episode on standard output at its end.")
     ] = False,
 ) -> None:
-    """Play one episode and watch it live. The same command takes up an interrupted one."""
-    given = TaskOptions(repo, commit, task, (*(target or ()), *(more or ())), patch, tasks, task_id)
+    """Play one episode and watch it live. The same command resumes an interrupted one."""
+    task_options = TaskOptions(repo, commit, task, (*(target or ()), *(more or ())), patch, tasks, task_id)
     settings = SettingsOptions(config, player, supervisor, base_url, policy, channel, steps).make_config()
-    where, the_task = given.read_task()
+    where, chosen = task_options.read_task()
     require_no_run(RunFolder(out))
-    kept = tuple(path for path in (out, config, tasks, patch, given.text_file) if path is not None)
+    hidden = tuple(path for path in (out, config, tasks, patch, task_options.text_file) if path is not None)
     console = make_console(is_quiet=quiet, is_json=as_json)
-    played = play_live(the_task, settings, EpisodeFolders(out, repos, kept), EpisodeView(console, is_full=full), where)
+    played = play_live(chosen, settings, EpisodeFolders(out, repos, hidden), EpisodeView(console, is_full=full), where)
     _print_summaries(played, console, is_json=as_json)
     found = played[-1].trace.stop is not None and played[-1].trace.stop.reason is StopReason.FOUND
     raise typer.Exit(ExitCode.DONE if found else ExitCode.NEGATIVE)
@@ -93,35 +93,35 @@ def run(
 
 @dataclass(frozen=True, slots=True)
 class EpisodeFolders:
-    """Where things are kept."""
+    """Where traces and clones lie."""
 
     traces: Path
     repos: Path
-    kept: tuple[Path, ...] = ()
+    hidden: tuple[Path, ...] = ()
     """What the snapshot of a directory must not show: files about the task, and traces."""
 
 
 def play_live(
-    task: Task, config: RunConfig, places: EpisodeFolders, view: EpisodeView, where: str = ""
+    task: Task, config: RunConfig, folders: EpisodeFolders, view: EpisodeView, where: str = ""
 ) -> tuple[PlayedEpisode, ...]:
-    """Play a task to its end. Ctrl-C leaves it to be taken up. Raises SelfplayError."""
+    """Play a task to its end. Ctrl-C leaves it so that it can be resumed. Raises SelfplayError."""
     try:
-        return anyio.run(partial(_play, task, config, places, view, where))
+        return anyio.run(partial(_play, task, config, folders, view, where))
     except KeyboardInterrupt:
         raise exit_interrupted() from None
 
 
 async def _play(
-    task: Task, config: RunConfig, places: EpisodeFolders, view: EpisodeView, where: str
+    task: Task, config: RunConfig, folders: EpisodeFolders, view: EpisodeView, where: str
 ) -> tuple[PlayedEpisode, ...]:
-    repositories = Repositories(places.repos, hidden=(places.traces, *places.kept))
+    repositories = Repositories(folders.repos, hidden=(folders.traces, *folders.hidden))
     async with open_seat_models(config) as seat_models:
         snapshot: Snapshot | None = None
         if kind_of(task).uses_repository:
             snapshot = await anyio.to_thread.run_sync(repositories.open, task.brief.repo, task.brief.commit)
         try:
             setup = await anyio.to_thread.run_sync(set_up_episode, task, snapshot, config, where)
-            return await play_task(setup, seat_models, places.traces, view.show_event)
+            return await play_task(setup, seat_models, folders.traces, view.show_event)
         finally:
             if snapshot is not None:
                 snapshot.close()
@@ -129,13 +129,13 @@ async def _play(
 
 def _print_summaries(played: tuple[PlayedEpisode, ...], console: Console, *, is_json: bool) -> None:
     for each in played:
-        told = summarize_episode(each.trace, each.path)
+        summary = summarize_episode(each.trace, each.path)
         if is_json:
-            print_json(told)
+            print_json(summary)
         console.print(
             Text(
-                f"{told['steps']} steps, {told['hints']} hints, {told['refused']} refused by the gate, "
-                f"{told['tokens']} tokens; trace: {each.path}",
+                f"{summary['steps']} steps, {summary['hints']} hints, {summary['refused']} refused by the gate, "
+                f"{summary['tokens']} tokens; trace: {each.path}",
                 style="dim",
             )
         )

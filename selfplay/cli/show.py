@@ -66,7 +66,7 @@ def show(
 
 
 def _find_journals(place: Path) -> tuple[Path, ...]:
-    """A file is taken as it is: what is wrong with it is said of it."""
+    """A file is taken as it is: reading it says what is wrong with it."""
     return journals_in(place) if place.is_dir() else (place,)
 
 

@@ -1,4 +1,4 @@
-"""`selfplay status`: how a run stands, from any shell and machine that sees its folder."""
+"""`selfplay status` and `selfplay report`: how a run stands, from any machine that sees its folder."""
 
 import time
 from contextlib import suppress
@@ -56,10 +56,10 @@ def status(
         print_json(totals.model_dump(mode="json"))
     else:
         console.print(render_totals(totals, is_full=True))
-    if recount and (told := _compare_figures(recount_results(RunFolder(run)), totals.results)):
+    if recount and (differences := _compare_figures(recount_results(RunFolder(run)), totals.results)):
         print_error(
-            f"the journals say something else than the ledgers: {told}; delete {run / 'ledger'}, and `selfplay batch` "
-            "with the same options makes it anew from the journals"
+            f"the journals say something else than the ledgers: {differences}; delete {run / 'ledger'}, "
+            "and `selfplay batch` with the same options makes it anew from the journals"
         )
         raise typer.Exit(ExitCode.NEGATIVE)
 

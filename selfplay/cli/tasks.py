@@ -1,4 +1,4 @@
-"""`selfplay tasks`: task files."""
+"""`selfplay tasks` and `selfplay import`: task files, checked and made of benchmarks' rows."""
 
 from collections import Counter
 from pathlib import Path
@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from selfplay.cli.console import ExitCode, make_console, make_progress_bar, print_error, print_json
+from selfplay.cli.console import ExitCode, make_console, make_progress, print_error, print_json
 from selfplay.cli.options import JsonOption, ReposOption
 from selfplay.core.errors import InputError
 from selfplay.core.files import convert_os_errors, make_folder, write_atomically
@@ -57,7 +57,7 @@ def check(
     if out is not None:
         refuse_other_file(out)
     console = make_console(is_quiet=False, is_json=as_json)
-    with make_progress_bar(console) as progress:
+    with make_progress(console) as progress:
         bar = progress.add_task("checking", total=None)
 
         async def run() -> TaskCheckResult:
@@ -107,8 +107,8 @@ def _print_check(checked: TaskCheckResult, out: Path | None, console: Console) -
     table.add_row("without a problem", str(len(checked.good)), style="bold")
     console.print(table)
     if out is not None:
-        told = f"{len(checked.good)} tasks in {out}" if checked.good else "no task to write"
-        console.print(told, markup=False)
+        outcome = f"{len(checked.good)} tasks in {out}" if checked.good else "no task to write"
+        console.print(outcome, markup=False)
 
 
 IMPORT_EPILOG = """Examples:

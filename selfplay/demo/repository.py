@@ -91,7 +91,7 @@ def _data_block(content: bytes) -> bytes:
 
 
 def _move_into_place(made: Path, where: Path, commit: str) -> None:
-    """Put the repository in its place. Whoever comes second finds the same one there and is content."""
+    """Put the repository in its place. A second process finds the same one there and leaves it."""
     try:
         made.rename(where)
     except OSError as error:

@@ -2,8 +2,7 @@
 
 import traceback
 from collections.abc import Sequence
-from functools import cache, partial
-from importlib.metadata import version
+from functools import partial
 
 import anyio
 
@@ -32,6 +31,7 @@ from selfplay.journal.replay import trace_of
 from selfplay.models.dialogue import Dialogue
 from selfplay.models.prices import spending_of
 from selfplay.models.protocol import ON_RETRY, ON_SEND, ModelReply, set_hook
+from selfplay_tools import release_version
 from selfplay_tools.errors import ToolsError
 
 UNJUDGED = Judgement()
@@ -63,11 +63,6 @@ async def play_episode(episode: str, setup: EpisodeSetup, seats: Seats, journal:
     journal.record({"event": "stop", "stop": trace.stop.model_dump(mode="json")})
     await anyio.to_thread.run_sync(journal.sync)
     return trace
-
-
-@cache
-def _release_version() -> str:
-    return version("selfplay-traces")
 
 
 class _EpisodeLoop:
@@ -129,7 +124,7 @@ class _EpisodeLoop:
             "event": "start",
             "journal": JOURNAL_VERSION,
             "wire": WIRE_VERSION,
-            "selfplay": _release_version(),
+            "selfplay": release_version(),
             "episode": self.trace.episode,
             "task": row_of(setup.task).model_dump(mode="json", exclude_defaults=True),
             "snapshot": setup.environment.id,

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from importlib.metadata import version
 from typing import cast
 
 from selfplay.config import AskWebConfig, LspConfig, ToolsConfig
@@ -11,6 +10,7 @@ from selfplay.core.errors import ConfigError
 from selfplay.core.plugins import load_object, load_plugins
 from selfplay.environments.environment import ANSWER_TOOL
 from selfplay.environments.find_files.semantic_search import make_semantic_tool
+from selfplay_tools import release_version
 from selfplay_tools.errors import NotUsable
 from selfplay_tools.output import DEFAULT_LIMITS, ResultLimits, format_names
 from selfplay_tools.tools.schema import Schema, find_differences, function_schema
@@ -162,7 +162,7 @@ def find_contract_differences(
 ) -> list[str]:
     """Where these tools, and this release of them, are not what a contract says; a line each, none if they are."""
     found = find_differences(schemas, contract.tools)
-    if (here := version("selfplay-traces")) != contract.tools_version:
+    if (here := release_version()) != contract.tools_version:
         found.append(f"release of the tools: {here} here, {contract.tools_version} expected")
     return [*found, *_find_limit_differences(contract, limits)]
 

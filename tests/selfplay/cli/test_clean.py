@@ -24,18 +24,11 @@ from selfplay.core.drop_codes import DropCode
 from selfplay.core.message import Message, Origin, ToolCall
 from selfplay.core.trace import Quality, Stratum, Verdict
 from selfplay.export.formats import FORMATS
+from tests.selfplay.cli.commands import run_command
 from tests.selfplay.episodes import TARGETS, make_files
 
 Capture = pytest.CaptureFixture[str]
 WORDS = ("count every message that is lost", "release the pressure when it is full", "take a message and fill the tank")
-
-
-def run_command(capsys: Capture, *arguments: str) -> tuple[int, str, str]:
-    """Exit code, standard output, standard error of a command."""
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    out, err = capsys.readouterr()
-    return int(ended.value.code or 0), out, err
 
 
 @pytest.fixture(scope="module")
@@ -223,8 +216,8 @@ def test_where_no_trace_gives_a_row_the_exit_code_is_1_and_the_reasons_are_named
     for where, command in ((traces, "export"), (traces, "clean"), (traces, "export"), (traces / "clean", "export")):
         out = () if command == "clean" else ("-o", str(tmp_path / "sft"))
         code, _, err = run_command(capsys, command, str(where), *out)
-        told = "dropped.jsonl says why of each" if command == "clean" else "of the traces 3 unfinished"
-        assert (code, told in " ".join(err.split())) == (1, True)
+        message = "dropped.jsonl says why of each" if command == "clean" else "of the traces 3 unfinished"
+        assert (code, message in " ".join(err.split())) == (1, True)
     assert CleanFolder(traces / "clean").read_funnel().rows == 0
     assert not (tmp_path / "sft").exists()
 
@@ -234,8 +227,8 @@ def test_pairs_are_exported_in_both_formats(form: str, traces: Path, tmp_path: P
     funnel = run_clean(capsys, traces, "--samples", "2")
     assert funnel.pairs
     out = tmp_path / "dpo"
-    code, told, _ = run_command(capsys, "export", str(traces), "--pairs", "--format", form, "-o", str(out), "--json")
-    assert (code, json.loads(told)["rows"]) == (0, funnel.pairs)
+    code, output, _ = run_command(capsys, "export", str(traces), "--pairs", "--format", form, "-o", str(out), "--json")
+    assert (code, json.loads(output)["rows"]) == (0, funnel.pairs)
     rows = (out / "pairs.jsonl").read_bytes().splitlines()
     pairs = list(CleanFolder(traces / "clean").read_pairs())
     for line, pair in zip(rows, pairs, strict=True):

@@ -14,20 +14,12 @@ import pytest
 from rich.text import Text
 from typer.main import get_command
 
-from selfplay.cli import main
 from selfplay.cli.app import COMMANDS, app, load_command
 from selfplay.journal.replay import read_trace
+from tests.selfplay.cli.commands import run_command
 from tests.selfplay.episodes import PROMPT, TARGETS, make_files
 
 ROOT = Path(__file__).parents[3]
-
-
-def run_command(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    """Exit code, standard output, standard error of a command."""
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    out, err = capsys.readouterr()
-    return int(ended.value.code or 0), out, err
 
 
 @pytest.fixture
@@ -49,15 +41,15 @@ def test_an_episode_from_the_command_line_to_rows(
     repo: Path, places: Sequence[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, out, err = run_command(capsys, "run", *task_options(repo), *places, "--json")
-    told = json.loads(out)
+    summary = json.loads(out)
     assert code == 0
-    assert told["stop"]["reason"] == "found"
-    assert told["found"] == list(TARGETS)
+    assert summary["stop"]["reason"] == "found"
+    assert summary["found"] == list(TARGETS)
     assert "step 1" in err
-    code, out, _ = run_command(capsys, "show", told["trace"], "--check")
+    code, out, _ = run_command(capsys, "show", summary["trace"], "--check")
     assert code == 0
     assert "byte for byte" in out
-    code, out, _ = run_command(capsys, "show", told["trace"], "--stripped")
+    code, out, _ = run_command(capsys, "show", summary["trace"], "--stripped")
     assert "weight 1" in out
     for format_ in ("openai", "trl"):
         code, out, _ = run_command(
@@ -68,7 +60,7 @@ def test_an_episode_from_the_command_line_to_rows(
         assert (tmp_path / format_ / "contract.json").exists()
 
 
-def test_the_same_command_again_tells_the_same_and_plays_nothing(
+def test_the_same_command_again_prints_the_same_and_plays_nothing(
     repo: Path, places: Sequence[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     _, first, _ = run_command(capsys, "run", *task_options(repo), *places, "--json", "--quiet")
@@ -93,9 +85,7 @@ def test_not_found_is_exit_code_1(repo: Path, places: Sequence[str], capsys: pyt
     assert json.loads(out)["stop"]["reason"] == "steps"
 
 
-def test_after_miss_tells_of_both_attempts(
-    repo: Path, places: Sequence[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_after_miss_prints_both_attempts(repo: Path, places: Sequence[str], capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = run_command(
         capsys, "run", *task_options(repo), *places, "--policy", "after_miss", "--steps", "2", "--json", "--quiet"
     )
@@ -242,9 +232,9 @@ def test_a_run_inside_the_directory_it_studies_shows_the_player_no_journal(
     unhinted = json.loads(
         run_command(capsys, "run", *task_options(repo), *inside, "--policy", "never", "--steps", "30")[1]
     )
-    said = "".join(str(m.content) for m in read_trace(Path(unhinted["trace"])).conversation)
-    assert "traces/" not in said
-    assert "copy.jsonl" not in said
+    shown = "".join(str(m.content) for m in read_trace(Path(unhinted["trace"])).conversation)
+    assert "traces/" not in shown
+    assert "copy.jsonl" not in shown
 
 
 def test_export_passes_over_what_is_no_whole_trace(
@@ -371,10 +361,10 @@ def test_ctrl_c_leaves_an_episode_that_the_same_command_ends(repo: Path, tmp_pat
     turns = [[("read_file", {"path": p}) for p in TARGETS], [("finish", finish)]]
 
     def answer(request: dict[str, object]) -> dict[str, object]:
-        said = sum(m["role"] == "assistant" for m in request["messages"])  # type: ignore[index,union-attr] a list of objects
+        turn = sum(m["role"] == "assistant" for m in request["messages"])  # type: ignore[index,union-attr] a list of objects
         calls = [
-            {"id": f"c{said}{i}", "type": "function", "function": {"name": name, "arguments": orjson.dumps(a).decode()}}
-            for i, (name, a) in enumerate(turns[said])
+            {"id": f"c{turn}{i}", "type": "function", "function": {"name": name, "arguments": orjson.dumps(a).decode()}}
+            for i, (name, a) in enumerate(turns[turn])
         ]
         return {"content": "so", "tool_calls": calls}
 
@@ -447,7 +437,7 @@ main()
     assert "selfplay" in done.stdout
 
 
-def test_without_arguments_the_command_shows_the_way(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_arguments_the_command_shows_the_first_steps(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run_command(capsys)
     assert code == 2, "as for any command line that is not complete"
     assert max(map(len, out.splitlines())) <= 80

@@ -6,16 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from selfplay.cli import main
+from tests.selfplay.cli.commands import run_command
 from tests.selfplay.episodes import PROMPT, TARGETS, make_files
-
-
-def run_command(capfdbinary: pytest.CaptureFixture[bytes], *arguments: str) -> tuple[int, str, str]:
-    """Exit code, standard output, standard error of a command."""
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    out, err = capfdbinary.readouterr()
-    return int(ended.value.code or 0), out.decode(), err.decode()
 
 
 @pytest.fixture
@@ -31,7 +23,7 @@ def run_explain(capfdbinary: pytest.CaptureFixture[bytes], *arguments: str | Pat
     return run_command(capfdbinary, "explain", *map(str, arguments))
 
 
-def test_every_step_and_every_target_is_told_of(journal: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_every_step_and_every_target_is_explained(journal: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     code, out, _ = run_explain(capfdbinary, journal)
     assert code == 0
     assert "\nstep 2\n" in out
@@ -42,10 +34,10 @@ def test_every_step_and_every_target_is_told_of(journal: Path, capfdbinary: pyte
 def test_json_has_the_same_by_option_and_by_format(journal: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     _, out, _ = run_explain(capfdbinary, journal, "--json")
     assert run_explain(capfdbinary, journal, "--format", "json")[1] == out
-    told = json.loads(out)
-    assert [chain["target"] for chain in told["chains"]] == [0, 1]
+    output = json.loads(out)
+    assert [chain["target"] for chain in output["chains"]] == [0, 1]
     _, one, _ = run_explain(capfdbinary, journal, "--json", "--step", "1")
-    assert json.loads(one)["links"] == [link for link in told["links"] if link["message"] == 2]
+    assert json.loads(one)["links"] == [link for link in output["links"] if link["message"] == 2]
 
 
 @pytest.mark.parametrize(("shape", "begin"), [("mermaid", "flowchart TD\n"), ("svg", "<svg ")])

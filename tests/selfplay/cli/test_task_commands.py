@@ -40,11 +40,11 @@ def mine_history(history: History, *more: str | Path) -> int:
 
 def test_mined_tasks_are_checked_and_good(history: History, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert mine_history(history) == 0
-    told, beside = capsys.readouterr()
+    output, beside = capsys.readouterr()
     assert beside == "", "without a terminal there is no bar, nor lines where it stood"
-    assert not told.startswith("\n")
-    assert "- no parent" in told
-    assert "4 tasks in" in told
+    assert not output.startswith("\n")
+    assert "- no parent" in output
+    assert "4 tasks in" in output
     again = tmp_path / "good.jsonl"
     assert run_command("tasks", "check", tmp_path / "tasks.jsonl", "-o", again, "--repos", tmp_path / "repos") == 0
     assert task_ids(again) == task_ids(tmp_path / "tasks.jsonl")
@@ -52,9 +52,9 @@ def test_mined_tasks_are_checked_and_good(history: History, tmp_path: Path, caps
 
 def test_the_funnel_is_json_when_asked(history: History, capsys: pytest.CaptureFixture[str]) -> None:
     assert mine_history(history, "--json", "--count", "3") == 0
-    told = json.loads(capsys.readouterr().out)
-    [row] = told["repositories"]
-    assert told["tasks"] == row["tasks"] == 3
+    output = json.loads(capsys.readouterr().out)
+    [row] = output["repositories"]
+    assert output["tasks"] == row["tasks"] == 3
     assert row["dropped"] == {"no parent": 1, "not drawn": 1}
     assert row["leaks"] == {"nothing": 3}
 
@@ -120,14 +120,14 @@ def test_imported_rows_are_checked_and_rejected_ones_written(
     assert run_command("import", "swebank", rows, "-o", out) == 2
 
 
-def test_where_no_task_is_made_nothing_is_written_and_the_reasons_are_told(
+def test_where_no_task_is_made_nothing_is_written_and_the_reasons_are_printed(
     history: History, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = write_rows(tmp_path / "rows.jsonl", [{"id": "a"}, {"id": "b"}, {"messages": 3, "patch": ""}])
     out = tmp_path / "imported.jsonl"
     assert run_command("import", "openai", rows, "-o", out) == 1
-    told = capsys.readouterr().err
-    assert "2 rows: neither 'targets' nor 'patch' in metadata says what is to be found; 1 row: " in told
+    output = capsys.readouterr().err
+    assert "2 rows: neither 'targets' nor 'patch' in metadata says what is to be found; 1 row: " in output
     assert mine_history(history, "--since", "2099-01-01") == 1
     assert "no task was found, so nothing is written" in capsys.readouterr().err
     bad = write_rows(tmp_path / "bad.jsonl", [{"id": "a"}])
@@ -145,7 +145,7 @@ def test_a_bad_task_gives_exit_code_one(history: History, tmp_path: Path, capsys
 
 
 @pytest.mark.parametrize("day", ["2O24", "2024", "2024-13-01", "01.02.2024"])
-def test_a_day_that_is_none_is_told_how_days_are_written(
+def test_a_day_that_cant_be_parsed_is_answered_with_the_right_form(
     day: str, history: History, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert mine_history(history, "--since", day) == 2

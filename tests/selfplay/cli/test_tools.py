@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +15,16 @@ import pytest
 from mcp import Client, StdioServerParameters
 from mcp_types import CallToolResult, TextContent
 
-from selfplay.cli import main
 from selfplay.cli.options import repo_and_commit
 from selfplay.core.contract import ContextPolicy, Contract
 from selfplay.environments.find_files.toolset import contract_limits, find_contract_differences
+from selfplay_tools import release_version
 from selfplay_tools.output import MAX_CHARS, MAX_ROWS
 from selfplay_tools.snapshot.directory import DirectorySnapshot
 from selfplay_tools.tools.schema import Schema, function_schema
 from selfplay_tools.tools.toolbox import DEFAULT_TOOLS, Toolbox
 from tests.repositories import commit_files, make_git_dir
+from tests.selfplay.cli.commands import run_command
 from tests.selfplay.episodes import make_files
 
 SCHEMAS = [function_schema(tool) for tool in DEFAULT_TOOLS]
@@ -43,14 +43,6 @@ CALLS: list[tuple[str, Mapping[str, Any]]] = [
 ]
 
 
-def run_command(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    """Exit code, standard output, standard error of a command."""
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    out, err = capsys.readouterr()
-    return int(ended.value.code or 0), out, err
-
-
 def join_lines(text: str) -> str:
     return re.sub(r"\s+", " ", text)
 
@@ -62,7 +54,7 @@ def repo(tmp_path: Path) -> Path:
 
 def make_contract(tools: list[Schema], **changes: object) -> Contract:
     context = ContextPolicy(max_result_chars=MAX_CHARS)
-    contract = Contract(tools_version=version("selfplay-traces"), prompt="p", tools=tuple(tools), context=context)
+    contract = Contract(tools_version=release_version(), prompt="p", tools=tuple(tools), context=context)
     return contract.model_copy(update=changes)
 
 
@@ -96,12 +88,12 @@ def test_arguments_come_from_a_file_or_from_standard_input(
     file = tmp_path / "arguments.json"
     file.write_text('{"pattern": "*.md"}')
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(file.read_bytes())))
-    told = [
+    output = [
         run_command(capsys, "tools", "call", "find_files", "--repo", f"{repo}@worktree", arguments)
         for arguments in (file.read_text(), f"@{file}", "-")
     ]
-    assert told[0][0] == 0
-    assert told == told[:1] * 3
+    assert output[0][0] == 0
+    assert output == output[:1] * 3
 
 
 def test_a_call_looks_into_the_commit_that_it_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -168,11 +160,11 @@ def test_a_server_that_departs_from_its_contract_does_not_start(
     file.write_bytes(make_contract(change_schemas(), tools_version="0.0.1").json_text)
     code, out, err = run_command(capsys, "tools", "serve", f"{repo}@worktree", "--contract", str(file))
     assert (code, out) == (2, "")
-    said = join_lines(err)
-    assert "the tools are not those of" in said
-    assert 'list_dir.function.description: "List a folder' in said
-    assert '"List." expected' in said
-    assert "release of the tools" in said
+    text = join_lines(err)
+    assert "the tools are not those of" in text
+    assert 'list_dir.function.description: "List a folder' in text
+    assert '"List." expected' in text
+    assert "release of the tools" in text
 
 
 def test_departures_are_of_schemas_release_and_size_of_results() -> None:

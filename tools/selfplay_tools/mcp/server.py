@@ -9,7 +9,6 @@ import json
 import logging
 import os
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from typing import Any
 
 import anyio
@@ -28,6 +27,7 @@ from mcp_types import (
     ToolAnnotations,
 )
 
+from selfplay_tools import release_version
 from selfplay_tools.tools.schema import function_schema
 from selfplay_tools.tools.tool import AnyTool
 from selfplay_tools.tools.toolbox import Toolbox
@@ -46,7 +46,7 @@ def make_server(toolbox: Toolbox, *, about: str = "", threads: int = THREADS) ->
     service = _ToolboxService(toolbox, anyio.CapacityLimiter(threads))
     server: Server[Any] = Server(
         "selfplay-tools",
-        version=version("selfplay-traces"),
+        version=release_version(),
         description=f"Read-only code search over {about}" if about else "Read-only code search",
         get_tool_input_schema=_skip_header_check,
         on_list_tools=service.list_tools,
