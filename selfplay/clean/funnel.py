@@ -23,6 +23,7 @@ STAGES: tuple[tuple[str, frozenset[DropCode]], ...] = (
                 DropCode.TOKENS,
                 DropCode.TIME,
                 DropCode.COST,
+                DropCode.CONVERSATION,
                 DropCode.MODEL_ERROR,
                 DropCode.TOOL_ERROR,
                 DropCode.CANCELLED,
