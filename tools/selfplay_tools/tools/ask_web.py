@@ -161,7 +161,8 @@ class _WebSearch:
 
 def _format_sources(completion: _WebCompletion, room: int) -> list[str]:
     sources = list(completion.list_sources())
-    rows = [f"[{number}] {shorten(source, SOURCE_CHARS)}" for number, source in enumerate(sources[:MAX_SOURCES], 1)]
+    width = min(SOURCE_CHARS, room // 2)
+    rows = [f"[{number}] {shorten(source, width)}" for number, source in enumerate(sources[:MAX_SOURCES], 1)]
     rows = rows[: count_fitting(rows, room)]
     more = [f"and {len(sources) - len(rows)} more"] if len(sources) > len(rows) else []
     return ["", "Sources:", *rows, *more] if rows else []
