@@ -238,11 +238,11 @@ class AskWebConfig(ConfigSection):
     timeout_s: Positive = 60.0
     """For one attempt at one question."""
     tries: Count = 3
-    """Attempts before the tool answers that the web can't be asked."""
+    """Attempts before the result says that the web can't be asked."""
 
 
 class LanguageServerConfig(ConfigSection):
-    """One language server. For Python the defaults do: the extra `lsp` brings its server."""
+    """One language server. For Python nothing needs to be set: the extra `lsp` brings its server."""
 
     command: tuple[str, ...] = ()
     """Program and arguments; it speaks the protocol over standard input and output."""

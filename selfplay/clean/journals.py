@@ -13,6 +13,7 @@ from selfplay.config import EpisodeLimits, KeyName, key_names_in
 from selfplay.core.contract import ContextPolicy, Contract, ToolSchema
 from selfplay.core.errors import InputError, JournalError
 from selfplay.core.json_rows import escape_undecodable
+from selfplay.core.task import FIND_FILES
 from selfplay.core.trace import Trace
 from selfplay.core.wire import ReasoningKey
 from selfplay.journal.events import Event, read_events
@@ -50,34 +51,35 @@ def journals_in(place: Path) -> tuple[Path, ...]:
     return paths
 
 
-class _PlayedTools(BaseModel):
+class _JournalPart(BaseModel):
+    """What rows take from a part of a journal's start; all else in it is passed over."""
+
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
 
+
+class _PlayedTools(_JournalPart):
     max_result_chars: int = MAX_CHARS
     max_lines: int | None = None
     max_rows: int | None = None
 
 
-class _PlayedLimits(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
-
+class _PlayedLimits(_JournalPart):
     steps: int = EpisodeLimits().steps
     calls_per_turn: int | None = None
     conversation_chars: int | None = None
     announce: bool = False
 
 
-class _PlayedConfig(BaseModel):
+class _PlayedConfig(_JournalPart):
     """Settings that shape what the player gets to see, where they differ from the defaults."""
 
-    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
-
     tools: _PlayedTools = _PlayedTools()
+    mcp: _PlayedTools = _PlayedTools()
     limits: _PlayedLimits = _PlayedLimits()
 
-    def context_policy(self, earlier_reasoning: Literal["sent_back", "left_out"]) -> ContextPolicy:
-        """What the contract says of them. The number of turns is part of it only where the player was told it."""
-        tools, limits = self.tools, self.limits
+    def context_policy(self, environment: str, earlier_reasoning: Literal["sent_back", "left_out"]) -> ContextPolicy:
+        """What the contract says of them. The number of turns is part of it only where the prompt announced it."""
+        tools, limits = self.mcp if environment == "mcp" else self.tools, self.limits
         calls = limits.calls_per_turn or (EpisodeLimits().calls_per_turn if limits.announce else None)
         return ContextPolicy(
             earlier_reasoning=earlier_reasoning,
@@ -90,10 +92,12 @@ class _PlayedConfig(BaseModel):
         )
 
 
-class _JournalStart(BaseModel):
-    """What rows take from a journal's start, beside episode and task."""
+class _PlayedTask(_JournalPart):
+    environment: str = FIND_FILES
 
-    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+class _JournalStart(_JournalPart):
+    """What rows take from a journal's start, beside the episode and all of its task."""
 
     selfplay: str
     production_prompt: str
@@ -101,6 +105,7 @@ class _JournalStart(BaseModel):
     reasoning: ReasoningKey
     mark: str
     snapshot: str
+    task: _PlayedTask = _PlayedTask()
     config: _PlayedConfig = _PlayedConfig()
 
 
@@ -112,7 +117,7 @@ def _read_start(start: Event, where: str) -> tuple[_JournalStart, Contract]:
             tools_version=played.selfplay,
             prompt=played.production_prompt,
             tools=tuple(played.tools),
-            context=played.config.context_policy(reasoning),
+            context=played.config.context_policy(played.task.environment, reasoning),
         )
         return played, contract
 

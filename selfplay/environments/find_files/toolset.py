@@ -92,7 +92,7 @@ def _tools_of(found: object, spec: str) -> list[AnyTool]:
             found = found()
         except Exception as error:  # code of others, which may raise anything
             raise ConfigError(f"tools.extra: {spec!r} made no tool: {type(error).__name__}: {error}") from error
-    parts = [found] if isinstance(found, Tool) or not isinstance(found, Iterable) else cast("Iterable[object]", found)
+    parts = list(cast("Iterable[object]", found)) if isinstance(found, Iterable) else [found]
     return [_require_tool(part, spec) for part in parts]
 
 

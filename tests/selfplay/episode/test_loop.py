@@ -4,10 +4,10 @@ from typing import Literal
 import orjson
 import pytest
 
-from selfplay.clean.journals import read_candidate
+from selfplay.clean.journals import contract_of, read_candidate
 from selfplay.config import EpisodeLimits, HintConfig, SeatConfig
 from selfplay.core.drop_codes import DropCode, drop_code_of
-from selfplay.core.errors import FatalModelError, RequestRefused, TransientModelError
+from selfplay.core.errors import FatalModelError, JournalError, RequestRefused, TransientModelError
 from selfplay.core.message import Origin
 from selfplay.core.task import Target
 from selfplay.core.trace import HintKind, StopReason
@@ -512,3 +512,24 @@ async def test_limits_that_are_not_set_leave_prompt_and_contract_as_they_are(tmp
         "earlier_reasoning": "sent_back",
         "max_result_chars": 16_000,
     }
+
+
+@pytest.mark.parametrize(("environment", "chars"), [("find_files", 900), ("mcp", 700), ("another", 900)])
+async def test_the_contract_has_the_results_size_of_the_environment_that_was_played(
+    environment: str, chars: int, tmp_path: Path
+) -> None:
+    desk = episode_fixture(tmp_path, limits=EpisodeLimits(steps=1))
+    await desk.play([LIST], None)
+    [start, *_] = read_events(desk.path)
+    start["task"]["environment"] = environment
+    start["config"] |= {"tools": {"max_result_chars": 900}, "mcp": {"command": ["x"], "max_result_chars": 700}}
+    assert contract_of(start).context.max_result_chars == chars
+
+
+async def test_a_journal_whose_limits_are_no_numbers_has_no_contract(tmp_path: Path) -> None:
+    desk = episode_fixture(tmp_path, limits=EpisodeLimits(steps=1))
+    await desk.play([LIST], None)
+    [start, *_] = read_events(desk.path)
+    start["config"]["tools"] = {"max_result_chars": "many"}
+    with pytest.raises(JournalError, match="max_result_chars"):
+        contract_of(start)

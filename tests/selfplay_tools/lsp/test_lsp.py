@@ -18,6 +18,7 @@ from selfplay_tools.lsp.server_pool import ServerPool
 from selfplay_tools.lsp.servers import LanguageServer, fill_settings, find_package_roots, server_for
 from selfplay_tools.lsp.tools import make_lsp_tools
 from selfplay_tools.lsp.workspace import write_workspace
+from selfplay_tools.output import ResultLimits
 from selfplay_tools.snapshot.directory import DirectorySnapshot
 from selfplay_tools.tools.tool import CallResult, ShownRange
 from selfplay_tools.tools.toolbox import Toolbox
@@ -305,3 +306,12 @@ def test_settings_name_the_folders_that_hold_packages() -> None:
     assert fill_settings({"a": ["${package_roots}"], "b": {"c": "${package_roots}"}}, paths)["b"] == {
         "c": ["src", "x/lib"]
     }
+
+
+def test_the_limits_of_results_hold_for_language_servers_too(table: ServerBench) -> None:
+    toolbox = Toolbox(table.snapshot, make_lsp_tools([table.server("many")], table.pool), ResultLimits(800, 50, 7))
+    result = toolbox.run("lsp_references", json.dumps(ASKED))
+    assert len(result.shown) == 7
+    assert "33 more lines: lsp_references with offset=7" in result.text
+    assert "'limit' must be at most 7, not 8" in toolbox.run("lsp_references", json.dumps(ASKED | {"limit": 8})).text
+    assert len(toolbox.run("goto_definition", json.dumps(ASKED)).shown) == 7

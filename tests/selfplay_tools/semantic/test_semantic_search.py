@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from selfplay_tools.output import ResultLimits
 from selfplay_tools.protocols import Snapshot
 from selfplay_tools.semantic.embedding import EmbeddingFailed, Floats
 from selfplay_tools.semantic.semantic_index import MAX_FILE_BYTES, SemanticIndex, default_folder
@@ -214,3 +215,17 @@ def test_the_tool_says_the_same_whichever_model_answers_and_that_it_is_not_repro
     assert function_schema(one) == function_schema(other)
     assert not one.is_reproducible
     assert "Not reproducible" in one.description
+
+
+def test_in_a_short_result_each_piece_still_shows_a_line(git_dir: Path, toy: ToyEmbedder) -> None:
+    wide = "".join(f"def handle_{n}(left):\n    product = '{'x' * 200}'\n    return product\n\n\n" for n in range(60))
+    commit = commit_files(git_dir, {b"wide.py": wide.encode()})
+    with closing(CommitSnapshot(git_dir, commit, store=git_dir / "store")) as snapshot:
+        toolbox = Toolbox(snapshot, [make_semantic_search(SemanticIndex(toy))], ResultLimits(800, 50, 5))
+        result = toolbox.run("semantic_search", '{"query": "handle product"}')
+        too_many = toolbox.run("semantic_search", '{"query": "handle product", "limit": 6}')
+    assert len(result.text) <= 800
+    assert len(places(result)) == len(result.shown) >= 2
+    for part in result.shown:
+        assert f"{part.last:6}\t" in result.text
+    assert "'limit' must be at most 5, not 6" in too_many.text

@@ -1,6 +1,7 @@
 """`ask_web` against a real server on loopback."""
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from selfplay_tools.errors import NotUsable
-from selfplay_tools.output import MAX_CHARS
+from selfplay_tools.output import DEFAULT_LIMITS, MAX_CHARS, ResultLimits
 from selfplay_tools.snapshot.directory import DirectorySnapshot
 from selfplay_tools.tools.ask_web import ANSWER_CHARS, HEAD, MAX_RESPONSE_BYTES, WebSearchModel, make_ask_web
 from selfplay_tools.tools.tool import CallResult
@@ -48,6 +49,7 @@ def ask(
     extra_body: Mapping[str, object] | None = None,
     timeout_s: float = 30.0,
     tries: int = 1,
+    limits: ResultLimits = DEFAULT_LIMITS,
 ) -> CallResult:
     """The result of one call, as the player gets it."""
     who = WebSearchModel(
@@ -55,7 +57,7 @@ def ask(
     )
     snapshot = DirectorySnapshot(root)
     try:
-        toolbox = Toolbox(snapshot, [make_ask_web(who, {"ASK_WEB_API_KEY": key})])
+        toolbox = Toolbox(snapshot, [make_ask_web(who, {"ASK_WEB_API_KEY": key})], limits)
         return toolbox.run("ask_web", json.dumps(arguments or {"question": QUESTION}))
     finally:
         snapshot.close()
@@ -165,6 +167,17 @@ def test_an_answer_without_end_is_cut_in_its_middle(tmp_path: Path) -> None:
     assert len(text) < MAX_CHARS
     assert len(text) > ANSWER_CHARS
     assert text.endswith("\nand 80 more")
+
+
+@pytest.mark.parametrize("max_chars", [500, 800, 2_000])
+def test_where_results_are_short_an_answer_and_some_sources_share_the_room(tmp_path: Path, max_chars: int) -> None:
+    many = changes_response(lambda r: {**r, "citations": [f"https://{n}.example/{'x' * 900}" for n in range(90)]})
+    with run_in_thread(LoopbackServer(reply_with("word " * 9_000), [many])) as server:
+        text = ask(server, tmp_path, limits=ResultLimits(max_chars=max_chars)).text
+    assert len(text) <= max_chars
+    assert text.count("word") > 10
+    assert "\n[1] https://0." in text
+    assert re.search(r"\nand \d\d more$", text)
 
 
 @pytest.mark.parametrize("arguments", [{}, {"question": ""}, {"question": "x" * 1_001}, {"question": "x", "site": "y"}])

@@ -1,7 +1,7 @@
 """`ask_web`: a question to a search model on the web. Off unless a run or a server is configured with it.
 
-Any model that searches by itself and speaks the chat completions protocol. What it says is nobody's promise: asked
-again it may say something else, and it comes from pages that anybody may write.
+Any model that searches by itself and speaks the chat completions protocol. Its answers are not
+reliable: asked again it may answer otherwise, and what it says comes from pages that anybody may write.
 """
 
 import os
@@ -55,7 +55,7 @@ class AskWeb(ToolArguments):
 
 
 def make_ask_web(search_model: WebSearchModel, environ: Mapping[str, str] = os.environ) -> AnyTool:
-    """The tool that asks `who`. Raises NotUsable for an address that is none, and where the key is missing.
+    """The tool that asks this model. Raises NotUsable for an address that is none, and where the key is missing.
 
     Its name, description and schema are the same whoever answers. A server of this machine needs no key.
     """
@@ -161,7 +161,8 @@ class _WebSearch:
 
 def _format_sources(completion: _WebCompletion, room: int) -> list[str]:
     sources = list(completion.list_sources())
-    rows = [f"[{number}] {shorten(source, SOURCE_CHARS)}" for number, source in enumerate(sources[:MAX_SOURCES], 1)]
+    width = min(SOURCE_CHARS, room // 2)
+    rows = [f"[{number}] {shorten(source, width)}" for number, source in enumerate(sources[:MAX_SOURCES], 1)]
     rows = rows[: count_fitting(rows, room)]
     more = [f"and {len(sources) - len(rows)} more"] if len(sources) > len(rows) else []
     return ["", "Sources:", *rows, *more] if rows else []

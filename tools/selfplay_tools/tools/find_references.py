@@ -164,7 +164,7 @@ def _add_file(page: _UsePage, file: _SearchedFile) -> None:
 
 
 def _select_in_code(file: _SearchedFile, source: bytes, places: Sequence[int]) -> tuple[Sequence[int], str]:
-    """Those of the places that are no comment or string, and a note if that can't be told."""
+    """Those of the places that are no comment or string, and a note where that is not known."""
     language = language_of(file.path, source)
     if language and can_lex(language.name):
         return list(select_in_code(language.name, source, places)), ""

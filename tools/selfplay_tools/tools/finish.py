@@ -27,7 +27,7 @@ class Finish(ToolArguments):
 
 
 def finish(snapshot: Snapshot, arguments: Finish) -> CallResult:
-    """Record the answer. It says nothing of whether the answer is right: nobody knows that in production."""
+    """Record the answer. The result does not say whether the answer is right: in production that is not known."""
     problems: list[str] = []
     answer: dict[str, AnswerFile] = {}
     for number, file in enumerate(arguments.files, 1):

@@ -139,7 +139,8 @@ class MatchPage:
             rows = group.format_rows(heads, window, with_gaps=self.context > 0)
             cost = self._cost_of(group, rows)
             if cost > self.room and not self.count and len(rows) > 1:
-                self.is_bare, heads, window = True, [], range(line, line + 1)
+                self.is_bare, window = True, range(line, line + 1)
+                heads = list[int]()
                 rows = group.format_rows(heads, window, with_gaps=False)
                 cost = self._cost_of(group, rows)
             self._is_full = self._is_full or self.count == self.limit or (cost > self.room and self.count > 0)

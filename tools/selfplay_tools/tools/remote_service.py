@@ -63,7 +63,7 @@ class NoAnswer(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RemoteService:
-    """One server, with the key that opens it. Made by `remote`; safe to use from several threads."""
+    """One server, with the key that opens it. Made by `make_remote_service`; safe to use from several threads."""
 
     base_url: str
     key: str = field(repr=False)
@@ -110,7 +110,7 @@ class RemoteService:
         limits = httpx2.Timeout(self.timeout_s, connect=min(CONNECT_S, self.timeout_s))
         headers: dict[str, Any] = {
             "Accept-Encoding": "identity",  # so that the bound on the response is one on memory
-            "OpenAI-Organization": openai.omit,  # from the environment, and nobody else's business
+            "OpenAI-Organization": openai.omit,  # from the environment, and of no concern to this server
             "OpenAI-Project": openai.omit,
         }
         return openai.OpenAI(
@@ -180,7 +180,7 @@ def _extract_server_message(error: openai.APIStatusError) -> str:
 
 
 def _find_root_cause(error: BaseException) -> str:
-    """What happened, in the words of whoever noticed first."""
+    """What happened first, in the words of its error."""
     while (cause := error.__cause__ or error.__context__) is not None:
         error = cause
     return str(error) or type(error).__name__

@@ -37,7 +37,7 @@ from selfplay_tools.tools.tool import CallResult, Tool, ToolArguments, bound_arg
 MAX_FILES = 50
 LINES_PER_FILE = 3
 WEIGHED_BYTES = 64 << 10
-"""Of each file, from its beginning: there the words are counted to tell how rare they are."""
+"""Of each file, from its beginning: there the words are counted, for how rare they are."""
 MAX_LINES_PER_WORD = 250
 """Lines of one file with the same word that are looked at, the first ones."""
 MAX_TIES = 50
@@ -148,8 +148,8 @@ class _SoughtWords:
 
     beginnings: Mapping[str, str]
     """By word what all of its forms begin with: a text has `entries` where the query says `entry`."""
-    needles: Mapping[str, tuple[bytes, ...]]
-    """The same for texts in UTF-8 whose ASCII letters are small."""
+    encoded: Mapping[str, tuple[bytes, ...]]
+    """The same in UTF-8, for texts whose ASCII letters are small."""
     _stems: Mapping[str, str]
     """The word of each stem."""
     _known: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
@@ -158,14 +158,13 @@ class _SoughtWords:
     @classmethod
     def from_words(cls, words: Sequence[str]) -> "_SoughtWords":
         beginnings = {word: stem(word).removesuffix("y") for word in words}
-        needles = {word: _encode_forms(beginning) for word, beginning in beginnings.items()}
-        return cls(beginnings, needles, {stem(word): word for word in words})
+        encoded = {word: _encode_forms(beginning) for word, beginning in beginnings.items()}
+        return cls(beginnings, encoded, {stem(word): word for word in words})
 
     def compute_weights(self, texts: Sequence[bytes]) -> dict[str, float]:
-        """How much each word tells: the more, the rarer it is."""
+        """The weight of each word: the rarer, the more."""
         counts = {
-            word: sum(text.count(needle) for needle in needles for text in texts)
-            for word, needles in self.needles.items()
+            word: sum(text.count(form) for form in forms for text in texts) for word, forms in self.encoded.items()
         }
         every = sum(counts.values())
         return {word: math.log(1 + (every + 1) / (count + 1)) for word, count in counts.items()}
@@ -175,7 +174,7 @@ class _SoughtWords:
         return set(chain.from_iterable(map(self._words_in, find_identifiers(line))))
 
     def column_of(self, line: str, words: Iterable[str]) -> int:
-        """Where the first of the words stands, as near as can be told."""
+        """Where the first of the words stands, or 0 where none is found as it is written."""
         lower = line.lower()
         return min((at for word in words if (at := lower.find(self.beginnings[word])) >= 0), default=0)
 
@@ -224,12 +223,12 @@ class _SnippetSource:
         seen: set[int] = set()
         for at, word in enumerate(words, 1):
             # What holds a word before this one was seen, or is left out for good.
-            rest = [(needle, self.weights[one]) for one in words[at:] for needle in self.sought.needles[one]]
-            for needle in self.sought.needles[word]:
-                for start, line in _find_lines_with(small, needle):
+            rest = [(form, self.weights[other]) for other in words[at:] for form in self.sought.encoded[other]]
+            for form in self.sought.encoded[word]:
+                for start, line in _find_lines_with(small, form):
                     if start not in seen:
                         seen.add(start)
-                        most = math.fsum([self.weights[word], *[weight for other, weight in rest if other in line]])
+                        most = math.fsum([self.weights[word], *[weight for each, weight in rest if each in line]])
                         heappush(self._heap, (-most, start, False))
             top = self._take_best()
             for worth, place in top:
@@ -264,11 +263,11 @@ class _SnippetSource:
         return names_a_definition(self.path, line, self.sought.column_of(line, self.weights))
 
 
-def _find_lines_with(small: bytes, needle: bytes) -> Iterator[tuple[int, bytes]]:
-    """The first lines with the needle, and where they begin."""
+def _find_lines_with(small: bytes, form: bytes) -> Iterator[tuple[int, bytes]]:
+    """The first lines with a form of a word, and where they begin."""
     end = 0
     for _ in range(MAX_LINES_PER_WORD):
-        place = small.find(needle, end)
+        place = small.find(form, end)
         if place < 0:
             return
         start = small.rfind(b"\n", end, place) + 1 or end

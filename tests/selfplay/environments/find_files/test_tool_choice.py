@@ -4,11 +4,12 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from selfplay.config import ToolsConfig, load_config
+from selfplay.config import RunConfig, ToolsConfig, load_config
 from selfplay.core.errors import ConfigError
 from selfplay.environments.find_files.toolset import make_tools, refuse_code_of_others
 from selfplay_tools.output import ResultLimits
@@ -111,6 +112,33 @@ def test_code_is_not_run_because_a_trace_says_so() -> None:
     refuse_code_of_others(ToolsConfig(extra=("an_installed_one",)))
     with pytest.raises(ConfigError, match=r"'os:system'.*--config"):
         refuse_code_of_others(ToolsConfig(extra=("an_installed_one", "os:system")))
+
+
+PAGE = (Path(__file__).parents[4] / "docs" / "tools.md").read_text("utf-8")
+
+
+def block_after(mark: str) -> str:
+    return PAGE.partition(f"<!-- {mark} -->\n```")[2].partition("\n")[2].partition("```")[0]
+
+
+def test_the_tool_of_the_page_is_offered_and_answers(tmp_path: Path) -> None:
+    settings = block_after("settings")
+    assert RunConfig.model_validate(tomllib.loads(settings)).limits.announce
+    (tmp_path / "my_tools.py").write_text(block_after("tool"))
+    (tmp_path / "run.toml").write_text(settings.replace('"finish"]', '"finish", "count_lines"]'))
+    (tmp_path / "a.txt").write_text("one\ntwo\n")
+    where = {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    command = [sys.executable, "-m", "selfplay", "tools", "call", "count_lines", "--config", "run.toml"]
+
+    def count(path: str) -> str:
+        arguments = [*command, "--repo", f"{tmp_path}@worktree", json.dumps({"path": path})]
+        done = subprocess.run(
+            arguments, cwd=tmp_path, env=os.environ | where, capture_output=True, text=True, check=False
+        )
+        return done.stdout or done.stderr
+
+    assert count("a.txt") == "a.txt: 2 lines\n"
+    assert count("b.txt").startswith("no file or folder 'b.txt'")
 
 
 PACKAGE = """from selfplay_tools.tools.tool import CallResult, Tool, ToolArguments
