@@ -1,4 +1,4 @@
-"""A run against a server that fails in every way, held against the same run without failures and against the ideal.
+"""A run against a server that fails in every way, compared with the same run without failures and with the ideal.
 
     python -m benchmarks.chaos [--tasks 1000] [--at-once 192] [--in-flight 128] [--latency-s 1]
         [--outage-s 60] [--retry-after-s 1] [--json]
@@ -45,8 +45,8 @@ class ServerProcess:
 
     def finish(self) -> Counter[str]:
         """What it did to requests; ends it."""
-        told, _ = self.process.communicate("\n", timeout=60)
-        return Counter(json.loads(told))
+        line, _ = self.process.communicate("\n", timeout=60)
+        return Counter(json.loads(line))
 
 
 async def serve(arguments: argparse.Namespace) -> None:
@@ -84,7 +84,7 @@ def start_server(arguments: argparse.Namespace, *options: str) -> Generator[Serv
 
 
 def make_run_order(folder: Path, repo: Path, url: str, arguments: argparse.Namespace, name: str) -> RunOrder:
-    """The run; where its server is does not make other episodes."""
+    """The run; the server's address does not change its episodes."""
     seat = SeatConfig(model="openai:p", api_key_env=NO_KEY, timeout_s=10, price=PriceConfig(input=0, output=0))
     config = RunConfig(
         player=seat.model_copy(update={"base_url": "http://server/v1"}), hints=HintConfig(policy="never")

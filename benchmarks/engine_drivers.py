@@ -54,7 +54,7 @@ TOOL = {
 
 
 def _make_sdk_episode(plan: EnginePlan) -> PlayEpisode:
-    """The loop that one writes first."""
+    """A plain loop of model calls and tool calls."""
     client = import_module("openai").AsyncOpenAI(base_url=plan.url, api_key="none", max_retries=0)
 
     async def play(number: int) -> None:

@@ -113,11 +113,11 @@ async def through_client(plan: EnginePlan) -> EngineCost:
 async def _measure_episodes(driver: str, plan: EnginePlan, make: ModelFactory) -> EngineCost:
     config, repo = _make_config(plan, is_supervised=False), _make_repository(plan)
     snapshot = DirectorySnapshot(repo)
-    async with open_seat_models(config, make) as cast:
+    async with open_seat_models(config, make) as seats:
 
         async def play(number: int) -> None:
-            stage = set_up_episode(_make_task(repo, number), snapshot, config)
-            [played] = await play_task(stage, cast, plan.folder / "traces")
+            setup = set_up_episode(_make_task(repo, number), snapshot, config)
+            [played] = await play_task(setup, seats, plan.folder / "traces")
             stop = played.trace.stop
             if stop is None or stop.reason is not StopReason.FOUND or len(played.trace.steps) != plan.steps + 1:
                 raise RuntimeError(f"episode {number} ended as {stop} after {len(played.trace.steps)} steps")

@@ -1,11 +1,11 @@
-"""A night in short: a run over real mined tasks that is killed again and again, and held against its journals.
+"""A run over real mined tasks that is killed again and again, and compared with its journals.
 
     python -m benchmarks.killed_run REPOSITORY... --out DIR [--tasks 2000] [--kills 12] [--at-once 24] [--json]
 
 Tasks are mined from the repositories (paths; bare clones will do), as many of each. `selfplay batch` plays them with
 the heuristic pair; it is killed with SIGKILL at moments that a seed decides, and started again by the same command.
-After each kill the journals are looked at; at the end everything that was whole then must still be there, each task
-must have come to an end exactly once, and the ledgers must say what the journals say.
+After each kill the journals are read; at the end everything that was whole then must still be there, each task must
+have come to an end exactly once, and the ledgers must agree with the journals.
 """
 
 import argparse
@@ -34,12 +34,12 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass(slots=True)
 class KilledRun:
-    """What came of it."""
+    """What the run came to."""
 
     tasks: int
     kills: int = 0
     unfinished_at_kills: int = 0
-    """Episodes that a kill found in the middle, all kills together."""
+    """Unfinished episodes at the moments of the kills, all kills together."""
     lost_lines: int = 0
     """Whole lines of journals that were there at a kill and are not there at the end."""
     wall_s: float = 0.0
@@ -50,7 +50,7 @@ class KilledRun:
     ended: int = 0
     unusable: int = 0
     told_twice: int = 0
-    """Units of which two ledger lines tell, because a kill fell between the line and its notice."""
+    """Units that have two ledger lines, because a kill fell between the line and its notice."""
     stops: dict[str, int] = field(default_factory=dict[str, int])
     by_grade: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
     by_targets: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
@@ -95,7 +95,7 @@ def play_until_killed(tasks: Path, folder: Path, at_once: int, lives_s: float | 
 
 
 def resident_mb(pid: int) -> tuple[float, float]:
-    """All that a process holds in memory, and of that what no file stands behind."""
+    """All that a process holds in memory, and of that the part that no file backs."""
     try:
         _, resident, mapped, *_ = Path(f"/proc/{pid}/statm").read_text().split()
     except (OSError, ValueError):
@@ -108,7 +108,7 @@ def whole_lines(data: bytes) -> bytes:
 
 
 def record_journals(run: RunFolder, digests: dict[Path, tuple[int, str]], outcome: KilledRun) -> None:
-    """Note what is whole of each journal that is not over; what is over is looked at once."""
+    """Note what is whole of each journal that is not over; one that is over is read once."""
     for path in run.episodes.rglob("*.jsonl"):
         if path in digests and digests[path][1].endswith("!"):
             continue
@@ -119,7 +119,7 @@ def record_journals(run: RunFolder, digests: dict[Path, tuple[int, str]], outcom
 
 
 def check_against_journals(run: RunFolder, digests: dict[Path, tuple[int, str]], outcome: KilledRun) -> None:
-    """Hold the end against what was there at the kills, and the ledgers against the journals."""
+    """Compare the end with what was there at the kills, and the ledgers with the journals."""
     for path, (size, digest) in digests.items():
         if hashlib.sha256(path.read_bytes()[:size]).hexdigest() != digest.rstrip("!"):
             outcome.lost_lines += 1
@@ -128,21 +128,21 @@ def check_against_journals(run: RunFolder, digests: dict[Path, tuple[int, str]],
     ledgers.refresh()
     lines = [line for file in run.ledgers.glob("*.jsonl") for line in file.read_bytes().splitlines() if line.strip()]
     outcome.told_twice = len(lines) - len(ledgers.units)
-    told = {run.root / e.path: e for line in ledgers.units.values() for e in line.episodes}
+    by_journal = {run.root / e.path: e for line in ledgers.units.values() for e in line.episodes}
     prices = prices_of(RunConfig())
     paths = set(run.episodes.rglob("*.jsonl"))
-    if paths != set(told):
-        outcome.problems.append(f"{len(paths)} journals, {len(told)} episodes in the ledgers")
-    for path in sorted(paths & set(told)):
+    if paths != set(by_journal):
+        outcome.problems.append(f"{len(paths)} journals, {len(by_journal)} episodes in the ledgers")
+    for path in sorted(paths & set(by_journal)):
         try:
             events = list(read_events(path))
         except SelfplayError as error:
             outcome.problems.append(str(error))
             continue
         tally, counts = tally_of(events, prices), Counter(event["event"] for event in events)
-        said = told[path]
+        line = by_journal[path]
         once = counts["start"] == counts["stop"] == 1 and events[-1]["event"] == "stop"
-        same = (tally.calls, tally.spent.usage, counts["step"]) == (said.calls, said.usage, said.steps)
+        same = (tally.calls, tally.spent.usage, counts["step"]) == (line.calls, line.usage, line.steps)
         if not once or not same:
             outcome.problems.append(f"{path}: once {once}, as the ledger says {same}")
         outcome.journal_mb += path.stat().st_size / 1e6

@@ -20,7 +20,7 @@ TASK = (
     "--commit",
     "worktree",
     "--task",
-    "where is a message that is lost",
+    "where does a message rest",
     "--target",
     "pump/tank.py",
 )
@@ -71,11 +71,11 @@ def test_a_tool_a_model_and_a_format_play_and_export_an_episode(lab: Path) -> No
     [journal] = (lab / "traces").glob("*.jsonl")
     start = json.loads(journal.read_text().splitlines()[0])
     offered = [tool["function"]["name"] for tool in start["tools"]]
-    assert offered == ["list_dir", "read_file", "count_lines", "finish"]
+    assert offered == ["find_files", "read_file", "count_lines", "finish"]
     [command] = [block for block in blocks_of("extending.md", "sh") if "my_package" in block]
     selfplay(lab, *command.split()[1:])
     [row] = (lab / "calls" / "sft.jsonl").read_text().splitlines()
-    assert json.loads(row)["calls"][0] == ["list_dir"]
+    assert json.loads(row)["calls"][0] == ["find_files"]
 
 
 def test_a_tool_can_be_called_by_hand(lab: Path) -> None:
@@ -105,7 +105,9 @@ def test_an_environment_is_played_from_its_own_module(lab: Path) -> None:
     (lab / "player.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     verdict = {"quality": "productive", "why": "w", "hint": None}
     hinting = {"quality": "neutral", "why": "w", "hint": "Look up springtide."}
-    verdicts = [{"verdict": one} for one in (hinting, {**hinting, "hint": "What is the opposite?"}, *[verdict] * 2)]
+    verdicts = [
+        {"verdict": one} for one in (hinting, {**hinting, "hint": "What is the opposite of it?"}, *[verdict] * 2)
+    ]
     (lab / "supervisor.jsonl").write_text("".join(json.dumps(line) + "\n" for line in verdicts))
     models = ("--player", "scripted:player.jsonl", "--supervisor", "scripted:supervisor.jsonl")
     told = json.loads(selfplay(lab, "run", "--tasks", "tasks.jsonl", "--id", "tide", *models, "--quiet", "--json"))

@@ -1,9 +1,15 @@
-"""What a run has used, over all its sessions and workers, against its budget; and the model that charges it.
+"""The budget of a run: where it is counted and enforced, over all sessions and workers.
 
-A call is made only where the budget has room for it and for all calls in flight, each taken to cost as much as the most
-expensive one so far, and all together no less than their requests say (`selfplay.models.token_counts.predict_usage`),
-so that the first ones are bounded too. A call that is alone in flight is made whatever its request says, since that is
-only an estimate. What other workers spend is read from their heartbeats.
+`[batch.budget]` of the configuration sets the limits (`settings.BudgetLimits`). `BudgetLedger` holds what was spent and
+what calls in flight may still take; `BudgetedModel` wraps each seat's model and makes a call only where the budget has
+room; `OtherWorkersSpending` reads what other workers spend from their heartbeats. At a start `start.load_budget_ledger`
+counts what earlier sessions spent. `time_s`, the limit of one session's time, is `graceful_stop.stop_after`. On a Ray
+cluster the driver adds up the actors (`ray.fleet`).
+
+A call is made only where the budget has room for it and for all that are in flight. Each is taken to cost as much as
+the most expensive one so far, and all together no less than their requests say
+(`selfplay.models.token_counts.predict_usage`), so the first ones are bounded too. A call that is alone in flight is
+made whatever its request says, which is only an estimate.
 """
 
 from collections.abc import Iterator
@@ -13,7 +19,7 @@ from typing import Any, cast
 import anyio
 
 from selfplay.batch.episode_tally import Prices
-from selfplay.batch.graceful_stop import GracefulStop
+from selfplay.batch.graceful_stop import BUDGET_REASON, GracefulStop
 from selfplay.batch.heartbeat import BEAT_S, read_worker_state
 from selfplay.batch.run_folder import RunFolder
 from selfplay.batch.settings import BudgetLimits
@@ -25,9 +31,6 @@ from selfplay.journal.events import Seat
 from selfplay.models.prices import Price, spending_of
 from selfplay.models.protocol import Model, ModelReply, ModelRequest
 from selfplay.models.token_counts import predict_usage
-
-BUDGET_REASON = "the budget is used up"
-"""How the reason of a run begins that ended for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class BudgetAmount:
         return BudgetAmount(self.cost_usd + other.cost_usd, self.tokens + other.tokens)
 
     def __sub__(self, other: "BudgetAmount") -> "BudgetAmount":
-        """What is left of each; at least 0."""
+        """The difference of each; at least 0."""
         return BudgetAmount(max(0.0, self.cost_usd - other.cost_usd), max(0.0, self.tokens - other.tokens))
 
     def scaled(self, factor: float) -> "BudgetAmount":
@@ -66,33 +69,33 @@ class BudgetLedger:
     budget: BudgetLimits
     spent: Spending = field(default_factory=Spending)
     calls: int = 0
-    """Of this worker."""
+    """Calls of this worker."""
     in_flight: int = 0
     """Calls that were made and not answered yet."""
     reserved: BudgetAmount = BudgetAmount()
-    """What these take, as far as their requests say."""
+    """What the calls in flight take, as far as their requests say."""
     own: BudgetAmount = BudgetAmount()
-    """By this worker in this session."""
+    """Spent by this worker in this session."""
     others: BudgetAmount = BudgetAmount()
-    """By other workers since this one began, as far as it is known."""
-    dearest: BudgetAmount = BudgetAmount()
-    """What one call took at most."""
+    """Spent by other workers since this one began, as of their last heartbeats."""
+    costliest: BudgetAmount = BudgetAmount()
+    """The most that one call took so far."""
     _call_finished: anyio.Event | None = None
-    """Made by the first who waits for it."""
+    """Made by the first task that waits for it."""
 
     def charge(self, spent: Spending) -> None:
-        """Take what a call cost."""
+        """Count what a call cost."""
         amount = amount_of(spent)
         self.calls += 1
         self.spent += spent
         self.own += amount
-        self.dearest = self.dearest.max_with(amount)
+        self.costliest = self.costliest.max_with(amount)
 
     def add_earlier(self, spent: Spending, calls: int) -> None:
-        """Take what an episode cost before this worker began. Its calls grew, the last about twice the mean."""
+        """Count what an episode cost before this worker began. Its calls grew: the last cost about twice the mean."""
         self.spent += spent
         if calls:
-            self.dearest = self.dearest.max_with(amount_of(spent).scaled(2 / calls))
+            self.costliest = self.costliest.max_with(amount_of(spent).scaled(2 / calls))
 
     def estimate_call(self, request: ModelRequest, price: Price | None) -> BudgetAmount:
         """What a call takes as far as its request says; nothing where neither money nor tokens are limited."""
@@ -101,32 +104,32 @@ class BudgetLedger:
         return amount_of(spending_of(predict_usage(request), price))
 
     def explain_shortage(self, call: BudgetAmount = BudgetAmount()) -> str | None:
-        """Which limit of the budget leaves no room for one more call like that, in words; None as long as none does."""
+        """Which limit leaves no room for one more such call, in words; None while there is room."""
         need = self._max_cost_with(call)
         usd, limit_usd = self.spent.cost_usd + self.others.cost_usd, self.budget.cost_usd
         if limit_usd is not None and _is_over(usd, need.cost_usd, limit_usd):
-            more = "" if usd >= limit_usd else f", and a call may cost {self.dearest.cost_usd:.4f}"
+            more = "" if usd >= limit_usd else f", and a call may cost {self.costliest.cost_usd:.4f}"
             return f"{BUDGET_REASON}: {usd:.4f} USD of {limit_usd:g} USD spent{more}"
         tokens, limit = self.spent.usage.total_tokens + self.others.tokens, self.budget.tokens
         if limit is not None and _is_over(tokens, need.tokens, limit):
-            more = "" if tokens >= limit else f", and a call may take {self.dearest.tokens:,.0f}"
+            more = "" if tokens >= limit else f", and a call may take {self.costliest.tokens:,.0f}"
             return f"{BUDGET_REASON}: {tokens:,.0f} tokens of {limit:,} used{more}"
         return None
 
     def _max_cost_with(self, call: BudgetAmount) -> BudgetAmount:
-        """What that call and all in flight may take."""
+        """What this call and all in flight may cost at most."""
         if not self.in_flight:
-            return self.dearest
+            return self.costliest
         calls = self.in_flight + 1
-        return (self.reserved + call).max_with(self.dearest.scaled(calls))
+        return (self.reserved + call).max_with(self.costliest.scaled(calls))
 
     def start_call(self, call: BudgetAmount) -> None:
-        """A call of which so much is expected is in flight."""
+        """Count a call as in flight, and reserve what it is expected to take."""
         self.in_flight += 1
         self.reserved += call
 
     def finish_call(self, call: BudgetAmount) -> None:
-        """It is in flight no more, however it ended."""
+        """Release what was reserved for a call, however it ended."""
         self.in_flight -= 1
         self.reserved = self.reserved - call if self.in_flight else BudgetAmount()  # sums of money are not exact
         if self._call_finished is not None:
@@ -146,7 +149,7 @@ def _is_over(spent: float, need: float, limit: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class BudgetedModel:
-    """A model that is asked only while the run goes on and its budget lasts, and whose calls are charged to it."""
+    """A model that is called only while the run goes on and its budget lasts; each call is charged to the budget."""
 
     model: Model
     price: Price | None
@@ -171,7 +174,7 @@ class BudgetedModel:
         return reply
 
     async def _wait_for_room(self, call: BudgetAmount) -> None:
-        """Calls in flight may turn out cheaper than estimated: the budget is used up only when none is left."""
+        """Calls in flight may cost less than assumed: the budget is used up only when none is in flight any more."""
         self.graceful_stop.raise_if_begun()
         while lacking := self.budget_ledger.explain_shortage(call):
             if not self.budget_ledger.in_flight:
@@ -188,7 +191,7 @@ class BudgetedModel:
 class OtherWorkersSpending:
     """What other workers of a run spend from now on. Blocking.
 
-    Make it before it is counted what was spent until now: a call in between is counted twice then, and none is missed.
+    Make it before what was spent until now is counted: a call in between is then counted twice, and none is missed.
     """
 
     def __init__(self, folder: RunFolder, worker: str) -> None:
@@ -196,7 +199,7 @@ class OtherWorkersSpending:
         self._initial_costs = dict(self._read_costs())
 
     def total(self) -> BudgetAmount:
-        """As far as they have reported; a worker that was killed has not reported its last seconds."""
+        """As of their last heartbeats: what a killed worker spent in its last seconds is missing."""
         return sum(
             (now - self._initial_costs.get(worker, BudgetAmount()) for worker, now in self._read_costs()),
             BudgetAmount(),
@@ -216,7 +219,7 @@ def _parse_cost(value: object) -> BudgetAmount:
 
 
 async def track_other_workers(others: OtherWorkersSpending, budget_ledger: BudgetLedger) -> None:
-    """Keep a ledger up to date with what others spend, until cancelled: at most 2 BEAT_S late."""
+    """Update a budget ledger with what others spend, until cancelled: at most 2 BEAT_S behind them."""
     while True:
         budget_ledger.others = await anyio.to_thread.run_sync(others.total)
         await anyio.sleep(BEAT_S)

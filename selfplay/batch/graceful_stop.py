@@ -1,8 +1,16 @@
 """Bringing a run to an end in order: calls in flight are finished and written, none is begun any more."""
 
+import signal
+
 import anyio
+from anyio.abc import TaskGroup
 
 from selfplay.core.errors import RunEnding
+
+BUDGET_REASON = "the budget is used up"
+"""How the reason of a run begins that ended because its budget is used up."""
+INTERRUPTED_REASON = "interrupted"
+"""How the reason of a run begins that was ended by a signal."""
 
 
 class GracefulStop:
@@ -19,7 +27,7 @@ class GracefulStop:
         return self._begun.is_set()
 
     def begin(self, reason: str) -> None:
-        """End the run. The first reason is the one that is told."""
+        """End the run. The first reason is the one that is reported."""
         self.reason = self.reason or reason
         self._begun.set()
 
@@ -42,3 +50,25 @@ class GracefulStop:
         """Wait, shorter if the run is being ended."""
         with anyio.move_on_after(seconds):
             await self._begun.wait()
+
+
+async def stop_after(seconds: float, graceful_stop: GracefulStop) -> None:
+    """End the run in order after so many seconds: the time limit of its budget."""
+    await anyio.sleep(seconds)
+    graceful_stop.begin(f"{BUDGET_REASON}: {seconds:g} s of this session are over")
+
+
+async def stop_on_signals(
+    graceful_stop: GracefulStop,
+    group: TaskGroup,
+    *,
+    task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
+) -> None:
+    """End the run in order at the first SIGINT or SIGTERM; cancel the group at one while it is being ended."""
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        task_status.started()
+        async for number in signals:
+            if graceful_stop.has_begun:
+                group.cancel_scope.cancel()
+                return
+            graceful_stop.begin(f"{INTERRUPTED_REASON} by {signal.Signals(number).name}")

@@ -1,4 +1,4 @@
-"""A worker's sign of life: a file that it writes every few seconds, by which others tell whether it still plays."""
+"""A worker's heartbeat: a file that it writes every few seconds, from which others see whether it still plays."""
 
 import os
 import socket
@@ -15,13 +15,13 @@ from selfplay.core.files import write_atomically
 from selfplay.core.jsonl import json_line
 
 BEAT_S = 5.0
-"""Seconds between two signs of life."""
+"""Seconds between two heartbeats."""
 DEAD_AFTER_S = 60.0
-"""A worker that gave none for so long is taken for dead, by itself too."""
+"""A worker without a heartbeat for so long is taken for dead, by itself too."""
 
 
 def machine_id() -> str:
-    """What tells this machine since it was started from every other, and its containers from each other."""
+    """A text that differs between machines, between two boots of one machine, and between its containers."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         # Containers of one machine may share its name; a process number says something within one of them only.
@@ -38,10 +38,10 @@ def new_worker_name() -> str:
 
 
 class Heartbeat:
-    """This worker's sign of life, and the others'.
+    """This worker's heartbeat, and the others'.
 
     Ages are differences between times that the file system gave, the same one for all workers: their clocks don't
-    matter. Of a worker on the same machine its process tells at once that it died.
+    matter. A worker on the same machine is known to be dead as soon as its process is gone.
     """
 
     def __init__(self, folder: RunFolder, worker: str) -> None:
@@ -68,13 +68,13 @@ class Heartbeat:
         return _boot_clock_s() - self._last_beat_s > DEAD_AFTER_S * 2 / 3
 
     def is_alive(self, worker: str) -> bool:
-        """Whether another worker still plays: it has not left, its process runs, its last sign of life is recent."""
+        """Whether another worker still plays: it has not left, its process runs, its last heartbeat is recent."""
         if not worker:
             return False
         return is_worker_alive(read_worker_state(self._path_of(worker)), self.age_s(self._path_of(worker)))
 
     def age_s(self, path: Path) -> float:
-        """Seconds from when a file was written to our own last sign of life; long ago where it is not there."""
+        """Seconds from when a file was written to our own last heartbeat; DEAD_AFTER_S where there is no such file."""
         try:
             return self._path.stat().st_mtime - path.stat().st_mtime
         except OSError:
@@ -85,7 +85,7 @@ class Heartbeat:
 
 
 def is_worker_alive(state: Mapping[str, Any] | None, age_s: float) -> bool:
-    """Whether a worker that said this of itself so many seconds ago still plays."""
+    """Whether a worker that wrote this state so many seconds ago still plays."""
     if state is None or state.get("is_over"):
         return False
     if state.get("machine") == machine_id():
@@ -96,7 +96,7 @@ def is_worker_alive(state: Mapping[str, Any] | None, age_s: float) -> bool:
 
 
 def read_worker_state(path: Path) -> dict[str, Any] | None:
-    """What a worker last said of itself; None where it said nothing that can be read."""
+    """What a worker last wrote of itself; None where nothing can be read."""
     try:
         state = orjson.loads(path.read_bytes())
     except (OSError, orjson.JSONDecodeError):
@@ -111,9 +111,9 @@ def _boot_clock_s() -> float:
 
 
 def _process_start_ticks(pid: int) -> str | None:
-    """When a process of this machine began, in the kernel's ticks: a number that is used again is another process.
+    """When a process of this machine began, in the kernel's ticks: a number that is used again has another time.
 
-    None for a process that is not there; empty where the system does not tell, as long as it is there.
+    None where there is no such process; empty where it exists and the system does not say when it began.
     """
     try:
         os.kill(pid, 0)

@@ -1,7 +1,7 @@
 """What became of each unit: a line each, appended by the worker that brought it to an end.
 
-A unit counts once, however many lines tell of it. A line that was lost with a machine's power is no loss: the unit is
-taken up again, its journals say that they are over, and the line is written anew.
+A unit counts once, however many lines name it. A line that is lost in a power failure does no harm: the unit is taken
+up again, its journals say that they are over, and the line is written again.
 """
 
 from collections.abc import Iterator
@@ -63,7 +63,7 @@ class UnitLine(Noun):
     """`unusable`: the task does not fit its repository; `detail` says why."""
     detail: str = ""
     grade: str = ""
-    """The task's leak grade, where its row tells one."""
+    """The task's leak grade, where its row has one."""
     episodes: tuple[EpisodeLine, ...] = ()
     wall_s: float | None = None
     """From its first call to its end, waits included; None where it was not played in one go."""
@@ -112,7 +112,7 @@ class UnitLedgers:
         """Every unit that came to an end, by its id."""
 
     def refresh(self) -> list[UnitLine]:
-        """Read on; the units that are new since the last time. Lines that can't be read are passed over."""
+        """Read on; the units that are new since the last time. Lines that can't be read are skipped."""
         new: list[UnitLine] = []
         for path in sorted(self._folder.glob("*.jsonl")):
             for line in self._read_new_lines(path):

@@ -25,9 +25,17 @@ from selfplay.repos.hidden_files import is_journal
 from selfplay_tools import release_version
 from selfplay_tools.tools.schema import function_schema
 
+MANIFEST_VERSION = 1
+MAY_DIFFER = frozenset({"selfplay"})
+"""What may differ between two starts of a run: a program that writes the same journals may be of another version."""
+
+
+ManifestDifference = tuple[str, JsonValue, JsonValue]
+"""Where, and what was and is there."""
+
 
 def is_unstarted(folder: RunFolder) -> bool:
-    """Whether nothing was recorded that could be lost or mixed up, and nobody plays. Blocking."""
+    """Whether nothing was recorded that could be lost or mixed up, and no worker plays. Blocking."""
     if any(_is_worker_file_alive(path) for path in folder.workers.glob("*.json")):
         return False
     ledgers = UnitLedgers(folder)
@@ -37,8 +45,9 @@ def is_unstarted(folder: RunFolder) -> bool:
     return not any(_has_model_reply(path) for path in _find_journals(folder))
 
 
+# A run in which no model has answered yet cost nothing: a mistyped setting may be mended there, and it begins anew.
 def discard_unstarted(folder: RunFolder) -> None:
-    """Remove a blank run's journals, which are beginnings only. Blocking. Raises StorageError."""
+    """Remove the journals of an unstarted run: beginnings without any reply. Blocking. Raises StorageError."""
     for path in _find_journals(folder):
         try:
             path.unlink(missing_ok=True)
@@ -54,22 +63,13 @@ def _has_model_reply(journal: Path) -> bool:
     try:
         return any(event["event"] == "call" for event in read_events(journal))
     except (JournalError, OSError):
-        return True  # nobody knows what it holds
+        return True  # it can't be read: it may hold one
 
 
 def _is_worker_file_alive(worker: Path) -> bool:
     with suppress(OSError):
         return is_worker_alive(read_worker_state(worker), max(0.0, time.time() - worker.stat().st_mtime))
     return False
-
-
-MANIFEST_VERSION = 1
-MAY_DIFFER = frozenset({"selfplay"})
-"""What may differ between two starts of a run: a program that writes the same journals may be of another version."""
-
-
-ManifestDifference = tuple[str, JsonValue, JsonValue]
-"""Where, and what was and is there."""
 
 
 class RunManifest(Noun):
@@ -124,9 +124,9 @@ def require_same_run(folder: RunFolder, manifest: RunManifest) -> None:
         *_find_price_changes(before.config, manifest.config),
     )
     if differences:
-        told = "\n".join(f"  {place}: was {_shorten(old)}, is {_shorten(new)}" for place, old, new in differences)
+        listing = "\n".join(f"  {place}: was {_shorten(old)}, is {_shorten(new)}" for place, old, new in differences)
         raise RunError(
-            f"{folder.root} holds a run of another kind, and its data must not be mixed:\n{told}\n"
+            f"{folder.root} holds a run of another kind, and its data must not be mixed:\n{listing}\n"
             "start with what it was begun with, give another --out, or --fork to begin anew beside it"
         )
 
@@ -207,3 +207,8 @@ def _shorten(value: object) -> str:
 
 def _encode_manifest(manifest: RunManifest) -> bytes:
     return orjson.dumps(manifest.model_dump(mode="json"), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def read_run_config(folder: RunFolder) -> RunConfig:
+    """What the run was begun with. Raises RunError, and ConfigError for another version's configuration."""
+    return validate_section(RunConfig, read_manifest(folder).config, f"{folder.manifest}: config")

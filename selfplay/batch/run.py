@@ -1,16 +1,16 @@
 """A run: units are played, so many at a time, until all came to an end or there is a reason to stop.
 
 Each unit is played in a task of its own. What goes wrong in one is that unit's alone: a model out of reach parks it, a
-task that does not fit its repository is written down as such, a fault of the program is told and tried again by the
+task that does not fit its repository is written down as such, a fault of the program is reported and tried again by the
 next start. Only what concerns all of them (a wrong key, a full disk, a used-up budget) ends the run, in order.
 """
 
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from time import perf_counter, process_time
-from typing import Any, Protocol
+from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
@@ -19,13 +19,13 @@ from selfplay.batch.budget import BudgetLedger
 from selfplay.batch.episode_tally import EpisodeTally, Prices, make_episode_line
 from selfplay.batch.graceful_stop import GracefulStop
 from selfplay.batch.heartbeat import BEAT_S, Heartbeat
-from selfplay.batch.leases import UnitLeases
 from selfplay.batch.ledger import EpisodeLine, UnitLedger, UnitLedgers, UnitLine
-from selfplay.batch.memory import collect_cycles_less_often
+from selfplay.batch.process import collect_cycles_less_often
 from selfplay.batch.run_folder import RunFolder
 from selfplay.batch.settings import BatchSettings
 from selfplay.batch.snapshot_pool import SnapshotPool
-from selfplay.batch.units import UnitQueue, WorkUnit, task_sha256_of
+from selfplay.batch.units import UnitLeases, UnitQueue, WorkUnit, task_sha256_of
+from selfplay.batch.watch import NullWatch, RunSession, RunWatch, find_unplayable_reason
 from selfplay.core.errors import (
     ConfigError,
     EndpointDown,
@@ -52,71 +52,11 @@ FIRST_PARK_S = 5.0
 LONGEST_PARK_S = 300.0
 
 
-class RunWatch(Protocol):
-    """Is told what happens, within the event loop, and must not take long."""
-
-    def on_run_opened(self, state: Callable[[], dict[str, Any]]) -> None:
-        """The run begins; `state` tells at any time how this worker is doing."""
-
-    def on_unit_started(self, unit: WorkUnit) -> None:
-        """A unit is begun or taken up."""
-
-    def on_event(self, unit: WorkUnit, event: Event, is_recorded: bool) -> None:  # noqa: FBT001  as `selfplay.journal.journal.Watch`
-        """An event of one of the unit's journals."""
-
-    def on_unit_parked(self, unit: WorkUnit, error: Exception, wait_s: float) -> None:
-        """A unit waits for a model that is out of reach."""
-
-    def on_unit_failed(self, unit: WorkUnit, error: Exception) -> None:
-        """A unit can't be played in this session."""
-
-    def on_unit_ended(self, line: UnitLine) -> None:
-        """A unit came to an end, here or in another worker."""
-
-
-class NullWatch:
-    """Nobody looks."""
-
-    def on_run_opened(self, state: Callable[[], dict[str, Any]]) -> None:
-        """Ignore it."""
-
-    def on_unit_started(self, unit: WorkUnit) -> None:
-        """Ignore it."""
-
-    def on_event(self, unit: WorkUnit, event: Event, is_recorded: bool) -> None:  # noqa: FBT001  see BatchWatch
-        """Ignore it."""
-
-    def on_unit_parked(self, unit: WorkUnit, error: Exception, wait_s: float) -> None:
-        """Ignore it."""
-
-    def on_unit_failed(self, unit: WorkUnit, error: Exception) -> None:
-        """Ignore it."""
-
-    def on_unit_ended(self, line: UnitLine) -> None:
-        """Ignore it."""
-
-
 @dataclass(slots=True)
 class _ParkedUnit:
     unit: WorkUnit
     due_at: float
     error: str
-
-
-@dataclass(slots=True)
-class RunSession:
-    """How one start of the command went."""
-
-    reason: str = ""
-    """Why it ended before all units did; empty if all did, or failed."""
-    error: SelfplayError | None = None
-    """What concerned all units, if something did."""
-    failed: dict[str, str] = field(default_factory=dict[str, str])
-    """Units that could not be played in this session, and why. The next start tries them again."""
-    unfinished_count: int = 0
-    """Units that did not come to an end."""
-    unplayable: str = ""
-    """Why none of the units can be played: the task of each does not fit its repository. Empty if one was played."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,14 +73,7 @@ class RunContext:
     graceful_stop: GracefulStop
     watch: RunWatch = field(default_factory=NullWatch)
     describe_worker: Callable[[], dict[str, Any]] = dict
-    """What the worker says of itself beside what the run knows: servers, rates."""
-
-
-def find_unplayable_reason(units: Iterable[str], ended: Mapping[str, UnitLine]) -> str:
-    """What is wrong with the first of these units' tasks if all turned out to be unusable; empty if one did not."""
-    lines = [ended.get(unit) for unit in units]
-    unusable = [line.detail for line in lines if line is not None and line.outcome == "unusable"]
-    return unusable[0] if unusable and len(unusable) == len(lines) else ""
+    """What else the worker's state shows: servers, rates."""
 
 
 class WorkerRun:
@@ -164,13 +97,11 @@ class WorkerRun:
         self._take_lock = anyio.Lock()
         self._idle_scope = anyio.CancelScope()
         self._lease_threads = ThreadPool(1)  # one unit is taken at a time
-        self._heartbeat_limiter = anyio.CapacityLimiter(
-            1
-        )  # a sign of life must not wait for threads that others hold up
+        self._heartbeat_limiter = anyio.CapacityLimiter(1)  # a heartbeat must not wait for threads that others occupy
         self._last_answer_at = anyio.current_time()
         self._has_answer = False
         self._resumed: set[str] = set()
-        """Units that were begun earlier, of which no clock tells how long they take."""
+        """Units that an earlier session began, so that their wall time is not known."""
         self._processor_at = process_time()
         self.session = RunSession()
 
@@ -211,7 +142,7 @@ class WorkerRun:
         }
 
     async def _send_heartbeats(self, group: TaskGroup) -> None:
-        """Give signs of life; leave at once when others may take this worker for dead, or the disk fails."""
+        """Write heartbeats; leave at once when others may take this worker for dead, or the disk fails."""
         while True:
             if self._context.heartbeat.is_lost:
                 self._end_run(
@@ -237,7 +168,7 @@ class WorkerRun:
                     self._idle_scope.cancel()
 
     async def _take_next_unit(self) -> WorkUnit | None:
-        """The next unit that nobody plays and that has not come to an end; None when there is nothing left to do."""
+        """The next unit that no worker plays and that has not come to an end; None when there is nothing left to do."""
         async with self._take_lock:
             while not self._context.graceful_stop.has_begun:
                 self._requeue_due_units()
@@ -256,7 +187,7 @@ class WorkerRun:
             if not owners:
                 self._leased_elsewhere.append(unit)
                 return False
-            if owners > 1:  # whoever had it may have brought it to an end before it left
+            if owners > 1:  # an earlier owner may have brought it to an end before it left
                 await self._read_ledgers()
         except StorageError as error:
             self._end_run(error)
@@ -280,7 +211,7 @@ class WorkerRun:
             self._context.watch.on_unit_ended(line)
 
     def _requeue_due_units(self) -> None:
-        """Put what has been parked for long enough back into the queue; stop when patience is over."""
+        """Queue again what has been parked for long enough; stop when no server answered within `patience_s`."""
         time = anyio.current_time()
         due = [parked for parked in self._parked if parked.due_at <= time]
         self._parked = [parked for parked in self._parked if parked.due_at > time]
@@ -319,13 +250,13 @@ class WorkerRun:
         context.watch.on_unit_started(unit)
         lines: list[EpisodeLine] = []
         self._resumed.discard(unit.id)
-        async with context.snapshots.set_up(unit) as stage:
-            began = perf_counter()  # a clone is waited for once, and tells nothing of other units
+        async with context.snapshots.set_up(unit) as setup:
+            began = perf_counter()  # after the set-up: a clone is waited for once, and says nothing of other units
             tallies: list[EpisodeTally] = []
             watch = partial(self._consume_event, unit, tallies)
             journals = context.folder.journals_of(unit.task.brief.id)
             make_folder(journals)
-            played = await play_task(stage, context.seats, journals, watch, unit.sample)
+            played = await play_task(setup, context.seats, journals, watch, unit.sample)
         for each, tally in zip(played, tallies, strict=True):
             lines.append(make_episode_line(each.trace, tally, each.path, context.folder.root))
         wall_s = None if unit.id in self._resumed else round(perf_counter() - began, 6)
@@ -373,12 +304,12 @@ class WorkerRun:
         self._last_park_reason = str(error)
         self._parked.append(_ParkedUnit(unit, anyio.current_time() + wait_s, str(error)))
         self._context.watch.on_unit_parked(unit, error, wait_s)
-        if is_down:  # but not beyond the run's patience, which `_wake` looks after
+        if is_down:  # but not beyond the run's patience, see `_requeue_due_units`
             patience_s = self._last_answer_at + self._context.settings.patience_s - anyio.current_time()
             await self._context.graceful_stop.wait_at_most(min(wait_s, max(0.0, patience_s)))
 
     async def _fail_unit(self, unit: WorkUnit, error: Exception) -> None:
-        """Tell it, and leave the unit to other workers: perhaps they have what is missing here."""
+        """Report it, and leave the unit to other workers: they may have what is missing here."""
         is_bug = not isinstance(error, SelfplayError)
         self.session.failed[unit.id] = "".join(traceback.format_exception(error)) if is_bug else str(error)
         self._context.watch.on_unit_failed(unit, error)

@@ -4,9 +4,9 @@
     episodes/AB/EPISODE.jsonl  journals, 256 folders of them
     ledger/WORKER.jsonl        what became of each task's attempts, appended by the worker that brought them to an end
     leases/UNIT.N              who plays a task's attempt just now; the highest N counts
-    workers/WORKER.json        a worker's sign of life, and how it is doing
+    workers/WORKER.json        a worker's heartbeat, and how it is doing
 
-Only the journals and the manifest are truth: everything else can be made from them.
+Only the journals and the manifest are the record: everything else can be made from them.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ class RunFolder:
 
     @property
     def leases(self) -> Path:
-        """Small files that come and go."""
+        """Small files; one is added when a unit changes hands."""
         return self.root / "leases"
 
     @property

@@ -17,7 +17,7 @@ from selfplay.models.retry import CLOCK, Clock
 
 @dataclass(slots=True)
 class SeatServers:
-    """Makes the models of a run, for `selfplay.episode.seats.open_seat_models`, with statistics of their servers."""
+    """Makes the models of a run, for `selfplay.episode.seats.open_seat_models`, and says how their servers do."""
 
     settings: BatchSettings
     clock: Clock = CLOCK
@@ -38,7 +38,7 @@ class SeatServers:
         return pool
 
     def describe(self) -> dict[str, Any]:
-        """Statistics of the servers, for a worker's heartbeat."""
+        """How the servers do, for a worker's heartbeat."""
         servers = [{"seat": seat, **asdict(stats)} for seat, pool in self.pools for stats in pool.stats()]
         return {"servers": servers, "key_names": list(key_names_in(self.settings.model_dump()))}
 
@@ -59,7 +59,7 @@ def limits_of(settings: BatchSettings, seat: Seat) -> SeatLimits:
 
 
 def require_one_price(config: RunConfig, settings: BatchSettings) -> None:
-    """Raises ConfigError for a seat with servers of another price than its own, where no `price` is configured."""
+    """Raises ConfigError for a seat on servers of other prices than its own, where no `price` settles which holds."""
     seats: dict[Seat, SeatConfig | None] = {
         "player": config.player,
         "supervisor": config.supervisor,

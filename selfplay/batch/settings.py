@@ -60,9 +60,12 @@ class BatchSettings(ConfigSection):
     judge: SeatLimits = SeatLimits()
     budget: BudgetLimits = BudgetLimits()
     otel: bool = False
-    """Tell episodes, calls and tools as OpenTelemetry spans (extra `otel`); OTEL_* variables say where to."""
+    """The same as `otel` among the tracers."""
+    tracers: tuple[str, ...] = ()
+    """What receives the run's events: `otel` (OpenTelemetry spans; needs the extra `otel`, OTEL_* variables say where
+    they go), the name of an entry point of the group `selfplay.tracers`, or `package.module:factory`."""
     otel_content: bool = False
-    """With what was said and what tools returned, which holds the tasks' answers; otherwise names and numbers only."""
+    """Spans with the texts of replies and results, which hold the tasks' answers; otherwise names and numbers only."""
 
 
 def load_batch_settings(path: Path | None) -> BatchSettings:

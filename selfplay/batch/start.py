@@ -1,7 +1,5 @@
 """Starting a run, or going on with it: everything is opened, played, and closed again."""
 
-import resource
-import signal
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -9,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-from anyio.abc import TaskGroup
 
 from selfplay.batch.budget import (
-    BUDGET_REASON,
     BudgetedModel,
     BudgetLedger,
     OtherWorkersSpending,
@@ -20,17 +16,18 @@ from selfplay.batch.budget import (
     track_other_workers,
 )
 from selfplay.batch.episode_tally import EpisodeTally, Prices, prices_of
-from selfplay.batch.graceful_stop import GracefulStop
+from selfplay.batch.graceful_stop import INTERRUPTED_REASON, GracefulStop, stop_after, stop_on_signals
 from selfplay.batch.heartbeat import Heartbeat, new_worker_name
 from selfplay.batch.ledger import UnitLedger, UnitLedgers
 from selfplay.batch.manifest import ensure_manifest, manifest_of, require_same_run
-from selfplay.batch.memory import limit_malloc_caches
-from selfplay.batch.run import NullWatch, RunContext, RunSession, RunWatch, WorkerRun
+from selfplay.batch.process import limit_malloc_caches, raise_file_limit
+from selfplay.batch.run import RunContext, WorkerRun
 from selfplay.batch.run_folder import RunFolder
 from selfplay.batch.servers import SeatServers, require_one_price
 from selfplay.batch.settings import BatchSettings
 from selfplay.batch.snapshot_pool import SnapshotPool
 from selfplay.batch.units import WorkUnit, make_units, task_sha256_of
+from selfplay.batch.watch import NullWatch, RunSession, RunWatch
 from selfplay.config import RunConfig
 from selfplay.core.errors import JournalError, RunError, StorageError
 from selfplay.core.files import make_folder
@@ -44,9 +41,6 @@ from selfplay.models.retry import Clock
 from selfplay.repos.hidden_files import is_journal
 from selfplay.repos.repositories import Repositories
 
-INTERRUPTED_REASON = "interrupted"
-"""How the reason of a run begins that a signal ended."""
-
 
 @dataclass(frozen=True, slots=True)
 class RunOrder:
@@ -58,7 +52,7 @@ class RunOrder:
     config: RunConfig
     settings: BatchSettings
     repos: Path
-    kept: tuple[Path, ...] = ()
+    hidden_files: tuple[Path, ...] = ()
     """The user's own files about the tasks, which a directory's snapshot must not show."""
     may_begin_anew: bool = True
     """Whether a run in which no model has answered may become this one; not where others may know more of it."""
@@ -66,7 +60,7 @@ class RunOrder:
 
 @dataclass(frozen=True, slots=True)
 class OpenedRun:
-    """What is known of a run before anything is played."""
+    """What is known of a run before anything is played, once its folder was found to fit."""
 
     prices: Prices
     ledgers: UnitLedgers
@@ -103,7 +97,7 @@ async def carry_out(
 ) -> RunSession:
     """Play what has not come to an end yet. The first SIGINT or SIGTERM ends the run in order, the second at once.
 
-    `drain` ends it in order too. Raises ConfigError, RunError, StorageError before anything is played.
+    `graceful_stop` ends it in order too. Raises ConfigError, RunError, StorageError before anything is played.
     """
     opening = open_run(order)
     prices, ledgers, units = opening.prices, opening.ledgers, opening.units
@@ -126,16 +120,16 @@ async def carry_out(
     session = RunSession(reason=INTERRUPTED_REASON)
     with UnitLedger(order.folder, heartbeat.worker) as ledger:
         async with (
-            open_seat_models(order.config, servers.make_model, wrap_role) as cast,
+            open_seat_models(order.config, servers.make_model, wrap_role) as seats,
             anyio.create_task_group() as group,
         ):
             if heeds_signals:
                 await group.start(stop_on_signals, graceful_stop, group)
-            shop = RunContext(
+            context = RunContext(
                 folder=order.folder,
                 settings=order.settings,
                 prices=prices,
-                seats=cast,
+                seats=seats,
                 snapshots=snapshots,
                 heartbeat=heartbeat,
                 budget_ledger=budget_ledger,
@@ -145,7 +139,7 @@ async def carry_out(
             )
             heartbeat.beat({})
             require_same_run(order.folder, manifest_of(order.config))  # until now the run might have become another one
-            run = WorkerRun(shop, units, ledgers, ledger)
+            run = WorkerRun(context, units, ledgers, ledger)
             group.start_soon(track_other_workers, others, budget_ledger)
             group.start_soon(snapshots.abort_clones_on_stop, graceful_stop)
             if order.settings.budget.time_s is not None:
@@ -153,7 +147,7 @@ async def carry_out(
             try:
                 session = await run.play()
             finally:
-                with suppress(StorageError):  # whoever looks finds it dead by its age
+                with suppress(StorageError):  # others will find it dead by its age
                     heartbeat.beat(run.state(), is_over=True)
             group.cancel_scope.cancel()
     session.unfinished_count = opening.unfinished_count  # also of a session that was left at once
@@ -209,42 +203,13 @@ def load_budget_ledger(order: RunOrder, ledgers: UnitLedgers, prices: Prices) ->
     for path in sorted(order.folder.episodes.rglob("*.jsonl")):
         if path.relative_to(root).as_posix() not in ended and is_journal(path):
             tally = EpisodeTally(prices)
-            with suppress(JournalError):  # its unit will tell; what was paid before the damage was paid
+            with suppress(JournalError):  # its unit will report that; what was paid before the damage was paid
                 for event in read_events(path):
                     tally.consume(event)
             budget_ledger.add_earlier(tally.spent, tally.calls)
     return budget_ledger
 
 
-def raise_file_limit() -> None:
-    """Allow as many open files as the system lets us: each episode has a journal and a connection or two."""
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    with suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
 def _make_snapshot_pool(order: RunOrder) -> SnapshotPool:
-    repositories = Repositories(order.repos, hidden=(order.folder.root, *order.kept))
+    repositories = Repositories(order.repos, hidden=(order.folder.root, *order.hidden_files))
     return SnapshotPool(repositories, order.config, make_tools(order.config.tools), ThreadPool(order.settings.threads))
-
-
-async def stop_after(seconds: float, graceful_stop: GracefulStop) -> None:
-    """End the run in order after so long."""
-    await anyio.sleep(seconds)
-    graceful_stop.begin(f"{BUDGET_REASON}: {seconds:g} s of this session are over")
-
-
-async def stop_on_signals(
-    graceful_stop: GracefulStop,
-    group: TaskGroup,
-    *,
-    task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
-) -> None:
-    """End the run in order at the first SIGINT or SIGTERM; cancel the group at one while it is being ended."""
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        task_status.started()
-        async for number in signals:
-            if graceful_stop.has_begun:
-                group.cancel_scope.cancel()
-                return
-            graceful_stop.begin(f"{INTERRUPTED_REASON} by {signal.Signals(number).name}")

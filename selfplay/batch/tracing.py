@@ -1,35 +1,47 @@
-"""A run as OpenTelemetry spans, with the attributes of the `gen_ai` conventions. Off by default.
+"""Tracers: what receives a run's events while it goes on, by name; one of them makes OpenTelemetry spans.
+
+A tracer is a factory. It gets a `TracedRun` and returns a context manager, which gives a `RunWatch` for as long as the
+run goes on; a subclass of `NullWatch` needs only the methods that it wants. `[batch] tracers` names them: `otel`, an
+entry point of the group `selfplay.tracers`, or `package.module:factory`. A watch that raises is called no more.
+
+The tracer `otel`, with the attributes of the `gen_ai` conventions:
 
     invoke_agent selfplay      an episode, as far as this process played it
       chat MODEL               a model call, of the player, the supervisor or the judge
       execute_tool NAME        a tool call of the player
 
-The spans are made of what the journal tells, after it happened: the engine knows nothing of them. What was recorded in
-an earlier session was told then. Texts (which hold the tasks' answers) are left out unless they are asked for; keys,
-addresses and servers' error texts are never told. The names are those of
-https://opentelemetry.io/docs/specs/semconv/gen-ai/, copied: the package that had them as constants has them no more.
+Spans are made from the journal's events, after they happened. What an earlier session recorded was sent by that
+session. Texts (which hold the tasks' answers) are left out unless `otel_content` asks for them; keys, addresses and
+servers' error texts are never sent. The names are those of
+https://opentelemetry.io/docs/specs/semconv/gen-ai/, copied: the package that had them as constants dropped them.
 """
 
 import os
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 
 from selfplay.batch.ledger import UnitLine
-from selfplay.batch.run import NullWatch
+from selfplay.batch.manifest import RunManifest, manifest_of
+from selfplay.batch.run_folder import RunFolder
 from selfplay.batch.settings import BatchSettings
 from selfplay.batch.units import WorkUnit
+from selfplay.batch.watch import NullWatch, RunWatch
+from selfplay.config import RunConfig
 from selfplay.core.errors import ConfigError
+from selfplay.core.plugins import load_object, load_plugins
 from selfplay.journal.events import Event
 from selfplay.models.offline import OFFLINE_KINDS
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer
 
+TRACER_GROUP = "selfplay.tracers"
+"""Of entry points."""
 NANO = 1_000_000_000
 ERROR_REASONS = frozenset({"model_error", "tool_error", "bug"})
 """Ends of an episode that are errors."""
@@ -39,7 +51,7 @@ NanosecondClock = Callable[[], int]
 
 @dataclass(slots=True)
 class _EpisodeSpan:
-    """An episode that is being told."""
+    """An episode whose span is open."""
 
     id: str
     span: "Span"
@@ -61,8 +73,8 @@ class SpanWatch(NullWatch):
         self._error = Status(StatusCode.ERROR)
         self._open: dict[str, _EpisodeSpan] = {}
 
-    def on_event(self, unit: WorkUnit, event: Event, is_recorded: bool) -> None:  # noqa: FBT001  see BatchWatch
-        """Tell one event."""
+    def on_event(self, unit: WorkUnit, event: Event, is_recorded: bool) -> None:  # noqa: FBT001  see RunWatch
+        """Make the spans of one event."""
         kind = event["event"]
         if kind == "start":
             self._end_episode(unit.id)
@@ -71,16 +83,20 @@ class SpanWatch(NullWatch):
         if episode is None:
             return
         if kind == "call":
-            self._add_model_call(episode, event, is_told=not is_recorded)
+            self._add_model_call(episode, event, is_new=not is_recorded)
         elif kind == "result" and not is_recorded:
             self._add_tool_call(episode, event)
         elif kind == "retry" and not is_recorded:
-            told = {"selfplay.seat": event["seat"], "selfplay.try": event["try"], "selfplay.wait_s": event["wait_s"]}
-            episode.span.add_event("selfplay.retry", told, self._clock())
+            attributes = {
+                "selfplay.seat": event["seat"],
+                "selfplay.try": event["try"],
+                "selfplay.wait_s": event["wait_s"],
+            }
+            episode.span.add_event("selfplay.retry", attributes, self._clock())
         elif kind == "stop":
             self._end_stopped_episode(unit.id, event["stop"]["reason"])
 
-    def on_unit_parked(self, unit: WorkUnit, error: Exception, wait_s: float) -> None:  # noqa: ARG002  see BatchWatch
+    def on_unit_parked(self, unit: WorkUnit, error: Exception, wait_s: float) -> None:  # noqa: ARG002  see RunWatch
         """End the part of the episode that was played."""
         self._end_episode(unit.id, type(error).__name__)
 
@@ -103,22 +119,22 @@ class SpanWatch(NullWatch):
             "gen_ai.provider.name": "selfplay",
             "gen_ai.agent.name": "selfplay",
             "gen_ai.conversation.id": event["episode"],
-            "selfplay.core.task": unit.task.brief.id,
-            "selfplay.core.clean_trace": unit.sample,
+            "selfplay.task": unit.task.brief.id,
+            "selfplay.sample": unit.sample,
             "selfplay.is_supervised": event["supervised"],
         }
         return self._tracer.start_span(
             "invoke_agent selfplay", kind=self._internal, attributes=attributes, start_time=self._clock()
         )
 
-    def _add_model_call(self, episode: _EpisodeSpan, event: Event, *, is_told: bool) -> None:
+    def _add_model_call(self, episode: _EpisodeSpan, event: Event, *, is_new: bool) -> None:
         seat = event["seat"]
         if "head" in event:
             episode.models[seat] = str(event["head"].get("model", ""))
         reply = event.get("reply", {})
         if seat == "player":
             episode.calls = {c["id"]: c["arguments"] for c in reply.get("message", {}).get("tool_calls", ())}
-        if not is_told:
+        if not is_new:
             return
         model = episode.models.get(seat, "")
         attributes: dict[str, AttributeValue] = {
@@ -216,15 +232,72 @@ def _output_message(reply: dict[str, Any]) -> dict[str, Any]:
     return {"role": "assistant", "parts": parts, "finish_reason": reply.get("finish_reason", "stop")}
 
 
-@contextmanager
-def open_tracing(settings: BatchSettings) -> Generator[tuple[SpanWatch, ...]]:
-    """The watch that settings ask for, or none. Raises ConfigError without the extra `otel`.
+@dataclass(frozen=True, slots=True)
+class TracedRun:
+    """What a tracer's factory gets."""
 
-    Where spans go, and with which headers, the environment says: OTEL_EXPORTER_OTLP_ENDPOINT and its like.
+    folder: RunFolder
+    manifest: RunManifest
+    """What the run is: its configuration, prompts and tools."""
+    settings: BatchSettings
+
+
+TracerFactory = Callable[[TracedRun], AbstractContextManager[object]]
+"""What the context manager gives must be a `RunWatch`, which is checked when the run begins."""
+
+
+@contextmanager
+def open_tracers(folder: RunFolder, config: RunConfig, settings: BatchSettings) -> Generator[tuple[RunWatch, ...]]:
+    """The watches of the tracers that settings name, in that order; none by default.
+
+    Raises ConfigError for a name that no package offers, and for a factory that fails or returns something else.
     """
-    if not settings.otel:
+    names = dict.fromkeys((*settings.tracers, *(("otel",) if settings.otel else ())))
+    if not names:
         yield ()
         return
+    factories = {name: find_tracer(name) for name in names}
+    run = TracedRun(folder, manifest_of(config), settings)
+    with ExitStack() as stack:
+        yield tuple([_start_tracer(name, factory, run, stack) for name, factory in factories.items()])
+
+
+def find_tracer(name: str) -> TracerFactory:
+    """The factory of that name. Raises ConfigError."""
+    found: object
+    if ":" in name:
+        found = load_object(name)
+    else:
+        factories = {**load_plugins(TRACER_GROUP), "otel": open_otel}
+        if name not in factories:
+            raise ConfigError(
+                f"batch.tracers: no tracer {name!r}; there are {', '.join(sorted(factories))}, "
+                f"and package.module:factory names any other"
+            )
+        found = factories[name]
+    if not callable(found):
+        raise ConfigError(f"batch.tracers: {name}: a tracer is a function of a run, not {type(found).__name__}")
+    return cast("TracerFactory", found)
+
+
+def _start_tracer(name: str, factory: TracerFactory, run: TracedRun, stack: ExitStack) -> RunWatch:
+    try:
+        watch: object = stack.enter_context(factory(run))
+    except ConfigError:
+        raise
+    except Exception as error:  # foreign code may raise anything
+        raise ConfigError(f"batch.tracers: {name} can't be started: {type(error).__name__}: {error}") from error
+    if not isinstance(watch, RunWatch):
+        raise ConfigError(f"batch.tracers: {name}: its context manager gives {type(watch).__name__}, not a RunWatch")
+    return watch
+
+
+@contextmanager
+def open_otel(run: TracedRun) -> Generator[SpanWatch]:
+    """The tracer `otel`. Raises ConfigError without the extra `otel`.
+
+    The environment says where spans go, and with which headers: OTEL_EXPORTER_OTLP_ENDPOINT and its like.
+    """
     try:  # an extra
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
         from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
@@ -238,9 +311,9 @@ def open_tracing(settings: BatchSettings) -> Generator[tuple[SpanWatch, ...]]:
         resource=Resource.create({"service.name": os.environ.get("OTEL_SERVICE_NAME", "selfplay")})
     )
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    tracing = SpanWatch(provider.get_tracer("selfplay"), has_content=settings.otel_content)
+    tracing = SpanWatch(provider.get_tracer("selfplay"), has_content=run.settings.otel_content)
     try:
-        yield (tracing,)
+        yield tracing
     finally:
         tracing.close()
         provider.shutdown()

@@ -13,20 +13,20 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from selfplay.batch.budget import BUDGET_REASON
 from selfplay.batch.episode_tally import unpriced_seats
+from selfplay.batch.graceful_stop import BUDGET_REASON, INTERRUPTED_REASON
 from selfplay.batch.manifest import find_fork_folder
 from selfplay.batch.progress.estimate import EstimateRange, RunEstimate, estimate_rest, measure_units, sample_evenly
 from selfplay.batch.progress.figures import format_count, format_dollars, format_duration
-from selfplay.batch.progress.live_view import CombinedWatch, RunLiveView, RunTracker
+from selfplay.batch.progress.live_view import RunLiveView, RunTracker
 from selfplay.batch.progress.results import RunResults
 from selfplay.batch.progress.screen import render_totals
 from selfplay.batch.ray.start import RaySettings, carry_out_on_ray
-from selfplay.batch.run import RunSession, RunWatch
 from selfplay.batch.run_folder import RunFolder
 from selfplay.batch.settings import BatchSettings, BudgetLimits, load_batch_settings
-from selfplay.batch.start import INTERRUPTED_REASON, RunOrder, carry_out, open_run
-from selfplay.batch.tracing import open_tracing
+from selfplay.batch.start import RunOrder, carry_out, open_run
+from selfplay.batch.tracing import open_tracers
+from selfplay.batch.watch import CombinedWatch, RunSession, RunWatch
 from selfplay.cli.console import ExitCode, make_console, print_error, print_json
 from selfplay.cli.options import (
     BaseUrlOption,
@@ -51,10 +51,10 @@ PlayOrder = Callable[[RunOrder, RunWatch], Awaitable[RunSession]]
 """Carries out an order and notifies a watcher of what happens."""
 
 
-def choose_engine(name: EngineName, ray: RaySettings, say: Callable[[str], None]) -> PlayOrder:
-    """The engine of this name. Raises ConfigError for settings of another engine."""
+def choose_engine(name: EngineName, ray: RaySettings, notify: Callable[[str], None]) -> PlayOrder:
+    """The engine of this name. Raises ConfigError for settings that are another one's."""
     if name == "ray":
-        return partial(carry_out_on_ray, ray=ray, say=say)
+        return partial(carry_out_on_ray, ray=ray, notify=notify)
     if ray != RaySettings():
         raise ConfigError("--ray-address, --ray-actors and --sink say something only with --engine ray")
     return carry_out
@@ -116,7 +116,7 @@ def batch(
         config=SettingsOptions(config, player, supervisor, base_url, policy, channel, steps).make_config(),
         settings=_override(load_batch_settings(config), samples=samples, at_once=at_once),
         repos=repos,
-        kept=tuple(path for path in (tasks, config) if path is not None),
+        hidden_files=tuple(path for path in (tasks, config) if path is not None),
     )
     warn_of_missing_keys(*_seats_at_endpoints(order))
     console = make_console(is_quiet=quiet, is_json=as_json)
@@ -147,8 +147,8 @@ async def _play_with_view(play: PlayOrder, order: RunOrder, tracker: RunTracker,
     async with anyio.create_task_group() as group:
         group.start_soon(view.show)
         try:
-            with open_tracing(order.settings) as tracing:
-                outcome.append(await play(order, CombinedWatch(tracker, *tracing)))
+            with open_tracers(order.folder, order.config, order.settings) as tracers:
+                outcome.append(await play(order, CombinedWatch(tracker, *tracers)))
         except SelfplayError as error:  # a task group would wrap it
             outcome.append(error)
         group.cancel_scope.cancel()

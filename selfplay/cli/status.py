@@ -11,8 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from selfplay.batch.progress.observer import RunObserver
-from selfplay.batch.progress.recount import recount_results
-from selfplay.batch.progress.results import RunResults
+from selfplay.batch.progress.results import RunResults, recount_results
 from selfplay.batch.progress.screen import render_totals, summarise_in_line
 from selfplay.batch.progress.status import RunTotals
 from selfplay.batch.run_folder import RunFolder

@@ -79,10 +79,10 @@ def _collect_examples(
     if unusable:
         shown = tuple(FailureExample(line.unit, why=line.detail) for line in unusable[:MAX_EXAMPLES])
         yield "unusable", (len(unusable), shown)
-    for kind, told in (("failed", totals.failed), ("parked", totals.parked)):
-        if told:
-            first = islice(told.items(), MAX_EXAMPLES)
-            yield kind, (len(told), tuple(FailureExample(unit, why=why[-MAX_EXAMPLE_CHARS:]) for unit, why in first))
+    for kind, reasons in (("failed", totals.failed), ("parked", totals.parked)):
+        if reasons:
+            first = islice(reasons.items(), MAX_EXAMPLES)
+            yield kind, (len(reasons), tuple(FailureExample(unit, why=why[-MAX_EXAMPLE_CHARS:]) for unit, why in first))
 
 
 def _make_example(folder: RunFolder, line: UnitLine) -> FailureExample:

@@ -44,7 +44,7 @@ class RunEstimate(Noun):
     """What is known of the rest of a run before it is played."""
 
     measured: int
-    """Units that tell; without any there are no figures."""
+    """Units that were measured; without any there are no figures."""
     left: int
     """Units that have not come to an end."""
     spent_usd: float
@@ -101,7 +101,7 @@ def measure_units(folder: RunFolder, lines: Iterable[UnitLine], prices: Prices) 
     found: list[UnitMeasurement] = []
     for line in sample_evenly(sorted(lines, key=lambda line: line.unit), MOST_MEASURED):
         unit = UnitMeasurement()
-        with suppress(JournalError):  # it was moved away, or is damaged: the others tell enough
+        with suppress(JournalError):  # it was moved away, or is damaged: the others suffice
             for episode in line.episodes:
                 unit.add_episode(list(read_events(folder.root / episode.path)), prices)
             unit.seconds = unit.seconds if line.wall_s is None else line.wall_s

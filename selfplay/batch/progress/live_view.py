@@ -14,9 +14,9 @@ from selfplay.batch.ledger import UnitLedgers, UnitLine
 from selfplay.batch.progress.results import ResultsCounter
 from selfplay.batch.progress.screen import describe_ending, describe_second_interrupt, render_totals, summarise_in_line
 from selfplay.batch.progress.status import PaceMeter, RunTotals, SignOfLife, TotalsInput, totals_of
-from selfplay.batch.run import NullWatch, RunWatch
 from selfplay.batch.run_folder import RunFolder
 from selfplay.batch.units import WorkUnit
+from selfplay.batch.watch import NullWatch
 from selfplay.core.usage import Usage
 from selfplay.journal.events import Event
 
@@ -37,7 +37,7 @@ class RunTracker(NullWatch):
     count: ResultsCounter = field(default_factory=ResultsCounter)
     ended_units: dict[str, UnitLine] = field(default_factory=dict[str, UnitLine])
     own_units: set[str] = field(default_factory=set[str])
-    """Units that this worker began or took up, whose steps it hears of."""
+    """Units that this worker began or took up, whose steps it sees."""
     state: Callable[[], dict[str, Any]] = dict
     is_over: bool = False
     """True after the session."""
@@ -54,10 +54,10 @@ class RunTracker(NullWatch):
             self._count_unit(each)
 
     def on_unit_started(self, unit: WorkUnit) -> None:
-        """Know it for one's own."""
+        """Note that this worker plays it."""
         self.own_units.add(unit.id)
 
-    def on_event(self, unit: WorkUnit, event: Event, is_recorded: bool) -> None:  # noqa: ARG002, FBT001  see BatchWatch
+    def on_event(self, unit: WorkUnit, event: Event, is_recorded: bool) -> None:  # noqa: ARG002, FBT001  see RunWatch
         """Count steps."""
         if event["event"] == "step" and not is_recorded:
             self.rate.add(time.monotonic(), steps=1)
@@ -147,41 +147,3 @@ class RunLiveView:
             await anyio.to_thread.run_sync(write, abandon_on_cancel=True, limiter=self._threads)
         except (Exception, SystemExit):  # noqa: BLE001  a terminal that went away: rich makes an exit of it
             self._is_gone = True
-
-
-class CombinedWatch:
-    """Watches that don't know of each other. One that fails is not told again: what it does is no part of the run."""
-
-    def __init__(self, *watches: RunWatch) -> None:
-        self._watches = list(watches)
-
-    def on_run_opened(self, state: Callable[[], dict[str, Any]]) -> None:
-        """Tell all."""
-        self._notify(lambda watch: watch.on_run_opened(state))
-
-    def on_unit_started(self, unit: WorkUnit) -> None:
-        """Tell all."""
-        self._notify(lambda watch: watch.on_unit_started(unit))
-
-    def on_event(self, unit: WorkUnit, event: Event, is_recorded: bool) -> None:  # noqa: FBT001  see BatchWatch
-        """Tell all."""
-        self._notify(lambda watch: watch.on_event(unit, event, is_recorded))
-
-    def on_unit_parked(self, unit: WorkUnit, error: Exception, wait_s: float) -> None:
-        """Tell all."""
-        self._notify(lambda watch: watch.on_unit_parked(unit, error, wait_s))
-
-    def on_unit_failed(self, unit: WorkUnit, error: Exception) -> None:
-        """Tell all."""
-        self._notify(lambda watch: watch.on_unit_failed(unit, error))
-
-    def on_unit_ended(self, line: UnitLine) -> None:
-        """Tell all."""
-        self._notify(lambda watch: watch.on_unit_ended(line))
-
-    def _notify(self, call: Callable[[RunWatch], None]) -> None:
-        for watch in tuple(self._watches):
-            try:
-                call(watch)
-            except Exception:  # noqa: BLE001  see the class
-                self._watches.remove(watch)

@@ -1,4 +1,4 @@
-"""Looking at a run from outside: its ledgers, its workers' signs of life, and the journals that go on."""
+"""Looking at a run from outside: its ledgers, its workers' heartbeats, and the journals that go on."""
 
 import os
 import time
@@ -14,7 +14,7 @@ import orjson
 from selfplay.batch.episode_tally import EpisodeTally, Prices, prices_of, unpriced_seats
 from selfplay.batch.heartbeat import is_worker_alive, read_worker_state
 from selfplay.batch.ledger import UnitLedgers, UnitLine
-from selfplay.batch.progress.recount import read_run_config
+from selfplay.batch.manifest import read_run_config
 from selfplay.batch.progress.results import ResultsCounter
 from selfplay.batch.progress.status import WINDOW_S, PaceMeter, RunTotals, SignOfLife, TotalsInput, totals_of
 from selfplay.batch.run_folder import RunFolder
@@ -42,7 +42,7 @@ class _OpenJournal:
     offset: int = 0
     steps: int = 0
     is_damaged: bool = False
-    """What follows is not read: its unit will tell."""
+    """What follows is not read: its unit will report that."""
 
     def read_new_events(self, path: Path) -> None:
         with path.open("rb") as file:
@@ -60,14 +60,14 @@ class _OpenJournal:
 
 
 class OpenJournals:
-    """The journals of a run that no ledger tells of yet. Blocking."""
+    """The journals of a run that no ledger names yet. Blocking."""
 
     def __init__(self, folder: RunFolder, prices: Prices) -> None:
         self._folder, self._prices = folder, prices
         self._open: dict[str, _OpenJournal] = {}
 
     def refresh(self, ended: Collection[str]) -> OpenUsage:
-        """Read on. `ended` are the paths, relative to the run's folder, of which the ledgers tell."""
+        """Read on. `ended` are the paths, relative to the run's folder, that the ledgers name."""
         paths = dict(self._find_paths())
         self._open = {name: known for name, known in self._open.items() if name in paths and name not in ended}
         used = OpenUsage()
@@ -148,7 +148,7 @@ class RunObserver:
             self._ends.popleft()
         ends = [
             (at, steps) for at, steps in self._ends if began and at >= int(min(began))
-        ]  # they are told in whole seconds
+        ]  # ledgers have whole seconds
         if not ends:
             return None
         rate = PaceMeter(began_at=min(began))
@@ -158,7 +158,7 @@ class RunObserver:
 
 
 def collect_key_names(journals: Iterable[Path]) -> tuple[KeyName, ...]:
-    """The variables with the keys of further servers, as the workers of these journals' runs told them."""
+    """The variables with the keys of further servers, as the workers of these journals' runs named them."""
     roots = dict.fromkeys(root for path in journals for root in list(path.absolute().parents)[2:3])
     states = (read_worker_state(path) for root in roots for path in sorted(RunFolder(root).workers.glob("*.json")))
     names = (name for state in states if state is not None for name in state.get("key_names", ()))
@@ -166,7 +166,7 @@ def collect_key_names(journals: Iterable[Path]) -> tuple[KeyName, ...]:
 
 
 def read_signs_of_life(folder: RunFolder) -> Iterator[SignOfLife]:
-    """All workers' last signs of life. Ages are by this machine's clock."""
+    """All workers' last heartbeats. Ages are by this machine's clock."""
     for path in folder.workers.glob("*.json"):
         state = read_worker_state(path)
         try:

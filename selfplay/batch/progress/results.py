@@ -4,14 +4,23 @@ Money and time are added as whole nanodollars and microseconds, so that the orde
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
+from selfplay.batch.episode_tally import Prices, make_episode_line, prices_of, tally_of
 from selfplay.batch.ledger import EpisodeLine, UnitLine
+from selfplay.batch.manifest import read_run_config
+from selfplay.batch.run_folder import RunFolder
+from selfplay.config import RunConfig
+from selfplay.core.errors import JournalError
 from selfplay.core.message import Noun
 from selfplay.core.trace import Quality, StopReason
 from selfplay.core.usage import Usage
+from selfplay.episode.play import MISS_REASONS
+from selfplay.journal.events import Event, read_events
+from selfplay.journal.replay import trace_of
+from selfplay.repos.hidden_files import is_journal
 
 Outcomes = dict[StopReason, int]
 """Units by how their last episode ended."""
@@ -19,9 +28,9 @@ Outcomes = dict[StopReason, int]
 NANO = 1_000_000_000
 MICRO = 1_000_000
 MAX_ERRORS = 5
-"""How many different errors of models are told."""
+"""How many different errors of models are kept."""
 UNGRADED = "not graded"
-"""The leak grade of a task whose row tells none."""
+"""The leak grade of a task whose row has none."""
 
 
 class RunResults(Noun):
@@ -211,3 +220,69 @@ def results_of(lines: Iterable[UnitLine]) -> RunResults:
     for line in lines:
         count.add(line)
     return count.results()
+
+
+@dataclass(slots=True)
+class _UnitEpisodes:
+    """A unit's episodes that ended, as far as they were found."""
+
+    grade: str
+    repo: str
+    unhinted: dict[int, EpisodeLine] = field(default_factory=dict[int, EpisodeLine])
+    hinted: EpisodeLine | None = None
+
+    def in_play_order(self) -> tuple[EpisodeLine, ...]:
+        """As they were played."""
+        lines = tuple(self.unhinted[attempt] for attempt in sorted(self.unhinted))
+        return lines if self.hinted is None else (*lines, self.hinted)
+
+
+def recount_results(folder: RunFolder) -> RunResults:
+    """What the units came to that were played to their end, from the journals alone; reads all of them.
+
+    Ledgers, leases and workers may all be lost.
+
+    Raises RunError and ConfigError for a manifest that can't be used. Journals that are damaged, or
+    still going on, belong to units that have not ended.
+    """
+    config = read_run_config(folder)
+    count = ResultsCounter()
+    for unit in _group_by_unit(folder, config):
+        episodes = unit.in_play_order()
+        if _has_unit_ended(episodes, unit, config):
+            count.add_played(episodes, grade=unit.grade, repo=unit.repo)
+    return count.results()
+
+
+def _has_unit_ended(episodes: tuple[EpisodeLine, ...], unit: _UnitEpisodes, config: RunConfig) -> bool:
+    """With `after_miss` unhinted attempts that all failed are not the end."""
+    return config.hints.policy != "after_miss" or unit.hinted is not None or episodes[-1].stop not in MISS_REASONS
+
+
+def _group_by_unit(folder: RunFolder, config: RunConfig) -> Iterable[_UnitEpisodes]:
+    units: dict[tuple[str, int], _UnitEpisodes] = {}
+    attempts = config.hints.unhinted_attempts if config.hints.policy == "after_miss" else 1
+    for start, line in _read_episodes(folder, prices_of(config)):
+        task, is_hinted = start["task"], start["supervised"]
+        sample = line.attempt if is_hinted else (line.attempt - 1) // attempts + 1
+        grade = str(task.get("meta", {}).get("leak", ""))
+        unit = units.setdefault((task["id"], sample), _UnitEpisodes(grade, task.get("repo", "")))
+        if is_hinted:
+            unit.hinted = line
+        else:
+            unit.unhinted[line.attempt] = line
+    return units.values()
+
+
+def _read_episodes(folder: RunFolder, prices: Prices) -> Iterator[tuple[Event, EpisodeLine]]:
+    """Each episode that ended, with its start."""
+    for path in sorted(folder.episodes.rglob("*.jsonl")):
+        if not is_journal(path):
+            continue
+        try:
+            events = list(read_events(path))
+            if events and events[-1]["event"] == "stop":
+                trace = trace_of(events, str(path))
+                yield events[0], make_episode_line(trace, tally_of(events, prices), path, folder.root)
+        except JournalError:
+            continue  # its unit failed, and has no line in a ledger either

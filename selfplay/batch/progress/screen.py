@@ -33,11 +33,11 @@ def render_totals(totals: RunTotals, *, seconds: float | None = None, is_full: b
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
-    for label, told in _render_rows(totals, seconds):
-        grid.add_row(label, told)
+    for label, content in _render_rows(totals, seconds):
+        grid.add_row(label, content)
     if is_full:
-        for label, told in _render_final_rows(totals):
-            grid.add_row(label, told)
+        for label, content in _render_final_rows(totals):
+            grid.add_row(label, content)
     return Group(_render_bar(totals), grid)
 
 
@@ -101,11 +101,11 @@ def _render_rows(totals: RunTotals, seconds: float | None) -> Iterator[tuple[str
     if len(totals.workers) > 1 or any(not w.is_alive and not w.has_left for w in totals.workers):
         for worker in totals.workers:
             yield "worker", _render_worker(worker)
-    for kind, told in (("parked", totals.parked), ("failed", totals.failed), ("unusable", totals.unusable)):
-        for unit, why in list(told.items())[:MAX_TROUBLES]:
+    for kind, reasons in (("parked", totals.parked), ("failed", totals.failed), ("unusable", totals.unusable)):
+        for unit, why in list(reasons.items())[:MAX_TROUBLES]:
             yield kind, Text(sanitize(f"{unit}: {_last_line(why)}"), style="yellow")
-        if len(told) > MAX_TROUBLES:
-            yield "", Text(f"and {len(told) - MAX_TROUBLES:,} more {kind}", style="dim")
+        if len(reasons) > MAX_TROUBLES:
+            yield "", Text(f"and {len(reasons) - MAX_TROUBLES:,} more {kind}", style="dim")
 
 
 def _render_states(totals: RunTotals) -> Text:

@@ -1,4 +1,4 @@
-"""How a run stands: everything that the live view, `selfplay status` and the report say."""
+"""How a run stands: everything that the live view, `selfplay status` and the report show."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -82,7 +82,7 @@ class WorkerStatus(Noun):
     has_left: bool
     """It ended in order. One that is not alive and has not left is dead."""
     age_s: float
-    """Seconds since its last sign of life."""
+    """Seconds since its last heartbeat."""
     running: int
     parked: int
     failed: int
@@ -93,7 +93,7 @@ class WorkerStatus(Noun):
 
 
 class ServerStatus(BaseModel):
-    """How a model's server is doing, as `selfplay.models` tells it; of several workers added up."""
+    """How a model's server is doing, as `selfplay.models` counts it; of several workers added up."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -135,12 +135,12 @@ class RunTotals(Noun):
     cost_usd: float
     """Likewise."""
     unpriced: tuple[str, ...] = ()
-    """Seats whose calls are not in it, for nobody said what they cost."""
+    """Seats whose calls are not in it, since their price is not known."""
     projected_usd: float | None = None
     """What all units will have cost, as the mean one that was begun: one that goes on is taken to be halfway."""
     units_per_minute: float | None = None
     steps_per_minute: float | None = None
-    """Both of the last minutes; None when nobody plays."""
+    """Both of the last minutes; None when no worker plays."""
     eta_s: float | None = None
     in_flight: int = 0
     """Calls that wait for their reply."""
@@ -202,7 +202,7 @@ class TotalsInput:
 
 
 def totals_of(known: TotalsInput, rate: tuple[float, float] | None) -> RunTotals:
-    """How the run stands. `rate` is units and steps per minute, where somebody plays."""
+    """How the run stands. `rate` is units and steps per minute, where a worker plays."""
     signs = select_current(known.signs)
     parked = _collect_reasons(signs, "parked", known.ended)
     failed = {unit: why for unit, why in _collect_reasons(signs, "failed", known.ended).items() if unit not in parked}
@@ -210,9 +210,7 @@ def totals_of(known: TotalsInput, rate: tuple[float, float] | None) -> RunTotals
     reported_running = sum(int(sign.state.get("running", 0)) for sign in signs if sign.is_alive)
     known_of = results.units + known.count.unusable + len(parked) + len(failed)
     not_known_of = max(0, _count_ordered_units(signs, len(known.ended)) - known_of)
-    running = min(
-        reported_running, not_known_of
-    )  # a sign of life is seconds old, and what ran then may have ended since
+    running = min(reported_running, not_known_of)  # a heartbeat is seconds old, and what ran then may have ended since
     units = UnitCounts(
         waiting=not_known_of - running,
         running=running,
@@ -244,18 +242,18 @@ def totals_of(known: TotalsInput, rate: tuple[float, float] | None) -> RunTotals
 
 
 def select_current(signs: Sequence[SignOfLife]) -> Sequence[SignOfLife]:
-    """The workers that tell how the run stands: those that live, else the one that was seen last."""
+    """The workers that know how the run stands: those that live, else the one that was seen last."""
     living = [sign for sign in signs if sign.is_alive]
     return living or sorted(signs, key=lambda sign: sign.age_s)[:1]
 
 
 def _collect_reasons(signs: Iterable[SignOfLife], name: str, ended: Mapping[str, UnitLine]) -> dict[str, str]:
-    told = {unit: str(why) for sign in signs for unit, why in dict(sign.state.get(name, {})).items()}
-    return {unit: why for unit, why in sorted(told.items()) if unit not in ended}
+    reasons = {unit: str(why) for sign in signs for unit, why in dict(sign.state.get(name, {})).items()}
+    return {unit: why for unit, why in sorted(reasons.items()) if unit not in ended}
 
 
 def _count_ordered_units(signs: Iterable[SignOfLife], ended: int) -> int:
-    """How many units the run is about: what workers were told to play, and what ended that they were not told of."""
+    """How many units the run is about: what workers were given to play, and what ended besides."""
     return max([ended, *(int(s.state.get("units", 0)) + int(s.state.get("beyond", 0)) for s in signs)])
 
 
@@ -278,8 +276,8 @@ def _add_up_servers(signs: Iterable[SignOfLife]) -> Iterator[ServerStatus]:
 
 
 def _parse_servers(state: Mapping[str, Any]) -> Iterator[ServerStatus]:
-    for told in state.get("servers", ()):
+    for server in state.get("servers", ()):
         try:
-            yield ServerStatus.model_validate(told)
+            yield ServerStatus.model_validate(server)
         except ValidationError:  # of another version's worker
             continue

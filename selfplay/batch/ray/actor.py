@@ -1,4 +1,4 @@
-"""One actor: a worker of a run like any other, which is asked from afar how it is doing, and told to come to an end.
+"""One actor: a worker of a run like any other, whose driver asks how it is doing and when it should end.
 
 Nothing here knows of Ray: what is sent to an actor and what it answers are the plain values below. Journals, leases and
 ledger lines go to the run's folder, never through Ray.
@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from selfplay.batch.graceful_stop import GracefulStop
-from selfplay.batch.ray.sink_worker import SinkPart, carry_out_with_sink
-from selfplay.batch.run import NullWatch, RunSession
+from selfplay.batch.ray.sink import SinkPart, carry_out_with_sink
 from selfplay.batch.run_folder import RunFolder
 from selfplay.batch.start import RunOrder, carry_out
+from selfplay.batch.watch import NullWatch, RunSession
 from selfplay.core.errors import SelfplayError
 from selfplay.core.usage import Spending, Usage
 
@@ -45,7 +45,7 @@ class ActorProgress:
 
 
 class ActorClient(Protocol):
-    """An actor, as it is spoken to. Every method but `kill` raises ActorLost."""
+    """An actor, as the driver calls it. Every method but `kill` raises ActorLost."""
 
     async def hello(self, token: str) -> ActorHello:
         """Wait until it is there."""
@@ -68,7 +68,7 @@ class ActorClient(Protocol):
 
 
 class SpendingMeter(NullWatch):
-    """What this worker spent itself: its purse also knows what was spent before, and what others spend."""
+    """What this worker spent itself: its budget ledger also counts what was spent before, and by others."""
 
     def __init__(self) -> None:
         self._state: Callable[[], dict[str, Any]] = dict
@@ -107,7 +107,7 @@ class ActorWorker:
         self._reason = ""
 
     async def hello(self, token: str) -> ActorHello:
-        """Leave a file in the run's folder, by which the driver tells that it is the same folder. Makes no folder."""
+        """Leave a file in the run's folder, by which the driver sees that it is the same folder. Makes no folder."""
         host, pid = socket.gethostname(), os.getpid()
         if self._sink is not None:
             return ActorHello(host, pid)

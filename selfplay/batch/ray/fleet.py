@@ -1,9 +1,9 @@
-"""Keeps a run's actors at work: starts them, puts others in the place of those that die, sums up, brings them home.
+"""Keeps a run's actors at work: starts them, replaces those that die, adds up what they spent, ends them.
 
 Actors share the run's folder, so a unit is safe with any of them: the driver hands out nothing. An actor that dies
 leaves a lease behind, and another one takes its units over, from where their journals stand. Where they share none,
 each place has its part of the tasks, and who takes a place finds what was done there in the sink. Ray could restart an
-actor itself; it would do so without a pause, on a node whose disk is broken as well, and nobody would tell it to play.
+actor itself; it would do so without a pause, even on a node whose disk is broken, and it would not call `play` again.
 
 The budget is one for all actors: once a second the driver adds up what each spent, and ends the run at the limit. So
 it may be exceeded by a second's calls and those in flight.
@@ -19,14 +19,14 @@ from typing import Any
 
 import anyio
 
-from selfplay.batch.budget import BUDGET_REASON, BudgetLedger
-from selfplay.batch.graceful_stop import GracefulStop
+from selfplay.batch.budget import BudgetLedger
+from selfplay.batch.graceful_stop import BUDGET_REASON, GracefulStop
 from selfplay.batch.heartbeat import DEAD_AFTER_S
 from selfplay.batch.ray.actor import ActorClient, ActorLost, ActorProgress, token_path
 from selfplay.batch.ray.sink import SYNC_S
-from selfplay.batch.run import RunSession, RunWatch, find_unplayable_reason
 from selfplay.batch.settings import BatchSettings
 from selfplay.batch.start import OpenedRun, RunOrder
+from selfplay.batch.watch import RunSession, RunWatch, find_unplayable_reason
 from selfplay.core.errors import RunError, SelfplayError, StorageError
 from selfplay.journal.events import iso_now
 
@@ -40,7 +40,7 @@ MAX_LOSSES = 8
 """So many actors may die one after the other in one place without a unit coming to its end anywhere."""
 LONGEST_PAUSE_S = 60.0
 SLOW_START_S = 20.0
-"""An actor that is not there after so many seconds is told of: the cluster may have no room."""
+"""An actor that is not there after so many seconds is reported: the cluster may have no room."""
 
 StartActor = Callable[[int, BatchSettings], ActorClient]
 """Starts an actor in a place (from 1) with its share of the settings; it may take long until it is there."""
@@ -58,12 +58,12 @@ class _ActorPlace:
     answered_at: float = 0.0
     """When it last answered; until it does, when it was started."""
     is_wait_reported: bool = False
-    """It was told that the actor takes long to be there."""
+    """It was reported that the actor takes long to be there."""
     progress: ActorProgress = field(default_factory=ActorProgress)
     earlier: ActorProgress = field(default_factory=ActorProgress)
     """By those that were here before."""
-    is_told_to_end: bool = False
-    """To come to an end."""
+    was_asked_to_end: bool = False
+    """The actor that is there now was asked to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class ActorFleet:
         return self._sum_up()
 
     def state(self) -> dict[str, Any]:
-        """How the run is doing, of all actors together; the same keys as a worker's sign of life."""
+        """How the run is doing, of all actors together; the same keys as a worker's heartbeat."""
         states = [place.progress.state for place in self._places]
         budget_ledger = self._add_up_budget()
         running, parked = sum(s.get("running", 0) for s in states), _merge_reasons(states, "parked")
@@ -130,7 +130,7 @@ class ActorFleet:
         }
 
     async def _keep_actor(self, place: _ActorPlace) -> None:
-        """Keep an actor in its place until one leaves by itself, or it is of no use any more."""
+        """Keep an actor in its place until one leaves by itself, or no actor is needed there any more."""
         losses, ended = 0, -1
         while not (self.graceful_stop.has_begun or self._is_over):
             try:
@@ -162,7 +162,7 @@ class ActorFleet:
                     "--out must lie on a filesystem that all nodes share, at the same path"
                 )
                 return RunSession(reason=str(error), error=error)
-            place.answered_at, place.host, place.is_told_to_end = time.monotonic(), hello.host, False
+            place.answered_at, place.host, place.was_asked_to_end = time.monotonic(), hello.host, False
             if self.graceful_stop.has_begun:
                 return RunSession(reason=self.graceful_stop.reason)
             self.notify(f"actor {place.number} plays on {hello.host}, process {hello.pid}")
@@ -185,7 +185,7 @@ class ActorFleet:
         return "it is another folder there than here"
 
     def _record_session(self, place: _ActorPlace, session: RunSession) -> None:
-        """What an actor said when it left."""
+        """What an actor's session came to."""
         self.session.failed.update(session.failed)
         if session.error is not None:
             if place.host:
@@ -234,20 +234,20 @@ class ActorFleet:
             return
         try:
             with anyio.move_on_after(ANSWER_S):
-                if self.graceful_stop.has_begun and not place.is_told_to_end:
+                if self.graceful_stop.has_begun and not place.was_asked_to_end:
                     await actor.end(self.graceful_stop.reason)
-                    place.is_told_to_end = True
+                    place.was_asked_to_end = True
                 place.progress = await actor.progress()
                 place.answered_at = time.monotonic()
         except ActorLost:
-            return  # `_hold` hears of it too
+            return  # `_keep_actor` gets the same error, and deals with it
         if time.monotonic() - place.answered_at > DEAD_AFTER_S:
             actor.kill()  # its machine or its event loop stands still: others take over
 
     async def _fetch_repeatedly(self) -> None:
         while self.fetch is not None:
             await anyio.sleep(self.fetch_s)
-            with suppress(StorageError):  # it may work the next time; the last time is told of
+            with suppress(StorageError):  # it may work the next time; a failure of the last fetch is raised
                 await anyio.to_thread.run_sync(self.fetch)
 
     async def _read_ledgers(self) -> None:

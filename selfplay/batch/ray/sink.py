@@ -6,8 +6,9 @@ It has the layout of a run's folder, so that a plain copy of it is one:
     episodes/AB/EPISODE.jsonl  journals, of episodes that ended and of those that go on
     ledger/ACTOR.jsonl         what became of each unit
 
-Journals only grow. Each file is written whole, since such filesystems know no appending; a journal goes up before the
-ledger line that says it is over.
+Journals only grow. Each file is written whole, since such filesystems can't append; a journal is uploaded before the
+ledger line that says it is over. `carry_out_with_sink` is a worker whose folder is on its own machine only: what it
+needs comes from the sink, and what is new goes there.
 """
 
 import hashlib
@@ -19,16 +20,22 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import anyio
+
+from selfplay.batch.graceful_stop import GracefulStop
+from selfplay.batch.heartbeat import new_worker_name
 from selfplay.batch.ledger import UnitLedgers, UnitLine, parse_ledger
 from selfplay.batch.manifest import ensure_manifest, parse_manifest
 from selfplay.batch.run_folder import RunFolder
-from selfplay.batch.start import RunOrder, make_folders
-from selfplay.core.errors import ConfigError, StorageError
+from selfplay.batch.start import RunOrder, carry_out, make_folders
+from selfplay.batch.units import WorkUnit
+from selfplay.batch.watch import CombinedWatch, NullWatch, RunSession, RunWatch
+from selfplay.core.errors import ConfigError, SelfplayError, StorageError
 from selfplay.core.files import make_folder, write_atomically
 from selfplay.core.terminal_text import slug
 
 SYNC_S = 15.0
-"""Seconds between two times that an actor brings up what is new: what a lost node can cost."""
+"""Seconds between two uploads of what is new: what a lost node can cost."""
 _HASH = r"-[0-9a-f]{8}\.jsonl"
 
 
@@ -97,10 +104,10 @@ class SinkMirror:
     _sink_sizes: dict[str, int] = field(default_factory=dict[str, int])
     """Sizes of what the sink has, as far as it went through here."""
     units: set[str] = field(default_factory=set[str])
-    """That came to their end, as the sink's ledgers tell."""
+    """Units that ended, by the sink's ledgers."""
 
     def fetch_ledgers(self) -> set[str]:
-        """Bring the manifest and what became of the units here, as far as they are not yet; the units.
+        """Download the manifest and the ledgers, as far as they are not here yet; returns the ids of units that ended.
 
         Raises StorageError, and RunError where the folder holds another run than the sink.
         """
@@ -116,9 +123,9 @@ class SinkMirror:
         return self.units
 
     def fetch_journals(self, tasks: Iterable[str]) -> None:
-        """Bring the journals of tasks here whose units go on.
+        """Download the journals of tasks that have unfinished units.
 
-        One that is here stays where it is further: the sink's is its beginning. Otherwise another machine went on.
+        A local journal is kept where it begins with the sink's: it is further. Otherwise another machine went on.
         """
         for task in tasks:
             folder = self.folder.journals_of(task)
@@ -132,7 +139,7 @@ class SinkMirror:
                     self._sink_sizes[name] = len(data)
 
     def upload(self, tasks: Iterable[str], ledger: str, lines: Iterable[UnitLine]) -> None:
-        """Bring up what is new of the journals of these tasks, then these lines as the ledger of this name."""
+        """Upload what is new of the journals of these tasks, then these lines as the ledger of this name."""
         text = "".join(line.model_dump_json() + "\n" for line in lines).encode()
         for task in tasks:
             for path in self.folder.journals_of(task).glob(f"{slug(task)}-*.jsonl"):
@@ -143,7 +150,7 @@ class SinkMirror:
             self._upload_file(f"ledger/{ledger}.jsonl", text)
 
     def upload_manifest(self) -> None:
-        """Bring up what the run is."""
+        """Upload what the run is."""
         self._upload_file(self.folder.manifest.name, self.folder.manifest.read_bytes())
 
     def _upload_file(self, name: str, data: bytes) -> None:
@@ -161,3 +168,79 @@ def find_unfinished_tasks(order: RunOrder, ledgers: UnitLedgers) -> set[str]:
 
 def _is_journal_of(path: Path, task: str) -> bool:
     return re.fullmatch(re.escape(slug(task)) + _HASH, path.name) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class SinkPart:
+    """Where an actor's traces go, and which of the actors it is."""
+
+    url: str
+    number: int
+    """From 1."""
+    count: int
+    sync_s: float = SYNC_S
+
+
+@dataclass(slots=True)
+class _SinkUploader(NullWatch):
+    """Collects what is new here, and uploads it."""
+
+    mirror: SinkMirror
+    name: str = field(default_factory=new_worker_name)
+    tasks: set[str] = field(default_factory=set[str])
+    lines: list[UnitLine] = field(default_factory=list[UnitLine])
+
+    def on_unit_started(self, unit: WorkUnit) -> None:
+        self.tasks.add(unit.task.brief.id)
+
+    def on_unit_ended(self, line: UnitLine) -> None:
+        self.lines.append(line)
+
+    def download(self, order: RunOrder) -> None:
+        """Download what others did. What was done here before and never uploaded counts as new too. Blocking."""
+        before, after = UnitLedgers(order.folder), UnitLedgers(order.folder)
+        before.refresh()
+        theirs = self.mirror.fetch_ledgers()
+        after.refresh()
+        self.lines = [line for unit, line in before.units.items() if unit not in theirs]
+        self.tasks = {line.task for line in self.lines}
+        self.mirror.fetch_journals(find_unfinished_tasks(order, after))
+
+    async def upload(self) -> None:
+        """Upload what is new. Raises StorageError."""
+        await anyio.to_thread.run_sync(self.mirror.upload, frozenset(self.tasks), self.name, tuple(self.lines))
+
+    async def upload_repeatedly(self, seconds: float) -> None:
+        while True:
+            await anyio.sleep(seconds)
+            try:
+                await self.upload()
+            except StorageError:
+                continue  # it may work the next time; a failure of the last upload is raised
+
+
+async def carry_out_with_sink(
+    order: RunOrder, part: SinkPart, watch: RunWatch, graceful_stop: GracefulStop
+) -> RunSession:
+    """As `carry_out`, for this actor's part of the tasks. Raises what that raises, and StorageError for the sink."""
+    order = select_part(order, part.number, part.count)
+    uploader = _SinkUploader(SinkMirror(order.folder, TraceSink(part.url)))
+    await anyio.to_thread.run_sync(uploader.download, order)
+    outcome: list[RunSession | SelfplayError] = []
+    async with anyio.create_task_group() as group:
+        group.start_soon(uploader.upload_repeatedly, part.sync_s)
+        try:
+            outcome.append(
+                await carry_out(order, CombinedWatch(watch, uploader), heeds_signals=False, graceful_stop=graceful_stop)
+            )
+        except SelfplayError as error:  # a task group would wrap it
+            outcome.append(error)
+        group.cancel_scope.cancel()
+    try:
+        await uploader.upload()
+    except StorageError as error:
+        raise StorageError(f"{error}; what is new lies in {order.folder.root}, start again from there") from error
+    [session] = outcome
+    if isinstance(session, SelfplayError):
+        raise session
+    return session

@@ -1,7 +1,7 @@
 """`selfplay`, killed just before it changes the disk for the n-th time, or halfway through a write.
 
-`python -m tests.selfplay.batch.kill_at_change N FOLDER ...` runs `selfplay ...` and dies at the N-th change below FOLDER; with 0
-it does not, and says on standard error how many there were.
+`python -m tests.selfplay.batch.kill_at_change N FOLDER ...` runs `selfplay ...` and dies at the N-th change below
+FOLDER; with 0 it does not, and says on standard error how many there were.
 """
 
 import atexit

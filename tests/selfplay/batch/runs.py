@@ -5,10 +5,10 @@ from pathlib import Path
 
 from selfplay.batch.episode_tally import prices_of, tally_of
 from selfplay.batch.ledger import UnitLedgers, UnitLine
-from selfplay.batch.run import RunSession, RunWatch
 from selfplay.batch.run_folder import RunFolder
 from selfplay.batch.settings import BatchSettings
 from selfplay.batch.start import RunOrder, carry_out
+from selfplay.batch.watch import RunSession, RunWatch
 from selfplay.config import EpisodeLimits, HintConfig, RunConfig
 from selfplay.core.task import Answer, Brief, Target, Task
 from selfplay.core.task_rows import row_of
@@ -85,8 +85,8 @@ def read_journals(the_order: RunOrder) -> dict[str, bytes]:
 def check_totals(the_order: RunOrder) -> None:
     """What the ledger says is what the journals say, call by call."""
     prices = prices_of(the_order.config)
-    told = [episode for line in read_ledger(the_order).values() for episode in line.episodes]
+    episodes = [episode for line in read_ledger(the_order).values() for episode in line.episodes]
     read = [tally_of(read_events(path), prices) for path in the_order.folder.episodes.rglob("*.jsonl")]
-    assert sum(episode.calls for episode in told) == sum(tally.calls for tally in read)
-    assert sum(episode.retries for episode in told) == sum(tally.retries for tally in read)
-    assert sum((e.usage for e in told), Usage()) == sum((tally.spent.usage for tally in read), Usage())
+    assert sum(episode.calls for episode in episodes) == sum(tally.calls for tally in read)
+    assert sum(episode.retries for episode in episodes) == sum(tally.retries for tally in read)
+    assert sum((e.usage for e in episodes), Usage()) == sum((tally.spent.usage for tally in read), Usage())

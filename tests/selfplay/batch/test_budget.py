@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay.batch.budget import BUDGET_REASON, BudgetAmount, BudgetLedger, OtherWorkersSpending
+from selfplay.batch.budget import BudgetAmount, BudgetLedger, OtherWorkersSpending
+from selfplay.batch.graceful_stop import BUDGET_REASON
 from selfplay.batch.heartbeat import Heartbeat
 from selfplay.batch.run_folder import RunFolder
 from selfplay.batch.settings import BatchSettings, BudgetLimits
@@ -36,18 +37,20 @@ async def test_other_workers_spending_counts(tmp_path: Path) -> None:
     Heartbeat(folder, "new").beat({"spent": {"cost_usd": 1.0, "tokens": 5}})
     (folder.workers / "broken.json").write_text('{"spent": {"cost_usd": "much"}}')
     assert others.total() == BudgetAmount(2.5, 25)
-    purse = BudgetLedger(BudgetLimits(cost_usd=2.5), others=others.total())
-    assert str(purse.explain_shortage()).startswith(BUDGET_REASON)
+    budget_ledger = BudgetLedger(BudgetLimits(cost_usd=2.5), others=others.total())
+    assert str(budget_ledger.explain_shortage()).startswith(BUDGET_REASON)
 
 
 def test_a_call_is_made_only_where_the_budget_has_room_for_it_and_for_those_in_flight() -> None:
-    purse = BudgetLedger(BudgetLimits(cost_usd=10))
-    assert purse.explain_shortage() is None
-    purse.charge(spending_of(Usage(input_tokens=1_000_000), Price(input=2, cached_input=2, output=0)))
-    purse.in_flight = 2
-    assert purse.explain_shortage() is None
-    purse.in_flight = 4
-    assert purse.explain_shortage() == f"{BUDGET_REASON}: 2.0000 USD of 10 USD spent, and a call may cost 2.0000"
+    budget_ledger = BudgetLedger(BudgetLimits(cost_usd=10))
+    assert budget_ledger.explain_shortage() is None
+    budget_ledger.charge(spending_of(Usage(input_tokens=1_000_000), Price(input=2, cached_input=2, output=0)))
+    budget_ledger.in_flight = 2
+    assert budget_ledger.explain_shortage() is None
+    budget_ledger.in_flight = 4
+    assert (
+        budget_ledger.explain_shortage() == f"{BUDGET_REASON}: 2.0000 USD of 10 USD spent, and a call may cost 2.0000"
+    )
 
 
 async def count_tokens(limit: int, tmp_path: Path, **sampling: int) -> int:
@@ -74,18 +77,18 @@ async def test_a_budget_below_what_one_call_may_take_is_used_by_one_call_at_a_ti
 
 
 def test_calls_in_flight_are_taken_to_cost_what_their_requests_say() -> None:
-    purse = BudgetLedger(BudgetLimits(tokens=1000, cost_usd=1.0))
-    dear, long = BudgetAmount(0.6, 10), BudgetAmount(0.0, 600)
-    assert purse.explain_shortage(BudgetAmount(5.0, 5000)) is None, "one alone goes"
-    purse.start_call(dear)
-    purse.start_call(long)
-    assert str(purse.explain_shortage(dear)).startswith(f"{BUDGET_REASON}: 0.0000 USD of 1 USD")
-    assert str(purse.explain_shortage(long)).startswith(f"{BUDGET_REASON}: 0 tokens of 1,000")
-    assert purse.explain_shortage(BudgetAmount(0.3, 300)) is None
-    purse.finish_call(long)
-    assert purse.explain_shortage(long) is None
-    purse.finish_call(dear)
-    assert purse.reserved == BudgetAmount()
+    budget_ledger = BudgetLedger(BudgetLimits(tokens=1000, cost_usd=1.0))
+    costly, long = BudgetAmount(0.6, 10), BudgetAmount(0.0, 600)
+    assert budget_ledger.explain_shortage(BudgetAmount(5.0, 5000)) is None, "one alone goes"
+    budget_ledger.start_call(costly)
+    budget_ledger.start_call(long)
+    assert str(budget_ledger.explain_shortage(costly)).startswith(f"{BUDGET_REASON}: 0.0000 USD of 1 USD")
+    assert str(budget_ledger.explain_shortage(long)).startswith(f"{BUDGET_REASON}: 0 tokens of 1,000")
+    assert budget_ledger.explain_shortage(BudgetAmount(0.3, 300)) is None
+    budget_ledger.finish_call(long)
+    assert budget_ledger.explain_shortage(long) is None
+    budget_ledger.finish_call(costly)
+    assert budget_ledger.reserved == BudgetAmount()
 
 
 @given(st.lists(st.text(max_size=9), max_size=4), st.none() | st.integers(0, 99))

@@ -28,7 +28,7 @@ from tests.selfplay.batch.runs import (
 )
 
 PATIENCE_S = 3 * DEAD_AFTER_S
-"""Longer than a run waits for workers of which it can't tell whether they died."""
+"""Longer than a run waits for workers that may have died."""
 KEY = {"OPENAI_API_KEY": "unused"}
 
 
@@ -86,9 +86,9 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> b
 
 def play_to_end(tmp: Path, tasks: Path, *options: str) -> str:
     with start_run(tmp, tasks, *options) as process:
-        told, _ = process.communicate(timeout=PATIENCE_S)
-        assert process.returncode == 0, told
-    return told
+        output, _ = process.communicate(timeout=PATIENCE_S)
+        assert process.returncode == 0, output
+    return output
 
 
 def test_killed_again_and_again_a_run_ends_each_task_once_and_as_it_would_have(tmp_path: Path, repo: Path) -> None:
@@ -136,9 +136,9 @@ def test_interrupted_once_a_run_finishes_the_calls_in_flight_and_writes_them(
         with start_run(tmp_path, tasks, "--config", str(config)) as process:
             assert wait_for(lambda: len(server.received) >= 6, process)
             process.send_signal(number)
-            told, _ = process.communicate(timeout=PATIENCE_S)
+            output, _ = process.communicate(timeout=PATIENCE_S)
         asked = len(server.received)
-    assert process.returncode == 130, told
+    assert process.returncode == 130, output
     answered = [
         e for path in (tmp_path / "run").rglob("episodes/*/*.jsonl") for e in read_events(path) if e["event"] == "call"
     ]
@@ -157,9 +157,9 @@ def test_interrupted_twice_a_run_leaves_at_once(tmp_path: Path, repo: Path) -> N
             time.sleep(0.2)
             assert process.poll() is None, "it waits for the calls in flight"
             process.send_signal(signal.SIGINT)
-            told, _ = process.communicate(timeout=10)
-    assert process.returncode == 130, told
-    assert "2 left (interrupted); the same command goes on" in told
+            output, _ = process.communicate(timeout=10)
+    assert process.returncode == 130, output
+    assert "2 left (interrupted); the same command goes on" in output
 
 
 def limit_file_size(size: int) -> Callable[[], None]:
@@ -174,10 +174,10 @@ def test_a_disk_that_takes_no_more_ends_the_run_with_an_error_and_nothing_is_los
     the_tasks = make_tasks(repo, 6)
     tasks = write_tasks(tmp_path / "tasks.jsonl", the_tasks)
     with start_run(tmp_path, tasks, "--policy", "every_step", before=limit_file_size(30_000)) as process:
-        told, _ = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 2, told
-    assert "can't be written: File too large; mend that and run the same command again" in " ".join(told.split())
-    assert "Traceback" not in told
+        output, _ = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 2, output
+    assert "can't be written: File too large; mend that and run the same command again" in " ".join(output.split())
+    assert "Traceback" not in output
     play_to_end(tmp_path, tasks, "--policy", "every_step")
     the_order = make_order(tmp_path, the_tasks, config=RunConfig())
     assert len(read_ledger(the_order)) == 6

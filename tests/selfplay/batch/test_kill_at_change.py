@@ -19,7 +19,8 @@ from tests.selfplay.batch.runs import (
 
 ROOT = Path(__file__).parents[3]
 POINTS = 6
-"""How many of a run's 200 changes are tried; `python -m tests.selfplay.batch.test_kill_at_change NEW_FOLDER` tries them all."""
+"""How many of a run's 200 changes are tried. All of them:
+`python -m tests.selfplay.batch.test_kill_at_change NEW_FOLDER`."""
 
 
 def play_killed_at(tmp: Path, tasks: Path, at: int) -> subprocess.CompletedProcess[str]:

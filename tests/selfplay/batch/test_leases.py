@@ -10,10 +10,9 @@ from threading import Barrier
 import pytest
 
 from selfplay.batch.heartbeat import DEAD_AFTER_S, Heartbeat, new_worker_name, read_worker_state
-from selfplay.batch.leases import UnitLeases
 from selfplay.batch.run_folder import RunFolder
 from selfplay.batch.start import make_folders
-from selfplay.batch.units import UnitQueue, WorkUnit, make_units
+from selfplay.batch.units import UnitLeases, UnitQueue, WorkUnit, make_units
 from selfplay.core.errors import StorageError
 from selfplay.core.files import write_atomically
 from selfplay.core.task import Answer, Brief, Target, Task

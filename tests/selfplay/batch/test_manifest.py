@@ -58,7 +58,7 @@ async def test_a_run_whose_server_moved_goes_on_in_the_middle_of_its_episodes(tm
         assert 0 < len(here.received) < 12
         assert len(here.received) + len(there.received) == 12, "no call was made twice"
         [start, *_] = read_events(next(first.folder.episodes.rglob("*.jsonl")))
-        assert start["config"]["player"]["base_url"] == here.base_url, "it tells where it was begun"
+        assert start["config"]["player"]["base_url"] == here.base_url, "it says where it was begun"
     for name, text in read_journals(moved).items():
         assert text.startswith(begun[name]), "each episode goes on in its own journal"
 

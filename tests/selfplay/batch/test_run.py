@@ -3,16 +3,16 @@ from pathlib import Path
 import anyio
 import pytest
 
-from selfplay.batch.budget import BUDGET_REASON
 from selfplay.batch.episode_tally import make_episode_line, prices_of, tally_of
+from selfplay.batch.graceful_stop import BUDGET_REASON
 from selfplay.batch.ledger import UnitLedgers, UnitLine
 from selfplay.batch.manifest import find_fork_folder
 from selfplay.batch.progress.observer import RunObserver, collect_key_names
-from selfplay.batch.run import NullWatch, RunSession
 from selfplay.batch.run_folder import RunFolder
 from selfplay.batch.settings import BatchSettings, BudgetLimits, EndpointSettings, SeatLimits, load_batch_settings
 from selfplay.batch.start import load_budget_ledger
 from selfplay.batch.units import WorkUnit
+from selfplay.batch.watch import NullWatch, RunSession
 from selfplay.clean.journals import journals_in
 from selfplay.config import HintConfig, PriceConfig, SeatConfig, load_config
 from selfplay.core.errors import ConfigError, RunError, StorageError
@@ -187,7 +187,7 @@ async def test_a_run_ends_at_its_budget_and_goes_on_with_a_larger_one(tmp_path: 
     assert (await play_run(make_order(tmp_path, tasks))).unfinished_count == 0
 
 
-async def test_money_is_not_counted_with_a_price_that_nobody_knows(tmp_path: Path, repo: Path) -> None:
+async def test_money_is_not_counted_without_a_known_price(tmp_path: Path, repo: Path) -> None:
     seat = SeatConfig(model="openai:my-own", base_url="http://127.0.0.1:9/v1")
     config = CONFIG.model_copy(update={"player": seat, "hints": HintConfig(policy="never")})
     with pytest.raises(ConfigError, match="no price is known for the player's model 'my-own'"):

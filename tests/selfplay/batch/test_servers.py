@@ -55,7 +55,7 @@ async def test_in_chaos_all_tasks_end_as_they_would_without_it(tmp_path: Path, r
     async with LoopbackServer(answer_as_player, chaos) as wild:
         began = anyio.current_time()
         chaos.is_out = lambda: began + 0.2 < anyio.current_time() < began + 1.2
-        # The same episodes: their names and journals hold the address, so the second server is told as an endpoint.
+        # The same episodes: their names and journals hold the address, so the second server is named as an endpoint.
         place = EndpointSettings(base_url=wild.base_url, api_key_env="NO_KEY")
         over = settings.model_copy(update={"player": SeatLimits(in_flight=12, endpoints=(place,))})
         noisy = make_order(tmp_path, tasks, config=config, settings=over, name="noisy")
@@ -77,7 +77,7 @@ async def test_player_and_supervisor_have_limits_of_their_own() -> None:
     seat = SeatConfig(model="openai:p", base_url="http://127.0.0.1:9/v1", api_key_env="NO_KEY")
     for name in ("player", "supervisor"):
         await servers.make_model(name, seat).aclose()
-    assert [(told["seat"], told["limit"]) for told in servers.describe()["servers"]] == [
+    assert [(state["seat"], state["limit"]) for state in servers.describe()["servers"]] == [
         ("player", 3),
         ("supervisor", 5),
     ]
@@ -88,10 +88,10 @@ async def test_a_worker_tells_how_its_servers_do(tmp_path: Path, repo: Path) -> 
         the_order = make_order(tmp_path, make_tasks(repo, 2), config=make_config(server.base_url))
         await play_run(the_order)
         url = server.base_url
-    [told] = read_server_states(the_order.folder)
-    assert told["url"] == url
-    assert (told["calls"], told["rate_limited"], told["failures"], told["in_flight"]) == (11, 1, 0, 0)
-    assert told["breaker"] == "closed"
+    [state] = read_server_states(the_order.folder)
+    assert state["url"] == url
+    assert (state["calls"], state["rate_limited"], state["failures"], state["in_flight"]) == (11, 1, 0, 0)
+    assert state["breaker"] == "closed"
 
 
 async def answer_with_empty_limit(exchange: PendingRequest) -> None:
@@ -107,8 +107,8 @@ async def test_what_a_server_says_of_its_limits_is_kept_and_is_no_part_of_the_ep
     async with LoopbackServer(answer_as_player, default_behaviour=answer_with_empty_limit) as server:
         the_order = make_order(tmp_path, make_tasks(repo, 6), config=make_config(server.base_url))
         await play_run(the_order)
-    [told] = read_server_states(the_order.folder)
-    waited_s = told["waited_s"]
+    [state] = read_server_states(the_order.folder)
+    waited_s = state["waited_s"]
     assert isinstance(waited_s, float)
     assert waited_s > 24 / 20, "all but the first calls had to wait, one behind the other"
     assert not any(b"ratelimit" in text for text in read_journals(the_order).values())
@@ -130,8 +130,8 @@ async def test_a_server_that_tells_what_is_left_of_an_untold_limit_is_waited_for
         with anyio.fail_after(30):
             session = await play_run(the_order)
     assert (session.unfinished_count, session.reason) == (0, "")
-    [told] = read_server_states(the_order.folder)
-    assert told["waited_s"] != 0
+    [state] = read_server_states(the_order.folder)
+    assert state["waited_s"] != 0
 
 
 def _drop_connection(_: int, __: ReceivedRequest) -> Behaviour:
@@ -186,4 +186,4 @@ async def test_patience_is_not_exceeded_by_a_long_retry_after(tmp_path: Path, re
         with anyio.fail_after(60):
             session = await play_run(the_order)
     assert session.unfinished_count == 4
-    assert "come back later" in session.reason, "what the server said last is told"
+    assert "come back later" in session.reason, "what the server said last is reported"

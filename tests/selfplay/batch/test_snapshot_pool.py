@@ -10,9 +10,9 @@ import pytest
 
 from selfplay.batch.graceful_stop import GracefulStop
 from selfplay.batch.ledger import UnitLine
-from selfplay.batch.run import NullWatch, RunSession
 from selfplay.batch.settings import BatchSettings
 from selfplay.batch.start import carry_out
+from selfplay.batch.watch import NullWatch, RunSession
 from selfplay.core.errors import RepositoryError
 from selfplay.core.task import Task
 from selfplay.repos.repositories import Repositories
@@ -42,16 +42,16 @@ async def test_clones_that_hang_hold_up_neither_the_others_nor_the_end(tmp_path:
         for i, (where, task) in enumerate(make_tasks(tmp_path, THREADS + 8, start=4))
     ]
     the_order = make_order(tmp_path, [*hanging, *good], settings=BatchSettings(at_once=len(hanging) + len(good)))
-    drain, left = GracefulStop(), {f"t{n}#1" for n in range(4)}
+    graceful_stop, left = GracefulStop(), {f"t{n}#1" for n in range(4)}
 
     class Watch(NullWatch):
         def on_unit_ended(self, line: UnitLine) -> None:
             left.discard(line.unit)
             if not left:
-                drain.begin("enough")
+                graceful_stop.begin("enough")
 
     with anyio.fail_after(60):
-        session: RunSession = await carry_out(the_order, Watch(), heeds_signals=False, graceful_stop=drain)
+        session: RunSession = await carry_out(the_order, Watch(), heeds_signals=False, graceful_stop=graceful_stop)
     assert (session.reason, session.failed, session.unfinished_count) == ("enough", {}, len(hanging)), (
         "a later start plays them"
     )

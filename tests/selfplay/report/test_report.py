@@ -19,8 +19,7 @@ from selfplay.config import EpisodeLimits
 from selfplay.core.task import Answer, Target
 from selfplay.core.trace import StopReason
 from selfplay.report import gather_report_data, render_page
-from selfplay.report.markup import Html, escape, tag
-from selfplay.report.markup import text_tag as element
+from selfplay.report.markup import Html, escape, tag, text_tag
 from selfplay.report.plots import BarPart, PlotBar, draw_bars, draw_curves, draw_histogram
 from tests.selfplay.batch.ledger_lines import make_episode_line, make_unit_line
 from tests.selfplay.batch.runs import CONFIG, make_order, make_repository, make_tasks, play_run
@@ -82,12 +81,12 @@ async def test_a_report_holds_the_figures_and_failures_of_a_run(tmp_path: Path, 
     found = gather_report_data(the_order.folder)
     assert found.totals.results.outcomes == {StopReason.STEPS: 3}
     reader = read_page(render_page(found, the_order.folder.root))
-    told = " ".join(reader.texts)
-    assert "out of steps: 3" in told
-    assert "unusable: 1" in told
-    assert "none.py" in told
-    assert "step 2: " in told
-    assert "Player heuristic, supervisor heuristic." in told
+    page_text = " ".join(reader.texts)
+    assert "out of steps: 3" in page_text
+    assert "unusable: 1" in page_text
+    assert "none.py" in page_text
+    assert "step 2: " in page_text
+    assert "Player heuristic, supervisor heuristic." in page_text
     links = [unquote(link) for link in reader.values("href")]
     assert len(links) == 3
     assert all((the_order.folder.root / link).is_file() for link in links)
@@ -125,9 +124,9 @@ async def test_a_training_row_costs_what_playing_and_cleaning_cost(tmp_path: Pat
         totals=found.totals.model_copy(update={"cost_usd": 0.5}),
         funnel=found.funnel.model_copy(update={"rows": 4}),
     )
-    told = " ".join(read_page(render_page(found, root)).texts)
-    assert re.search(r"asked while cleaning\s+1\.50 USD", told)
-    assert re.search(r"per training row, cleaning included\s+0\.5000 USD", told)
+    page_text = " ".join(read_page(render_page(found, root)).texts)
+    assert re.search(r"asked while cleaning\s+1\.50 USD", page_text)
+    assert re.search(r"per training row, cleaning included\s+0\.5000 USD", page_text)
 
 
 @pytest.mark.anyio
@@ -156,13 +155,13 @@ async def test_a_run_without_any_end_has_a_report_too(tmp_path: Path, repo: Path
     await play_run(the_order)
     for ledger in the_order.folder.ledgers.iterdir():
         ledger.unlink()
-    told = " ".join(read_page(render_page(gather_report_data(the_order.folder), tmp_path)).texts)
-    assert "Nothing has ended yet." in told
+    page_text = " ".join(read_page(render_page(gather_report_data(the_order.folder), tmp_path)).texts)
+    assert "Nothing has ended yet." in page_text
 
 
 @given(st.text())
 def test_a_text_comes_back_as_it_was_unless_it_would_act(value: str) -> None:
-    reader = PageReader(element("p", value, title=value))
+    reader = PageReader(text_tag("p", value, title=value))
     assert [name for name, _ in reader.tags] == ["p"]
     plain = "".join(reader.texts)
     assert len(plain) == len(value)
@@ -172,8 +171,8 @@ def test_a_text_comes_back_as_it_was_unless_it_would_act(value: str) -> None:
 @given(st.dictionaries(st.integers(0, 100_000), st.integers(1, 50), min_size=1, max_size=60))
 def test_a_histogram_leaves_nothing_out(counts: dict[int, int]) -> None:
     reader = PageReader(draw_histogram("steps", counts, "steps"))
-    told = re.findall(r": ([\d,]+)(?= |$)", " ".join(t for t in reader.texts if re.match(r"[\d]+( to \d+)?: ", t)))
-    assert sum(int(number.replace(",", "")) for number in told) == sum(counts.values())
+    numbers = re.findall(r": ([\d,]+)(?= |$)", " ".join(t for t in reader.texts if re.match(r"[\d]+( to \d+)?: ", t)))
+    assert sum(int(number.replace(",", "")) for number in numbers) == sum(counts.values())
     check_bars_are_inside(reader)
 
 

@@ -25,19 +25,19 @@ def make_estimate(measured: int, left: int) -> RunEstimate:
 
 
 def estimate_wall_s(settings: BatchSettings, left: int = 100) -> tuple[float, str]:
-    told = estimate_rest(make_estimate(2, left), [make_measurement(10), make_measurement(10)], settings)
-    assert told.wall_s is not None
-    return told.wall_s.expected, told.bound_by
+    estimate = estimate_rest(make_estimate(2, left), [make_measurement(10), make_measurement(10)], settings)
+    assert estimate.wall_s is not None
+    return estimate.wall_s.expected, estimate.bound_by
 
 
 def test_units_that_are_alike_leave_no_doubt() -> None:
-    told = estimate_rest(make_estimate(3, 200), [make_measurement(10)] * 3, BatchSettings(at_once=20))
-    assert told.cost_usd is not None
-    assert told.tokens is not None
-    assert told.wall_s is not None
-    assert {told.cost_usd.low, told.cost_usd.expected, told.cost_usd.high} == {200.0}
-    assert told.tokens.expected == 200_000
-    assert told.wall_s.expected == 200 * 10 / 20
+    estimate = estimate_rest(make_estimate(3, 200), [make_measurement(10)] * 3, BatchSettings(at_once=20))
+    assert estimate.cost_usd is not None
+    assert estimate.tokens is not None
+    assert estimate.wall_s is not None
+    assert {estimate.cost_usd.low, estimate.cost_usd.expected, estimate.cost_usd.high} == {200.0}
+    assert estimate.tokens.expected == 200_000
+    assert estimate.wall_s.expected == 200 * 10 / 20
 
 
 def test_the_time_hangs_on_the_tightest_limit() -> None:
@@ -55,9 +55,9 @@ def test_the_time_hangs_on_the_tightest_limit() -> None:
 
 def test_the_time_counts_the_engines_own_work_which_no_further_episodes_at_once_speed_up() -> None:
     busy = UnitMeasurement(seconds=3.0, processor_s=0.5)
-    told = estimate_rest(make_estimate(2, 100), [busy, busy], BatchSettings(at_once=50))
-    assert told.wall_s is not None
-    assert (told.wall_s.expected, told.bound_by) == (50, "the processor")
+    estimate = estimate_rest(make_estimate(2, 100), [busy, busy], BatchSettings(at_once=50))
+    assert estimate.wall_s is not None
+    assert (estimate.wall_s.expected, estimate.bound_by) == (50, "the processor")
 
 
 def test_nothing_is_made_up_where_nothing_was_measured() -> None:
@@ -68,13 +68,13 @@ def test_nothing_is_made_up_where_nothing_was_measured() -> None:
 @settings(deadline=None, max_examples=30)
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=12), st.integers(1, 1000))
 def test_the_range_holds_what_is_expected(costs: list[float], left: int) -> None:
-    told = estimate_rest(
+    estimate = estimate_rest(
         make_estimate(len(costs), left), [make_measurement(1, cost) for cost in costs], BatchSettings()
     ).cost_usd
-    assert told is not None
-    assert told.low <= told.expected <= told.high
-    assert left * min(costs) <= told.expected * (1 + 1e-9)
-    assert told.expected <= left * max(costs) * (1 + 1e-9)
+    assert estimate is not None
+    assert estimate.low <= estimate.expected <= estimate.high
+    assert left * min(costs) <= estimate.expected * (1 + 1e-9)
+    assert estimate.expected <= left * max(costs) * (1 + 1e-9)
 
 
 @given(st.lists(st.integers()), st.integers(0, 30))
@@ -97,15 +97,15 @@ def test_a_dry_run_plays_a_few_and_the_run_keeps_them(tmp_path: Path) -> None:
     options = ["--policy", "when_stuck", "--steps", "6", "--json"]
     first = CliRunner().invoke(app, [*common, *options, "--dry-run", "2"])
     assert first.exit_code == 0, first.output
-    told = RunEstimate.model_validate_json(first.stdout.splitlines()[-1])
-    assert (told.measured, told.left) == (2, 6)
-    assert told.tokens is not None
-    assert told.tokens.expected == pytest.approx(3 * told.spent_tokens)
+    estimate = RunEstimate.model_validate_json(first.stdout.splitlines()[-1])
+    assert (estimate.measured, estimate.left) == (2, 6)
+    assert estimate.tokens is not None
+    assert estimate.tokens.expected == pytest.approx(3 * estimate.spent_tokens)
     lines = read_units(tmp_path / "run").values()
     clock = sum(line.wall_s or 0 for line in lines)
     assert clock > sum(episode.seconds for line in lines for episode in line.episodes), "the engine's own time counts"
-    assert told.wall_s is not None
-    assert told.wall_s.expected * 1.001 >= 3 * sum(line.processor_s or 0 for line in lines) > 0
+    assert estimate.wall_s is not None
+    assert estimate.wall_s.expected * 1.001 >= 3 * sum(line.processor_s or 0 for line in lines) > 0
     assert read_units(tmp_path / "run").keys() == {"t0#1", "t4#1"}
     again = CliRunner().invoke(app, [*common, *options, "--dry-run", "0"])
     assert orjson.loads(again.stdout.splitlines()[-1]) == orjson.loads(first.stdout.splitlines()[-1])

@@ -12,21 +12,20 @@ import orjson
 import pytest
 from rich.console import Console
 
-from selfplay.batch.budget import BUDGET_REASON
-from selfplay.batch.graceful_stop import GracefulStop
+from selfplay.batch.graceful_stop import BUDGET_REASON, GracefulStop, stop_on_signals
 from selfplay.batch.heartbeat import DEAD_AFTER_S, Heartbeat
 from selfplay.batch.ledger import UnitLedger, UnitLedgers, UnitLine
 from selfplay.batch.manifest import ensure_manifest, manifest_of
-from selfplay.batch.progress.live_view import CombinedWatch, RunLiveView, RunTracker
+from selfplay.batch.progress.live_view import RunLiveView, RunTracker
 from selfplay.batch.progress.observer import RunObserver
-from selfplay.batch.progress.recount import recount_results
+from selfplay.batch.progress.results import recount_results
 from selfplay.batch.progress.screen import render_totals, summarise_in_line
 from selfplay.batch.progress.status import WINDOW_S, PaceMeter, RunTotals
-from selfplay.batch.run import NullWatch, RunSession, RunWatch
 from selfplay.batch.run_folder import RunFolder
 from selfplay.batch.settings import BatchSettings
-from selfplay.batch.start import RunOrder, carry_out, load_budget_ledger, make_folders, stop_on_signals
+from selfplay.batch.start import RunOrder, carry_out, load_budget_ledger, make_folders
 from selfplay.batch.units import WorkUnit
+from selfplay.batch.watch import CombinedWatch, NullWatch, RunSession, RunWatch
 from selfplay.core.errors import EndpointDown
 from selfplay.core.task import Answer, Target
 from selfplay.journal.events import Event
@@ -64,7 +63,7 @@ def make_state(**more: object) -> dict[str, Any]:
 
 
 def write_sign(folder: RunFolder, name: str, said: dict[str, Any], age_s: float = 0.0) -> None:
-    """A worker of another machine that told of itself so long ago."""
+    """A worker of another machine whose last heartbeat is so old."""
     path = folder.workers / f"{name}.json"
     path.write_bytes(orjson.dumps({"worker": name, "machine": "elsewhere", "pid": 1, **said}))
     then = time.time() - age_s
@@ -122,17 +121,17 @@ async def test_a_terminal_that_goes_away_does_not_end_the_run(tmp_path: Path, re
 @pytest.mark.anyio
 async def test_a_watch_that_fails_is_no_part_of_the_run(tmp_path: Path, repo: Path) -> None:
     class Failing(NullWatch):
-        told = 0
+        events_count = 0
 
-        def on_event(self, unit: WorkUnit, event: Event, is_recorded: bool) -> None:  # noqa: ARG002, FBT001  see BatchWatch
-            self.told += 1
+        def on_event(self, unit: WorkUnit, event: Event, is_recorded: bool) -> None:  # noqa: ARG002, FBT001  see RunWatch
+            self.events_count += 1
             raise ValueError
 
     failing = Failing()
     the_order = make_order(tmp_path, make_tasks(repo, 3))
     tracker = RunTracker(the_order.folder)
     session = await carry_out(the_order, CombinedWatch(failing, tracker), heeds_signals=False)
-    assert (session.unfinished_count, session.failed, failing.told) == (0, {}, 1)
+    assert (session.unfinished_count, session.failed, failing.events_count) == (0, {}, 1)
     assert tracker.count_totals().results.units == 3
 
 
@@ -163,15 +162,15 @@ async def test_it_says_what_the_first_ctrl_c_does_and_what_the_second_would(
 
 @pytest.mark.anyio
 async def test_ctrl_c_leaves_at_once_where_the_run_is_being_ended_for_another_reason() -> None:
-    drain = GracefulStop()
-    drain.begin(BUDGET_REASON)
+    graceful_stop = GracefulStop()
+    graceful_stop.begin(BUDGET_REASON)
     with anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as group:
-            await group.start(stop_on_signals, drain, group)
+            await group.start(stop_on_signals, graceful_stop, group)
             os.kill(os.getpid(), signal.SIGINT)
             await anyio.sleep_forever()
     assert group.cancel_scope.cancel_called
-    assert drain.reason == BUDGET_REASON
+    assert graceful_stop.reason == BUDGET_REASON
 
 
 @pytest.mark.anyio
@@ -200,8 +199,8 @@ async def test_workers_are_added_up_and_a_dead_one_is_shown_as_such(tmp_path: Pa
     }  # fmt: skip
     assert totals.is_running
     assert totals.failed == {"t8#1": "no such repository"}
-    [told] = totals.servers
-    assert (told.in_flight, told.calls, told.waited_s, told.latency_p95_s) == (6, 20, 3.0, 2.0)
+    [server] = totals.servers
+    assert (server.in_flight, server.calls, server.waited_s, server.latency_p95_s) == (6, 20, 3.0, 2.0)
     text = render(totals)
     assert "c: dead, its last sign is 2 min old" in text
     assert "killed" not in text
@@ -257,7 +256,7 @@ def test_the_pace_is_that_of_those_who_play_now_not_of_those_before_them(tmp_pat
     with UnitLedger(folder, "w") as ledger:
         for each in lines:
             ledger.append(each)
-    assert RunObserver(folder).read_totals().units_per_minute is None, "nobody plays"
+    assert RunObserver(folder).read_totals().units_per_minute is None, "no worker plays"
     write_sign(folder, "a", make_state(since=now - 60))
     totals = RunObserver(folder).read_totals()
     assert totals.units_per_minute == pytest.approx(3, rel=0.1)
@@ -328,23 +327,23 @@ def test_a_young_run_has_the_rate_of_its_seconds() -> None:
 
 
 def test_all_watches_are_told_of_everything(tmp_path: Path, repo: Path) -> None:
-    told: list[str] = []
+    notices: list[str] = []
 
     class Listing(NullWatch):
         def on_unit_parked(self, unit: WorkUnit, error: Exception, wait_s: float) -> None:
-            told.append(f"parked {unit.id} {error} {wait_s:g}")
+            notices.append(f"parked {unit.id} {error} {wait_s:g}")
 
         def on_unit_failed(self, unit: WorkUnit, error: Exception) -> None:
-            told.append(f"failed {unit.id} {error}")
+            notices.append(f"failed {unit.id} {error}")
 
         def on_unit_ended(self, line: UnitLine) -> None:
-            told.append(line.unit)
+            notices.append(line.unit)
 
     several = CombinedWatch(Listing(), NullWatch(), Listing())
     unit = WorkUnit(make_tasks(repo, 1)[0][1], 1, str(tmp_path))
     several.on_unit_parked(unit, EndpointDown("down"), 3.0)
     several.on_unit_failed(unit, ValueError("no"))
-    assert told == ["parked t0#1 down 3", "parked t0#1 down 3", "failed t0#1 no", "failed t0#1 no"]
+    assert notices == ["parked t0#1 down 3", "parked t0#1 down 3", "failed t0#1 no", "failed t0#1 no"]
 
 
 @pytest.mark.anyio

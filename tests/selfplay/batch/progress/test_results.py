@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from selfplay.batch.progress.figures import format_count, format_dollars, format_duration, format_share_of
 from selfplay.batch.progress.observer import RunObserver
-from selfplay.batch.progress.recount import recount_results
-from selfplay.batch.progress.results import UNGRADED, results_of
+from selfplay.batch.progress.results import UNGRADED, recount_results, results_of
 from selfplay.batch.settings import BatchSettings, BudgetLimits
 from selfplay.config import EpisodeLimits, HintConfig, HintPolicy, PriceConfig, RunConfig, SeatConfig
 from selfplay.core.trace import StopReason
@@ -27,13 +26,13 @@ async def test_ledgers_and_journals_say_the_same(tmp_path: Path, policy: HintPol
     graded = [(where, task.model_copy(update={"meta": {"leak": "module"}})) for where, task in tasks[:2]]
     the_order = make_order(tmp_path, [*graded, *tasks[2:]], config=config, settings=BatchSettings(samples=2))
     await play_run(the_order)
-    told = results_of(read_ledger(the_order).values())
-    assert told == recount_results(the_order.folder) == RunObserver(the_order.folder).read_totals().results
-    assert told.units == 8
-    assert told.cost_usd > 0
-    assert {grade: sum(counts.values()) for grade, counts in told.grades.items()} == {"module": 4, UNGRADED: 4}
+    results = results_of(read_ledger(the_order).values())
+    assert results == recount_results(the_order.folder) == RunObserver(the_order.folder).read_totals().results
+    assert results.units == 8
+    assert results.cost_usd > 0
+    assert {grade: sum(counts.values()) for grade, counts in results.grades.items()} == {"module": 4, UNGRADED: 4}
     if policy == "after_miss":
-        assert told.episodes > told.units
+        assert results.episodes > results.units
 
 
 @pytest.mark.anyio
@@ -65,22 +64,24 @@ def test_the_order_of_units_does_not_matter(order_: list[int]) -> None:
 
 def test_a_unit_counts_by_its_last_episode_and_costs_all_of_them() -> None:
     missed = make_episode_line(StopReason.GAVE_UP, hints=0, steps=2)
-    told = results_of(
+    results = results_of(
         [make_unit_line(1, missed, make_episode_line(steps=5)), make_unit_line(2, missed), make_unit_line(3)]
     )
-    assert told.outcomes == {StopReason.FOUND: 1, StopReason.GAVE_UP: 1}
-    assert told.stops == {StopReason.FOUND: 1, StopReason.GAVE_UP: 2}
-    assert told.strata == {"hinted": {StopReason.FOUND: 1}, "unhinted": {StopReason.GAVE_UP: 1}}
-    assert told.targets == {2: {StopReason.FOUND: 1, StopReason.GAVE_UP: 1}}
-    assert told.steps_to_found == {5: 1}
-    assert told.hints_per_episode == {0: 2, 1: 1}
-    assert (told.found_share, told.cost_usd, told.cost_per_found_usd) == (0.5, 0.75, 0.75)
-    assert (told.reused_share, told.reusable_share) == (0.5, 0.8)
+    assert results.outcomes == {StopReason.FOUND: 1, StopReason.GAVE_UP: 1}
+    assert results.stops == {StopReason.FOUND: 1, StopReason.GAVE_UP: 2}
+    assert results.strata == {"hinted": {StopReason.FOUND: 1}, "unhinted": {StopReason.GAVE_UP: 1}}
+    assert results.targets == {2: {StopReason.FOUND: 1, StopReason.GAVE_UP: 1}}
+    assert results.steps_to_found == {5: 1}
+    assert results.hints_per_episode == {0: 2, 1: 1}
+    assert (results.found_share, results.cost_usd, results.cost_per_found_usd) == (0.5, 0.75, 0.75)
+    assert (results.reused_share, results.reusable_share) == (0.5, 0.8)
 
 
 def test_nothing_has_no_shares() -> None:
-    told = results_of([])
-    assert (told.found_share, told.reused_share, told.reusable_share, told.cost_per_found_usd) == (None,) * 4
+    results = results_of([])
+    assert (results.found_share, results.reused_share, results.reusable_share, results.cost_per_found_usd) == (
+        None,
+    ) * 4
 
 
 def test_figures_are_short_and_have_units() -> None:

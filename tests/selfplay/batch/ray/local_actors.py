@@ -10,9 +10,9 @@ from selfplay.batch.budget import BudgetLedger
 from selfplay.batch.graceful_stop import GracefulStop
 from selfplay.batch.ray.actor import ActorHello, ActorLost, ActorProgress, ActorWorker
 from selfplay.batch.ray.fleet import ActorFleet, StartActor
-from selfplay.batch.ray.sink_worker import SinkPart
-from selfplay.batch.run import NullWatch, RunSession, RunWatch
+from selfplay.batch.ray.sink import SinkPart
 from selfplay.batch.start import RunOrder, open_run
+from selfplay.batch.watch import NullWatch, RunSession, RunWatch
 
 T = TypeVar("T")
 

@@ -198,8 +198,8 @@ def test_with_actor_node_and_driver_killed_every_unit_ends_once_and_only_calls_i
 
     scene.gate.allowed = sys.maxsize
     with scene.start_driver() as process:
-        told, _ = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 0, told
+        output, _ = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, output
     check_run(scene, kept, lost=EACH + SLOTS // 2 + SLOTS // 2)
 
 
@@ -232,8 +232,8 @@ def test_interrupted_once_actors_finish_their_calls_and_leave(scene: GatedRun) -
         process.send_signal(signal.SIGINT)
         wait_for(lambda: have_all_reason(scene, "interrupted"), process)
         scene.gate.allowed = sys.maxsize
-        told, _ = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 130, told
+        output, _ = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 130, output
     recorded = sum(text.count(b'"event":"call"') for text in scene.read_journals().values())
     assert recorded == len(scene.gate.server.received) == 12 + SLOTS // 2
     assert scene.find_actors() == []
@@ -254,12 +254,12 @@ def test_with_a_sink_each_actor_plays_in_a_folder_of_its_own_and_all_of_it_comes
         process.send_signal(signal.SIGINT)
         wait_for(lambda: have_all_reason(scene, "interrupted"), process)
         scene.gate.allowed = sys.maxsize
-        told, _ = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 130, told
+        output, _ = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 130, output
     shutil.rmtree(scene.folder.root)
     with scene.start_driver("--sink", f"file://{sink}") as process:
-        told, _ = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 0, told
+        output, _ = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, output
     shutil.rmtree(scene.folder.root)
     sink.rename(scene.folder.root)
     check_run(scene, [], lost=0)

@@ -10,16 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay.batch.budget import BUDGET_REASON
+from selfplay.batch.graceful_stop import BUDGET_REASON
 from selfplay.batch.ledger import UnitLine
 from selfplay.batch.ray.actor import ActorClient, ActorHello, ActorProgress, ActorWorker, SpendingMeter, token_path
-from selfplay.batch.ray.cluster import open_cluster
 from selfplay.batch.ray.fleet import MAX_LOSSES
-from selfplay.batch.ray.start import LIMIT_NAMES, RaySettings, carry_out_on_ray, split_settings
-from selfplay.batch.run import NullWatch, RunSession
+from selfplay.batch.ray.start import LIMIT_NAMES, RaySettings, carry_out_on_ray, open_cluster, split_settings
 from selfplay.batch.run_folder import RunFolder
 from selfplay.batch.settings import BatchSettings, BudgetLimits, SeatLimits
 from selfplay.batch.start import open_run
+from selfplay.batch.watch import NullWatch, RunSession
 from selfplay.cli.batch import choose_engine
 from selfplay.config import HintConfig, PriceConfig, SeatConfig
 from selfplay.core.errors import ConfigError, RunError
@@ -38,10 +37,10 @@ def repo(tmp_path: Path) -> Path:
 
 @dataclass
 class IdleActor:
-    """An actor that plays nothing until it is told to come to an end, and says that it spent 600 tokens."""
+    """An actor that plays nothing until it is asked to end, and says that it spent 600 tokens."""
 
     folder: RunFolder
-    told: anyio.Event = field(default_factory=anyio.Event)
+    was_asked: anyio.Event = field(default_factory=anyio.Event)
     reason: str = ""
 
     async def hello(self, token: str) -> ActorHello:
@@ -49,7 +48,7 @@ class IdleActor:
         return ActorHello("there", 1)
 
     async def play(self) -> RunSession:
-        await self.told.wait()
+        await self.was_asked.wait()
         return RunSession(reason=self.reason)
 
     async def progress(self) -> ActorProgress:
@@ -57,10 +56,10 @@ class IdleActor:
 
     async def end(self, reason: str) -> None:
         self.reason = reason
-        self.told.set()
+        self.was_asked.set()
 
     def kill(self) -> None:
-        self.told.set()
+        self.was_asked.set()
 
 
 async def test_actors_share_the_work_and_their_spending_adds_up(tmp_path: Path, repo: Path) -> None:
@@ -81,18 +80,18 @@ async def test_actors_share_the_work_and_their_spending_adds_up(tmp_path: Path, 
 
 
 def test_what_others_spent_is_not_an_actors_own() -> None:
-    purse = {"cost_usd": 10.0, "usage": {"input_tokens": 50}, "spent": {"cost_usd": 0.0, "tokens": 0}}
+    state = {"cost_usd": 10.0, "usage": {"input_tokens": 50}, "spent": {"cost_usd": 0.0, "tokens": 0}}
     meter = SpendingMeter()
-    meter.on_run_opened(lambda: purse)
-    purse |= {"cost_usd": 17.0, "usage": {"input_tokens": 80}, "spent": {"cost_usd": 2.0, "tokens": 30}}
+    meter.on_run_opened(lambda: state)
+    state |= {"cost_usd": 17.0, "usage": {"input_tokens": 80}, "spent": {"cost_usd": 2.0, "tokens": 30}}
     progress = meter.progress()
     assert progress.spent == Spending(Usage(input_tokens=30), 2.0)
 
 
-async def test_spans_that_nobody_would_send_are_an_error(tmp_path: Path) -> None:
+async def test_tracers_are_refused_since_actors_send_no_spans(tmp_path: Path) -> None:
     the_order = make_order(tmp_path, (), settings=BatchSettings(otel=True))
     with pytest.raises(ConfigError, match=r"batch\.otel"):
-        await carry_out_on_ray(the_order, ray=RaySettings(), say=print)
+        await carry_out_on_ray(the_order, ray=RaySettings(), notify=print)
 
 
 async def test_another_actor_takes_the_place_of_one_that_was_lost(tmp_path: Path, repo: Path) -> None:
@@ -160,7 +159,7 @@ async def test_the_end_of_a_run_is_passed_on_to_every_actor(tmp_path: Path, repo
     assert waiting == idle, "none was even begun"
 
 
-async def test_an_actor_that_is_told_to_end_before_it_plays_plays_nothing(tmp_path: Path, repo: Path) -> None:
+async def test_an_actor_that_is_asked_to_end_before_it_plays_plays_nothing(tmp_path: Path, repo: Path) -> None:
     the_order = make_order(tmp_path, make_tasks(repo, 2))
     open_run(the_order)
     player = ActorWorker(the_order)

@@ -9,13 +9,12 @@ import pytest
 from selfplay.batch.graceful_stop import GracefulStop
 from selfplay.batch.ledger import UnitLine, parse_ledger
 from selfplay.batch.ray.actor import ActorClient
-from selfplay.batch.ray.sink import SinkMirror, TraceSink, select_part
-from selfplay.batch.ray.sink_worker import SinkPart, carry_out_with_sink
+from selfplay.batch.ray.sink import SinkMirror, SinkPart, TraceSink, carry_out_with_sink, select_part
 from selfplay.batch.ray.start import split_settings
-from selfplay.batch.run import NullWatch
 from selfplay.batch.run_folder import RunFolder
 from selfplay.batch.settings import BatchSettings
 from selfplay.batch.start import RunOrder
+from selfplay.batch.watch import NullWatch
 from selfplay.config import HintConfig
 from selfplay.core.errors import ConfigError, RunError, StorageError
 from tests.selfplay.batch.ray.local_actors import LocalActor, make_fleet

@@ -1,6 +1,6 @@
 import platform
 
-from selfplay.batch.memory import limit_malloc_caches
+from selfplay.batch.process import limit_malloc_caches
 
 
 def test_glibc_takes_the_settings_and_other_libraries_are_left_alone() -> None:
