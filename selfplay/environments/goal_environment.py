@@ -178,14 +178,16 @@ def describe_goals(task: Task) -> str:
 def guard_goals(task: Task) -> Guard:
     """What no hint may reveal: the values of conditions and the goals' secrets.
 
-    Addresses and paths are guarded as a target's path is, piece by piece; other values as a target's content is.
+    Addresses and paths are guarded as a target's path is, piece by piece; single words as a name that it defines, and
+    other values as its content.
     """
     paths, texts = _split_secrets(task)
     patch = "".join(
         f"--- a/{path}\n+++ b/{path}\n" + "".join(f"+{line}\n" for text in texts for line in text.splitlines())
         for path in paths
     )
-    answer = Answer(targets=tuple(Target(path=path) for path in paths), patch=patch)
+    names = [Target(path=paths[0], symbol=text) for text in texts if re.fullmatch(r"[\w-]+", text)]
+    answer = Answer(targets=(*(Target(path=path) for path in paths), *names), patch=patch)
     return prepare_guard(task.model_copy(update={"answer": answer}), None)
 
 
