@@ -36,7 +36,7 @@ MORE = "".join(
     f"    def handle_{n}(self, pressure):\n        return self.release(pressure, {n})  # the tank's pressure\n"
     for n in range(60)
 )
-CALLS: list[tuple[str, dict[str, Any]]] = [
+CALLS: list[tuple[str, dict[str, object]]] = [
     ("grep", {"pattern": "pressure"}),
     ("read_file", {"path": "pump/tank.py"}),
     ("read_file", {"path": "pump/tank.py", "count": 61}),
