@@ -115,7 +115,7 @@ def count_revealing(trace: Trace, environment: Environment, reveals: Callable[[s
     count = 0
     for step in trace.steps:
         for result in step.results:
-            environment.note_shown(seen, result)
+            environment.note_shown(seen, step.action, result)
         hint = step.judgement.hint
         count += hint is not None and reveals(hint.text, seen)
     return count

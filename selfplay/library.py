@@ -74,7 +74,7 @@ async def play(
     *,
     out: Path | str = "traces",
     repos: Path | str = "repos",
-    models: Mapping[Seat, Model] | None = None,
+    models: Mapping[str, Model] | None = None,
     tools: Sequence[AnyTool] | None = None,
     environment: EnvironmentKind | None = None,
     watch: EventWatcher | None = None,
@@ -146,7 +146,7 @@ async def clean_traces(
 
 
 def open_clean(place: Path | str) -> CleanFolder:
-    """What `clean_traces` made of a folder of journals: its traces, pairs and funnel. Raises InputError if it made nothing."""
+    """What `clean_traces` made of a folder of journals: traces, pairs, funnel. Raises InputError if it made nothing."""
     for folder in (CleanFolder(Path(place)), CleanFolder(Path(place) / CLEAN_FOLDER_NAME)):
         if folder.is_complete:
             return folder
