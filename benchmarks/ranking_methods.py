@@ -14,14 +14,12 @@ import numpy as np
 from mining import CommitTask
 from numpy.typing import NDArray
 
-from selfplay_tools.index.declared_names import find_declared_names
 from selfplay_tools.index.path_fields import make_path_fields
 from selfplay_tools.index.query_terms import PLAIN_WORDS, QueryTerm, terms_of
 from selfplay_tools.index.ranking import FORMULA, FieldRule, Ranking, RankingFormula
-from selfplay_tools.index.store.postings import Postings
-from selfplay_tools.index.store.word_index import WordIndex
+from selfplay_tools.index.store.word_index import Postings, WordIndex
 from selfplay_tools.index.store.word_numbers import Numbers, WordCounts, count_words
-from selfplay_tools.index.words import find_words, word_counts
+from selfplay_tools.index.words import find_declared_names, find_words, word_counts
 
 BM25: Any = cast("Any", bm25s)
 STOP_WORDS = frozenset(cast("Sequence[str]", BM25.tokenization.STOPWORDS_EN))

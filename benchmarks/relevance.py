@@ -22,7 +22,7 @@ import numpy as np
 from mining import CommitTask, files_of, is_source, mine_tasks, name_of, read_contents
 from ranking_methods import ABLATION, METHODS, Corpus, QueryWords, TextCounts, ranks_of
 
-from selfplay_tools.index.store.normalised_text import normalise
+from selfplay_tools.index.store.blob_table import normalise
 
 CUTS = (1, 5, 10, 20)
 SEED = 1

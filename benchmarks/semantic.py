@@ -14,9 +14,8 @@ from time import perf_counter
 import numpy as np
 
 from selfplay_tools.semantic.chunks import CodeChunk, cut_into_chunks, kind_of
-from selfplay_tools.semantic.embedding import Floats, QuantizedVectors, normalise_rows
-from selfplay_tools.semantic.vector_index import VectorIndex
-from selfplay_tools.semantic.vector_segment import ChunkedBlob, SegmentContent, VectorSegment, write_segment
+from selfplay_tools.semantic.embedders import Floats, QuantizedVectors, normalise_rows
+from selfplay_tools.semantic.vector_index import ChunkedBlob, SegmentContent, VectorIndex, VectorSegment, write_segment
 
 PER_SEGMENT = 20_000
 PER_BLOB = 12

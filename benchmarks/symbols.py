@@ -23,7 +23,7 @@ from selfplay_tools.code.definitions import read_definitions
 from selfplay_tools.code.languages import Language, language_of, may_have_language
 from selfplay_tools.code.syntax import parse
 from selfplay_tools.errors import NotReadable
-from selfplay_tools.index.store.normalised_text import normalise
+from selfplay_tools.index.store.blob_table import normalise
 
 LANGUAGES = {"c": "C", "cpp": "C++", "go": "Go", "java": "Java", "python": "Python", "ruby": "Ruby", "rust": "Rust"}
 """Those compared, by our name and that of ctags."""

@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from selfplay.tasks.file_kinds import is_marked_generated
-from selfplay.tasks.mine.filters import CommitCandidate
-from selfplay.tasks.mine.funnel import MiningDrop, MiningFunnel
+from selfplay.tasks.mine.filters import CommitCandidate, MiningDrop, MiningFunnel
 from selfplay.tasks.mine.settings import MineSettings
 from selfplay_tools.git import read_records, run_git
 from selfplay_tools.snapshot.blob_reader import BlobReader

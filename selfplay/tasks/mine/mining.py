@@ -24,9 +24,8 @@ from selfplay.tasks.mine.commit_contents import (
     read_patches,
     read_targets,
 )
-from selfplay.tasks.mine.filters import CommitCandidate, find_candidates
+from selfplay.tasks.mine.filters import CommitCandidate, MiningDrop, MiningFunnel, find_candidates
 from selfplay.tasks.mine.function_targets import function_targets
-from selfplay.tasks.mine.funnel import MiningDrop, MiningFunnel
 from selfplay.tasks.mine.history import HistoryCommit, read_history
 from selfplay.tasks.mine.settings import CommitSelection, MineSettings
 from selfplay.tasks.prompt_leaks import find_leak, leak_meta

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay_tools.code.c_parts import blank_unmatched_conditions, find_part_around, may_have_parts, split_parts
+from selfplay_tools.code.c_source import blank_unmatched_conditions, find_part_around, may_have_parts, split_parts
 from selfplay_tools.code.code_file import clear_cache, code_of, parse_code
 from selfplay_tools.code.lexer import find_non_code_ranges
 from selfplay_tools.code.syntax import ByteRanges

@@ -1,8 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from selfplay_tools.code.c_source import ATTRIBUTES, blank_macros
 from selfplay_tools.code.code_file import parse_code
-from selfplay_tools.code.macros import ATTRIBUTES, blank_macros
 
 WORDS = (
     *("__init", "__packed", "__printf(1, 2)", "asmlinkage", "API_X", "EXPORT", "struct", "class", "static", "int", "f"),

@@ -14,9 +14,16 @@ from hypothesis import strategies as st
 
 from selfplay_tools.semantic import vector_store as stores
 from selfplay_tools.semantic.chunks import CodeChunk
-from selfplay_tools.semantic.embedding import EmbeddingFailed, Floats, QuantizedVectors, normalise_rows
-from selfplay_tools.semantic.vector_index import DECIMALS, VectorIndex
-from selfplay_tools.semantic.vector_segment import NAME, ChunkedBlob, SegmentContent, VectorSegment, write_segment
+from selfplay_tools.semantic.embedders import EmbeddingFailed, Floats, QuantizedVectors, normalise_rows
+from selfplay_tools.semantic.vector_index import (
+    DECIMALS,
+    NAME,
+    ChunkedBlob,
+    SegmentContent,
+    VectorIndex,
+    VectorSegment,
+    write_segment,
+)
 from selfplay_tools.semantic.vector_store import MAX_SEGMENTS, VectorStore
 from tests.toy_embeddings import LENGTH, ToyEmbedder, toy_vectors
 
@@ -196,7 +203,7 @@ ADDS = """
 import sys
 from pathlib import Path
 from selfplay_tools.semantic.chunks import CodeChunk
-from selfplay_tools.semantic.vector_segment import ChunkedBlob
+from selfplay_tools.semantic.vector_index import ChunkedBlob
 from selfplay_tools.semantic.vector_store import VectorStore
 from tests.toy_embeddings import LENGTH, ToyEmbedder
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 
-from selfplay_tools.code.c_parts import find_part_around, may_have_parts
+from selfplay_tools.code.c_source import find_part_around, may_have_parts
 from selfplay_tools.code.definitions import Definition, read_definitions, read_part_definitions
 from selfplay_tools.code.languages import (
     LANGUAGES,

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 
+from selfplay_tools.code.c_source import ATTRIBUTES, ATTRIBUTES_OF
 from selfplay_tools.code.lexer import can_lex, select_in_code
-from selfplay_tools.code.macros import ATTRIBUTES, ATTRIBUTES_OF
 from selfplay_tools.text.lines import Buffer, TextSpan
 from selfplay_tools.text.regex import Regex, compile_regex, escape_regex
 

@@ -20,7 +20,7 @@ from selfplay_tools.code.languages import LANGUAGES
 from selfplay_tools.code.syntax import ByteRanges
 
 _MODULES = (
-    *"c_parts definitions languages lexer macros names serialization syntax".split(),
+    *"c_source definitions languages lexer names serialization syntax".split(),
     "../text/decoding",
 )
 

@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfplay_tools.index.ranking import PathFields
-from selfplay_tools.index.store.postings import Postings
-from selfplay_tools.index.store.word_index import WordIndex
+from selfplay_tools.index.store.word_index import Postings, WordIndex
 from selfplay_tools.text.regex import Regex, compile_regex
 
 

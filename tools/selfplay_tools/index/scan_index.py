@@ -14,13 +14,13 @@ from selfplay_tools.index.path_fields import make_path_fields
 from selfplay_tools.index.query_terms import terms_of
 from selfplay_tools.index.ranking import PathFields, Ranking, find_best
 from selfplay_tools.index.store.array_file import as_ints
-from selfplay_tools.index.store.normalised_text import normalise
+from selfplay_tools.index.store.blob_table import normalise
 from selfplay_tools.index.store.word_index import WordIndex
 from selfplay_tools.protocols import FileSelection, PathKind, RankedFiles, SnapshotEntry
 from selfplay_tools.text.decoding import decode, has_wide_mark, is_binary
-from selfplay_tools.text.globs import match_glob
 from selfplay_tools.text.lines import TextSpan
 from selfplay_tools.text.literals import AllOf, AnyOf, LiteralNeed, Need, need_literals
+from selfplay_tools.text.paths import match_glob
 
 _ASCII_RUN = re.compile(r"[\x00-\x7f]+")
 # The two characters beyond ASCII that a case-insensitive search takes for ASCII letters.

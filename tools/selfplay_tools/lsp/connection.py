@@ -17,7 +17,7 @@ from pygls.exceptions import JsonRpcException
 from pygls.io_ import run_async
 from pygls.lsp.client import LanguageClient
 
-from selfplay_tools.lsp.positions import TextPosition
+from selfplay_tools.lsp.locations import TextPosition
 from selfplay_tools.lsp.servers import LanguageServer, fill_settings
 from selfplay_tools.lsp.workspace import Workspace
 

@@ -15,9 +15,8 @@ import numpy as np
 from selfplay_tools.errors import NotReadable
 from selfplay_tools.protocols import Snapshot, SnapshotEntry
 from selfplay_tools.semantic.chunks import cut_into_chunks, kind_of
-from selfplay_tools.semantic.embedding import Embedder, EmbeddingFailed, Floats, normalise_rows
-from selfplay_tools.semantic.vector_index import ChunkPlace, VectorIndex
-from selfplay_tools.semantic.vector_segment import ChunkedBlob
+from selfplay_tools.semantic.embedders import Embedder, EmbeddingFailed, Floats, normalise_rows
+from selfplay_tools.semantic.vector_index import ChunkedBlob, ChunkPlace, VectorIndex
 from selfplay_tools.semantic.vector_store import DEFAULT_MAX_BYTES, VectorStore, find_new_texts
 from selfplay_tools.snapshot.scope import SearchScope, scope_of
 

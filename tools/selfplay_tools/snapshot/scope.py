@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from selfplay_tools.errors import BadArgument, NotReadable
 from selfplay_tools.output import folder_name, format_count, format_size
 from selfplay_tools.protocols import FileSelection, PathKind, Snapshot, SnapshotEntry
-from selfplay_tools.text.globs import match_glob
+from selfplay_tools.text.paths import match_glob
 
 
 def list_entries_below(snapshot: Snapshot, folder: str) -> Sequence[SnapshotEntry]:

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from selfplay_tools.index.store.blob_catalog import MISSING, BlobCatalog
-from selfplay_tools.index.store.blob_table import BlobRecord, parse_oids
+from selfplay_tools.index.store.blob_table import BlobRecord, normalise, parse_oids
 from selfplay_tools.index.store.commit_layout import GROUP_FILES, CommitLayout
-from selfplay_tools.index.store.normalised_text import normalise
 from selfplay_tools.index.store.segment_store import SegmentStore
 from selfplay_tools.protocols import PathKind, SnapshotEntry
 from selfplay_tools.text.literals import LiteralNeed

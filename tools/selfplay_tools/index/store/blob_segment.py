@@ -27,8 +27,7 @@ from selfplay_tools.index.store.array_file import (
     unpack_arrays,
     write_atomically,
 )
-from selfplay_tools.index.store.blob_table import BlobRecord, BlobTable, table_row_of
-from selfplay_tools.index.store.normalised_text import ENCODINGS, NormalisedText
+from selfplay_tools.index.store.blob_table import ENCODINGS, BlobRecord, BlobTable, NormalisedText, table_row_of
 from selfplay_tools.index.store.trigram_signatures import TrigramSignatures
 from selfplay_tools.index.store.word_index import WordIndex
 from selfplay_tools.text.lines import Buffer

@@ -14,8 +14,7 @@ import numpy as np
 from selfplay_tools.errors import GitFailed
 from selfplay_tools.git import pipes_of, start_git
 from selfplay_tools.index.store.background import stop_if_exiting
-from selfplay_tools.index.store.blob_table import BlobRecord
-from selfplay_tools.index.store.normalised_text import has_control_characters, normalise
+from selfplay_tools.index.store.blob_table import BlobRecord, has_control_characters, normalise
 
 _BUFFER_BYTES = 1 << 20
 _GROUP_BYTES = 1 << 18
