@@ -1,4 +1,4 @@
-"""Building a repository's index ahead, and telling what there is of it."""
+"""Building a repository's index ahead, and summarising what there is of it."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -46,23 +46,23 @@ def build_index(
 ) -> str:
     """Clone if need be, and index everything that the commit holds and the index does not; the commit's full id.
 
-    `told` hears how many of the missing contents are done, and how many there are. Blocking. Raises RepositoryError,
-    also where the index can't be written.
+    `on_progress` gets how many of the missing contents are done, and how many there are. Blocking. Raises
+    RepositoryError, also where the index can't be written.
     """
     if commit == WORKTREE:
         raise RepositoryError(f"{repo}: a directory as it is on disk has no index to build; name a commit")
     folder, git_dir = repositories.index_folder(repo), repositories.clone(repo)
     full_id = repositories.resolve(repo, commit)
     try:
-        library = open_repository_index(git_dir, folder.absolute())
+        index = open_repository_index(git_dir, folder.absolute())
         with closing(CommitSnapshot(git_dir, full_id)) as snapshot:
             files = [e for e in snapshot.entries if e.kind is PathKind.FILE and e.size <= MAX_INDEXED_BYTES]
-        library.store.commits.note(full_id)
-        library.add_with_words([entry.oid for entry in files], on_progress)
+        index.store.commits.note(full_id)
+        index.add_with_words([entry.oid for entry in files], on_progress)
     except (ToolsError, OSError) as error:
         raise RepositoryError(f"{repo}, {commit}: can't be indexed in {folder}: {error}") from error
-    if library.problem is not None:
-        raise RepositoryError(f"{repo}, {commit}: can't be indexed in {folder}: {library.problem}")
+    if index.problem is not None:
+        raise RepositoryError(f"{repo}, {commit}: can't be indexed in {folder}: {index.problem}")
     return full_id
 
 

@@ -13,7 +13,7 @@ from selfplay_tools.snapshot.blob_reader import BlobReader
 from selfplay_tools.text.decoding import decode
 
 COMMITS_PER_BATCH = 2000
-"""Commits that one process is given: what a stop loses, and how often progress is told."""
+"""Commits that one process is given: what a stop loses, and how often progress is reported."""
 _DIFF_COMMAND = (
     "diff-tree", "--stdin", "-r", "--always", "--no-renames", "--no-ext-diff", "--no-textconv", "--no-color",
     "--ignore-submodules=dirty", "--src-prefix=a/", "--dst-prefix=b/",

@@ -1,4 +1,4 @@
-"""Which commits may become tasks, told from their history entry alone."""
+"""Which commits may become tasks, judged by their history entry alone; and why others do not, counted."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -71,7 +71,7 @@ class MiningFunnel:
 MAX_MESSAGE_CHARS = 100_000
 """A longer message is not even cleaned."""
 MIN_SPECIFIC_WORDS = 2
-"""With fewer nobody could tell where to look (`Some small fixes for problems`)."""
+"""With fewer it is unclear where to look (`Some small fixes for problems`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,7 +118,7 @@ class Rewriter:
     spent: RewriteCost = field(default_factory=RewriteCost)
 
     async def rewrite(self, tasks: Sequence[Task], on_progress: Callable[[int], None]) -> list[Task]:
-        """The tasks with issues as prompts, in order; `tell` hears how many are done.
+        """The tasks with issues as prompts, in order; `on_progress` gets how many are done.
 
         Raises ModelError when the model can't be had, and RepositoryError: what was answered is kept, the same call
         goes on there.

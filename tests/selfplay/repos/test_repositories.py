@@ -228,7 +228,7 @@ def test_a_failed_clone_says_why_and_leaves_nothing(repositories: Repositories, 
     assert clones(tmp_path / "repos") == []
 
 
-def test_a_repository_without_commits_is_told(source: Path, repositories: Repositories) -> None:
+def test_a_repository_without_commits_is_reported(source: Path, repositories: Repositories) -> None:
     with pytest.raises(RepositoryError, match="HEAD"):
         repositories.open(str(source), "HEAD")
 
@@ -255,7 +255,7 @@ def test_a_partial_clone_is_refused(source: Path, repositories: Repositories, tm
         repositories.open(str(partial), "HEAD")
 
 
-def test_a_source_that_lacks_a_blob_is_told(source: Path, repositories: Repositories, tmp_path: Path) -> None:
+def test_a_source_that_lacks_a_blob_is_reported(source: Path, repositories: Repositories, tmp_path: Path) -> None:
     commit_files(source, {b"a.py": b"1\n"})
     oid = git(source, "rev-parse", "main:a.py").decode().strip()
     (source / "objects" / oid[:2] / oid[2:]).unlink()
@@ -309,7 +309,7 @@ def test_a_clone_that_was_killed_is_made_again(source: Path, tmp_path: Path, rep
     assert not [name for name in clones(tmp_path / "repos") if ".part-" in name]
 
 
-def test_progress_is_told(source: Path, tmp_path: Path) -> None:
+def test_progress_is_reported(source: Path, tmp_path: Path) -> None:
     commit_files(source, {b"f%d" % i: b"%d" % i for i in range(50)})
     lines: list[str] = []
     Repositories(tmp_path / "repos", progress=lines.append).clone(str(source))
@@ -319,7 +319,7 @@ def test_progress_is_told(source: Path, tmp_path: Path) -> None:
 # What a commit changed
 
 
-def test_what_a_commit_changed_is_told(source: Path, repositories: Repositories) -> None:
+def test_what_a_commit_changed_is_listed(source: Path, repositories: Repositories) -> None:
     old = {b"keep.py": b"k\n", b"change.py": b"1\n", b"gone.py": b"some lines\nto move\n", b"mode.sh": b"x\n"}
     first = commit_files(source, old, message="Größe\n\nbody\n".encode())
     new = {

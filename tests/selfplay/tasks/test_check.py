@@ -81,7 +81,7 @@ def test_a_file_without_rows_is_an_error(tmp_path: Path) -> None:
         check(tmp_path)
 
 
-def test_no_password_of_an_address_is_told(tmp_path: Path) -> None:
+def test_no_password_of_an_address_is_printed(tmp_path: Path) -> None:
     checked = check(tmp_path, row("https://u:secretpw@example.org/x.git"))
     assert checked.repositories == {"https://example.org/x.git": 1}
     assert "secretpw" not in repr(checked)

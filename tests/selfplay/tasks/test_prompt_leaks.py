@@ -24,7 +24,7 @@ TARGETS = (Target(path="src/app/termui.py"),)
         ("Fix app/termui.py and open_stream", LeakGrade.PATH, "app/termui.py"),
     ],
 )
-def test_the_most_telling_name_decides(prompt: str, grade: LeakGrade, name: str | None) -> None:
+def test_the_most_revealing_name_decides(prompt: str, grade: LeakGrade, name: str | None) -> None:
     leaked = find_leak(prompt, TARGETS, lambda _: TEXT)
     assert leaked.grade is grade
     assert leaked.names == (() if name is None else (name,))

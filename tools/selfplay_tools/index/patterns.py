@@ -21,7 +21,7 @@ from selfplay_tools.text.regex import BadRegex, Regex, compile_regex
 MAX_PATTERN_CHARS = 2_000
 
 LONGEST_ESCAPED = 100
-"""Characters of a pattern whose escaped form is still told."""
+"""Characters of a pattern whose escaped form is still shown."""
 
 ADVICE = tuple(
     (re.compile(complaint), advice)

@@ -72,7 +72,7 @@ Flags = NDArray[np.bool_]
 
 
 class BaseIndex(ABC):
-    """Implements `Index` on top of texts in path order, and of words. Safe to use from several threads."""
+    """Implements `TextIndex` on top of texts in path order, and of words. Safe to use from several threads."""
 
     def __init__(self, entries: Sequence[SnapshotEntry]) -> None:
         self._files = entries
@@ -94,7 +94,7 @@ class BaseIndex(ABC):
         """The words of all searched files, counted when first asked for."""
 
     def list_unsearched(self) -> Sequence[SnapshotEntry]:
-        """As `Index.left_out`."""
+        """As `TextIndex.list_unsearched`."""
         return self._select_files(~self._flag_searched())
 
     def _select_files(self, flags: Flags) -> list[SnapshotEntry]:
@@ -106,7 +106,7 @@ class BaseIndex(ABC):
         return _is_file(entry) and entry.size <= MAX_INDEXED_BYTES
 
     def select(self, folder: str, glob: str = "") -> FileSelection:
-        """As `Index.within`."""
+        """As `TextIndex.select`."""
         key = folder, glob
         place = self._selections.get(key)
         if place is None:
@@ -146,7 +146,7 @@ class BaseIndex(ABC):
         return at if at is not None and _is_file(self._files[at]) else None
 
     def find_spans(self, need: Need, selection: FileSelection | None = None) -> Iterator[TextSpan]:
-        """As `Index.spans`."""
+        """As `TextIndex.find_spans`."""
         return self._find_spans(need, self._flags_of(selection))
 
     def _flags_of(self, selection: FileSelection | None) -> Flags:
@@ -157,14 +157,14 @@ class BaseIndex(ABC):
         return selection.files.flags
 
     def find_candidates(self, literals: Sequence[str], *, ignore_case: bool) -> Iterator[SnapshotEntry]:
-        """As `Index.candidates`."""
+        """As `TextIndex.find_candidates`."""
         need = need_literals(literals, ignore_case=ignore_case)
         for span in self.find_spans(need):
             for path in span.paths:
                 yield self._files[bisect_left(self._files, path, key=_path_of)]
 
     def rank(self, words: Sequence[str], limit: int, selection: FileSelection | None = None) -> RankedFiles:
-        """As `Index.rank`."""
+        """As `TextIndex.rank`."""
         terms = terms_of(" ".join(words))
         if not terms:
             return RankedFiles(0, [])
@@ -176,14 +176,14 @@ class BaseIndex(ABC):
         return RankedFiles(int(np.count_nonzero(scores > 0)), found)
 
     def find_unknown(self, words: Sequence[str]) -> Sequence[str]:
-        """As `Index.unknown`."""
+        """As `TextIndex.find_unknown`."""
         terms = [(word, term) for word in words for term in terms_of(word)]
         held = self._get_ranking().are_held([term for _, term in terms])
         known = {word for (word, _), is_held in zip(terms, held, strict=True) if is_held}
         return [word for word in words if word not in known]
 
     def rank_paths(self, words: Sequence[str], limit: int) -> Sequence[tuple[str, float]]:
-        """As `Index.ranked`."""
+        """As `TextIndex.rank_paths`."""
         return self.rank(words, limit).best
 
     def _list_searched(self) -> NDArray[np.intp]:

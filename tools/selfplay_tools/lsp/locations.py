@@ -1,4 +1,8 @@
-"""From a model's words to a place in a file: a path, a line, and what stands on that line."""
+"""Between a model's words and a language server's positions, both ways.
+
+A path, a line and what stands on that line become a position in a file; answers become rows for a model: lines of the
+snapshot, and what lies outside of it by name.
+"""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -151,7 +155,7 @@ class TextPosition:
     column: int
     """In UTF-16 code units."""
     text: str = field(repr=False)
-    """The whole file, as the server is told of it."""
+    """The whole file, as it is sent to the server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +174,7 @@ class SymbolPlace:
 def locate_symbol(snapshot: Snapshot, arguments: SymbolAtLine) -> SymbolPlace:
     """The place that is meant: of several on the line the first that is code.
 
-    Raises BadArgument where the line, or the symbol on it, does not exist; and what `file_at` raises.
+    Raises BadArgument where the line, or the symbol on it, does not exist; and what `resolve_file` raises.
     """
     path = resolve_file(snapshot, arguments.path)
     lines = snapshot.text(path).lines

@@ -52,8 +52,8 @@ class Hover(SymbolAtLine):
 def make_lsp_tools(servers: Sequence[LanguageServer], pool: ServerPool | None = None) -> tuple[AnyTool, ...]:
     """The tools that ask these servers, each about its files. Raises NotUsable where a program is missing.
 
-    Names, descriptions and schemas are the same whoever is asked. Processes start when they are first needed, and end
-    when the snapshot is closed. `pool` is where they live: that of this process, if not said otherwise.
+    Names, descriptions and schemas are the same for every server. Processes start when they are first needed, and end
+    when the snapshot is closed. `pool` holds them: by default that of this process.
     """
     for server in servers:
         server.find_program()

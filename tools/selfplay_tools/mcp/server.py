@@ -59,7 +59,7 @@ def run_stdio(server: Server[Any]) -> None:
     """Serve one client until it closes our standard input. For the main thread of a program that does nothing else.
 
     Meanwhile whatever else this process writes to standard output goes to standard error. SIGINT ends the process at
-    once: the thread that waits for input can't be woken, and a server that only reads has nothing to put in order.
+    once: the thread that waits for input can't be woken, and a server that only reads has nothing to clean up.
     """
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
@@ -142,7 +142,7 @@ def _is_loopback(host: str) -> bool:
 
 
 THREADS = (os.cpu_count() or 2) + 2
-"""Calls carried out at once, if not said otherwise."""
+"""Calls carried out at once, by default."""
 
 logger = logging.getLogger(__name__)
 
@@ -219,7 +219,7 @@ class _ToolboxService:
         try:
             result = await anyio.to_thread.run_sync(self.toolbox.run, params.name, arguments, limiter=self.threads)
         except Exception as fault:
-            # Its words hold paths of this machine: they are for whoever runs the server.
+            # Its message holds paths of this machine: it is for the operator of the server.
             logger.exception("the tool %r failed", params.name)
             raise MCPError(
                 INTERNAL_ERROR, "the tool failed, through no fault of the call; the server's log says why"

@@ -156,7 +156,7 @@ class EndpointEmbedder:
         return json.dumps(["endpoint", self.endpoint.model, self.endpoint.dimensions, self.endpoint.code_prefix])
 
     def embed_code(self, texts: Sequence[str]) -> Floats:
-        """As `Embedder.of_code`."""
+        """As `Embedder.embed_code`."""
         size = self.endpoint.batch_size
         batches = [texts[start : start + size] for start in range(0, len(texts), size)]
         with self.server.connect() as post, ThreadPoolExecutor(min(self.endpoint.parallel, len(batches))) as threads:
@@ -168,7 +168,7 @@ class EndpointEmbedder:
         return self._stack_rows(list(chain.from_iterable(found)))
 
     def embed_question(self, text: str) -> Floats:
-        """As `Embedder.of_question`."""
+        """As `Embedder.embed_question`."""
         return self._stack_rows(self._request_batch(self.server.post, [text], self.endpoint.question_prefix))[0]
 
     def _request_batch(self, post: Post, texts: Sequence[str], prefix: str) -> list[Floats]:
@@ -261,11 +261,11 @@ class LocalEmbedder:
         return json.dumps(["local", self._settings.model, self._settings.dimensions, self._settings.code_prefix])
 
     def embed_code(self, texts: Sequence[str]) -> Floats:
-        """As `Embedder.of_code`."""
+        """As `Embedder.embed_code`."""
         return self._encode([self._settings.code_prefix + text for text in texts])
 
     def embed_question(self, text: str) -> Floats:
-        """As `Embedder.of_question`."""
+        """As `Embedder.embed_question`."""
         return self._encode([self._settings.question_prefix + text])[0]
 
     def _encode(self, texts: list[str]) -> Floats:

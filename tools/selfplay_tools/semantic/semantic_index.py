@@ -116,7 +116,7 @@ class SemanticIndex:
     def embed_ahead(self, snapshot: Snapshot, on_progress: Callable[[int, int], None] | None = None) -> int:
         """Embed all of the snapshot that has no vectors yet, however much; the number of texts that were embedded.
 
-        `told` hears how many of how many files are done. What was done stays done when it is stopped.
+        `on_progress` gets how many of how many files are done. What was done stays done when it is stopped.
         Raises NotEmbedded, OSError.
         """
         length = len(self._embed_query("where is it?", ""))

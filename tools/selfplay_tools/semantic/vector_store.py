@@ -1,6 +1,6 @@
-"""All that is remembered of one model's vectors: read by any number of processes, grown by one at a time.
+"""All stored vectors of one model: read by any number of processes, grown by one at a time.
 
-What is there never changes; what grows is the number of files. A file's name tells its checksum: one that is damaged
+What is there never changes; what grows is the number of files. A file's name holds its checksum: one that is damaged
 is left out, which makes its blobs unknown, and is removed by the next writer.
 """
 
@@ -102,8 +102,8 @@ class VectorStore:
     ) -> int:
         """Embed and keep what is not there yet; portion after portion becomes visible. Returns the number of texts.
 
-        `needed` are segments that must not be dropped for it. `told` hears how many blobs are done. Who comes while
-        another process or thread adds waits for it. Raises OSError, and what `embed` raises.
+        `needed` are segments that must not be dropped for it. `on_progress` gets how many blobs are done. Waits while
+        another process or thread adds. Raises OSError, and what `embed` raises.
         """
         with self._lock_for_writing() as since:
             self.mark_used(needed)

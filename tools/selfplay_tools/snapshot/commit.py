@@ -68,7 +68,7 @@ class CommitSnapshot(BaseSnapshot):
     ) -> None:
         """List the commit's tree.
 
-        With `store`, a folder for what is remembered of the repository's contents, every question is answered from
+        With `store`, a folder for what is stored about the repository's contents, every question is answered from
         there, and what is missing there is added. The answers are the same without.
 
         Raises NoSuchCommit, and GitFailed for a tree that can't be listed or that has more than `max_entries` files.
@@ -114,7 +114,7 @@ class CommitSnapshot(BaseSnapshot):
         return stored_text(path, *place) if place else super().text(path)
 
     def text_span(self, path: str) -> TextSpan:
-        """As `Snapshot.source`."""
+        """As `Snapshot.text_span`."""
         place = self._commit_index.locate_text(path) if self._commit_index else None
         return stored_span(path, *place) if place else super().text_span(path)
 

@@ -153,7 +153,7 @@ class Inventory:
             at = bisect_left(self._entries, f"{start}{name}0", at, key=_path_of) if slash else at + 1
 
     def nearest_paths(self, path: str, limit: int = 3) -> tuple[str, ...]:
-        """As `Snapshot.nearest`."""
+        """As `Snapshot.nearest_paths`."""
         return self._nearest.find(path, limit)
 
     @cached_property
@@ -167,8 +167,8 @@ class Inventory:
     def resolve(self, path: str, link_target: Callable[[str], str]) -> str:
         """As `Snapshot.resolve`: components are walked one by one, in this inventory only.
 
-        `link_target` tells what a link of that path says. It is not kept: a snapshot that its own inventory held would
-        keep an index's files mapped until Python's collector of cycles comes by.
+        `link_target` gives the target of the link at a path. It is not kept: a snapshot that its own inventory held
+        would keep an index's files mapped until Python's collector of cycles comes by.
         """
         if path.startswith("/"):
             raise self.missing_error(path)

@@ -1,4 +1,4 @@
-"""A snapshot from a path and a revision, for whoever has no engine that keeps clones."""
+"""A snapshot from a path and a revision, for programs without an engine that keeps clones."""
 
 import os
 from collections.abc import Mapping

@@ -30,7 +30,7 @@ FILES = {
 
 
 def make_blobs(oids: Sequence[bytes]) -> "list[BlobRecord]":
-    """Blobs whose content is told by their ids."""
+    """Blobs whose content follows from their ids."""
     return [BlobRecord(oid, 40, normalise(oid.hex().encode() + b"\n")) for oid in oids]
 
 

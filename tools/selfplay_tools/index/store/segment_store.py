@@ -43,7 +43,7 @@ MAX_SEGMENTS = 12
 """With more, small ones are put together."""
 DEFAULT_MAX_BYTES = 8 << 30
 _COUNTING = "counting"
-"""The lock of whoever counts words: others may write meanwhile."""
+"""The lock of the process that counts words: others may write meanwhile."""
 _OPENING_TRIES = 20
 
 FetchBlobs = Callable[[Sequence[bytes]], Iterator[BlobRecord]]
@@ -165,9 +165,9 @@ class SegmentStore:
     ) -> None:
         """Store the blobs of those ids that are not stored yet; segment after segment becomes visible.
 
-        Their texts come first: `told` hears how many of how many are done, and `ready` is called at their end. Then
-        come the signatures. `waits` is called if another writer has to be waited for. Raises OSError, and what `fetch`
-        and `waits` raise.
+        Their texts come first: `on_progress` gets how many of how many are done, and `on_texts_stored` is called at
+        their end. Then come the signatures. `on_wait` is called if another writer has to be waited for. Raises OSError,
+        and what `fetch` and `on_wait` raise.
         """
         if not self.find_missing(oids) and self.catalog.has_signatures:
             return

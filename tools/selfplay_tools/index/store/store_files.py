@@ -57,12 +57,6 @@ class StoreManifest:
     segments: Mapping[str, SegmentFiles] = field(default_factory=dict[str, SegmentFiles])
     following: int = 1
 
-    def without(self, names: frozenset[str]) -> "StoreManifest":
-        """With those segments left out."""
-        return StoreManifest(
-            {name: files for name, files in self.segments.items() if name not in names}, self.following
-        )
-
 
 def read_manifest(folder: Path) -> StoreManifest:
     """The manifest; an empty one where there is none that can be used."""

@@ -231,7 +231,7 @@ class WordIndex:
         return arrays
 
     def find_rows(self, words: Sequence[int], /) -> tuple[WordRows, WordRows]:
-        """As `Holders.holding`; the rows are the texts."""
+        """As `WordRowFinder.find_rows`; the rows are the texts."""
         return find_in_parts([self], words, np.zeros(1, np.intp))
 
     @property

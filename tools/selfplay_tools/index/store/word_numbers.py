@@ -221,7 +221,7 @@ def _count_in_pieces(text: memoryview) -> WordCounts:
 
 @dataclass(frozen=True, slots=True)
 class _UnboundedCounts:
-    """As `Counts`, before counts are bounded."""
+    """As `WordCounts`, before counts are bounded."""
 
     numbers: Numbers
     counts: NDArray[np.int64]
