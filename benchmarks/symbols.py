@@ -1,4 +1,4 @@
-"""Our definitions held against universal-ctags: what share of its tags we report, and what share of ours it has.
+"""Our definitions compared with universal-ctags: what share of its tags we report, and what share of ours it has.
 
     python benchmarks/symbols.py CLONE[@COMMIT] ... [--examples 3] [--json]
 
@@ -44,7 +44,7 @@ OPTIONS = ("--kinds-C=+px", "--kinds-C++=+px", "--fields=+nKZ", "--output-format
 
 @dataclass(frozen=True, slots=True)
 class SymbolTag:
-    """One definition, whoever found it."""
+    """One definition, found by either."""
 
     path: str
     name: str

@@ -9,12 +9,10 @@ Everything here blocks, a clone for as long as it takes: call it from a thread.
 
 import re
 import shutil
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Literal
 
 import git
 
@@ -26,7 +24,6 @@ from selfplay.repos.git_commands import (
     commands_in,
     describe_git_error,
     fetch,
-    translate_git_errors,
 )
 from selfplay.repos.hidden_files import hidden_path_filter
 from selfplay.repos.sources import WORKTREE, RepositorySource, find_source, require_repository
@@ -35,29 +32,15 @@ from selfplay_tools.git import run_git
 from selfplay_tools.protocols import Snapshot
 from selfplay_tools.snapshot.commit import CommitSnapshot
 from selfplay_tools.snapshot.directory import DirectorySnapshot
-from selfplay_tools.text.paths import display_path
 
 _PINNED = re.compile(r"(?P<id>[0-9a-f]{40}|[0-9a-f]{64})(?P<steps>[~^][~^0-9]*)?")
 """A full id, perhaps with steps to its ancestors: means the same forever."""
 _HEAD = "refs/selfplay/head"
 _PARTIAL = re.compile(rb"(?:remote\..*\.(?:promisor|partialclonefilter)|extensions\.partialclone)\n", re.DOTALL)
 
-ChangeStatus = Literal["added", "modified", "deleted"]
-_STATUS: dict[bytes, ChangeStatus] = {b"A": "added", b"M": "modified", b"T": "modified", b"D": "deleted"}
-_GITLINK = b"160000"
-
-
-@dataclass(frozen=True, slots=True)
-class ChangedPath:
-    """One file that a commit changed. A rename is a deletion and an addition."""
-
-    path: str
-    """As in a snapshot."""
-    status: ChangeStatus
-
 
 class Repositories:
-    """Hands out snapshots of commits. Safe to use from several threads and processes at once."""
+    """Opens snapshots of commits. Safe to use from several threads and processes at once."""
 
     def __init__(self, root: Path, *, progress: ProgressCallback | None = None, hidden: Iterable[Path] = ()) -> None:
         """Names are looked up in `root`; clones are kept in its `.clones`, what is learned of them in its `.index`.
@@ -149,50 +132,7 @@ class Repositories:
                 found = _fetch_commit(source, git_dir, commit, self._transfers)
         return found or _raise_unknown(repo, git_dir, commit)
 
-    def parent_of(self, repo: str, commit: str) -> str | None:
-        """The full id of a commit's first parent, or None for a root commit. Raises RepositoryError."""
-        full = self.resolve(repo, commit)
-        git_dir = self.clone(repo)
-        if full in _shallow_ids(git_dir):
-            raise RepositoryError(f"{repo}: the source is a shallow clone that ends at {full}; {_UNSHALLOW}")
-        return _find_commit_id(git_dir, f"{full}^")
 
-    def message_of(self, repo: str, commit: str) -> str:
-        """A commit's message, without the line ends at its end. Raises RepositoryError."""
-        full = self.resolve(repo, commit)
-        return (
-            self._run_git(repo, lambda git: git.log("-1", "--format=%B", full, **_BYTES))
-            .decode("utf-8", "replace")
-            .rstrip("\n")
-        )
-
-    def changed_files(self, repo: str, commit: str) -> tuple[ChangedPath, ...]:
-        """Files that differ between a commit and its first parent, by path; no submodules. Raises RepositoryError."""
-        fields = self._diff(repo, commit, "--raw", "-z", "--no-abbrev").split(b"\0")[:-1]
-        changes = [
-            ChangedPath(display_path(path), _STATUS[head.split()[4][:1]])
-            for head, path in zip(fields[::2], fields[1::2], strict=True)
-            if _GITLINK not in head
-        ]
-        return tuple(sorted(changes, key=lambda change: change.path))
-
-    def patch_of(self, repo: str, commit: str) -> str:
-        """The difference between a commit and its first parent, as a unified diff. Raises RepositoryError."""
-        return self._diff(repo, commit, "--patch").decode("utf-8", "replace")
-
-    def _diff(self, repo: str, commit: str, *form: str) -> bytes:
-        full = self.resolve(repo, commit)
-        parent = self.parent_of(repo, full)
-        ends = (parent, full) if parent else ("--root", "--no-commit-id", full)
-        safe = ("-r", "--no-renames", "--no-ext-diff", "--no-textconv", "--ignore-submodules=dirty")
-        return self._run_git(repo, lambda git: git.diff_tree(*safe, *form, *ends, **_BYTES))
-
-    def _run_git(self, repo: str, command: Callable[[git.Git], bytes]) -> bytes:
-        with translate_git_errors(find_source(repo, self._root)):
-            return command(commands_in(self.clone(repo)))
-
-
-_BYTES = {"stdout_as_string": False, "strip_newline_in_stdout": False}
 _UNSHALLOW = "run `git fetch --unshallow` there, and remove its clone here"
 
 

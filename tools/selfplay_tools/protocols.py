@@ -184,10 +184,6 @@ class TextIndex(Protocol):
         """Those words that no file holds, in its text or its path, nor any part of them."""
         ...
 
-    def rank_paths(self, words: Sequence[str], limit: int) -> Sequence[tuple[str, float]]:
-        """The best of `rank` over the whole snapshot."""
-        ...
-
     def list_unsearched(self) -> Sequence[SnapshotEntry]:
         """Files that no question over all files looks into, in path order."""
         ...

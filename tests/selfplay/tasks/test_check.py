@@ -6,7 +6,8 @@ import pytest
 
 from selfplay.core.errors import InputError
 from selfplay.repos.repositories import Repositories
-from selfplay.tasks.mine import LeakGrade, TaskCheckResult, check_tasks
+from selfplay.tasks.check import TaskCheckResult, check_tasks
+from selfplay.tasks.prompt_leaks import LeakGrade
 from tests.selfplay.tasks.mine.histories import History
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from selfplay.core.task import Target
-from selfplay.tasks.mine import LeakGrade, find_leak
+from selfplay.tasks.prompt_leaks import LeakGrade, find_leak
 
 TEXT = b"class Channel:\n    def open_stream(self):\n        pass\n\ndef parse():\n    pass\n"
 TARGETS = (Target(path="src/app/termui.py"),)

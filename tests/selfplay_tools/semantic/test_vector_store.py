@@ -42,11 +42,11 @@ def files(store: VectorStore) -> list[Path]:
     return sorted(path for path in store.folder.iterdir() if NAME.fullmatch(path.name))
 
 
-def best(shelf: VectorIndex, text: str, blobs: Sequence[str], limit: int = 3) -> list[tuple[str, int]]:
+def best(index: VectorIndex, text: str, blobs: Sequence[str], limit: int = 3) -> list[tuple[str, int]]:
     """Names of the nearest chunks of some blobs, and how many there are of each."""
-    inside, _ = shelf.chunks_of([shelf.blobs[name.encode()] for name in blobs])
+    inside, _ = index.chunks_of([index.blobs[name.encode()] for name in blobs])
     vector = normalise_rows(toy_vectors([text]))[0]
-    return [(shelf.place_of(int(inside[at])).name, copies) for at, copies in shelf.find_nearest(vector, inside, limit)]
+    return [(index.place_of(int(inside[at])).name, copies) for at, copies in index.find_nearest(vector, inside, limit)]
 
 
 @pytest.fixture
@@ -155,9 +155,9 @@ def test_many_small_files_are_put_together_without_a_change(tmp_path: Path, toy:
         add(store, toy, cut)
         reader.load_index(LENGTH)
     assert len(files(store)) <= MAX_SEGMENTS
-    for shelf in (store.load_index(LENGTH), reader.load_index(LENGTH), VectorStore(tmp_path, "m").load_index(LENGTH)):
-        assert set(shelf.blobs) == {cut.key for cut in cuts}
-        assert best(shelf, "word7 common", ["f6", "f7"])[0] == ("f7.1", 1)
+    for index in (store.load_index(LENGTH), reader.load_index(LENGTH), VectorStore(tmp_path, "m").load_index(LENGTH)):
+        assert set(index.blobs) == {cut.key for cut in cuts}
+        assert best(index, "word7 common", ["f6", "f7"])[0] == ("f7.1", 1)
 
 
 def test_over_the_limit_what_was_of_no_use_for_longest_goes(tmp_path: Path, toy: ToyEmbedder) -> None:
@@ -166,9 +166,9 @@ def test_over_the_limit_what_was_of_no_use_for_longest_goes(tmp_path: Path, toy:
         add(store, toy, blob(name, f"{name} text"))
     for at, path in enumerate(files(store)):
         os.utime(path, ns=(at, at))
-    shelf = store.load_index(LENGTH)
+    index = store.load_index(LENGTH)
     small = VectorStore(tmp_path, "m", max_bytes=3 * files(store)[0].stat().st_size)
-    used = shelf.segments_of([shelf.blobs[b"used"]])
+    used = index.segments_of([index.blobs[b"used"]])
     small.add(iter([blob("x", "further text")]), LENGTH, toy.embed_code, needed=used)
     assert set(small.load_index(LENGTH).blobs) == {b"used", b"new", b"x"}
 
@@ -176,8 +176,8 @@ def test_over_the_limit_what_was_of_no_use_for_longest_goes(tmp_path: Path, toy:
 def test_a_limit_does_not_drop_what_the_call_itself_needs(tmp_path: Path, toy: ToyEmbedder) -> None:
     store = VectorStore(tmp_path, "m", max_bytes=1)
     add(store, toy, blob("a", "read file"))
-    shelf = store.load_index(LENGTH)
-    store.add(iter([blob("b", "close file")]), LENGTH, toy.embed_code, needed=shelf.segments_of([0]))
+    index = store.load_index(LENGTH)
+    store.add(iter([blob("b", "close file")]), LENGTH, toy.embed_code, needed=index.segments_of([0]))
     assert set(store.load_index(LENGTH).blobs) == {b"a", b"b"}
 
 
@@ -244,9 +244,9 @@ def test_two_processes_that_add_at_once_embed_each_text_once_and_lose_none(tmp_p
 def test_equal_texts_are_one_result_and_equal_scores_keep_the_order_asked_for(tmp_path: Path, toy: ToyEmbedder) -> None:
     store = VectorStore(tmp_path, "m")
     add(store, toy, blob("a", "licence", "read file"), blob("b", "licence", "file read"), blob("c", "licence"))
-    shelf = store.load_index(LENGTH)
-    assert best(shelf, "read file", ["b", "a", "c"]) == [("b.2", 1), ("a.2", 1), ("b.1", 3)]
-    assert best(shelf, "read file", ["a", "b"], 2) == [("a.2", 1), ("b.2", 1)]
+    index = store.load_index(LENGTH)
+    assert best(index, "read file", ["b", "a", "c"]) == [("b.2", 1), ("a.2", 1), ("b.1", 3)]
+    assert best(index, "read file", ["a", "b"], 2) == [("a.2", 1), ("b.2", 1)]
 
 
 ROWS = st.lists(st.lists(st.integers(-9, 9), min_size=6, max_size=6).filter(any), min_size=1, max_size=40)
@@ -282,9 +282,9 @@ def test_the_nearest_are_those_of_a_plain_sort(
         exact = (vectors.steps[at].astype(np.float64) * vector).sum() * float(vectors.scales[at])
         return -round(float(exact), DECIMALS)
 
-    shelf = VectorIndex(segments, 6)
-    inside, _ = shelf.chunks_of([shelf.blobs[f"b{at}".encode()] for at in wanted])
-    found = [wanted[at] for at, _ in shelf.find_nearest(vector, inside, limit)]
+    index = VectorIndex(segments, 6)
+    inside, _ = index.chunks_of([index.blobs[f"b{at}".encode()] for at in wanted])
+    found = [wanted[at] for at, _ in index.find_nearest(vector, inside, limit)]
     assert found == sorted(wanted, key=score)[:limit]
 
 

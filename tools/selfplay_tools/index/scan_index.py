@@ -20,7 +20,7 @@ from selfplay_tools.protocols import FileSelection, PathKind, RankedFiles, Snaps
 from selfplay_tools.text.decoding import decode, has_wide_mark, is_binary
 from selfplay_tools.text.lines import TextSpan
 from selfplay_tools.text.literals import AllOf, AnyOf, LiteralNeed, Need, need_literals
-from selfplay_tools.text.paths import match_glob
+from selfplay_tools.text.paths import match_glob, path_of, position_of, range_below
 
 _ASCII_RUN = re.compile(r"[\x00-\x7f]+")
 # The two characters beyond ASCII that a case-insensitive search takes for ASCII letters.
@@ -137,8 +137,7 @@ class BaseIndex(ABC):
         alone = self.position_of(folder)
         if alone is not None:
             return alone, alone + 1
-        first = bisect_left(self._files, f"{folder}/", key=_path_of)
-        return first, bisect_left(self._files, f"{folder}0", first, key=_path_of)  # "0" is the character after "/"
+        return range_below(folder, self._files)
 
     def position_of(self, path: str) -> int | None:
         """The place of the file of exactly that path."""
@@ -161,7 +160,7 @@ class BaseIndex(ABC):
         need = need_literals(literals, ignore_case=ignore_case)
         for span in self.find_spans(need):
             for path in span.paths:
-                yield self._files[bisect_left(self._files, path, key=_path_of)]
+                yield self._files[bisect_left(self._files, path, key=path_of)]
 
     def rank(self, words: Sequence[str], limit: int, selection: FileSelection | None = None) -> RankedFiles:
         """As `TextIndex.rank`."""
@@ -181,10 +180,6 @@ class BaseIndex(ABC):
         held = self._get_ranking().are_held([term for _, term in terms])
         known = {word for (word, _), is_held in zip(terms, held, strict=True) if is_held}
         return [word for word in words if word not in known]
-
-    def rank_paths(self, words: Sequence[str], limit: int) -> Sequence[tuple[str, float]]:
-        """As `TextIndex.rank_paths`."""
-        return self.rank(words, limit).best
 
     def _list_searched(self) -> NDArray[np.intp]:
         if self._searched_at is None:
@@ -216,16 +211,6 @@ class SelectedPaths(AbstractSet[str]):
 
     def __len__(self) -> int:
         return self._count
-
-
-def position_of(path: str, entries: Sequence[SnapshotEntry]) -> int | None:
-    """Where the entry of that path stands among those sorted by path."""
-    at = bisect_left(entries, path, key=_path_of)
-    return at if at < len(entries) and entries[at].path == path else None
-
-
-def _path_of(entry: SnapshotEntry) -> str:
-    return entry.path
 
 
 def _is_file(entry: SnapshotEntry) -> bool:

@@ -116,11 +116,6 @@ def _split_parts_beyond_ascii(identifier: str) -> list[str]:
     return parts
 
 
-def query_words(words: list[str] | tuple[str, ...]) -> tuple[str, ...]:
-    """The words of a query, each once, in order."""
-    return tuple(dict.fromkeys(word for text in words for word in find_words(text)))
-
-
 def singular_of(word: str) -> str:
     """`headers` is header, `entries` is entry; a short word, or one on -ss, -us, -is, stays."""
     if len(word) < MIN_PLURAL_CHARS or not word.endswith("s") or word.endswith(_NO_PLURAL):

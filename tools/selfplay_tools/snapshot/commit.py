@@ -76,12 +76,14 @@ class CommitSnapshot(BaseSnapshot):
         self._git_dir = git_dir.absolute()
         self._commit = _resolve_commit(self._git_dir, commit)
         self.storage_folder = store.absolute() if store else None
-        self._repository_index = library = _open_repository_index(self._git_dir, store) if store else None
-        self._entries = _list_entries(self._git_dir, self._commit, max_entries, library)
+        self._repository_index = repository_index = _open_repository_index(self._git_dir, store) if store else None
+        self._entries = _list_entries(self._git_dir, self._commit, max_entries, repository_index)
         self._inventory = Inventory(self._entries)
         self._blobs = BlobReader(self._git_dir)
         self._cache = BytesCache(_CACHE_BYTES)
-        self._commit_index = _open_commit_index(self._commit, self._entries, library) if library else None
+        self._commit_index = (
+            _open_commit_index(self._commit, self._entries, repository_index) if repository_index else None
+        )
 
     @property
     def identity(self) -> str:
@@ -156,7 +158,7 @@ class CommitSnapshot(BaseSnapshot):
 
 
 def _open_repository_index(git_dir: Path, folder: Path) -> RepositoryIndex | None:
-    """The library that keeps what it learns in a folder; None where no store can be there."""
+    """The index that is kept in a folder; None where no store can be there."""
     try:
         return open_repository_index(git_dir, folder.absolute())
     except OSError:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from selfplay_tools.errors import NoSuchPath, NotReadable
 from selfplay_tools.protocols import PathKind
+from selfplay_tools.text.paths import WithPath, path_of, position_of
 
 _MAX_CHARS = 300
 """Of a path, from its end, that are compared."""
@@ -97,13 +98,8 @@ MAX_LINKS = 16
 """Links that are followed for one path; git and most systems allow more, no honest tree needs them."""
 
 
-class PathWithKind(Protocol):
-    """What stands at a path."""
-
-    @property
-    def path(self) -> str:
-        """As a snapshot shows it."""
-        ...
+class PathWithKind(WithPath, Protocol):
+    """What stands at a path, and of which kind it is."""
 
     @property
     def kind(self) -> PathKind:
@@ -121,8 +117,7 @@ class Inventory:
 
     def position_of(self, path: str) -> int | None:
         """Where the entry of exactly that path stands."""
-        at = bisect_left(self._entries, path, key=_path_of)
-        return at if at < len(self._entries) and self._entries[at].path == path else None
+        return position_of(path, self._entries)
 
     def kind(self, path: str) -> PathKind | None:
         """As `Snapshot.kind`."""
@@ -132,7 +127,7 @@ class Inventory:
         return PathKind.FOLDER if not path or self._is_folder(path) else None
 
     def _is_folder(self, path: str) -> bool:
-        at = bisect_left(self._entries, f"{path}/", key=_path_of)
+        at = bisect_left(self._entries, f"{path}/", key=path_of)
         return at < len(self._entries) and self._entries[at].path.startswith(f"{path}/")
 
     def children(self, folder: str) -> Sequence[tuple[str, PathKind]]:
@@ -145,12 +140,12 @@ class Inventory:
         return found
 
     def _list_children(self, start: str) -> Iterator[tuple[str, PathKind]]:
-        at = bisect_left(self._entries, start, key=_path_of)
+        at = bisect_left(self._entries, start, key=path_of)
         while at < len(self._entries) and self._entries[at].path.startswith(start):
             name, slash, _ = self._entries[at].path[len(start) :].partition("/")
             yield name, PathKind.FOLDER if slash else self._entries[at].kind
             # "0" is the character after "/": what comes next is not below that folder.
-            at = bisect_left(self._entries, f"{start}{name}0", at, key=_path_of) if slash else at + 1
+            at = bisect_left(self._entries, f"{start}{name}0", at, key=path_of) if slash else at + 1
 
     def nearest_paths(self, path: str, limit: int = 3) -> tuple[str, ...]:
         """As `Snapshot.nearest_paths`."""
@@ -158,7 +153,7 @@ class Inventory:
 
     @cached_property
     def _nearest(self) -> NearestPaths:
-        return NearestPaths([*map(_path_of, self._entries), *_list_folders(self._entries)])
+        return NearestPaths([*map(path_of, self._entries), *_list_folders(self._entries)])
 
     def missing_error(self, path: str) -> NoSuchPath:
         """The error for a path that is not there."""
@@ -208,10 +203,6 @@ class Inventory:
         if target.startswith("/"):
             raise NotReadable(f"{link!r} is a link to {target!r}, outside of the repository")
         return target.split("/")[::-1]
-
-
-def _path_of(entry: PathWithKind) -> str:
-    return entry.path
 
 
 def _list_folders(entries: Sequence[PathWithKind]) -> list[str]:

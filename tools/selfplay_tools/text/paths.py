@@ -13,7 +13,9 @@ leading `/` or `./` only says that it is the whole path.
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from selfplay_tools.errors import BadArgument
 from selfplay_tools.output import quote
@@ -230,3 +232,29 @@ def is_git_directory(name: bytes) -> bool:
     text = _HFS_IGNORED.sub("", name.decode("utf-8", "replace"))
     beginning = re.split(r"[:\\]", text, maxsplit=1)[0]
     return beginning.rstrip(" .").casefold() in {".git", "git~1"}
+
+
+class WithPath(Protocol):
+    """What stands at a path."""
+
+    @property
+    def path(self) -> str:
+        """As a snapshot shows it."""
+        ...
+
+
+def path_of(entry: WithPath) -> str:
+    """The key by which entries are sorted."""
+    return entry.path
+
+
+def position_of(path: str, entries: Sequence[WithPath]) -> int | None:
+    """Where the entry of that path stands among those sorted by path."""
+    at = bisect_left(entries, path, key=path_of)
+    return at if at < len(entries) and entries[at].path == path else None
+
+
+def range_below(folder: str, entries: Sequence[WithPath]) -> tuple[int, int]:
+    """First and last place, exclusive, of what lies below a folder, among entries sorted by path."""
+    first = bisect_left(entries, f"{folder}/", key=path_of)
+    return first, bisect_left(entries, f"{folder}0", first, key=path_of)  # "0" is the character after "/"

@@ -65,7 +65,7 @@ def answers(git_dir: Path, commit: str, store: Path | None) -> list[object]:
         asked = Grep.model_validate({"pattern": r"function_1\d?\b|return 7"})
         return [
             grep(snapshot, asked),
-            snapshot.index.rank_paths(["function", "7"], 20),
+            snapshot.index.rank(["function", "7"], 20).best,
             snapshot.index.list_unsearched(),
         ]
 
@@ -255,7 +255,7 @@ WRITER = """
     git_dir, folder, commits = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
     for commit in commits:
         snapshot = CommitSnapshot(git_dir, commit, store=folder)
-        snapshot.index.rank_paths(["function"], 3)
+        snapshot.index.rank(["function"], 3).best
         snapshot.close()
     problem = open_repository_index(git_dir, folder).problem
     assert problem is None, problem
