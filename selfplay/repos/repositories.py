@@ -1,4 +1,4 @@
-"""Clones and snapshots: the only place where the engine talks to git for more than reading.
+"""Clones, snapshots and indexes: the only place where the engine talks to git for more than reading.
 
 Each source is cloned once, bare, into `<root>/.clones/`, under a lock that other processes respect, and from then on
 fetched into. No command ever runs inside the source itself except git's own server for fetching. The clone gets
@@ -9,10 +9,12 @@ Everything here blocks, a clone for as long as it takes: call it from a thread.
 
 import re
 import shutil
-from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 import git
 
@@ -29,7 +31,10 @@ from selfplay.repos.hidden_files import hidden_path_filter
 from selfplay.repos.sources import WORKTREE, RepositorySource, find_source, require_repository
 from selfplay_tools.errors import ToolsError
 from selfplay_tools.git import run_git
-from selfplay_tools.protocols import Snapshot
+from selfplay_tools.index.scan_index import MAX_INDEXED_BYTES
+from selfplay_tools.index.store.repository_index import open_repository_index
+from selfplay_tools.index.store.segment_store import SegmentStore
+from selfplay_tools.protocols import PathKind, Snapshot
 from selfplay_tools.snapshot.commit import CommitSnapshot
 from selfplay_tools.snapshot.directory import DirectorySnapshot
 
@@ -193,3 +198,65 @@ def _raise_unknown(repo: str, git_dir: Path, commit: str) -> str:
         more = f"; the source is a shallow clone: {_UNSHALLOW}" if _shallow_ids(git_dir) else ""
         raise RepositoryError(f"{repo} has no commit {commit!r} ({describe_git_error(error)}){more}") from None
     raise RepositoryError(f"{repo}: {commit!r} is a {kind}, not a commit")
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSummary:
+    """What is kept of one repository."""
+
+    repo: str
+    folder: Path
+    commits: tuple[str, ...]
+    """Full ids of the commits that were asked for, the latest first."""
+    blobs: int
+    """Distinct contents of files."""
+    bytes: int
+    """On disk."""
+
+    def as_json(self) -> dict[str, Any]:
+        """For a machine."""
+        return {
+            "repo": self.repo,
+            "folder": str(self.folder),
+            "commits": list(self.commits),
+            "blobs": self.blobs,
+            "bytes": self.bytes,
+        }
+
+
+def build_index(
+    repositories: Repositories, repo: str, commit: str, on_progress: Callable[[int, int], None] | None = None
+) -> str:
+    """Clone if need be, and index everything that the commit holds and the index does not; the commit's full id.
+
+    `on_progress` gets how many of the missing contents are done, and how many there are. Blocking. Raises
+    RepositoryError, also where the index can't be written.
+    """
+    if commit == WORKTREE:
+        raise RepositoryError(f"{repo}: a directory as it is on disk has no index to build; name a commit")
+    folder, git_dir = repositories.index_folder(repo), repositories.clone(repo)
+    full_id = repositories.resolve(repo, commit)
+    try:
+        index = open_repository_index(git_dir, folder.absolute())
+        with closing(CommitSnapshot(git_dir, full_id)) as snapshot:
+            files = [e for e in snapshot.entries if e.kind is PathKind.FILE and e.size <= MAX_INDEXED_BYTES]
+        index.store.commits.note(full_id)
+        index.add_with_words([entry.oid for entry in files], on_progress)
+    except (ToolsError, OSError) as error:
+        raise RepositoryError(f"{repo}, {commit}: can't be indexed in {folder}: {error}") from error
+    if index.problem is not None:
+        raise RepositoryError(f"{repo}, {commit}: can't be indexed in {folder}: {index.problem}")
+    return full_id
+
+
+def summarise_index(repositories: Repositories, repo: str) -> IndexSummary:
+    """What is kept of a repository, without cloning or building anything. Raises RepositoryError."""
+    folder = repositories.index_folder(repo)
+    if not folder.is_dir():
+        return IndexSummary(repo, folder, (), 0, 0)
+    try:
+        store = SegmentStore(folder)
+    except (ToolsError, OSError) as error:
+        raise RepositoryError(f"{repo}: the index in {folder} can't be read: {error}") from error
+    blobs = sum(map(len, store.segments))
+    return IndexSummary(repo, folder, tuple(store.commits.latest()), blobs, store.size)

@@ -97,7 +97,7 @@ def use_everything(repositories: Repositories, repo: str) -> None:
             for entry in snapshot.entries:
                 if entry.kind is PathKind.FILE:
                     snapshot.text(entry.path)
-            snapshot.index.rank(["x"], 1).best
+            snapshot.index.rank(["x"], 1)
             snapshot.index.list_unsearched()
 
 

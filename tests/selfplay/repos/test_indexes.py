@@ -5,8 +5,7 @@ import pytest
 
 from selfplay.cli import main
 from selfplay.core.errors import RepositoryError
-from selfplay.repos.indexes import build_index, summarise_index
-from selfplay.repos.repositories import Repositories
+from selfplay.repos.repositories import Repositories, build_index, summarise_index
 from selfplay_tools.tools.toolbox import Toolbox
 from tests.repositories import make_work_tree
 

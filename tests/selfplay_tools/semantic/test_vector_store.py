@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Barrier, Thread
 
@@ -219,24 +220,27 @@ print(count)
 
 
 def test_two_processes_that_add_at_once_embed_each_text_once_and_lose_none(tmp_path: Path) -> None:
-    both = [
-        subprocess.Popen(
-            [sys.executable, "-c", ADDS, str(tmp_path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
-        )
-        for _ in range(2)
-    ]
-    for one in both:
-        assert one.stdout is not None
-        assert one.stdout.readline() == "ready\n"
-    for one in both:
-        assert one.stdin is not None
-        one.stdin.write("go\n")
-        one.stdin.flush()
-    counts = [int(one.communicate()[0]) for one in both]
+    with ExitStack() as started:
+        both = [
+            started.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", ADDS, str(tmp_path)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                    env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+                )
+            )
+            for _ in range(2)
+        ]
+        for one in both:
+            assert one.stdout is not None
+            assert one.stdout.readline() == "ready\n"
+        for one in both:
+            assert one.stdin is not None
+            one.stdin.write("go\n")
+            one.stdin.flush()
+        counts = [int(one.communicate()[0]) for one in both]
     assert sum(counts) == 41
     assert set(VectorStore(tmp_path, "m").load_index(LENGTH).blobs) == {f"f{n}".encode() for n in range(40)}
 

@@ -255,7 +255,7 @@ WRITER = """
     git_dir, folder, commits = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
     for commit in commits:
         snapshot = CommitSnapshot(git_dir, commit, store=folder)
-        snapshot.index.rank(["function"], 3).best
+        snapshot.index.rank(["function"], 3)
         snapshot.close()
     problem = open_repository_index(git_dir, folder).problem
     assert problem is None, problem
