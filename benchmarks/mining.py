@@ -1,4 +1,4 @@
-"""Search tasks out of a repository's history: a commit's message asks, the source files that it changed are the answer.
+"""Search tasks out of a repository's history: a commit's message asks for the source files that it changed.
 
 A task is searched in the commit's parent. What a message says to machines and to people (trailers, numbers of issues,
 addresses) is cut from it.

@@ -14,25 +14,23 @@ import numpy as np
 from mining import CommitTask
 from numpy.typing import NDArray
 
-from selfplay_tools.index.declared_names import find_declared_names
 from selfplay_tools.index.path_fields import make_path_fields
 from selfplay_tools.index.query_terms import PLAIN_WORDS, QueryTerm, terms_of
 from selfplay_tools.index.ranking import FORMULA, FieldRule, Ranking, RankingFormula
-from selfplay_tools.index.store.postings import Postings
-from selfplay_tools.index.store.word_index import WordIndex
+from selfplay_tools.index.store.word_index import Postings, WordIndex
 from selfplay_tools.index.store.word_numbers import Numbers, WordCounts, count_words
-from selfplay_tools.index.words import find_words, word_counts
+from selfplay_tools.index.words import find_declared_names, find_words, word_counts
 
 BM25: Any = cast("Any", bm25s)
 STOP_WORDS = frozenset(cast("Sequence[str]", BM25.tokenization.STOPWORDS_EN))
 _TOKEN = re.compile(r"(?u)\b\w\w+\b")
 """The default of bm25s."""
 _OTHER = "\0"
-"""Stands for every word that no query says: it counts for a file's length only."""
+"""Stands for every word that is in no query: it counts for a file's length only."""
 
 Scores = NDArray[np.float64]
 Tokens = tuple[dict[str, int], int]
-"""How often words that some query says stand in a text, and how many words it has."""
+"""How often words of some query stand in a text, and how many words it has."""
 
 
 def plain_tokens(text: str) -> list[str]:
@@ -47,7 +45,7 @@ def split_tokens(text: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class QueryWords:
-    """All that the queries about a repository say: only that is kept of its texts."""
+    """All words of the queries about a repository: only these are kept of its texts."""
 
     numbers: Numbers
     plain: frozenset[str]
@@ -55,7 +53,7 @@ class QueryWords:
 
     @classmethod
     def of_queries(cls, queries: Iterable[str]) -> "QueryWords":
-        """What these queries say."""
+        """The words of these queries."""
         queries = list(queries)
         terms = [
             term for query in queries for words in (PLAIN_WORDS, frozenset[str]()) for term in terms_of(query, words)
@@ -67,7 +65,7 @@ class QueryWords:
 
 @dataclass(frozen=True, slots=True)
 class TextCounts:
-    """What the ways know of one text."""
+    """What is counted of one text."""
 
     words: WordCounts
     defined: WordCounts
@@ -120,7 +118,7 @@ class Corpus:
 
     @cached_property
     def plain(self) -> Any:  # noqa: ANN401  bm25s ships no types
-        """The index of bm25s over words as it cuts them."""
+        """The index of bm25s over words as it splits them."""
         return bm25_index([self.known[oid].plain for oid in self.oids])
 
     @cached_property

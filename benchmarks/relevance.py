@@ -3,10 +3,10 @@
     python benchmarks/relevance.py CLONE ... [--held-out CLONE ...] [--tasks 60] [--jobs 2] [--json]
 
 Each clone gives tasks from its history (`mining.py`): a commit's message is the query, its parent is searched, the
-source files that it changed are to be found. Printed are, for every way to rank (`ranking_methods.py`), the share of those files
-among the first 1, 5, 10 and 20, and the mean reciprocal rank of the first of them; each repository counts the same.
-Asked is once with the whole message and once with its subject, once over all text files and once over sources alone.
-Needs bm25s and ripgrep.
+source files that it changed are to be found. Printed are, for every way to rank (`ranking_methods.py`), the share of
+those files among the first 1, 5, 10 and 20, and the mean reciprocal rank of the first of them; each repository counts
+the same. Asked is once with the whole message and once with its subject, once over all text files and once over sources
+alone. Needs bm25s and ripgrep.
 """
 
 import argparse
@@ -22,7 +22,7 @@ import numpy as np
 from mining import CommitTask, files_of, is_source, mine_tasks, name_of, read_contents
 from ranking_methods import ABLATION, METHODS, Corpus, QueryWords, TextCounts, ranks_of
 
-from selfplay_tools.index.store.normalised_text import normalise
+from selfplay_tools.index.store.blob_table import normalise
 
 CUTS = (1, 5, 10, 20)
 SEED = 1

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from selfplay_tools.index.patterns import LinePattern
 from selfplay_tools.index.scan_index import is_text
-from selfplay_tools.index.store.normalised_text import normalise
+from selfplay_tools.index.store.blob_table import normalise
 from selfplay_tools.protocols import Snapshot
 from selfplay_tools.snapshot.commit import CommitSnapshot
 from selfplay_tools.text.regex import BadRegex, Regex, compile_regex

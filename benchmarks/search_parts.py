@@ -60,21 +60,21 @@ def measure_build(case: SearchCase) -> Figures:
     with closing(case.open_commit()) as snapshot:
         _run_grep(snapshot, case.patterns[0])
         figures["first answer, wall s"] = watch.wall()
-        library = open_repository_index(case.git_dir.absolute(), case.store.absolute())
-        library.wait_until_idle()
+        repository_index = open_repository_index(case.git_dir.absolute(), case.store.absolute())
+        repository_index.wait_until_idle()
         figures["all indexed meanwhile, wall s"] = watch.wall()
     shutil.rmtree(case.store)
-    del library, snapshot
+    del repository_index, snapshot
     oids = _list_oids(case)
     watch = _Stopwatch()
-    library = open_repository_index(case.git_dir.absolute(), case.store.absolute())
-    library.add(oids)
+    repository_index = open_repository_index(case.git_dir.absolute(), case.store.absolute())
+    repository_index.add(oids)
     figures["signatures, wall s"], figures["signatures, cpu s"] = watch.wall(), watch.cpu()
-    library.add_with_words(oids)
+    repository_index.add_with_words(oids)
     figures["all, wall s"], figures["all, cpu s"] = watch.wall(), watch.cpu()
-    source = sum(len(segment.text) for segment in library.store.segments)
+    source = sum(len(segment.text) for segment in repository_index.store.segments)
     figures["source MB"] = source / 1e6
-    figures["index, % of source"] = 100 * (library.store.size - source) / source
+    figures["index, % of source"] = 100 * (repository_index.store.size - source) / source
     figures["peak RSS MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return figures
 

@@ -14,9 +14,8 @@ from time import perf_counter
 import numpy as np
 
 from selfplay_tools.semantic.chunks import CodeChunk, cut_into_chunks, kind_of
-from selfplay_tools.semantic.embedding import Floats, QuantizedVectors, normalise_rows
-from selfplay_tools.semantic.vector_index import VectorIndex
-from selfplay_tools.semantic.vector_segment import ChunkedBlob, SegmentContent, VectorSegment, write_segment
+from selfplay_tools.semantic.embedders import Floats, QuantizedVectors, normalise_rows
+from selfplay_tools.semantic.vector_index import ChunkedBlob, SegmentContent, VectorIndex, VectorSegment, write_segment
 
 PER_SEGMENT = 20_000
 PER_BLOB = 12
@@ -60,13 +59,13 @@ def measure_search(count: int, length: int) -> None:
             segments.append(VectorSegment.load(write_segment(Path(folder), start, make_part(start, rows))))
         disk = sum(one.size for one in segments) / 1e6
         start_s = perf_counter()
-        shelf = VectorIndex(segments, length)
+        index = VectorIndex(segments, length)
         print(f"{count:,} vectors of {length}: {disk:.0f} MB on disk, {perf_counter() - start_s:.2f} s to list")
         noise = rng.standard_normal((QUERIES, length)).astype(np.float32)
         queries = list(normalise_rows(centres[:QUERIES] + noise))
         for share in (1.0, 0.3, 0.02):
-            time_queries(shelf, queries, share)
-        compare_ranks(shelf, queries, np.concatenate(exact))
+            time_queries(index, queries, share)
+        compare_ranks(index, queries, np.concatenate(exact))
 
 
 def make_part(start: int, rows: Floats) -> SegmentContent:
@@ -76,24 +75,24 @@ def make_part(start: int, rows: Floats) -> SegmentContent:
     return SegmentContent.from_blobs(cuts, [chunk.digest for chunk in found], QuantizedVectors.quantize(rows))
 
 
-def time_queries(shelf: VectorIndex, queries: list[Floats], share: float) -> None:
-    blobs = list(range(0, len(shelf.blobs), max(round(1 / share), 1)))
+def time_queries(index: VectorIndex, queries: list[Floats], share: float) -> None:
+    blobs = list(range(0, len(index.blobs), max(round(1 / share), 1)))
     times: list[float] = []
-    inside = shelf.chunks_of(blobs)[0]
+    inside = index.chunks_of(blobs)[0]
     for query in queries:
         start = perf_counter()
-        shelf.find_nearest(query, inside, 10)
+        index.find_nearest(query, inside, 10)
         times.append((perf_counter() - start) * 1000)
     print(f"  nearest 10 of {len(inside):,}: p50 {np.median(times):.0f} ms, max {max(times):.0f} ms")
 
 
-def compare_ranks(shelf: VectorIndex, queries: list[Floats], exact: Floats) -> None:
+def compare_ranks(index: VectorIndex, queries: list[Floats], exact: Floats) -> None:
     """The share of the ten nearest that a byte per component does not lose."""
-    everything, _ = shelf.chunks_of(range(len(shelf.blobs)))
+    everything, _ = index.chunks_of(range(len(index.blobs)))
     same = 0
     for query in queries:
         best = set(np.argsort(-(exact @ query), kind="stable")[:10].tolist())
-        same += len(best & {at for at, _ in shelf.find_nearest(query, everything, 10)})
+        same += len(best & {at for at, _ in index.find_nearest(query, everything, 10)})
     print(f"  of the 10 nearest by single precision: {same / len(queries) / 10:.1%}")
 
 

@@ -1,4 +1,4 @@
-"""Our definitions held against universal-ctags: what share of its tags we report, and what share of ours it has.
+"""Our definitions compared with universal-ctags: what share of its tags we report, and what share of ours it has.
 
     python benchmarks/symbols.py CLONE[@COMMIT] ... [--examples 3] [--json]
 
@@ -23,7 +23,7 @@ from selfplay_tools.code.definitions import read_definitions
 from selfplay_tools.code.languages import Language, language_of, may_have_language
 from selfplay_tools.code.syntax import parse
 from selfplay_tools.errors import NotReadable
-from selfplay_tools.index.store.normalised_text import normalise
+from selfplay_tools.index.store.blob_table import normalise
 
 LANGUAGES = {"c": "C", "cpp": "C++", "go": "Go", "java": "Java", "python": "Python", "ruby": "Ruby", "rust": "Rust"}
 """Those compared, by our name and that of ctags."""
@@ -44,7 +44,7 @@ OPTIONS = ("--kinds-C=+px", "--kinds-C++=+px", "--fields=+nKZ", "--output-format
 
 @dataclass(frozen=True, slots=True)
 class SymbolTag:
-    """One definition, whoever found it."""
+    """One definition, found by either."""
 
     path: str
     name: str

@@ -23,15 +23,12 @@ def test_the_configuration_is_one_and_names_every_knob() -> None:
 
 def test_the_bounds_on_the_page_are_those_of_the_code() -> None:
     pytest.importorskip("pygls")
-    from selfplay_tools.lsp import connection as wire  # noqa: PLC0415  only where the extra is installed
-    from selfplay_tools.lsp import server_pool as pool  # noqa: PLC0415
-    from selfplay_tools.lsp import servers  # noqa: PLC0415
-    from selfplay_tools.lsp import workspace as files  # noqa: PLC0415
+    from selfplay_tools.lsp import connection, server_pool, servers, workspace  # noqa: PLC0415  only with the extra
 
-    assert f"at most {files.MAX_FILE_BYTES >> 20} MiB each, {files.MAX_FILES:,} files" in PAGE
-    assert f"{files.MAX_BYTES >> 20} MiB together" in PAGE
-    assert f"above {wire.MAX_MESSAGE_BYTES >> 20} MiB" in PAGE
-    assert pool.MAX_ALIVE == 4
+    assert f"at most {workspace.MAX_FILE_BYTES >> 20} MiB each, {workspace.MAX_FILES:,} files" in PAGE
+    assert f"{workspace.MAX_BYTES >> 20} MiB together" in PAGE
+    assert f"above {connection.MAX_MESSAGE_BYTES >> 20} MiB" in PAGE
+    assert server_pool.MAX_ALIVE == 4
     assert all(f"`{pattern}`" in PAGE for pattern in servers.PYTHON_FILES)
 
 

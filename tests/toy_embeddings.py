@@ -12,7 +12,7 @@ from zlib import crc32
 
 import numpy as np
 
-from selfplay_tools.semantic.embedding import Floats
+from selfplay_tools.semantic.embedders import Floats
 from tests.loopback import Behaviour, Json, LoopbackServer, PendingRequest, Plan
 
 LENGTH = 96

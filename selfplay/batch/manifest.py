@@ -17,7 +17,7 @@ from selfplay.core.errors import JournalError, RunError, StorageError
 from selfplay.core.files import write_atomically, write_if_absent
 from selfplay.core.message import Noun
 from selfplay.core.wire import WIRE_VERSION
-from selfplay.environments.find_files.toolset import make_tools
+from selfplay.environments.registry import make_run_tools
 from selfplay.episode.episode_setup import engine_prompts
 from selfplay.journal.events import JOURNAL_VERSION, read_events
 from selfplay.models.prices import Price
@@ -93,7 +93,7 @@ def manifest_of(config: RunConfig) -> RunManifest:
         "selfplay": release_version(),
         "config": config.model_dump(mode="json", exclude_defaults=True),
         "prompts": {name: prompt.sha256 for name, prompt in engine_prompts(config).items()},
-        "tools": [function_schema(tool) for tool in make_tools(config.tools)],
+        "tools": [function_schema(tool) for tool in make_run_tools(config)],
     }
     return RunManifest.model_validate_json(orjson.dumps(value))
 

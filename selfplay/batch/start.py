@@ -34,7 +34,7 @@ from selfplay.core.files import make_folder
 from selfplay.core.task import Task
 from selfplay.core.threads import ThreadPool
 from selfplay.core.usage import Spending
-from selfplay.environments.find_files.toolset import make_tools
+from selfplay.environments.registry import make_run_tools
 from selfplay.episode.seats import SeatModel, open_seat_models
 from selfplay.journal.events import read_events
 from selfplay.models.retry import Clock
@@ -212,4 +212,4 @@ def load_budget_ledger(order: RunOrder, ledgers: UnitLedgers, prices: Prices) ->
 
 def _make_snapshot_pool(order: RunOrder) -> SnapshotPool:
     repositories = Repositories(order.repos, hidden=(order.folder.root, *order.hidden_files))
-    return SnapshotPool(repositories, order.config, make_tools(order.config.tools), ThreadPool(order.settings.threads))
+    return SnapshotPool(repositories, order.config, make_run_tools(order.config), ThreadPool(order.settings.threads))

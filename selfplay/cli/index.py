@@ -12,8 +12,7 @@ from selfplay.cli.console import make_console, make_progress, print_json
 from selfplay.cli.options import ReposOption, repo_and_commit
 from selfplay.config import SemanticSearchConfig, load_config
 from selfplay.environments.find_files.semantic_search import embed_ahead
-from selfplay.repos.indexes import IndexSummary, build_index, summarise_index
-from selfplay.repos.repositories import Repositories
+from selfplay.repos.repositories import IndexSummary, Repositories, build_index, summarise_index
 from selfplay_tools.output import format_count, format_size
 
 commands = typer.Typer()

@@ -21,7 +21,6 @@ from selfplay.episode.model_kinds import model_from_config
 from selfplay.repos.repositories import Repositories
 from selfplay.tasks.mine import (
     CommitSelection,
-    LeakGrade,
     MinedTasks,
     MineSettings,
     MiningDrop,
@@ -31,10 +30,10 @@ from selfplay.tasks.mine import (
     Rewriter,
     UnrewrittenPolicy,
     mine_tasks,
-    refuse_other_file,
     split_by_time,
-    write_tasks,
 )
+from selfplay.tasks.prompt_leaks import LeakGrade
+from selfplay.tasks.task_files import refuse_other_file, write_tasks
 
 commands = typer.Typer()
 

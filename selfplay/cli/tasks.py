@@ -17,8 +17,10 @@ from selfplay.core.jsonl import json_line
 from selfplay.core.task import Task
 from selfplay.core.terminal_text import sanitize
 from selfplay.repos.repositories import Repositories
+from selfplay.tasks.check import TaskCheckResult, check_tasks
 from selfplay.tasks.importers import BENCHMARK_FORMATS, BenchmarkFormat, RejectedRow, RepositoryLocations, import_rows
-from selfplay.tasks.mine import LeakGrade, TaskCheckResult, check_tasks, refuse_other_file, write_tasks
+from selfplay.tasks.prompt_leaks import LeakGrade
+from selfplay.tasks.task_files import refuse_other_file, write_tasks
 
 commands = typer.Typer()
 tasks = typer.Typer(help="Look at task files.", no_args_is_help=True)

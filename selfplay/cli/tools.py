@@ -95,7 +95,7 @@ def serve(
     if contract is not None:
         offered, limits = _keep_to_contract(offered, limits, contract, may_choose=settings.only is None)
     try:
-        from selfplay_tools.mcp import server, transports  # noqa: PLC0415  an extra, and most of a second to import
+        from selfplay_tools.mcp import server  # noqa: PLC0415  an extra, and most of a second to import
     except ModuleNotFoundError as error:
         raise ConfigError(str(error)) from error
     name, commit = repo_and_commit(repo)
@@ -103,11 +103,11 @@ def serve(
         about = f"{strip_credentials(name)} at {commit}"
         serving = server.make_server(Toolbox(snapshot, offered, limits), about=about, threads=threads or server.THREADS)
         if transport is ServerTransport.STDIO:
-            transports.run_stdio(serving)
+            server.run_stdio(serving)
             return
-        with transports.listen(host, port, allow_host or ()) as listener, suppress(KeyboardInterrupt):
-            typer.echo(f"serving {about}: {transports.url_of(listener)}", err=True)
-            transports.run_http(serving, listener, allow_host or ())
+        with server.listen(host, port, allow_host or ()) as listener, suppress(KeyboardInterrupt):
+            typer.echo(f"serving {about}: {server.url_of(listener)}", err=True)
+            server.run_http(serving, listener, allow_host or ())
 
 
 @tools.command(epilog=CALL_EPILOG)

@@ -5,10 +5,12 @@ from functools import cache
 from importlib import import_module
 from typing import cast
 
+from selfplay.config import RunConfig
 from selfplay.core.errors import ConfigError, TaskError
 from selfplay.core.plugins import load_object, load_plugins
 from selfplay.core.task import Task
 from selfplay.environments.environment import EnvironmentKind
+from selfplay_tools.tools.tool import AnyTool
 
 GROUP = "selfplay.environments"
 """An entry point's value: an `EnvironmentKind`, or what makes one when it is called."""
@@ -22,6 +24,13 @@ SHIPPED = {
 def kind_of(task: Task) -> EnvironmentKind:
     """The kind of environment that a task is played in. Raises TaskError for an unknown one."""
     return load_kind(task.brief.environment)
+
+
+def make_run_tools(config: RunConfig) -> tuple[AnyTool, ...]:
+    """The tools of a configuration, made once for all episodes of a run. Raises ConfigError."""
+    from selfplay.environments.find_files.toolset import make_tools  # noqa: PLC0415  with the environment it belongs to
+
+    return make_tools(config.tools)
 
 
 _REGISTERED: dict[str, EnvironmentKind] = {}

@@ -1,1 +1,1 @@
-"""The journal: one append-only file per episode; written, resumed, replayed."""
+"""The journal, one append-only file per episode: `journal` writes it, `replay` reads it, `events` lists its events."""

@@ -1,9 +1,9 @@
-"""The events of a journal: what they are, how they are read, and when two tell the same.
+"""The events of a journal: what they are, how they are read, and when two are the same.
 
 Kinds of events:
 
     start     what the episode is: task, seats, rules, prompts, tool schemas, versions
-    message   something that was said to the player, the supervisor or the judge
+    message   a message to the player, the supervisor or the judge
     call      a model call: its request (head, hash) and its reply, written when the reply arrives
     result    what a tool call returned
     step      what the supervisor's side made of the step, and which targets it completed
@@ -11,7 +11,8 @@ Kinds of events:
     resume    the episode was taken up again here; information only
     stop      why the episode ended
 
-A journal begins with its `start`; the keys of each event are those that `selfplay.episode.loop` and `selfplay.journal.journal` write.
+A journal begins with its `start`; the keys of each event are those that
+`selfplay.episode.loop` and `selfplay.journal.journal` write.
 """
 
 from collections.abc import Iterator
@@ -34,12 +35,13 @@ Seat = Literal["player", "supervisor", "judge"]
 Event = dict[str, Any]
 
 VARYING_KEYS = frozenset({"at", "seconds", "selfplay"})
-"""What may differ between two tellings of the same: times, and the program's version. See also `shaping`."""
+"""What may differ between two records of the same event: times, and the program's version. See also
+`episode_shaping_values`."""
 INFORMATIONAL_EVENTS = frozenset({"retry", "resume"})
 
 
 def message_event(seat: Seat, message: Message) -> Event:
-    """The event of a message that is said to a seat."""
+    """The event of a message to a seat."""
     return {"event": "message", "seat": seat, "message": message.model_dump(mode="json", exclude_defaults=True)}
 
 
@@ -49,13 +51,13 @@ def iso_now() -> str:
 
 
 def without_varying_keys(event: Event) -> Event:
-    """An event without what may differ between two tellings of the same."""
+    """An event without what may differ between two records of it."""
     kept = {k: v for k, v in event.items() if k not in VARYING_KEYS}
     return {**kept, "config": episode_shaping_values(kept["config"])} if "config" in kept else kept
 
 
 def canonical_bytes(event: Event) -> bytes:
-    """An event's bytes without what may differ between two tellings of the same."""
+    """An event's bytes without what may differ between two records of it."""
     return orjson.dumps(without_varying_keys(event), option=orjson.OPT_SORT_KEYS)
 
 

@@ -1,8 +1,9 @@
 """The journal: one append-only JSONL file per episode, one event a line, readable, enough to go on from any byte.
 
-The events are listed in `selfplay.journal.events`. Going on with an episode is running it again with the journal's
-replies and results in place of live ones: the loop has no code for it. What is recomputed is compared with what was
-recorded, so that an episode never goes on as something else.
+The events are listed in `selfplay.journal.events`. A line is made by `Journal._append` and reaches the file in
+`Journal.flush`. Going on with an episode is running it again with the journal's replies and results in place of live
+ones: the loop has no code for it. What is recomputed is compared with what was recorded, so that an episode never goes
+on as something else.
 """
 
 from collections import deque
@@ -32,7 +33,7 @@ from selfplay.journal.events import (
 from selfplay.models.protocol import ModelReply, ModelRequest
 
 EventWatcher = Callable[[Event, bool], None]
-"""Told of every event, in order; the flag is true for one that was recorded earlier."""
+"""Called with every event, in order; the flag is true for one that was recorded earlier."""
 
 
 class Journal:
@@ -46,7 +47,7 @@ class Journal:
         """Lines that are not in the file yet, see `flush`."""
         self._recorded: deque[tuple[int, Event]] = deque()
         self._notes: deque[tuple[int, Event]] = deque()
-        """Recorded events for information: told in their place, and no part of the episode."""
+        """Recorded events for information: passed to the watcher in their place, and no part of the episode."""
         self._heads: dict[Seat, Any] = {}
         self._is_resumed = False
         self._started_at = 0.0
@@ -86,7 +87,7 @@ class Journal:
         return bool(self._recorded) and self._recorded[-1][1]["event"] == "stop"
 
     def replay_rest(self) -> list[Event]:
-        """All recorded events that the loop has not come to yet, told to the watcher and passed over."""
+        """All recorded events that the loop has not come to yet, passed to the watcher and skipped."""
         events: list[Event] = []
         while self._recorded:
             events.append(self._pop_recorded()[1])
@@ -94,7 +95,7 @@ class Journal:
         return events
 
     def _pop_recorded(self) -> tuple[int, Event]:
-        """The next recorded event, and its line; notes before it are told."""
+        """The next recorded event, and its line; notes before it are passed to the watcher."""
         line, event = self._recorded.popleft()
         self._notify_notes(before=line)
         return line, event
@@ -241,13 +242,13 @@ class Journal:
         """Write the lines that wait, so that they outlive this process. Raises StorageError.
 
         Done before a model is asked, as soon as it has answered, and at the end. What is recorded in between, by the
-        engine and its tools, is found again from there if the process dies: nobody has acted on it yet.
+        engine and its tools, is computed again from there if the process dies: nothing has acted on it yet.
         """
         lines, self._unwritten = b"".join(self._unwritten), []
         self._file.append(lines)
 
     def _notify(self, event: Event, *, is_recorded: bool) -> None:
-        """Tell the watcher; one that fails is not told again: what it does is no part of the episode."""
+        """Call the watcher; one that fails is not called again: what it does is no part of the episode."""
         try:
             self._watch(event, is_recorded)
         except Exception:  # noqa: BLE001  a terminal that went away, a character it can't show: the episode goes on

@@ -1,4 +1,4 @@
-"""What a journal tells: the trace, and every request byte for byte."""
+"""What a journal holds: the trace, and every request byte for byte."""
 
 import hashlib
 from collections.abc import Generator, Iterable, Iterator
@@ -111,7 +111,7 @@ def _load(noun: type[NounType], value: object) -> NounType:
 
 
 def trace_of(events: Iterable[Event], where: str = "journal") -> Trace:
-    """The trace that a journal's events tell; a step that had not ended is no part of it. Raises JournalError."""
+    """The trace in a journal's events; a step that had not ended is no part of it. Raises JournalError."""
     builder = _TraceBuilder()
     for number, event in enumerate(events, 1):
         with raise_as_journal_error(where, number):
@@ -153,7 +153,7 @@ class SentRequest:
 
 @dataclass(slots=True)
 class _JudgeReplay:
-    """What the judge has been told, and what it was asked last."""
+    """What the judge has been sent, and what it was asked last."""
 
     messages: list[Message] = field(default_factory=list["Message"])
     question: Message | None = None
@@ -174,14 +174,14 @@ class _JudgeReplay:
 
 @dataclass(slots=True)
 class _RequestReplay:
-    """What every seat has been told so far."""
+    """What every seat has been sent so far."""
 
     dialogues: dict[Seat, Dialogue] = field(default_factory=dict["Seat", "Dialogue"])
     heads: dict[Seat, Event] = field(default_factory=dict["Seat", "Event"])
     judge: _JudgeReplay = field(default_factory=_JudgeReplay)
 
     def consume(self, event: Event) -> SentRequest | None:
-        """The request that an event tells of, if it is one."""
+        """The request in an event, if it is one."""
         match event["event"]:
             case "start":
                 self.dialogues = _make_dialogues(event)

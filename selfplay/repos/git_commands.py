@@ -24,7 +24,7 @@ from selfplay.repos.sources import RepositorySource, strip_credentials
 from selfplay_tools.git import complaint_of, git_environment
 
 ProgressCallback = Callable[[str], None]
-"""Told each line of git's progress, from another thread."""
+"""Called with each line of git's progress, from another thread."""
 
 LOCK_POLL_S = 0.5
 """Seconds between two looks at whether waiting for a lock is broken off."""
@@ -160,7 +160,7 @@ def clone(source: RepositorySource, git_dir: Path, transfers: GitTransfers, prog
 
 
 def fetch(source: RepositorySource, git_dir: Path, transfers: GitTransfers, *specs: str) -> None:
-    """Fetch into a clone, and forget what the source has no more. Raises RepositoryError."""
+    """Fetch into a clone, and drop what the source no longer has. Raises RepositoryError."""
     options = ("--prune", "--no-tags", "--no-recurse-submodules", "--no-auto-gc")
     with open_environment(source, git_dir) as variables:
         process = commands_in(git_dir, variables).fetch(*options, source.url, *specs, as_process=True)
@@ -169,7 +169,7 @@ def fetch(source: RepositorySource, git_dir: Path, transfers: GitTransfers, *spe
 
 @contextmanager
 def translate_git_errors(source: RepositorySource, listener: ProgressListener | None = None) -> Generator[None]:
-    """Turn a failed command into a RepositoryError with git's words, which a `listener` may have heard instead."""
+    """Turn a failed command into a RepositoryError with git's words, which a `listener` may have received instead."""
     try:
         yield
     except git.GitError as error:

@@ -1,7 +1,7 @@
 """What of a directory on disk its snapshot must not show: whatever the engine itself keeps there.
 
-A journal holds its task's answer, and so do task files, clean traces, exported rows and reports, wherever somebody put
-them. A player that is sent into the directory where they lie would read it there.
+A journal holds its task's answer, and so do task files, clean traces, exported rows and reports, wherever they were
+put. A player that is sent into the directory where they lie would read it there.
 """
 
 import os
@@ -17,7 +17,7 @@ JOURNAL_START = b'{"event":"start"'
 """How every journal begins."""
 
 _HEAD_BYTES = 64 << 10
-"""So much of a file tells whose it is: more than the longest prompt of a task that is mined."""
+"""So much of a file shows what it is: more than the longest prompt of a task that is mined."""
 _TEXT = rb'"(?:[^"\\]|\\.)*+"'
 _PROMPT_CHARS = 40
 _SYSTEM = rb'\[\{"role":"system","content":' + re.escape(orjson.dumps(load_prompt("player").text[:_PROMPT_CHARS])[:-1])
@@ -52,7 +52,7 @@ def hidden_path_filter(root: Path, hidden: Iterable[Path]) -> Callable[[bytes], 
 
 
 def is_engine_file(path: bytes) -> bool:
-    """True for a regular file that tells of tasks or episodes in a way that only the engine writes, task files too."""
+    """True for a regular file that holds tasks or episodes in a form that only the engine writes, task files too."""
     head = _read_head(path, _HEAD_BYTES)
     if path.endswith(b".html"):
         return _REPORT in head

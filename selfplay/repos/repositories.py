@@ -1,4 +1,4 @@
-"""Clones and snapshots: the only place where the engine talks to git for more than reading.
+"""Clones, snapshots and indexes: the only place where the engine talks to git for more than reading.
 
 Each source is cloned once, bare, into `<root>/.clones/`, under a lock that other processes respect, and from then on
 fetched into. No command ever runs inside the source itself except git's own server for fetching. The clone gets
@@ -10,11 +10,11 @@ Everything here blocks, a clone for as long as it takes: call it from a thread.
 import re
 import shutil
 from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Literal
+from typing import Any
 
 import git
 
@@ -26,45 +26,33 @@ from selfplay.repos.git_commands import (
     commands_in,
     describe_git_error,
     fetch,
-    translate_git_errors,
 )
 from selfplay.repos.hidden_files import hidden_path_filter
 from selfplay.repos.sources import WORKTREE, RepositorySource, find_source, require_repository
 from selfplay_tools.errors import ToolsError
 from selfplay_tools.git import run_git
-from selfplay_tools.protocols import Snapshot
+from selfplay_tools.index.scan_index import MAX_INDEXED_BYTES
+from selfplay_tools.index.store.repository_index import open_repository_index
+from selfplay_tools.index.store.segment_store import SegmentStore
+from selfplay_tools.protocols import PathKind, Snapshot
 from selfplay_tools.snapshot.commit import CommitSnapshot
 from selfplay_tools.snapshot.directory import DirectorySnapshot
-from selfplay_tools.text.paths import display_path
 
 _PINNED = re.compile(r"(?P<id>[0-9a-f]{40}|[0-9a-f]{64})(?P<steps>[~^][~^0-9]*)?")
 """A full id, perhaps with steps to its ancestors: means the same forever."""
 _HEAD = "refs/selfplay/head"
 _PARTIAL = re.compile(rb"(?:remote\..*\.(?:promisor|partialclonefilter)|extensions\.partialclone)\n", re.DOTALL)
 
-ChangeStatus = Literal["added", "modified", "deleted"]
-_STATUS: dict[bytes, ChangeStatus] = {b"A": "added", b"M": "modified", b"T": "modified", b"D": "deleted"}
-_GITLINK = b"160000"
-
-
-@dataclass(frozen=True, slots=True)
-class ChangedPath:
-    """One file that a commit changed. A rename is a deletion and an addition."""
-
-    path: str
-    """As in a snapshot."""
-    status: ChangeStatus
-
 
 class Repositories:
-    """Hands out snapshots of commits. Safe to use from several threads and processes at once."""
+    """Opens snapshots of commits. Safe to use from several threads and processes at once."""
 
     def __init__(self, root: Path, *, progress: ProgressCallback | None = None, hidden: Iterable[Path] = ()) -> None:
         """Names are looked up in `root`; clones are kept in its `.clones`, what is learned of them in its `.index`.
 
-        `progress` hears of cloning. `kept` are places of the engine and the user's own files about the tasks (traces,
-        task files, settings): a directory's snapshot does not show them where they lie inside it, nor `root`, nor any
-        journal.
+        `progress` gets the lines of cloning. `kept` are places of the engine and the user's own files about the tasks
+        (traces, task files, settings): a directory's snapshot does not show them where they lie inside it, nor `root`,
+        nor any journal.
         """
         self._root = root.absolute()
         self._clones = self._root / ".clones"
@@ -149,50 +137,7 @@ class Repositories:
                 found = _fetch_commit(source, git_dir, commit, self._transfers)
         return found or _raise_unknown(repo, git_dir, commit)
 
-    def parent_of(self, repo: str, commit: str) -> str | None:
-        """The full id of a commit's first parent, or None for a root commit. Raises RepositoryError."""
-        full = self.resolve(repo, commit)
-        git_dir = self.clone(repo)
-        if full in _shallow_ids(git_dir):
-            raise RepositoryError(f"{repo}: the source is a shallow clone that ends at {full}; {_UNSHALLOW}")
-        return _find_commit_id(git_dir, f"{full}^")
 
-    def message_of(self, repo: str, commit: str) -> str:
-        """A commit's message, without the line ends at its end. Raises RepositoryError."""
-        full = self.resolve(repo, commit)
-        return (
-            self._run_git(repo, lambda git: git.log("-1", "--format=%B", full, **_BYTES))
-            .decode("utf-8", "replace")
-            .rstrip("\n")
-        )
-
-    def changed_files(self, repo: str, commit: str) -> tuple[ChangedPath, ...]:
-        """Files that differ between a commit and its first parent, by path; no submodules. Raises RepositoryError."""
-        fields = self._diff(repo, commit, "--raw", "-z", "--no-abbrev").split(b"\0")[:-1]
-        changes = [
-            ChangedPath(display_path(path), _STATUS[head.split()[4][:1]])
-            for head, path in zip(fields[::2], fields[1::2], strict=True)
-            if _GITLINK not in head
-        ]
-        return tuple(sorted(changes, key=lambda change: change.path))
-
-    def patch_of(self, repo: str, commit: str) -> str:
-        """The difference between a commit and its first parent, as a unified diff. Raises RepositoryError."""
-        return self._diff(repo, commit, "--patch").decode("utf-8", "replace")
-
-    def _diff(self, repo: str, commit: str, *form: str) -> bytes:
-        full = self.resolve(repo, commit)
-        parent = self.parent_of(repo, full)
-        ends = (parent, full) if parent else ("--root", "--no-commit-id", full)
-        safe = ("-r", "--no-renames", "--no-ext-diff", "--no-textconv", "--ignore-submodules=dirty")
-        return self._run_git(repo, lambda git: git.diff_tree(*safe, *form, *ends, **_BYTES))
-
-    def _run_git(self, repo: str, command: Callable[[git.Git], bytes]) -> bytes:
-        with translate_git_errors(find_source(repo, self._root)):
-            return command(commands_in(self.clone(repo)))
-
-
-_BYTES = {"stdout_as_string": False, "strip_newline_in_stdout": False}
 _UNSHALLOW = "run `git fetch --unshallow` there, and remove its clone here"
 
 
@@ -253,3 +198,65 @@ def _raise_unknown(repo: str, git_dir: Path, commit: str) -> str:
         more = f"; the source is a shallow clone: {_UNSHALLOW}" if _shallow_ids(git_dir) else ""
         raise RepositoryError(f"{repo} has no commit {commit!r} ({describe_git_error(error)}){more}") from None
     raise RepositoryError(f"{repo}: {commit!r} is a {kind}, not a commit")
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSummary:
+    """What is kept of one repository."""
+
+    repo: str
+    folder: Path
+    commits: tuple[str, ...]
+    """Full ids of the commits that were asked for, the latest first."""
+    blobs: int
+    """Distinct contents of files."""
+    bytes: int
+    """On disk."""
+
+    def as_json(self) -> dict[str, Any]:
+        """For a machine."""
+        return {
+            "repo": self.repo,
+            "folder": str(self.folder),
+            "commits": list(self.commits),
+            "blobs": self.blobs,
+            "bytes": self.bytes,
+        }
+
+
+def build_index(
+    repositories: Repositories, repo: str, commit: str, on_progress: Callable[[int, int], None] | None = None
+) -> str:
+    """Clone if need be, and index everything that the commit holds and the index does not; the commit's full id.
+
+    `on_progress` gets how many of the missing contents are done, and how many there are. Blocking. Raises
+    RepositoryError, also where the index can't be written.
+    """
+    if commit == WORKTREE:
+        raise RepositoryError(f"{repo}: a directory as it is on disk has no index to build; name a commit")
+    folder, git_dir = repositories.index_folder(repo), repositories.clone(repo)
+    full_id = repositories.resolve(repo, commit)
+    try:
+        index = open_repository_index(git_dir, folder.absolute())
+        with closing(CommitSnapshot(git_dir, full_id)) as snapshot:
+            files = [e for e in snapshot.entries if e.kind is PathKind.FILE and e.size <= MAX_INDEXED_BYTES]
+        index.store.commits.note(full_id)
+        index.add_with_words([entry.oid for entry in files], on_progress)
+    except (ToolsError, OSError) as error:
+        raise RepositoryError(f"{repo}, {commit}: can't be indexed in {folder}: {error}") from error
+    if index.problem is not None:
+        raise RepositoryError(f"{repo}, {commit}: can't be indexed in {folder}: {index.problem}")
+    return full_id
+
+
+def summarise_index(repositories: Repositories, repo: str) -> IndexSummary:
+    """What is kept of a repository, without cloning or building anything. Raises RepositoryError."""
+    folder = repositories.index_folder(repo)
+    if not folder.is_dir():
+        return IndexSummary(repo, folder, (), 0, 0)
+    try:
+        store = SegmentStore(folder)
+    except (ToolsError, OSError) as error:
+        raise RepositoryError(f"{repo}: the index in {folder} can't be read: {error}") from error
+    blobs = sum(map(len, store.segments))
+    return IndexSummary(repo, folder, tuple(store.commits.latest()), blobs, store.size)

@@ -112,11 +112,12 @@ def require_repository(directory: Path) -> Path:
                 f"or the commit {WORKTREE!r} for the directory alone: {_worktree_option(directory)}"
             )
     raise RepositoryError(
-        f"{directory} is no git repository: the commit {WORKTREE!r} takes it as it is on disk: {_worktree_option(directory)}"
+        f"{directory} is no git repository: the commit {WORKTREE!r} takes it as it is on disk: "
+        f"{_worktree_option(directory)}"
     )
 
 
 def _worktree_option(directory: Path) -> str:
-    """How commands are told to take a directory as it is: those with an option for the commit, and the others."""
+    """How to have commands take a directory as it is: those with an option for the commit, and the others."""
     here = "." if directory == Path.cwd() else directory
     return f"--commit {WORKTREE}, or where a command takes REPO@COMMIT {here}@{WORKTREE}"

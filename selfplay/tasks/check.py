@@ -16,6 +16,8 @@ from selfplay.core.minhash import SketchIndex, sketch_of, word_ngrams
 from selfplay.core.task import Task
 from selfplay.core.task_rows import parse_task
 from selfplay.environments.find_files.targets import resolve_targets
+from selfplay.environments.goals import check_goals
+from selfplay.environments.registry import kind_of
 from selfplay.repos.repositories import Repositories
 from selfplay.repos.sources import strip_credentials
 from selfplay.tasks.prompt_leaks import LeakGrade, find_leak, leak_meta, make_content_reader
@@ -71,9 +73,9 @@ async def check_tasks(
     on_progress: Callable[[int, int], None],
     threads: int = 4,
 ) -> TaskCheckResult:
-    """Look at every row. `tell` hears how many of how many are done. Raises InputError where the file can't be read.
+    """Look at every row. Raises InputError where the file can't be read.
 
-    A repository that can't be cloned is asked for once.
+    `on_progress` gets how many of how many are done. A repository that can't be cloned is asked for once.
     """
     checked, problems = TaskCheckResult(), list[tuple[int, TaskProblem]]()
     rows = list(_read_rows(file, checked, problems))
@@ -123,10 +125,10 @@ def _find_duplicates(rows: Sequence[_NumberedTask]) -> list[tuple[int, TaskProbl
         brief = row.task.brief
         if (other := ids.setdefault(brief.id, row.where)) != row.where:
             found.append((row.number, TaskProblem(row.where, brief.id, "id", f"the id stands at {other} too")))
-        same, shelf = groups.setdefault((brief.repo, row.task.answer.paths), ({}, SketchIndex()))
+        same, sketches = groups.setdefault((brief.repo, row.task.answer.paths), ({}, SketchIndex()))
         words = [word.casefold() for word in _WORD.findall(brief.prompt)]
         sketch = sketch_of(word_ngrams(words, 2))
-        like = shelf.find_nearest(sketch, NEAR_DUPLICATE_LIKENESS) if sketch else None
+        like = sketches.find_nearest(sketch, NEAR_DUPLICATE_LIKENESS) if sketch else None
         if (other := same.setdefault(" ".join(words), row.where)) != row.where:
             text = f"the same prompt and files as {other}"
             found.append((row.number, TaskProblem(row.where, brief.id, "duplicate", text)))
@@ -134,7 +136,7 @@ def _find_duplicates(rows: Sequence[_NumberedTask]) -> list[tuple[int, TaskProbl
             text = f"a prompt {like.similarity:.0%} like that of {like.of}, and the same files"
             found.append((row.number, TaskProblem(row.where, brief.id, "duplicate", text)))
         elif sketch is not None:
-            shelf.add(row.where, sketch)
+            sketches.add(row.where, sketch)
     return found
 
 
@@ -149,9 +151,16 @@ class _TaskInspector:
         self._lock = Lock()
 
     def inspect(self, row: _NumberedTask) -> tuple[Task | None, list[TaskProblem]]:
-        """The task with its grade, if that could be told, and what is wrong with it."""
+        """The task with its leak grade, if it could be found, and what is wrong with it."""
         brief = row.task.brief
         problems = [TaskProblem(row.where, brief.id, "prompt", text) for text in _find_prompt_problems(brief.prompt)]
+        try:
+            uses_repository = kind_of(row.task).uses_repository
+        except SelfplayError as error:
+            return None, [*problems, TaskProblem(row.where, brief.id, "environment", str(error))]
+        if not uses_repository:
+            goals = [TaskProblem(row.where, brief.id, "goals", text) for text in check_goals(row.task)]
+            return None if goals else row.task, [*problems, *goals]
         try:
             self._clone(brief.repo)
             snapshot = self._repositories.open(brief.repo, brief.commit)

@@ -1,4 +1,4 @@
-"""What a file is for, told from its path: code, test, documentation, generated, vendored, or something else."""
+"""What a file is for, judged by its path: code, test, documentation, generated, vendored, or something else."""
 
 import re
 from enum import StrEnum

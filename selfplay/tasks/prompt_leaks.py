@@ -38,7 +38,7 @@ def make_content_reader(snapshot: Snapshot) -> Callable[[str], bytes]:
 
 
 class LeakGrade(StrEnum):
-    """The most telling thing that a prompt names of its targets, from nothing to everything."""
+    """The most revealing thing that a prompt names of its targets, from nothing to everything."""
 
     NOTHING = "nothing"
     SYMBOL = "symbol"

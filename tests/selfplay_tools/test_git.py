@@ -71,7 +71,7 @@ def test_words_are_one_line() -> None:
     assert complaint_of(b"") == "no reason given"
 
 
-def test_a_machine_without_git_is_told(git_dir: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_machine_without_git_is_reported(git_dir: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(GitFailed, match="is it installed"):
         run_git(git_dir, "version")

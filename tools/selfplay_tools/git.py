@@ -1,6 +1,6 @@
 """Git processes that read and do nothing else.
 
-`environment` is the one place that says how git is started: without the user's and the system's configuration,
+`git_environment` is the one place that says how git is started: without the user's and the system's configuration,
 without hooks, filters, prompts, templates, replaced objects, or any transport that was not named. What a repository
 brings with it can therefore not start anything.
 """
@@ -30,7 +30,7 @@ _SETTINGS = (
     ("maintenance.auto", "false"),
 )
 
-_KEPT = frozenset({"GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "GIT_PROXY_SSL_CAINFO"})
+_INHERITED = frozenset({"GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "GIT_PROXY_SSL_CAINFO"})
 """Variables of the user that only say which certificates to trust."""
 _MAX_COMPLAINT_BYTES = 2000
 
@@ -49,7 +49,7 @@ def git_environment(
     inherited = os.environ if base is None else base
     settings = [*_SETTINGS, *(("safe.directory", str(path)) for path in trusted)]
     return {
-        **{name: value for name, value in inherited.items() if name in _KEPT or not name.startswith("GIT_")},
+        **{name: value for name, value in inherited.items() if name in _INHERITED or not name.startswith("GIT_")},
         "LC_ALL": "C",
         "LANGUAGE": "C",
         "GIT_CONFIG_NOSYSTEM": "1",
@@ -91,7 +91,7 @@ def start_git(git_dir: Path, *arguments: str, stderr: int | IO[bytes] = subproce
 
 
 def pipes_of(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
-    """The input and output of a process that `start` returned."""
+    """The input and output of a process that `start_git` returned."""
     if process.stdin is None or process.stdout is None:
         raise ValueError("the process was started without pipes")
     return process.stdin, process.stdout
@@ -109,9 +109,9 @@ def run_git(git_dir: Path, *arguments: str, stdin: bytes | None = None) -> bytes
 def read_records(git_dir: Path, *arguments: str, input_bytes: bytes = b"") -> Generator[bytes]:
     """The NUL-terminated records that a git command prints, as they come. Raises GitFailed at their end.
 
-    `given` is its input. A caller that stops early must close the iterator; the process ends with it.
+    `input_bytes` is its input. A caller that stops early must close the iterator; the process ends with it.
     """
-    # A file: a pipe that nobody reads meanwhile would hold git up once it is full.
+    # A file: a pipe that is not read meanwhile would block git once it is full.
     with tempfile.TemporaryFile() as complaint:
         process = start_git(git_dir, *arguments, stderr=complaint)
         stdin, stdout = pipes_of(process)

@@ -89,7 +89,7 @@ class Snapshot(Protocol):
         ...
 
     def link_target(self, path: str) -> str:
-        """What the link at exactly that path says, unresolved. Raises NoSuchPath, NotReadable."""
+        """The target of the link at exactly that path, unresolved. Raises NoSuchPath, NotReadable."""
         ...
 
     def nearest_paths(self, path: str, limit: int = 3) -> tuple[str, ...]:
@@ -98,12 +98,12 @@ class Snapshot(Protocol):
 
     @property
     def index(self) -> "TextIndex":
-        """Answers questions over all files; the one place that a faster index has to replace."""
+        """Answers questions over all files; a faster index replaces this one place."""
         ...
 
     @property
     def notes(self) -> "ContentNotes":
-        """What was found out of contents, of this commit and of others; may forget."""
+        """What was found out about contents, of this commit and of others; values may be dropped."""
         ...
 
     def call_at_close(self, done: Callable[[], None]) -> None:
@@ -155,7 +155,7 @@ class ContentNotes(Protocol):
 class TextIndex(Protocol):
     """Questions over all of a snapshot's text. Same answers, same order, however they are found.
 
-    Files that are binary, or larger than 2 MiB, are not indexed: `left_out` says which.
+    Files that are binary, or larger than 2 MiB, are not indexed: `list_unsearched` says which.
     """
 
     def select(self, folder: str, glob: str = "") -> FileSelection:
@@ -182,10 +182,6 @@ class TextIndex(Protocol):
 
     def find_unknown(self, words: Sequence[str]) -> Sequence[str]:
         """Those words that no file holds, in its text or its path, nor any part of them."""
-        ...
-
-    def rank_paths(self, words: Sequence[str], limit: int) -> Sequence[tuple[str, float]]:
-        """The best of `rank` over the whole snapshot."""
         ...
 
     def list_unsearched(self) -> Sequence[SnapshotEntry]:

@@ -10,7 +10,7 @@ from selfplay_tools.protocols import Snapshot
 from selfplay_tools.tools.tool import AnyTool
 
 if TYPE_CHECKING:
-    from selfplay_tools.semantic.embedding import Embedder
+    from selfplay_tools.semantic.embedders import Embedder
     from selfplay_tools.semantic.semantic_index import SemanticIndex
 
 
@@ -30,7 +30,7 @@ def embed_ahead(
     files are done. Raises ConfigError, TransientModelError where the model gives no vectors, InputError where they
     can't be written.
     """
-    from selfplay_tools.semantic.embedding import EmbeddingFailed  # noqa: PLC0415  see `_meaning`
+    from selfplay_tools.semantic.embedders import EmbeddingFailed  # noqa: PLC0415  see `_meaning`
 
     try:
         index = _make_index(config)
@@ -52,7 +52,7 @@ def _make_index(config: SemanticSearchConfig) -> "SemanticIndex":
 
 def _make_embedder(config: SemanticSearchConfig) -> "Embedder":
     if config.base_url is None:
-        from selfplay_tools.semantic.local_model import LocalEmbeddingModel, make_local_embedder  # noqa: PLC0415  see `_meaning`
+        from selfplay_tools.semantic.embedders import LocalEmbeddingModel, make_local_embedder  # noqa: PLC0415  see `_meaning`
 
         return make_local_embedder(
             LocalEmbeddingModel(
@@ -63,7 +63,7 @@ def _make_embedder(config: SemanticSearchConfig) -> "Embedder":
                 batch_size=config.batch_size,
             )
         )
-    from selfplay_tools.semantic.endpoint import EmbeddingEndpoint, make_endpoint_embedder  # noqa: PLC0415  see `_meaning`
+    from selfplay_tools.semantic.embedders import EmbeddingEndpoint, make_endpoint_embedder  # noqa: PLC0415  see `_meaning`
 
     return make_endpoint_embedder(
         EmbeddingEndpoint(

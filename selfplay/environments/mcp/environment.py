@@ -157,7 +157,9 @@ async def _connect(config: McpConfig) -> "AsyncGenerator[Client]":
     try:
         from mcp import Client  # noqa: PLC0415  an extra, slow to import
     except ModuleNotFoundError as error:
-        raise ConfigError("the environment 'mcp' needs the extra: pip install '.[mcp]' in selfplay's checkout") from error
+        raise ConfigError(
+            "the environment 'mcp' needs the extra: pip install '.[mcp]' in selfplay's checkout"
+        ) from error
     raised: Exception | None = None
     async with AsyncExitStack() as stack:
         log = stack.enter_context(TemporaryFile("w+", encoding="utf-8", errors="replace"))  # noqa: SIM115  the stack closes it

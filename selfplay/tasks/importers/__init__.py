@@ -1,7 +1,7 @@
 """Tasks out of rows of benchmarks: SWE-bench and its kin, Loc-Bench, chat rows that say which files they are about.
 
-    for where, made in import_rows(Path("verified.parquet"), "swebench", Places.at(Path("clones"))):
-        ...                 # a Task, or a Rejected with its reason
+    for where, made in import_rows(Path("verified.parquet"), "swebench", RepositoryLocations.from_path(Path("clones"))):
+        ...                 # a Task, or a RejectedRow with its reason
 
 `docs/mining.md` says which fields are read.
 """

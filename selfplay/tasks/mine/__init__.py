@@ -6,33 +6,21 @@
 `docs/mining.md` says what is taken and what is left.
 """
 
-from selfplay.tasks.check import TaskCheckResult, TaskProblem, check_tasks
-from selfplay.tasks.mine.funnel import MiningDrop, MiningFunnel
+from selfplay.tasks.mine.filters import MiningDrop, MiningFunnel
 from selfplay.tasks.mine.mining import MinedTasks, mine_tasks, split_by_time
-from selfplay.tasks.mine.rewrite_answers import RewriteAnswerFile
-from selfplay.tasks.mine.rewriting import RewriteCost, Rewriter, UnrewrittenPolicy
+from selfplay.tasks.mine.rewriting import RewriteAnswerFile, RewriteCost, Rewriter, UnrewrittenPolicy
 from selfplay.tasks.mine.settings import CommitSelection, MineSettings
-from selfplay.tasks.prompt_leaks import LeakGrade, PromptLeak, find_leak
-from selfplay.tasks.task_files import refuse_other_file, write_tasks
 
 __all__ = [
     "CommitSelection",
-    "LeakGrade",
     "MineSettings",
     "MinedTasks",
     "MiningDrop",
     "MiningFunnel",
-    "PromptLeak",
     "RewriteAnswerFile",
     "RewriteCost",
     "Rewriter",
-    "TaskCheckResult",
-    "TaskProblem",
     "UnrewrittenPolicy",
-    "check_tasks",
-    "find_leak",
     "mine_tasks",
-    "refuse_other_file",
     "split_by_time",
-    "write_tasks",
 ]

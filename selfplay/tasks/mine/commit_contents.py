@@ -6,15 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from selfplay.tasks.file_kinds import is_marked_generated
-from selfplay.tasks.mine.filters import CommitCandidate
-from selfplay.tasks.mine.funnel import MiningDrop, MiningFunnel
+from selfplay.tasks.mine.filters import CommitCandidate, MiningDrop, MiningFunnel
 from selfplay.tasks.mine.settings import MineSettings
 from selfplay_tools.git import read_records, run_git
 from selfplay_tools.snapshot.blob_reader import BlobReader
 from selfplay_tools.text.decoding import decode
 
 COMMITS_PER_BATCH = 2000
-"""Commits that one process is given: what a stop loses, and how often progress is told."""
+"""Commits that one process is given: what a stop loses, and how often progress is reported."""
 _DIFF_COMMAND = (
     "diff-tree", "--stdin", "-r", "--always", "--no-renames", "--no-ext-diff", "--no-textconv", "--no-color",
     "--ignore-submodules=dirty", "--src-prefix=a/", "--dst-prefix=b/",

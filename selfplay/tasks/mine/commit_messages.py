@@ -1,4 +1,4 @@
-"""A commit's message as a task's prompt: what speaks to machines and to the tracker is left out, and said."""
+"""A commit's message as a task's prompt: what is meant for machines and the tracker is left out, and listed."""
 
 import re
 from collections import Counter

@@ -1,7 +1,7 @@
-"""A history in one pass of `git log`: who, when, what was said, which files changed. No contents are read.
+"""A history in one pass of `git log`: author, time, message, files changed. No contents are read.
 
-The git directory is a clone of the engine's own (`selfplay.repos.repositories`), so nothing that the source's configuration says
-takes part. One commit is held at a time.
+The git directory is a clone of the engine's own (`selfplay.repos.repositories`), so nothing that the source's
+configuration says takes part. One commit is held at a time.
 """
 
 import re

@@ -24,9 +24,8 @@ from selfplay.tasks.mine.commit_contents import (
     read_patches,
     read_targets,
 )
-from selfplay.tasks.mine.filters import CommitCandidate, find_candidates
+from selfplay.tasks.mine.filters import CommitCandidate, MiningDrop, MiningFunnel, find_candidates
 from selfplay.tasks.mine.function_targets import function_targets
-from selfplay.tasks.mine.funnel import MiningDrop, MiningFunnel
 from selfplay.tasks.mine.history import HistoryCommit, read_history
 from selfplay.tasks.mine.settings import CommitSelection, MineSettings
 from selfplay.tasks.prompt_leaks import find_leak, leak_meta
@@ -56,14 +55,16 @@ def drop_duplicates(
             funnel.drops[MiningDrop.DUPLICATE] += 1
             continue
         sketches = [(messages, sketch_of(word_ngrams(words, WORDS_PER_RUN))), (changes, sketch_of(touched))]
-        if threshold is not None and any(s and shelf.find_nearest(s, threshold) for shelf, s in sketches):
+        if threshold is not None and any(
+            sketch and index.find_nearest(sketch, threshold) for index, sketch in sketches
+        ):
             funnel.drops[MiningDrop.NEAR_DUPLICATE] += 1
             continue
         digests |= keys
         if threshold is not None:
-            for shelf, sketch in sketches:
+            for index, sketch in sketches:
                 if sketch:
-                    shelf.add(one.id, sketch)
+                    index.add(one.id, sketch)
         yield one
 
 
@@ -72,7 +73,7 @@ def _digest(kind: bytes, parts: Iterable[str]) -> bytes:
 
 
 MiningProgressCallback = Callable[[str, int, int | None], None]
-"""Told what is being done, how far it is, and of how many (None if that is not known)."""
+"""Called with what is being done, how far it is, and of how many (None if that is not known)."""
 
 
 def _ignore_progress(_what: str, _done: int, _total: int | None) -> None:

@@ -1,18 +1,21 @@
 """Messages rewritten, by a model, as issues that someone would have filed, through the gate that hints pass."""
 
 import hashlib
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from typing import Literal
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
 
 import anyio
 from anyio import CapacityLimiter, to_thread
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from selfplay.config import SeatConfig
-from selfplay.core.errors import SelfplayError
-from selfplay.core.message import Message, Origin
+from selfplay.core.errors import InputError, SelfplayError
+from selfplay.core.jsonl import AppendOnlyFile, json_line
+from selfplay.core.message import Message, Noun, Origin
 from selfplay.core.task import Task
 from selfplay.core.wire import encode_messages
 from selfplay.gate import ShownText, check_hint, prepare_guard
@@ -20,9 +23,64 @@ from selfplay.models.protocol import Model, ModelRequest
 from selfplay.models.retry import RetryPolicy, complete_with_retries
 from selfplay.prompts import load_prompt
 from selfplay.repos.repositories import Repositories
-from selfplay.tasks.mine.rewrite_answers import RewriteAnswer, RewriteAnswerFile
 from selfplay.tasks.prompt_leaks import find_leak, leak_meta, make_content_reader
 from selfplay_tools.protocols import Snapshot
+
+
+class RewriteAnswer(Noun):
+    """One reply."""
+
+    key: str
+    """Of the request: the model's name and every byte that is sent."""
+    text: str
+    is_whole: bool = True
+    """False where the model ran into its length limit or refused."""
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+class RewriteAnswerFile:
+    """The replies in a file. For one process at a time; use as a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = AppendOnlyFile(path, user="is mining here")
+        self._known: dict[str, RewriteAnswer] = {}
+
+    def __enter__(self) -> Self:
+        """Read what is there.
+
+        Raises InputError for a file of another kind, StorageError where none can be made, JournalError while another
+        process has it.
+        """
+        with ExitStack() as stack:
+            stack.enter_context(self._file)
+            self._known = {answer.key: answer for answer in self._read()}
+            stack.pop_all()
+        return self
+
+    def _read(self) -> Iterator[RewriteAnswer]:
+        for number, line in self._file.read_lines():
+            try:
+                yield RewriteAnswer.model_validate_json(line)
+            except ValidationError:
+                raise InputError(
+                    f"{self._file.path}:{number}: not an answer to a rewrite; move the file away to ask anew"
+                ) from None
+
+    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def get(self, key: str) -> RewriteAnswer | None:
+        """The answer to that request, if it was given before."""
+        return self._known.get(key)
+
+    def put(self, answer: RewriteAnswer) -> None:
+        """Keep an answer, on disk before this returns. Raises StorageError."""
+        self._file.append(json_line(answer.model_dump()))
+        self._file.sync()
+        self._known[answer.key] = answer
+
 
 MAX_CHARS = 4000
 """A longer answer is no issue."""
@@ -60,7 +118,7 @@ class Rewriter:
     spent: RewriteCost = field(default_factory=RewriteCost)
 
     async def rewrite(self, tasks: Sequence[Task], on_progress: Callable[[int], None]) -> list[Task]:
-        """The tasks with issues as prompts, in order; `tell` hears how many are done.
+        """The tasks with issues as prompts, in order; `on_progress` gets how many are done.
 
         Raises ModelError when the model can't be had, and RepositoryError: what was answered is kept, the same call
         goes on there.

@@ -81,9 +81,9 @@ def test_a_target_that_the_task_has_not_is_said_with_its_line(whole: Path, tmp_p
         lines.append(next(n for n, e in enumerate(events) if e["event"] == "step"))
         events[lines[0]]["found"] = found
 
-    told = read_candidate_or_reason(write_damaged(whole, tmp_path, find))
-    assert isinstance(told, UnreadableJournal)
-    assert f"bad.jsonl:{lines[0] + 1}: " in told.detail
+    result = read_candidate_or_reason(write_damaged(whole, tmp_path, find))
+    assert isinstance(result, UnreadableJournal)
+    assert f"bad.jsonl:{lines[0] + 1}: " in result.detail
 
 
 @pytest.mark.parametrize("key", ["channel", "mark", "reasoning"])
@@ -113,7 +113,7 @@ def test_one_damaged_journal_does_not_hide_the_others(whole: Path, tmp_path: Pat
         assert "bad.jsonl:1: not what this program writes" in "".join(err.splitlines())
 
 
-def test_a_journal_whose_name_is_no_utf8_is_told_with_its_bytes(whole: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_a_journal_whose_name_is_no_utf8_is_named_by_its_bytes(whole: Path, tmp_path: Path, capsys: Capture) -> None:
     traces = tmp_path / "traces"
     bad = write_damaged(whole, traces, lambda events: events[0].pop("mark")).rename(
         traces / os.fsdecode(b"bad\xff.jsonl")

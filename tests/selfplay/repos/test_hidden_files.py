@@ -32,12 +32,12 @@ def test_no_later_run_on_a_directory_sees_what_earlier_ones_wrote_into_it(tmp_pa
     run("clean", str(old / "night"), "--out", str(old / "cleaned"), *clones, "--quiet", "--samples", "1")
     for form in ("openai", "trl"):
         run("export", str(old / "cleaned"), "--format", form, "-o", str(old / f"{form}.jsonl"))
-    run("report", str(old / "night"), "-o", str(old / "told.html"))
+    run("report", str(old / "night"), "-o", str(old / "report.html"))
     left = [path for path in shown_paths(repo, tmp_path) if path not in before]
     texts = {path: (repo / path).read_text() for path in left}
     assert {path: text for path, text in texts.items() if any(target in text for target in TARGETS)} == {}
     assert [path for path in left if path.endswith(".jsonl") and texts[path]] == []
-    assert "old/told.html" not in left
+    assert "old/report.html" not in left
 
 
 def test_other_peoples_rows_and_pages_are_shown(tmp_path: Path) -> None:

@@ -92,15 +92,12 @@ def hostile_hooks(folder: Path, script: Path) -> None:
 
 def use_everything(repositories: Repositories, repo: str) -> None:
     commit = repositories.resolve(repo, "HEAD")
-    repositories.message_of(repo, commit)
-    repositories.changed_files(repo, commit)
-    repositories.patch_of(repo, commit)
     for revision in (commit, "worktree"):
         with closing(repositories.open(repo, revision)) as snapshot:
             for entry in snapshot.entries:
                 if entry.kind is PathKind.FILE:
                     snapshot.text(entry.path)
-            snapshot.index.rank_paths(["x"], 1)
+            snapshot.index.rank(["x"], 1)
             snapshot.index.list_unsearched()
 
 

@@ -5,8 +5,7 @@ import pytest
 
 from selfplay.cli import main
 from selfplay.core.errors import RepositoryError
-from selfplay.repos.indexes import build_index, summarise_index
-from selfplay.repos.repositories import Repositories
+from selfplay.repos.repositories import Repositories, build_index, summarise_index
 from selfplay_tools.tools.toolbox import Toolbox
 from tests.repositories import make_work_tree
 
@@ -21,9 +20,9 @@ def test_an_index_built_ahead_is_there_for_every_later_process(repo: Path, tmp_p
     assert summarise_index(repositories, str(repo)).blobs == 0
     heard: list[tuple[int, int]] = []
     commit = build_index(repositories, str(repo), "HEAD", lambda done, total: heard.append((done, total)))
-    told = summarise_index(Repositories(tmp_path / "repos"), str(repo))
-    assert (told.blobs, told.commits) == (2, (commit,))
-    assert told.bytes > 0
+    result = summarise_index(Repositories(tmp_path / "repos"), str(repo))
+    assert (result.blobs, result.commits) == (2, (commit,))
+    assert result.bytes > 0
     assert heard[-1][0] == heard[-1][1]
     snapshot = repositories.open(str(repo), "HEAD")
     assert "sub/b.py" in Toolbox(snapshot).run("grep", '{"pattern": "2"}').text
@@ -48,6 +47,6 @@ def test_the_command_builds_and_tells(repo: Path, tmp_path: Path, capsys: pytest
         with pytest.raises(SystemExit) as ended:
             main(["index", *arguments, "--repos", str(tmp_path / "repos"), "--json"])
         assert not ended.value.code
-        told = json.loads(capsys.readouterr().out)
-        assert told["blobs"] == 2
-        assert len(told["commits"]) == 1
+        result = json.loads(capsys.readouterr().out)
+        assert result["blobs"] == 2
+        assert len(result["commits"]) == 1

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from selfplay.core.errors import RepositoryError
-from selfplay.repos.repositories import ChangedPath, Repositories
+from selfplay.repos.repositories import Repositories
 from selfplay.repos.sources import find_source, strip_credentials
 from selfplay_tools.protocols import PathKind
-from tests.repositories import Program, Submodule, commit_files, git, make_directory, make_git_dir, make_work_tree
+from tests.repositories import commit_files, git, make_directory, make_git_dir, make_work_tree
 
 OPEN = """
 import sys
@@ -228,7 +228,7 @@ def test_a_failed_clone_says_why_and_leaves_nothing(repositories: Repositories, 
     assert clones(tmp_path / "repos") == []
 
 
-def test_a_repository_without_commits_is_told(source: Path, repositories: Repositories) -> None:
+def test_a_repository_without_commits_is_reported(source: Path, repositories: Repositories) -> None:
     with pytest.raises(RepositoryError, match="HEAD"):
         repositories.open(str(source), "HEAD")
 
@@ -242,8 +242,6 @@ def test_a_shallow_source_serves_what_it_has(source: Path, repositories: Reposit
         assert snapshot.identity == f"git:{second}"
     with pytest.raises(RepositoryError, match="shallow clone"):
         repositories.resolve(str(shallow), first)
-    with pytest.raises(RepositoryError, match="shallow clone"):
-        repositories.changed_files(str(shallow), second)
 
 
 def test_a_partial_clone_is_refused(source: Path, repositories: Repositories, tmp_path: Path) -> None:
@@ -255,7 +253,7 @@ def test_a_partial_clone_is_refused(source: Path, repositories: Repositories, tm
         repositories.open(str(partial), "HEAD")
 
 
-def test_a_source_that_lacks_a_blob_is_told(source: Path, repositories: Repositories, tmp_path: Path) -> None:
+def test_a_source_that_lacks_a_blob_is_reported(source: Path, repositories: Repositories, tmp_path: Path) -> None:
     commit_files(source, {b"a.py": b"1\n"})
     oid = git(source, "rev-parse", "main:a.py").decode().strip()
     (source / "objects" / oid[:2] / oid[2:]).unlink()
@@ -309,41 +307,8 @@ def test_a_clone_that_was_killed_is_made_again(source: Path, tmp_path: Path, rep
     assert not [name for name in clones(tmp_path / "repos") if ".part-" in name]
 
 
-def test_progress_is_told(source: Path, tmp_path: Path) -> None:
+def test_progress_is_reported(source: Path, tmp_path: Path) -> None:
     commit_files(source, {b"f%d" % i: b"%d" % i for i in range(50)})
     lines: list[str] = []
     Repositories(tmp_path / "repos", progress=lines.append).clone(str(source))
     assert any("Receiving objects" in line for line in lines)
-
-
-# What a commit changed
-
-
-def test_what_a_commit_changed_is_told(source: Path, repositories: Repositories) -> None:
-    old = {b"keep.py": b"k\n", b"change.py": b"1\n", b"gone.py": b"some lines\nto move\n", b"mode.sh": b"x\n"}
-    first = commit_files(source, old, message="Größe\n\nbody\n".encode())
-    new = {
-        b"keep.py": b"k\n",
-        b"change.py": b"2\n",
-        b"moved\n.py": b"some lines\nto move\n",
-        b"mode.sh": Program(b"x\n"),
-    }
-    second = commit_files(source, {**new, b"lib": Submodule("5" * 40)})
-    repo = str(source)
-    assert repositories.changed_files(repo, second) == (
-        ChangedPath("change.py", "modified"),
-        ChangedPath("gone.py", "deleted"),
-        ChangedPath("mode.sh", "modified"),
-        ChangedPath(r"moved\n.py", "added"),
-    )
-    assert {change.status for change in repositories.changed_files(repo, first)} == {"added"}
-    assert repositories.parent_of(repo, second) == first
-    assert repositories.parent_of(repo, first) is None
-    assert repositories.message_of(repo, first) == "Größe\n\nbody"
-    assert "-1\n+2\n" in repositories.patch_of(repo, second)
-    assert repositories.patch_of(repo, first).count("new file mode") == 4
-
-
-def test_a_commit_that_changed_nothing_has_no_files(source: Path, repositories: Repositories) -> None:
-    commit_files(source, {b"a": b"1"})
-    assert repositories.changed_files(str(source), commit_files(source, {b"a": b"1"})) == ()

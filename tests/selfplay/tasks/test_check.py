@@ -6,7 +6,8 @@ import pytest
 
 from selfplay.core.errors import InputError
 from selfplay.repos.repositories import Repositories
-from selfplay.tasks.mine import LeakGrade, TaskCheckResult, check_tasks
+from selfplay.tasks.check import TaskCheckResult, check_tasks
+from selfplay.tasks.prompt_leaks import LeakGrade
 from tests.selfplay.tasks.mine.histories import History
 
 
@@ -81,7 +82,7 @@ def test_a_file_without_rows_is_an_error(tmp_path: Path) -> None:
         check(tmp_path)
 
 
-def test_no_password_of_an_address_is_told(tmp_path: Path) -> None:
+def test_no_password_of_an_address_is_printed(tmp_path: Path) -> None:
     checked = check(tmp_path, row("https://u:secretpw@example.org/x.git"))
     assert checked.repositories == {"https://example.org/x.git": 1}
     assert "secretpw" not in repr(checked)

@@ -1,7 +1,7 @@
 import pytest
 
 from selfplay.core.task import Target
-from selfplay.tasks.mine import LeakGrade, find_leak
+from selfplay.tasks.prompt_leaks import LeakGrade, find_leak
 
 TEXT = b"class Channel:\n    def open_stream(self):\n        pass\n\ndef parse():\n    pass\n"
 TARGETS = (Target(path="src/app/termui.py"),)
@@ -24,7 +24,7 @@ TARGETS = (Target(path="src/app/termui.py"),)
         ("Fix app/termui.py and open_stream", LeakGrade.PATH, "app/termui.py"),
     ],
 )
-def test_the_most_telling_name_decides(prompt: str, grade: LeakGrade, name: str | None) -> None:
+def test_the_most_revealing_name_decides(prompt: str, grade: LeakGrade, name: str | None) -> None:
     leaked = find_leak(prompt, TARGETS, lambda _: TEXT)
     assert leaked.grade is grade
     assert leaked.names == (() if name is None else (name,))

@@ -59,7 +59,7 @@ def test_other_suffixes_have_no_language_and_need_not_be_read(path: str) -> None
         (b"", None),
     ],
 )
-def test_a_file_without_suffix_is_told_by_its_interpreter(first_line: bytes, name: str | None) -> None:
+def test_a_file_without_suffix_has_the_language_of_its_interpreter(first_line: bytes, name: str | None) -> None:
     language = language_of("bin/run", first_line)
     assert (language.name if language else None) == name
 

@@ -63,12 +63,12 @@ def code_lines(language: str, text: str) -> list[int]:
         ("java", '"""\n name "\n""" name\n\'"\' name /** name */', [3, 4]),
     ],
 )
-def test_comments_and_strings_are_told_from_code(language: str, text: str, lines: list[int]) -> None:
+def test_comments_and_strings_are_no_code(language: str, text: str, lines: list[int]) -> None:
     assert code_lines(language, text) == lines
 
 
 @given(st.sampled_from(["c", "cpp", "go", "java"]), st.lists(st.sampled_from(PIECES), max_size=40).map("".join))
-def test_places_are_told_without_reading_all_before_them(language: str, text: str) -> None:
+def test_places_are_classified_without_reading_all_before_them(language: str, text: str) -> None:
     source = text.encode()
     quiet = quiet_text(language, source)
     code = [place for place in range(len(source)) if not quiet.contains(place)]

@@ -1,9 +1,12 @@
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from selfplay_tools.errors import BadArgument
 from selfplay_tools.index.patterns import LinePattern
+from selfplay_tools.text.lines import TextSpan
 from selfplay_tools.text.literals import AllOf, AnyOf, LiteralNeed, Need, derive_need
 from selfplay_tools.text.regex import BadRegex, compile_regex
 
@@ -52,7 +55,7 @@ def test_searching_all_lines_at_once_equals_searching_each_alone(*, source: str,
     alone = compile_regex(source, ignore_case=fold)
     expected = [(number, match.start()) for number, line in enumerate(lines) if (match := alone.search(line.encode()))]
     text = "\n".join(lines).encode()
-    assert [(n, match - start) for n, start, match in LinePattern(source, fold).find_lines(text)] == expected
+    assert [(n, match - start) for n, start, match in find_lines(LinePattern(source, fold), text)] == expected
 
 
 def _fold_case(text: str) -> str:
@@ -65,7 +68,7 @@ def _fold_case(text: str) -> str:
 def test_every_line_that_matches_holds_what_is_required(*, source: str, lines: list[str], fold: bool) -> None:
     assume(_is_valid(source))
     need = derive_need(source, ignore_case=fold)
-    for number, _, _ in LinePattern(source, fold).find_lines("\n".join(lines).encode()):
+    for number, _, _ in find_lines(LinePattern(source, fold), "\n".join(lines).encode()):
         assert _is_met(need, lines[number])
 
 
@@ -162,13 +165,13 @@ def test_a_refused_pattern_says_what_to_write_instead(source: str, said: str) ->
 def test_the_suggested_escape_finds_the_text_itself() -> None:
     source = "a.b[0]*(c|d)+{e}^$?\\"
     escaped = "".join(f"\\{character}" if character in ".^$*+?()[]{}|\\" else character for character in source)
-    assert [n for n, _, _ in LinePattern(escaped).find_lines(f"x\n--{source}--\ny".encode())] == [1]
+    assert [n for n, _, _ in find_lines(LinePattern(escaped), f"x\n--{source}--\ny".encode())] == [1]
 
 
 def test_a_pattern_made_to_be_slow_is_linear() -> None:
     """A backtracking engine would not come back from this."""
     text = (b"a" * 5_000 + b"\n") * 20
-    assert not list(LinePattern("(a*)*(a|aa)+$b|(x+x+)+y").find_lines(text))
+    assert not list(find_lines(LinePattern("(a*)*(a|aa)+$b|(x+x+)+y"), text))
 
 
 @given(source=BUILT, text=st.text("abkK \né", max_size=12).map(str.encode))
@@ -176,3 +179,12 @@ def test_spans_are_those_of_the_matches(source: str, text: bytes) -> None:
     assume(_is_valid(source))
     regex = compile_regex(source)
     assert list(regex.find_spans(text)) == [(match.start(), match.end()) for match in regex.finditer(text)]
+
+
+def find_lines(pattern: LinePattern, text: bytes) -> Iterator[tuple[int, int, int]]:
+    """For each matching line of the text: its number from 0, its start, its first match."""
+    source = text + b"\n"
+    for found in pattern.find_texts(TextSpan(source, ("",), (0,), (len(source),))):
+        for match in found.matches:
+            start = source.rfind(b"\n", 0, match) + 1
+            yield source.count(b"\n", 0, start), start, match

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfplay_tools.index.scan_index import MAX_INDEXED_BYTES, ScanIndex, make_matcher
-from selfplay_tools.index.words import query_words, words_of
+from selfplay_tools.index.words import find_words, words_of
 from selfplay_tools.protocols import PathKind, SnapshotEntry, TextIndex
 from selfplay_tools.snapshot.commit import CommitSnapshot
 from selfplay_tools.text.decoding import decode_file
@@ -63,29 +63,29 @@ def test_binary_and_huge_files_are_left_out_and_named(index: TextIndex) -> None:
 
 
 def test_identifiers_and_words_meet(index: TextIndex) -> None:
-    paths = [path for path, _ in index.rank_paths(["server", "headers"], 10)]
+    paths = [path for path, _ in index.rank(["server", "headers"], 10).best]
     assert paths[0] == "server/headers.py"
     assert set(paths) == {"server/headers.py", "server/routes.py", "client/fetch.py", "docs/long.md", "wide.txt"}
 
 
 def test_a_whole_identifier_finds_its_file_first(index: TextIndex) -> None:
-    assert index.rank_paths(["ServerHeaderReader"], 1)[0][0] == "client/fetch.py"
-    assert index.rank_paths(["SERVER_HEADER"], 1)[0][0] == "server/headers.py"
+    assert index.rank(["ServerHeaderReader"], 1).best[0][0] == "client/fetch.py"
+    assert index.rank(["SERVER_HEADER"], 1).best[0][0] == "server/headers.py"
 
 
 def test_ranking_is_bounded_ordered_and_repeatable(index: TextIndex) -> None:
-    ranked = index.rank_paths(["server"], 3)
+    ranked = index.rank(["server"], 3).best
     assert len(ranked) == 3
     assert [score for _, score in ranked] == sorted((score for _, score in ranked), reverse=True)
-    assert index.rank_paths(["server"], 3) == ranked
-    assert index.rank_paths(["nowhere"], 3) == []
-    assert index.rank_paths([], 3) == []
+    assert index.rank(["server"], 3).best == ranked
+    assert index.rank(["nowhere"], 3).best == []
+    assert index.rank([], 3).best == []
 
 
 def test_equal_files_are_ranked_by_path() -> None:
     entries = [SnapshotEntry(f"{name}/x.py", PathKind.FILE, 5, name * 40) for name in "abc"]
     index = ScanIndex(entries, lambda wanted: iter([b"equal"] * len(wanted)))
-    assert [path for path, _ in index.rank_paths(["equal"], 3)] == ["a/x.py", "b/x.py", "c/x.py"]
+    assert [path for path, _ in index.rank(["equal"], 3).best] == ["a/x.py", "b/x.py", "c/x.py"]
 
 
 def test_a_file_that_can_not_be_read_any_more_is_left_out() -> None:
@@ -136,4 +136,4 @@ def test_an_identifier_gives_itself_and_its_parts(identifier: str, words: tuple[
 
 
 def test_a_query_is_split_like_a_text() -> None:
-    assert query_words(("Server headers", "Server")) == ("server", "header")
+    assert list(find_words("Server headers")) == ["server", "header"]

@@ -1,4 +1,4 @@
-"""A language server that misbehaves as it is told: `fake_language_server.py LOG HOW...`, one way for each process.
+"""A language server that misbehaves as asked: `fake_language_server.py LOG HOW...`, one way for each process.
 
 It notes each start in the log. The last way is that of all further processes.
 """
@@ -87,9 +87,9 @@ def after_start(how: str, log: Path) -> list[dict[str, Any]]:
     if how == "asks":
         items = [{"section": "a.b"}, {"section": "none.such"}, {}]
         send({"id": "c", "method": "workspace/configuration", "params": {"items": items}})
-        while (told := read()).get("id") != "c":
-            later.append(told)
-        log.with_suffix(".told").write_text(json.dumps(told))
+        while (result := read()).get("id") != "c":
+            later.append(result)
+        log.with_suffix(".answers").write_text(json.dumps(result))
     return later
 
 

@@ -33,7 +33,7 @@ NEEDS_PROC = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason=
 
 
 class ServerBench:
-    """A snapshot, and a toolbox whose server behaves as told."""
+    """A snapshot, and a toolbox whose server behaves as its arguments say."""
 
     def __init__(self, folder: Path) -> None:
         self.root = folder / "tree"
@@ -68,7 +68,7 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ServerBen
     assert not list(scratch.iterdir()), "what was laid out is left behind"
 
 
-def test_an_answer_is_told_with_the_line_and_what_it_stands_in(table: ServerBench) -> None:
+def test_an_answer_shows_the_line_and_what_it_stands_in(table: ServerBench) -> None:
     result = table.ask("well")
     assert result.ok
     assert result.text.splitlines()[1:] == ['b.py:2: return "late"  [in late]']
@@ -105,7 +105,7 @@ def test_a_server_that_hangs_is_ended_with_all_its_processes_and_not_asked_again
     assert not processes_about(table.log)
 
 
-def test_an_error_is_told_by_its_number_and_the_server_lives(table: ServerBench) -> None:
+def test_an_error_is_reported_by_its_number_and_the_server_lives(table: ServerBench) -> None:
     result = table.ask("refuses")
     assert not result.ok
     assert "it answered with error -32603" in result.text
@@ -120,7 +120,7 @@ def test_a_server_that_loads_is_waited_for(table: ServerBench) -> None:
 
 def test_a_server_gets_its_settings_by_section(table: ServerBench) -> None:
     assert table.ask("asks").ok
-    assert json.loads(table.log.with_suffix(".told").read_text())["result"] == [1, None, {"a": {"b": 1}}]
+    assert json.loads(table.log.with_suffix(".answers").read_text())["result"] == [1, None, {"a": {"b": 1}}]
 
 
 def test_a_flood_of_places_is_bounded_and_continued(table: ServerBench) -> None:

@@ -21,8 +21,7 @@ from mcp_types import CallToolResult, TextContent
 
 from selfplay_tools.errors import GitFailed, NotUsable
 from selfplay_tools.mcp.__main__ import main
-from selfplay_tools.mcp.server import make_server
-from selfplay_tools.mcp.transports import listen, make_http_app, url_of
+from selfplay_tools.mcp.server import listen, make_http_app, make_server, url_of
 from selfplay_tools.protocols import Snapshot
 from selfplay_tools.snapshot.commit import CommitSnapshot
 from selfplay_tools.tools.schema import Schema
@@ -295,7 +294,7 @@ import os, subprocess, sys
 from pathlib import Path
 from selfplay_tools.snapshot.directory import DirectorySnapshot
 from selfplay_tools.mcp.server import make_server
-from selfplay_tools.mcp.transports import run_stdio
+from selfplay_tools.mcp.server import run_stdio
 from selfplay_tools.tools.tool import CallResult, Tool, ToolArguments
 from selfplay_tools.tools.toolbox import Toolbox
 

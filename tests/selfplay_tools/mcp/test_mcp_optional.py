@@ -13,9 +13,8 @@ from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, TextContent
 
-from selfplay_tools.mcp.server import make_server
-from selfplay_tools.mcp.transports import make_http_app
-from selfplay_tools.semantic.endpoint import EmbeddingEndpoint, make_endpoint_embedder
+from selfplay_tools.mcp.server import make_http_app, make_server
+from selfplay_tools.semantic.embedders import EmbeddingEndpoint, make_endpoint_embedder
 from selfplay_tools.semantic.semantic_index import SemanticIndex
 from selfplay_tools.semantic.semantic_search import make_semantic_search
 from selfplay_tools.snapshot.directory import DirectorySnapshot

@@ -8,14 +8,18 @@ import pytest
 from numpy.typing import NDArray
 
 from selfplay_tools.errors import NotUsable
-from selfplay_tools.semantic.embedding import EmbeddingFailed, Floats
-from selfplay_tools.semantic.endpoint import (
+from selfplay_tools.semantic.embedders import (
     MAX_RESPONSE_BYTES,
     EmbeddingEndpoint,
+    EmbeddingFailed,
+    Encoder,
     EndpointEmbedder,
+    Floats,
+    LocalEmbedder,
+    LocalEmbeddingModel,
     make_endpoint_embedder,
+    make_local_embedder,
 )
-from selfplay_tools.semantic.local_model import Encoder, LocalEmbedder, LocalEmbeddingModel, make_local_embedder
 from tests.loopback import (
     Behaviour,
     Json,

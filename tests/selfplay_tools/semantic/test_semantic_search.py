@@ -9,7 +9,7 @@ import pytest
 
 from selfplay_tools.output import ResultLimits
 from selfplay_tools.protocols import Snapshot
-from selfplay_tools.semantic.embedding import EmbeddingFailed, Floats
+from selfplay_tools.semantic.embedders import EmbeddingFailed, Floats
 from selfplay_tools.semantic.semantic_index import MAX_FILE_BYTES, SemanticIndex, default_folder
 from selfplay_tools.semantic.semantic_search import INSTEAD, make_semantic_search
 from selfplay_tools.snapshot.commit import CommitSnapshot

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Barrier, Thread
 
@@ -14,9 +15,16 @@ from hypothesis import strategies as st
 
 from selfplay_tools.semantic import vector_store as stores
 from selfplay_tools.semantic.chunks import CodeChunk
-from selfplay_tools.semantic.embedding import EmbeddingFailed, Floats, QuantizedVectors, normalise_rows
-from selfplay_tools.semantic.vector_index import DECIMALS, VectorIndex
-from selfplay_tools.semantic.vector_segment import NAME, ChunkedBlob, SegmentContent, VectorSegment, write_segment
+from selfplay_tools.semantic.embedders import EmbeddingFailed, Floats, QuantizedVectors, normalise_rows
+from selfplay_tools.semantic.vector_index import (
+    DECIMALS,
+    NAME,
+    ChunkedBlob,
+    SegmentContent,
+    VectorIndex,
+    VectorSegment,
+    write_segment,
+)
 from selfplay_tools.semantic.vector_store import MAX_SEGMENTS, VectorStore
 from tests.toy_embeddings import LENGTH, ToyEmbedder, toy_vectors
 
@@ -35,11 +43,11 @@ def files(store: VectorStore) -> list[Path]:
     return sorted(path for path in store.folder.iterdir() if NAME.fullmatch(path.name))
 
 
-def best(shelf: VectorIndex, text: str, blobs: Sequence[str], limit: int = 3) -> list[tuple[str, int]]:
+def best(index: VectorIndex, text: str, blobs: Sequence[str], limit: int = 3) -> list[tuple[str, int]]:
     """Names of the nearest chunks of some blobs, and how many there are of each."""
-    inside, _ = shelf.chunks_of([shelf.blobs[name.encode()] for name in blobs])
+    inside, _ = index.chunks_of([index.blobs[name.encode()] for name in blobs])
     vector = normalise_rows(toy_vectors([text]))[0]
-    return [(shelf.place_of(int(inside[at])).name, copies) for at, copies in shelf.find_nearest(vector, inside, limit)]
+    return [(index.place_of(int(inside[at])).name, copies) for at, copies in index.find_nearest(vector, inside, limit)]
 
 
 @pytest.fixture
@@ -148,9 +156,9 @@ def test_many_small_files_are_put_together_without_a_change(tmp_path: Path, toy:
         add(store, toy, cut)
         reader.load_index(LENGTH)
     assert len(files(store)) <= MAX_SEGMENTS
-    for shelf in (store.load_index(LENGTH), reader.load_index(LENGTH), VectorStore(tmp_path, "m").load_index(LENGTH)):
-        assert set(shelf.blobs) == {cut.key for cut in cuts}
-        assert best(shelf, "word7 common", ["f6", "f7"])[0] == ("f7.1", 1)
+    for index in (store.load_index(LENGTH), reader.load_index(LENGTH), VectorStore(tmp_path, "m").load_index(LENGTH)):
+        assert set(index.blobs) == {cut.key for cut in cuts}
+        assert best(index, "word7 common", ["f6", "f7"])[0] == ("f7.1", 1)
 
 
 def test_over_the_limit_what_was_of_no_use_for_longest_goes(tmp_path: Path, toy: ToyEmbedder) -> None:
@@ -159,9 +167,9 @@ def test_over_the_limit_what_was_of_no_use_for_longest_goes(tmp_path: Path, toy:
         add(store, toy, blob(name, f"{name} text"))
     for at, path in enumerate(files(store)):
         os.utime(path, ns=(at, at))
-    shelf = store.load_index(LENGTH)
+    index = store.load_index(LENGTH)
     small = VectorStore(tmp_path, "m", max_bytes=3 * files(store)[0].stat().st_size)
-    used = shelf.segments_of([shelf.blobs[b"used"]])
+    used = index.segments_of([index.blobs[b"used"]])
     small.add(iter([blob("x", "further text")]), LENGTH, toy.embed_code, needed=used)
     assert set(small.load_index(LENGTH).blobs) == {b"used", b"new", b"x"}
 
@@ -169,8 +177,8 @@ def test_over_the_limit_what_was_of_no_use_for_longest_goes(tmp_path: Path, toy:
 def test_a_limit_does_not_drop_what_the_call_itself_needs(tmp_path: Path, toy: ToyEmbedder) -> None:
     store = VectorStore(tmp_path, "m", max_bytes=1)
     add(store, toy, blob("a", "read file"))
-    shelf = store.load_index(LENGTH)
-    store.add(iter([blob("b", "close file")]), LENGTH, toy.embed_code, needed=shelf.segments_of([0]))
+    index = store.load_index(LENGTH)
+    store.add(iter([blob("b", "close file")]), LENGTH, toy.embed_code, needed=index.segments_of([0]))
     assert set(store.load_index(LENGTH).blobs) == {b"a", b"b"}
 
 
@@ -196,7 +204,7 @@ ADDS = """
 import sys
 from pathlib import Path
 from selfplay_tools.semantic.chunks import CodeChunk
-from selfplay_tools.semantic.vector_segment import ChunkedBlob
+from selfplay_tools.semantic.vector_index import ChunkedBlob
 from selfplay_tools.semantic.vector_store import VectorStore
 from tests.toy_embeddings import LENGTH, ToyEmbedder
 
@@ -212,24 +220,27 @@ print(count)
 
 
 def test_two_processes_that_add_at_once_embed_each_text_once_and_lose_none(tmp_path: Path) -> None:
-    both = [
-        subprocess.Popen(
-            [sys.executable, "-c", ADDS, str(tmp_path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
-        )
-        for _ in range(2)
-    ]
-    for one in both:
-        assert one.stdout is not None
-        assert one.stdout.readline() == "ready\n"
-    for one in both:
-        assert one.stdin is not None
-        one.stdin.write("go\n")
-        one.stdin.flush()
-    counts = [int(one.communicate()[0]) for one in both]
+    with ExitStack() as started:
+        both = [
+            started.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", ADDS, str(tmp_path)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                    env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+                )
+            )
+            for _ in range(2)
+        ]
+        for one in both:
+            assert one.stdout is not None
+            assert one.stdout.readline() == "ready\n"
+        for one in both:
+            assert one.stdin is not None
+            one.stdin.write("go\n")
+            one.stdin.flush()
+        counts = [int(one.communicate()[0]) for one in both]
     assert sum(counts) == 41
     assert set(VectorStore(tmp_path, "m").load_index(LENGTH).blobs) == {f"f{n}".encode() for n in range(40)}
 
@@ -237,9 +248,9 @@ def test_two_processes_that_add_at_once_embed_each_text_once_and_lose_none(tmp_p
 def test_equal_texts_are_one_result_and_equal_scores_keep_the_order_asked_for(tmp_path: Path, toy: ToyEmbedder) -> None:
     store = VectorStore(tmp_path, "m")
     add(store, toy, blob("a", "licence", "read file"), blob("b", "licence", "file read"), blob("c", "licence"))
-    shelf = store.load_index(LENGTH)
-    assert best(shelf, "read file", ["b", "a", "c"]) == [("b.2", 1), ("a.2", 1), ("b.1", 3)]
-    assert best(shelf, "read file", ["a", "b"], 2) == [("a.2", 1), ("b.2", 1)]
+    index = store.load_index(LENGTH)
+    assert best(index, "read file", ["b", "a", "c"]) == [("b.2", 1), ("a.2", 1), ("b.1", 3)]
+    assert best(index, "read file", ["a", "b"], 2) == [("a.2", 1), ("b.2", 1)]
 
 
 ROWS = st.lists(st.lists(st.integers(-9, 9), min_size=6, max_size=6).filter(any), min_size=1, max_size=40)
@@ -275,9 +286,9 @@ def test_the_nearest_are_those_of_a_plain_sort(
         exact = (vectors.steps[at].astype(np.float64) * vector).sum() * float(vectors.scales[at])
         return -round(float(exact), DECIMALS)
 
-    shelf = VectorIndex(segments, 6)
-    inside, _ = shelf.chunks_of([shelf.blobs[f"b{at}".encode()] for at in wanted])
-    found = [wanted[at] for at, _ in shelf.find_nearest(vector, inside, limit)]
+    index = VectorIndex(segments, 6)
+    inside, _ = index.chunks_of([index.blobs[f"b{at}".encode()] for at in wanted])
+    found = [wanted[at] for at, _ in index.find_nearest(vector, inside, limit)]
     assert found == sorted(wanted, key=score)[:limit]
 
 

@@ -306,10 +306,10 @@ def test_a_commit_and_its_checkout_are_the_same_snapshot(files: dict[bytes, Cont
             for verb in ("kind", "entry", "children", "resolve", "read", "text", "link_target", "nearest_paths"):
                 assert _ask_snapshot(committed, verb, path) == _ask_snapshot(on_disk, verb, path)
         assert list(committed.index.list_unsearched()) == list(on_disk.index.list_unsearched())
-        assert committed.index.rank_paths(["server", "a"], 5) == on_disk.index.rank_paths(["server", "a"], 5)
+        assert committed.index.rank(["server", "a"], 5).best == on_disk.index.rank(["server", "a"], 5).best
 
 
-def test_a_damaged_repository_is_told(tmp_path: Path) -> None:
+def test_a_damaged_repository_is_reported(tmp_path: Path) -> None:
     git_dir = make_git_dir(tmp_path / "r.git")
     commit = commit_files(git_dir, {b"a.py": b"some content\n"})
     oid = git(git_dir, "rev-parse", "main:a.py").decode().strip()

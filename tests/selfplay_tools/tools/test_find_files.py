@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfplay_tools.errors import BadArgument
-from selfplay_tools.text.globs import match_glob
+from selfplay_tools.text.paths import match_glob
 from selfplay_tools.tools.toolbox import Toolbox
 
 Make = Callable[[Mapping[str, str | bytes]], Toolbox]

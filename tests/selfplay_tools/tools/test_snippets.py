@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay_tools.index.words import query_words
+from selfplay_tools.index.words import find_words
 from selfplay_tools.text.lines import TextLines
 from selfplay_tools.tools.match_page import FileHits
 from selfplay_tools.tools.search import LINES_PER_FILE, MAX_LINES_PER_WORD, select_snippets
@@ -22,7 +22,7 @@ def snippet_lines(text: str, words: list[str], path: str = "a.txt") -> list[int]
 
 
 def words_in_line(line: str) -> set[str]:
-    return set(query_words((line,))) & set(WORDS)
+    return set(find_words(line)) & set(WORDS)
 
 
 @given(TEXTS)

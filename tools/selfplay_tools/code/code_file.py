@@ -1,11 +1,11 @@
-"""Files of a snapshot as code: their language, their text, and what they define, remembered by content."""
+"""Files of a snapshot as code: their language, their text, and what they define, cached by content."""
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 
-from selfplay_tools.code.c_parts import find_part_around, may_have_parts
+from selfplay_tools.code.c_source import find_part_around, may_have_parts
 from selfplay_tools.code.definitions import Definition, read_definitions, read_part_definitions
 from selfplay_tools.code.languages import (
     LANGUAGES,
@@ -27,7 +27,7 @@ from selfplay_tools.text.literals import LiteralNeed
 from selfplay_tools.text.regex import compile_regex, escape_regex
 
 MAX_CACHED_BYTES = 64 << 20
-"""Bytes, as estimated, that remembered files take; those least recently asked about go first."""
+"""Bytes, as estimated, that cached files take; those least recently asked about go first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ _CACHE = _CodeCache(MAX_CACHED_BYTES)
 
 
 def clear_cache() -> None:
-    """Forget what this process remembers of files; what is noted with a repository stays."""
+    """Empty the cache of this process; what is noted with a repository stays."""
     _CACHE.clear()
 
 
@@ -103,10 +103,10 @@ def _is_sufficient(known: CodeFile, *, with_non_code: bool) -> bool:
 
 
 def read_definitions_of(snapshot: Snapshot, path: str, name: str, span: TextSpan) -> CodeFile:
-    """As `code_of`, with the definitions of that name only, on lines that look like one (see `likely`).
+    """As `code_of`, with the definitions of that name only, on lines that look like one (see `likely_definitions`).
 
     A file without such lines is not parsed, and what was read before makes no difference. `span` is
-    `snapshot.source(path)`.
+    `snapshot.text_span(path)`.
     """
     code = _find_cached(snapshot, path)
     if code is None or code.problem:
@@ -135,8 +135,8 @@ def _load_noted(snapshot: Snapshot, key: tuple[str, str]) -> CodeFile | None:
     data = snapshot.notes.get(note_key_of(*key))
     if data is None:
         return None
-    name, found, quiet, problem = unpack_code(data)
-    return CodeFile(LANGUAGES[name], found, quiet, frozenset(one.name for one in found), problem=problem)
+    name, found, non_code, problem = unpack_code(data)
+    return CodeFile(LANGUAGES[name], found, non_code, frozenset(one.name for one in found), problem=problem)
 
 
 def _cache_key_of(snapshot: Snapshot, path: str) -> tuple[str, str]:
@@ -169,13 +169,13 @@ def parse_code(path: str, source: bytes, *, with_non_code: bool = False) -> Code
     if language is None:
         return CodeFile(None)
     found, problem = read_definitions(language, source)
-    quiet = None
+    non_code = None
     if with_non_code:
         try:
-            quiet = find_non_code(language, parse(language, source))
+            non_code = find_non_code(language, parse(language, source))
         except NotReadable as refused:
             problem = problem or str(refused)
-    return CodeFile(language, found, quiet, frozenset(one.name for one in found), problem)
+    return CodeFile(language, found, non_code, frozenset(one.name for one in found), problem)
 
 
 def find_definitions_around(
@@ -251,7 +251,7 @@ def find_symbol_lines(snapshot: Snapshot, path: str, symbol: str) -> tuple[int, 
 
 
 def find_symbol_places(snapshot: Snapshot, path: str, symbol: str) -> tuple[tuple[int, int], ...]:
-    """Where `symbol` is defined in the file, as `symbol_lines` says, each place once, in order.
+    """Where `symbol` is defined in the file, as `find_symbol_lines` says, each place once, in order.
 
     Definitions that `symbol` names in full stand for all; ones without a body, or marked as `@overload`, count only
     where there is no other.

@@ -6,7 +6,7 @@ from time import thread_time
 
 from tree_sitter import Node, Tree
 
-from selfplay_tools.code.c_parts import blank_unmatched_conditions, may_have_parts, split_parts
+from selfplay_tools.code.c_source import blank_unmatched_conditions, may_have_parts, split_parts
 from selfplay_tools.code.languages import Language, load_definitions_query
 from selfplay_tools.code.lexer import can_lex, select_in_code
 from selfplay_tools.code.names import DefinitionName, kind_of, read_name

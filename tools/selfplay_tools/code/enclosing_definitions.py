@@ -1,4 +1,4 @@
-r"""In which definitions a line lies, told from indentation and from how definitions begin, without parsing.
+r"""In which definitions a line lies, judged by indentation and by how definitions begin, without parsing.
 
 From a line upwards, each line that is less indented than all below it either begins a definition (`class App:`,
 `static int probe(struct pci_dev *pdev,`), which then encloses the line, or ends the search at its own depth. Comments,
@@ -17,7 +17,7 @@ from selfplay_tools.text.lines import Buffer
 from selfplay_tools.text.regex import Regex, compile_regex
 
 MOST_AROUND = 4
-"""Definitions around one line that are told, the innermost."""
+"""Definitions around one line that are reported, the innermost."""
 _FIRST_BYTES, _MOST_BYTES = 2 << 10, 256 << 10
 """Of the text above a line that are looked at together: few at first, because functions are short."""
 _HEAD_BYTES = 400
@@ -168,7 +168,7 @@ class DefinitionStyle:
 
 @lru_cache(maxsize=1024)
 def style_of(path: str) -> DefinitionStyle | None:
-    """The style of the language that the path tells; None where it tells none."""
+    """The style of the language that the path implies; None where it implies none, or several."""
     languages = likely_languages(path)
     return _make_style(languages[0]) if len(languages) == 1 else None
 

@@ -201,7 +201,7 @@ def load_grammar(language: Language) -> Grammar:
 
 @cache
 def load_definitions_query(language: Language) -> Query:
-    """Finds definitions: what its captures mean is told in `docs/languages.md`."""
+    """Finds definitions: `docs/languages.md` says what its captures mean."""
     folder = resources.files("selfplay_tools.code") / "queries"
     texts = [(folder / f"{name}.scm").read_text(encoding="utf-8") for name in language.queries]
     return Query(load_grammar(language), "\n".join(texts))

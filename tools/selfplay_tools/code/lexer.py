@@ -1,7 +1,7 @@
 """Comments and strings found by reading a text from its beginning, for languages in which that is all it takes.
 
 Twenty times as fast as a syntax tree, and right also where a grammar fails. In C and C++ a macro's body is code, its
-strings included; so is the text of other orders to the preprocessor, but for what `#include` and `#if` hold.
+strings included; so is the text of other preprocessor directives, but for what `#include` and `#if` hold.
 """
 
 import re
@@ -51,7 +51,10 @@ def find_non_code_ranges(language: str, source: bytes, start: int = 0) -> Iterat
 
 
 def select_in_code(language: str, source: bytes, places: Iterable[int], start: int = 0) -> Iterator[int]:
-    """Of places in order those that are code; what need not be read for that is not. `start` as in `quiet_ranges`."""
+    """Of places in order those that are code; what need not be read for that is not.
+
+    `start` as in `find_non_code_ranges`.
+    """
     first, last, asked = 0, 0, start
     ranges = find_non_code_ranges(language, source, start)
     is_restartable = _is_restartable(language, source)
@@ -88,16 +91,16 @@ def _find_restart(source: bytes, start: int, end: int) -> int:
 
 
 def _lex_non_code(tokens: re.Pattern[bytes], source: bytes, begin: int) -> Iterator[tuple[int, int]]:
-    order_end = 0
+    directive_end = 0
     for token in tokens.finditer(source, begin):
         start, stop = token.span()
         if token.lastgroup == "order":
-            order_end = order_end if start < order_end else find_directive_end(source, stop)
-        elif token.lastgroup not in _CODE and (start >= order_end or source[start : start + 1] == b"/"):
+            directive_end = directive_end if start < directive_end else find_directive_end(source, stop)
+        elif token.lastgroup not in _CODE and (start >= directive_end or source[start : start + 1] == b"/"):
             yield start, stop
 
 
 def find_directive_end(source: bytes, start: int) -> int:
-    """Where an order to the preprocessor ends that begins before: a line end behind no backslash, in no comment."""
+    """Where a preprocessor directive that begins before ends: a line end behind no backslash, in no comment."""
     match = _DIRECTIVE_END.match(source, start)
     return match.end() if match else start

@@ -1,7 +1,7 @@
 r"""Whether a text may define a name: asked before a file is parsed, which takes a hundred times as long.
 
 A pattern errs to the side of yes. It looks at the words around the name on one line, so a call that begins its line
-can look like a definition, while a definition whose name is parted from all that tells it by a line end is missed;
+can look like a definition, while a definition whose name is separated by a line end from all that marks it is missed;
 `docs/languages.md` says how often that was seen.
 """
 
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 
+from selfplay_tools.code.c_source import ATTRIBUTES, ATTRIBUTES_OF
 from selfplay_tools.code.lexer import can_lex, select_in_code
-from selfplay_tools.code.macros import ATTRIBUTES, ATTRIBUTES_OF
 from selfplay_tools.text.lines import Buffer, TextSpan
 from selfplay_tools.text.regex import Regex, compile_regex, escape_regex
 
-_SAYS_NOTHING = (b"", b" ", b"\t", b"#", b"/", b"*", b"\f")
-"""How lines begin that do not tell what is around them: blank, indented, of the preprocessor, comments."""
+_NO_CONTEXT = (b"", b" ", b"\t", b"#", b"/", b"*", b"\f")
+"""How lines begin that do not show what is around them: blank, indented, of the preprocessor, comments."""
 
 _PYTHON = r"(?m)\b(?:def|class|type)\s+NAME|^[ \t]*(?:\(|\w+[ \t]*,[ \t]*)*NAME[ \t]*(?:$|[,:=)])"
 _GO = r"(?m)\bfunc\b[^\n]*NAME[(\[ ]|\b(?:type|const|var)\b[^\n]*NAME|^[ \t]*(?:\w+[ \t]*,[ \t]*)*NAME"
@@ -127,7 +127,7 @@ def _is_in_braces(buffer: Buffer, first: int, line: int) -> bool:
         before = buffer[buffer.rfind(b"\n", first, opened) + 1 : opened]
         return b"}" not in body and b"extern" not in before
     for row in reversed(buffer[max(closed, first) : line].split(b"\n")):
-        if row[:1] not in _SAYS_NOTHING and not row.rstrip().endswith(b":"):
+        if row[:1] not in _NO_CONTEXT and not row.rstrip().endswith(b":"):
             return row.rstrip().endswith(b"{") and b"extern" not in row
     return False
 

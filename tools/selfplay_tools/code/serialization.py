@@ -1,7 +1,7 @@
 """What is known of a file as code, as bytes to keep with the repository.
 
 Kept under a key that changes whenever the way to read definitions does: it holds a digest of the modules and queries
-that have a say in them, and the versions of the grammars.
+that decide what is read, and the versions of the grammars.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from selfplay_tools.code.languages import LANGUAGES
 from selfplay_tools.code.syntax import ByteRanges
 
 _MODULES = (
-    *"c_parts definitions languages lexer macros names serialization syntax".split(),
+    *"c_source definitions languages lexer names serialization syntax".split(),
     "../text/decoding",
 )
 
@@ -46,9 +46,9 @@ def note_key_of(oid: str, suffix: str) -> str:
     return f"code {reading_version()} {oid} {suffix}"
 
 
-def pack_code(language: str, definitions: tuple[Definition, ...], quiet: ByteRanges | None, problem: str) -> bytes:
+def pack_code(language: str, definitions: tuple[Definition, ...], non_code: ByteRanges | None, problem: str) -> bytes:
     """All that is known of one file, as bytes."""
-    spans = None if quiet is None else [quiet.starts.tolist(), quiet.ends.tolist()]
+    spans = None if non_code is None else [non_code.starts.tolist(), non_code.ends.tolist()]
     return orjson.dumps([language, list(map(_values_of, definitions)), spans, problem])
 
 
@@ -56,5 +56,5 @@ def unpack_code(data: bytes) -> tuple[str, tuple[Definition, ...], ByteRanges | 
     """What `pack_code` was given."""
     found: list[Any] = orjson.loads(data)
     language, rows, spans, problem = found
-    quiet = None if spans is None else ByteRanges(array("L", spans[0]), array("L", spans[1]))
-    return language, tuple(Definition(*row) for row in rows), quiet, problem
+    non_code = None if spans is None else ByteRanges(array("L", spans[0]), array("L", spans[1]))
+    return language, tuple(Definition(*row) for row in rows), non_code, problem

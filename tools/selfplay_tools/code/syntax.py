@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tree_sitter import Node, Parser, Query, QueryCursor, Tree
 
+from selfplay_tools.code.c_source import blank_macros
 from selfplay_tools.code.languages import Language, load_grammar, make_non_code_query
-from selfplay_tools.code.macros import blank_macros
 from selfplay_tools.errors import NotReadable
 from selfplay_tools.output import format_size
 

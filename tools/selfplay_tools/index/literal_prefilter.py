@@ -46,11 +46,11 @@ class PrefilterState:
 
     regex: Regex
     literals: Sequence[Regex]
-    """Plain ones, see `landmarks`; none if there are none."""
+    """Plain ones, see `compile_literals`; empty if there are none."""
     lines_tried: int = 0
     """Lines that held a literal."""
     bytes_skipped: int = 0
-    """Bytes that were hopped over."""
+    """Bytes that were skipped."""
 
     @property
     def is_worthwhile(self) -> bool:
@@ -79,7 +79,7 @@ class LiteralPrefilter:
     def find_match(self, at: int, last: int) -> int:
         """Where the first match from the line that begins at `at` up to `last`, a line's end, begins; else -1.
 
-        All within the part that was entered. Places asked for must not go back.
+        All within the part that was entered. Places asked for must ascend.
         """
         state, buffer = self._state, self._buffer
         while at <= last and state.is_worthwhile:
@@ -122,7 +122,7 @@ class _NextOccurrence:
 
 
 def compile_literals(need: Need) -> tuple[Regex, ...]:
-    """Expressions for what to look for first: the landmarks of a pattern, or the rarest parts of them."""
+    """Expressions for what to look for first: the literals that a pattern requires, or the rarest parts of them."""
     return tuple(compile_regex(escape_regex(_rarest_part(text))) for text in find_required_literals(need))
 
 

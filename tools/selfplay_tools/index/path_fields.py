@@ -1,4 +1,4 @@
-"""What paths say for ranking: the words of a file's name, of its folder, and whether it lies off the track."""
+"""What paths give to ranking: words of a file's name and of its folder, and which kinds of file count for less."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,14 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfplay_tools.index.ranking import PathFields
-from selfplay_tools.index.store.postings import Postings
-from selfplay_tools.index.store.word_index import WordIndex
+from selfplay_tools.index.store.word_index import Postings, WordIndex
 from selfplay_tools.text.regex import Regex, compile_regex
 
 
 @dataclass(frozen=True, slots=True)
 class LowPriorityKind:
-    """One kind of such files."""
+    """A kind of file that counts for less, unless a query asks for it."""
 
     pattern: Regex
     words: frozenset[str]
@@ -56,9 +55,9 @@ def find_low_priority_paths(paths: Sequence[str]) -> list[tuple[frozenset[str], 
     lines = [path.replace("\n", " ").encode("utf-8", "replace") for path in paths]
     ends = np.cumsum([len(line) + 1 for line in lines])
     joined = b"\n".join(lines)
-    found = [[match.start() for match in byway.pattern.finditer(joined)] for byway in LOW_PRIORITY_KINDS]
+    found = [[match.start() for match in kind.pattern.finditer(joined)] for kind in LOW_PRIORITY_KINDS]
     places = [np.unique(np.searchsorted(ends, np.array(starts, np.intp), side="right")) for starts in found]
-    return [(byway.words, files) for byway, files in zip(LOW_PRIORITY_KINDS, places, strict=True)]
+    return [(kind.words, files) for kind, files in zip(LOW_PRIORITY_KINDS, places, strict=True)]
 
 
 def make_path_fields(paths: Sequence[str]) -> PathFields:

@@ -21,7 +21,7 @@ from selfplay_tools.text.regex import BadRegex, Regex, compile_regex
 MAX_PATTERN_CHARS = 2_000
 
 LONGEST_ESCAPED = 100
-"""Characters of a pattern whose escaped form is still told."""
+"""Characters of a pattern whose escaped form is still shown."""
 
 ADVICE = tuple(
     (re.compile(complaint), advice)
@@ -80,20 +80,6 @@ class LinePattern:
         return (
             None if _PER_LINE.search(self.source) else compile_regex(f"(?m){self.source}", ignore_case=self.ignore_case)
         )
-
-    def find_lines(self, text: bytes) -> Iterator[tuple[int, int, int]]:
-        r"""For each matching line of `text` (UTF-8, lines parted by `\n`): number from 0, its start, its first match.
-
-        Positions are in bytes from the beginning of the text.
-        """
-        source = text + b"\n"
-        number = counted_to = 0
-        for found in self.find_texts(TextSpan(source, ("",), (0,), (len(source),))):
-            for match in found.matches:
-                start = source.rfind(b"\n", 0, match) + 1
-                number += source.count(b"\n", counted_to, start)
-                counted_to = start
-                yield number, start, match
 
     def find_texts(self, span: TextSpan) -> Iterator["MatchedText"]:
         """The texts of a span with a matching line, in order."""

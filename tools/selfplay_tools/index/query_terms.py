@@ -1,7 +1,7 @@
 """What a query asks for: its words without those of plain English, each with its other forms.
 
 Texts are not stemmed, so a word of a query is looked up in the forms it may have: `handling` also finds `handle` and
-`handled`. A word that is said more often counts more.
+`handled`. A word that is repeated counts more.
 """
 
 import re
@@ -30,7 +30,7 @@ improved improving issue make making merge patch pr refactor remove removed remo
 update updated updating use used using
 """
 PLAIN_WORDS = frozenset(word for plain in _PLAIN.split() for word in (plain, singular_of(plain)))
-"""English that ties words together, and what people say of any change: no file is told by them."""
+"""English that ties words together, and what is said of any change: such words point to no file."""
 _VOWEL = re.compile(r"[aeiouy]")
 
 
@@ -42,7 +42,7 @@ class QueryTerm:
     """As texts are counted by (see `words`)."""
     weight: float
     numbers: tuple[int, ...]
-    """Of the word and then of its other forms (see `store.tokens`)."""
+    """Of the word and then of its other forms (see `store.word_numbers`)."""
 
 
 def terms_of(query: str, without: AbstractSet[str] = PLAIN_WORDS) -> tuple[QueryTerm, ...]:
@@ -66,7 +66,7 @@ def _numbers_of(word: str) -> tuple[int, ...]:
 
 
 def other_forms_of(word: str) -> tuple[str, ...]:
-    """Other words of its stem: for `handling` those are handl, handle, handled and some that nobody writes."""
+    """Other words of its stem: for `handling` those are handl, handle, handled and some that do not exist."""
     root = stem(word)
     endings = ["", "e", "ed", "ing", f"{root[-1]}ed", f"{root[-1]}ing"]
     found = [root + ending for ending in endings]

@@ -9,15 +9,15 @@ For each word of a query, a file gains
 The saturation and the rarity are those of BM25 (Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25
 and Beyond", 2009). Fields that saturate each for itself, rather than together as in BM25F (Zaragoza et al., TREC 2004),
 ranked the files of real changes better: a file's name says once what its text says often. All fields share the rarity
-of the field that most files hold the word in. Files off the beaten track (`byways`) count for less. The figures below
-were chosen on one half of the repositories in `docs/relevance.md` and measured on the other.
+of the field that most files hold the word in. Tests, documentation and the like (see `path_fields`) count for less. The
+figures below were chosen on one half of the repositories in `docs/relevance.md` and measured on the other.
 
 What must be known of a text, whatever other texts there are:
 
-    text      how often each word occurs (`words.word_counts`), and how many words it has
-    defined   the same of the names that it seems to define (`declared.declared_names`)
+    text      how often each word occurs (`word_counts`), and how many words it has
+    defined   the same of the names that it seems to define (`find_declared_names`)
 
-The fields `name` and `folder`, and what lies off the track, come from the path. All else (how many files, how many hold
+The fields `name` and `folder`, and what counts for less, come from the path. All else (how many files, how many hold
 a word, mean lengths) is summed over the files that are ranked, whatever else an index holds, and in one order: equal
 files give equal scores, to the last bit.
 """
@@ -36,7 +36,7 @@ from selfplay_tools.index.query_terms import QueryTerm
 Scores = NDArray[np.float64]
 Rows = NDArray[np.intp]
 _GROUPS = 1024
-"""Of scores, when the best are looked for: the best of each group tells which can be among them."""
+"""Of scores, when the best are looked for: the best of each group limits which can be among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,8 @@ class RankingFormula:
     variant: float = 0.5
     """What `handled` counts where the query says `handling`."""
     low_priority: float = 0.5
-    """What the score of a test is multiplied by if nobody asked for tests; likewise documentation and the like."""
+    """What the score of a test is multiplied by if the query does not ask for tests; likewise documentation and the
+    like."""
 
 
 FORMULA = RankingFormula()
@@ -89,7 +90,10 @@ class WordRowFinder(Protocol):
     """Finds the rows that hold words."""
 
     def find_rows(self, words: Sequence[int], /) -> tuple[WordRows, WordRows]:
-        """The rows that hold each of the words, in both fields. Words are given by their numbers (`store.tokens`)."""
+        """The rows that hold each of the words, in both fields.
+
+        Words are given by their numbers (`store.word_numbers`).
+        """
         ...
 
 
@@ -182,7 +186,7 @@ class PathFields:
     words: FieldPair
     """Of a file's name, and of its folder. A row for each file."""
     low_priority: Sequence[tuple[frozenset[str], NDArray[np.intp]]]
-    """Files off the track, in groups: and the words with which a query asks for them."""
+    """Groups of files that count for less, each with the words with which a query asks for it."""
 
 
 @dataclass(frozen=True, slots=True)

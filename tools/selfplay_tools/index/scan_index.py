@@ -14,13 +14,13 @@ from selfplay_tools.index.path_fields import make_path_fields
 from selfplay_tools.index.query_terms import terms_of
 from selfplay_tools.index.ranking import PathFields, Ranking, find_best
 from selfplay_tools.index.store.array_file import as_ints
-from selfplay_tools.index.store.normalised_text import normalise
+from selfplay_tools.index.store.blob_table import normalise
 from selfplay_tools.index.store.word_index import WordIndex
 from selfplay_tools.protocols import FileSelection, PathKind, RankedFiles, SnapshotEntry
 from selfplay_tools.text.decoding import decode, has_wide_mark, is_binary
-from selfplay_tools.text.globs import match_glob
 from selfplay_tools.text.lines import TextSpan
 from selfplay_tools.text.literals import AllOf, AnyOf, LiteralNeed, Need, need_literals
+from selfplay_tools.text.paths import match_glob, path_of, position_of, range_below
 
 _ASCII_RUN = re.compile(r"[\x00-\x7f]+")
 # The two characters beyond ASCII that a case-insensitive search takes for ASCII letters.
@@ -72,7 +72,7 @@ Flags = NDArray[np.bool_]
 
 
 class BaseIndex(ABC):
-    """Implements `Index` on top of texts in path order, and of words. Safe to use from several threads."""
+    """Implements `TextIndex` on top of texts in path order, and of words. Safe to use from several threads."""
 
     def __init__(self, entries: Sequence[SnapshotEntry]) -> None:
         self._files = entries
@@ -94,7 +94,7 @@ class BaseIndex(ABC):
         """The words of all searched files, counted when first asked for."""
 
     def list_unsearched(self) -> Sequence[SnapshotEntry]:
-        """As `Index.left_out`."""
+        """As `TextIndex.list_unsearched`."""
         return self._select_files(~self._flag_searched())
 
     def _select_files(self, flags: Flags) -> list[SnapshotEntry]:
@@ -106,7 +106,7 @@ class BaseIndex(ABC):
         return _is_file(entry) and entry.size <= MAX_INDEXED_BYTES
 
     def select(self, folder: str, glob: str = "") -> FileSelection:
-        """As `Index.within`."""
+        """As `TextIndex.select`."""
         key = folder, glob
         place = self._selections.get(key)
         if place is None:
@@ -137,8 +137,7 @@ class BaseIndex(ABC):
         alone = self.position_of(folder)
         if alone is not None:
             return alone, alone + 1
-        first = bisect_left(self._files, f"{folder}/", key=_path_of)
-        return first, bisect_left(self._files, f"{folder}0", first, key=_path_of)  # "0" is the character after "/"
+        return range_below(folder, self._files)
 
     def position_of(self, path: str) -> int | None:
         """The place of the file of exactly that path."""
@@ -146,7 +145,7 @@ class BaseIndex(ABC):
         return at if at is not None and _is_file(self._files[at]) else None
 
     def find_spans(self, need: Need, selection: FileSelection | None = None) -> Iterator[TextSpan]:
-        """As `Index.spans`."""
+        """As `TextIndex.find_spans`."""
         return self._find_spans(need, self._flags_of(selection))
 
     def _flags_of(self, selection: FileSelection | None) -> Flags:
@@ -157,14 +156,14 @@ class BaseIndex(ABC):
         return selection.files.flags
 
     def find_candidates(self, literals: Sequence[str], *, ignore_case: bool) -> Iterator[SnapshotEntry]:
-        """As `Index.candidates`."""
+        """As `TextIndex.find_candidates`."""
         need = need_literals(literals, ignore_case=ignore_case)
         for span in self.find_spans(need):
             for path in span.paths:
-                yield self._files[bisect_left(self._files, path, key=_path_of)]
+                yield self._files[bisect_left(self._files, path, key=path_of)]
 
     def rank(self, words: Sequence[str], limit: int, selection: FileSelection | None = None) -> RankedFiles:
-        """As `Index.rank`."""
+        """As `TextIndex.rank`."""
         terms = terms_of(" ".join(words))
         if not terms:
             return RankedFiles(0, [])
@@ -176,15 +175,11 @@ class BaseIndex(ABC):
         return RankedFiles(int(np.count_nonzero(scores > 0)), found)
 
     def find_unknown(self, words: Sequence[str]) -> Sequence[str]:
-        """As `Index.unknown`."""
+        """As `TextIndex.find_unknown`."""
         terms = [(word, term) for word in words for term in terms_of(word)]
         held = self._get_ranking().are_held([term for _, term in terms])
         known = {word for (word, _), is_held in zip(terms, held, strict=True) if is_held}
         return [word for word in words if word not in known]
-
-    def rank_paths(self, words: Sequence[str], limit: int) -> Sequence[tuple[str, float]]:
-        """As `Index.ranked`."""
-        return self.rank(words, limit).best
 
     def _list_searched(self) -> NDArray[np.intp]:
         if self._searched_at is None:
@@ -216,16 +211,6 @@ class SelectedPaths(AbstractSet[str]):
 
     def __len__(self) -> int:
         return self._count
-
-
-def position_of(path: str, entries: Sequence[SnapshotEntry]) -> int | None:
-    """Where the entry of that path stands among those sorted by path."""
-    at = bisect_left(entries, path, key=_path_of)
-    return at if at < len(entries) and entries[at].path == path else None
-
-
-def _path_of(entry: SnapshotEntry) -> str:
-    return entry.path
 
 
 def _is_file(entry: SnapshotEntry) -> bool:

@@ -1,8 +1,8 @@
 """Tools that ask a language server: where a name is defined, where it is used, what it is. Off unless configured.
 
-`servers` says who is asked, `files` lays a snapshot's files out for it, `wire` talks to one server process, `pool`
-keeps the processes that are alive and ends them, `positions` and `rows` turn a model's words into the protocol's and
-back, `tools` are the tools.
+`servers` says which server is asked, `workspace` writes a snapshot's files out for it, `connection` talks to one server
+process, `server_pool` keeps the processes that are alive and ends them, `locations` turns a model's words into the
+protocol's positions and answers into rows, `tools` are the tools.
 """
 
 from importlib.util import find_spec

@@ -17,7 +17,7 @@ from pygls.exceptions import JsonRpcException
 from pygls.io_ import run_async
 from pygls.lsp.client import LanguageClient
 
-from selfplay_tools.lsp.positions import TextPosition
+from selfplay_tools.lsp.locations import TextPosition
 from selfplay_tools.lsp.servers import LanguageServer, fill_settings
 from selfplay_tools.lsp.workspace import Workspace
 
@@ -26,7 +26,7 @@ MAX_MESSAGE_BYTES = 8 << 20
 _LIMITS = Path(__file__).with_name("limits.py")
 T = TypeVar("T")
 
-# Its words about every odd message are for whoever asks for them.
+# Its messages about every odd message go only to a logger that is set up for them.
 logging.getLogger("pygls").addHandler(logging.NullHandler())
 
 
@@ -94,7 +94,7 @@ class ServerConnection:
         return not self._ended.done()
 
     def _register_callbacks(self) -> None:
-        """What a server may ask or tell while it works."""
+        """What a server may ask or report while it works."""
         features: dict[str, Callable[[Any], Any]] = {  # no bare methods: the client puts attributes on these
             types.CLIENT_REGISTER_CAPABILITY: lambda _: None,
             types.CLIENT_UNREGISTER_CAPABILITY: lambda _: None,
@@ -207,7 +207,7 @@ class ServerConnection:
         return await self._await_answer(self._request(at, types.TEXT_DOCUMENT_HOVER))
 
     async def _request(self, at: TextPosition, method: str) -> object:
-        """Ask once the server is not loading any more, about a file that it was told of."""
+        """Ask once the server is not loading any more, about a file that it was sent."""
         document = types.TextDocumentIdentifier(self.workspace.uri(at.path))
         where = types.Position(at.line, at.column)
         await self._is_ready.wait()
@@ -270,7 +270,7 @@ async def _end_and_wait(process: asyncio.subprocess.Process) -> None:
 
 
 async def _cancel_and_wait(answer: "asyncio.Future[Any]") -> None:
-    """Leave nothing behind that nobody waits for."""
+    """Leave no unawaited task behind."""
     answer.cancel()
     with suppress(asyncio.CancelledError, Exception):
         await answer

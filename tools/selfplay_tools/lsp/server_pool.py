@@ -1,7 +1,7 @@
 """Which servers are alive: at most a few in this process, one per snapshot's content and server, ended when unused.
 
 Snapshots of equal content share one server, and requests to it come one after the other. When there is no room for
-another one, that which was asked least recently goes, and is started anew when it is needed again.
+another one, the one that was asked least recently is ended, and started anew when it is needed again.
 """
 
 import asyncio
@@ -66,7 +66,7 @@ class ServerPool:
             self._release(session)
 
     async def _ask_session(self, session: _ServerSession, request: LspRequest[T]) -> T:
-        assert session.workspace  # noqa: S101  `ask` laid it out
+        assert session.workspace  # noqa: S101  `ask` has written it
         if session.connection is None or not session.connection.is_alive:
             await _end_session(session)
             session.connection = await connect(session.server, session.server.find_program(), session.workspace)
@@ -78,7 +78,7 @@ class ServerPool:
             raise
 
     def _reserve(self, snapshot: Snapshot, server: LanguageServer) -> _ServerSession:
-        """The session, once nobody else uses it and there is room for its process."""
+        """The session, once it is free and there is room for its process."""
         key = (snapshot.identity, server)
         with self._changed:
             session = self._sessions.setdefault(key, _ServerSession(server))
@@ -108,7 +108,7 @@ class ServerPool:
             self._changed.notify_all()
 
     def _forget_user(self, key: tuple[str, LanguageServer], user: int) -> None:
-        """A snapshot was closed; what nobody else uses ends with it."""
+        """A snapshot was closed; a server without other users ends with it."""
         with self._changed:
             session = self._sessions.get(key)
             if session is None:
@@ -117,7 +117,7 @@ class ServerPool:
             if session.users:
                 return
             if session.connection:
-                kill_group(session.connection.pid)  # whoever still waits for an answer waits no longer
+                kill_group(session.connection.pid)  # a request that still waits for an answer fails now
             self._changed.wait_for(lambda: not session.is_busy)
             if not session.users:
                 self._remove_session(self._sessions.pop(key, session))
@@ -130,7 +130,7 @@ class ServerPool:
         self._changed.notify_all()
 
     def _end_all(self) -> None:
-        """End what nobody closed."""
+        """End what was not closed."""
         for session in self._sessions.values():
             if session.connection:
                 kill_group(session.connection.pid)

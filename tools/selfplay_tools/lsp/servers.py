@@ -43,7 +43,7 @@ class LanguageServer:
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
     """What the server gets when it asks for its configuration."""
     opens: bool = True
-    """Whether it has to be told of a file (`textDocument/didOpen`) before it is asked about it."""
+    """Whether it has to be sent a file (`textDocument/didOpen`) before it is asked about it."""
     ready: tuple[str, ...] = ()
     """Words of log messages (`window/logMessage`), one of which the server writes when it knows all files. Without
     them it is asked as soon as it reports no work in progress."""
@@ -79,7 +79,7 @@ class LanguageServer:
 
 
 def fill_settings(settings: Any, paths: AbstractSet[str]) -> Any:  # noqa: ANN401  settings are whatever a server takes
-    """The settings, with what only the files can tell filled in."""
+    """The settings, with what depends on the files filled in."""
     if isinstance(settings, Mapping):
         items = cast("Mapping[str, Any]", settings).items()
         return {name: fill_settings(value, paths) for name, value in items}

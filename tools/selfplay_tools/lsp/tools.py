@@ -8,16 +8,18 @@ from typing import TypeVar
 from pydantic import Field
 
 from selfplay_tools.errors import BadArgument, NotReadable
-from selfplay_tools.lsp.answer_rows import (
+from selfplay_tools.lsp.connection import ServerConnection, ServerFailed
+from selfplay_tools.lsp.locations import (
     FoundLines,
     SnapshotLine,
+    SymbolAtLine,
+    SymbolPlace,
     extract_hover_text,
     format_row,
     hide_machine_paths,
+    locate_symbol,
     parse_locations,
 )
-from selfplay_tools.lsp.connection import ServerConnection, ServerFailed
-from selfplay_tools.lsp.positions import SymbolAtLine, SymbolPlace, locate_symbol
 from selfplay_tools.lsp.server_pool import LspRequest, ServerPool
 from selfplay_tools.lsp.servers import LanguageServer
 from selfplay_tools.output import DEFAULT_LIMITS, ResultLimits, compose_fitting, format_count, quote, shorten
@@ -50,8 +52,8 @@ class Hover(SymbolAtLine):
 def make_lsp_tools(servers: Sequence[LanguageServer], pool: ServerPool | None = None) -> tuple[AnyTool, ...]:
     """The tools that ask these servers, each about its files. Raises NotUsable where a program is missing.
 
-    Names, descriptions and schemas are the same whoever is asked. Processes start when they are first needed, and end
-    when the snapshot is closed. `pool` is where they live: that of this process, if not said otherwise.
+    Names, descriptions and schemas are the same for every server. Processes start when they are first needed, and end
+    when the snapshot is closed. `pool` holds them: by default that of this process.
     """
     for server in servers:
         server.find_program()

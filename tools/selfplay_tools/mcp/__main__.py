@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from selfplay_tools.errors import NotUsable, ToolsError
-from selfplay_tools.mcp.server import THREADS, make_server
-from selfplay_tools.mcp.transports import PORT, listen, run_http, run_stdio, url_of
+from selfplay_tools.mcp.server import PORT, THREADS, listen, make_server, run_http, run_stdio, url_of
 from selfplay_tools.output import ResultLimits
 from selfplay_tools.protocols import Snapshot
 from selfplay_tools.snapshot.open import WORKTREE, default_index_folder, open_snapshot
@@ -20,7 +19,7 @@ from selfplay_tools.tools.tool import AnyTool
 from selfplay_tools.tools.toolbox import DEFAULT_TOOLS, Toolbox, tools_expected
 
 if TYPE_CHECKING:
-    from selfplay_tools.semantic.embedding import Embedder
+    from selfplay_tools.semantic.embedders import Embedder
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -124,10 +123,10 @@ def _semantic_tools(given: argparse.Namespace) -> tuple[AnyTool, ...]:
 
 def _make_embedder(given: argparse.Namespace) -> "Embedder":
     if not given.semantic_url:
-        from selfplay_tools.semantic.local_model import LocalEmbeddingModel, make_local_embedder  # noqa: PLC0415  see `_semantic_tools`
+        from selfplay_tools.semantic.embedders import LocalEmbeddingModel, make_local_embedder  # noqa: PLC0415  see `_semantic_tools`
 
         return make_local_embedder(LocalEmbeddingModel(given.semantic_model))
-    from selfplay_tools.semantic.endpoint import EmbeddingEndpoint, make_endpoint_embedder  # noqa: PLC0415  see `_semantic_tools`
+    from selfplay_tools.semantic.embedders import EmbeddingEndpoint, make_endpoint_embedder  # noqa: PLC0415  see `_semantic_tools`
 
     return make_endpoint_embedder(EmbeddingEndpoint(given.semantic_model, given.semantic_url, given.semantic_key_env))
 

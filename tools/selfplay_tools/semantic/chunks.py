@@ -53,7 +53,7 @@ class _LineRun:
 
 
 def kind_of(path: str) -> str:
-    """What of a path tells its language: with equal content and equal kind, two files have the same chunks."""
+    """The part of a path that decides its language: files with equal content and equal kind have the same chunks."""
     if not may_have_language(path):
         return ""
     name, suffix = name_and_suffix(path)

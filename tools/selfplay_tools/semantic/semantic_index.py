@@ -15,16 +15,16 @@ import numpy as np
 from selfplay_tools.errors import NotReadable
 from selfplay_tools.protocols import Snapshot, SnapshotEntry
 from selfplay_tools.semantic.chunks import cut_into_chunks, kind_of
-from selfplay_tools.semantic.embedding import Embedder, EmbeddingFailed, Floats, normalise_rows
-from selfplay_tools.semantic.vector_index import ChunkPlace, VectorIndex
-from selfplay_tools.semantic.vector_segment import ChunkedBlob
+from selfplay_tools.semantic.embedders import Embedder, EmbeddingFailed, Floats, normalise_rows
+from selfplay_tools.semantic.vector_index import ChunkedBlob, ChunkPlace, VectorIndex
 from selfplay_tools.semantic.vector_store import DEFAULT_MAX_BYTES, VectorStore, find_new_texts
+from selfplay_tools.snapshot.open import user_cache_folder
 from selfplay_tools.snapshot.scope import SearchScope, scope_of
 
 MAX_FILE_BYTES = 1 << 20
 """Larger files are generated or data: they are not embedded."""
 DEFAULT_MAX_TEXTS = 2_000
-_REMEMBERED = 8
+_MAX_CACHED_SCOPES = 8
 
 
 class TooManyTexts(EmbeddingFailed):
@@ -117,7 +117,7 @@ class SemanticIndex:
     def embed_ahead(self, snapshot: Snapshot, on_progress: Callable[[int, int], None] | None = None) -> int:
         """Embed all of the snapshot that has no vectors yet, however much; the number of texts that were embedded.
 
-        `told` hears how many of how many files are done. What was done stays done when it is stopped.
+        `on_progress` gets how many of how many files are done. What was done stays done when it is stopped.
         Raises NotEmbedded, OSError.
         """
         length = len(self._embed_query("where is it?", ""))
@@ -175,15 +175,14 @@ class SemanticIndex:
         files = _list_files(snapshot, scope)
         with self._guard:
             self._files[key] = files
-            while len(self._files) > _REMEMBERED:
+            while len(self._files) > _MAX_CACHED_SCOPES:
                 self._files.popitem(last=False)
         return files
 
 
 def default_folder(environ: Mapping[str, str] = os.environ) -> Path:
     """Where vectors are kept of a snapshot that has no place of its own: below the user's cache."""
-    cache = environ.get("XDG_CACHE_HOME", "")
-    return (Path(cache) if cache.startswith("/") else Path.home() / ".cache") / "selfplay" / "semantic"
+    return user_cache_folder(environ) / "semantic"
 
 
 def _list_files(snapshot: Snapshot, scope: SearchScope) -> _ScopeFiles:

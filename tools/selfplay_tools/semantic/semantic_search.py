@@ -17,7 +17,7 @@ from selfplay_tools.output import (
     quote,
 )
 from selfplay_tools.protocols import Snapshot
-from selfplay_tools.semantic.embedding import EmbeddingFailed
+from selfplay_tools.semantic.embedders import EmbeddingFailed
 from selfplay_tools.semantic.semantic_index import MAX_FILE_BYTES, NearChunk, NearestChunks, SemanticIndex, TooManyTexts
 from selfplay_tools.snapshot.scope import SearchScope, link_remark, scope_of
 from selfplay_tools.tools.tool import AnyTool, CallResult, ShownRange, Tool, ToolArguments, bound_argument

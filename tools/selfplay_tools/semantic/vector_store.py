@@ -1,6 +1,6 @@
-"""All that is remembered of one model's vectors: read by any number of processes, grown by one at a time.
+"""All stored vectors of one model: read by any number of processes, grown by one at a time.
 
-What is there never changes; what grows is the number of files. A file's name tells its checksum: one that is damaged
+What is there never changes; what grows is the number of files. A file's name holds its checksum: one that is damaged
 is left out, which makes its blobs unknown, and is removed by the next writer.
 """
 
@@ -16,11 +16,17 @@ from filelock import FileLock
 
 from selfplay_tools.index.store.array_file import DamagedFile
 from selfplay_tools.semantic import chunks
-from selfplay_tools.semantic import vector_segment as segment
 from selfplay_tools.semantic.chunks import CodeChunk
-from selfplay_tools.semantic.embedding import Floats, QuantizedVectors
-from selfplay_tools.semantic.vector_index import VectorIndex
-from selfplay_tools.semantic.vector_segment import NAME, ChunkedBlob, SegmentContent, VectorSegment
+from selfplay_tools.semantic.embedders import Floats, QuantizedVectors
+from selfplay_tools.semantic.vector_index import (
+    NAME,
+    UNNAMED,
+    ChunkedBlob,
+    SegmentContent,
+    VectorIndex,
+    VectorSegment,
+    write_segment,
+)
 
 LAYOUT = 1
 """Version of the files."""
@@ -96,8 +102,8 @@ class VectorStore:
     ) -> int:
         """Embed and keep what is not there yet; portion after portion becomes visible. Returns the number of texts.
 
-        `needed` are segments that must not be dropped for it. `told` hears how many blobs are done. Who comes while
-        another process or thread adds waits for it. Raises OSError, and what `embed` raises.
+        `needed` are segments that must not be dropped for it. `on_progress` gets how many blobs are done. Waits while
+        another process or thread adds. Raises OSError, and what `embed` raises.
         """
         with self._lock_for_writing() as since:
             self.mark_used(needed)
@@ -123,7 +129,7 @@ class VectorStore:
 
     def _remove_leftovers(self) -> None:
         """Remove what a killed writer left, and damaged files."""
-        for path in self.folder.glob(f"{segment.UNNAMED}*"):
+        for path in self.folder.glob(f"{UNNAMED}*"):
             path.unlink(missing_ok=True)
         for name in self._damaged:
             (self.folder / name).unlink(missing_ok=True)
@@ -147,7 +153,7 @@ class VectorStore:
     def _embed_and_write(self, cuts: Sequence[ChunkedBlob], length: int, embed: Embed) -> int:
         texts = find_new_texts(self.load_index(length), cuts)
         rows = embed(list(texts.values())) if texts else np.zeros((0, length), np.float32)
-        segment.write_segment(
+        write_segment(
             self.folder,
             self._next_number(),
             SegmentContent.from_blobs(cuts, list(texts), QuantizedVectors.quantize(rows)),
@@ -169,7 +175,7 @@ class VectorStore:
                 chosen.append(one)
             if len(chosen) < 2:  # noqa: PLR2004  two make one
                 return
-            segment.write_segment(self.folder, self._next_number(), SegmentContent.merge(one.content for one in chosen))
+            write_segment(self.folder, self._next_number(), SegmentContent.merge(one.content for one in chosen))
             for one in chosen:
                 one.path.unlink(missing_ok=True)
 

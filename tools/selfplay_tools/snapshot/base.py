@@ -62,7 +62,7 @@ class BaseSnapshot(ABC):
 
     _inventory: Inventory
     storage_folder: Path | None = None
-    """As `Snapshot.memory`."""
+    """As `Snapshot.storage_folder`."""
 
     @property
     @abstractmethod
@@ -91,7 +91,7 @@ class BaseSnapshot(ABC):
         """The whole content of each of many small files, in order; None for one that can't be read any more."""
 
     def call_at_close(self, done: Callable[[], None]) -> None:
-        """As `Snapshot.at_close`."""
+        """As `Snapshot.call_at_close`."""
         self._closing_calls.callback(done)
 
     def close(self) -> None:
@@ -115,7 +115,7 @@ class BaseSnapshot(ABC):
         return self._inventory.resolve(path, self.link_target)
 
     def nearest_paths(self, path: str, limit: int = 3) -> tuple[str, ...]:
-        """As `Snapshot.nearest`."""
+        """As `Snapshot.nearest_paths`."""
         return self._inventory.nearest_paths(path, limit)
 
     def read(self, path: str, *, max_bytes: int = MAX_TEXT_BYTES) -> bytes:
@@ -134,7 +134,7 @@ class BaseSnapshot(ABC):
         return decode_file(path, self._read_beginning(path, MAX_TEXT_BYTES), size)
 
     def text_span(self, path: str) -> TextSpan:
-        """As `Snapshot.source`."""
+        """As `Snapshot.text_span`."""
         return make_text_span(self.text(path))
 
     def link_target(self, path: str) -> str:

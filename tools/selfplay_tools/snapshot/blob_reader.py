@@ -1,6 +1,6 @@
-"""Contents of blobs, through `git cat-file --batch` processes that stay.
+"""Contents of blobs, through `git cat-file --batch` processes that keep running.
 
-A thread borrows a reader for one request; so there are never more of them than threads that read at the same time.
+A thread takes a process out of the pool for one request, so there are never more than threads that read at once.
 """
 
 from collections.abc import Generator, Iterator, Sequence
@@ -94,7 +94,7 @@ class BlobReader:
             raise GitFailed(f"git cat-file died twice over {oid} in {self._git_dir}: try `git fsck` there") from error
 
     def _read_once(self, oid: str, max_bytes: int) -> bytes:
-        with self._borrow_process() as reader:
+        with self._take_process() as reader:
             reader.send_requests([oid])
             data = reader.read_answer(oid, max_bytes)
             reader.is_usable = not reader.has_ended
@@ -108,7 +108,7 @@ class BlobReader:
     def _read_batch(self, oids: Sequence[str]) -> Iterator[bytes]:
         done = 0
         try:
-            with self._borrow_process() as reader:
+            with self._take_process() as reader:
                 reader.send_requests(oids)
                 for oid in oids:
                     data = reader.read_answer(oid, 1 << 62)
@@ -120,7 +120,7 @@ class BlobReader:
                 yield self.read(oid, 1 << 62)
 
     @contextmanager
-    def _borrow_process(self) -> Generator[_CatFileProcess]:
+    def _take_process(self) -> Generator[_CatFileProcess]:
         with self._lock:
             if self._is_closed:
                 raise ValueError("the snapshot is closed")
@@ -139,7 +139,7 @@ class BlobReader:
         reader.end()
 
     def close(self) -> None:
-        """End the idle readers now, and every borrowed one when its request is answered."""
+        """End the idle processes now, and every busy one when its request is answered."""
         with self._lock:
             self._is_closed = True
             idle, self._idle = self._idle, []

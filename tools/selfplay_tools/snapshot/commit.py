@@ -68,7 +68,7 @@ class CommitSnapshot(BaseSnapshot):
     ) -> None:
         """List the commit's tree.
 
-        With `store`, a folder for what is remembered of the repository's contents, every question is answered from
+        With `store`, a folder for what is stored about the repository's contents, every question is answered from
         there, and what is missing there is added. The answers are the same without.
 
         Raises NoSuchCommit, and GitFailed for a tree that can't be listed or that has more than `max_entries` files.
@@ -76,12 +76,14 @@ class CommitSnapshot(BaseSnapshot):
         self._git_dir = git_dir.absolute()
         self._commit = _resolve_commit(self._git_dir, commit)
         self.storage_folder = store.absolute() if store else None
-        self._repository_index = library = _open_repository_index(self._git_dir, store) if store else None
-        self._entries = _list_entries(self._git_dir, self._commit, max_entries, library)
+        self._repository_index = repository_index = _open_repository_index(self._git_dir, store) if store else None
+        self._entries = _list_entries(self._git_dir, self._commit, max_entries, repository_index)
         self._inventory = Inventory(self._entries)
         self._blobs = BlobReader(self._git_dir)
         self._cache = BytesCache(_CACHE_BYTES)
-        self._commit_index = _open_commit_index(self._commit, self._entries, library) if library else None
+        self._commit_index = (
+            _open_commit_index(self._commit, self._entries, repository_index) if repository_index else None
+        )
 
     @property
     def identity(self) -> str:
@@ -114,7 +116,7 @@ class CommitSnapshot(BaseSnapshot):
         return stored_text(path, *place) if place else super().text(path)
 
     def text_span(self, path: str) -> TextSpan:
-        """As `Snapshot.source`."""
+        """As `Snapshot.text_span`."""
         place = self._commit_index.locate_text(path) if self._commit_index else None
         return stored_span(path, *place) if place else super().text_span(path)
 
@@ -156,7 +158,7 @@ class CommitSnapshot(BaseSnapshot):
 
 
 def _open_repository_index(git_dir: Path, folder: Path) -> RepositoryIndex | None:
-    """The library that keeps what it learns in a folder; None where no store can be there."""
+    """The index that is kept in a folder; None where no store can be there."""
     try:
         return open_repository_index(git_dir, folder.absolute())
     except OSError:

@@ -63,7 +63,7 @@ _MAX_PACKED_REFS_BYTES = 16 << 20
 
 
 def read_checked_out_commit(disk: Disk, folder: bytes) -> str | None:
-    """The commit that the HEAD of the repository in `folder` names, or None where that can't be told.
+    """The commit that the HEAD of the repository in `folder` names, or None where that is unknown.
 
     Only files below the snapshot's root are looked into, and only a commit's id ever comes out of them.
     """
@@ -132,7 +132,7 @@ class DirectorySnapshot(BaseSnapshot):
     ) -> None:
         """Take the inventory of `root`, without the paths (relative to it) that are hidden.
 
-        `store` is a folder for what is remembered of its contents. Raises OSError where `root` is no directory that can
+        `store` is a folder for what is stored about its contents. Raises OSError where `root` is no directory that can
         be opened.
         """
         self.storage_folder = store

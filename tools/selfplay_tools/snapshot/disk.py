@@ -50,7 +50,7 @@ class Disk:
         self._free = Condition()
 
     def close(self) -> None:
-        """Wait for what is being read, then let go of the folder. Harmless when repeated."""
+        """Wait for what is being read, then close the folder. Harmless when repeated."""
         with self._free:
             if not self._is_closed:
                 self._is_closed = True

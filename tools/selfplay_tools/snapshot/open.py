@@ -1,4 +1,4 @@
-"""A snapshot from a path and a revision, for whoever has no engine that keeps clones."""
+"""A snapshot from a path and a revision, for programs without an engine that keeps clones."""
 
 import os
 from collections.abc import Mapping
@@ -32,9 +32,13 @@ def default_index_folder(path: Path, environ: Mapping[str, str] = os.environ) ->
     """Where the index of the repository at `path` is kept: below the user's cache. Raises NotUsable."""
     home = git_dir_of(path).resolve()
     name = (home.parent if home.name == ".git" else home).name
+    return user_cache_folder(environ) / "index" / f"{name}-{sha256(os.fsencode(home)).hexdigest()[:12]}"
+
+
+def user_cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where what can be made anew is kept for the user, by the XDG base directory specification."""
     cache = environ.get("XDG_CACHE_HOME", "")
-    folder = (Path(cache) if cache.startswith("/") else Path.home() / ".cache") / "selfplay" / "index"
-    return folder / f"{name}-{sha256(os.fsencode(home)).hexdigest()[:12]}"
+    return (Path(cache) if cache.startswith("/") else Path.home() / ".cache") / "selfplay"
 
 
 def git_dir_of(path: Path) -> Path:

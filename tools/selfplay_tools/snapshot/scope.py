@@ -1,6 +1,5 @@
 """Where a call looks: a file, or everything below a folder, and which of its files can be searched."""
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from dataclasses import dataclass
 from selfplay_tools.errors import BadArgument, NotReadable
 from selfplay_tools.output import folder_name, format_count, format_size
 from selfplay_tools.protocols import FileSelection, PathKind, Snapshot, SnapshotEntry
-from selfplay_tools.text.globs import match_glob
+from selfplay_tools.text.paths import match_glob, range_below
 
 
 def list_entries_below(snapshot: Snapshot, folder: str) -> Sequence[SnapshotEntry]:
@@ -16,13 +15,8 @@ def list_entries_below(snapshot: Snapshot, folder: str) -> Sequence[SnapshotEntr
     entries = snapshot.entries
     if not folder:
         return entries
-    first = bisect_left(entries, f"{folder}/", key=_path_of)
-    last = bisect_left(entries, f"{folder}0", first, key=_path_of)  # "0" is the character after "/"
+    first, last = range_below(folder, entries)
     return entries[first:last]
-
-
-def _path_of(entry: SnapshotEntry) -> str:
-    return entry.path
 
 
 def resolve_folder(snapshot: Snapshot, path: str) -> str:

@@ -29,7 +29,7 @@ class TextSpan:
 
     @property
     def searched_parts(self) -> Sequence[tuple[int, int]]:
-        """The same, where the texts without gaps between them are one part unless told otherwise."""
+        """The same, where the texts without gaps between them are one part by default."""
         return self.parts or ((self.starts[0], self.ends[-1]),)
 
     def lines_of(self, which: int) -> "TextLines":
@@ -91,7 +91,7 @@ class TextLines(Sequence[str]):
         return self._line_span(number)[0]
 
     def remember_start(self, number: int, place: int) -> None:
-        """Be told where the line begins, which saves a look for it."""
+        """Give where the line begins, which saves looking for it."""
         if number not in self._known:
             self._known[number] = place, self.buffer.find(b"\n", place, self._end)
 

@@ -19,7 +19,7 @@ from selfplay_tools.output import (
 )
 from selfplay_tools.protocols import PathKind, Snapshot, SnapshotEntry
 from selfplay_tools.snapshot.scope import list_entries_below, resolve_folder
-from selfplay_tools.text.globs import match_glob
+from selfplay_tools.text.paths import match_glob
 from selfplay_tools.tools.tool import CallResult, Tool, ToolArguments, bound_argument
 
 

@@ -29,6 +29,9 @@ from selfplay.episode.play import set_up_episode
 from selfplay.gate import ShownText, check_hint
 from selfplay.journal.events import read_events
 from selfplay.models.offline.scripted import ScriptLine, call, judges, says
+from selfplay.repos.repositories import Repositories
+from selfplay.tasks.check import check_tasks
+from selfplay.tasks.prompt_leaks import LeakGrade
 from tests.selfplay.episodes import EpisodeFixture
 
 SERVER = Path(__file__).with_name("notes_server.py")
@@ -238,3 +241,15 @@ async def test_the_journal_says_which_prompts_and_tools_were_used(notes: Path) -
     assert [tool["function"]["name"] for tool in start["tools"]] == ["read_note", "finish"]
     assert start["snapshot"].startswith("mcp:")
     assert start["production_prompt"].startswith("You find what a task asks for")
+
+
+async def test_a_task_file_with_goals_is_checked_without_a_repository(tmp_path: Path) -> None:
+    rows = [
+        ROW,
+        ROW | {"id": "b", "environment": "mpc", "prompt": "Which of the goods that we sell are broken?"},
+        ROW | {"id": "c", "goals": [ROW["goals"][0]] * 2, "prompt": "How many drivers does the shop look for now?"},
+    ]
+    file = tmp_path / "tasks.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    checked = await check_tasks(file, Repositories(tmp_path / "repos"), LeakGrade.NONE, lambda _done, _all: None)
+    assert [(problem.task, problem.kind) for problem in checked.problems] == [("b", "environment"), ("c", "goals")]

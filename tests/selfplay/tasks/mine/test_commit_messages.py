@@ -118,7 +118,7 @@ def test_others_say_what_they_are_about(text: str) -> None:
     assert clean_message(text).specific_words >= MIN_SPECIFIC_WORDS
 
 
-def test_reverts_and_bots_are_told() -> None:
+def test_reverts_and_bots_are_recognised() -> None:
     assert is_revert('Revert "x"')
     assert is_revert("x\n\nThis reverts commit abc.")
     assert not is_revert("Let users revert a change")

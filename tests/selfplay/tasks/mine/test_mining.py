@@ -6,15 +6,8 @@ import pytest
 from selfplay.core.errors import RepositoryError
 from selfplay.environments.find_files.targets import resolve_targets
 from selfplay.repos.repositories import Repositories
-from selfplay.tasks.mine import (
-    CommitSelection,
-    LeakGrade,
-    MinedTasks,
-    MineSettings,
-    MiningDrop,
-    mine_tasks,
-    split_by_time,
-)
+from selfplay.tasks.mine import CommitSelection, MinedTasks, MineSettings, MiningDrop, mine_tasks, split_by_time
+from selfplay.tasks.prompt_leaks import LeakGrade
 from tests.selfplay.tasks.mine.histories import DAY, START, History
 
 ASK = "Uploads over two gigabytes are cut short"

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -33,13 +34,14 @@ def test_a_process_that_ends_while_it_indexes_ends_well(tmp_path: Path) -> None:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
             )
             for pause in PAUSES_S[first : first + AT_ONCE]
         ]
-        for process in started:
-            out, err = process.communicate()
-            assert (process.returncode, err) == (0, "")
-            outputs.append(out.strip())
+        # All are waited for before any is judged: one left behind would fail whichever test runs when it is collected.
+        ended = [(process.communicate(), process.returncode) for process in started]
+        assert [(code, err) for (_, err), code in ended] == [(0, "")] * len(ended)
+        outputs += [out.strip() for (out, _), _ in ended]
     assert outputs[0] == "left while at work"
     oids = [line.split()[2].decode() for line in read_records(git_dir, "ls-tree", "-r", "-z", "main")]
     for pause in PAUSES_S[::7]:

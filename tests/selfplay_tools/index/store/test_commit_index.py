@@ -85,7 +85,7 @@ def test_grep_over_a_store_equals_grep_by_scanning(
 @pytest.mark.parametrize("query", ["server", "server header", "café", "kelvin line", "int", "nowhere", "x y void"])
 def test_search_over_a_store_equals_search_by_scanning(snapshots: tuple[Snapshot, Snapshot], query: str) -> None:
     plain, kept = snapshots
-    assert kept.index.rank_paths(query.split(), 50) == plain.index.rank_paths(query.split(), 50)
+    assert kept.index.rank(query.split(), 50).best == plain.index.rank(query.split(), 50).best
     for path in ("", "b", "d/café_server.c"):
         asked = Search.model_validate({"query": query, "path": path})
         assert search(kept, asked) == search(plain, asked)
@@ -136,7 +136,7 @@ def test_any_commit_of_a_shared_store_answers_as_if_alone(
     git_dir = make_git_dir(root / "r.git")
     for tree in trees:
         with open_both(git_dir, commit_files(git_dir, tree), root / "index") as (plain, kept):
-            assert kept.index.rank_paths(["abs", "k"], 9) == plain.index.rank_paths(["abs", "k"], 9)
+            assert kept.index.rank(["abs", "k"], 9).best == plain.index.rank(["abs", "k"], 9).best
             assert kept.index.list_unsearched() == plain.index.list_unsearched()
             for source in sources:
                 if _is_valid(source):
@@ -213,7 +213,7 @@ def test_much_is_stored_in_the_background_and_answers_do_not_change(tmp_path: Pa
         before = grep(kept, asked)
         open_repository_index(git_dir.absolute(), tmp_path / "index").wait_until_idle()
         assert before == grep(kept, asked) == grep(plain, asked)
-        assert kept.index.rank_paths(["line"], 5) == plain.index.rank_paths(["line"], 5)
+        assert kept.index.rank(["line"], 5).best == plain.index.rank(["line"], 5).best
         assert open_repository_index(git_dir.absolute(), tmp_path / "index").problem is None
 
 

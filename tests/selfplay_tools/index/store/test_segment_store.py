@@ -16,11 +16,10 @@ from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selfplay_tools.index.store import manifest as manifests
-from selfplay_tools.index.store.blob_table import BlobRecord
-from selfplay_tools.index.store.normalised_text import normalise
+from selfplay_tools.index.store.blob_table import BlobRecord, normalise
 from selfplay_tools.index.store.repository_index import open_repository_index
 from selfplay_tools.index.store.segment_store import MAX_SEGMENTS, SegmentStore
+from selfplay_tools.index.store.store_files import MANIFEST_NAME, STORE_VERSION, StoreManifest, read_manifest
 from selfplay_tools.snapshot.commit import CommitSnapshot
 from selfplay_tools.tools.grep import Grep, grep
 from tests.repositories import commit_files, make_git_dir
@@ -31,7 +30,7 @@ FILES = {
 
 
 def make_blobs(oids: Sequence[bytes]) -> "list[BlobRecord]":
-    """Blobs whose content is told by their ids."""
+    """Blobs whose content follows from their ids."""
     return [BlobRecord(oid, 40, normalise(oid.hex().encode() + b"\n")) for oid in oids]
 
 
@@ -66,7 +65,7 @@ def answers(git_dir: Path, commit: str, store: Path | None) -> list[object]:
         asked = Grep.model_validate({"pattern": r"function_1\d?\b|return 7"})
         return [
             grep(snapshot, asked),
-            snapshot.index.rank_paths(["function", "7"], 20),
+            snapshot.index.rank(["function", "7"], 20).best,
             snapshot.index.list_unsearched(),
         ]
 
@@ -91,7 +90,7 @@ SUFFIXES = ["text", "blobs", "grams", "words", "manifest"]
 
 
 def file_of(folder: Path, suffix: str) -> Path:
-    return folder / manifests.NAME if suffix == "manifest" else next(folder.glob(f"*.{suffix}"))
+    return folder / MANIFEST_NAME if suffix == "manifest" else next(folder.glob(f"*.{suffix}"))
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -146,19 +145,19 @@ def test_damage_that_keeps_the_time_of_change_is_seen(made: tuple[Path, str, Pat
 def test_a_copy_is_read_through_once_and_then_trusted(made: tuple[Path, str, Path], tmp_path: Path) -> None:
     folder = tmp_path / "index"
     shutil.copytree(made[2], folder)
-    before = manifests.read_manifest(folder)
+    before = read_manifest(folder)
     store = SegmentStore(folder)
-    after = manifests.read_manifest(folder)
-    assert before != after == manifests.StoreManifest({one.name: one.files for one in store.segments}, before.following)
+    after = read_manifest(folder)
+    assert before != after == StoreManifest({one.name: one.files for one in store.segments}, before.following)
 
 
 def test_another_version_is_made_anew(made: tuple[Path, str, Path], tmp_path: Path) -> None:
     git_dir, commit, whole = made
     folder = tmp_path / "index"
     shutil.copytree(whole, folder)
-    path = folder / manifests.NAME
+    path = folder / MANIFEST_NAME
     manifest = json.loads(path.read_text())
-    path.write_text(json.dumps({**manifest, "version": manifests.VERSION + 1}))
+    path.write_text(json.dumps({**manifest, "version": STORE_VERSION + 1}))
     assert SegmentStore(folder).segments == ()
     assert answers(git_dir, commit, folder) == answers(git_dir, commit, None)
     assert len(list(folder.glob("*.text"))) == 1
@@ -256,7 +255,7 @@ WRITER = """
     git_dir, folder, commits = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
     for commit in commits:
         snapshot = CommitSnapshot(git_dir, commit, store=folder)
-        snapshot.index.rank_paths(["function"], 3)
+        snapshot.index.rank(["function"], 3)
         snapshot.close()
     problem = open_repository_index(git_dir, folder).problem
     assert problem is None, problem
@@ -284,7 +283,7 @@ DYING = """
     import os, sys
     from pathlib import Path
     from selfplay_tools.index.store.blob_table import BlobRecord
-    from selfplay_tools.index.store.normalised_text import normalise
+    from selfplay_tools.index.store.blob_table import normalise
     from selfplay_tools.index.store.segment_store import SegmentStore
 
     def fetch(oids):

@@ -100,7 +100,7 @@ def test_what_is_known_of_a_file_survives_being_packed(text: str, with_quiet: bo
     assert name == "python"
 
 
-def test_definitions_are_told_from_notes_as_from_the_text(tmp_path: Path) -> None:
+def test_definitions_from_notes_equal_those_from_the_text(tmp_path: Path) -> None:
     git_dir = make_git_dir(tmp_path / "r.git")
     commit = commit_files(
         git_dir, {b"a.py": b"class Only:\n    def here_alone(self): ...\n", b"b.h": b"int f(void);\n"}

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from selfplay_tools.index.store.postings import Postings
-from selfplay_tools.index.store.word_index import WordIndex
+from selfplay_tools.index.store.word_index import Postings, WordIndex
 from selfplay_tools.index.store.word_numbers import MAX_BYTES, MAX_COUNT, count_words, numbers_of
 from selfplay_tools.index.words import word_counts
 

@@ -6,7 +6,7 @@
     arrays    each at a multiple of 64 bytes
 
 A file is complete or it is not there: it is written under another name and renamed. Its checksum is
-kept elsewhere (see `manifest.py`).
+kept elsewhere (see `store_files.py`).
 """
 
 import json
@@ -56,7 +56,7 @@ def _round_up(size: int) -> int:
 
 
 def unpack_arrays(data: memoryview) -> dict[str, Array]:
-    """The arrays of a file's content, without copying. Raises Damaged."""
+    """The arrays of a file's content, without copying. Raises DamagedFile."""
     if bytes(data[:8]) != MAGIC:
         raise DamagedFile("not a file of this store, or of another version")
     length = int.from_bytes(data[8:16], "little")
@@ -93,7 +93,7 @@ def write_atomically(path: Path, pieces: list[bytes | memoryview]) -> int:
 
 @cache
 def boot_id() -> str:
-    """Names the time since the machine was started; empty where the system does not tell.
+    """Names the time since the machine was started; empty where the system does not say.
 
     A file that was written since then is whole, whatever the disk has of it by now: waiting for the disk, which takes
     longer than all the rest, is not needed. One from before is read through once.

@@ -16,14 +16,14 @@ class InterpreterExiting(Exception):
 
 
 def start_in_background(thread: Thread) -> Thread:
-    """Start a thread that calls `carry_on` now and then; it is waited for when the interpreter ends."""
+    """Start a thread that calls `stop_if_exiting` now and then; the interpreter waits for its end."""
     _BACKGROUND.add(thread)
     thread.start()
     return thread
 
 
 def stop_if_exiting() -> None:
-    """Raise Leaving in a thread of `started` when the interpreter ends."""
+    """Raise InterpreterExiting, when the interpreter ends, in a thread that `start_in_background` started."""
     if _EXITING.is_set() and current_thread() in _BACKGROUND:
         raise InterpreterExiting
 

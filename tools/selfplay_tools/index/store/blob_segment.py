@@ -1,9 +1,9 @@
 """Some thousand blobs that were stored together, in four files that never change.
 
 NAME.text       the texts, one after another in the order of arrival (for a repository's first commit: of paths)
-NAME.blobs      which blobs these are (`blobs.Table`)
-NAME.grams      their signatures (`grams`); made when all texts that were asked for are there
-NAME.words      their words (`words`); made last
+NAME.blobs      which blobs these are (`BlobTable`)
+NAME.grams      their signatures (`TrigramSignatures`); made when all texts that were asked for are there
+NAME.words      their words (`WordIndex`); made last
 """
 
 import zlib
@@ -27,8 +27,7 @@ from selfplay_tools.index.store.array_file import (
     unpack_arrays,
     write_atomically,
 )
-from selfplay_tools.index.store.blob_table import BlobRecord, BlobTable, table_row_of
-from selfplay_tools.index.store.normalised_text import ENCODINGS, NormalisedText
+from selfplay_tools.index.store.blob_table import ENCODINGS, BlobRecord, BlobTable, NormalisedText, table_row_of
 from selfplay_tools.index.store.trigram_signatures import TrigramSignatures
 from selfplay_tools.index.store.word_index import WordIndex
 from selfplay_tools.text.lines import Buffer
@@ -41,7 +40,7 @@ class TextPieces:
     starts: NDArray[np.int64]
     """Where each begins in the segment's text, and where the last one ends."""
     places: NDArray[np.int32]
-    """Where each one's flag stands among those of `Grams.holding`."""
+    """Where each one's flag stands among those of `TrigramSignatures.match_pieces`."""
     size: int
     """Bytes of those flags."""
     first: NDArray[np.int32]
@@ -59,7 +58,7 @@ class TextPieces:
 
 @dataclass(frozen=True, slots=True)
 class FileStamp:
-    """What tells that a file is the one that was written, without reading it."""
+    """What shows that a file is the one that was written, without reading it."""
 
     size: int
     crc: int
@@ -93,7 +92,7 @@ class BlobSegment:
 
     @classmethod
     def load(cls, folder: Path, name: str, files: SegmentFiles) -> "BlobSegment":
-        """Map the files; its `files` are stamped as they are now. Raises Damaged, FileNotFoundError."""
+        """Map the files; its `files` are stamped as they are now. Raises DamagedFile, FileNotFoundError."""
         found = {suffix: _map_and_verify(folder / f"{name}.{suffix}", stamp) for suffix, stamp in files.items()}
         content = {suffix: data for suffix, (data, _) in found.items()}
         files = {suffix: stamp for suffix, (_, stamp) in found.items()}

@@ -14,8 +14,7 @@ import numpy as np
 from selfplay_tools.errors import GitFailed
 from selfplay_tools.git import pipes_of, start_git
 from selfplay_tools.index.store.background import stop_if_exiting
-from selfplay_tools.index.store.blob_table import BlobRecord
-from selfplay_tools.index.store.normalised_text import has_control_characters, normalise
+from selfplay_tools.index.store.blob_table import BlobRecord, has_control_characters, normalise
 
 _BUFFER_BYTES = 1 << 20
 _GROUP_BYTES = 1 << 18
@@ -24,7 +23,7 @@ _READERS = 2
 _MANY = 2048
 """Blobs that are worth more than one process."""
 _PORTION = 256
-"""Blobs that one process reads before it is the next one's turn."""
+"""Blobs that one process reads before the next one takes its turn."""
 _GROUPS_AHEAD = 32
 """Of `_GROUP_BYTES`, that each process may be ahead."""
 
@@ -41,7 +40,7 @@ def read_contents(git_dir: Path, oids: Sequence[bytes]) -> Generator[tuple[bytes
 
 
 def _read_in_parallel(git_dir: Path, oids: Sequence[bytes]) -> Generator[bytes | None]:
-    """As `_each`, by several processes: to unpack takes git longer than all that is done with it."""
+    """As `_read_each`, by several processes: git takes longer to unpack than all that is done with the contents."""
     portions = [oids[at : at + _PORTION] for at in range(0, len(oids), _PORTION)]
     readers = [_ReadAhead(git_dir, list(chain(*portions[at::_READERS]))) for at in range(_READERS)]
     try:
@@ -54,7 +53,7 @@ def _read_in_parallel(git_dir: Path, oids: Sequence[bytes]) -> Generator[bytes |
 
 
 class _ReadAhead:
-    """Reads contents in a thread of its own, some way ahead of who uses them."""
+    """Reads contents in a thread of its own, some way ahead of its user."""
 
     def __init__(self, git_dir: Path, oids: Sequence[bytes]) -> None:
         self._ready: deque[list[bytes | None]] = deque()
@@ -68,7 +67,7 @@ class _ReadAhead:
         self._thread.start()
 
     def take_next(self) -> bytes | None:
-        """As the next of `_each`. Raises GitFailed."""
+        """The next of `_read_each`. Raises GitFailed."""
         if not self._taken:
             with self._change:
                 self._change.wait_for(lambda: self._ready or self._is_at_end)
@@ -106,7 +105,7 @@ class _ReadAhead:
                 self._change.notify()
 
     def _hand_over(self, group: list[bytes | None]) -> bool:
-        """False once nobody wants more."""
+        """False once it is closed."""
         with self._change:
             self._change.wait_for(lambda: len(self._ready) < _GROUPS_AHEAD or self._is_closed)
             if group:
@@ -137,7 +136,7 @@ def _send_ids(stdin: IO[bytes], oids: Sequence[bytes]) -> None:
         with stdin:
             stdin.write(b"".join(b"%s\n" % oid.hex().encode() for oid in oids))
     except (OSError, ValueError):
-        pass  # the process has ended; whoever reads its answers finds out
+        pass  # the process has ended; reading its answers fails then
 
 
 def _read_answer(answers: IO[bytes], oid: bytes, git_dir: Path) -> bytes | None:
@@ -154,7 +153,7 @@ def _read_answer(answers: IO[bytes], oid: bytes, git_dir: Path) -> bytes | None:
 
 
 def read_blobs(git_dir: Path, oids: Sequence[bytes]) -> Generator[BlobRecord]:
-    """As `contents`, cleaned."""
+    """As `read_contents`, normalised."""
     group: list[tuple[bytes, bytes]] = []
     size = 0
     found = read_contents(git_dir, oids)

@@ -28,7 +28,7 @@ _MANY_OTHERS = 8
 
 
 class CommitIndex(BaseIndex):
-    """Implements `Index` for the entries of one commit. Safe to use from several threads."""
+    """Implements `TextIndex` for the entries of one commit. Safe to use from several threads."""
 
     def __init__(self, entries: Sequence[SnapshotEntry], repository_index: RepositoryIndex) -> None:
         super().__init__(entries)
@@ -41,7 +41,7 @@ class CommitIndex(BaseIndex):
         """Set when the texts that were missing are stored."""
 
     def prepare(self) -> None:
-        """Have the library store what is missing: now if that is little, else in the background."""
+        """Store what is missing: now if that is little, else in the background."""
         if self._ready is not None and not self._ready.is_set():
             return  # it is being done
         layout = self._update_layout()
@@ -55,7 +55,7 @@ class CommitIndex(BaseIndex):
         return [self._files[at] for at in as_ints(np.flatnonzero(layout.blobs == MISSING)) if self._is_small(at)]
 
     def _update_layout(self) -> CommitLayout:
-        """Where things are by now."""
+        """Where the files are stored, as of now."""
         layout = self._layout
         if layout is not None and (layout.is_complete or layout.catalog is self._repository_index.store.catalog):
             return layout
@@ -64,7 +64,7 @@ class CommitIndex(BaseIndex):
         return layout
 
     def _await_layout(self) -> CommitLayout:
-        """Where things are once the texts that are being read from git are there: nobody reads them a second time."""
+        """The layout once the texts that are being read from git are stored, so that none is read a second time."""
         ready = self._ready
         if ready is not None:
             ready.wait()
@@ -112,7 +112,10 @@ class CommitIndex(BaseIndex):
                 yield from layout.find_spans(bits, flags, first, last)
 
     def find_candidates(self, literals: Sequence[str], *, ignore_case: bool) -> Iterator[SnapshotEntry]:
-        """As `Index.candidates`. Literals may stand in different pieces of a file, so each is asked for by itself."""
+        """As `TextIndex.find_candidates`.
+
+        Literals may stand in different pieces of a file, so each is asked for by itself.
+        """
         first, *others = literals or ("",)
         also = [
             {entry.path for entry in super(CommitIndex, self).find_candidates([one], ignore_case=ignore_case)}
@@ -177,7 +180,7 @@ class _CommitWords:
     """The row of those of other commits."""
 
     def find_rows(self, words: Sequence[int], /) -> tuple[WordRows, WordRows]:
-        """As `Holders.holding`."""
+        """As `WordRowFinder.find_rows`."""
         first, second = find_in_parts(self.words, words, self.bases)
         return self._select_rows(first), self._select_rows(second)
 
@@ -205,7 +208,7 @@ def stored_text(path: str, segment: BlobSegment, blob: int) -> FileText:
 
 
 def stored_span(path: str, segment: BlobSegment, blob: int) -> TextSpan:
-    """The same as `Snapshot.source` gives it."""
+    """The same as `Snapshot.text_span` gives it."""
     start = int(segment.table.offsets[blob])
     end = start + int(segment.table.lengths[blob])
     return TextSpan(segment.buffer, (path,), (start,), (end,))

@@ -69,7 +69,7 @@ class CommitLayout:
         return group
 
     def find_spans(self, bits: Bits | None, flags: Bits, first: int, last: int) -> Iterator[TextSpan]:
-        """Of the flagged files from `first` up to `last`, exclusive, the pieces that `Shelf.holding` left."""
+        """The pieces that `BlobCatalog.match_pieces` left of the flagged files from `first` up to `last`, exclusive."""
         count = _FIRST_FILES
         while first < last:
             until = min(first + count, last)
@@ -161,4 +161,4 @@ class FileGroup:
 
 
 _SHARED: WeakValueDictionary[tuple[int | bytes, ...], FileGroup] = WeakValueDictionary()
-"""By what tells the segments, and by a digest of the blobs."""
+"""By the segments' pieces, and a digest of the blobs."""

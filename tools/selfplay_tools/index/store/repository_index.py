@@ -12,9 +12,9 @@ import numpy as np
 
 from selfplay_tools.errors import GitFailed
 from selfplay_tools.git import read_records
-from selfplay_tools.index.store import bulk_reader as ingest
 from selfplay_tools.index.store.background import InterpreterExiting, start_in_background
 from selfplay_tools.index.store.blob_catalog import BlobCatalog, EntryBlobCache
+from selfplay_tools.index.store.bulk_reader import read_blobs, read_contents
 from selfplay_tools.index.store.segment_store import SegmentStore
 from selfplay_tools.index.store.sqlite_notes import SqliteNotes
 from selfplay_tools.index.store.tree_reader import TreeReader
@@ -22,7 +22,7 @@ from selfplay_tools.protocols import SnapshotEntry
 
 MAX_BYTES_AT_ONCE = 8 << 20
 """Of missing contents that are stored while the caller waits."""
-_REMEMBERED = 8
+_MAX_SHARED_OBJECTS = 8
 
 T = TypeVar("T")
 
@@ -36,7 +36,7 @@ def _refuse_to_wait() -> None:
 
 
 class RepositoryIndex:
-    """Safe to use from several threads; processes share the store. Get one by `library_at`."""
+    """Safe to use from several threads; processes share the store. Made by `open_repository_index`."""
 
     def __init__(self, git_dir: Path, store: SegmentStore) -> None:
         self.git_dir = git_dir
@@ -62,7 +62,7 @@ class RepositoryIndex:
         if not entries:
             return
         oids = [bytes.fromhex(entry.oid) for entry in entries]
-        found = ingest.read_contents(self.git_dir, oids)
+        found = read_contents(self.git_dir, oids)
         try:
             ahead = next(found, None)
             for oid in oids:
@@ -125,13 +125,13 @@ class RepositoryIndex:
     ) -> None:
         """Store what is missing among those before this returns; where the store can't be written to, nothing.
 
-        `told`, `waits` and `ready` are those of `Store.add`.
+        `on_progress`, `on_wait` and `on_texts_stored` are those of `SegmentStore.add`.
         """
         wanted = list(map(bytes.fromhex, oids))
         try:
             self.store.add(
                 wanted,
-                lambda missing: ingest.read_blobs(self.git_dir, missing),
+                lambda missing: read_blobs(self.git_dir, missing),
                 on_progress=on_progress,
                 on_wait=on_wait,
                 on_texts_stored=on_texts_stored,
@@ -186,7 +186,7 @@ class RepositoryIndex:
             return  # a commit that is not there any more
 
     def share_index(self, commit: str, make: Callable[[], T]) -> T:
-        """The one index of a commit, as long as anyone has it, and a while longer."""
+        """The one index of a commit, as long as it is in use, and a while longer."""
         index = self._indexes.get(commit)
         if index is None:
             index = self.get_or_make(("index", commit), make)
@@ -194,7 +194,7 @@ class RepositoryIndex:
         return cast("T", index)
 
     def get_or_make(self, key: Hashable, make: Callable[[], T]) -> T:
-        """What `make` gave for that key, lately."""
+        """What `make` returned for that key, if that is not long ago; else what it returns now."""
         with self._guard:
             if key in self._memory:
                 self._memory.move_to_end(key)
@@ -202,7 +202,7 @@ class RepositoryIndex:
         made = make()
         with self._guard:
             made = cast("T", self._memory.setdefault(key, made))
-            while len(self._memory) > _REMEMBERED:
+            while len(self._memory) > _MAX_SHARED_OBJECTS:
                 self._memory.popitem(last=False)
         return made
 
@@ -212,7 +212,7 @@ _OPENING = Lock()
 
 
 def open_repository_index(git_dir: Path, folder: Path) -> RepositoryIndex:
-    """The one library of this process for that repository and that folder of its store. Raises OSError."""
+    """The one object of this process for that repository and that folder of its store. Raises OSError."""
     with _OPENING:
         repository_index = _OPEN.get((git_dir, folder))
         if repository_index is None:

@@ -13,7 +13,6 @@ from threading import Lock
 
 from filelock import FileLock, Timeout
 
-from selfplay_tools.index.store import manifest as manifests
 from selfplay_tools.index.store.array_file import DamagedFile, as_ints
 from selfplay_tools.index.store.blob_catalog import BlobCatalog
 from selfplay_tools.index.store.blob_segment import (
@@ -25,9 +24,17 @@ from selfplay_tools.index.store.blob_segment import (
     write_segment,
 )
 from selfplay_tools.index.store.blob_table import BlobRecord, find_missing_oids, parse_oids
-from selfplay_tools.index.store.manifest import StoreManifest
-from selfplay_tools.index.store.recent_commits import RecentCommits
-from selfplay_tools.index.store.write_lock import LOCK, StoreWriteLock, is_store_file, wait_for_lock
+from selfplay_tools.index.store.store_files import (
+    LOCK_NAME,
+    MANIFEST_NAME,
+    RecentCommits,
+    StoreManifest,
+    StoreWriteLock,
+    is_store_file,
+    read_manifest,
+    wait_for_lock,
+    write_manifest,
+)
 
 SEGMENT_BYTES = 128 << 20
 """Of text in one segment."""
@@ -36,7 +43,7 @@ MAX_SEGMENTS = 12
 """With more, small ones are put together."""
 DEFAULT_MAX_BYTES = 8 << 30
 _COUNTING = "counting"
-"""The lock of whoever counts words: others may write meanwhile."""
+"""The lock of the process that counts words: others may write meanwhile."""
 _OPENING_TRIES = 20
 
 FetchBlobs = Callable[[Sequence[bytes]], Iterator[BlobRecord]]
@@ -74,11 +81,11 @@ class SegmentStore:
                 if seen == self._seen_manifest:
                     break
                 try:
-                    self._load_segments(manifests.read_manifest(self.folder))
+                    self._load_segments(read_manifest(self.folder))
                 except FileNotFoundError:  # replaced in between: the manifest is another one by now
                     continue
                 self._seen_manifest = seen
-                self._update_stamps(manifests.read_manifest(self.folder))
+                self._update_stamps(read_manifest(self.folder))
             return self.segments
 
     def _update_stamps(self, manifest: StoreManifest) -> None:
@@ -86,7 +93,7 @@ class SegmentStore:
         if all(manifest.segments.get(one.name, one.files) == one.files for one in self.segments):
             return
         try:
-            with FileLock(self.folder / LOCK, timeout=0):
+            with FileLock(self.folder / LOCK_NAME, timeout=0):
                 if self._stat_manifest() == self._seen_manifest:
                     self._write_manifest()
         except (Timeout, OSError):
@@ -94,7 +101,7 @@ class SegmentStore:
 
     def _stat_manifest(self) -> tuple[int, int] | None:
         try:
-            about = (self.folder / manifests.NAME).stat()
+            about = (self.folder / MANIFEST_NAME).stat()
         except OSError:
             return None
         return about.st_mtime_ns, about.st_ino
@@ -158,9 +165,9 @@ class SegmentStore:
     ) -> None:
         """Store the blobs of those ids that are not stored yet; segment after segment becomes visible.
 
-        Their texts come first: `told` hears how many of how many are done, and `ready` is called at their end. Then
-        come the signatures. `waits` is called if another writer has to be waited for. Raises OSError, and what `fetch`
-        and `waits` raise.
+        Their texts come first: `on_progress` gets how many of how many are done, and `on_texts_stored` is called at
+        their end. Then come the signatures. `on_wait` is called if another writer has to be waited for. Raises OSError,
+        and what `fetch` and `on_wait` raise.
         """
         if not self.find_missing(oids) and self.catalog.has_signatures:
             return
@@ -215,13 +222,13 @@ class SegmentStore:
         self.refresh()
         # Reopened from what is read: damaged segments leave the manifest here.
         kept = StoreManifest(
-            {segment.name: segment.files for segment in self.segments}, manifests.read_manifest(self.folder).following
+            {segment.name: segment.files for segment in self.segments}, read_manifest(self.folder).following
         )
         self._remove_leftovers(kept)
 
     def _next_number(self) -> int:
         """A number that no segment has or had."""
-        return max([manifests.read_manifest(self.folder).following, *(int(name) + 1 for name in self._segments)])
+        return max([read_manifest(self.folder).following, *(int(name) + 1 for name in self._segments)])
 
     def _next_name(self) -> str:
         return f"{self._next_number():06d}"
@@ -234,16 +241,14 @@ class SegmentStore:
             self._write_manifest()
 
     def _write_manifest(self) -> None:
-        manifests.write_manifest(
-            self.folder, StoreManifest({one.name: one.files for one in self.segments}, self._next_number())
-        )
+        write_manifest(self.folder, StoreManifest({one.name: one.files for one in self.segments}, self._next_number()))
         self._seen_manifest = self._stat_manifest()
 
     def _remove_leftovers(self, kept: StoreManifest) -> None:
         """Remove files that belong to no segment."""
         wanted = {f"{name}.{suffix}" for name, files in kept.segments.items() for suffix in files}
         for path in self.folder.iterdir():
-            if path.is_file() and path.name not in {*wanted, manifests.NAME, LOCK} and is_store_file(path):
+            if path.is_file() and path.name not in {*wanted, MANIFEST_NAME, LOCK_NAME} and is_store_file(path):
                 path.unlink(missing_ok=True)
 
     def _compact(self) -> None:

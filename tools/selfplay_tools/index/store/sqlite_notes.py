@@ -53,7 +53,7 @@ class SqliteNotes:
                 self._give_up(error)
 
     def close(self) -> None:
-        """Let go of the file; what is asked afterwards opens it again."""
+        """Close the file; what is asked afterwards opens it again."""
         with self._lock:
             if self._connection is not None:
                 self._connection.close()
@@ -79,7 +79,7 @@ class SqliteNotes:
                 connection.execute("DELETE FROM notes WHERE rowid <= (SELECT (min(rowid) + max(rowid)) / 2 FROM notes)")
 
     def _give_up(self, error: sqlite3.Error) -> None:
-        """Go on without; a file that is no database, or a damaged one, is removed for those who come later."""
+        """Go on without; a file that is no database, or a damaged one, is removed, so that later ones start anew."""
         if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
             return  # another process writes for long: this one note is not kept
         self._is_usable = False

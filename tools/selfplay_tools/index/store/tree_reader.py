@@ -1,7 +1,7 @@
 """Entries of commits, with every tree read once: another commit costs the trees that differ.
 
 What git's own listing would have to tidy up (names that are escaped or not served, files that hide folders, modes that
-git no longer writes) is not understood here, and the caller lists such a commit in another way.
+git no longer writes) is not supported here, and the caller lists such a commit in another way.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,9 +27,9 @@ _EXECUTABLE = b"100755"
 _MAX_FOLDERS = 200_000
 """A commit with more is not plain."""
 _MAX_SHARED = 4_096
-"""Entries of a folder whose list is remembered; a larger one, unless it is flat, is put together again."""
-_MAX_REMEMBERED = 4_000_000
-"""Entries in remembered lists; beyond it all are forgotten."""
+"""Entries of a folder whose list is cached; a larger one, unless it is flat, is put together again."""
+_MAX_CACHED = 4_000_000
+"""Entries in cached lists; beyond it all are dropped."""
 
 
 class UnsupportedTree(Exception):
@@ -61,10 +61,10 @@ class TreeReader:
         self._lock = Lock()
 
     def read_entries(self, commit: str, max_entries: int) -> tuple[SnapshotEntry, ...]:
-        """All entries of a commit, sorted by path. Raises NotPlain, GitFailed."""
+        """All entries of a commit, sorted by path. Raises UnsupportedTree, GitFailed."""
         tree = run_git(self._git_dir, "rev-parse", "--verify", f"{commit}^{{tree}}").decode("ascii").strip()
         with self._lock:
-            if sum(map(len, self._below.values())) > _MAX_REMEMBERED:
+            if sum(map(len, self._below.values())) > _MAX_CACHED:
                 self._below.clear()
             items = self._read_trees_below(("", tree))
             blobs = {
@@ -117,7 +117,7 @@ def _ask_git_for_sizes(git_dir: Path, oids: Sequence[str]) -> Iterator[tuple[str
 
 
 def _parse_tree(data: bytes, oid_bytes: int) -> Iterator[_TreeItem]:
-    """The lines of a tree as git stores it. Raises NotPlain."""
+    """The lines of a tree as git stores it. Raises UnsupportedTree."""
     at = 0
     before = ""
     names: set[str] = set()
@@ -139,16 +139,16 @@ def _parse_tree(data: bytes, oid_bytes: int) -> Iterator[_TreeItem]:
 
 @dataclass(frozen=True, slots=True)
 class _TreeWalk:
-    """One pass from a root down, through folders that are not remembered."""
+    """One pass from a root down, through folders that are not cached."""
 
     items: Mapping[_Folder, tuple[_TreeItem, ...]]
-    remembered: dict[_Folder, tuple[SnapshotEntry, ...]]
+    cached: dict[_Folder, tuple[SnapshotEntry, ...]]
     sizes: Mapping[str, int]
     max_entries: int
 
     def list_below(self, folder: _Folder) -> tuple[SnapshotEntry, ...]:
         """The entries of a folder, sorted by path."""
-        known = self.remembered.get(folder)
+        known = self.cached.get(folder)
         if known is not None:
             return known
         found: list[SnapshotEntry] = []
@@ -163,7 +163,7 @@ class _TreeWalk:
         entries = tuple(found)
         own = sum(item.kind is not PathKind.FOLDER for item in self.items[folder])
         if len(entries) <= max(_MAX_SHARED, 2 * own):
-            self.remembered[folder] = entries
+            self.cached[folder] = entries
         return entries
 
     def _size_of(self, item: _TreeItem, path: str) -> int:

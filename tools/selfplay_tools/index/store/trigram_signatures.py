@@ -4,7 +4,7 @@ Texts are cut at line ends into pieces of at most `PIECE_BYTES`; a longer line i
 in one piece, and what one line must hold is asked of pieces.
 
 Each piece has a row of 2^12 bits or more, as many as it has bytes, rounded up; a trigram's hash says which bit stands
-for it. Rows of one size are stored turned round: one bit of all of them lies together, so that a question reads a few
+for it. Rows of one size are stored transposed: one bit of all of them lies together, so that a question reads a few
 short runs of bytes. A piece that holds the trigrams is never missed; one in some dozen that lacks them is found too.
 
 Case is folded (ASCII letters, and the two characters beyond ASCII that a case-insensitive search takes for them), so
@@ -29,7 +29,7 @@ SMALLEST, LARGEST = 12, 18
 PIECE_BYTES = 1 << 13
 GRAM = 3
 MAX_GRAMS = 12
-"""Of one literal that are asked for; more tell nothing new."""
+"""Of one literal that are asked for; more would exclude nothing more."""
 _MULTIPLIER = np.uint32(0x9E3779B1)
 _KELVIN, _LONG_S = "\u212a".encode(), "\u017f".encode()
 _UPPER_A, _LETTERS, _CASE = np.uint8(65), np.uint8(26), np.uint8(32)
@@ -37,7 +37,7 @@ _UPPER_A, _LETTERS, _CASE = np.uint8(65), np.uint8(26), np.uint8(32)
 _ASCII = re.compile("[\\x00-\\x7f]+")
 
 _BLOCK = 1024
-"""Rows that are turned round at once."""
+"""Rows that are transposed at once."""
 
 Bits = NDArray[np.bool_]
 Packed = NDArray[np.uint8]
@@ -85,7 +85,7 @@ def hash_trigrams(codes: NDArray[np.uint8], bits: int) -> NDArray[np.int64]:
 
 
 def build_signatures(text: memoryview, starts: NDArray[np.int64]) -> dict[str, Array]:
-    """The signatures of a text's pieces, which `cut` gave, by names for a container."""
+    """The signatures of a text's pieces (see `find_piece_starts`), by their names in an array file."""
     arrays: dict[str, Array] = {"starts": starts}
     classes = row_classes(np.diff(starts))
     for bits in range(SMALLEST, LARGEST + 1):
@@ -96,7 +96,7 @@ def build_signatures(text: memoryview, starts: NDArray[np.int64]) -> dict[str, A
 
 
 def _build_rows(text: memoryview, starts: NDArray[np.int64], numbers: NDArray[np.intp], bits: int) -> Packed:
-    """(2^bits, a bit for each of those pieces) of the signatures turned round."""
+    """(2^bits, a bit for each of those pieces) of the transposed signatures."""
     pieces = [
         text[start:end] for start, end in zip(as_ints(starts[numbers]), as_ints(starts[numbers + 1]), strict=True)
     ]
@@ -157,7 +157,7 @@ def fold_case(literal: str) -> bytes:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrigramQuery:
-    """What a piece must hold to meet a need, as far as signatures can tell."""
+    """What a piece must hold to meet a need, as far as signatures show it."""
 
     hashes: NDArray[np.uint32]
     """Full hashes of trigrams, all of which must be there."""
@@ -176,7 +176,7 @@ class TrigramQuery:
 
 @lru_cache(maxsize=256)
 def query_for(need: Need) -> TrigramQuery | None:
-    """What to ask signatures about a need that one line must meet; None if they tell nothing."""
+    """What to ask signatures about a need that one line must meet; None if they exclude nothing."""
     match need:
         case LiteralNeed(text, is_folded):
             return _query_for_literal(text, is_folded=is_folded)
@@ -216,7 +216,7 @@ class TrigramSignatures:
         """Where each piece begins in the segment's text, and where the last one ends."""
         classes = row_classes(np.diff(self.starts))
         self.places = np.empty(len(classes), np.int32)
-        """For each piece its place among the flags of `holding`."""
+        """For each piece its place among the flags of `match_pieces`."""
         self._parts: list[tuple[int, Packed]] = []
         size = 0
         for bits in range(SMALLEST, LARGEST + 1):
@@ -227,7 +227,7 @@ class TrigramSignatures:
                 self.places[here] = 8 * size + np.arange(len(here))
                 size += rows.shape[1]
         self.size = size
-        """Bytes of the flags of `holding`."""
+        """Bytes of the flags of `match_pieces`."""
 
     def match_pieces(self, query: TrigramQuery) -> Packed:
         """For each piece, at its place, whether it may hold what is asked for; a few places are of no piece."""

@@ -1,8 +1,8 @@
 """Words of many texts at once: the words of `selfplay_tools.index.words`, as numbers of 64 bits.
 
-Lines of ASCII are cut by array operations; lines with other characters go through `selfplay_tools.index.words` itself. A
-word's number is a polynomial of its letters, mixed: the same wherever the word stands. Two words out of millions share
-one with a chance of about one in a million, and then everywhere alike.
+Lines of ASCII are cut by array operations; lines with other characters go through `selfplay_tools.index.words` itself.
+A word's number is a polynomial of its letters, mixed: the same wherever the word stands. Two words out of millions
+share one with a chance of about one in a million, and then everywhere alike.
 """
 
 from collections import Counter
@@ -221,7 +221,7 @@ def _count_in_pieces(text: memoryview) -> WordCounts:
 
 @dataclass(frozen=True, slots=True)
 class _UnboundedCounts:
-    """As `Counts`, before counts are bounded."""
+    """As `WordCounts`, before counts are bounded."""
 
     numbers: Numbers
     counts: NDArray[np.int64]

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfplay_tools.index.declared_names import find_declared_names
 from selfplay_tools.index.path_fields import LOW_PRIORITY_KINDS, find_low_priority_paths
+from selfplay_tools.index.words import find_declared_names
 
 
 @pytest.mark.parametrize(
