@@ -106,7 +106,7 @@ def test_an_environment_is_played_from_its_own_module(lab: Path) -> None:
     verdict = {"quality": "productive", "why": "w", "hint": None}
     hinting = {"quality": "neutral", "why": "w", "hint": "Look up springtide."}
     verdicts = [
-        {"verdict": one} for one in (hinting, {**hinting, "hint": "What is the opposite of it?"}, *[verdict] * 2)
+        {"verdict": one} for one in (hinting, {**hinting, "hint": "What is the opposite of it?"}, *[verdict] * 3)
     ]
     (lab / "supervisor.jsonl").write_text("".join(json.dumps(line) + "\n" for line in verdicts))
     models = ("--player", "scripted:player.jsonl", "--supervisor", "scripted:supervisor.jsonl")

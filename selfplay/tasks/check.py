@@ -208,8 +208,8 @@ def _sum_up(
     for row in rows:
         task = graded[row.number]
         checked.repositories[strip_credentials(row.task.brief.repo)] += 1
-        checked.targets[len(row.task.answer.targets)] += 1
-        if task is not None:
+        checked.targets[len(row.task.answer.all_goals)] += 1
+        if task is not None and "leak" in task.meta:
             checked.leaks[LeakGrade(str(task.meta["leak"]))] += 1
-            if row.number not in bad:
-                checked.good.append(task)
+        if task is not None and row.number not in bad:
+            checked.good.append(task)

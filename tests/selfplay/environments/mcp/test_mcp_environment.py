@@ -251,5 +251,6 @@ async def test_a_task_file_with_goals_is_checked_without_a_repository(tmp_path: 
     ]
     file = tmp_path / "tasks.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    checked = await check_tasks(file, Repositories(tmp_path / "repos"), LeakGrade.NONE, lambda _done, _all: None)
+    checked = await check_tasks(file, Repositories(tmp_path / "repos"), LeakGrade.FILE_NAME, lambda _done, _all: None)
     assert [(problem.task, problem.kind) for problem in checked.problems] == [("b", "environment"), ("c", "goals")]
+    assert [task.brief.id for task in checked.good] == ["who-pays"]
