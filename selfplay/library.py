@@ -138,7 +138,7 @@ async def clean_traces(
 ) -> CleaningFunnel:
     """Clean all journals of a folder, without asking models, into `out` (by default `PLACE/clean`).
 
-    Returns what became of them. `read_clean` reads the outcome. Raises InputError, ConfigError, ExportError.
+    Returns what became of them. `open_clean` opens the outcome. Raises InputError, ConfigError, ExportError.
     """
     folder = CleanFolder(Path(out) if out is not None else Path(place) / CLEAN_FOLDER_NAME)
     work = CleaningWork(journals_in(Path(place)), settings or CleanSettings())

@@ -115,7 +115,7 @@ def test_an_environment_is_played_from_its_own_module(lab: Path) -> None:
     assert (told["found"], told["refused"]) == (["the entry"], 1)
 
 
-def test_every_seam_of_the_table_has_its_section() -> None:
+def test_every_extension_point_of_the_table_has_its_section() -> None:
     page = (DOCS / "extending.md").read_text("utf-8")
     for anchor in re.findall(r"\(#([\w-]+)\)", page):
         assert re.search(rf"^#+ {anchor.replace('-', ' ')}$", page, re.MULTILINE | re.IGNORECASE), anchor

@@ -263,7 +263,7 @@ class WorkerRun:
         await self._append_line(self._make_line(unit, outcome="played", episodes=tuple(lines), wall_s=wall_s))
         self._park_counts.pop(unit.id, None)
 
-    def _consume_event(self, unit: WorkUnit, tallies: list[EpisodeTally], event: Event, is_recorded: bool) -> None:  # noqa: FBT001  a Watch
+    def _consume_event(self, unit: WorkUnit, tallies: list[EpisodeTally], event: Event, is_recorded: bool) -> None:  # noqa: FBT001  an EventWatcher
         if event["event"] == "start":
             tallies.append(EpisodeTally(self._context.prices))
             if is_recorded:

@@ -20,7 +20,7 @@ class RunWatch(Protocol):
     def on_unit_started(self, unit: WorkUnit) -> None:
         """A unit is begun or taken up."""
 
-    def on_event(self, unit: WorkUnit, event: Event, is_recorded: bool) -> None:  # noqa: FBT001  as `selfplay.journal.journal.Watch`
+    def on_event(self, unit: WorkUnit, event: Event, is_recorded: bool) -> None:  # noqa: FBT001  an EventWatcher
         """An event of one of the unit's journals."""
 
     def on_unit_parked(self, unit: WorkUnit, error: Exception, wait_s: float) -> None:

@@ -15,7 +15,7 @@ MAX_DEPTH = 100
 
 
 class Noun(BaseModel):
-    """Base of everything that is stored: strict, frozen, no unknown keys. Load with `model_validate_json` only."""
+    """Base of all data types that are stored: strict, frozen, no unknown keys. Load with `model_validate_json` only."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 

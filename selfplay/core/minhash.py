@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-import rensa  # pyright: ignore[reportMissingTypeStubs]  # ships no types: `Sketch` and `_Index` are where it gets them
+import rensa  # pyright: ignore[reportMissingTypeStubs]  # ships no types: `Sketch` and `_LshIndex` declare them
 
 NUMBERS = 256
 """MinHash values of one sketch."""

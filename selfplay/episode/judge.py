@@ -20,7 +20,7 @@ from selfplay.prompts import load_prompt
 
 @dataclass(slots=True)
 class Judge:
-    """One episode's judge. It is told what the player has been told and has seen, and never of the answer.
+    """One episode's judge. It gets the task and the reports of the steps, never the answer.
 
     Each question stands for itself: what it answered before is not shown to it again.
     """

@@ -298,7 +298,7 @@ class _EpisodeLoop:
         """The engine's own words after a step, if it needs any."""
         has_answered = any(r.answer is not None for r in results)
         if self._supervisor is None or self._is_solved(results):
-            return None  # in production nobody asks twice
+            return None  # in production the first answer is final
         if has_answered:
             return self._prompts["nudge_incomplete" if self._has_reached_all else "nudge_early"].text
         if self._has_reached_all and (has_found or not action.tool_calls):

@@ -115,8 +115,8 @@ def destination_of(call: ToolCall) -> CallSignature:
 class Pacing:
     """Counts of one episode, kept step by step.
 
-    For each step: `took` when its results are there, `due` for the hint that is asked for, `judged` with the verdict,
-    `hinted` if a hint was sent.
+    For each step: `count_step` when its results are there, `due_level` for the hint to ask for, `count_verdict`, and
+    `count_hint` if a hint was sent.
 
     Progress is a target found, or a step that the supervisor calls productive and that showed something new. A hint is
     fruitless when the next step shows nothing new, or when no progress came before the next hint; it counts once.
@@ -135,7 +135,7 @@ class Pacing:
         self._fruitless_hints = 0
         self._level = 1
         self._is_hint_pending = False
-        """True while nobody knows whether the last hint bears fruit."""
+        """True until it is known whether the last hint led to progress."""
         self.hints_sent = 0
         self.idle_turns = 0
         """Turns in a row that searched nothing: no call, or only `finish`."""

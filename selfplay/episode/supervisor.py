@@ -96,7 +96,7 @@ def indent(text: str) -> str:
 
 
 def describe_calls(action: Message, results_by_id: Mapping[str, str], placeholder: str = "") -> str:
-    """The calls of a turn, each with what `said` holds under its id, or `without`."""
+    """The calls of a turn, each with its result in `results_by_id`, or `placeholder`."""
     if not action.tool_calls:
         return indent("(no call)")
     parts = [indent(f"{c.name} {c.arguments}\n->\n{results_by_id.get(c.id, placeholder)}") for c in action.tool_calls]

@@ -129,7 +129,7 @@ class OtherContent:
         return any(holds(text) for _, text in self._read_candidates(literals, ignore_case=True))
 
     def has_code_run(self, tokens: Sequence[str]) -> bool:
-        """Whether the tokens of code (`code_tokens`) stand there side by side."""
+        """Whether the tokens of code (`code_tokens_of`) stand there side by side."""
         wanted = f" {' '.join(tokens)} "
         words = sorted((t for t in tokens if t.isidentifier()), key=lambda w: (-len(w), w))[:4]
         return self._answer_once("tokens", wanted, words, lambda text: wanted in f" {' '.join(code_tokens_of(text))} ")

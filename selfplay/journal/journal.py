@@ -270,5 +270,5 @@ class Journal:
         )
 
 
-def _ignore_event(_event: Event, _is_recorded: bool) -> None:  # noqa: FBT001  a Watch
+def _ignore_event(_event: Event, _is_recorded: bool) -> None:  # noqa: FBT001  an EventWatcher
     pass

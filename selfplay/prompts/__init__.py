@@ -33,7 +33,7 @@ PROMPT_NAMES = (
     "issue_again",
 )
 LIMITS_PROMPT = "limits"
-"""Part of the player's prompt where the limits are announced; it makes no other episode of those where they are not."""
+"""Part of the player's prompt where the limits are announced; other episodes keep their id."""
 
 
 class Prompt(Noun):

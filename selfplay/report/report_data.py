@@ -25,7 +25,7 @@ MAX_EXAMPLE_CHARS = 600
 
 @dataclass(frozen=True, slots=True)
 class FailureExample:
-    """An attempt at a task that did not come to what it should."""
+    """A failed attempt at a task."""
 
     unit: str
     prompt: str = ""

@@ -50,7 +50,7 @@ class IsolatedGit(git.Git):
 
 
 class ProgressListener(git.RemoteProgress):
-    """Hands git's progress lines on, and keeps its complaints in `error_lines`."""
+    """Passes git's progress lines on, and keeps its error lines in `error_lines`."""
 
     def __init__(self, notify: ProgressCallback | None) -> None:
         super().__init__()

@@ -38,7 +38,7 @@ _REPORT = b": a run of selfplay</title>"
 
 
 def hidden_path_filter(root: Path, hidden: Iterable[Path]) -> Callable[[bytes], bool]:
-    """Whether a path relative to `root` is hidden: it lies in one of the `kept` places, or the engine wrote it."""
+    """Whether a path relative to `root` is hidden: it lies in one of the `hidden` places, or the engine wrote it."""
     top = os.path.realpath(root)
     inside = [os.path.relpath(os.path.realpath(place), top) for place in hidden]
     prefixes = [os.fsencode(path) for path in inside if path != "." and not path.startswith(os.pardir)]

@@ -50,7 +50,7 @@ class Repositories:
     def __init__(self, root: Path, *, progress: ProgressCallback | None = None, hidden: Iterable[Path] = ()) -> None:
         """Names are looked up in `root`; clones are kept in its `.clones`, what is learned of them in its `.index`.
 
-        `progress` gets the lines of cloning. `kept` are places of the engine and the user's own files about the tasks
+        `progress` gets the lines of cloning. `hidden` are places of the engine and the user's own files about the tasks
         (traces, task files, settings): a directory's snapshot does not show them where they lie inside it, nor `root`,
         nor any journal.
         """

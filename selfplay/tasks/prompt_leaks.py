@@ -72,7 +72,7 @@ class PromptLeak:
 
     grade: LeakGrade
     names: tuple[str, ...] = ()
-    """The names of that grade as the prompt writes them, each once, at most `LISTED`."""
+    """The names of that grade as the prompt writes them, each once, at most `MAX_NAMES`."""
 
 
 MAX_NAMES = 5

@@ -2,7 +2,7 @@
 
 A masked turn stays in the row as context, with weight 0. The masks come in the order of the pipeline:
 
-- `masks_of_step`, while the supervisor is stripped: what was judged, broken, cut or refused when the turn was played;
+- `masks_of_step`, while hints are removed (`strip.py`): what was judged, broken, cut or refused in the episode;
 - `mask_turns`, after the repair: what still answers a hint or leans on one;
 - `mask_imprecise_answer`, last: an answer with too many files that are no targets.
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def make_semantic_tool(config: SemanticSearchConfig) -> AnyTool:
     """The tool. Raises NotUsable."""
-    from selfplay_tools.semantic.semantic_search import make_semantic_search  # noqa: PLC0415  see `_meaning`
+    from selfplay_tools.semantic.semantic_search import make_semantic_search  # noqa: PLC0415  see `_make_index`
 
     return make_semantic_search(_make_index(config))
 
@@ -26,11 +26,11 @@ def embed_ahead(
 ) -> int:
     """Embed what of a snapshot has no vectors yet, so that `semantic_search` answers at once; the number of pieces.
 
-    Blocks for as long as that takes; what was done when it is stopped stays done. `told` hears how many of how many
-    files are done. Raises ConfigError, TransientModelError where the model gives no vectors, InputError where they
-    can't be written.
+    Blocks for as long as that takes; what was done when it is stopped stays done. `on_progress` is called with the
+    files done and the files in all. Raises ConfigError, TransientModelError where the model gives no vectors,
+    InputError where they can't be written.
     """
-    from selfplay_tools.semantic.embedders import EmbeddingFailed  # noqa: PLC0415  see `_meaning`
+    from selfplay_tools.semantic.embedders import EmbeddingFailed  # noqa: PLC0415  see `_make_index`
 
     try:
         index = _make_index(config)
@@ -52,7 +52,7 @@ def _make_index(config: SemanticSearchConfig) -> "SemanticIndex":
 
 def _make_embedder(config: SemanticSearchConfig) -> "Embedder":
     if config.base_url is None:
-        from selfplay_tools.semantic.embedders import LocalEmbeddingModel, make_local_embedder  # noqa: PLC0415  see `_meaning`
+        from selfplay_tools.semantic.embedders import LocalEmbeddingModel, make_local_embedder  # noqa: PLC0415  see `_make_index`
 
         return make_local_embedder(
             LocalEmbeddingModel(
@@ -63,7 +63,7 @@ def _make_embedder(config: SemanticSearchConfig) -> "Embedder":
                 batch_size=config.batch_size,
             )
         )
-    from selfplay_tools.semantic.embedders import EmbeddingEndpoint, make_endpoint_embedder  # noqa: PLC0415  see `_meaning`
+    from selfplay_tools.semantic.embedders import EmbeddingEndpoint, make_endpoint_embedder  # noqa: PLC0415  see `_make_index`
 
     return make_endpoint_embedder(
         EmbeddingEndpoint(

@@ -1,4 +1,4 @@
-"""The definitions of a text, or of a part of it (see `cutting`): the same, whatever else of it is read."""
+"""The definitions of a text, or of a part of it: the same, whatever else of it is read."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -75,7 +75,7 @@ class _DefinitionShape:
 
 
 def may_define(language: str, name: str, span: TextSpan) -> bool:
-    """False where the (only) text surely has no definition of the name that `definitions` would report.
+    """False where the (only) text surely has no definition of the name that `find_definitions` would report.
 
     No pattern reaches beyond a line: only lines that hold the name are looked at.
     """

@@ -72,7 +72,7 @@ class TextLines(Sequence[str]):
         return zip(numbers.tolist(), found, strict=True)
 
     def _number_few(self, places: Sequence[int]) -> Iterator[tuple[int, int]]:
-        """As `numbered`, for a few places in order, without a look at the rest of the text."""
+        """As `number_places`, for a few places in order, without a look at the rest of the text."""
         number, counted_to = 0, self.start
         for place in places:
             codes = np.frombuffer(self.buffer, np.uint8, place - counted_to, counted_to)

@@ -52,7 +52,7 @@ class NameUse:
     """Characters of the line before the first occurrence."""
     text: str
     mark: str
-    """What the line is to the name: `def`, `in Outer.function`, or empty at the top of a file."""
+    """How the line uses the name: `def`, `in Outer.function`, or empty at the top of a file."""
 
     def format_row(self, row_chars: int) -> str:
         """The line as it is shown."""

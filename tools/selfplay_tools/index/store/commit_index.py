@@ -1,4 +1,4 @@
-"""One commit over a store: answers `Index` from segments, and reads what they do not hold yet from git."""
+"""One commit over a store: implements `TextIndex` by segments, and reads what they do not hold yet from git."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
