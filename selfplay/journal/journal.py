@@ -104,11 +104,6 @@ class Journal:
         while self._notes and self._notes[0][0] < before:
             self._notify(self._notes.popleft()[1], is_recorded=True)
 
-    @property
-    def is_replaying(self) -> bool:
-        """True while there are recorded events that the loop has not come to yet."""
-        return bool(self._recorded)
-
     def record(self, event: Event) -> None:
         """Add an event, or pass over the recorded one that equals it.
 

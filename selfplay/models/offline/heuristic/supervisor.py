@@ -16,7 +16,6 @@ from selfplay.models.offline.heuristic.words import compound_identifiers, distin
 from selfplay.models.protocol import ModelReply, ModelRequest
 from selfplay.models.token_counts import estimate_usage
 
-_TARGET = re.compile(r"^- (\S.*)$", re.MULTILINE)
 _FOUND = re.compile(r"^Targets found so far: (.*)$", re.MULTILINE)
 _MISSING = re.compile(r"^Targets not found yet: (.*)$", re.MULTILINE)
 _LEVEL = re.compile(r"^A hint at level (\d) \(.*?\) is wanted now\.|^Answer again .* at level (\d) \(", re.MULTILINE)
@@ -37,18 +36,6 @@ HINTS_WITHOUT_TERMS = (
     "Think of what has to happen before, and of what comes after.",
 )
 """What is left to say when a target's words are used up, each once."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Report:
-    """What the last report says."""
-
-    is_new: bool
-    """False after a refusal: the same step, another hint."""
-    text: str
-    found: str
-    missing: tuple[str, ...]
-    level: int | None
 
 
 class HeuristicSupervisor:
