@@ -13,7 +13,6 @@ from selfplay.config import EpisodeLimits, KeyName, key_names_in
 from selfplay.core.contract import ContextPolicy, Contract, ToolSchema
 from selfplay.core.errors import InputError, JournalError
 from selfplay.core.json_rows import escape_undecodable
-from selfplay.core.task import FIND_FILES
 from selfplay.core.trace import Trace
 from selfplay.core.wire import ReasoningKey
 from selfplay.journal.events import Event, read_events
@@ -74,12 +73,11 @@ class _PlayedConfig(_JournalPart):
     """Settings that shape what the player gets to see, where they differ from the defaults."""
 
     tools: _PlayedTools = _PlayedTools()
-    mcp: _PlayedTools = _PlayedTools()
     limits: _PlayedLimits = _PlayedLimits()
 
-    def context_policy(self, environment: str, earlier_reasoning: Literal["sent_back", "left_out"]) -> ContextPolicy:
+    def context_policy(self, earlier_reasoning: Literal["sent_back", "left_out"]) -> ContextPolicy:
         """What the contract says of them. The number of turns is part of it only where the prompt announced it."""
-        tools, limits = self.mcp if environment == "mcp" else self.tools, self.limits
+        tools, limits = self.tools, self.limits
         calls = limits.calls_per_turn or (EpisodeLimits().calls_per_turn if limits.announce else None)
         return ContextPolicy(
             earlier_reasoning=earlier_reasoning,
@@ -92,12 +90,8 @@ class _PlayedConfig(_JournalPart):
         )
 
 
-class _PlayedTask(_JournalPart):
-    environment: str = FIND_FILES
-
-
 class _JournalStart(_JournalPart):
-    """What rows take from a journal's start, beside the episode and all of its task."""
+    """What rows take from a journal's start, beside the episode and its task."""
 
     selfplay: str
     production_prompt: str
@@ -105,7 +99,6 @@ class _JournalStart(_JournalPart):
     reasoning: ReasoningKey
     mark: str
     snapshot: str
-    task: _PlayedTask = _PlayedTask()
     config: _PlayedConfig = _PlayedConfig()
 
 
@@ -117,7 +110,7 @@ def _read_start(start: Event, where: str) -> tuple[_JournalStart, Contract]:
             tools_version=played.selfplay,
             prompt=played.production_prompt,
             tools=tuple(played.tools),
-            context=played.config.context_policy(played.task.environment, reasoning),
+            context=played.config.context_policy(reasoning),
         )
         return played, contract
 
