@@ -10,10 +10,18 @@ if TYPE_CHECKING:
     from selfplay.batch.settings import BatchSettings
     from selfplay.config import RunConfig
     from selfplay.core.task import Goal, Target, Task
-    from selfplay.core.task_rows import read_tasks
     from selfplay.core.trace import Trace
     from selfplay.environments.environment import EnvironmentKind
-    from selfplay.library import clean_traces, export_rows, make_task, open_clean, play, play_many, read_traces
+    from selfplay.library import (
+        clean_traces,
+        export_rows,
+        make_task,
+        open_clean,
+        play,
+        play_many,
+        read_tasks,
+        read_traces,
+    )
     from selfplay.models.protocol import Model
 
 _PLACES = {
@@ -24,7 +32,7 @@ _PLACES = {
     "open_clean": "library",
     "export_rows": "library",
     "make_task": "library",
-    "read_tasks": "core.task_rows",
+    "read_tasks": "library",
     "Task": "core.task",
     "Target": "core.task",
     "Goal": "core.task",

@@ -27,6 +27,7 @@ from selfplay.clean.settings import CleanSettings
 from selfplay.config import RunConfig, SeatConfig
 from selfplay.core.errors import InputError
 from selfplay.core.task import FIND_FILES, Answer, Brief, Goal, Target, Task
+from selfplay.core.task_rows import read_tasks as read_task_rows
 from selfplay.core.trace import Trace
 from selfplay.environments.environment import EnvironmentKind
 from selfplay.environments.registry import kind_of, register_kind
@@ -125,6 +126,11 @@ async def play_many(
     named = [(f"task {number}", task) for number, task in enumerate(tasks, 1)]
     order = RunOrder(named, RunFolder(Path(out)), config, settings or BatchSettings(), Path(repos))
     return await _on_asyncio(partial(carry_out, order, heeds_signals=False))
+
+
+def read_tasks(path: Path | str) -> list[Task]:
+    """The tasks of a task file. Raises InputError for the first line that is none, and for an id that stands twice."""
+    return [task for _, task in read_task_rows(Path(path))]
 
 
 def read_traces(place: Path | str) -> Iterator[Trace]:

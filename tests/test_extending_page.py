@@ -71,7 +71,7 @@ def test_a_tool_a_model_and_a_format_play_and_export_an_episode(lab: Path) -> No
     [journal] = (lab / "traces").glob("*.jsonl")
     start = json.loads(journal.read_text().splitlines()[0])
     offered = [tool["function"]["name"] for tool in start["tools"]]
-    assert offered == ["find_files", "read_file", "count_lines", "finish"]
+    assert offered == ["find_files", "grep", "read_file", "count_lines", "finish"]
     [command] = [block for block in blocks_of("extending.md", "sh") if "my_package" in block]
     selfplay(lab, *command.split()[1:])
     [row] = (lab / "calls" / "sft.jsonl").read_text().splitlines()
@@ -98,11 +98,8 @@ def test_a_check_finds_what_it_is_for(lab: Path) -> None:
 
 def test_an_environment_is_played_from_its_own_module(lab: Path) -> None:
     (lab / "tasks.jsonl").write_text(next(b for b in blocks_of("extending.md", "json") if "my_package" in b))
-    words = ("ebb", "flood", "springtide")
-    lines = [{"say": f"I look up {word}.", "call": {"name": "look_up", "arguments": {"word": word}}} for word in words]
-    finish = {"name": "finish", "arguments": {"answer": "At springtide: sun and moon pull together."}}
-    lines.append({"say": "That is the highest.", "call": finish})
-    (lab / "player.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    [script] = blocks_of("extending.md", "jsonl")
+    (lab / "player.jsonl").write_text(script)
     verdict = {"quality": "productive", "why": "w", "hint": None}
     hinting = {"quality": "neutral", "why": "w", "hint": "Look up springtide."}
     verdicts = [

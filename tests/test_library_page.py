@@ -1,5 +1,6 @@
 """The page on the library, run from its beginning to its end, and the same names under trio."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -47,6 +48,13 @@ def test_the_page_names_everything_that_the_package_offers() -> None:
     assert len(selfplay.__all__) <= 16
     for name in selfplay.__all__:
         assert getattr(selfplay, name) is not None
+
+
+def test_a_task_file_gives_tasks(tmp_path: Path) -> None:
+    row = {"id": "a", "repo": "app", "commit": "HEAD", "prompt": "p", "targets": [{"path": "a.py"}]}
+    (tmp_path / "tasks.jsonl").write_text(json.dumps(row) + "\n")
+    [task] = selfplay.read_tasks(str(tmp_path / "tasks.jsonl"))
+    assert task.answer.paths == ("a.py",)
 
 
 def test_importing_the_package_imports_nothing_of_it() -> None:

@@ -122,7 +122,7 @@ class EpisodeView:
         if "repo" in task:
             yield LabelledText("repository", f"{task['repo']} at {task['commit'][:12]}")
         else:
-            yield LabelledText("environment", task["environment"])
+            yield LabelledText("played in", task["environment"])
         yield LabelledText(
             "targets", f"{len(self._targets)}, known to the supervisor only: {', '.join(self._targets)}", "dim"
         )

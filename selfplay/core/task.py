@@ -48,12 +48,20 @@ class Target(Noun):
 class Condition(Noun):
     """One condition on a call and its result. Data, never code."""
 
-    at: Annotated[str, StringConstraints(pattern=r"^(text|(arguments|structured)\.\S+)$")] = "text"
+    at: str = "text"
     """What is looked at: the result's text; a value in it, read as JSON (`structured.document.id`); or an argument of
     the call (`arguments.url`)."""
     op: Literal["contains", "is", "prefix", "glob", "matches"] = "contains"
     """How it is compared with `value`, upper and lower case kept apart; `matches` takes a regular expression (RE2)."""
     value: NonEmptyText
+
+    @field_validator("at")
+    @classmethod
+    def _require_known_place(cls, at: str) -> str:
+        head, _, name = at.partition(".")
+        if at != "text" and not (head in {"arguments", "structured"} and name.strip()):
+            raise ValueError(f"{at!r} is none of text, structured.NAME and arguments.NAME")
+        return at
 
 
 class Goal(Noun):

@@ -120,12 +120,14 @@ def _find_duplicates(rows: Sequence[_NumberedTask]) -> list[tuple[int, TaskProbl
     """Ids that stand twice, and prompts that are the same, or nearly, at the same targets."""
     found: list[tuple[int, TaskProblem]] = []
     ids: dict[str, str] = {}
-    groups: dict[tuple[str, tuple[str, ...]], tuple[dict[str, str], SketchIndex]] = {}
+    groups: dict[tuple[str, tuple[object, ...]], tuple[dict[str, str], SketchIndex]] = {}
     for row in rows:
         brief = row.task.brief
         if (other := ids.setdefault(brief.id, row.where)) != row.where:
             found.append((row.number, TaskProblem(row.where, brief.id, "id", f"the id stands at {other} too")))
-        same, sketches = groups.setdefault((brief.repo, row.task.answer.paths), ({}, SketchIndex()))
+        same, sketches = groups.setdefault(
+            (brief.repo, (*row.task.answer.paths, *row.task.answer.goals)), ({}, SketchIndex())
+        )
         words = [word.casefold() for word in _WORD.findall(brief.prompt)]
         sketch = sketch_of(word_ngrams(words, 2))
         like = sketches.find_nearest(sketch, NEAR_DUPLICATE_LIKENESS) if sketch else None
@@ -207,7 +209,8 @@ def _sum_up(
 ) -> None:
     for row in rows:
         task = graded[row.number]
-        checked.repositories[strip_credentials(row.task.brief.repo)] += 1
+        brief = row.task.brief
+        checked.repositories[strip_credentials(brief.repo) or brief.environment] += 1
         checked.targets[len(row.task.answer.all_goals)] += 1
         if task is not None and "leak" in task.meta:
             checked.leaks[LeakGrade(str(task.meta["leak"]))] += 1

@@ -230,7 +230,7 @@ async def test_the_view_of_an_episode_names_its_environment_and_goals(notes: Pat
     for event in read_events(fixture.path):
         view.show_event(event, False)
     shown = cast("StringIO", console.file).getvalue()
-    assert "environment" in shown
+    assert "played in" in shown
     assert "3, known to the supervisor only: the time, the payer, said so" in shown
 
 
