@@ -30,9 +30,9 @@ from selfplay.core.task import FIND_FILES, Answer, Brief, Goal, Target, Task
 from selfplay.core.task_rows import read_tasks as read_task_rows
 from selfplay.core.trace import Trace
 from selfplay.environments.environment import EnvironmentKind
-from selfplay.environments.registry import kind_of, register_kind
+from selfplay.environments.registry import register_kind
 from selfplay.episode.model_kinds import model_from_config
-from selfplay.episode.play import PlayedEpisode, play_task, set_up_episode
+from selfplay.episode.play import PlayedEpisode, open_setup, play_task
 from selfplay.episode.seats import open_seat_models
 from selfplay.export.export_format import ExportFormat
 from selfplay.export.formats import find_format
@@ -42,7 +42,6 @@ from selfplay.journal.journal import EventWatcher
 from selfplay.journal.replay import read_trace
 from selfplay.models.protocol import Model
 from selfplay.repos.repositories import Repositories
-from selfplay_tools.protocols import Snapshot
 from selfplay_tools.tools.tool import AnyTool
 
 T = TypeVar("T")
@@ -97,16 +96,11 @@ async def play(
         return given[seat] if seat in given else model_from_config(seat, seat_config)
 
     async def play_here() -> tuple[PlayedEpisode, ...]:
-        async with open_seat_models(config, make_model) as seats:
-            snapshot: Snapshot | None = None
-            if kind_of(task).uses_repository:
-                snapshot = await to_thread.run_sync(repositories.open, task.brief.repo, task.brief.commit)
-            try:
-                setup = await to_thread.run_sync(partial(set_up_episode, task, snapshot, config, tools=tools))
-                return await play_task(setup, seats, Path(out), watch)
-            finally:
-                if snapshot is not None:
-                    snapshot.close()
+        async with (
+            open_seat_models(config, make_model) as seats,
+            open_setup(task, config, repositories, tools=tools) as setup,
+        ):
+            return await play_task(setup, seats, Path(out), watch)
 
     return await _on_asyncio(play_here)
 

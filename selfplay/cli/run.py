@@ -27,11 +27,9 @@ from selfplay.cli.options import (
 from selfplay.config import RunConfig
 from selfplay.core.task import Task
 from selfplay.core.trace import StopReason
-from selfplay.environments.registry import kind_of
-from selfplay.episode.play import PlayedEpisode, play_task, set_up_episode
+from selfplay.episode.play import PlayedEpisode, open_setup, play_task
 from selfplay.episode.seats import open_seat_models
 from selfplay.repos.repositories import Repositories
-from selfplay_tools.protocols import Snapshot
 
 commands = typer.Typer()
 
@@ -115,16 +113,8 @@ async def _play(
     task: Task, config: RunConfig, folders: EpisodeFolders, view: EpisodeView, where: str
 ) -> tuple[PlayedEpisode, ...]:
     repositories = Repositories(folders.repos, hidden=(folders.traces, *folders.hidden))
-    async with open_seat_models(config) as seat_models:
-        snapshot: Snapshot | None = None
-        if kind_of(task).uses_repository:
-            snapshot = await anyio.to_thread.run_sync(repositories.open, task.brief.repo, task.brief.commit)
-        try:
-            setup = await anyio.to_thread.run_sync(set_up_episode, task, snapshot, config, where)
-            return await play_task(setup, seat_models, folders.traces, view.show_event)
-        finally:
-            if snapshot is not None:
-                snapshot.close()
+    async with open_seat_models(config) as seat_models, open_setup(task, config, repositories, where) as setup:
+        return await play_task(setup, seat_models, folders.traces, view.show_event)
 
 
 def _print_summaries(played: tuple[PlayedEpisode, ...], console: Console, *, is_json: bool) -> None:

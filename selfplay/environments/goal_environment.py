@@ -4,6 +4,7 @@ One of your own derives from `GoalEnvironment`, which takes care of `finish`, pr
 `GoalKind`. docs/extending.md shows a whole one.
 """
 
+import hashlib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -181,13 +182,15 @@ def guard_goals(task: Task) -> Guard:
     Addresses and paths are guarded as a target's path is, piece by piece; single words as a name that it defines, and
     other values as its content.
     """
-    paths, texts = _split_secrets(task)
-    patch = "".join(
-        f"--- a/{path}\n+++ b/{path}\n" + "".join(f"+{line}\n" for text in texts for line in text.splitlines())
-        for path in paths
-    )
-    names = [Target(path=paths[0], symbol=text) for text in texts if re.fullmatch(r"[\w-]+", text)]
-    answer = Answer(targets=(*(Target(path=path) for path in paths), *names), patch=patch)
+    targets: dict[Target, None] = {}
+    patch = ""
+    for goal in task.answer.goals:
+        paths, texts = _secrets_of(goal)
+        lines = "".join(f"+{line}\n" for text in texts for line in text.splitlines())
+        patch += "".join(f"--- a/{path}\n+++ b/{path}\n{lines}" for path in paths)
+        targets |= dict.fromkeys(Target(path=path) for path in paths)
+        targets |= dict.fromkeys(Target(path=paths[0], symbol=text) for text in texts if re.fullmatch(r"[\w-]+", text))
+    answer = Answer(targets=tuple(targets), patch=patch)
     return prepare_guard(task.model_copy(update={"answer": answer}), None)
 
 
@@ -195,21 +198,24 @@ def note_goals_shown(task: Task, shown_text: ShownText, action: Message, result:
     """Note for the gate what a result said; all of a goal that is met is no secret any more."""
     shown_text.add(result.message.content, has_head=True)
     for call, one in pair_calls(action, [result]):
-        if any(is_met(goal, call, one) for goal in task.answer.goals):
-            for path in _split_secrets(task)[0]:
-                shown_text.mark_opened(path)
+        for goal in task.answer.goals:
+            if is_met(goal, call, one):
+                for path in _secrets_of(goal)[0]:
+                    shown_text.mark_opened(path)
 
 
-def _split_secrets(task: Task) -> tuple[list[str], list[str]]:
-    """The secrets that are addresses or paths, as relative paths, and the other texts."""
-    values = [value for goal in task.answer.goals for value in (*(one.value for one in goal.where), *goal.secrets)]
+def _secrets_of(goal: Goal) -> tuple[list[str], list[str]]:
+    """A goal's secrets: addresses or paths, as relative paths, and other texts, which stand in each of its paths.
+
+    A goal without an address or path gets one that no hint can name by chance.
+    """
     paths: dict[str, None] = {}
     texts: dict[str, None] = {}
-    for value in values:
+    for value in (*(one.value for one in goal.where), *goal.secrets):
         bare = _WILDCARDS.sub("", value).strip()
         path = _as_path(bare)
         (texts if path is None else paths)[bare if path is None else path] = None
-    return list(paths) or ["answer"], [text for text in texts if text]
+    return list(paths) or [hashlib.sha256(goal.id.encode()).hexdigest()], [text for text in texts if text]
 
 
 def _as_path(value: str) -> str | None:

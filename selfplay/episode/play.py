@@ -4,11 +4,13 @@ That is one episode, or for `after_miss` unhinted ones until one succeeds, and, 
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import orjson
+from anyio import to_thread
 
 from selfplay.config import RunConfig, episode_shaping_values
 from selfplay.core.task import Task
@@ -21,6 +23,7 @@ from selfplay.episode.loop import play_episode
 from selfplay.episode.player import vary_seed
 from selfplay.episode.seats import SeatModels
 from selfplay.journal.journal import EventWatcher, Journal
+from selfplay.repos.repositories import Repositories
 from selfplay_tools.protocols import Snapshot
 from selfplay_tools.tools.tool import AnyTool
 
@@ -66,6 +69,28 @@ def set_up_episode(
         goal_outline="" if config.hints.policy == "never" else environment.describe_goals(),
         config=config,
     )
+
+
+@asynccontextmanager
+async def open_setup(
+    task: Task,
+    config: RunConfig,
+    repositories: Repositories,
+    where: str = "",
+    tools: Sequence[AnyTool] | None = None,
+) -> AsyncGenerator[EpisodeSetup]:
+    """As `set_up_episode`, in threads; a repository's snapshot is open as long as the block lasts.
+
+    Raises RepositoryError too.
+    """
+    snapshot: Snapshot | None = None
+    if kind_of(task).uses_repository:
+        snapshot = await to_thread.run_sync(repositories.open, task.brief.repo, task.brief.commit)
+    try:
+        yield await to_thread.run_sync(set_up_episode, task, snapshot, config, where, tools)
+    finally:
+        if snapshot is not None:
+            snapshot.close()
 
 
 def episode_id(setup: EpisodeSetup, *, is_supervised: bool) -> str:

@@ -107,6 +107,12 @@ def count_fitting(rows: Sequence[str], room: int) -> int:
     return len(rows)
 
 
+def cut_at_line_end(text: str, max_chars: int, remark: str) -> str:
+    """The beginning of a text that is too long, up to a line's end, and the remark: at most `max_chars` together."""
+    kept = text[: max_chars - len(remark)]
+    return (kept[: kept.rfind("\n")] if "\n" in kept else kept) + remark
+
+
 def clean_text(text: str) -> str:
     """The text without what UTF-8 or a reader of it can't carry: lone surrogates and NUL become U+FFFD."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd").rstrip("\n")

@@ -23,7 +23,7 @@ from selfplay.core.task import Task
 from selfplay.core.threads import ThreadPool, shared_thread_pool
 from selfplay.environments.environment import ANSWER_TOOL
 from selfplay.environments.goal_environment import GoalEnvironment, GoalKind, parse_call
-from selfplay_tools.output import clean_text
+from selfplay_tools.output import clean_text, cut_at_line_end
 from selfplay_tools.protocols import Snapshot
 from selfplay_tools.tools.schema import Schema
 from selfplay_tools.tools.tool import AnyTool, CallResult
@@ -224,5 +224,4 @@ def _cut_text(text: str, max_chars: int) -> str:
     if len(text) <= max_chars:
         return text
     remark = f"\n[cut: {max_chars:,} of {len(text):,} characters are shown; ask for less]"
-    kept = text[: max(0, max_chars - len(remark))]
-    return (kept[: kept.rfind("\n")] if "\n" in kept else kept) + remark
+    return cut_at_line_end(text, max_chars, remark)

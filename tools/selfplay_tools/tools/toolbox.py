@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from selfplay_tools.errors import BadArgument, NoSuchPath, NotReadable
-from selfplay_tools.output import DEFAULT_LIMITS, MAX_PROBLEM_CHARS, ResultLimits, clean_text, shorten
+from selfplay_tools.output import DEFAULT_LIMITS, MAX_PROBLEM_CHARS, ResultLimits, clean_text, cut_at_line_end, shorten
 from selfplay_tools.protocols import Snapshot
 from selfplay_tools.tools.call_arguments import parse_arguments, refuse_unknown_tool
 from selfplay_tools.tools.find_files import FIND_FILES
@@ -88,6 +88,4 @@ def _bound_result(result: CallResult, max_chars: int) -> CallResult:
     if len(text) <= max_chars:
         return CallResult(text=text, ok=result.ok, shown=result.shown, answer=result.answer)
     remark = "\n[the rest is left out: the result was too long; ask for less]"
-    cut = text[: max_chars - len(remark)]
-    cut = cut[: cut.rfind("\n")] if "\n" in cut else cut
-    return CallResult(text=cut + remark, ok=result.ok, answer=result.answer)
+    return CallResult(text=cut_at_line_end(text, max_chars, remark), ok=result.ok, answer=result.answer)

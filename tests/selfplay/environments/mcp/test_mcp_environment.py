@@ -23,6 +23,7 @@ from selfplay.core.message import Message, Origin, ToolCall
 from selfplay.core.task import Task
 from selfplay.core.task_rows import parse_task, row_of
 from selfplay.core.trace import StopReason, ToolResult
+from selfplay.environments.goal_environment import guard_goals, note_goals_shown
 from selfplay.environments.goals import is_met
 from selfplay.environments.registry import kind_of
 from selfplay.episode.play import set_up_episode
@@ -165,13 +166,24 @@ async def test_what_the_player_gets_wrong_is_a_result(notes: Path) -> None:
 
 def test_names_and_words_of_goals_are_guarded_and_other_hints_pass() -> None:
     task = parse_task(json.dumps(ROW), "t:1")
-    from selfplay.environments.goal_environment import guard_goals  # noqa: PLC0415
-
     guard, shown = guard_goals(task), ShownText()
     for bad in ("Open returns.md.", "Read the note `returns`.", "It says 'The buyer pays the way back' somewhere."):
         assert check_hint(bad, guard, shown), bad
     for good in ("What would a customer ask?", "You have read about jobs. Does that help?"):
         assert not check_hint(good, guard, shown), good
+
+
+def test_a_goal_that_is_met_frees_its_own_names_and_no_others() -> None:
+    payer = {"id": "the payer", "where": [{"at": "arguments.name", "op": "is", "value": "shipping.md"}]}
+    task = parse_task(json.dumps(ROW | {"goals": [ROW["goals"][0], payer]}), "t:1")
+    guard, shown = guard_goals(task), ShownText()
+    one = ToolCall(id="1", name="read_note", arguments='{"name":"returns.md"}')
+    action = Message(role="assistant", content="", origin=Origin.PLAYER, tool_calls=(one,))
+    text = NOTES["returns.md"]
+    message = Message(role="tool", content=text, origin=Origin.TOOL, tool_call_id="1", name="read_note")
+    note_goals_shown(task, shown, action, ToolResult(message=message, ok=True))
+    assert not check_hint("Go back to returns.md.", guard, shown)
+    assert check_hint("Open shipping.md.", guard, shown)
 
 
 def test_rows_round_trip_and_say_what_is_wrong() -> None:
